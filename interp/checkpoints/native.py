@@ -1,0 +1,204 @@
+"""The native checkpoint: weights in safetensors, everything else in a JSON of the same name beside it.
+
+A series is a folder of ``step-NNNNNNNN.safetensors`` and ``.json`` pairs with one ``history.json``. The JSON is
+written first: a checkpoint exists once its weights are there.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from interp.data import ModularTask, Task
+from interp.errors import CheckpointError, near_matches
+from interp.files import write_json, write_whole
+from interp.models import HookedMLP, HookedModel
+
+FORMAT = "grokscope-1"
+HISTORY = "history.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A network with what is known of how it came to be.
+
+    Attributes:
+        model: The network, in evaluation mode.
+        task: What it was trained on.
+        dialect: How its file was read.
+        step: Training step, if known.
+        path: The weights' file; None for a model in memory.
+        settings: The JSON beside the weights.
+    """
+
+    model: HookedModel
+    task: Task
+    dialect: str
+    step: int | None = None
+    path: Path | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def library_version() -> str:
+    """The installed version of Grokscope."""
+    try:
+        return version("grokscope")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def save_checkpoint(
+    path: Path | str,
+    model: HookedMLP,
+    task: ModularTask,
+    *,
+    step: int | None = None,
+    metrics: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+) -> Path:
+    """Write a checkpoint that `load_checkpoint` reads; each file whole or not at all.
+
+    Args:
+        path: Of the weights; the suffix ``.safetensors`` is added if missing.
+        model: The network; one with a custom activation cannot be stored.
+        task: What it was trained on; its split is stored too.
+        step: Training step.
+        metrics: Accuracies and loss at that step.
+        training: The training settings.
+
+    Returns:
+        The weights' path.
+
+    Raises:
+        CheckpointError: The activation is custom. ConfigError: the place cannot be written to.
+    """
+    if model.config.activation == "custom":
+        raise CheckpointError("a network with a custom activation function cannot be stored: files hold no code")
+    path = Path(path)
+    path = path if path.suffix == ".safetensors" else path.with_name(path.name + ".safetensors")
+    settings = {
+        "format": FORMAT,
+        "version": library_version(),
+        "step": step,
+        "model": model.to_dict(),
+        "task": task.to_dict(),
+        "training": training,
+        "metrics": metrics,
+    }
+    write_json(path.with_suffix(".json"), settings)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    return write_whole(path, lambda part: save_file(weights, part, metadata={"format": FORMAT}))
+
+
+def checkpoint_files(folder: Path | str) -> list[Path]:
+    """The weights of a series in order of their step."""
+    return sorted(Path(folder).glob("step-*.safetensors"))
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Open a checkpoint file, or the last one of a folder.
+
+    Raises:
+        CheckpointError: There is no checkpoint, or it cannot be read; the message says why.
+    """
+    file = _find(Path(path))
+    settings = read_settings(file)
+    model = HookedMLP.from_dict(settings["model"])
+    task = ModularTask.from_dict(settings["task"])
+    load_weights(model, file)
+    return Checkpoint(model.eval(), task, FORMAT, settings.get("step"), file, settings)
+
+
+def _find(path: Path) -> Path:
+    if path.is_dir():
+        files = checkpoint_files(path)
+        if not files:
+            raise CheckpointError(f"the folder {str(path)!r} holds no checkpoints (step-*.safetensors)")
+        return files[-1]
+    if not path.exists():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise CheckpointError(f"there is no file {str(path)!r}; {near_matches(path.name, siblings)}")
+    if path.suffix == ".json":
+        path = path.with_suffix(".safetensors")
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{str(path)!r} is no checkpoint that can be opened; expected a .safetensors file or a folder")
+    return path
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """The JSON beside a weights' file.
+
+    Raises:
+        CheckpointError: It is missing, unreadable or of another format.
+    """
+    beside = file.with_suffix(".json")
+    settings = read_json(beside, f"{file.name} needs it to say which network and task it belongs to")
+    missing = {"format", "model", "task"} - settings.keys() if isinstance(settings, dict) else {"format"}
+    if missing or settings["format"] != FORMAT:
+        raise CheckpointError(f"{str(beside)!r} does not describe a checkpoint of format {FORMAT!r}")
+    return settings
+
+
+def read_json(path: Path, purpose: str) -> Any:
+    """Parse a JSON file, or raise a `CheckpointError` that says what it is needed for."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"cannot read {str(path)!r} ({error.strerror}): {purpose}") from None
+    except ValueError as error:
+        raise CheckpointError(f"{str(path)!r} is no valid JSON: {error}") from None
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, on the CPU.
+
+    Raises:
+        CheckpointError: The file is no readable safetensors file.
+    """
+    try:
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, struct.error) as error:
+        raise CheckpointError(f"cannot read weights from {str(file)!r}: {error}; is it truncated or another format?") from None
+
+
+def load_weights(model: HookedMLP, file: Path) -> None:
+    """Fill a model from a safetensors file, strictly: the same names and shapes, finite numbers.
+
+    Raises:
+        CheckpointError: The file does not fit the model, naming the first difference.
+    """
+    stored, wanted = read_tensors(file), model.state_dict()
+    for name in wanted.keys() | stored.keys():
+        if name not in stored or name not in wanted:
+            where = "is missing from" if name in wanted else "is unexpected in"
+            raise CheckpointError(f"the tensor {name!r} {where} {str(file)!r}; its JSON describes another network")
+        if stored[name].shape != wanted[name].shape:
+            raise CheckpointError(
+                f"{name!r} in {str(file)!r} has shape {tuple(stored[name].shape)}; "
+                f"the network of its JSON has {tuple(wanted[name].shape)}"
+            )
+        if stored[name].is_floating_point() and not stored[name].isfinite().all():
+            raise CheckpointError(f"{name!r} in {str(file)!r} holds NaN or infinity: the training run diverged")
+    model.load_state_dict(stored)
+
+
+def training_history(path: Path | str) -> list[dict[str, Any]]:
+    """Metrics over training, of the series that a checkpoint belongs to; empty if it has none."""
+    path = Path(path)
+    file = (path if path.is_dir() else path.parent) / HISTORY
+    return read_json(file, "it holds the training curve") if file.exists() else []
+
+
+def write_history(folder: Path | str, history: list[dict[str, Any]]) -> None:
+    """Store metrics over training beside a series, whole or not at all."""
+    write_json(Path(folder) / HISTORY, history)

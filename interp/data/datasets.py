@@ -1,0 +1,216 @@
+"""All input pairs of a task with their labels, and which of them were trained on or corrupted."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
+from interp.errors import CheckpointError, ConfigError, choose
+
+SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
+"""Where a network is measured."""
+AS_TRAINED = SPLITS[:3]
+"""The splits that compare with the labels as trained on; the others compare with the true ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Every example of a task, labelled and split.
+
+    Attributes:
+        inputs: Token numbers, ``(example, token)``.
+        labels: Labels as trained on; equal to `true_labels` outside `corrupted`.
+        true_labels: Labels by the rule.
+        train: Which examples are trained on.
+        corrupted: Which training examples had their label redrawn. A redrawn label can be right by chance.
+        n_classes: How many classes the labels are drawn from.
+    """
+
+    inputs: Int[Tensor, "example token"]
+    labels: Int[Tensor, " example"]
+    true_labels: Int[Tensor, " example"]
+    train: Bool[Tensor, " example"]
+    corrupted: Bool[Tensor, " example"]
+    n_classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def test(self) -> Bool[Tensor, " example"]:
+        """Examples that are not trained on."""
+        return ~self.train
+
+    @property
+    def clean(self) -> Bool[Tensor, " example"]:
+        """Training examples with their own label."""
+        return self.train & ~self.corrupted
+
+    @property
+    def mislabelled(self) -> Bool[Tensor, " example"]:
+        """Training examples whose label is wrong, so that the rule does not explain them."""
+        return self.labels != self.true_labels
+
+    def split(self, name: str) -> tuple[Bool[Tensor, " example"], Int[Tensor, " example"]]:
+        """The examples of one of `SPLITS`, as a mask, and the labels they are measured against."""
+        choose("split", name, SPLITS)
+        mask = {
+            "train": self.train,
+            "clean": self.clean,
+            "corrupted_as_labelled": self.corrupted,
+            "corrupted_as_true": self.corrupted,
+            "test": self.test,
+            "all": torch.ones_like(self.train),
+        }[name]
+        return mask, self.labels if name in AS_TRAINED else self.true_labels
+
+    def to(self, device: torch.device | str) -> Dataset:
+        """The same examples with their tensors on `device`."""
+        tensors = (self.inputs, self.labels, self.true_labels, self.train, self.corrupted)
+        return Dataset(*(t.to(device) for t in tensors), self.n_classes)
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What scoring and measuring need to know of a task: its examples, and an ordering if it has one."""
+
+    @property
+    def dataset(self) -> Dataset: ...
+
+    @property
+    def ordering(self) -> Ordering | None: ...
+
+
+@dataclass(frozen=True)
+class ModularTask:
+    """An operation modulo p over every pair of operands, with a random training set, part of it corrupted.
+
+    Args:
+        operation: ``add``, ``subtract``, ``multiply``, ``divide``, or a polynomial such as ``"a**2 + a*b"``.
+        p: The modulus; prime for ``multiply`` and ``divide``.
+        train_fraction: Share of all pairs that is trained on, in (0, 1].
+        corrupt_fraction: Share of the training set whose labels are redrawn, in [0, 1].
+        corrupt: Redraw uniformly over ``"all"`` labels (1 in p is right by chance) or over the ``"wrong"`` ones.
+        seed: Decides the training set and the corruption.
+        split: A stored split (see `packed_split`) that replaces the draw.
+
+    Raises:
+        ConfigError: A value is out of range. ExpressionError: the polynomial does not parse.
+
+    Example:
+        >>> task = ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=0)
+        >>> len(task.dataset), int(task.dataset.train.sum()), int(task.dataset.corrupted.sum())
+        (9409, 4704, 1646)
+    """
+
+    operation: str = "add"
+    p: int = 97
+    train_fraction: float = 0.5
+    corrupt_fraction: float = 0.0
+    corrupt: str = "all"
+    seed: int = 0
+    split: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_operation(self.operation, self.p)
+        choose("corruption", self.corrupt, ("all", "wrong"))
+        if not 0 < self.train_fraction <= 1:
+            raise ConfigError(f"train_fraction={self.train_fraction} is not in (0, 1]")
+        if not 0 <= self.corrupt_fraction <= 1:
+            raise ConfigError(f"corrupt_fraction={self.corrupt_fraction} is not in [0, 1]")
+        if self.seed < 0:
+            raise ConfigError(f"seed={self.seed} is negative; expected 0 or more")
+
+    @cached_property
+    def ordering(self) -> Ordering | None:
+        """The group ordering of the operation, or None where none is known."""
+        return group_ordering(self.operation, self.p)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """Every pair with its labels and masks; the same for equal settings, on any machine."""
+        operands, results = operation_table(self.operation, self.p)
+        if self.split is None:
+            train, corrupted, labels = self._draw(results)
+        else:
+            train, corrupted, labels = _unpack_split(self.split, results, self.p)
+        as_tensor = torch.from_numpy
+        return Dataset(
+            as_tensor(operands), as_tensor(labels), as_tensor(results), as_tensor(train), as_tensor(corrupted), self.p
+        )
+
+    def _draw(self, results: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        generator = np.random.default_rng(self.seed)
+        n_train = max(1, int(self.train_fraction * len(results)))
+        chosen = generator.permutation(len(results))[:n_train]
+        redrawn = chosen[: int(self.corrupt_fraction * n_train)]
+        train, corrupted, labels = np.zeros(len(results), bool), np.zeros(len(results), bool), results.copy()
+        train[chosen], corrupted[redrawn] = True, True
+        if self.corrupt == "all":
+            labels[redrawn] = generator.integers(0, self.p, len(redrawn))
+        else:
+            labels[redrawn] = (labels[redrawn] + generator.integers(1, self.p, len(redrawn))) % self.p
+        return train, corrupted, labels
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings and the split itself, ready for JSON; `from_dict` gives an equal task back."""
+        settings = asdict(self)
+        settings["split"] = packed_split(self.dataset)
+        return settings
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> ModularTask:
+        """Rebuild a task from `to_dict`."""
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            raise CheckpointError(f"the stored task has unexpected settings: {error}") from None
+
+
+def packed_split(data: Dataset) -> dict[str, Any]:
+    """The split of a dataset in a compact form for JSON: two bit masks in base64, and the redrawn labels."""
+
+    def bits(mask: Tensor) -> str:
+        return base64.b64encode(np.packbits(mask.cpu().numpy()).tobytes()).decode("ascii")
+
+    return {
+        "train": bits(data.train),
+        "corrupted": bits(data.corrupted),
+        "corrupted_labels": data.labels[data.corrupted].tolist(),
+    }
+
+
+def _unpack_split(
+    split: dict[str, Any], results: np.ndarray, p: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n = len(results)
+
+    def mask(name: str) -> np.ndarray:
+        try:
+            packed = np.frombuffer(base64.b64decode(split[name], validate=True), np.uint8)
+        except (KeyError, ValueError, TypeError) as error:
+            raise CheckpointError(f"the stored split has no readable {name!r} mask: {error!r}") from None
+        if len(packed) != (n + 7) // 8:
+            raise CheckpointError(f"the stored {name!r} mask has {len(packed)} bytes; {n} examples need {(n + 7) // 8}")
+        return np.unpackbits(packed, count=n).astype(bool)
+
+    train, corrupted = mask("train"), mask("corrupted")
+    labels, redrawn = results.copy(), np.asarray(split.get("corrupted_labels"))
+    if redrawn.shape != (corrupted.sum(),) or (len(redrawn) and not (0 <= redrawn.min() and redrawn.max() < p)):
+        raise CheckpointError(
+            f"the stored split has labels of shape {redrawn.shape} for {corrupted.sum()} corrupted examples; "
+            f"expected one label from 0 to {p - 1} each"
+        )
+    if (corrupted & ~train).any():
+        raise CheckpointError("the stored split corrupts examples outside the training set")
+    if len(redrawn):
+        labels[corrupted] = redrawn
+    return train, corrupted, labels

@@ -1,0 +1,133 @@
+"""Binary operations modulo p, and the ordering of operands in which a network that solves one is periodic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+
+from interp.errors import ConfigError
+from interp.expressions import polynomial
+
+OPERATIONS = ("add", "subtract", "multiply", "divide")
+MAX_MODULUS = 4096
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """Three lists of residues along which the operation is addition of positions modulo their length n.
+
+    For every i and j: ``operation(left[i], right[j]) == output[(i + j) % n]``. A neuron that takes part in
+    a general solution is periodic when its weights are read in these orders (arXiv 2310.13061 for addition,
+    2406.03495 for multiplication, whose orders are discrete logarithms and leave 0 out).
+
+    Attributes:
+        left: First operands, shape ``(position,)``.
+        right: Second operands, shape ``(position,)``.
+        output: Results, shape ``(position,)``.
+        name: What the order is, in words.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    output: np.ndarray
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+def is_prime(n: int) -> bool:
+    """Whether n is prime, by trial division."""
+    return n >= 2 and all(n % d for d in range(2, isqrt(n) + 1))
+
+
+def primitive_root(p: int) -> int:
+    """The smallest generator of the multiplicative group modulo a prime p.
+
+    Example:
+        >>> primitive_root(97)
+        5
+    """
+    if not is_prime(p):
+        raise ConfigError(f"p={p} is not prime, so there is no primitive root to order its residues by")
+    factors = [q for q in range(2, p) if (p - 1) % q == 0 and is_prime(q)]
+    return next(g for g in range(1, p) if all(pow(g, (p - 1) // q, p) != 1 for q in factors))
+
+
+def check_operation(operation: str, p: int) -> None:
+    """Raise a `ConfigError` if the operation is not defined modulo p, or does not parse."""
+    if not isinstance(p, int) or not 2 <= p <= MAX_MODULUS:
+        raise ConfigError(f"p={p!r} is no usable modulus; expected a whole number from 2 to {MAX_MODULUS}")
+    if operation in ("multiply", "divide") and not is_prime(p):
+        nearest = next(q for q in range(p, 2 * p) if is_prime(q))
+        raise ConfigError(f"{operation} needs a prime modulus, not p={p}; the next prime is {nearest}")
+    if operation not in OPERATIONS:
+        if operation.isidentifier() and operation not in ("a", "b"):
+            raise ConfigError(
+                f"unknown operation {operation!r}; expected one of {', '.join(OPERATIONS)}, "
+                "or a polynomial in a and b such as 'a**2 + a*b'"
+            )
+        polynomial(operation, {"a": 1, "b": 1}, p)
+
+
+def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of operands that the operation allows, with its result.
+
+    Args:
+        operation: ``add``, ``subtract``, ``multiply``, ``divide``, or a polynomial in ``a`` and ``b``.
+        p: The modulus; prime for ``multiply`` and ``divide``.
+
+    Returns:
+        Operands of shape ``(example, 2)`` in row-major order and results of shape ``(example,)``, int64.
+        Division leaves out pairs whose divisor is 0.
+
+    Raises:
+        ConfigError: p does not fit the operation. ExpressionError: the polynomial does not parse.
+
+    Example:
+        >>> operands, results = operation_table("divide", 5)
+        >>> operands.shape, int(results[(operands == (3, 2)).all(1)][0])   # 3 / 2 = 4 (mod 5)
+        ((20, 2), 4)
+    """
+    check_operation(operation, p)
+    a, b = (axis.ravel() for axis in np.meshgrid(np.arange(p), np.arange(p), indexing="ij"))
+    if operation == "divide":
+        a, b = a[b != 0], b[b != 0]
+        inverse = np.array([0] + [pow(x, -1, p) for x in range(1, p)])
+        results = a * inverse[b] % p
+    elif operation in OPERATIONS:
+        results = {"add": a + b, "subtract": a - b, "multiply": a * b}[operation] % p
+    else:
+        results = polynomial(operation, {"a": a, "b": b}, p)
+    return np.stack([a, b], axis=1), np.broadcast_to(results, a.shape).astype(np.int64)
+
+
+def group_ordering(operation: str, p: int) -> Ordering | None:
+    """The ordering in which a solution of the operation is periodic, or None where none is known.
+
+    A polynomial has one if it is a sum f(a) + g(b) of two permutations of the residues.
+
+    Example:
+        >>> order = group_ordering("multiply", 7)
+        >>> order.left.tolist(), len(order)
+        ([1, 3, 2, 6, 4, 5], 6)
+    """
+    check_operation(operation, p)
+    natural = np.arange(p)
+    if operation == "add":
+        return Ordering(natural, natural, natural, "natural")
+    if operation == "subtract":
+        return Ordering(natural, -natural % p, natural, "natural, the second operand negated")
+    if operation in ("multiply", "divide"):
+        g = primitive_root(p)
+        powers = np.array([pow(g, i, p) for i in range(p - 1)])
+        right = powers if operation == "multiply" else np.roll(powers[::-1], 1)
+        return Ordering(powers, right, powers, f"discrete logarithm to base {g}, without 0")
+    table = operation_table(operation, p)[1].reshape(p, p)
+    left, right = table[:, 0], (table[0] - table[0, 0]) % p
+    separable = np.array_equal(table, (left[:, None] + right[None, :]) % p)
+    if not (separable and len(set(left.tolist())) == p == len(set(right.tolist()))):
+        return None
+    return Ordering(np.argsort(left), np.argsort(right), natural, "by the value of each term")

@@ -1,0 +1,165 @@
+"""Accuracy, loss and margin of a network on every split of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from interp.data import AS_TRAINED, SPLITS, Dataset, Task
+from interp.errors import choose
+from interp.hooks import batches, device_of, evaluation_mode
+from interp.models import HookedModel
+
+LOSSES = ("mse", "cross_entropy")
+
+
+@dataclass(frozen=True)
+class SplitValues:
+    """One number for each split; None where the split has no examples.
+
+    Attributes:
+        train: Training examples against the labels they were trained on.
+        clean: Those of them with their own label.
+        corrupted_as_labelled: Those whose label was redrawn, against that label.
+        corrupted_as_true: The same examples against the true label.
+        test: Held-out examples.
+        all: Every example against its true label.
+    """
+
+    train: float | None
+    clean: float | None
+    corrupted_as_labelled: float | None
+    corrupted_as_true: float | None
+    test: float | None
+    all: float | None
+
+    def __getitem__(self, split: str) -> float | None:
+        return getattr(self, choose("split", split, SPLITS))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SPLITS)
+
+    def __str__(self) -> str:
+        return "  ".join(f"{f.name} {'–' if self[f.name] is None else f'{self[f.name]:.3f}'}" for f in fields(self))
+
+    def to_dict(self) -> dict[str, float | None]:
+        """The values by split name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What `evaluate` found: the share of right answers, the mean loss and the mean correct-label margin."""
+
+    accuracy: SplitValues
+    loss: SplitValues
+    margin: SplitValues
+
+
+def as_dataset(task: Task | Dataset) -> Dataset:
+    """The examples of a task, or a dataset as it is."""
+    return task if isinstance(task, Dataset) else task.dataset
+
+
+def margins(
+    logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"]
+) -> Float[Tensor, " example"]:
+    """How far the label's logit is above the largest other one.
+
+    An answer is right if its margin is above 0: a tie is no answer.
+
+    Example:
+        >>> margins(torch.tensor([[1.0, 3.0, 0.5]]), torch.tensor([1]))
+        tensor([2.])
+    """
+    own = logits.gather(1, labels[:, None])
+    others = logits.scatter(1, labels[:, None], float("-inf"))
+    return own[:, 0] - others.max(1).values
+
+
+def losses(
+    logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"], loss: str
+) -> Float[Tensor, " example"]:
+    """Each example's loss: squared error against the one-hot label (mean over outputs), or cross-entropy."""
+    if choose("loss", loss, LOSSES) == "cross_entropy":
+        return F.cross_entropy(logits, labels, reduction="none")
+    return (logits.square().sum(1) - 2 * logits.gather(1, labels[:, None])[:, 0] + 1) / logits.shape[1]
+
+
+def all_logits(
+    model: HookedModel, data: Dataset, *, batch_size: int | None = None
+) -> Float[Tensor, "example output"]:
+    """Logits of every example, in evaluation mode, on the model's device."""
+    with evaluation_mode(model):
+        return torch.cat([model(chunk) for chunk in batches(data.inputs, batch_size, device_of(model))])
+
+
+def split_means(values: dict[bool, Tensor], data: Dataset) -> SplitValues:
+    """Mean of per-example values on each split, given ``{as trained: values, as true: values}``.
+
+    `values[True]` compares with the labels as trained on, `values[False]` with the true ones.
+    """
+
+    def mean(split: str) -> float | None:
+        chosen = values[split in AS_TRAINED][data.split(split)[0]]
+        return chosen.double().mean().item() if len(chosen) else None
+
+    return SplitValues(**{split: mean(split) for split in SPLITS})
+
+
+def measure_logits(
+    logits: Float[Tensor, "example output"],
+    data: Dataset,
+    *,
+    loss: str = "cross_entropy",
+    tolerance: float = 0.0,
+) -> Measurement:
+    """Accuracy, loss and margin of logits that were computed already; see `evaluate`.
+
+    An answer whose margin is at most `tolerance` counts as none.
+    """
+    data = data.to(logits.device)
+    labels = {True: data.labels, False: data.true_labels}
+    margin = {as_trained: margins(logits, y) for as_trained, y in labels.items()}
+    return Measurement(
+        accuracy=split_means({k: m > tolerance for k, m in margin.items()}, data),
+        loss=split_means({k: losses(logits, y, loss) for k, y in labels.items()}, data),
+        margin=split_means(margin, data),
+    )
+
+
+def evaluate(
+    model: HookedModel, task: Task | Dataset, *, loss: str = "cross_entropy", batch_size: int | None = None
+) -> Measurement:
+    """Measure a network on every split, in evaluation mode.
+
+    Args:
+        model: A hooked model; hooks that are in place stay in force.
+        task: A task or dataset.
+        loss: ``"cross_entropy"`` or ``"mse"``.
+        batch_size: Examples in one forward pass; all if None.
+
+    Returns:
+        Accuracy in [0, 1], loss and margin by split.
+
+    Raises:
+        ConfigError: The loss is unknown.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> evaluate(analytic_mlp("add", p=31), ModularTask("add", p=31)).accuracy.test
+        1.0
+    """
+    data = as_dataset(task)
+    return measure_logits(all_logits(model, data, batch_size=batch_size), data, loss=loss)
+
+
+def accuracy(model: HookedModel, task: Task | Dataset, *, batch_size: int | None = None) -> SplitValues:
+    """Share of right answers on every split, in [0, 1]; see `evaluate`."""
+    return evaluate(model, task, batch_size=batch_size).accuracy

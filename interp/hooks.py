@@ -1,0 +1,141 @@
+"""Hook points by name, without silent misses; captures and temporary changes that never leak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interp.errors import HookNameError, near_matches
+from interp.models import HookedModel
+
+Names = str | Sequence[str] | Callable[[str], bool]
+
+
+def resolve(model: HookedModel, names: Names) -> list[str]:
+    """The hook names that a filter means, each of which the model has.
+
+    Args:
+        model: A hooked model.
+        names: A name, several, or a predicate on names.
+
+    Raises:
+        HookNameError: A name does not exist, or nothing matches.
+
+    Example:
+        >>> from interp.models import HookedMLP, MLPConfig
+        >>> resolve(HookedMLP(MLPConfig(width=4), vocab=5), lambda name: name.endswith("post"))
+        ['blocks.0.mlp.hook_post']
+    """
+    known = model.hook_dict
+    if callable(names):
+        found = [name for name in known if names(name)]
+        if not found:
+            raise HookNameError(f"the filter matches none of the model's hooks: {', '.join(known)}")
+        return found
+    wanted = [names] if isinstance(names, str) else list(names)
+    for name in wanted:
+        if name not in known:
+            raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, known)}")
+    if not wanted:
+        raise HookNameError(f"no hook was named; the model has {', '.join(known)}")
+    return wanted
+
+
+@contextmanager
+def hooked(model: HookedModel, changes: Mapping[str, Callable[[Tensor], Tensor | None]]) -> Iterator[HookedModel]:
+    """Run `changes` at their hook points inside the block; exactly these are removed at its end.
+
+    They are invisible to TransformerLens' `reset_hooks`, so `run_with_cache` and `run_with_hooks` may be called
+    inside the block and see the changed activations; hooks that others added stay in place. Hooks act on the
+    model's Python forward pass: a model that `torch.compile` compiled earlier ignores them.
+
+    Args:
+        model: A hooked model.
+        changes: For each hook name a function of the activation; returning None leaves it as it is.
+
+    Raises:
+        HookNameError: A name does not exist.
+    """
+
+    def call(change: Callable[[Tensor], Tensor | None], _module: nn.Module, _args: Any, output: Tensor) -> Any:
+        return change(output)
+
+    resolve(model, list(changes))
+    with ExitStack() as stack:
+        for name, change in changes.items():
+            handle = model.hook_dict[name].register_forward_hook(partial(call, change))
+            stack.callback(handle.remove)
+        yield model
+
+
+@contextmanager
+def evaluation_mode(model: HookedModel) -> Iterator[HookedModel]:
+    """Dropout off and running statistics in use, without gradients; the model's mode is restored."""
+    was_training = getattr(model, "training", False)
+    model.train(False)
+    try:
+        with torch.no_grad():
+            yield model
+    finally:
+        model.train(was_training)
+
+
+def device_of(model: HookedModel) -> torch.device:
+    """Where the model's parameters are."""
+    return next(iter(model.parameters())).device
+
+
+def batches(inputs: Tensor, batch_size: int | None, device: torch.device) -> Iterator[Tensor]:
+    """`inputs` in chunks of at most `batch_size` rows (all at once if None), moved to `device`."""
+    for chunk in inputs.split(batch_size or max(len(inputs), 1)):
+        yield chunk.to(device)
+
+
+def capture(
+    model: HookedModel,
+    inputs: Tensor,
+    names: Names,
+    *,
+    batch_size: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> dict[str, Tensor]:
+    """Activations at the named hooks, and at no others, in evaluation mode.
+
+    What is returned is a copy: operations that later change an activation in place do not reach it.
+
+    Args:
+        model: A hooked model.
+        inputs: Token numbers, ``(example, token)``.
+        names: A name, several, or a predicate.
+        batch_size: Examples in one forward pass; all if None. Bounds the memory of everything not captured.
+        device: Where the captures go, chunk by chunk; the model's device if None.
+        dtype: Type of the captures; unchanged if None.
+
+    Returns:
+        One tensor ``(example, …)`` for each name.
+
+    Raises:
+        HookNameError: A name does not exist, or nothing matches.
+
+    Example:
+        >>> from interp.models import HookedMLP, MLPConfig
+        >>> model = HookedMLP(MLPConfig(width=4), vocab=5)
+        >>> capture(model, torch.tensor([[0, 1], [2, 3]]), "blocks.0.mlp.hook_post")["blocks.0.mlp.hook_post"].shape
+        torch.Size([2, 4])
+    """
+    wanted = resolve(model, names)
+    found: dict[str, list[Tensor]] = {name: [] for name in wanted}
+
+    def keep(name: str, activation: Tensor) -> None:
+        found[name].append(activation.detach().to(device=device, dtype=dtype, copy=True))
+
+    with evaluation_mode(model), hooked(model, {name: partial(keep, name) for name in wanted}):
+        for chunk in batches(inputs, batch_size, device_of(model)):
+            model(chunk)
+    return {name: torch.cat(chunks) if len(chunks) > 1 else chunks[0] for name, chunks in found.items()}

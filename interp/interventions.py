@@ -1,0 +1,299 @@
+"""Small objects that say what to do to neurons; applying them for a while, or for good in a copy."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.errors import InterventionError
+from interp.hooks import capture, device_of, hooked
+from interp.models import HookedModel, neuron_site
+
+Change = Callable[[Tensor], Tensor]
+
+
+class Intervention(Protocol):
+    """What is done to the chosen neurons' activations ``(…, neuron)``."""
+
+    def start(self) -> Change:
+        """A function from activations to new ones; the same object started twice does the same."""
+        ...
+
+    def affine(self) -> tuple[Tensor | float, Tensor | float] | None:
+        """Scale and shift that have the same effect on every input, or None if there are none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Zero:
+    """Set the neurons to 0."""
+
+    def start(self) -> Change:
+        return torch.zeros_like
+
+    def affine(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Multiply the neurons by a factor; any real number."""
+
+    factor: float
+
+    def start(self) -> Change:
+        return lambda x: x * self.factor
+
+    def affine(self) -> tuple[float, float]:
+        return self.factor, 0.0
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """Limit the neurons to [low, high]."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def start(self) -> Change:
+        if self.low is None and self.high is None:
+            raise InterventionError("a clamp needs low, high or both")
+        return lambda x: x.clamp(self.low, self.high)
+
+    def affine(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Set the neurons to given values: ``(neuron,)`` for every example, or ``(example, …, neuron)`` row by row."""
+
+    values: Tensor
+
+    def start(self) -> Change:
+        def change(x: Tensor) -> Tensor:
+            values = self.values.to(x)
+            if values.shape[-1] != x.shape[-1] or values.ndim > 1 and values.shape != x.shape:
+                raise InterventionError(
+                    f"the patch has shape {tuple(values.shape)} but the neurons have {tuple(x.shape)}; give one "
+                    "value a neuron, or values for exactly the examples of this forward pass"
+                )
+            return values.expand_as(x)
+
+        return change
+
+    def affine(self) -> tuple[float, Tensor] | None:
+        return (0.0, self.values) if self.values.ndim == 1 else None
+
+
+def Mean(activations: Float[Tensor, "example neuron"]) -> Patch:
+    """Set each neuron to its mean over `activations` (all leading axes)."""
+    return Patch(activations.flatten(0, -2).mean(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Resample:
+    """Give each example the neurons' joint activations of another example, drawn anew in every forward pass.
+
+    Args:
+        activations: The examples to draw from, ``(example, …, neuron)``.
+        seed: Of the draws.
+    """
+
+    activations: Tensor
+    seed: int = 0
+
+    def start(self) -> Change:
+        generator = torch.Generator().manual_seed(self.seed)
+
+        def change(x: Tensor) -> Tensor:
+            rows = torch.randint(len(self.activations), (len(x),), generator=generator)
+            return self.activations[rows.to(self.activations.device)].to(x)
+
+        return change
+
+    def affine(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """An intervention and where it acts.
+
+    Attributes:
+        hook: The hook point whose last axis is the neurons.
+        neurons: Indices on that axis.
+        intervention: What is done to them.
+    """
+
+    hook: str
+    neurons: np.ndarray
+    intervention: Intervention
+
+
+def neuron_indices(neurons: Any, width: int) -> np.ndarray:
+    """Indices from an index, several, a boolean mask, or rows of a `NeuronTable`.
+
+    Raises:
+        InterventionError: An index is out of range or occurs twice, or the type is wrong.
+
+    Example:
+        >>> neuron_indices([True, False, True], 3).tolist()
+        [0, 2]
+    """
+    chosen = np.atleast_1d(np.asarray(getattr(neurons, "neuron", neurons)))
+    if chosen.dtype == bool:
+        if chosen.shape != (width,):
+            raise InterventionError(f"the mask has shape {chosen.shape}; the site has {width} neurons")
+        return np.flatnonzero(chosen)
+    if chosen.ndim != 1 or chosen.size and chosen.dtype.kind not in "iu":
+        raise InterventionError(
+            f"neurons={neurons!r} are no neurons; expected indices, a boolean mask or rows of a NeuronTable"
+        )
+    chosen = chosen.astype(np.int64)
+    outside = chosen[(chosen < 0) | (chosen >= width)]
+    if outside.size:
+        raise InterventionError(f"neuron {outside[0]} does not exist; the site has neurons 0 to {width - 1}")
+    if len(np.unique(chosen)) != len(chosen):
+        raise InterventionError("a neuron is named twice; name each once")
+    return chosen
+
+
+def make_intervention(mode: str, activations: Float[Tensor, "example neuron"] | None, *, seed: int = 0) -> Intervention:
+    """An intervention from its name.
+
+    Args:
+        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
+        activations: The chosen neurons on reference examples; needed by ``"mean"`` and ``"resample"``.
+        seed: Of ``"resample"``.
+
+    Raises:
+        InterventionError: The mode is unknown, or it needs activations.
+
+    Example:
+        >>> make_intervention("scale=0.5", None)
+        Scale(factor=0.5)
+    """
+    if mode == "zero":
+        return Zero()
+    if mode.startswith("scale="):
+        try:
+            return Scale(float(mode.removeprefix("scale=")))
+        except ValueError:
+            raise InterventionError(f"mode {mode!r} has no number after 'scale='; write for example scale=0.25") from None
+    if mode not in ("mean", "resample"):
+        raise InterventionError(f"unknown mode {mode!r}; expected zero, mean, resample or scale=FACTOR")
+    if activations is None:
+        raise InterventionError(f"{mode} ablation needs reference examples; pass the task as reference")
+    return Mean(activations) if mode == "mean" else Resample(activations, seed)
+
+
+def edit_from_mode(
+    model: HookedModel, neurons: Any, mode: str, *, site: str | None = None, reference: Any = None, seed: int = 0
+) -> Edit:
+    """An `Edit` of neurons by an intervention's name, measuring reference activations where it needs them."""
+    place = neuron_site(model, site or getattr(neurons, "site_name", None))
+    chosen = neuron_indices(neurons, place.width)
+    activations = None
+    if reference is not None and mode in ("mean", "resample"):
+        inputs = reference if isinstance(reference, Tensor) else reference.dataset.inputs
+        activations = capture(model, inputs, place.hook)[place.hook][..., torch.as_tensor(chosen)]
+    return Edit(place.hook, chosen, make_intervention(mode, activations, seed=seed))
+
+
+@contextmanager
+def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
+    """Apply edits inside the block, in the order given; the model is as before at its end, whatever happens.
+
+    Raises:
+        HookNameError: A hook does not exist.
+    """
+
+    def combined(own: Sequence[Edit]) -> Change:
+        started = [(torch.as_tensor(edit.neurons, device=device_of(model)), edit.intervention.start()) for edit in own]
+
+        def change(activations: Tensor) -> Tensor:
+            changed = activations.clone()
+            for neurons, apply in started:
+                changed[..., neurons] = apply(changed[..., neurons])
+            return changed
+
+        return change
+
+    hooks = dict.fromkeys(edit.hook for edit in edits)
+    with hooked(model, {hook: combined([e for e in edits if e.hook == hook]) for hook in hooks}):
+        yield model
+
+
+@contextmanager
+def ablate(
+    model: HookedModel,
+    neurons: Any,
+    mode: str = "zero",
+    *,
+    site: str | None = None,
+    reference: Any = None,
+    seed: int = 0,
+) -> Iterator[HookedModel]:
+    """Take neurons out inside the block.
+
+    Args:
+        model: A hooked model.
+        neurons: Indices, a mask, or rows of a `NeuronTable`.
+        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
+        site: Hook name of the neurons; the table's, or else the model's last site.
+        reference: A task or inputs, for ``"mean"`` and ``"resample"``.
+        seed: Of ``"resample"``.
+
+    Raises:
+        InterventionError: The neurons or the mode cannot be used. HookNameError: the site does not exist.
+
+    Example:
+        >>> from interp.models import analytic_mlp
+        >>> model, pair = analytic_mlp("add", p=13), torch.tensor([[2, 3]])
+        >>> with ablate(model, range(200)):
+        ...     float(model(pair).abs().max())
+        0.0
+    """
+    with intervene(model, edit_from_mode(model, neurons, mode, site=site, reference=reference, seed=seed)):
+        yield model
+
+
+@contextmanager
+def rescale(model: HookedModel, neurons: Any, factor: float, *, site: str | None = None) -> Iterator[HookedModel]:
+    """Multiply neurons by a factor inside the block; see `ablate` for the arguments."""
+    with ablate(model, neurons, f"scale={factor!r}", site=site):
+        yield model
+
+
+def bake(model: HookedModel, *edits: Edit) -> HookedModel:
+    """A copy with the edits in its weights, so that it gives the same logits without hooks.
+
+    The original is left unchanged.
+
+    Raises:
+        InterventionError: An edit is not the same scale and shift for every input (resample, clamp, row-wise patch).
+    """
+    edited = copy.deepcopy(model)
+    for edit in edits:
+        coefficients = edit.intervention.affine()
+        if coefficients is None:
+            name = type(edit.intervention).__name__.lower()
+            raise InterventionError(
+                f"{name} depends on the input, so weights cannot express it; zero, mean, scale and a constant patch can be saved"
+            )
+        place, like = neuron_site(edited, edit.hook), next(iter(edited.parameters())).detach()
+        scale, shift = like.new_ones(place.width), like.new_zeros(place.width)
+        scale[edit.neurons], shift[edit.neurons] = (
+            torch.as_tensor(value, dtype=like.dtype, device=like.device) for value in coefficients
+        )
+        edited = edited.absorb(edit.hook, scale, shift)
+    return edited

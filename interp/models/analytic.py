@@ -1,0 +1,131 @@
+"""Networks whose answer is known beforehand: the closed-form solution, and one with planted memorising neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+
+from interp.data import ModularTask, Ordering, group_ordering
+from interp.errors import ConfigError
+from interp.models.mlp import HookedMLP, MLPConfig
+
+
+def _periodic_weights(
+    order: Ordering, p: int, width: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Left, right ``(p, neuron)`` and output ``(neuron, p)`` weights of the closed form; 0 off the ordering."""
+    n = len(order)
+    frequency = generator.integers(1, (n - 1) // 2 + 1, width)
+    phase_left, phase_right = generator.uniform(-pi, pi, (2, width))
+    amplitude = (2 / width) ** (1 / 3)
+    angle = 2 * pi * np.outer(np.arange(n), frequency) / n
+    left, right, output = np.zeros((3, p, width))
+    left[order.left] = amplitude * np.cos(angle + phase_left)
+    right[order.right] = amplitude * np.cos(angle + phase_right)
+    output[order.output] = amplitude * np.cos(angle + phase_left + phase_right)
+    return left, right, output.T
+
+
+def _build(left: np.ndarray, right: np.ndarray, output: np.ndarray) -> HookedMLP:
+    model = HookedMLP(MLPConfig(width=left.shape[1]), vocab=left.shape[0], n_outputs=output.shape[1])
+    with torch.no_grad():
+        model.embed.W_E.copy_(torch.from_numpy(np.stack([left, right])))
+        model.unembed.weight.copy_(torch.from_numpy(output))
+    return model.eval()
+
+
+def analytic_mlp(operation: str = "add", p: int = 97, width: int = 200, *, seed: int = 0) -> HookedMLP:
+    """The closed-form quadratic network that solves an operation (arXiv 2310.13061, 2406.03495).
+
+    Each neuron has one random frequency σ and random phases: U = A cos(2πσi/n + φᵘ), V = A cos(2πσj/n + φᵛ),
+    W = A cos(2πσq/n + φᵘ + φᵛ), A = (2/width)^(1/3), along the operation's group ordering of n positions. Where
+    the ordering leaves 0 out (multiplication), the last neuron answers the pairs that contain it.
+
+    Args:
+        operation: One that has a group ordering.
+        p: The modulus.
+        width: Neurons; over all pairs of p=97 the accuracy is about .9 at 50, 1.0 from 200 on.
+        seed: Of frequencies and phases.
+
+    Raises:
+        ConfigError: The operation has no group ordering, or the width is too small.
+
+    Example:
+        >>> model = analytic_mlp("add", p=97, width=200)
+        >>> int(model(torch.tensor([[50, 60]])).argmax())
+        13
+    """
+    order = group_ordering(operation, p)
+    if order is None or len(order) < 3:
+        raise ConfigError(f"no closed form is known for {operation!r} modulo {p}: it has no group ordering")
+    handles_zero = len(order) < p
+    if width < 1 + handles_zero:
+        raise ConfigError(f"width={width} is too small; {operation} needs at least {1 + handles_zero}")
+    generator = np.random.default_rng(seed)
+    left, right, output = _periodic_weights(order, p, width - handles_zero, generator)
+    if handles_zero:
+        at_zero = np.eye(p, 1)
+        left, right = np.hstack([left, at_zero]), np.hstack([right, at_zero * (operation == "multiply")])
+        output = np.vstack([output, 2 * at_zero.T])
+    return _build(left, right, output)
+
+
+@dataclass(frozen=True, eq=False)
+class PlantedNetwork:
+    """A network with the label that each of its neurons should be given.
+
+    Attributes:
+        model: The network.
+        labels: ``"generalizing"``, ``"memorizing"`` or ``"dead"`` for every neuron.
+    """
+
+    model: HookedMLP
+    labels: np.ndarray
+
+
+def planted_mlp(
+    task: ModularTask, *, generalizing: int = 200, memorizing: int = 300, dead: int = 20, seed: int = 0
+) -> PlantedNetwork:
+    """A network that solves the task by known neurons and memorises its corrupted examples by others.
+
+    The generalizing neurons are the closed form. The memorizing ones have random input weights, and output
+    weights fitted by ridge regression to turn every mislabelled example's answer into its label. Dead neurons
+    have weights of 0. The order is shuffled.
+
+    Raises:
+        ConfigError: The task has no mislabelled example to memorise, or no group ordering.
+
+    Example:
+        >>> planted = planted_mlp(ModularTask("add", p=97, corrupt_fraction=0.05))
+        >>> (planted.labels == "memorizing").sum()
+        np.int64(300)
+    """
+    order, data = task.ordering, task.dataset
+    if order is None:
+        raise ConfigError(f"no closed form is known for {task.operation!r}: it has no group ordering")
+    wrong = data.mislabelled
+    if memorizing and not wrong.any():
+        raise ConfigError("the task has no mislabelled example to memorise; give it a corrupt_fraction above 0")
+    generator = np.random.default_rng(seed)
+    left, right, output = _periodic_weights(order, task.p, generalizing, generator)
+    mem_left, mem_right = generator.normal(0, 0.3, (2, task.p, memorizing))
+    a, b = data.inputs[wrong].T.numpy()
+    activations = (mem_left[a] + mem_right[b]) ** 2
+    identity = np.eye(task.p)
+    wanted = identity[data.labels[wrong].numpy()] - identity[data.true_labels[wrong].numpy()]
+    mem_output = Ridge(alpha=1.0, fit_intercept=False).fit(activations, wanted).coef_.T
+    model = _build(
+        np.hstack([left, mem_left, np.zeros((task.p, dead))]),
+        np.hstack([right, mem_right, np.zeros((task.p, dead))]),
+        np.vstack([output, mem_output, np.zeros((dead, task.p))]),
+    )
+    labels = np.repeat(["generalizing", "memorizing", "dead"], [generalizing, memorizing, dead])
+    shuffle = generator.permutation(len(labels))
+    with torch.no_grad():
+        model.embed.W_E.copy_(model.embed.W_E[:, :, shuffle])
+        model.unembed.weight.copy_(model.unembed.weight[shuffle])
+    return PlantedNetwork(model, labels[shuffle])

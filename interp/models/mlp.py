@@ -1,0 +1,304 @@
+"""The hooked multi-layer perceptron over one-hot tokens, on TransformerLens' `HookedRootModule`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformer_lens import HookedRootModule
+from transformer_lens.hook_points import HookPoint
+
+from interp.errors import CheckpointError, ConfigError, HookNameError, choose, near_matches
+from interp.models.protocol import NeuronSite
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "square": torch.square,
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+    "abs": torch.abs,
+}
+NORMS = ("none", "batch", "layer")
+MAX_PARAMETERS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class MLPConfig:
+    """Shape of a `HookedMLP`; vocabulary and output size come from the task.
+
+    Args:
+        width: Neurons in each hidden layer.
+        depth: Layers of weights; 2 has one hidden layer, as in arXiv 2310.13061.
+        activation: One of `ACTIVATIONS`, or ``"custom"`` for a function given to `HookedMLP`.
+        tied: Share one input matrix between all input positions.
+        bias: Add biases to the hidden layers and the output.
+        dropout: Probability of dropping a neuron's pre-activation, in [0, 1).
+        norm: ``"none"``, ``"batch"`` or ``"layer"``, after the activation.
+        init_scale: Multiplies the initial weights.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    width: int = 500
+    depth: int = 2
+    activation: str = "square"
+    tied: bool = False
+    bias: bool = False
+    dropout: float = 0.0
+    norm: str = "none"
+    init_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        choose("activation", self.activation, [*ACTIVATIONS, "custom"])
+        choose("norm", self.norm, NORMS)
+        if self.width < 1:
+            raise ConfigError(f"width={self.width} must be at least 1 neuron")
+        if self.depth < 2:
+            raise ConfigError(f"depth={self.depth} must be at least 2 (one hidden layer)")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout={self.dropout} is not in [0, 1)")
+        if not self.init_scale > 0:
+            raise ConfigError(f"init_scale={self.init_scale} must be above 0")
+
+
+class SeededDropout(nn.Module):
+    """Dropout that draws from its own generator, so that a run can be continued exactly where it stopped.
+
+    Without a generator it draws from PyTorch's global one.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x
+        kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator)
+        return x * kept / (1 - self.rate)
+
+
+class TokenInput(nn.Module):
+    """The sum of one row for each input position: a first layer over concatenated one-hot tokens."""
+
+    def __init__(self, n_tables: int, vocab: int, width: int, n_tokens: int, bias: bool) -> None:
+        super().__init__()
+        self.W_E = nn.Parameter(torch.empty(n_tables, vocab, width))
+        self.b_E = nn.Parameter(torch.zeros(width)) if bias else None
+        self.register_buffer("offsets", torch.arange(n_tokens) * (vocab if n_tables > 1 else 0), persistent=False)
+
+    def forward(self, inputs: Int[Tensor, "example token"]) -> Float[Tensor, "example neuron"]:
+        total = F.embedding_bag(inputs + self.offsets, self.W_E.flatten(0, 1), mode="sum")
+        return total if self.b_E is None else total + self.b_E
+
+
+class Linear(nn.Module):
+    """``x @ W + b`` with TransformerLens' input-first layout and parameter names (`W_in`, `W_U`, …)."""
+
+    def __init__(self, suffix: str, n_in: int, n_out: int, bias: bool) -> None:
+        super().__init__()
+        self.suffix = suffix
+        self.register_parameter(f"W_{suffix}", nn.Parameter(torch.empty(n_in, n_out)))
+        self.register_parameter(f"b_{suffix}", nn.Parameter(torch.zeros(n_out)) if bias else None)
+
+    @property
+    def weight(self) -> nn.Parameter:
+        return getattr(self, f"W_{self.suffix}")
+
+    @property
+    def bias(self) -> nn.Parameter | None:
+        return getattr(self, f"b_{self.suffix}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight if self.bias is None else torch.addmm(self.bias, x, self.weight)
+
+
+class HiddenLayer(nn.Module):
+    """Pre-activations to what the next layer reads: dropout, activation, norm, with hooks around each."""
+
+    def __init__(self, config: MLPConfig, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.activation = activation
+        self.hook_pre = HookPoint()
+        self.dropout = SeededDropout(config.dropout)
+        self.norm: nn.Module | None = None
+        if config.norm != "none":
+            self.hook_mid = HookPoint()
+            norm = nn.BatchNorm1d if config.norm == "batch" else nn.LayerNorm
+            self.norm = norm(config.width)
+        self.hook_post = HookPoint()
+
+    def forward(self, pre: Float[Tensor, "example neuron"]) -> Float[Tensor, "example neuron"]:
+        x = self.activation(self.dropout(self.hook_pre(pre)))
+        if self.norm is not None:
+            x = self.norm(self.hook_mid(x))
+        return self.hook_post(x)
+
+
+class Block(nn.Module):
+    """One hidden layer, under the name that TransformerLens gives it: ``blocks.L.mlp``."""
+
+    def __init__(self, config: MLPConfig, activation: Callable[[Tensor], Tensor], *, first: bool) -> None:
+        super().__init__()
+        self.linear = None if first else Linear("in", config.width, config.width, config.bias)
+        self.mlp = HiddenLayer(config, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mlp(x if self.linear is None else self.linear(x))
+
+
+class HookedMLP(HookedRootModule):
+    """``W φ(U e_a + V e_b)`` and its deeper relatives, with TransformerLens' hook points.
+
+    Hook points of every hidden layer L: ``blocks.L.mlp.hook_pre`` (before dropout and activation),
+    ``blocks.L.mlp.hook_mid`` (after the activation; only with a norm) and ``blocks.L.mlp.hook_post`` (what the
+    next layer reads), each ``(example, neuron)``.
+
+    Initial weights are normal: with the square activation and depth 2 of standard deviation 0.5/(2·width)^(1/3)
+    (arXiv 2310.13061), else 1/sqrt(3·fan_in) as in PyTorch's linear layers.
+
+    Args:
+        config: The network's shape.
+        vocab: How many values each input token has.
+        n_outputs: Number of classes; as many as `vocab` unless given.
+        n_tokens: Input positions.
+        seed: Of the initial weights.
+        activation_fn: The activation, if the config says ``"custom"``.
+
+    Example:
+        >>> model = HookedMLP(MLPConfig(width=16), vocab=7)
+        >>> logits, cache = model.run_with_cache(torch.tensor([[1, 2]]), names_filter="blocks.0.mlp.hook_post")
+        >>> tuple(logits.shape), tuple(cache["blocks.0.mlp.hook_post"].shape)
+        ((1, 7), (1, 16))
+    """
+
+    kind = "mlp"
+
+    def __init__(
+        self,
+        config: MLPConfig,
+        vocab: int,
+        n_outputs: int | None = None,
+        n_tokens: int = 2,
+        *,
+        seed: int = 0,
+        activation_fn: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        if (config.activation == "custom") != (activation_fn is not None):
+            raise ConfigError("a custom activation needs both activation='custom' and activation_fn=…")
+        self.config, self.vocab, self.n_tokens = config, vocab, n_tokens
+        self.n_outputs = vocab if n_outputs is None else n_outputs
+        hidden = config.width * config.width * (config.depth - 2)
+        size = n_tokens * vocab * config.width + hidden + config.width * self.n_outputs
+        if size > MAX_PARAMETERS:
+            raise ConfigError(f"the network would have {size:,} weights; at most {MAX_PARAMETERS:,} are allowed")
+        activation = activation_fn or ACTIVATIONS[config.activation]
+        self.embed = TokenInput(1 if config.tied else n_tokens, vocab, config.width, n_tokens, config.bias)
+        self.blocks = nn.ModuleList(
+            Block(config, activation, first=layer == 0) for layer in range(config.depth - 1)
+        )
+        self.unembed = Linear("U", config.width, self.n_outputs, config.bias)
+        self._initialise(torch.Generator().manual_seed(seed))
+        self.setup()
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator) -> None:
+        width, paper = self.config.width, self.config.activation == "square" and self.config.depth == 2
+        matrices = [(self.embed.W_E, self.n_tokens * self.vocab)]
+        matrices += [(block.linear.weight, width) for block in self.blocks if block.linear is not None]
+        for weight, fan_in in [*matrices, (self.unembed.weight, width)]:
+            std = 0.5 / (2 * width) ** (1 / 3) if paper else (3 * fan_in) ** -0.5
+            weight.normal_(0, std * self.config.init_scale, generator=generator)
+
+    def forward(self, inputs: Int[Tensor, "example token"]) -> Float[Tensor, "example output"]:
+        """Logits of token numbers in ``0 .. vocab - 1``."""
+        x = self.embed(inputs)
+        for block in self.blocks:
+            x = block(x)
+        return self.unembed(x)
+
+    def _layer_of(self, hook: str) -> int:
+        names = [f"blocks.{layer}.mlp.hook_post" for layer in range(len(self.blocks))]
+        if hook not in names:
+            raise HookNameError(f"there are no neurons at {hook!r}; {near_matches(hook, names)}")
+        return names.index(hook)
+
+    def neuron_sites(self) -> tuple[NeuronSite, ...]:
+        """One site for each hidden layer, first to last."""
+        tables = [table.T for table in self.embed.W_E]
+        last = len(self.blocks) - 1
+        return tuple(
+            NeuronSite(
+                hook=f"blocks.{layer}.mlp.hook_post",
+                width=self.config.width,
+                input_vectors=tuple(tables * (self.n_tokens if self.config.tied else 1)) if layer == 0 else (),
+                readout=self.unembed.weight if layer == last else None,
+            )
+            for layer in range(len(self.blocks))
+        )
+
+    def run_from(self, hook: str, activations: Float[Tensor, "example neuron"]) -> Float[Tensor, "example output"]:
+        """Logits if the neurons at `hook` had these activations."""
+        x = activations
+        for block in self.blocks[self._layer_of(hook) + 1 :]:
+            x = block(x)
+        return self.unembed(x)
+
+    @torch.no_grad()
+    def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> HookedMLP:
+        """A copy whose next layer reads ``activations * scale + shift``; this model is left unchanged.
+
+        A shift in a network without biases gives a copy with biases.
+        """
+        edited = copy.deepcopy(self)
+        layer = self._layer_of(hook) + 1
+        reader = edited.unembed if layer == len(self.blocks) else edited.blocks[layer].linear
+        offset = shift @ reader.weight
+        if offset.any() and reader.bias is None:
+            edited = self._with_biases()
+            reader = edited.unembed if layer == len(self.blocks) else edited.blocks[layer].linear
+        reader.weight.mul_(scale[:, None])
+        if reader.bias is not None:
+            reader.bias.add_(offset)
+        return edited
+
+    def _with_biases(self) -> HookedMLP:
+        activation = self.blocks[0].mlp.activation if self.config.activation == "custom" else None
+        config = replace(self.config, bias=True)
+        grown = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
+        grown.load_state_dict(self.state_dict(), strict=False)
+        return grown.to(self.unembed.weight.device, self.unembed.weight.dtype).train(self.training)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` needs to build the same network, ready for JSON."""
+        return {
+            "kind": self.kind,
+            "vocab": self.vocab,
+            "n_outputs": self.n_outputs,
+            "n_tokens": self.n_tokens,
+            **asdict(self.config),
+        }
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> HookedMLP:
+        """Build an untrained network from `to_dict`.
+
+        Raises:
+            CheckpointError: The settings do not describe a `HookedMLP`. ConfigError: a value is out of range.
+        """
+        sizes = {key: settings.get(key) for key in ("vocab", "n_outputs", "n_tokens")}
+        rest = {key: value for key, value in settings.items() if key not in sizes and key != "kind"}
+        try:
+            return cls(MLPConfig(**rest), **sizes)
+        except TypeError as error:
+            raise CheckpointError(f"the stored model settings do not describe an MLP: {error}") from None

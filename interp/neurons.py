@@ -1,0 +1,89 @@
+"""From a model's neurons to plain arrays that a probe can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.data import Ordering, Task
+from interp.hooks import capture
+from interp.models import HookedModel, NeuronSite
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronArrays:
+    """What is known of the neurons at one site.
+
+    Attributes:
+        vectors: Weights read in the task's order, one ``(neuron, position)`` array for each input position and
+            one for the output; those that do not exist (deeper layers) are missing.
+        outside: Share in [0, 1] of each neuron's squared weights at residues that the ordering leaves out.
+        strength: Root mean square of what each neuron adds to a logit, classes centred; relative to the others
+            it tells a dead neuron from a quiet one.
+    """
+
+    vectors: tuple[Float[np.ndarray, "neuron position"], ...]
+    outside: Float[np.ndarray, " neuron"]
+    strength: Float[np.ndarray, " neuron"]
+
+
+def neuron_arrays(
+    site: NeuronSite, activations: Float[Tensor, "example neuron"], ordering: Ordering | None
+) -> NeuronArrays:
+    """Weights in task order, and how strongly each neuron acts.
+
+    Args:
+        site: Where the neurons are.
+        activations: Their activations on every example.
+        ordering: The task's; the natural order of token values if None.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp, neuron_site
+        >>> model, task = analytic_mlp("multiply", p=13), ModularTask("multiply", p=13)
+        >>> site = neuron_site(model)
+        >>> acts = capture(model, task.dataset.inputs, site.hook)[site.hook]
+        >>> [v.shape for v in neuron_arrays(site, acts, task.ordering).vectors]
+        [(200, 12), (200, 12), (200, 12)]
+    """
+    inputs = [vector.detach().cpu().numpy() for vector in site.input_vectors]
+    output = [] if site.readout is None else [site.readout.detach().cpu().numpy()]
+    raw, vectors = inputs + output, inputs + output
+    if ordering is not None and len(inputs) in (0, 2):
+        orders = ([ordering.left, ordering.right] if inputs else []) + ([ordering.output] if output else [])
+        vectors = [vector[:, order] for vector, order in zip(raw, orders, strict=True)]
+    total = sum((np.square(v, dtype=np.float64).sum(1) for v in raw), np.zeros(site.width))
+    kept = sum((np.square(v, dtype=np.float64).sum(1) for v in vectors), np.zeros(site.width))
+    outside = np.where(total > 0, 1 - kept / np.where(total > 0, total, 1), 0.0)
+    strength = activations.double().square().mean(tuple(range(activations.ndim - 1))).sqrt().cpu().numpy()
+    if site.readout is not None:
+        readout = raw[-1].astype(np.float64)
+        strength = strength * readout.std(1)
+    return NeuronArrays(tuple(vectors), np.clip(outside, 0.0, 1.0), strength)
+
+
+def activation_grid(
+    model: HookedModel, task: Task, hook: str, neurons: np.ndarray | None = None
+) -> Float[np.ndarray, "neuron left right"]:
+    """Activations over every pair of operands, both axes in the task's order.
+
+    Args:
+        model: A hooked model with two input positions.
+        task: Gives the pairs and the ordering (natural order if it has none).
+        hook: Hook name of the neurons.
+        neurons: Which of them; all if None.
+
+    Returns:
+        One grid a neuron; NaN for pairs that the operation does not allow.
+    """
+    data, ordering = task.dataset, task.ordering
+    activations = capture(model, data.inputs, hook)[hook].cpu().numpy()
+    chosen = activations if neurons is None else activations[:, neurons]
+    p = int(data.inputs.max()) + 1
+    grid = np.full((chosen.shape[1], p, p), np.nan, dtype=chosen.dtype)
+    left, right = data.inputs.cpu().numpy().T
+    grid[:, left, right] = chosen.T
+    return grid if ordering is None else grid[:, ordering.left[:, None], ordering.right[None, :]]

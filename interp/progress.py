@@ -1,0 +1,53 @@
+"""Progress on a terminal as a bar; in a pipe as a few plain lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_LINES = 10
+
+
+class Report(Protocol):
+    """Tells how far a job has come: steps done, and what to show beside them."""
+
+    def __call__(self, done: int, note: str = "") -> None: ...
+
+
+def silent(done: int, note: str = "") -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def progress(title: str, total: int, console: Console | None = None) -> Iterator[Report]:
+    """A progress report on standard error: a bar with time left on a terminal, else about ten lines.
+
+    Example:
+        >>> with progress("training", 3, Console(file=open("/dev/null", "w"))) as report:
+        ...     report(1, "test .5")
+    """
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain(title, total, console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bar:
+        task = bar.add_task(title, total=total, note="")
+        yield lambda done, note="": bar.update(task, completed=done, note=note)
+
+
+def _plain(title: str, total: int, console: Console) -> Report:
+    shown = -1
+
+    def report(done: int, note: str = "") -> None:
+        nonlocal shown
+        part = done * PLAIN_LINES // max(total, 1)
+        if part > shown:
+            shown = part
+            console.print(f"{title} {done}/{total} {note}".rstrip(), highlight=False, soft_wrap=True)
+
+    return report

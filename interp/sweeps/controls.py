@@ -1,0 +1,88 @@
+"""Taking a set of neurons out, against random sets of the same size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from interp.data import SPLITS
+from interp.evaluation import SplitValues, measure_logits
+from interp.interventions import neuron_indices
+from interp.sweeps.state import SiteState
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """What taking a set of neurons out does.
+
+    Attributes:
+        removed: Size of the set.
+        before: Accuracy of the whole network.
+        after: Accuracy without the set.
+        random: For each split, ``mean``, ``low`` and ``high`` accuracy without a random set of the same size
+            (95 % of the draws lie between); None for a split without examples.
+        n_draws: How many random sets were drawn.
+    """
+
+    removed: int
+    before: SplitValues
+    after: SplitValues
+    random: dict[str, dict[str, float] | None]
+    n_draws: int
+
+    def differs(self, split: str) -> bool | None:
+        """Whether the accuracy without the set lies outside the random sets' interval; None if not known."""
+        after, random = self.after[split], self.random[split]
+        return None if after is None or random is None else not random["low"] <= after <= random["high"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return {
+            "removed": self.removed,
+            "accuracy": self.after.to_dict(),
+            "random_accuracy": self.random,
+            "random_draws": self.n_draws,
+        }
+
+
+def removal(
+    state: SiteState, neurons: Any, *, n_draws: int = 20, pool: np.ndarray | None = None, seed: int = 0
+) -> Removal:
+    """Accuracy on every split before and after taking neurons out, and after taking out random ones.
+
+    Args:
+        state: From `site_state`; its mode says what "taking out" means.
+        neurons: Indices, a mask, or rows of a `NeuronTable`.
+        n_draws: Random sets of the same size.
+        pool: Neurons that the random sets are drawn from; all if None. Dead neurons are best left out: a
+            random set that is half dead is no fair control.
+        seed: Of the random sets.
+
+    Raises:
+        InterventionError: The neurons cannot be used.
+    """
+    chosen = neuron_indices(neurons, state.width)
+    pool = np.arange(state.width) if pool is None else np.asarray(pool)
+    if len(pool) < len(chosen):
+        pool = np.arange(state.width)
+    generator = np.random.default_rng(seed)
+
+    def accuracy_without(gone: np.ndarray) -> SplitValues:
+        rows = torch.as_tensor(gone, device=state.logits.device)
+        return measure_logits(state.logits_after(rows), state.data, tolerance=state.tolerance).accuracy
+
+    draws = [accuracy_without(generator.choice(pool, len(chosen), replace=False)) for _ in range(n_draws)]
+    before = measure_logits(state.logits, state.data, tolerance=state.tolerance).accuracy
+    random = {split: _interval([draw[split] for draw in draws]) for split in SPLITS}
+    return Removal(len(chosen), before, accuracy_without(chosen), random, n_draws)
+
+
+def _interval(values: list[float | None]) -> dict[str, float] | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    low, high = np.quantile(known, [0.025, 0.975])
+    return {"mean": float(np.mean(known)), "low": float(low), "high": float(high)}

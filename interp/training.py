@@ -1,0 +1,329 @@
+"""The one training loop: seeded, resumable to the bit, and safe to kill."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from interp.checkpoints import checkpoint_files, save_checkpoint, training_history, write_history
+from interp.checkpoints.native import read_tensors
+from interp.data import Dataset, ModularTask
+from interp.errors import CheckpointError, ConfigError, choose
+from interp.evaluation import LOSSES, evaluate
+from interp.files import write_whole
+from interp.models import HookedMLP, MLPConfig
+from interp.models.mlp import SeededDropout
+from interp.progress import Report, progress, silent
+
+RESUME = "resume.safetensors"
+MAY_CHANGE = ("steps", "save_every", "log_every")
+"""Training settings that a resumed run may change: they do not alter any step."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained.
+
+    Args:
+        steps: Updates.
+        lr: Learning rate.
+        weight_decay: Decoupled (AdamW), or added to the gradient (SGD).
+        optimizer: ``"adamw"`` (betas .9 and .98) or ``"sgd"`` (momentum .9).
+        loss: ``"mse"`` against one-hot labels, mean over batch and outputs, or ``"cross_entropy"``.
+        batch_size: Examples in a batch, drawn without replacement in every epoch; 0 for the whole training set.
+        warmup: Steps over which the learning rate rises linearly.
+        save_every: Steps between checkpoints; 0 for the last one only.
+        log_every: Steps between measurements.
+        seed: Of initial weights, batches and dropout.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    steps: int = 1000
+    lr: float = 0.01
+    weight_decay: float = 0.0
+    optimizer: str = "adamw"
+    loss: str = "mse"
+    batch_size: int = 0
+    warmup: int = 0
+    save_every: int = 100
+    log_every: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        choose("optimizer", self.optimizer, ("adamw", "sgd"))
+        choose("loss", self.loss, LOSSES)
+        for name in ("steps", "weight_decay", "batch_size", "warmup", "save_every", "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name}={getattr(self, name)} is negative; expected 0 or more")
+        if not self.lr > 0 or self.log_every < 1:
+            raise ConfigError(f"lr={self.lr} and log_every={self.log_every} must be above 0")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A trained network and how it got there.
+
+    Attributes:
+        model: In evaluation mode.
+        history: Records of ``step``, ``loss`` (on the training set) and ``accuracy`` by split.
+        step: Updates done; fewer than asked for if the run was interrupted.
+        folder: Where the series is; None if it was not saved.
+    """
+
+    model: HookedMLP
+    history: list[dict[str, Any]] = field(repr=False)
+    step: int
+    folder: Path | None = None
+
+
+def train(
+    task: ModularTask,
+    model: MLPConfig | HookedMLP | None = None,
+    config: TrainConfig | None = None,
+    *,
+    out: Path | str | None = None,
+    resume: bool = False,
+    device: torch.device | str = "cpu",
+    show_progress: bool = True,
+) -> TrainResult:
+    """Train a network on a task's training set.
+
+    With `out` a checkpoint series is written there. A run that was killed at any moment can be resumed: the result
+    is the same to the bit as without the interruption (same machine and number of threads). Ctrl-C ends the run
+    after the current step with a checkpoint.
+
+    Args:
+        task: What to train on.
+        model: The network's shape, or a network to train further (in place).
+        config: How to train.
+        out: Folder for the series.
+        resume: Continue the series in `out`; starts anew if there is none.
+        device: Where to compute.
+        show_progress: Show a bar with train, test and corrupted accuracy.
+
+    Raises:
+        ConfigError: `out` holds a series and `resume` is off, or the series was made with other settings.
+
+    Example:
+        >>> task = ModularTask("add", p=7, train_fraction=0.8)
+        >>> train(task, MLPConfig(width=16), TrainConfig(steps=2), show_progress=False).step
+        2
+    """
+    config = config or TrainConfig()
+    folder = None if out is None else Path(out)
+    if not isinstance(model, HookedMLP):
+        model = HookedMLP(model or MLPConfig(), vocab=task.p, seed=config.seed)
+    run = _Run(model.to(device), task, config, folder)
+    if folder is not None and checkpoint_files(folder):
+        if not resume:
+            raise ConfigError(f"{str(folder)!r} already holds checkpoints; add --resume to continue, or choose another folder")
+        run.restore()
+    with progress("training", config.steps) if show_progress else _no_progress() as report:
+        run.go(report)
+    return TrainResult(model.eval(), run.history, run.step, folder)
+
+
+@contextmanager
+def _no_progress() -> Iterator[Report]:
+    yield silent
+
+
+class _Run:
+    """State of a training run between two steps; all that a later step depends on is in `resume.safetensors`."""
+
+    def __init__(self, model: HookedMLP, task: ModularTask, config: TrainConfig, folder: Path | None) -> None:
+        self.model, self.task, self.config, self.folder = model, task, config, folder
+        self.step, self.history = 0, list[dict[str, Any]]()
+        device = next(model.parameters()).device
+        self.data = task.dataset.to(device)
+        self.batches = _Batches(self.data, config)
+        self.dropouts = [m for m in model.modules() if isinstance(m, SeededDropout) and m.rate]
+        for dropout in self.dropouts:
+            dropout.generator = torch.Generator(device)
+        self.optimizer = _optimizer(model, config)
+        self.settings = {"model": model.to_dict(), "task": task.to_dict(), "training": asdict(config)}
+
+    def go(self, report: Report) -> None:
+        with _flushed_denormals(), _deferred_interrupt() as interrupted:
+            if not self.history:
+                self._measure(report)
+                self._save()
+            while self.step < self.config.steps and not interrupted():
+                self._update()
+                last = self.step == self.config.steps or interrupted()
+                if last or self.step % self.config.log_every == 0:
+                    self._measure(report)
+                if last or self.config.save_every and self.step % self.config.save_every == 0:
+                    self._save()
+
+    def _update(self) -> None:
+        config = self.config
+        for i, dropout in enumerate(self.dropouts):
+            dropout.generator.manual_seed(_stream(config.seed, 1 + i, self.step))  # type: ignore[union-attr]
+        inputs, labels, targets = self.batches.at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.lr * min(1.0, (self.step + 1) / config.warmup) if config.warmup else config.lr
+        self.model.train()
+        logits = self.model(inputs)
+        loss = F.mse_loss(logits, targets) if targets is not None else F.cross_entropy(logits, labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+
+    def _measure(self, report: Report) -> None:
+        found = evaluate(self.model, self.data, loss=self.config.loss)
+        if found.loss.train is None or not np.isfinite(found.loss.train):
+            raise ConfigError(
+                f"the loss is {found.loss.train} at step {self.step}: training diverged; "
+                f"try a learning rate below {self.config.lr}. Checkpoints before this step are kept"
+            )
+        accuracy = found.accuracy
+        self.history.append({"step": self.step, "loss": found.loss.train, "accuracy": accuracy.to_dict()})
+        shown = {"train": accuracy.train, "test": accuracy.test, "corrupted": accuracy.corrupted_as_labelled}
+        report(self.step, "  ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None))
+
+    def _save(self) -> None:
+        if self.folder is None:
+            return
+        path = self.folder / f"step-{self.step:08d}.safetensors"
+        training = self.settings["training"]
+        save_checkpoint(path, self.model, self.task, step=self.step, metrics=self.history[-1], training=training)
+        write_history(self.folder, self.history)
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items() if value is not None}
+        copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        metadata = {"step": str(self.step), "settings": json.dumps(self.settings)}
+        write_whole(self.folder / RESUME, lambda part: save_file(copies, part, metadata=metadata))
+
+    def restore(self) -> None:
+        """Take up the state of the series in the folder.
+
+        Raises:
+            ConfigError: The series was made with other settings. CheckpointError: its state cannot be read.
+        """
+        assert self.folder is not None
+        file = self.folder / RESUME
+        if not file.exists():
+            return
+        tensors = read_tensors(file)
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata()
+        try:
+            step, stored = int(metadata["step"]), json.loads(metadata["settings"])
+        except (KeyError, TypeError, ValueError):
+            raise CheckpointError(f"{str(file)!r} does not hold the state of a training run") from None
+        _check_same(stored, self.settings, self.folder)
+        if step > self.config.steps:
+            raise ConfigError(f"the series is at step {step} already, beyond the {self.config.steps} asked for")
+        self.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        self.step = step
+        self.history = [record for record in training_history(self.folder) if record["step"] <= step]
+        for leftover in checkpoint_files(self.folder):
+            if int(leftover.stem.removeprefix("step-")) > step:
+                leftover.unlink()
+
+
+def _check_same(stored: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
+    for part, settings in wanted.items():
+        for key, value in settings.items():
+            before = stored.get(part, {}).get(key)
+            if before != value and not (part == "training" and key in MAY_CHANGE):
+                shown = "another split" if key == "split" else f"{key}={before!r}, not {value!r}"
+                raise ConfigError(
+                    f"the series in {str(folder)!r} was made with {shown}; resume with the same settings, or choose another folder"
+                )
+
+
+class _Batches:
+    """Training examples of any step, as a function of the seed and the step alone."""
+
+    def __init__(self, data: Dataset, config: TrainConfig) -> None:
+        inputs, labels = data.inputs[data.train], data.labels[data.train]
+        targets = F.one_hot(labels, data.n_classes).float() if config.loss == "mse" else None
+        self.examples = (inputs, labels, targets)
+        self.n, self.size, self.seed = len(labels), min(config.batch_size, len(labels)), config.seed
+        self.epoch, self.order = -1, torch.empty(0, dtype=torch.long)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Inputs, labels and one-hot targets of a step's batch."""
+        if not self.size:
+            return self.examples
+        per_epoch = -(-self.n // self.size)
+        epoch, batch = divmod(step, per_epoch)
+        if epoch != self.epoch:
+            generator = torch.Generator().manual_seed(_stream(self.seed, 0, epoch))
+            order = torch.randperm(self.n, generator=generator)
+            self.epoch, self.order = epoch, order.to(self.examples[0].device)
+        chosen = self.order[batch * self.size : (batch + 1) * self.size]
+        inputs, labels, targets = self.examples
+        return inputs[chosen], labels[chosen], None if targets is None else targets[chosen]
+
+
+def _stream(seed: int, purpose: int, step: int) -> int:
+    """An independent seed for each purpose and step, so that nothing random needs to be stored."""
+    return int(np.random.SeedSequence((seed, purpose, step)).generate_state(1, np.uint32)[0])
+
+
+def _optimizer(model: HookedMLP, config: TrainConfig) -> torch.optim.Optimizer:
+    parameters = list(model.parameters())
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(
+        parameters, lr=config.lr, betas=(0.9, 0.98), eps=1e-8, weight_decay=config.weight_decay, fused=True
+    )
+
+
+@contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Treat denormal numbers as 0: strong weight decay makes so many that a run is three times slower."""
+    was_on = bool((torch.tensor([1e-40]) * 1.0 == 0).item())
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(was_on)
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Hold the first Ctrl-C back until the caller asks; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    pressed = False
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,165 @@
+"""How well a score or a label agrees with what is known of the neurons: their kind or causal effect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+from scipy.stats import rankdata, spearmanr
+from sklearn.metrics import roc_auc_score
+
+CHUNK = 2**21  # numbers held at a time by the bootstrap
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """An area under the curve with its bootstrap interval.
+
+    Attributes:
+        auc: Probability that a positive neuron scores higher than a negative one, in [0, 1]; .5 is chance.
+            None without neurons of both kinds.
+        low: Lower end of the interval, or None.
+        high: Upper end of the interval, or None.
+        n_positive: Positive neurons with a score.
+        n_negative: Negative neurons with a score.
+    """
+
+    auc: float | None
+    low: float | None
+    high: float | None
+    n_positive: int
+    n_negative: int
+
+
+def _scored(score: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if score.shape != positive.shape:
+        raise ValueError(f"{score.shape} scores for {positive.shape} truths; expected one for each neuron")
+    live = ~np.isnan(score)
+    return score[live], positive[live]
+
+
+def auc(score: Float[np.ndarray, " neuron"], positive: Bool[np.ndarray, " neuron"]) -> float | None:
+    """Area under the receiver operating characteristic, in [0, 1]; ties count half.
+
+    Neurons whose score is nan are dropped, so a score that is nan for the hard neurons looks better than it
+    is: compare `Agreement.n_positive` as well.
+
+    Returns:
+        The area, or None without neurons of both kinds.
+
+    Raises:
+        ValueError: The lengths differ.
+
+    Example:
+        >>> auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
+        0.75
+    """
+    score, positive = _scored(score, positive)
+    if positive.all() or not positive.any():
+        return None
+    return float(roc_auc_score(positive, rankdata(score)))  # ranks, because it refuses an infinite score
+
+
+def _resampled(codes: np.ndarray, n_codes: int, n_boot: int, generator: np.random.Generator) -> np.ndarray:
+    """How often each code is drawn in each bootstrap sample, ``(n_boot, n_codes)``."""
+    drawn = codes[generator.integers(0, len(codes), (n_boot, len(codes)))]
+    drawn += n_codes * np.arange(n_boot)[:, None]
+    return np.bincount(drawn.ravel(), minlength=n_boot * n_codes).reshape(n_boot, n_codes)
+
+
+def _bootstrap(score: np.ndarray, positive: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
+    """The area in each stratified bootstrap sample, from Mann-Whitney counts over the distinct scores."""
+    distinct, codes = np.unique(score, return_inverse=True)
+    n_codes, generator = len(distinct), np.random.default_rng(seed)
+    areas, step = np.empty(n_boot), max(1, CHUNK // len(score))
+    for start in range(0, n_boot, step):
+        size = min(step, n_boot - start)
+        high = _resampled(codes[positive], n_codes, size, generator)
+        low = _resampled(codes[~positive], n_codes, size, generator)
+        beaten = low.cumsum(1) - 0.5 * low
+        areas[start : start + size] = (high * beaten).sum(1)
+    return areas / (positive.sum() * (~positive).sum())
+
+
+def agreement(
+    score: Float[np.ndarray, " neuron"],
+    positive: Bool[np.ndarray, " neuron"],
+    n_boot: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Agreement:
+    """`auc` with a percentile interval of the stratified bootstrap over neurons (Efron 1979).
+
+    The interval is about *these* networks' neurons, not about other seeds; it is too narrow for a handful of
+    neurons, and of no width where the kinds are separated completely.
+
+    Args:
+        score: A score for each neuron; nan is dropped.
+        positive: Which neurons should score high.
+        n_boot: Number of bootstrap samples, 1 or more.
+        confidence: Coverage of the interval, in (0, 1).
+        seed: Decides the samples.
+
+    Raises:
+        ValueError: The lengths differ, or an argument is out of range.
+
+    Example:
+        >>> agreement(np.array([0.1, 0.2, 0.9, 0.8]), np.array([False, False, True, True]))
+        Agreement(auc=1.0, low=1.0, high=1.0, n_positive=2, n_negative=2)
+    """
+    if n_boot < 1 or not 0 < confidence < 1 or seed < 0:
+        raise ValueError(
+            f"n_boot={n_boot}, confidence={confidence}, seed={seed}; expected 1 or more samples, "
+            "a confidence between 0 and 1, and a seed of 0 or more"
+        )
+    score, positive = _scored(score, positive)
+    n_positive = int(positive.sum())
+    area = auc(score, positive)
+    if area is None:
+        return Agreement(None, None, None, n_positive, len(positive) - n_positive)
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(_bootstrap(score, positive, n_boot, seed), tails)
+    return Agreement(area, float(low), float(high), n_positive, len(positive) - n_positive)
+
+
+def rank_correlation(x: Float[np.ndarray, " neuron"], y: Float[np.ndarray, " neuron"]) -> float | None:
+    """Spearman's rank correlation over the neurons where neither is nan (Spearman 1904).
+
+    Returns:
+        A value in [-1, 1], or None where it is undefined: below two neurons, or one of the two is constant.
+
+    Raises:
+        ValueError: The lengths differ.
+
+    Example:
+        >>> rank_correlation(np.array([1.0, 2.0, 3.0, np.nan]), np.array([1.0, 4.0, 9.0, 0.0]))
+        1.0
+    """
+    x, y = _scored(x, y)
+    y, x = _scored(y, x)
+    if len(x) < 2 or (x == x[0]).all() or (y == y[0]).all():
+        return None
+    return float(np.clip(spearmanr(x, y).statistic, -1, 1))
+
+
+def labels_against_truth(
+    labels: Iterable[Hashable] | Shaped[np.ndarray, " neuron"],
+    truth: Iterable[Hashable] | Shaped[np.ndarray, " neuron"],
+) -> dict[tuple[Hashable, Hashable], int]:
+    """How many neurons of each true kind got each label: ``{(truth, label): count}``, only counts above 0.
+
+    Raises:
+        ValueError: The lengths differ.
+
+    Example:
+        >>> labels_against_truth(["periodic", "dead", "dead"], ["periodic", "periodic", "dead"])
+        {('dead', 'dead'): 1, ('periodic', 'dead'): 1, ('periodic', 'periodic'): 1}
+    """
+    given, true = (list(x.tolist() if isinstance(x, np.ndarray) else x) for x in (labels, truth))
+    if len(given) != len(true):
+        raise ValueError(f"{len(given)} labels for {len(true)} neurons of known kind; expected one for each")
+    counts = Counter(zip(true, given, strict=True))
+    return dict(sorted(counts.items(), key=lambda item: (str(item[0][0]), str(item[0][1]))))

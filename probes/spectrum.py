@@ -1,0 +1,220 @@
+"""The one home of Fourier conventions: sidedness, constant term, normalisation, ordering, dead vectors."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from jaxtyping import Bool, Complex, Float, Int
+
+SIDES = ("one", "two")
+CONSTANTS = ("drop", "keep")
+
+
+@dataclass(frozen=True)
+class Convention:
+    """Which transform a score is computed from. Scores under different conventions cannot be compared.
+
+    The authors of arXiv 2310.13061 use the one-sided transform with the constant kept. The default here
+    drops the constant, because a constant vector would otherwise look perfectly periodic.
+
+    Args:
+        sided: ``"one"`` keeps frequencies 0..n//2 of a real vector (a pure cosine has one peak), ``"two"``
+            keeps all n (a pure cosine has two peaks).
+        constant: ``"drop"`` leaves frequency 0 out, ``"keep"`` keeps it as the first column.
+        r: Exponent of the inverse participation ratio, a finite number above 1.
+
+    Raises:
+        ValueError: A value is not one of these.
+
+    Example:
+        >>> Convention(sided="two").to_dict()
+        {'sided': 'two', 'constant': 'drop', 'r': 2.0}
+    """
+
+    sided: str = "one"
+    constant: str = "drop"
+    r: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.sided not in SIDES:
+            raise ValueError(f"sided={self.sided!r} is unknown; expected one of {', '.join(SIDES)}")
+        if self.constant not in CONSTANTS:
+            raise ValueError(f"constant={self.constant!r} is unknown; expected one of {', '.join(CONSTANTS)}")
+        if not 1 < self.r < np.inf:
+            raise ValueError(f"r={self.r} is no exponent of an IPR; expected a finite number above 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, ready for JSON; ``Convention(**settings)`` gives an equal convention back."""
+        return asdict(self)
+
+
+ONE_SIDED = Convention()
+
+
+def _check(x: np.ndarray) -> None:
+    if x.ndim < 1 or x.shape[-1] < 1:
+        raise ValueError(f"the vectors have shape {x.shape}; expected at least one position on the last axis")
+    if x.dtype.kind != "f":
+        raise ValueError(f"the vectors have dtype {x.dtype}; expected floating-point numbers")
+
+
+def is_flat(x: Float[np.ndarray, "*batch position"]) -> Bool[np.ndarray, "*batch"]:
+    """Whether a vector is constant to rounding, so that it has no frequency. A zero vector is flat.
+
+    Assumes that rounding is the only noise: a vector whose variation is below 8 units in the last place of
+    its largest entry counts as flat. A vector that holds a nan or an infinity does not.
+
+    Example:
+        >>> is_flat(np.array([[0.1, 0.1, 0.1], [0.1, 0.2, 0.1]])).tolist()
+        [True, False]
+    """
+    _check(x)
+    low, high = x.min(-1), x.max(-1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        tolerance = 8 * np.finfo(x.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+        return np.asarray(np.isfinite(tolerance) & (high - low <= tolerance))
+
+
+def fourier(
+    x: Float[np.ndarray, "*batch position"], convention: Convention = ONE_SIDED
+) -> Complex[np.ndarray, "*batch freq"]:
+    """The discrete Fourier transform of the last axis, unnormalised: sum over i of x_i exp(-2 pi 1j k i/n).
+
+    Args:
+        x: Real vectors. float32 gives complex64, float64 gives complex128.
+        convention: Sidedness and the constant term.
+
+    Returns:
+        One column per entry of `frequencies`. With the constant dropped, the transform of a vector that
+        `is_flat` is exactly 0 rather than rounding noise.
+
+    Raises:
+        ValueError: There are no positions, or the dtype is not floating.
+
+    Example:
+        >>> np.abs(fourier(np.cos(2 * np.pi * 2 * np.arange(5) / 5))).round(6).tolist()
+        [0.0, 2.5]
+    """
+    _check(x)
+    transform = scipy.fft.rfft if convention.sided == "one" else scipy.fft.fft
+    if convention.constant == "keep":
+        return np.asarray(transform(x, axis=-1))
+    with np.errstate(invalid="ignore", over="ignore"):
+        centred = x - x.mean(-1, keepdims=True)  # keeps a large constant's rounding out of the other columns
+    centred[is_flat(x)] = 0
+    return np.asarray(transform(centred, axis=-1)[..., 1:])
+
+
+def frequencies(n: int, convention: Convention = ONE_SIDED) -> Int[np.ndarray, " freq"]:
+    """The frequency of each column of `fourier`, in cycles per n positions.
+
+    Args:
+        n: Number of positions.
+        convention: ``"one"``-sided gives 0..n//2, ``"two"``-sided 0..(n-1)//2 and then the negative ones.
+
+    Example:
+        >>> frequencies(5).tolist(), frequencies(5, Convention("two", "keep")).tolist()
+        ([1, 2], [0, 1, 2, -2, -1])
+    """
+    if n < 1:
+        raise ValueError(f"n={n} is no number of positions; expected 1 or more")
+    if convention.sided == "one":
+        columns = np.arange(n // 2 + 1)
+    else:
+        columns = np.rint(np.fft.fftfreq(n, 1 / n)).astype(np.int64)
+    return columns[1:] if convention.constant == "drop" else columns
+
+
+def power(
+    x: Float[np.ndarray, "*batch position"], convention: Convention = ONE_SIDED
+) -> Float[np.ndarray, "*batch freq"]:
+    """|`fourier`| squared, 0 or more. One-sided power is unweighted, as in arXiv 2310.13061.
+
+    Use `energy` where the columns must add up to the variance.
+
+    Example:
+        >>> power(np.cos(2 * np.pi * 2 * np.arange(5) / 5)).round(6).tolist()
+        [0.0, 6.25]
+    """
+    transformed = fourier(x, convention)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(transformed.real**2 + transformed.imag**2)
+
+
+def energy(x: Float[np.ndarray, "*batch position"]) -> Float[np.ndarray, "*batch freq"]:
+    """The share of a vector's variance that each frequency 1..n//2 carries (Parseval).
+
+    Returns:
+        Shares in [0, 1] that sum to 1; interior frequencies count both their sides, the highest frequency
+        of an even n (Nyquist) has only one. All nan for a vector that is zero or constant.
+
+    Example:
+        >>> x = 3 + np.cos(2 * np.pi * np.arange(6) / 6) + np.cos(np.pi * np.arange(6))
+        >>> energy(x).round(6).tolist()   # variances 1/2 and 1
+        [0.333333, 0.0, 0.666667]
+    """
+    weighted = power(x)
+    if x.shape[-1] % 2 == 0:
+        weighted[..., -1] /= 2
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        return np.asarray(weighted / weighted.sum(-1, keepdims=True))
+
+
+def dominant(x: Float[np.ndarray, "*batch position"]) -> Int[np.ndarray, "*batch"]:
+    """The frequency in 1..n//2 that carries most of a vector's variance; 0 for a dead or constant vector.
+
+    Every live vector has one, noise too: look at the share it carries before believing it.
+
+    Example:
+        >>> i = np.arange(97)
+        >>> dominant(np.stack([np.cos(2 * np.pi * 13 * i / 97), 0.0 * i])).tolist()
+        [13, 0]
+    """
+    return peak_frequency(energy(x))
+
+
+def peak_frequency(share: Float[np.ndarray, "*batch freq"]) -> Int[np.ndarray, "*batch"]:
+    """The frequency of the largest column of a one-sided spectrum without constant; 0 if it is nan or 0.
+
+    Example:
+        >>> peak_frequency(np.array([[0.2, 0.8], [np.nan, np.nan]])).tolist()
+        [2, 0]
+    """
+    if share.shape[-1] == 0:
+        return np.zeros(share.shape[:-1], np.int64)
+    return np.where(share.max(-1) > 0, share.argmax(-1) + 1, 0)
+
+
+def phase(
+    x: Float[np.ndarray, "*batch position"], frequency: Int[np.ndarray, "*batch"] | int
+) -> Float[np.ndarray, "*batch"]:
+    """The angle f of a vector's component A cos(2 pi k i/n + f) at a frequency k.
+
+    Args:
+        x: Real vectors.
+        frequency: k for each vector, or one for all, from 0 to n//2.
+
+    Returns:
+        Angles in (-pi, pi]; nan where the frequency is 0 or the vector has no such component.
+
+    Raises:
+        ValueError: A frequency is outside 0..n//2.
+
+    Example:
+        >>> round(float(phase(np.cos(2 * np.pi * 3 * np.arange(11) / 11 + 0.5), 3)), 6)
+        0.5
+    """
+    _check(x)
+    k, n = np.broadcast_to(frequency, x.shape[:-1]), x.shape[-1]
+    if k.size and not (k.min() >= 0 and k.max() <= n // 2):
+        raise ValueError(f"frequencies from {k.min()} to {k.max()}; expected 0 to n//2 = {n // 2}")
+    if n == 1:
+        return np.full(k.shape, np.nan, x.dtype)
+    column = np.maximum(k, 1)[..., None] - 1
+    component = np.take_along_axis(fourier(x), column, -1)[..., 0]
+    angle = np.angle(component)
+    angle = np.where(angle <= -np.pi, -angle, angle)
+    return np.where((k == 0) | (component == 0), np.asarray(np.nan, angle.dtype), angle)
