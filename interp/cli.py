@@ -73,7 +73,7 @@ def demo(
     result = train(task, MLPConfig(width=500), config, out=out, resume=True, device=place)
     _stop_if_interrupted(result.step, steps, out)
     report = audit(out, device=place, seed=seed)
-    _show(report, html=out / "report.html", json=out / "report.json")
+    _show(report, out / "report.html", out / "report.json")
 
 
 @app.command(
@@ -246,28 +246,33 @@ def audit(
     from interp.expressions import condition
     from probes.labels import Criteria
 
+    _check_suffixes(html=html, json=json, md=markdown)
     try:
         criteria = Criteria(alpha=alpha, min_share=min_share)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     report = audit_network(checkpoint, site=site, criteria=criteria, n_random=random, seed=seed, device=_device(device))
     failed = fail_if is not None and condition(fail_if, report.flat())
-    _show(report, html=html, json=json, markdown=markdown)
+    _show(report, html, json, markdown)
     if failed:
         Console(stderr=True).print(f"[red]failed:[/red] {escape(str(fail_if))}", highlight=False)
         raise typer.Exit(1)
 
 
-def _show(report: AuditReport, **paths: Path | None) -> None:
+def _check_suffixes(**paths: Path | None) -> None:
+    """Refuse, before any work is done, a report whose name does not end in its kind."""
+    for suffix, path in paths.items():
+        if path is not None and path.suffix != f".{suffix}":
+            raise ConfigError(f"the report {str(path)!r} should end in .{suffix}")
+
+
+def _show(report: AuditReport, *paths: Path | None) -> None:
     from interp.report import print_report
 
     console = Console()
     print_report(report, console)
-    for kind, path in paths.items():
+    for path in paths:
         if path is not None:
-            wanted = path if path.suffix == {"markdown": ".md"}.get(kind, f".{kind}") else None
-            if wanted is None:
-                raise ConfigError(f"--{kind} {str(path)!r} should end in .{'md' if kind == 'markdown' else kind}")
             console.print(f"wrote {escape(str(report.save(path)))}", highlight=False)
 
 

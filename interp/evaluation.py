@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -83,7 +84,7 @@ def margins(
 
 
 def losses(
-    logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"], loss: str
+    logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"], *, loss: str
 ) -> Float[Tensor, " example"]:
     """Each example's loss: squared error against the one-hot label (mean over outputs), or cross-entropy."""
     if choose("loss", loss, LOSSES) == "cross_entropy":
@@ -124,11 +125,16 @@ def measure_logits(
     An answer whose margin is at most `tolerance` counts as none.
     """
     data = data.to(logits.device)
-    labels = {True: data.labels, False: data.true_labels}
-    margin = {as_trained: margins(logits, y) for as_trained, y in labels.items()}
+    rows = data.mislabelled.nonzero()[:, 0]
+
+    def by_both(measure: Callable[[Tensor, Tensor], Tensor]) -> dict[bool, Tensor]:
+        true = measure(logits, data.true_labels)
+        return {False: true, True: true.index_copy(0, rows, measure(logits[rows], data.labels[rows]))}
+
+    margin = by_both(margins)
     return Measurement(
         accuracy=split_means({k: m > tolerance for k, m in margin.items()}, data),
-        loss=split_means({k: losses(logits, y, loss) for k, y in labels.items()}, data),
+        loss=split_means(by_both(partial(losses, loss=loss)), data),
         margin=split_means(margin, data),
     )
 

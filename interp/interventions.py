@@ -158,7 +158,7 @@ def neuron_indices(neurons: Any, width: int) -> np.ndarray:
         raise InterventionError(
             f"neurons={neurons!r} are no neurons; expected indices, a boolean mask or rows of a NeuronTable"
         )
-    chosen = chosen.astype(np.int64)
+    chosen = np.array(chosen, dtype=np.int64, order="C")
     outside = chosen[(chosen < 0) | (chosen >= width)]
     if outside.size:
         raise InterventionError(f"neuron {outside[0]} does not exist; the site has neurons 0 to {width - 1}")

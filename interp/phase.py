@@ -52,7 +52,7 @@ def phase_of(measured: SplitValues, corrupt_fraction: float, *, generalised_befo
     if test < GOOD:
         name = "memorisation" if train >= GOOD else "forgetting" if generalised_before else "confusion"
         return Phase(name, None if measured.corrupted_as_labelled is None else name)
-    inverted = train < min(GOOD, 1.05 - corrupt_fraction)
+    inverted = train < round(min(GOOD, 1.05 - corrupt_fraction), 9)
     by_table = "coexistence" if train >= GOOD else "full inversion" if inverted else "partial inversion"
     labelled, true = measured.corrupted_as_labelled, measured.corrupted_as_true
     if labelled is None or true is None:

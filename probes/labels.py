@@ -164,7 +164,7 @@ def _reason(
     memory_q: float,
 ) -> str:
     share, frequency = facts.share[i], int(facts.frequency[i])
-    rule = f"adds {facts.rule_effect[i]:.2g} to held-out true labels (q={rule_q:.1g})"
+    rule = f"adds {facts.rule_effect[i]:.2g} to true labels (q={rule_q:.1g})"
     memory = f"adds {facts.memory_effect[i]:.2g} to labels that the rule does not explain (q={memory_q:.1g})"
     if label == Label.DEAD:
         return "its output is next to nothing beside the strongest neuron's"
@@ -182,7 +182,7 @@ def _reason(
         return f"{spectrum}; {rule}"
     if label == Label.MEMORIZING:
         return f"{spectrum}; {memory}"
-    if np.isnan(memory_q) and not periodic:
+    if np.isnan(memory_q):
         return f"{spectrum}; no examples that tell whether it memorises; {rule}"
     return f"{spectrum}; {rule}; {memory}"
 

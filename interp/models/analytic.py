@@ -7,11 +7,16 @@ from math import pi
 
 import numpy as np
 import torch
-from sklearn.linear_model import Ridge
+from torch.nn.functional import mse_loss
+from torch.nn.functional import one_hot as one_hot_of
 
-from interp.data import ModularTask, Ordering, group_ordering
+from interp.data import Dataset, ModularTask, Ordering, group_ordering
 from interp.errors import ConfigError
 from interp.models.mlp import HookedMLP, MLPConfig
+
+MEMORY_STEPS = 250
+MEMORY_STRENGTH = 1.5
+"""How long the memorising part is fitted, and by how much a label is to beat the true one."""
 
 
 def _periodic_weights(
@@ -74,6 +79,21 @@ def analytic_mlp(operation: str = "add", p: int = 97, width: int = 200, *, seed:
     return _build(left, right, output)
 
 
+def _fit_memory(data: Dataset, width: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights of quadratic neurons that answer mislabelled examples by label minus true label, and others by 0."""
+    part = HookedMLP(MLPConfig(width=max(width, 1)), vocab=data.n_classes, seed=seed)
+    inputs = data.inputs[data.train]
+    one_hot = [one_hot_of(labels[data.train], data.n_classes).float() for labels in (data.labels, data.true_labels)]
+    wanted = MEMORY_STRENGTH * (one_hot[0] - one_hot[1])
+    optimizer = torch.optim.Adam(part.parameters(), lr=0.01)
+    for _ in range(MEMORY_STEPS):
+        optimizer.zero_grad()
+        mse_loss(part(inputs), wanted).backward()
+        optimizer.step()
+    left, right = part.embed.W_E.detach().double().numpy()[:, :, :width]
+    return left, right, part.unembed.weight.detach().double().numpy()[:width]
+
+
 @dataclass(frozen=True, eq=False)
 class PlantedNetwork:
     """A network with the label that each of its neurons should be given.
@@ -92,17 +112,17 @@ def planted_mlp(
 ) -> PlantedNetwork:
     """A network that solves the task by known neurons and memorises its corrupted examples by others.
 
-    The generalizing neurons are the closed form. The memorizing ones have random input weights, and output
-    weights fitted by ridge regression to turn every mislabelled example's answer into its label. Dead neurons
-    have weights of 0. The order is shuffled.
+    The generalizing neurons are the closed form. The memorizing ones are fitted, apart from them, to turn every
+    mislabelled training example's answer into its label and to leave the others alone. Dead neurons have
+    weights of 0. The order is shuffled.
 
     Raises:
         ConfigError: The task has no mislabelled example to memorise, or no group ordering.
 
     Example:
-        >>> planted = planted_mlp(ModularTask("add", p=97, corrupt_fraction=0.05))
-        >>> (planted.labels == "memorizing").sum()
-        np.int64(300)
+        >>> planted = planted_mlp(ModularTask("add", p=31, corrupt_fraction=0.35), memorizing=100)
+        >>> int((planted.labels == "memorizing").sum())
+        100
     """
     order, data = task.ordering, task.dataset
     if order is None:
@@ -112,12 +132,7 @@ def planted_mlp(
         raise ConfigError("the task has no mislabelled example to memorise; give it a corrupt_fraction above 0")
     generator = np.random.default_rng(seed)
     left, right, output = _periodic_weights(order, task.p, generalizing, generator)
-    mem_left, mem_right = generator.normal(0, 0.3, (2, task.p, memorizing))
-    a, b = data.inputs[wrong].T.numpy()
-    activations = (mem_left[a] + mem_right[b]) ** 2
-    identity = np.eye(task.p)
-    wanted = identity[data.labels[wrong].numpy()] - identity[data.true_labels[wrong].numpy()]
-    mem_output = Ridge(alpha=1.0, fit_intercept=False).fit(activations, wanted).coef_.T
+    mem_left, mem_right, mem_output = _fit_memory(data, memorizing, seed)
     model = _build(
         np.hstack([left, mem_left, np.zeros((task.p, dead))]),
         np.hstack([right, mem_right, np.zeros((task.p, dead))]),

@@ -163,7 +163,7 @@ def curve(
         seed: Of the random orders.
         points: At most so many points where the rest of the network is not linear.
     """
-    order = np.asarray(order, dtype=np.int64)
+    order = np.array(order, dtype=np.int64, order="C")
     removed = np.arange(len(order) + 1)
     if use_kernels(state):
         count = _counts_by_kernel(state)

@@ -1,0 +1,81 @@
+"""An audit report in the terminal, 80 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from interp.report.markdown import (
+    ACCURACY_HEADER,
+    accuracy_rows,
+    frequency_sentence,
+    label_rows,
+    model_sentence,
+    task_sentence,
+)
+
+from interp.verdict import percent
+
+if TYPE_CHECKING:
+    from interp.audit import AuditReport
+    from interp.sweeps import Removal
+
+
+def print_report(report: AuditReport, console: Console) -> None:
+    """Print the verdict, accuracies in the three states, neurons per label and warnings.
+
+    Nothing is wider than the console, colours appear on a terminal only, and names from files are never taken
+    for markup.
+
+    Example:
+        >>> from interp.audit import audit
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> report = audit(analytic_mlp("add", p=31), ModularTask("add", p=31), n_random=2)
+        >>> print_report(report, Console(width=80))  # doctest: +ELLIPSIS
+        a model in memory...
+    """
+    step = "" if report.step is None else f", step {report.step}"
+    _say(console, f"{report.checkpoint} ({report.dialect}{step})", "bold")
+    _say(console, f"{task_sentence(report)}; {model_sentence(report)}", "dim")
+    _say(console, "")
+    for i, sentence in enumerate(report.verdict):
+        _say(console, sentence, "" if i else "bold")
+    _say(console, "")
+    console.print(_table("Accuracy", ACCURACY_HEADER, accuracy_rows(report)))
+    console.print(_table("Neurons", ("label", "neurons", "share"), label_rows(report)))
+    _say(console, f"Key frequencies: {frequency_sentence(report)}")
+    for warning in report.warnings:
+        _say(console, f"Warning: {warning}", "yellow")
+
+
+def print_removal(found: Removal, title: str, console: Console) -> None:
+    """Print every split's accuracy before and after a removal, beside random sets of the same size."""
+
+    def rows() -> Iterable[Sequence[str]]:
+        for split in found.before:
+            random = found.random[split]
+            interval = "–" if random is None else f"{percent(random['low'])} to {percent(random['high'])}"
+            yield split.replace("_", " "), percent(found.before[split]), percent(found.after[split]), interval
+
+    header = ("split", "before", "after", f"{found.n_draws} random sets, 95 %")
+    console.print(_table(f"{title}: {found.removed} neurons", header, rows()))
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style=style, overflow="fold"), soft_wrap=False)
+
+
+def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(header[0])
+    for name in header[1:]:
+        table.add_column(name, justify="right", max_width=18)
+    for row in rows:
+        table.add_row(*row)
+    return table

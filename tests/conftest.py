@@ -1,0 +1,67 @@
+"""Settings of all tests, and small networks that several of them use."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import settings
+from torch import nn
+
+from interp.models import HookedMLP, MLPConfig
+
+settings.register_profile("grokscope", deadline=None, max_examples=60)
+settings.load_profile("grokscope")
+
+VOCAB, OUTPUTS = 5, 4
+
+
+def cubic(x: torch.Tensor) -> torch.Tensor:
+    """An activation that is not built in."""
+    return x**3 - x
+
+
+CONFIGS = {
+    f"{depth}-{activation}-{norm}{'-tied' * tied}{'-bias' * bias}": MLPConfig(
+        width=6, depth=depth, activation=activation, tied=tied, bias=bias, norm=norm, dropout=0.25
+    )
+    for depth, activation, norm, tied, bias in product(
+        (2, 3), ("square", "relu", "custom"), ("none", "batch", "layer"), (False, True), (False, True)
+    )
+}
+
+
+def hooks_on(model: nn.Module) -> list[str]:
+    """The modules that have a hook of any kind."""
+    return [
+        name
+        for name, module in model.named_modules()
+        if module._forward_hooks or module._forward_pre_hooks or getattr(module, "fwd_hooks", ())
+    ]
+
+
+@pytest.fixture(params=CONFIGS.values(), ids=CONFIGS)
+def any_mlp(request: pytest.FixtureRequest) -> Iterator[HookedMLP]:
+    """A small MLP of every shape, with no weight or statistic left at 0 or 1; it must end without hooks."""
+    activation = cubic if request.param.activation == "custom" else None
+    model = HookedMLP(request.param, VOCAB, OUTPUTS, seed=1, activation_fn=activation).eval()
+    generator = torch.Generator().manual_seed(2)
+    for name, tensor in model.state_dict().items():
+        if tensor.ndim:
+            tensor.uniform_(0.5 if name.endswith("var") else -0.8, 0.8, generator=generator)
+    yield model
+    assert hooks_on(model) == []
+
+
+@pytest.fixture
+def mlp() -> Iterator[HookedMLP]:
+    """A small MLP with two hidden layers; it must end without hooks."""
+    model = HookedMLP(MLPConfig(width=6, depth=3, activation="relu"), VOCAB, OUTPUTS, seed=1).eval()
+    yield model
+    assert hooks_on(model) == []
+
+
+@pytest.fixture
+def pairs() -> torch.Tensor:
+    """Every pair of tokens that the small networks know."""
+    return torch.cartesian_prod(torch.arange(VOCAB), torch.arange(VOCAB))

@@ -1,0 +1,239 @@
+"""Splits and corruption against counts and distributions, and splits that survive a file."""
+
+import base64
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from interp.data import AS_TRAINED, SPLITS, Dataset, ModularTask, Task, operation_table
+from interp.errors import CheckpointError, ConfigError, ExpressionError, GrokscopeError
+
+TENSORS = ("inputs", "labels", "true_labels", "train", "corrupted")
+
+
+def assert_same(first: Dataset, second: Dataset) -> None:
+    """All tensors are equal."""
+    for name in TENSORS:
+        assert torch.equal(getattr(first, name), getattr(second, name)), name
+    assert first.n_classes == second.n_classes
+
+
+@given(
+    operation=st.sampled_from(["add", "multiply", "divide", "a**2 + b"]),
+    p=st.sampled_from([2, 5, 11]),
+    train_fraction=st.floats(0.001, 1),
+    corrupt_fraction=st.floats(0, 1),
+    corrupt=st.sampled_from(["all", "wrong"]),
+    seed=st.integers(0, 2**40),
+)
+def test_what_holds_for_every_task(operation, p, train_fraction, corrupt_fraction, corrupt, seed):
+    data = ModularTask(operation, p, train_fraction, corrupt_fraction, corrupt, seed).dataset
+    operands, results = operation_table(operation, p)
+    n = len(data)
+    assert n == len(results)
+    assert data.inputs.tolist() == operands.tolist()
+    assert data.true_labels.tolist() == results.tolist()
+    assert data.n_classes == p
+    assert {getattr(data, name).dtype for name in TENSORS} == {torch.int64, torch.bool}
+    n_train = int(data.train.sum())
+    assert n_train >= 1
+    assert abs(n_train - max(1, train_fraction * n)) < 1
+    assert abs(int(data.corrupted.sum()) - corrupt_fraction * n_train) < 1
+    for i in range(n):
+        train, corrupted = bool(data.train[i]), bool(data.corrupted[i])
+        assert bool(data.test[i]) is not train
+        assert bool(data.clean[i]) is (train and not corrupted)
+        assert train or not corrupted
+        wrong = int(data.labels[i]) != int(data.true_labels[i])
+        assert bool(data.mislabelled[i]) is wrong
+        assert corrupted or not wrong
+        assert wrong or not corrupted or corrupt == "all"
+        assert 0 <= data.labels[i] < p
+
+
+@pytest.mark.parametrize(("corrupt", "first"), [("all", 0), ("wrong", 1)])
+def test_corrupted_labels_are_uniform(corrupt, first):
+    data = ModularTask("add", 97, 1.0, 1.0, corrupt, seed=3).dataset
+    shift = torch.bincount((data.labels - data.true_labels) % 97, minlength=97).numpy()
+    assert shift[:first].sum() == 0
+    assert 0.001 < chisquare(shift[first:]).pvalue < 0.999
+    labels = torch.bincount(data.labels, minlength=97).numpy()
+    assert 0.001 < chisquare(labels).pvalue < 0.999
+
+
+def test_every_example_is_as_likely_to_be_trained_on_and_corrupted():
+    tasks = [ModularTask("add", 5, 0.4, 0.5, seed=seed).dataset for seed in range(600)]
+    assert chisquare(torch.stack([data.train for data in tasks]).sum(0).numpy()).pvalue > 0.001
+    assert chisquare(torch.stack([data.corrupted for data in tasks]).sum(0).numpy()).pvalue > 0.001
+
+
+def test_equal_settings_give_equal_examples_and_leave_global_randomness_alone():
+    np.random.seed(5)  # noqa: NPY002
+    torch.manual_seed(5)
+    states = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    first = ModularTask("add", 23, 0.5, 0.3, seed=4)
+    assert_same(first.dataset, ModularTask("add", 23, 0.5, 0.3, seed=4).dataset)
+    assert (np.random.get_state()[1] == states[0]).all()  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), states[1])
+    other = replace(first, seed=5).dataset
+    assert not torch.equal(first.dataset.train, other.train)
+    assert not torch.equal(first.dataset.labels, other.labels)
+
+
+def test_more_corruption_keeps_the_training_set():
+    few, many = (ModularTask("add", 23, 0.5, share).dataset for share in (0.1, 0.4))
+    assert torch.equal(few.train, many.train)
+    assert not (few.corrupted & ~many.corrupted).any()
+
+
+@pytest.mark.parametrize("fraction", [0.29, 0.57, 0.58, 0.07])
+def test_a_share_of_a_hundred_is_that_many(fraction):
+    """0.29 * 100 is 28.999999999999996."""
+    data = ModularTask("add", 10, fraction).dataset
+    assert int(data.train.sum()) == round(fraction * 100)
+
+
+def test_splits_and_what_they_are_measured_against():
+    data = ModularTask("add", 11, 0.5, 0.4).dataset
+    masks = {
+        "train": data.train,
+        "clean": data.train & ~data.corrupted,
+        "corrupted_as_labelled": data.corrupted,
+        "corrupted_as_true": data.corrupted,
+        "test": ~data.train,
+        "all": torch.ones(121, dtype=torch.bool),
+    }
+    assert list(masks) == list(SPLITS)
+    for split, expected in masks.items():
+        mask, labels = data.split(split)
+        assert torch.equal(mask, expected), split
+        as_trained = split in ("train", "clean", "corrupted_as_labelled")
+        assert as_trained == (split in AS_TRAINED)
+        assert labels is (data.labels if as_trained else data.true_labels), split
+    with pytest.raises(ConfigError, match=r"unknown split 'tset'; expected one of 'train', 'clean'"):
+        data.split("tset")
+
+
+def test_moving_keeps_everything():
+    data = ModularTask("add", 5, 0.5, 0.4).dataset
+    assert_same(data.to("cpu"), data)
+    assert {getattr(data.to("meta"), name).device.type for name in TENSORS} == {"meta"}
+
+
+def test_tasks_keep_the_protocol_and_compute_once():
+    task = ModularTask("multiply", 7)
+    assert isinstance(task, Task)
+    assert task.dataset is task.dataset
+    assert task.ordering is task.ordering
+    assert len(task.ordering) == 6
+    assert ModularTask("a*b", 7).ordering is None
+    assert hash(task) == hash(ModularTask("multiply", 7))
+
+
+@pytest.mark.parametrize("corrupt_fraction", [0.0, 0.35, 1.0])
+@pytest.mark.parametrize("operation", ["add", "divide", "a**2 + b"])
+def test_a_task_survives_json(operation, corrupt_fraction):
+    task = ModularTask(operation, 13, 0.6, corrupt_fraction, "wrong", seed=7)
+    stored = json.loads(json.dumps(task.to_dict(), allow_nan=False))
+    again = ModularTask.from_dict(stored)
+    assert again == task
+    assert_same(again.dataset, task.dataset)
+    assert again.to_dict() == task.to_dict()
+
+
+def test_the_stored_split_is_used_and_not_drawn_again():
+    task = ModularTask("add", 13, 0.6, 0.3)
+    stored = task.to_dict() | {"seed": 99}
+    assert_same(ModularTask.from_dict(stored).dataset, task.dataset)
+    assert not torch.equal(ModularTask("add", 13, 0.6, 0.3, seed=99).dataset.train, task.dataset.train)
+
+
+def test_a_stored_split_can_hold_a_label_that_is_right_by_chance():
+    data = ModularTask("add", 97, 1.0, 1.0).dataset
+    assert (data.corrupted & ~data.mislabelled).any()
+    again = ModularTask.from_dict(ModularTask("add", 97, 1.0, 1.0).to_dict()).dataset
+    assert torch.equal(again.corrupted, data.corrupted)
+
+
+def bits(*values: int) -> str:
+    return base64.b64encode(bytes(values)).decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train": None}, "no readable 'train' mask"),
+        ({"train": 5}, "no readable 'train' mask"),
+        ({"train": "not base64!"}, "no readable 'train' mask"),
+        ({"train": "ä"}, "no readable 'train' mask"),
+        ({"corrupted": ...}, "no readable 'corrupted' mask: KeyError"),
+        ({"train": bits(255)}, "the stored 'train' mask has 1 bytes; 25 examples need 4"),
+        ({"train": ""}, "has 0 bytes"),
+        ({"corrupted": bits(*[255] * 5)}, "the stored 'corrupted' mask has 5 bytes"),
+        ({"train": bits(0, 0, 0, 0)}, "corrupts examples outside the training set"),
+        ({"corrupted_labels": ...}, r"labels of shape \(\) for 3 corrupted examples; expected one label"),
+        ({"corrupted_labels": None}, r"labels of shape \(\)"),
+        ({"corrupted_labels": [1, 2]}, r"labels of shape \(2,\) for 3"),
+        ({"corrupted_labels": [[1, 2, 3]]}, r"labels of shape \(1, 3\) for 3"),
+        ({"corrupted_labels": [1, 2, 5]}, "from 0 to 4"),
+        ({"corrupted_labels": [-1, 2, 3]}, "from 0 to 4"),
+        ({"corrupted_labels": [0, 1.5, 3]}, "from 0 to 4"),
+        ({"corrupted_labels": ["a", "b", "c"]}, "from 0 to 4"),
+        ({"corrupted_labels": [[1], [2, 3], 4]}, "from 0 to 4"),
+        ({"corrupted_labels": [1, None, 2]}, "from 0 to 4"),
+        ({"corrupted_labels": [1, float("nan"), 2]}, "from 0 to 4"),
+        ({"corrupted_labels": {"a": 1}}, "from 0 to 4"),
+    ],
+)  # fmt: skip
+def test_malformed_splits_are_refused(change, message):
+    stored = ModularTask("add", 5, 0.5, 0.25).to_dict()
+    split = {key: value for key, value in (stored["split"] | change).items() if value is not ...}
+    with pytest.raises(CheckpointError, match=message):
+        _ = ModularTask.from_dict(stored | {"split": split}).dataset
+
+
+@pytest.mark.parametrize("split", ["text", [1, 2], 5, {}, True])
+def test_a_split_that_is_no_split_is_refused(split):
+    with pytest.raises(CheckpointError, match="stored split has no readable 'train' mask"):
+        _ = ModularTask("add", 5, split=split).dataset
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"p": 1}, ConfigError, "p=1 "),
+        ({"p": 10**9}, ConfigError, "p=1000000000 "),
+        ({"operation": "divide", "p": 96}, ConfigError, "not p=96; the next prime is 97"),
+        ({"operation": "plus"}, ConfigError, "unknown operation 'plus'; expected one of add, subtract"),
+        ({"operation": "a +"}, ExpressionError, r"cannot read the expression 'a \+'"),
+        ({"train_fraction": 0}, ConfigError, r"train_fraction=0 is not in \(0, 1\]"),
+        ({"train_fraction": 1.01}, ConfigError, r"train_fraction=1.01"),
+        ({"train_fraction": -0.5}, ConfigError, r"train_fraction=-0.5"),
+        ({"train_fraction": float("nan")}, ConfigError, r"train_fraction=nan"),
+        ({"corrupt_fraction": -0.1}, ConfigError, r"corrupt_fraction=-0.1 is not in \[0, 1\]"),
+        ({"corrupt_fraction": 35}, ConfigError, r"corrupt_fraction=35"),
+        ({"corrupt_fraction": float("nan")}, ConfigError, r"corrupt_fraction=nan"),
+        ({"corrupt": "none"}, ConfigError, "unknown corruption 'none'; expected one of 'all', 'wrong'"),
+        ({"seed": -1}, ConfigError, "seed=-1 is negative"),
+        ({"seed": 0.5}, ConfigError, "seed=0.5"),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_work_are_named(settings, error, message):
+    assert issubclass(error, GrokscopeError)
+    with pytest.raises(error, match=message):
+        _ = ModularTask(**settings).dataset
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"modulus": 97}, {"p": 5, "train_fraction": "half"}, {"p": 5, "seed": "x"}, {"p": 5, "operation": None}],
+)
+def test_stored_settings_that_do_not_fit_are_refused(settings):
+    with pytest.raises(GrokscopeError):
+        ModularTask.from_dict(settings)

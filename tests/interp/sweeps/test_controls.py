@@ -1,0 +1,56 @@
+"""Removals and their size-matched random control."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from interp.data import ModularTask
+from interp.errors import InterventionError
+from interp.evaluation import accuracy
+from interp.interventions import ablate
+from interp.models import HookedMLP, MLPConfig, analytic_mlp
+from interp.sweeps import removal, site_state
+
+TASK = ModularTask("add", p=11, corrupt_fraction=0.3)
+
+
+def test_a_removal_measures_what_hooks_measure() -> None:
+    model = analytic_mlp("add", p=11, width=40)
+    found = removal(site_state(model, TASK), [1, 5, 7], n_draws=3)
+    with ablate(model, [1, 5, 7]):
+        wanted = accuracy(model, TASK)
+    assert found.after == wanted
+    assert found.before == accuracy(model, TASK)
+    assert found.removed == 3
+
+
+def test_random_sets_come_from_the_pool_and_the_seed() -> None:
+    model = HookedMLP(MLPConfig(width=20), vocab=11, seed=3)
+    state = site_state(model, TASK)
+    found = removal(state, [0, 1], n_draws=5, pool=np.array([2, 3]), seed=1)
+    with ablate(model, [2, 3]):
+        only = accuracy(model, TASK)
+    assert found.random["test"] == {"mean": only.test, "low": only.test, "high": only.test}
+    a, b = (removal(state, range(8), n_draws=6, seed=4).random for _ in range(2))
+    assert a == b
+
+
+def test_a_pool_too_small_for_the_set_is_widened_to_all_neurons() -> None:
+    state = site_state(HookedMLP(MLPConfig(width=6), vocab=11), TASK)
+    assert removal(state, range(5), n_draws=2, pool=np.array([0])).removed == 5
+
+
+def test_differs_tells_a_set_with_causal_weight_from_one_without() -> None:
+    model = analytic_mlp("add", p=31, width=120)
+    task = ModularTask("add", p=31)
+    state = site_state(model, task)
+    nothing, same_size = removal(state, [], n_draws=20), removal(state, range(110), n_draws=20)
+    assert nothing.differs("test") is False
+    assert nothing.differs("corrupted_as_labelled") is None
+    assert same_size.differs("test") is False  # all neurons are alike here: a chosen set is as good as a random one
+
+
+def test_unusable_neurons_are_refused() -> None:
+    with pytest.raises(InterventionError, match="neuron 99 does not exist"):
+        removal(site_state(HookedMLP(MLPConfig(width=6), vocab=11), TASK), [99])
