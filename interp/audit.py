@@ -11,7 +11,7 @@ import torch
 
 from interp import report
 from interp.checkpoints import Checkpoint, load_checkpoint, training_history
-from interp.data import ModularTask, Task
+from interp.data import Task
 from interp.errors import ConfigError
 from interp.evaluation import SplitValues, accuracy
 from interp.models import HookedModel, neuron_site

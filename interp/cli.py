@@ -25,7 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Source = Annotated[Path, typer.Argument(help="A checkpoint file, or a folder of them (its last one is used).")]
+Source = Annotated[
+    Path, typer.Argument(help="A checkpoint file, or a folder of them (its last one is used).")
+]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps or auto.")]
 Seed = Annotated[int, typer.Option(help="Of every random draw.")]
 Site = Annotated[str | None, typer.Option(help="Hook name of the neurons, e.g. blocks.0.mlp.hook_post.")]
@@ -51,7 +53,9 @@ def _root(
     epilog=_examples("grokscope demo", "grokscope demo --out runs/demo --steps 2000 --weight-decay 15"),
 )
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the network and its reports.")] = Path("grokscope-demo"),
+    out: Annotated[Path, typer.Option(help="Folder for the network and its reports.")] = Path(
+        "grokscope-demo"
+    ),
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1000,
     weight_decay: Annotated[float, typer.Option(help="Above 5 the corrupted labels are unlearnt.")] = 0.0,
     seed: Seed = 0,
@@ -91,7 +95,9 @@ def train(
     p: Annotated[int, typer.Option(help="The modulus.")] = 97,
     train_fraction: Annotated[float, typer.Option(help="Share of all pairs that is trained on.")] = 0.5,
     corrupt: Annotated[float, typer.Option(help="Share of the training labels that is redrawn.")] = 0.0,
-    corrupt_labels: Annotated[str, typer.Option(help="Redraw over 'all' labels or only over 'wrong' ones.")] = "all",
+    corrupt_labels: Annotated[
+        str, typer.Option(help="Redraw over 'all' labels or only over 'wrong' ones.")
+    ] = "all",
     width: Annotated[int, typer.Option(help="Neurons in a hidden layer.")] = 500,
     depth: Annotated[int, typer.Option(help="Layers of weights; 2 has one hidden layer.")] = 2,
     activation: Annotated[str, typer.Option(help="square, relu, gelu, silu, tanh or abs.")] = "square",
@@ -106,7 +112,9 @@ def train(
     warmup: Annotated[int, typer.Option(help="Steps of linear warm-up.")] = 0,
     batch_size: Annotated[int, typer.Option(help="0 for the whole training set.")] = 0,
     steps: Annotated[int, typer.Option(help="Training steps; 0 saves the untrained network.")] = 1000,
-    save_every: Annotated[int, typer.Option(help="Steps between checkpoints; 0 for the last one only.")] = 100,
+    save_every: Annotated[
+        int, typer.Option(help="Steps between checkpoints; 0 for the last one only.")
+    ] = 100,
     log_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 10,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the series in OUT, to the bit.")] = False,
@@ -125,7 +133,16 @@ def train(
         ModularTask(task, p, train_fraction, corrupt, corrupt_labels, seed),
         MLPConfig(width, depth, activation, tied, bias, dropout, norm),
         TrainConfig(
-            steps, lr, weight_decay, optimizer, loss.replace("-", "_"), batch_size, warmup, save_every, log_every, seed
+            steps,
+            lr,
+            weight_decay,
+            optimizer,
+            loss.replace("-", "_"),
+            batch_size,
+            warmup,
+            save_every,
+            log_every,
+            seed,
         ),
         out=out,
         resume=resume,
@@ -134,7 +151,9 @@ def train(
     _stop_if_interrupted(result.step, steps, out)
     console = Console()
     console.print(f"step {result.step}:", _accuracy_line(result.history[-1]["accuracy"]), highlight=False)
-    console.print(f"checkpoints in {escape(str(out))}; next: grokscope audit {escape(str(out))}", highlight=False)
+    console.print(
+        f"checkpoints in {escape(str(out))}; next: grokscope audit {escape(str(out))}", highlight=False
+    )
 
 
 @app.command(
@@ -163,7 +182,9 @@ def score(
     table = score_neurons(opened.model, opened.task, site=site, seed=seed)
     chosen = order_by(table, sort, descending=True)[:top]
     console = Console()
-    shown = Table(title=f"{table.site_name}: " + ", ".join(f"{n} {label}" for label, n in table.counts().items()))
+    shown = Table(
+        title=f"{table.site_name}: " + ", ".join(f"{n} {label}" for label, n in table.counts().items())
+    )
     shown_columns = list(dict.fromkeys([sort, "ipr", "frequency", "q_value"]))
     for name in ("neuron", "label", *shown_columns, "evidence"):
         shown.add_column(name.replace("_", " "), overflow="fold")
@@ -208,11 +229,14 @@ def ablate(
     chosen = select_neurons(table, neurons)
     alive = table.neuron[table["label"] != "dead"]
     console = Console()
-    print_removal(removal(state, chosen, n_draws=random, pool=alive, seed=seed), f"{neurons}, {mode}", console)
+    print_removal(
+        removal(state, chosen, n_draws=random, pool=alive, seed=seed), f"{neurons}, {mode}", console
+    )
     if save is not None:
         edit = edit_from_mode(opened.model, chosen, mode, site=site, reference=opened.task, seed=seed)
         edited: Any = bake(opened.model, edit)
-        path = save_checkpoint(save, edited, opened.task, step=opened.step, training=opened.settings.get("training"))  # type: ignore[arg-type]
+        training = opened.settings.get("training")
+        path = save_checkpoint(save, edited, opened.task, step=opened.step, training=training)
         console.print(f"wrote {escape(str(path))}", highlight=False)
 
 
@@ -229,10 +253,13 @@ def audit(
     json: Annotated[Path | None, typer.Option(help="Write the findings as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the findings as Markdown.")] = None,
     fail_if: Annotated[
-        str | None, typer.Option(help="Exit with 1 if this holds of the JSON's values, e.g. 'accuracy.test < .9'.")
+        str | None,
+        typer.Option(help="Exit with 1 if this holds of the JSON's values, e.g. 'accuracy.test < .9'."),
     ] = None,
     alpha: Annotated[float, typer.Option(help="False-discovery rate of the labels.")] = 0.01,
-    min_share: Annotated[float, typer.Option(help="Variance one frequency must explain in a periodic neuron.")] = 0.5,
+    min_share: Annotated[
+        float, typer.Option(help="Variance one frequency must explain in a periodic neuron.")
+    ] = 0.5,
     random: Draws = 20,
     site: Site = None,
     seed: Seed = 0,
@@ -251,7 +278,9 @@ def audit(
         criteria = Criteria(alpha=alpha, min_share=min_share)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    report = audit_network(checkpoint, site=site, criteria=criteria, n_random=random, seed=seed, device=_device(device))
+    report = audit_network(
+        checkpoint, site=site, criteria=criteria, n_random=random, seed=seed, device=_device(device)
+    )
     failed = fail_if is not None and condition(fail_if, report.flat())
     _show(report, html, json, markdown)
     if failed:
@@ -296,7 +325,9 @@ def _device(name: str) -> str:
     if name == "auto":
         return available[-1]
     if name.partition(":")[0] not in available:
-        raise ConfigError(f"the device {name!r} is not available here; expected auto or one of {', '.join(available)}")
+        raise ConfigError(
+            f"the device {name!r} is not available here; expected auto or one of {', '.join(available)}"
+        )
     return name
 
 

@@ -46,7 +46,9 @@ class SplitValues:
         return iter(SPLITS)
 
     def __str__(self) -> str:
-        return "  ".join(f"{f.name} {'–' if self[f.name] is None else f'{self[f.name]:.3f}'}" for f in fields(self))
+        return "  ".join(
+            f"{f.name} {'–' if self[f.name] is None else f'{self[f.name]:.3f}'}" for f in fields(self)
+        )
 
     def to_dict(self) -> dict[str, float | None]:
         """The values by split name."""

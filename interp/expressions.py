@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from interp.errors import ExpressionError, near_matches
@@ -127,19 +128,16 @@ def condition(text: str, names: Mapping[str, float | str | bool | None]) -> bool
     def value(node: ast.AST) -> Any:
         match node:
             case ast.BoolOp(ast.And(), parts):
-                return all([value(part) for part in parts])
+                return all(list(map(value, parts)))
             case ast.BoolOp(ast.Or(), parts):
-                return any([value(part) for part in parts])
+                return any(list(map(value, parts)))
             case ast.UnaryOp(ast.Not(), operand):
                 return not value(operand)
             case ast.UnaryOp(ast.USub(), operand):
                 return -value(operand)
             case ast.Compare(left, ops, rights) if all(type(op) in _COMPARE for op in ops):
                 values = [value(left), *map(value, rights)]
-                return all(
-                    _COMPARE[type(op)](*pair)
-                    for op, pair in zip(ops, zip(values, values[1:], strict=False), strict=True)
-                )
+                return all(_COMPARE[type(op)](*pair) for op, pair in zip(ops, pairwise(values), strict=True))
             case ast.BinOp(left, op, right) if type(op) in _BINARY:
                 return _BINARY[type(op)](value(left), value(right))
             case ast.BinOp(left, ast.Div(), right):
@@ -157,5 +155,7 @@ def condition(text: str, names: Mapping[str, float | str | bool | None]) -> bool
     except RecursionError:
         raise ExpressionError(f"the expression {text[:40]!r}… is nested too deeply") from None
     if not isinstance(result, bool):
-        raise ExpressionError(f"{text!r} gives {result!r}; a condition must compare something, for example `x > 1`")
+        raise ExpressionError(
+            f"{text!r} gives {result!r}; a condition must compare something, for example `x > 1`"
+        )
     return result

@@ -47,7 +47,9 @@ def resolve(model: HookedModel, names: Names) -> list[str]:
 
 
 @contextmanager
-def hooked(model: HookedModel, changes: Mapping[str, Callable[[Tensor], Tensor | None]]) -> Iterator[HookedModel]:
+def hooked(
+    model: HookedModel, changes: Mapping[str, Callable[[Tensor], Tensor | None]]
+) -> Iterator[HookedModel]:
     """Run `changes` at their hook points inside the block; exactly these are removed at its end.
 
     They are invisible to TransformerLens' `reset_hooks`, so `run_with_cache` and `run_with_hooks` may be called
@@ -62,7 +64,9 @@ def hooked(model: HookedModel, changes: Mapping[str, Callable[[Tensor], Tensor |
         HookNameError: A name does not exist.
     """
 
-    def call(change: Callable[[Tensor], Tensor | None], _module: nn.Module, _args: Any, output: Tensor) -> Any:
+    def call(
+        change: Callable[[Tensor], Tensor | None], _module: nn.Module, _args: Any, output: Tensor
+    ) -> Any:
         return change(output)
 
     resolve(model, list(changes))

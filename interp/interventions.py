@@ -81,7 +81,7 @@ class Patch:
     def start(self) -> Change:
         def change(x: Tensor) -> Tensor:
             values = self.values.to(x)
-            if values.shape[-1] != x.shape[-1] or values.ndim > 1 and values.shape != x.shape:
+            if values.shape[-1] != x.shape[-1] or (values.ndim > 1 and values.shape != x.shape):
                 raise InterventionError(
                     f"the patch has shape {tuple(values.shape)} but the neurons have {tuple(x.shape)}; give one "
                     "value a neuron, or values for exactly the examples of this forward pass"
@@ -154,7 +154,7 @@ def neuron_indices(neurons: Any, width: int) -> np.ndarray:
         if chosen.shape != (width,):
             raise InterventionError(f"the mask has shape {chosen.shape}; the site has {width} neurons")
         return np.flatnonzero(chosen)
-    if chosen.ndim != 1 or chosen.size and chosen.dtype.kind not in "iu":
+    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
         raise InterventionError(
             f"neurons={neurons!r} are no neurons; expected indices, a boolean mask or rows of a NeuronTable"
         )
@@ -167,7 +167,9 @@ def neuron_indices(neurons: Any, width: int) -> np.ndarray:
     return chosen
 
 
-def make_intervention(mode: str, activations: Float[Tensor, "example neuron"] | None, *, seed: int = 0) -> Intervention:
+def make_intervention(
+    mode: str, activations: Float[Tensor, "example neuron"] | None, *, seed: int = 0
+) -> Intervention:
     """An intervention from its name.
 
     Args:
@@ -188,7 +190,9 @@ def make_intervention(mode: str, activations: Float[Tensor, "example neuron"] | 
         try:
             return Scale(float(mode.removeprefix("scale=")))
         except ValueError:
-            raise InterventionError(f"mode {mode!r} has no number after 'scale='; write for example scale=0.25") from None
+            raise InterventionError(
+                f"mode {mode!r} has no number after 'scale='; write for example scale=0.25"
+            ) from None
     if mode not in ("mean", "resample"):
         raise InterventionError(f"unknown mode {mode!r}; expected zero, mean, resample or scale=FACTOR")
     if activations is None:
@@ -197,7 +201,13 @@ def make_intervention(mode: str, activations: Float[Tensor, "example neuron"] | 
 
 
 def edit_from_mode(
-    model: HookedModel, neurons: Any, mode: str, *, site: str | None = None, reference: Any = None, seed: int = 0
+    model: HookedModel,
+    neurons: Any,
+    mode: str,
+    *,
+    site: str | None = None,
+    reference: Any = None,
+    seed: int = 0,
 ) -> Edit:
     """An `Edit` of neurons by an intervention's name, measuring reference activations where it needs them."""
     place = neuron_site(model, site or getattr(neurons, "site_name", None))
@@ -218,7 +228,10 @@ def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
     """
 
     def combined(own: Sequence[Edit]) -> Change:
-        started = [(torch.as_tensor(edit.neurons, device=device_of(model)), edit.intervention.start()) for edit in own]
+        started = [
+            (torch.as_tensor(edit.neurons, device=device_of(model)), edit.intervention.start())
+            for edit in own
+        ]
 
         def change(activations: Tensor) -> Tensor:
             changed = activations.clone()
@@ -268,7 +281,9 @@ def ablate(
 
 
 @contextmanager
-def rescale(model: HookedModel, neurons: Any, factor: float, *, site: str | None = None) -> Iterator[HookedModel]:
+def rescale(
+    model: HookedModel, neurons: Any, factor: float, *, site: str | None = None
+) -> Iterator[HookedModel]:
     """Multiply neurons by a factor inside the block; see `ablate` for the arguments."""
     with ablate(model, neurons, f"scale={factor!r}", site=site):
         yield model
@@ -288,7 +303,8 @@ def bake(model: HookedModel, *edits: Edit) -> HookedModel:
         if coefficients is None:
             name = type(edit.intervention).__name__.lower()
             raise InterventionError(
-                f"{name} depends on the input, so weights cannot express it; zero, mean, scale and a constant patch can be saved"
+                f"{name} depends on the input, so weights cannot express it; "
+                "zero, mean, scale and a constant patch can be saved"
             )
         place, like = neuron_site(edited, edit.hook), next(iter(edited.parameters())).detach()
         scale, shift = like.new_ones(place.width), like.new_zeros(place.width)

@@ -54,7 +54,9 @@ class NeuronTable(labels.NeuronTable):
         writers = {".parquet": parquet.write_table, ".csv": csv.write_csv}
         path = Path(path)
         if path.suffix not in writers:
-            raise ConfigError(f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv")
+            raise ConfigError(
+                f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv"
+            )
         rows = pyarrow.table({name: pyarrow.array(column) for name, column in self.columns.items()})
         return write_whole(path, lambda part: writers[path.suffix](rows, part))
 
@@ -157,7 +159,9 @@ def _periodicity(
     }
 
 
-def _grid_scores(model: HookedModel, task: Task, place: NeuronSite) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _grid_scores(
+    model: HookedModel, task: Task, place: NeuronSite
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Scores of the activations over the grid of pairs, and their mean along each sum of positions.
 
     The profile stands in for weights where a neuron has none of its own over the tokens.
@@ -279,7 +283,10 @@ def sweep(
     state = site_state(model, task, site=site, mode=mode, seed=seed)
     if isinstance(order, str):
         table = score(model, task, site=site) if table is None else table
-        name, chosen = f"{order} {'descending' if descending else 'ascending'}", order_by(table, order, descending=descending)
+        name, chosen = (
+            f"{order} {'descending' if descending else 'ascending'}",
+            order_by(table, order, descending=descending),
+        )
     else:
         name, chosen = "given", neuron_indices(order, state.width)
     return curve(state, chosen, name=name, n_random=n_random, seed=seed)
@@ -322,7 +329,11 @@ def select_neurons(table: labels.NeuronTable, text: str) -> np.ndarray:
 def _read_indices(path: Path) -> list[int]:
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(text) if text.lstrip().startswith("[") else [int(x) for x in text.replace(",", " ").split()]
+        return (
+            json.loads(text)
+            if text.lstrip().startswith("[")
+            else [int(x) for x in text.replace(",", " ").split()]
+        )
     except OSError as error:
         raise InterventionError(f"cannot read the neurons in {str(path)!r}: {error.strerror}") from None
     except ValueError as error:

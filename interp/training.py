@@ -132,7 +132,9 @@ def train(
     run = _Run(model.to(device), task, config, folder)
     if folder is not None and checkpoint_files(folder):
         if not resume:
-            raise ConfigError(f"{str(folder)!r} already holds checkpoints; add --resume to continue, or choose another folder")
+            raise ConfigError(
+                f"{str(folder)!r} already holds checkpoints; add --resume to continue, or choose another folder"
+            )
         run.restore()
     with progress("training", config.steps) if show_progress else _no_progress() as report:
         run.go(report)
@@ -169,7 +171,7 @@ class _Run:
                 last = self.step == self.config.steps or interrupted()
                 if last or self.step % self.config.log_every == 0:
                     self._measure(report)
-                if last or self.config.save_every and self.step % self.config.save_every == 0:
+                if last or (self.config.save_every and self.step % self.config.save_every == 0):
                     self._save()
 
     def _update(self) -> None:
@@ -178,7 +180,9 @@ class _Run:
             dropout.generator.manual_seed(_stream(config.seed, 1 + i, self.step))  # type: ignore[union-attr]
         inputs, labels, targets = self.batches.at(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = config.lr * min(1.0, (self.step + 1) / config.warmup) if config.warmup else config.lr
+            group["lr"] = (
+                config.lr * min(1.0, (self.step + 1) / config.warmup) if config.warmup else config.lr
+            )
         self.model.train()
         logits = self.model(inputs)
         loss = F.mse_loss(logits, targets) if targets is not None else F.cross_entropy(logits, labels)
@@ -197,14 +201,18 @@ class _Run:
         accuracy = found.accuracy
         self.history.append({"step": self.step, "loss": found.loss.train, "accuracy": accuracy.to_dict()})
         shown = {"train": accuracy.train, "test": accuracy.test, "corrupted": accuracy.corrupted_as_labelled}
-        report(self.step, "  ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None))
+        report(
+            self.step, "  ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
+        )
 
     def _save(self) -> None:
         if self.folder is None:
             return
         path = self.folder / f"step-{self.step:08d}.safetensors"
         training = self.settings["training"]
-        save_checkpoint(path, self.model, self.task, step=self.step, metrics=self.history[-1], training=training)
+        save_checkpoint(
+            path, self.model, self.task, step=self.step, metrics=self.history[-1], training=training
+        )
         write_history(self.folder, self.history)
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
@@ -232,8 +240,12 @@ class _Run:
             raise CheckpointError(f"{str(file)!r} does not hold the state of a training run") from None
         _check_same(stored, self.settings, self.folder)
         if step > self.config.steps:
-            raise ConfigError(f"the series is at step {step} already, beyond the {self.config.steps} asked for")
-        self.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+            raise ConfigError(
+                f"the series is at step {step} already, beyond the {self.config.steps} asked for"
+            )
+        self.model.load_state_dict(
+            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        )
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith("optimizer."):
@@ -254,7 +266,8 @@ def _check_same(stored: dict[str, Any], wanted: dict[str, Any], folder: Path) ->
             if before != value and not (part == "training" and key in MAY_CHANGE):
                 shown = "another split" if key == "split" else f"{key}={before!r}, not {value!r}"
                 raise ConfigError(
-                    f"the series in {str(folder)!r} was made with {shown}; resume with the same settings, or choose another folder"
+                    f"the series in {str(folder)!r} was made with {shown}; "
+                    "resume with the same settings, or choose another folder"
                 )
 
 

@@ -17,7 +17,9 @@ CHANCE_AUC = 0.5
 _PHASES = {
     "coexistence": "It generalises and has memorised its corrupted labels at the same time (coexistence).",
     "partial inversion": "It generalises and answers part of its corrupted examples by the rule (partial inversion).",
-    "full inversion": "It generalises and answers its corrupted examples by the rule, against their labels (full inversion).",
+    "full inversion": (
+        "It generalises and answers its corrupted examples by the rule, against their labels (full inversion)."
+    ),
     "generalisation": "It generalises: held-out examples are answered by the rule.",
     "memorisation": "It has memorised its training set and does not generalise.",
     "forgetting": "It generalised earlier in training and has lost it (forgetting).",
@@ -42,10 +44,16 @@ def verdict(report: AuditReport) -> Iterator[str]:
     if counts["memorizing"]:
         yield _removal_sentence("memorizing", report.without_memorizing, ("corrupted_as_labelled", "test"))
     if counts["generalizing"]:
-        yield _removal_sentence("generalizing", report.without_generalizing, ("test", "corrupted_as_labelled"))
+        yield _removal_sentence(
+            "generalizing", report.without_generalizing, ("test", "corrupted_as_labelled")
+        )
     found = report.agreement
     if found is not None and found.auc is not None and found.low is not None and found.high is not None:
-        decided = "" if not found.low <= CHANCE_AUC <= found.high else "; the interval includes chance, so this is inconclusive"
+        decided = (
+            ""
+            if not found.low <= CHANCE_AUC <= found.high
+            else "; the interval includes chance, so this is inconclusive"
+        )
         yield (
             f"Periodicity agrees with the causal effect of single neurons with an AUC of {found.auc:.3f} "
             f"(95 % interval {found.low:.3f} to {found.high:.3f}){decided}."
@@ -59,7 +67,9 @@ def _removal_sentence(label: str, removal: Removal, splits: tuple[str, ...]) -> 
         if after is None:
             continue
         control = "" if random is None else f" (random sets of that size: {percent(random['mean'])})"
-        parts.append(f"{split.replace('_', ' ')} accuracy goes from {percent(before)} to {percent(after)}{control}")
+        parts.append(
+            f"{split.replace('_', ' ')} accuracy goes from {percent(before)} to {percent(after)}{control}"
+        )
     effect = "; ".join(parts) or (
         f"accuracy over all pairs goes from {percent(removal.before.all)} to {percent(removal.after.all)}"
     )
@@ -88,14 +98,16 @@ def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
         yield f"Only {int(data.mislabelled.sum())} labels are wrong: evidence for memorising neurons is weak."
     if phase.by_table and phase.by_corrupted and phase.by_table != phase.by_corrupted:
         yield (
-            f"The paper's table calls this {phase.by_table}; the corrupted examples themselves say {phase.by_corrupted}, "
-            "which is reported. The table is unreliable at small corrupted fractions and near its borders."
+            f"The paper's table calls this {phase.by_table}; the corrupted examples themselves say "
+            f"{phase.by_corrupted}, which is reported. The table is unreliable at small corrupted fractions "
+            "and near its borders."
         )
     if counts["dead"] > counts["total"] / 2:
         yield f"{counts['dead']} of {counts['total']} neurons are dead."
     if counts["inconclusive"] > counts["total"] / 4:
         yield (
-            f"{counts['inconclusive']} of {counts['total']} neurons are inconclusive: the data do not decide what they do."
+            f"{counts['inconclusive']} of {counts['total']} neurons are inconclusive: the data do not decide what "
+            "they do."
         )
     for label, removal, split in (
         ("memorizing", report.without_memorizing, "corrupted_as_labelled"),

@@ -118,7 +118,10 @@ def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Label
 
     Example:
         >>> one = lambda value: np.array([value])
-        >>> facts = NeuronFacts(one(1.0), one(1e-30), one(0.9), one(17), one(0.0), one(0.1), one(1e-9), one(0.0), one(0.5))
+        >>> periodic = {"p_value": one(1e-30), "share": one(0.9), "frequency": one(17), "outside": one(0.0)}
+        >>> serves_rule = {"rule_effect": one(0.1), "rule_p": one(1e-9)}
+        >>> no_memory = {"memory_effect": one(0.0), "memory_p": one(0.5)}
+        >>> facts = NeuronFacts(strength=one(1.0), **periodic, **serves_rule, **no_memory)
         >>> str(label_neurons(facts).label[0])
         'generalizing'
     """

@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -59,7 +58,7 @@ def library_version() -> str:
 def save_checkpoint(
     path: Path | str,
     model: HookedMLP,
-    task: ModularTask,
+    task: Task,
     *,
     step: int | None = None,
     metrics: dict[str, Any] | None = None,
@@ -82,7 +81,9 @@ def save_checkpoint(
         CheckpointError: The activation is custom. ConfigError: the place cannot be written to.
     """
     if model.config.activation == "custom":
-        raise CheckpointError("a network with a custom activation function cannot be stored: files hold no code")
+        raise CheckpointError(
+            "a network with a custom activation function cannot be stored: files hold no code"
+        )
     path = Path(path)
     path = path if path.suffix == ".safetensors" else path.with_name(path.name + ".safetensors")
     settings = {
@@ -130,7 +131,9 @@ def _find(path: Path) -> Path:
     if path.suffix == ".json":
         path = path.with_suffix(".safetensors")
     if path.suffix != ".safetensors":
-        raise CheckpointError(f"{str(path)!r} is no checkpoint that can be opened; expected a .safetensors file or a folder")
+        raise CheckpointError(
+            f"{str(path)!r} is no checkpoint that can be opened; expected a .safetensors file or a folder"
+        )
     return path
 
 
@@ -168,7 +171,9 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         with safe_open(file, framework="pt", device="cpu") as opened:
             return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, struct.error) as error:
-        raise CheckpointError(f"cannot read weights from {str(file)!r}: {error}; is it truncated or another format?") from None
+        raise CheckpointError(
+            f"cannot read weights from {str(file)!r}: {error}; is it truncated or another format?"
+        ) from None
 
 
 def load_weights(model: HookedMLP, file: Path) -> None:
@@ -181,14 +186,18 @@ def load_weights(model: HookedMLP, file: Path) -> None:
     for name in wanted.keys() | stored.keys():
         if name not in stored or name not in wanted:
             where = "is missing from" if name in wanted else "is unexpected in"
-            raise CheckpointError(f"the tensor {name!r} {where} {str(file)!r}; its JSON describes another network")
+            raise CheckpointError(
+                f"the tensor {name!r} {where} {str(file)!r}; its JSON describes another network"
+            )
         if stored[name].shape != wanted[name].shape:
             raise CheckpointError(
                 f"{name!r} in {str(file)!r} has shape {tuple(stored[name].shape)}; "
                 f"the network of its JSON has {tuple(wanted[name].shape)}"
             )
         if stored[name].is_floating_point() and not stored[name].isfinite().all():
-            raise CheckpointError(f"{name!r} in {str(file)!r} holds NaN or infinity: the training run diverged")
+            raise CheckpointError(
+                f"{name!r} in {str(file)!r} holds NaN or infinity: the training run diverged"
+            )
     model.load_state_dict(stored)
 
 

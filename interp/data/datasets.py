@@ -75,7 +75,8 @@ class Dataset:
     def to(self, device: torch.device | str) -> Dataset:
         """The same examples with their tensors on `device`."""
         tensors = (self.inputs, self.labels, self.true_labels, self.train, self.corrupted)
-        return Dataset(*(t.to(device) for t in tensors), self.n_classes)
+        inputs, labels, true_labels, train, corrupted = (tensor.to(device) for tensor in tensors)
+        return Dataset(inputs, labels, true_labels, train, corrupted, self.n_classes)
 
 
 @runtime_checkable
@@ -87,6 +88,8 @@ class Task(Protocol):
 
     @property
     def ordering(self) -> Ordering | None: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,12 @@ class ModularTask:
             train, corrupted, labels = _unpack_split(self.split, results, self.p)
         as_tensor = torch.from_numpy
         return Dataset(
-            as_tensor(operands), as_tensor(labels), as_tensor(results), as_tensor(train), as_tensor(corrupted), self.p
+            as_tensor(operands),
+            as_tensor(labels),
+            as_tensor(results),
+            as_tensor(train),
+            as_tensor(corrupted),
+            self.p,
         )
 
     def _draw(self, results: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -199,12 +207,16 @@ def _unpack_split(
         except (KeyError, ValueError, TypeError) as error:
             raise CheckpointError(f"the stored split has no readable {name!r} mask: {error!r}") from None
         if len(packed) != (n + 7) // 8:
-            raise CheckpointError(f"the stored {name!r} mask has {len(packed)} bytes; {n} examples need {(n + 7) // 8}")
+            raise CheckpointError(
+                f"the stored {name!r} mask has {len(packed)} bytes; {n} examples need {(n + 7) // 8}"
+            )
         return np.unpackbits(packed, count=n).astype(bool)
 
     train, corrupted = mask("train"), mask("corrupted")
     labels, redrawn = results.copy(), np.asarray(split.get("corrupted_labels"))
-    if redrawn.shape != (corrupted.sum(),) or (len(redrawn) and not (0 <= redrawn.min() and redrawn.max() < p)):
+    if redrawn.shape != (corrupted.sum(),) or (
+        len(redrawn) and not (redrawn.min() >= 0 and redrawn.max() < p)
+    ):
         raise CheckpointError(
             f"the stored split has labels of shape {redrawn.shape} for {corrupted.sum()} corrupted examples; "
             f"expected one label from 0 to {p - 1} each"

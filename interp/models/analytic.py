@@ -83,7 +83,9 @@ def _fit_memory(data: Dataset, width: int, seed: int) -> tuple[np.ndarray, np.nd
     """Weights of quadratic neurons that answer mislabelled examples by label minus true label, and others by 0."""
     part = HookedMLP(MLPConfig(width=max(width, 1)), vocab=data.n_classes, seed=seed)
     inputs = data.inputs[data.train]
-    one_hot = [one_hot_of(labels[data.train], data.n_classes).float() for labels in (data.labels, data.true_labels)]
+    one_hot = [
+        one_hot_of(labels[data.train], data.n_classes).float() for labels in (data.labels, data.true_labels)
+    ]
     wanted = MEMORY_STRENGTH * (one_hot[0] - one_hot[1])
     optimizer = torch.optim.Adam(part.parameters(), lr=0.01)
     for _ in range(MEMORY_STEPS):
@@ -129,7 +131,9 @@ def planted_mlp(
         raise ConfigError(f"no closed form is known for {task.operation!r}: it has no group ordering")
     wrong = data.mislabelled
     if memorizing and not wrong.any():
-        raise ConfigError("the task has no mislabelled example to memorise; give it a corrupt_fraction above 0")
+        raise ConfigError(
+            "the task has no mislabelled example to memorise; give it a corrupt_fraction above 0"
+        )
     generator = np.random.default_rng(seed)
     left, right, output = _periodic_weights(order, task.p, generalizing, generator)
     mem_left, mem_right, mem_output = _fit_memory(data, memorizing, seed)

@@ -18,7 +18,6 @@ from interp.errors import CheckpointError, ConfigError, HookNameError, choose, n
 from interp.models.protocol import NeuronSite
 
 
-
 class _Square(torch.autograd.Function):
     """x² with a gradient that makes one temporary instead of PyTorch's three: a fifth of a training step."""
 
@@ -106,11 +105,15 @@ class SeededDropout(nn.Module):
 class TokenInput(nn.Module):
     """The sum of one row for each input position: a first layer over concatenated one-hot tokens."""
 
+    offsets: Tensor
+
     def __init__(self, n_tables: int, vocab: int, width: int, n_tokens: int, bias: bool) -> None:
         super().__init__()
         self.W_E = nn.Parameter(torch.empty(n_tables, vocab, width))
         self.b_E = nn.Parameter(torch.zeros(width)) if bias else None
-        self.register_buffer("offsets", torch.arange(n_tokens) * (vocab if n_tables > 1 else 0), persistent=False)
+        self.register_buffer(
+            "offsets", torch.arange(n_tokens) * (vocab if n_tables > 1 else 0), persistent=False
+        )
 
     def forward(self, inputs: Int[Tensor, "example token"]) -> Float[Tensor, "example neuron"]:
         total = F.embedding_bag(inputs + self.offsets, self.W_E.flatten(0, 1), mode="sum")
@@ -217,7 +220,9 @@ class HookedMLP(HookedRootModule):
         hidden = config.width * config.width * (config.depth - 2)
         size = n_tokens * vocab * config.width + hidden + config.width * self.n_outputs
         if size > MAX_PARAMETERS:
-            raise ConfigError(f"the network would have {size:,} weights; at most {MAX_PARAMETERS:,} are allowed")
+            raise ConfigError(
+                f"the network would have {size:,} weights; at most {MAX_PARAMETERS:,} are allowed"
+            )
         activation = activation_fn or ACTIVATIONS[config.activation]
         self.embed = TokenInput(1 if config.tied else n_tokens, vocab, config.width, n_tokens, config.bias)
         self.blocks = nn.ModuleList(
@@ -227,11 +232,16 @@ class HookedMLP(HookedRootModule):
         self._initialise(torch.Generator().manual_seed(seed))
         self.setup()
 
+    @property
+    def layers(self) -> list[Block]:
+        """The hidden layers, first to last."""
+        return list(self.blocks)  # type: ignore[arg-type]
+
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator) -> None:
         width, paper = self.config.width, self.config.activation == "square" and self.config.depth == 2
         matrices = [(self.embed.W_E, self.n_tokens * self.vocab)]
-        matrices += [(block.linear.weight, width) for block in self.blocks if block.linear is not None]
+        matrices += [(block.linear.weight, width) for block in self.layers if block.linear is not None]
         for weight, fan_in in [*matrices, (self.unembed.weight, width)]:
             std = 0.5 / (2 * width) ** (1 / 3) if paper else (3 * fan_in) ** -0.5
             weight.normal_(0, std * self.config.init_scale, generator=generator)
@@ -239,7 +249,7 @@ class HookedMLP(HookedRootModule):
     def forward(self, inputs: Int[Tensor, "example token"]) -> Float[Tensor, "example output"]:
         """Logits of token numbers in ``0 .. vocab - 1``."""
         x = self.embed(inputs)
-        for block in self.blocks:
+        for block in self.layers:
             x = block(x)
         return self.unembed(x)
 
@@ -257,39 +267,48 @@ class HookedMLP(HookedRootModule):
             NeuronSite(
                 hook=f"blocks.{layer}.mlp.hook_post",
                 width=self.config.width,
-                input_vectors=tuple(tables * (self.n_tokens if self.config.tied else 1)) if layer == 0 else (),
+                input_vectors=tuple(tables * (self.n_tokens if self.config.tied else 1))
+                if layer == 0
+                else (),
                 readout=self.unembed.weight if layer == last else None,
             )
             for layer in range(len(self.blocks))
         )
 
-    def run_from(self, hook: str, activations: Float[Tensor, "example neuron"]) -> Float[Tensor, "example output"]:
+    def run_from(
+        self, hook: str, activations: Float[Tensor, "example neuron"]
+    ) -> Float[Tensor, "example output"]:
         """Logits if the neurons at `hook` had these activations."""
         x = activations
-        for block in self.blocks[self._layer_of(hook) + 1 :]:
+        for block in self.layers[self._layer_of(hook) + 1 :]:
             x = block(x)
         return self.unembed(x)
 
     @torch.no_grad()
-    def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> HookedMLP:
+    def absorb(
+        self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
+    ) -> HookedMLP:
         """A copy whose next layer reads ``activations * scale + shift``; this model is left unchanged.
 
         A shift in a network without biases gives a copy with biases.
         """
-        edited = copy.deepcopy(self)
-        layer = self._layer_of(hook) + 1
-        reader = edited.unembed if layer == len(self.blocks) else edited.blocks[layer].linear
-        offset = shift @ reader.weight
-        if offset.any() and reader.bias is None:
+        edited, layer = copy.deepcopy(self), self._layer_of(hook)
+        offset = shift @ edited._reader_of(layer).weight
+        if offset.any() and not self.config.bias:
             edited = self._with_biases()
-            reader = edited.unembed if layer == len(self.blocks) else edited.blocks[layer].linear
+        reader = edited._reader_of(layer)
         reader.weight.mul_(scale[:, None])
         if reader.bias is not None:
             reader.bias.add_(offset)
         return edited
 
+    def _reader_of(self, layer: int) -> Linear:
+        """The matrix that reads a hidden layer's neurons."""
+        following = self.layers[layer + 1 :]
+        return following[0].linear or self.unembed if following else self.unembed
+
     def _with_biases(self) -> HookedMLP:
-        activation = self.blocks[0].mlp.activation if self.config.activation == "custom" else None
+        activation = self.layers[0].mlp.activation if self.config.activation == "custom" else None
         config = replace(self.config, bias=True)
         grown = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
         grown.load_state_dict(self.state_dict(), strict=False)
@@ -312,7 +331,7 @@ class HookedMLP(HookedRootModule):
         Raises:
             CheckpointError: The settings do not describe a `HookedMLP`. ConfigError: a value is out of range.
         """
-        sizes = {key: settings.get(key) for key in ("vocab", "n_outputs", "n_tokens")}
+        sizes: dict[str, Any] = {key: settings.get(key) for key in ("vocab", "n_outputs", "n_tokens")}
         rest = {key: value for key, value in settings.items() if key not in sizes and key != "kind"}
         try:
             return cls(MLPConfig(**rest), **sizes)

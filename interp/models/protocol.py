@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.errors import HookNameError, near_matches
@@ -40,9 +40,10 @@ class HookedModel(Protocol):
     ``activations * scale + shift`` instead.
     """
 
-    hook_dict: Mapping[str, nn.Module]
+    @property
+    def hook_dict(self) -> Mapping[str, nn.Module]: ...
 
-    def __call__(self, inputs: Int[Tensor, "example token"]) -> Float[Tensor, "example output"]: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def run_with_hooks(self, *args: Any, fwd_hooks: Any = ..., **kwargs: Any) -> Any: ...
 
@@ -50,11 +51,15 @@ class HookedModel(Protocol):
 
     def parameters(self, recurse: bool = True) -> Any: ...
 
+    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+
     def train(self, mode: bool = True) -> Self: ...
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]: ...
 
-    def run_from(self, hook: str, activations: Float[Tensor, "example neuron"]) -> Float[Tensor, "example output"]: ...
+    def run_from(
+        self, hook: str, activations: Float[Tensor, "example neuron"]
+    ) -> Float[Tensor, "example output"]: ...
 
     def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> Self: ...
 

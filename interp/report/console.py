@@ -18,7 +18,6 @@ from interp.report.markdown import (
     model_sentence,
     task_sentence,
 )
-
 from interp.verdict import percent
 
 if TYPE_CHECKING:

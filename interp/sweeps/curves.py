@@ -92,14 +92,18 @@ def _counts_by_kernel(state: SiteState) -> Callable[[np.ndarray], Counts]:
     def count(order: np.ndarray) -> Counts:
         if not len(order):
             return counts_of_logits(state, state.logits)[None]
-        return kernels.cumulative_hits(change, readout, order, logits, *labelled, len(GROUPS), n_workers(), state.tolerance)[0]
+        return kernels.cumulative_hits(
+            change, readout, order, logits, *labelled, len(GROUPS), n_workers(), state.tolerance
+        )[0]
 
     return count
 
 
 def counts_of_logits(state: SiteState, logits: Tensor) -> np.ndarray:
     """Right answers ``(group, 2)`` by label and by true label."""
-    return group_sums((both_margins(logits, state.data) > state.tolerance).double(), state.group).T.cpu().numpy()
+    return (
+        group_sums((both_margins(logits, state.data) > state.tolerance).double(), state.group).T.cpu().numpy()
+    )
 
 
 def counts_by_blocks(state: SiteState, order: np.ndarray) -> Counts:
@@ -173,7 +177,10 @@ def curve(
         removed = np.unique(np.linspace(0, len(order), min(points, len(order) + 1)).round().astype(int))
         count = lambda chosen: counts_by_prefix(state, chosen, removed)  # noqa: E731
     generator = np.random.default_rng(seed)
-    draws = [split_accuracy(count(generator.permutation(state.width)[: len(order)]), state) for _ in range(n_random)]
+    draws = [
+        split_accuracy(count(generator.permutation(state.width)[: len(order)]), state)
+        for _ in range(n_random)
+    ]
     bands = {split: band([draw[split] for draw in draws]) for split in SPLITS}
     accuracy = split_accuracy(count(order), state)
     return Sweep(name, state.mode, removed, removed / state.width, accuracy, bands, n_random)

@@ -34,7 +34,9 @@ def single_effects(state: SiteState) -> SingleEffects:
     """Measure each neuron's own effect, for all neurons, exactly."""
     if use_kernels(state):
         change, readout, logits, *labelled = kernel_arguments(state)
-        counts, sums = kernels.single_effects(change, readout, logits, *labelled, len(GROUPS), n_workers(), state.tolerance)
+        counts, sums = kernels.single_effects(
+            change, readout, logits, *labelled, len(GROUPS), n_workers(), state.tolerance
+        )
     else:
         pairs = [_sums_after(state, neuron) for neuron in range(state.width)]
         counts, sums = (np.stack(column) for column in zip(*pairs, strict=True))
@@ -49,7 +51,9 @@ def single_effects(state: SiteState) -> SingleEffects:
 
 def _sums(state: SiteState, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
     margins = both_margins(logits, state.data)
-    hits, sums = (group_sums(x.double(), state.group).T.cpu().numpy() for x in (margins > state.tolerance, margins))
+    hits, sums = (
+        group_sums(x.double(), state.group).T.cpu().numpy() for x in (margins > state.tolerance, margins)
+    )
     return hits, sums
 
 
@@ -115,7 +119,9 @@ def label_evidence(
 
 def difference_evidence(first: Evidence, second: Evidence) -> Evidence:
     """Whether each neuron helps the first set of examples more than the second, by the same null."""
-    deviation = [np.divide(e.effect, e.z, out=np.full_like(e.z, np.nan), where=e.z != 0) for e in (first, second)]
+    deviation = [
+        np.divide(e.effect, e.z, out=np.full_like(e.z, np.nan), where=e.z != 0) for e in (first, second)
+    ]
     difference = first.effect - second.effect
     z = difference / np.hypot(*deviation)
     known = ~(np.isnan(first.p) | np.isnan(second.p))

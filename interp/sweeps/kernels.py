@@ -58,7 +58,9 @@ def _count(n, weights, change, label, true_label, group, own, truth, top, tolera
 
 
 @njit(parallel=True, fastmath=True, cache=True)
-def cumulative_hits(change, readout, order, logits, labels, true_labels, group, n_groups, n_workers, tolerance):
+def cumulative_hits(
+    change, readout, order, logits, labels, true_labels, group, n_groups, n_workers, tolerance
+):
     """Right answers while neurons are changed one after another and stay changed.
 
     Args:
@@ -97,9 +99,33 @@ def cumulative_hits(change, readout, order, logits, labels, true_labels, group, 
                 change_1, change_2 = change[first, start:end], change[second, start:end]
                 factor_2 = np.float32(step + 1 < n_steps)
                 _advance(rows, n, weights_1, weights_2, change_1, change_2, factor_2, tops)
-                _count(n, weights_1, change_1, label, true_label, groups, own, truth, tops[0], least, mine[step + 1])
+                _count(
+                    n,
+                    weights_1,
+                    change_1,
+                    label,
+                    true_label,
+                    groups,
+                    own,
+                    truth,
+                    tops[0],
+                    least,
+                    mine[step + 1],
+                )
                 if step + 1 < n_steps:
-                    _count(n, weights_2, change_2, label, true_label, groups, own, truth, tops[1], least, mine[step + 2])
+                    _count(
+                        n,
+                        weights_2,
+                        change_2,
+                        label,
+                        true_label,
+                        groups,
+                        own,
+                        truth,
+                        tops[1],
+                        least,
+                        mine[step + 2],
+                    )
             for i in range(n):
                 rows[i, label[i]], rows[i, true_label[i]] = own[i], truth[i]
                 final[start + i] = rows[i]

@@ -99,7 +99,10 @@ def main() -> None:
     with_control = seconds(lambda: curve(state, order, n_random=20))
     run = _Run(HookedMLP(MLPConfig(width=WIDTH), vocab=P), task, TrainConfig(), None)
     steps = alternate(
-        rounds, ours=run._update, gather=column_gather_step(task), products=matrix_products(int(task.dataset.train.sum()))
+        rounds,
+        ours=run._update,
+        gather=column_gather_step(task),
+        products=matrix_products(int(task.dataset.train.sum())),
     )
     print(f"one forward pass over all pairs                      {1e3 * found['forward']:8.1f} ms")
     print(f"full curve, 501 points, every split                  {1e3 * found['curve']:8.1f} ms")

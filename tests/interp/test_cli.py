@@ -19,7 +19,20 @@ from interp.errors import GrokscopeError
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["demo", "train", "score", "ablate", "audit"]
-TRAIN = ["--p", "23", "--width", "60", "--corrupt", "0.3", "--steps", "120", "--save-every", "60", "--weight-decay", "1"]
+TRAIN = [
+    "--p",
+    "23",
+    "--width",
+    "60",
+    "--corrupt",
+    "0.3",
+    "--steps",
+    "120",
+    "--save-every",
+    "60",
+    "--weight-decay",
+    "1",
+]
 
 
 def run(*arguments: object) -> str:
@@ -74,7 +87,12 @@ def test_an_audit_is_deterministic(series: Path, tmp_path: Path) -> None:
 def test_fail_if_decides_the_exit_code(series: Path) -> None:
     runner = CliRunner()
     assert runner.invoke(app, ["audit", str(series), "--fail-if", "neurons.total < 10"]).exit_code == 0
-    assert runner.invoke(app, ["audit", str(series), "--fail-if", "neurons.total == 60 and accuracy.train > 0"]).exit_code == 1
+    assert (
+        runner.invoke(
+            app, ["audit", str(series), "--fail-if", "neurons.total == 60 and accuracy.train > 0"]
+        ).exit_code
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +105,11 @@ def test_fail_if_decides_the_exit_code(series: Path) -> None:
     ],
 )
 def test_unusable_conditions_are_errors(
-    series: Path, expression: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    series: Path,
+    expression: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert message in fail(capsys, monkeypatch, "audit", series, "--fail-if", expression)
 
@@ -162,11 +184,14 @@ def test_every_command_has_help_with_examples_and_stands_in_the_readme(command: 
 
 
 def test_no_command_is_missing_from_the_list_above() -> None:
-    assert sorted(command.name or command.callback.__name__ for command in app.registered_commands) == sorted(COMMANDS)
+    assert sorted(command.name or command.callback.__name__ for command in app.registered_commands) == sorted(
+        COMMANDS
+    )
 
 
 def test_help_answers_without_importing_anything_heavy() -> None:
-    script = "import sys, interp.cli; print([m for m in ('torch','numpy','plotly','sklearn','numba') if m in sys.modules])"
+    heavy = "torch", "numpy", "plotly", "sklearn", "numba"
+    script = f"import sys, interp.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -1,5 +1,6 @@
 """Every intervention against its result made by hand, and baked weights against hooks."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -59,18 +60,18 @@ INTERVENTIONS = {
 
 
 @pytest.mark.parametrize("kind", INTERVENTIONS)
-def test_interventions_equal_their_definition(any_mlp, pairs, kind):
+def test_interventions_equal_their_definition(mlp, pairs, kind):
     intervention, by_hand = INTERVENTIONS[kind]
-    plain = read(any_mlp, pairs, POST, Edit(POST, np.array([0]), Scale(1.0)))
+    plain = read(mlp, pairs, POST, Edit(POST, np.array([0]), Scale(1.0)))
     expected = plain.copy()
     expected[:, CHOSEN] = by_hand(plain[:, CHOSEN])
     edit = Edit(POST, CHOSEN, intervention)
-    np.testing.assert_allclose(read(any_mlp, pairs, POST, edit), expected, rtol=1e-6)
-    np.testing.assert_array_equal(read(any_mlp, pairs, POST, edit), read(any_mlp, pairs, POST, edit))
-    with intervene(any_mlp, edit):
-        logits = any_mlp(pairs)
-    torch.testing.assert_close(logits, any_mlp.run_from(POST, torch.tensor(expected, dtype=torch.float32)))
-    np.testing.assert_array_equal(capture(any_mlp, pairs, POST)[POST], plain.astype(np.float32))
+    np.testing.assert_allclose(read(mlp, pairs, POST, edit), expected, rtol=1e-6)
+    np.testing.assert_array_equal(read(mlp, pairs, POST, edit), read(mlp, pairs, POST, edit))
+    with intervene(mlp, edit):
+        logits = mlp(pairs)
+    torch.testing.assert_close(logits, mlp.run_from(POST, torch.tensor(expected, dtype=torch.float32)))
+    np.testing.assert_array_equal(capture(mlp, pairs, POST)[POST], plain.astype(np.float32))
 
 
 @pytest.mark.parametrize(("kind", "scale", "shift"), [
@@ -372,24 +373,19 @@ def test_baking_zero_gives_the_very_same_logits(any_mlp, pairs):
             assert baked.config == any_mlp.config
 
 
-@pytest.mark.parametrize("kind", ["half", "negated", "patch", "mean"])
-def test_baking_equals_the_hook_and_leaves_the_original(any_mlp, pairs, kind):
-    before = {name: value.clone() for name, value in any_mlp.state_dict().items()}
-    any_mlp.double()
+def test_baking_equals_the_hook_and_leaves_the_original(any_mlp, pairs):
+    before, precise = {k: v.clone() for k, v in any_mlp.state_dict().items()}, copy.deepcopy(any_mlp).double()
     for hook in sites_of(any_mlp):
-        edit = Edit(hook, CHOSEN, INTERVENTIONS[kind][0])
-        with intervene(any_mlp, edit):
-            expected = any_mlp(pairs)
-        baked = bake(any_mlp, edit)
-        torch.testing.assert_close(baked(pairs), expected, rtol=1e-12, atol=1e-12)
-        single = bake(any_mlp.float(), edit)(pairs)
-        torch.testing.assert_close(
-            single.double(), expected, rtol=1e-5, atol=1e-6 * expected.abs().max().item()
-        )
-        any_mlp.double()
-        assert baked.config.bias == (any_mlp.config.bias or kind in ("patch", "mean"))
-        assert not baked.training
-    any_mlp.float()
+        for kind in ("half", "negated", "patch", "mean"):
+            edit = Edit(hook, CHOSEN, INTERVENTIONS[kind][0])
+            with intervene(precise, edit):
+                expected = precise(pairs)
+            torch.testing.assert_close(bake(precise, edit)(pairs), expected, rtol=1e-12, atol=1e-12)
+            baked = bake(any_mlp, edit)
+            size = expected.abs().max().item()
+            torch.testing.assert_close(baked(pairs).double(), expected, rtol=1e-5, atol=1e-6 * size)
+            assert baked.config.bias == (any_mlp.config.bias or kind in ("patch", "mean"))
+            assert not baked.training
     for name, value in any_mlp.state_dict().items():
         assert torch.equal(value, before[name]), name
 
@@ -420,9 +416,9 @@ def test_baking_several_edits_keeps_their_order(mlp, pairs, kinds):
 
 
 def test_baking_nothing_is_a_copy(mlp, pairs):
-    copy = bake(mlp)
-    assert copy is not mlp
-    assert torch.equal(copy(pairs), mlp(pairs))
+    baked = bake(mlp)
+    assert baked is not mlp
+    assert torch.equal(baked(pairs), mlp(pairs))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from interp.evaluation import SplitValues
 from interp.phase import phase_of
 
 
-def measured(train: float | None, test: float | None, labelled: float | None = None, true: float | None = None) -> SplitValues:
+def measured(
+    train: float | None, test: float | None, labelled: float | None = None, true: float | None = None
+) -> SplitValues:
     return SplitValues(train, 1.0, labelled, true, test, 0.9)
 
 
@@ -30,7 +32,11 @@ def test_the_papers_table(train: float, test: float, by_table: str) -> None:
 
 def test_corrupted_examples_decide_where_the_table_breaks() -> None:
     found = phase_of(measured(0.905, 1.0, labelled=0.01, true=1.0), 0.10)
-    assert (found.by_table, found.by_corrupted, found.name) == ("coexistence", "full inversion", "full inversion")
+    assert (found.by_table, found.by_corrupted, found.name) == (
+        "coexistence",
+        "full inversion",
+        "full inversion",
+    )
     assert phase_of(measured(0.8, 1.0, labelled=0.4, true=0.6), 0.35).by_corrupted == "partial inversion"
     assert phase_of(measured(0.99, 1.0, labelled=0.97, true=0.02), 0.35).by_corrupted == "coexistence"
 

@@ -61,7 +61,9 @@ def test_a_full_batch_adamw_step_is_the_textbook_one() -> None:
     u, v, w = (x.detach().double().requires_grad_() for x in (*before.embed.W_E, before.unembed.weight))
     loss = (((u[a] + v[b]) ** 2 @ w - one_hot) ** 2).mean()
     gradients = torch.autograd.grad(loss, [u, v, w])
-    for old, gradient, new in zip((u, v, w), gradients, (*after.embed.W_E, after.unembed.weight), strict=True):
+    for old, gradient, new in zip(
+        (u, v, w), gradients, (*after.embed.W_E, after.unembed.weight), strict=True
+    ):
         step = gradient / (gradient.abs() + 1e-8)  # bias-corrected first step: moments equal g and g²
         wanted = old * (1 - config.lr * config.weight_decay) - config.lr * step
         torch.testing.assert_close(new.double(), wanted, atol=2e-5, rtol=0)
@@ -104,7 +106,9 @@ def test_the_series_holds_what_a_reader_needs(tmp_path: Path) -> None:
     assert settings["metrics"]["accuracy"].keys() >= {"train", "test", "corrupted_as_labelled"}
     opened = load_checkpoint(tmp_path)
     assert opened.step == 5
-    assert evaluate(opened.model, opened.task).accuracy.to_dict() == training_history(tmp_path)[-1]["accuracy"]
+    assert (
+        evaluate(opened.model, opened.task).accuracy.to_dict() == training_history(tmp_path)[-1]["accuracy"]
+    )
 
 
 def test_zero_steps_save_the_untrained_network(tmp_path: Path) -> None:
@@ -131,7 +135,9 @@ def test_divergence_stops_the_run_and_keeps_its_checkpoints(tmp_path: Path) -> N
     assert load_checkpoint(tmp_path).step is not None
 
 
-@pytest.mark.parametrize("setting", [{"lr": 0}, {"steps": -1}, {"optimizer": "adam"}, {"loss": "nll"}, {"log_every": 0}])
+@pytest.mark.parametrize(
+    "setting", [{"lr": 0}, {"steps": -1}, {"optimizer": "adam"}, {"loss": "nll"}, {"log_every": 0}]
+)
 def test_impossible_settings_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         TrainConfig(**setting)
@@ -184,6 +190,8 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes(tmp_path: Path) -> None:
     assert "Traceback" not in errors
     step = load_checkpoint(tmp_path).step
     assert step == int(errors.split("stopped at step ")[1].split()[0])
-    resumed = subprocess.run([*COMMAND, "--steps", str(step + 5), "--resume", str(tmp_path)], capture_output=True)
+    resumed = subprocess.run(
+        [*COMMAND, "--steps", str(step + 5), "--resume", str(tmp_path)], capture_output=True
+    )
     assert resumed.returncode == 0
     assert load_checkpoint(tmp_path).step == step + 5

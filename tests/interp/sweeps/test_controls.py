@@ -48,7 +48,9 @@ def test_differs_tells_a_set_with_causal_weight_from_one_without() -> None:
     nothing, same_size = removal(state, [], n_draws=20), removal(state, range(110), n_draws=20)
     assert nothing.differs("test") is False
     assert nothing.differs("corrupted_as_labelled") is None
-    assert same_size.differs("test") is False  # all neurons are alike here: a chosen set is as good as a random one
+    assert (
+        same_size.differs("test") is False
+    )  # all neurons are alike here: a chosen set is as good as a random one
 
 
 def test_unusable_neurons_are_refused() -> None:

@@ -28,7 +28,9 @@ def network(shape: str) -> HookedMLP:
     return HookedMLP(SHAPES[shape], vocab=TASK.p, seed=7).eval()
 
 
-def accuracies_by_hooks(model: HookedMLP, order: np.ndarray, mode: str, site: str | None) -> dict[str, list[float]]:
+def accuracies_by_hooks(
+    model: HookedMLP, order: np.ndarray, mode: str, site: str | None
+) -> dict[str, list[float]]:
     """The slow way: one hooked forward pass over all pairs for each number of removed neurons."""
     found: dict[str, list[float]] = {split: [] for split in SPLITS}
     for k in range(len(order) + 1):
@@ -54,7 +56,9 @@ def test_every_path_gives_the_curve_of_plain_hooks(shape: str, mode: str) -> Non
         for split in SPLITS:
             # Neither zeroing nor a mean leaves a rule at the last step: logits are then rounding, which the
             # sweep calls no answer and a plain forward pass may call one.
-            np.testing.assert_allclose(accuracy[split][:-1], wanted[split][:-1], atol=1e-9, err_msg=f"{path} {split}")
+            np.testing.assert_allclose(
+                accuracy[split][:-1], wanted[split][:-1], atol=1e-9, err_msg=f"{path} {split}"
+            )
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -35,7 +35,9 @@ def test_effects_equal_one_hooked_pass_a_neuron(config: MLPConfig, layer: int) -
         for split in SPLITS:
             drop = before.margin[split] - after.margin[split]
             assert found.margin_drop[split][neuron] == pytest.approx(drop, abs=1e-6)
-            assert found.accuracy_drop[split][neuron] == pytest.approx(before.accuracy[split] - after.accuracy[split])
+            assert found.accuracy_drop[split][neuron] == pytest.approx(
+                before.accuracy[split] - after.accuracy[split]
+            )
 
 
 def test_evidence_is_uniform_when_labels_are_random() -> None:

@@ -1,0 +1,85 @@
+"""The science that the project promises, on networks trained here; long, and therefore `slow`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import interp
+from interp.audit import AuditReport
+from probes.agreement import rank_correlation
+
+pytestmark = pytest.mark.slow
+SEEDS = (0, 1)
+
+
+def trained(folder: Path, **settings: object) -> AuditReport:
+    """Train the paper's network with 35 % corrupted labels and audit it from its files."""
+    seed = int(settings.pop("seed", 0))
+    task = interp.ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=seed)
+    config = interp.TrainConfig(steps=1000, seed=seed, save_every=0, log_every=100, **settings)
+    interp.train(task, interp.MLPConfig(width=500), config, out=folder, show_progress=False)
+    return interp.audit(folder)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_memorisation_and_generalisation_coexist_and_come_apart(tmp_path: Path, seed: int) -> None:
+    report = trained(tmp_path, seed=seed)
+    assert report.phase.name == "coexistence"
+    assert report.accuracy.corrupted_as_labelled >= 0.90
+    assert report.accuracy.test >= 0.95
+    without = report.without_memorizing.after
+    assert without.corrupted_as_labelled <= 0.05
+    assert without.corrupted_as_true >= 0.95
+    assert without.test >= 0.99
+    assert report.without_generalizing.after.test <= 0.05
+    lowest, highest = report.sweeps
+    assert lowest.at(0.4, "corrupted_as_labelled") <= 0.30
+    assert lowest.at(0.4, "test") >= 0.93
+    assert highest.at(0.3, "test") <= 0.05
+    assert highest.at(0.3, "corrupted_as_labelled") >= 0.85
+    for fraction, split in ((0.3, "test"), (0.4, "corrupted_as_labelled")):
+        at = round(fraction * 500)
+        low, high = sorted((lowest.accuracy[split][at], highest.accuracy[split][at]))
+        assert low < lowest.random[split]["low"][at] <= lowest.random[split]["high"][at] < high
+    assert report.agreement.low > 0.9
+
+
+@pytest.mark.parametrize("weight_decay", [5, 15])
+def test_weight_decay_makes_the_network_unlearn_its_corrupted_labels(tmp_path: Path, weight_decay: int) -> None:
+    report = trained(tmp_path, weight_decay=float(weight_decay))
+    assert report.accuracy.test >= 0.99
+    if weight_decay == 15:
+        assert report.phase.name == "full inversion"
+        assert report.accuracy.corrupted_as_labelled <= 0.05
+        assert abs(report.accuracy.train - (0.65 + 0.35 / 97)) <= 0.02
+        assert np.nanmean(report.table["ipr"]) >= 0.55
+
+
+def test_batch_norm_turns_the_memorising_neurons_down() -> None:
+    task = interp.ModularTask("add", p=97, train_fraction=0.65, corrupt_fraction=0.2)
+    config = interp.TrainConfig(steps=1500, batch_size=64, lr=0.005, log_every=500)
+    model = interp.train(task, interp.MLPConfig(width=500, norm="batch"), config, show_progress=False).model
+    gamma = np.abs(model.blocks[0].mlp.norm.weight.detach().numpy())
+    assert rank_correlation(gamma, interp.score(model, task)["ipr"]) >= 0.5
+
+
+def test_a_network_with_nothing_to_memorise_has_no_memorising_neurons() -> None:
+    task = interp.ModularTask("add", p=97, train_fraction=1.0)
+    config = interp.TrainConfig(steps=600, log_every=200)
+    model = interp.train(task, interp.MLPConfig(width=500), config, show_progress=False).model
+    counts = interp.score(model, task).counts()
+    assert counts["memorizing"] == 0
+    assert counts["generalizing"] > 300
+
+
+def test_random_networks_of_the_papers_size_are_not_called_generalizing() -> None:
+    labelled = 0
+    for seed in range(20):
+        task = interp.ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=seed)
+        labelled += interp.score(interp.HookedMLP(interp.MLPConfig(width=500), vocab=97, seed=seed), task).counts()[
+            "generalizing"
+        ]
+    assert labelled <= 0.01 * 20 * 500
