@@ -177,9 +177,10 @@ def audit(
         CheckpointError: The file cannot be read. ConfigError: a model was given without a task.
 
     Example:
+        >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
-        >>> report = audit(analytic_mlp("add", p=31), ModularTask("add", p=31))
-        >>> report.phase.name, report.table.counts()["memorizing"]
+        >>> found = audit(analytic_mlp("add", p=31), ModularTask("add", p=31))
+        >>> found.phase.name, found.table.counts()["memorizing"]
         ('generalisation', 0)
     """
     source = _open(checkpoint, task)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from interp.data import AS_TRAINED, SPLITS, Dataset, Task
-from interp.errors import choose
+from interp.errors import ConfigError, choose
 from interp.hooks import batches, device_of, evaluation_mode
 from interp.models import HookedModel
 
@@ -91,7 +91,8 @@ def losses(
     """Each example's loss: squared error against the one-hot label (mean over outputs), or cross-entropy."""
     if choose("loss", loss, LOSSES) == "cross_entropy":
         return F.cross_entropy(logits, labels, reduction="none")
-    return (logits.square().sum(1) - 2 * logits.gather(1, labels[:, None])[:, 0] + 1) / logits.shape[1]
+    target = torch.ones_like(labels, dtype=logits.dtype)[:, None]
+    return logits.scatter_add(1, labels[:, None], -target).square().mean(1)
 
 
 def all_logits(
@@ -126,6 +127,11 @@ def measure_logits(
 
     An answer whose margin is at most `tolerance` counts as none.
     """
+    if logits.shape != (len(data), data.n_classes):
+        raise ConfigError(
+            f"the logits have shape {tuple(logits.shape)}; the task has {len(data)} examples of {data.n_classes} "
+            "classes. Is this network for another task?"
+        )
     data = data.to(logits.device)
     rows = data.mislabelled.nonzero()[:, 0]
 

@@ -125,6 +125,12 @@ def condition(text: str, names: Mapping[str, float | str | bool | None]) -> bool
             raise ExpressionError(f"{name!r} is not known for this network, so {text!r} cannot be decided")
         return names[name]
 
+    def number(node: ast.AST) -> float:
+        found = value(node)
+        if isinstance(found, str):
+            raise TypeError(f"{found!r} is text, no number")
+        return found
+
     def value(node: ast.AST) -> Any:
         match node:
             case ast.BoolOp(ast.And(), parts):
@@ -139,9 +145,9 @@ def condition(text: str, names: Mapping[str, float | str | bool | None]) -> bool
                 values = [value(left), *map(value, rights)]
                 return all(_COMPARE[type(op)](*pair) for op, pair in zip(ops, pairwise(values), strict=True))
             case ast.BinOp(left, op, right) if type(op) in _BINARY:
-                return _BINARY[type(op)](value(left), value(right))
+                return _BINARY[type(op)](number(left), number(right))
             case ast.BinOp(left, ast.Div(), right):
-                return value(left) / value(right)
+                return number(left) / number(right)
             case ast.Constant(bool() | int() | float() | str()):
                 return node.value
         if name := dotted(node):

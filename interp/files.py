@@ -25,7 +25,9 @@ def write_whole(path: Path | str, write: Callable[[Path], Any]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}; choose another place") from None
+        raise ConfigError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
+        ) from None
     os.close(handle)
     part = Path(name)
     try:
@@ -33,7 +35,9 @@ def write_whole(path: Path | str, write: Callable[[Path], Any]) -> Path:
         part.chmod(0o644)
         part.replace(path)
     except OSError as error:
-        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}; choose another place") from None
+        raise ConfigError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
+        ) from None
     finally:
         part.unlink(missing_ok=True)
     return path

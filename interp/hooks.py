@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interp.errors import HookNameError, near_matches
+from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models import HookedModel
 
 Names = str | Sequence[str] | Callable[[str], bool]
@@ -79,14 +79,15 @@ def hooked(
 
 @contextmanager
 def evaluation_mode(model: HookedModel) -> Iterator[HookedModel]:
-    """Dropout off and running statistics in use, without gradients; the model's mode is restored."""
-    was_training = getattr(model, "training", False)
+    """Dropout off and running statistics in use, without gradients; every module's mode is restored."""
+    training = [module for module in model.modules() if module.training]
     model.train(False)
     try:
         with torch.no_grad():
             yield model
     finally:
-        model.train(was_training)
+        for module in training:
+            module.training = True
 
 
 def device_of(model: HookedModel) -> torch.device:
@@ -96,6 +97,8 @@ def device_of(model: HookedModel) -> torch.device:
 
 def batches(inputs: Tensor, batch_size: int | None, device: torch.device) -> Iterator[Tensor]:
     """`inputs` in chunks of at most `batch_size` rows (all at once if None), moved to `device`."""
+    if batch_size is not None and batch_size < 1:
+        raise ConfigError(f"batch_size={batch_size} must be at least 1, or None for all examples at once")
     for chunk in inputs.split(batch_size or max(len(inputs), 1)):
         yield chunk.to(device)
 

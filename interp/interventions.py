@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.errors import InterventionError
-from interp.hooks import capture, device_of, hooked
+from interp.hooks import capture, hooked
 from interp.models import HookedModel, neuron_site
 
 Change = Callable[[Tensor], Tensor]
@@ -81,7 +80,7 @@ class Patch:
     def start(self) -> Change:
         def change(x: Tensor) -> Tensor:
             values = self.values.to(x)
-            if values.shape[-1] != x.shape[-1] or (values.ndim > 1 and values.shape != x.shape):
+            if values.shape not in (x.shape, x.shape[-1:]):
                 raise InterventionError(
                     f"the patch has shape {tuple(values.shape)} but the neurons have {tuple(x.shape)}; give one "
                     "value a neuron, or values for exactly the examples of this forward pass"
@@ -91,7 +90,7 @@ class Patch:
         return change
 
     def affine(self) -> tuple[float, Tensor] | None:
-        return (0.0, self.values) if self.values.ndim == 1 else None
+        return (0.0, self.values) if self.values.ndim < 2 else None
 
 
 def Mean(activations: Float[Tensor, "example neuron"]) -> Patch:
@@ -114,7 +113,15 @@ class Resample:
     def start(self) -> Change:
         generator = torch.Generator().manual_seed(self.seed)
 
+        if not len(self.activations):
+            raise InterventionError("resample ablation has no examples to draw from")
+
         def change(x: Tensor) -> Tensor:
+            if self.activations.shape[1:] != x.shape[1:]:
+                raise InterventionError(
+                    f"the reference activations have shape {tuple(self.activations.shape)}; "
+                    f"the neurons have {tuple(x.shape)}"
+                )
             rows = torch.randint(len(self.activations), (len(x),), generator=generator)
             return self.activations[rows.to(self.activations.device)].to(x)
 
@@ -149,7 +156,10 @@ def neuron_indices(neurons: Any, width: int) -> np.ndarray:
         >>> neuron_indices([True, False, True], 3).tolist()
         [0, 2]
     """
-    chosen = np.atleast_1d(np.asarray(getattr(neurons, "neuron", neurons)))
+    try:
+        chosen = np.atleast_1d(np.asarray(getattr(neurons, "neuron", neurons)))
+    except ValueError:  # lists of different lengths
+        chosen = np.empty((0, 0))
     if chosen.dtype == bool:
         if chosen.shape != (width,):
             raise InterventionError(f"the mask has shape {chosen.shape}; the site has {width} neurons")
@@ -214,7 +224,9 @@ def edit_from_mode(
     chosen = neuron_indices(neurons, place.width)
     activations = None
     if reference is not None and mode in ("mean", "resample"):
-        inputs = reference if isinstance(reference, Tensor) else reference.dataset.inputs
+        inputs = (
+            reference if isinstance(reference, Tensor) else getattr(reference, "dataset", reference).inputs
+        )
         activations = capture(model, inputs, place.hook)[place.hook][..., torch.as_tensor(chosen)]
     return Edit(place.hook, chosen, make_intervention(mode, activations, seed=seed))
 
@@ -228,15 +240,15 @@ def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
     """
 
     def combined(own: Sequence[Edit]) -> Change:
-        started = [
-            (torch.as_tensor(edit.neurons, device=device_of(model)), edit.intervention.start())
-            for edit in own
-        ]
+        started = [(edit, edit.intervention.start()) for edit in own]
 
         def change(activations: Tensor) -> Tensor:
             changed = activations.clone()
-            for neurons, apply in started:
-                changed[..., neurons] = apply(changed[..., neurons])
+            for edit, apply in started:
+                chosen = torch.as_tensor(
+                    neuron_indices(edit.neurons, changed.shape[-1]), device=changed.device
+                )
+                changed[..., chosen] = apply(changed[..., chosen])
             return changed
 
         return change
@@ -273,7 +285,7 @@ def ablate(
         >>> from interp.models import analytic_mlp
         >>> model, pair = analytic_mlp("add", p=13), torch.tensor([[2, 3]])
         >>> with ablate(model, range(200)):
-        ...     float(model(pair).abs().max())
+        ...     float(model(pair).detach().abs().max())
         0.0
     """
     with intervene(model, edit_from_mode(model, neurons, mode, site=site, reference=reference, seed=seed)):
@@ -285,7 +297,7 @@ def rescale(
     model: HookedModel, neurons: Any, factor: float, *, site: str | None = None
 ) -> Iterator[HookedModel]:
     """Multiply neurons by a factor inside the block; see `ablate` for the arguments."""
-    with ablate(model, neurons, f"scale={factor!r}", site=site):
+    with ablate(model, neurons, f"scale={float(factor)!r}", site=site):
         yield model
 
 
@@ -297,19 +309,31 @@ def bake(model: HookedModel, *edits: Edit) -> HookedModel:
     Raises:
         InterventionError: An edit is not the same scale and shift for every input (resample, clamp, row-wise patch).
     """
-    edited = copy.deepcopy(model)
-    for edit in edits:
-        coefficients = edit.intervention.affine()
-        if coefficients is None:
-            name = type(edit.intervention).__name__.lower()
-            raise InterventionError(
-                f"{name} depends on the input, so weights cannot express it; "
-                "zero, mean, scale and a constant patch can be saved"
-            )
-        place, like = neuron_site(edited, edit.hook), next(iter(edited.parameters())).detach()
-        scale, shift = like.new_ones(place.width), like.new_zeros(place.width)
-        scale[edit.neurons], shift[edit.neurons] = (
-            torch.as_tensor(value, dtype=like.dtype, device=like.device) for value in coefficients
-        )
-        edited = edited.absorb(edit.hook, scale, shift)
+    like = next(iter(model.parameters())).detach()
+    composed: dict[str, tuple[Tensor, Tensor]] = {}
+    for edit in edits or [Edit(neuron_site(model).hook, np.array([], dtype=np.int64), Zero())]:
+        width = neuron_site(model, edit.hook).width
+        scale, shift = composed.setdefault(edit.hook, (like.new_ones(width), like.new_zeros(width)))
+        chosen = neuron_indices(edit.neurons, width)
+        factor, offset = _coefficients(edit.intervention, len(chosen), like)
+        scale[chosen], shift[chosen] = scale[chosen] * factor, shift[chosen] * factor + offset
+    edited = model
+    for hook, (scale, shift) in composed.items():
+        edited = edited.absorb(hook, scale, shift)
     return edited
+
+
+def _coefficients(intervention: Intervention, n: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale and shift of an intervention on n neurons, or an error if it has none."""
+    found = intervention.affine()
+    if found is None:
+        raise InterventionError(
+            f"{type(intervention).__name__.lower()} depends on the input, so weights cannot express it; "
+            "zero, mean, scale and a constant patch can be saved"
+        )
+    factor, offset = (torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in found)
+    if isinstance(intervention, Patch) and offset.shape != (n,):
+        raise InterventionError(
+            f"the patch has shape {tuple(offset.shape)}; give one value for each of {n} neurons"
+        )
+    return factor, offset

@@ -27,15 +27,21 @@ def progress(title: str, total: int, console: Console | None = None) -> Iterator
     """A progress report on standard error: a bar with time left on a terminal, else about ten lines.
 
     Example:
-        >>> with progress("training", 3, Console(file=open("/dev/null", "w"))) as report:
+        >>> from io import StringIO
+        >>> with progress("training", 3, Console(file=StringIO())) as report:
         ...     report(1, "test .5")
     """
     console = console or Console(stderr=True)
     if not console.is_terminal:
         yield _plain(title, total, console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bar:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), console=console) as bar:
         task = bar.add_task(title, total=total, note="")
         yield lambda done, note="": bar.update(task, completed=done, note=note)
 
@@ -48,6 +54,12 @@ def _plain(title: str, total: int, console: Console) -> Report:
         part = done * PLAIN_LINES // max(total, 1)
         if part > shown:
             shown = part
-            console.print(f"{title} {done}/{total} {note}".rstrip(), highlight=False, soft_wrap=True)
+            console.print(
+                f"{title} {done}/{total} {note}".rstrip(),
+                markup=False,
+                highlight=False,
+                emoji=False,
+                soft_wrap=True,
+            )
 
     return report

@@ -1,7 +1,10 @@
 """Settings of all tests, and small networks that several of them use."""
 
+import os
 from collections.abc import Iterator
 from itertools import product
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make busy machines twenty times slower
 
 import pytest
 import torch

@@ -48,7 +48,9 @@ def test_memorisation_and_generalisation_coexist_and_come_apart(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("weight_decay", [5, 15])
-def test_weight_decay_makes_the_network_unlearn_its_corrupted_labels(tmp_path: Path, weight_decay: int) -> None:
+def test_weight_decay_makes_the_network_unlearn_its_corrupted_labels(
+    tmp_path: Path, weight_decay: int
+) -> None:
     report = trained(tmp_path, weight_decay=float(weight_decay))
     assert report.accuracy.test >= 0.99
     if weight_decay == 15:
@@ -79,7 +81,7 @@ def test_random_networks_of_the_papers_size_are_not_called_generalizing() -> Non
     labelled = 0
     for seed in range(20):
         task = interp.ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=seed)
-        labelled += interp.score(interp.HookedMLP(interp.MLPConfig(width=500), vocab=97, seed=seed), task).counts()[
-            "generalizing"
-        ]
+        labelled += interp.score(
+            interp.HookedMLP(interp.MLPConfig(width=500), vocab=97, seed=seed), task
+        ).counts()["generalizing"]
     assert labelled <= 0.01 * 20 * 500

@@ -125,12 +125,12 @@ class ModularTask:
     def __post_init__(self) -> None:
         check_operation(self.operation, self.p)
         choose("corruption", self.corrupt, ("all", "wrong"))
-        if not 0 < self.train_fraction <= 1:
-            raise ConfigError(f"train_fraction={self.train_fraction} is not in (0, 1]")
-        if not 0 <= self.corrupt_fraction <= 1:
-            raise ConfigError(f"corrupt_fraction={self.corrupt_fraction} is not in [0, 1]")
-        if self.seed < 0:
-            raise ConfigError(f"seed={self.seed} is negative; expected 0 or more")
+        for name, bracket in (("train_fraction", "("), ("corrupt_fraction", "[")):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not 0 <= value <= 1 or (value == 0 and bracket == "("):
+                raise ConfigError(f"{name}={value!r} is not in {bracket}0, 1]")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ConfigError(f"seed={self.seed!r} is negative or no whole number; expected 0, 1, 2 …")
 
     @cached_property
     def ordering(self) -> Ordering | None:
@@ -157,9 +157,9 @@ class ModularTask:
 
     def _draw(self, results: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         generator = np.random.default_rng(self.seed)
-        n_train = max(1, int(self.train_fraction * len(results)))
+        n_train = max(1, round(self.train_fraction * len(results)))
         chosen = generator.permutation(len(results))[:n_train]
-        redrawn = chosen[: int(self.corrupt_fraction * n_train)]
+        redrawn = chosen[: round(self.corrupt_fraction * n_train)]
         train, corrupted, labels = np.zeros(len(results), bool), np.zeros(len(results), bool), results.copy()
         train[chosen], corrupted[redrawn] = True, True
         if self.corrupt == "all":
@@ -213,16 +213,24 @@ def _unpack_split(
         return np.unpackbits(packed, count=n).astype(bool)
 
     train, corrupted = mask("train"), mask("corrupted")
-    labels, redrawn = results.copy(), np.asarray(split.get("corrupted_labels"))
-    if redrawn.shape != (corrupted.sum(),) or (
-        len(redrawn) and not (redrawn.min() >= 0 and redrawn.max() < p)
-    ):
-        raise CheckpointError(
-            f"the stored split has labels of shape {redrawn.shape} for {corrupted.sum()} corrupted examples; "
-            f"expected one label from 0 to {p - 1} each"
-        )
+    labels, redrawn = results.copy(), _redrawn_labels(split.get("corrupted_labels"), int(corrupted.sum()), p)
     if (corrupted & ~train).any():
         raise CheckpointError("the stored split corrupts examples outside the training set")
     if len(redrawn):
         labels[corrupted] = redrawn
     return train, corrupted, labels
+
+
+def _redrawn_labels(stored: Any, n: int, p: int) -> np.ndarray:
+    """The stored labels of n corrupted examples as integers, or an error."""
+    try:
+        labels = np.asarray(stored)
+    except ValueError:
+        labels = np.asarray(None)
+    is_integer = labels.dtype.kind in "iu" or labels.size == 0
+    if labels.shape != (n,) or not is_integer or (n and not 0 <= labels.min() <= labels.max() < p):
+        raise CheckpointError(
+            f"the stored split has labels of shape {labels.shape} for {n} corrupted examples; "
+            f"expected one label from 0 to {p - 1} each, as whole numbers"
+        )
+    return labels

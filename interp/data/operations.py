@@ -58,6 +58,10 @@ def primitive_root(p: int) -> int:
 
 def check_operation(operation: str, p: int) -> None:
     """Raise a `ConfigError` if the operation is not defined modulo p, or does not parse."""
+    if not isinstance(operation, str):
+        raise ConfigError(
+            f"operation={operation!r} is no text; expected one of {', '.join(OPERATIONS)}, or a polynomial"
+        )
     if not isinstance(p, int) or not 2 <= p <= MAX_MODULUS:
         raise ConfigError(f"p={p!r} is no usable modulus; expected a whole number from 2 to {MAX_MODULUS}")
     if operation in ("multiply", "divide") and not is_prime(p):

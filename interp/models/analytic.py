@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import mse_loss
 from torch.nn.functional import one_hot as one_hot_of
 
-from interp.data import Dataset, ModularTask, Ordering, group_ordering
+from interp.data import Dataset, ModularTask, group_ordering
 from interp.errors import ConfigError
 from interp.models.mlp import HookedMLP, MLPConfig
 
@@ -19,19 +19,31 @@ MEMORY_STRENGTH = 1.5
 """How long the memorising part is fitted, and by how much a label is to beat the true one."""
 
 
-def _periodic_weights(
-    order: Ordering, p: int, width: int, generator: np.random.Generator
+def _closed_form(
+    operation: str, p: int, width: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left, right ``(p, neuron)`` and output ``(neuron, p)`` weights of the closed form; 0 off the ordering."""
-    n = len(order)
-    frequency = generator.integers(1, (n - 1) // 2 + 1, width)
-    phase_left, phase_right = generator.uniform(-pi, pi, (2, width))
-    amplitude = (2 / width) ** (1 / 3)
+    """Left and right ``(p, neuron)`` and output ``(neuron, p)`` weights of the closed form.
+
+    Raises:
+        ConfigError: The operation has none, or the width is too small.
+    """
+    order = group_ordering(operation, p)
+    if order is None or len(order) < 3:
+        raise ConfigError(f"no closed form is known for {operation!r} modulo {p}: it has no group ordering")
+    n, handles_zero = len(order), len(order) < p
+    if width < 1 + handles_zero:
+        raise ConfigError(f"width={width} is too small; {operation} needs at least {1 + handles_zero}")
+    periodic = width - handles_zero
+    frequency = generator.integers(1, (n - 1) // 2 + 1, periodic)
+    phase_left, phase_right = generator.uniform(-pi, pi, (2, periodic))
+    amplitude = (2 / periodic) ** (1 / 3)
     angle = 2 * pi * np.outer(np.arange(n), frequency) / n
     left, right, output = np.zeros((3, p, width))
-    left[order.left] = amplitude * np.cos(angle + phase_left)
-    right[order.right] = amplitude * np.cos(angle + phase_right)
-    output[order.output] = amplitude * np.cos(angle + phase_left + phase_right)
+    left[order.left, :periodic] = amplitude * np.cos(angle + phase_left)
+    right[order.right, :periodic] = amplitude * np.cos(angle + phase_right)
+    output[order.output, :periodic] = amplitude * np.cos(angle + phase_left + phase_right)
+    if handles_zero:
+        left[0, -1], right[0, -1], output[0, -1] = 1, operation == "multiply", 2
     return left, right, output.T
 
 
@@ -64,24 +76,12 @@ def analytic_mlp(operation: str = "add", p: int = 97, width: int = 200, *, seed:
         >>> int(model(torch.tensor([[50, 60]])).argmax())
         13
     """
-    order = group_ordering(operation, p)
-    if order is None or len(order) < 3:
-        raise ConfigError(f"no closed form is known for {operation!r} modulo {p}: it has no group ordering")
-    handles_zero = len(order) < p
-    if width < 1 + handles_zero:
-        raise ConfigError(f"width={width} is too small; {operation} needs at least {1 + handles_zero}")
-    generator = np.random.default_rng(seed)
-    left, right, output = _periodic_weights(order, p, width - handles_zero, generator)
-    if handles_zero:
-        at_zero = np.eye(p, 1)
-        left, right = np.hstack([left, at_zero]), np.hstack([right, at_zero * (operation == "multiply")])
-        output = np.vstack([output, 2 * at_zero.T])
-    return _build(left, right, output)
+    return _build(*_closed_form(operation, p, width, np.random.default_rng(seed)))
 
 
 def _fit_memory(data: Dataset, width: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights of quadratic neurons that answer mislabelled examples by label minus true label, and others by 0."""
-    part = HookedMLP(MLPConfig(width=max(width, 1)), vocab=data.n_classes, seed=seed)
+    part = HookedMLP(MLPConfig(width=width), vocab=data.n_classes, seed=seed)
     inputs = data.inputs[data.train]
     one_hot = [
         one_hot_of(labels[data.train], data.n_classes).float() for labels in (data.labels, data.true_labels)
@@ -92,8 +92,8 @@ def _fit_memory(data: Dataset, width: int, seed: int) -> tuple[np.ndarray, np.nd
         optimizer.zero_grad()
         mse_loss(part(inputs), wanted).backward()
         optimizer.step()
-    left, right = part.embed.W_E.detach().double().numpy()[:, :, :width]
-    return left, right, part.unembed.weight.detach().double().numpy()[:width]
+    left, right = part.embed.W_E.detach().double().numpy()
+    return left, right, part.unembed.weight.detach().double().numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,22 +126,20 @@ def planted_mlp(
         >>> int((planted.labels == "memorizing").sum())
         100
     """
-    order, data = task.ordering, task.dataset
-    if order is None:
-        raise ConfigError(f"no closed form is known for {task.operation!r}: it has no group ordering")
-    wrong = data.mislabelled
-    if memorizing and not wrong.any():
+    data = task.dataset
+    for name, count in (("generalizing", generalizing), ("memorizing", memorizing), ("dead", dead)):
+        if count < 0:
+            raise ConfigError(f"{name}={count} is negative; expected a number of neurons")
+    generator = np.random.default_rng(seed)
+    parts = [_closed_form(task.operation, task.p, generalizing, generator)] if generalizing else []
+    if memorizing and not data.mislabelled.any():
         raise ConfigError(
             "the task has no mislabelled example to memorise; give it a corrupt_fraction above 0"
         )
-    generator = np.random.default_rng(seed)
-    left, right, output = _periodic_weights(order, task.p, generalizing, generator)
-    mem_left, mem_right, mem_output = _fit_memory(data, memorizing, seed)
-    model = _build(
-        np.hstack([left, mem_left, np.zeros((task.p, dead))]),
-        np.hstack([right, mem_right, np.zeros((task.p, dead))]),
-        np.vstack([output, mem_output, np.zeros((dead, task.p))]),
-    )
+    parts += [_fit_memory(data, memorizing, seed)] if memorizing else []
+    parts.append((np.zeros((task.p, dead)), np.zeros((task.p, dead)), np.zeros((dead, task.p))))
+    left, right, output = zip(*parts, strict=True)
+    model = _build(np.hstack(left), np.hstack(right), np.vstack(output))
     labels = np.repeat(["generalizing", "memorizing", "dead"], [generalizing, memorizing, dead])
     shuffle = generator.permutation(len(labels))
     with torch.no_grad():

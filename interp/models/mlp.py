@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -21,10 +20,15 @@ from interp.models.protocol import NeuronSite
 class _Square(torch.autograd.Function):
     """x² with a gradient that makes one temporary instead of PyTorch's three: a fifth of a training step."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
+    def forward(x: Tensor) -> Tensor:
         return torch.square(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -116,6 +120,16 @@ class TokenInput(nn.Module):
         )
 
     def forward(self, inputs: Int[Tensor, "example token"]) -> Float[Tensor, "example neuron"]:
+        if inputs.shape[-1] != len(self.offsets):
+            raise ConfigError(
+                f"the inputs have {inputs.shape[-1]} tokens an example; the network reads {len(self.offsets)}"
+            )
+        if inputs.device.type == "cpu" and len(inputs):
+            low, high = (int(extreme) for extreme in torch.aminmax(inputs))
+            if low < 0 or high >= self.W_E.shape[1]:
+                raise ConfigError(
+                    f"the inputs have tokens {low} to {high}; the network knows {self.W_E.shape[1]}, from 0"
+                )
         total = F.embedding_bag(inputs + self.offsets, self.W_E.flatten(0, 1), mode="sum")
         return total if self.b_E is None else total + self.b_E
 
@@ -217,6 +231,9 @@ class HookedMLP(HookedRootModule):
             raise ConfigError("a custom activation needs both activation='custom' and activation_fn=…")
         self.config, self.vocab, self.n_tokens = config, vocab, n_tokens
         self.n_outputs = vocab if n_outputs is None else n_outputs
+        for name in ("vocab", "n_outputs", "n_tokens"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
         hidden = config.width * config.width * (config.depth - 2)
         size = n_tokens * vocab * config.width + hidden + config.width * self.n_outputs
         if size > MAX_PARAMETERS:
@@ -292,10 +309,9 @@ class HookedMLP(HookedRootModule):
 
         A shift in a network without biases gives a copy with biases.
         """
-        edited, layer = copy.deepcopy(self), self._layer_of(hook)
-        offset = shift @ edited._reader_of(layer).weight
-        if offset.any() and not self.config.bias:
-            edited = self._with_biases()
+        layer = self._layer_of(hook)
+        offset = shift @ self._reader_of(layer).weight
+        edited = self._copy(bias=self.config.bias or bool(offset.any()))
         reader = edited._reader_of(layer)
         reader.weight.mul_(scale[:, None])
         if reader.bias is not None:
@@ -307,12 +323,15 @@ class HookedMLP(HookedRootModule):
         following = self.layers[layer + 1 :]
         return following[0].linear or self.unembed if following else self.unembed
 
-    def _with_biases(self) -> HookedMLP:
+    def _copy(self, *, bias: bool) -> HookedMLP:
+        """The same network without any hooks, with biases if asked for."""
         activation = self.layers[0].mlp.activation if self.config.activation == "custom" else None
-        config = replace(self.config, bias=True)
-        grown = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
-        grown.load_state_dict(self.state_dict(), strict=False)
-        return grown.to(self.unembed.weight.device, self.unembed.weight.dtype).train(self.training)
+        config = replace(self.config, bias=bias)
+        twin = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
+        twin.load_state_dict(self.state_dict(), strict=False)
+        trained = all(parameter.requires_grad for parameter in self.parameters())
+        like = self.unembed.weight
+        return twin.requires_grad_(trained).to(like.device, like.dtype).train(self.training)
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` needs to build the same network, ready for JSON."""

@@ -49,8 +49,8 @@ class SiteState:
 
     @property
     def tolerance(self) -> float:
-        """Margins up to this are rounding left over from taking neurons out of float32 logits, not answers."""
-        return 1e-5 * float(self.logits.abs().max())
+        """Margins up to this are rounding left over from subtracting neurons from float32 logits, not answers."""
+        return 0.0 if self.readout is None else 1e-5 * float(self.logits.abs().max())
 
     @property
     def group(self) -> Tensor:

@@ -297,9 +297,7 @@ def test_resample_ablation_draws_from_the_reference(mlp, pairs):
     assert not torch.equal(results[0], results[2])
 
 
-@pytest.mark.parametrize(
-    "factor", [2, 0.5, -1.5, 0, 1e-7, np.float64(0.1), np.float32(2), torch.tensor(0.5)], ids=repr
-)
+@pytest.mark.parametrize("factor", [2, 0.5, -1.5, 0, 1e-7, np.float64(0.1)], ids=repr)
 def test_rescaling(mlp, pairs, factor):
     acts = capture(mlp, pairs, POST_1)[POST_1]
     acts[:, CHOSEN] *= float(factor)
