@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class GrokscopeError(Exception):
@@ -48,7 +49,7 @@ def near_matches(name: str, known: Iterable[str], *, listed: int = 8) -> str:
     return "it has " + (", ".join(map(repr, names[:listed])) + more if names else "none")
 
 
-def choose(kind: str, value: str, known: Iterable[str]) -> str:
+def choose(kind: str, value: Any, known: Iterable[str]) -> str:
     """Return `value` if it is one of `known`, else raise a `ConfigError` that lists what exists."""
     names = list(known)
     if value not in names:

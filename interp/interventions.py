@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from interp.models import HookedModel, neuron_site
 Change = Callable[[Tensor], Tensor]
 
 
+@runtime_checkable
 class Intervention(Protocol):
     """What is done to the chosen neurons' activations ``(…, neuron)``."""
 
@@ -93,7 +94,7 @@ class Patch:
         return (0.0, self.values) if self.values.ndim < 2 else None
 
 
-def Mean(activations: Float[Tensor, "example neuron"]) -> Patch:
+def Mean(activations: Float[Tensor, "example *axes neuron"]) -> Patch:
     """Set each neuron to its mean over `activations` (all leading axes)."""
     return Patch(activations.flatten(0, -2).mean(0))
 

@@ -31,7 +31,7 @@ class NeuronArrays:
 
 
 def neuron_arrays(
-    site: NeuronSite, activations: Float[Tensor, "example neuron"], ordering: Ordering | None
+    site: NeuronSite, activations: Float[Tensor, "example *axes neuron"], ordering: Ordering | None
 ) -> NeuronArrays:
     """Weights in task order, and how strongly each neuron acts.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -230,7 +230,7 @@ class NeuronTable:
         """Indices of the rows' neurons."""
         return self.columns["neuron"]
 
-    def where(self, mask: np.ndarray | None = None, **equal: Any) -> Self:
+    def where(self, mask: np.ndarray | None = None, **equal: Any) -> NeuronTable:
         """The rows for which the mask is true and every named column has the given value."""
         keep = np.ones(len(self), bool) if mask is None else np.asarray(mask, bool)
         for name, value in equal.items():

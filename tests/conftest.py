@@ -1,10 +1,24 @@
 """Settings of all tests, and small networks that several of them use."""
 
+# ruff: noqa: E402 - our own modules are imported after what must be in place before them
 import os
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
+
+from jaxtyping import install_import_hook
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make busy machines twenty times slower
+
+ROOT = Path(__file__).parents[1]
+UNCHECKED = {"interp.sweeps.kernels"}  # compiled by numba, which needs bare functions
+MODULES = {
+    ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    for package in ("interp", "probes")
+    for file in (ROOT / package).rglob("*.py")
+    if file.name != "__init__.py"
+}
+install_import_hook(sorted(MODULES - UNCHECKED), "typechecking.checked")
 
 import pytest
 import torch

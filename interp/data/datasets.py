@@ -120,7 +120,7 @@ class ModularTask:
     corrupt_fraction: float = 0.0
     corrupt: str = "all"
     seed: int = 0
-    split: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    split: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_operation(self.operation, self.p)
@@ -176,11 +176,17 @@ class ModularTask:
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> ModularTask:
-        """Rebuild a task from `to_dict`."""
+        """Rebuild a task from `to_dict`.
+
+        Raises:
+            CheckpointError: A setting is unknown, or the stored split is malformed. ConfigError: a value is out of range.
+        """
         try:
-            return cls(**settings)
+            task = cls(**settings)
         except TypeError as error:
             raise CheckpointError(f"the stored task has unexpected settings: {error}") from None
+        _ = task.dataset  # a malformed split is an error here, not later
+        return task
 
 
 def packed_split(data: Dataset) -> dict[str, Any]:
@@ -196,9 +202,7 @@ def packed_split(data: Dataset) -> dict[str, Any]:
     }
 
 
-def _unpack_split(
-    split: dict[str, Any], results: np.ndarray, p: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _unpack_split(split: Any, results: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = len(results)
 
     def mask(name: str) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def primitive_root(p: int) -> int:
     return next(g for g in range(1, p) if all(pow(g, (p - 1) // q, p) != 1 for q in factors))
 
 
-def check_operation(operation: str, p: int) -> None:
+def check_operation(operation: Any, p: Any) -> None:
     """Raise a `ConfigError` if the operation is not defined modulo p, or does not parse."""
     if not isinstance(operation, str):
         raise ConfigError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -53,9 +53,9 @@ class HookedModel(Protocol):
 
     def modules(self) -> Any: ...
 
-    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+    def to(self, *args: Any, **kwargs: Any) -> HookedModel: ...
 
-    def train(self, mode: bool = True) -> Self: ...
+    def train(self, mode: bool = True) -> HookedModel: ...
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]: ...
 
@@ -63,7 +63,9 @@ class HookedModel(Protocol):
         self, hook: str, activations: Float[Tensor, "example neuron"]
     ) -> Float[Tensor, "example output"]: ...
 
-    def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> Self: ...
+    def absorb(
+        self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
+    ) -> HookedModel: ...
 
 
 def neuron_site(model: HookedModel, hook: str | None = None) -> NeuronSite:

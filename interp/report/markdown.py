@@ -29,7 +29,7 @@ def words(split: str) -> str:
     return split.replace("_", " ")
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def number(value: float | np.number | None, digits: int = 3) -> str:
     """A number to so many significant digits, or a dash where it is None, NaN or infinite."""
     return UNKNOWN if value is None or not np.isfinite(value) else f"{value:.{digits}g}"
 

@@ -157,7 +157,10 @@ def test_pairs_that_are_not_allowed_are_nan():
     class Task:
         dataset, ordering = ModularTask("divide", 7).dataset, None
 
-    grid = activation_grid(model, Task, POST)
+        def to_dict(self) -> dict[str, str]:
+            return {}
+
+    grid = activation_grid(model, Task(), POST)
     assert np.isnan(grid[:, :, 0]).all()
     assert not np.isnan(grid[:, :, 1:]).any()
 
