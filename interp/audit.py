@@ -12,6 +12,7 @@ import torch
 from interp import report
 from interp.checkpoints import Checkpoint, load_checkpoint, training_history
 from interp.data import Task
+from interp.devices import resolve_device
 from interp.errors import ConfigError
 from interp.evaluation import SplitValues, accuracy
 from interp.models import HookedModel, neuron_site
@@ -171,7 +172,7 @@ def audit(
         convention: Of the Fourier scores.
         n_random: Random draws for every control; at least 20 for a usable interval.
         seed: Of all draws.
-        device: Where to compute.
+        device: Where to compute; ``"auto"`` picks the fastest.
 
     Raises:
         CheckpointError: The file cannot be read. ConfigError: a model was given without a task.
@@ -184,7 +185,7 @@ def audit(
         ('generalisation', 0)
     """
     source = _open(checkpoint, task)
-    model, task = source.model.to(device), source.task
+    model, task = source.model.to(resolve_device(device)), source.task
     state = site_state(model, task, site=site)
     table = score(model, task, criteria=criteria, convention=convention, seed=seed, state=state)
     alive = table.neuron[table["label"] != Label.DEAD.value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,12 +72,12 @@ def demo(
     from interp.models import MLPConfig
     from interp.training import TrainConfig, train
 
-    place = _device(device)
     task = ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=seed)
     config = TrainConfig(steps=steps, weight_decay=weight_decay, seed=seed)
-    result = train(task, MLPConfig(width=500), config, out=out, resume=True, device=place)
+    result = train(task, MLPConfig(width=500), config, out=out, resume=True, device=device)
     _stop_if_interrupted(result.step, steps, out)
-    report = audit(out, device=place, seed=seed)
+    with _busy("auditing"):
+        report = audit(out, device=device, seed=seed)
     _show(report, out / "report.html", out / "report.json")
 
 
@@ -146,7 +147,7 @@ def train(
         ),
         out=out,
         resume=resume,
-        device=_device(device),
+        device=device,
     )
     _stop_if_interrupted(result.step, steps, out)
     console = Console()
@@ -179,7 +180,8 @@ def score(
     from interp.scoring import score as score_neurons
 
     opened = _open(checkpoint, device)
-    table = score_neurons(opened.model, opened.task, site=site, seed=seed)
+    with _busy("scoring"):
+        table = score_neurons(opened.model, opened.task, site=site, seed=seed)
     chosen = order_by(table, sort, descending=True)[:top]
     console = Console()
     shown = Table(
@@ -224,8 +226,9 @@ def ablate(
     from interp.sweeps import removal, site_state
 
     opened = _open(checkpoint, device)
-    state = site_state(opened.model, opened.task, site=site, mode=mode, seed=seed)
-    table = score_neurons(opened.model, opened.task, site=site, seed=seed)
+    with _busy("scoring"):
+        state = site_state(opened.model, opened.task, site=site, mode=mode, seed=seed)
+        table = score_neurons(opened.model, opened.task, site=site, seed=seed)
     chosen = select_neurons(table, neurons)
     alive = table.neuron[table["label"] != "dead"]
     console = Console()
@@ -278,9 +281,10 @@ def audit(
         criteria = Criteria(alpha=alpha, min_share=min_share)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    report = audit_network(
-        checkpoint, site=site, criteria=criteria, n_random=random, seed=seed, device=_device(device)
-    )
+    with _busy("auditing"):
+        report = audit_network(
+            checkpoint, site=site, criteria=criteria, n_random=random, seed=seed, device=device
+        )
     failed = fail_if is not None and condition(fail_if, report.flat())
     _show(report, html, json, markdown)
     if failed:
@@ -305,30 +309,20 @@ def _show(report: AuditReport, *paths: Path | None) -> None:
             console.print(f"wrote {escape(str(report.save(path)))}", highlight=False)
 
 
+def _busy(doing: str) -> AbstractContextManager[object]:
+    """A spinner on standard error while something takes seconds; nothing in a pipe."""
+    console = Console(stderr=True)
+    return console.status(f"{doing} …") if console.is_terminal else nullcontext()
+
+
 def _open(checkpoint: Path, device: str) -> Checkpoint:
     from dataclasses import replace
 
     from interp.checkpoints import load_checkpoint
+    from interp.devices import resolve_device
 
-    opened, place = load_checkpoint(checkpoint), _device(device)
-    model: Any = opened.model
-    return replace(opened, model=model.to(place))
-
-
-def _device(name: str) -> str:
-    """Check that a device exists; `auto` picks the fastest."""
-    import torch
-
-    available = ["cpu"]
-    available += ["cuda"] if torch.cuda.is_available() else []
-    available += ["mps"] if torch.backends.mps.is_available() else []
-    if name == "auto":
-        return available[-1]
-    if name.partition(":")[0] not in available:
-        raise ConfigError(
-            f"the device {name!r} is not available here; expected auto or one of {', '.join(available)}"
-        )
-    return name
+    opened = load_checkpoint(checkpoint)
+    return replace(opened, model=opened.model.to(resolve_device(device)))
 
 
 def _accuracy_line(accuracy: dict[str, float | None]) -> str:

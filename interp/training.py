@@ -22,11 +22,12 @@ from torch.nn import functional as F
 from interp.checkpoints import checkpoint_files, save_checkpoint, training_history, write_history
 from interp.checkpoints.native import read_tensors
 from interp.data import Dataset, ModularTask
+from interp.devices import resolve_device
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.evaluation import LOSSES, evaluate
 from interp.files import write_whole
 from interp.models import HookedMLP, MLPConfig
-from interp.models.mlp import SeededDropout
+from interp.models.layers import SeededDropout
 from interp.progress import Report, progress, silent
 
 RESUME = "resume.safetensors"
@@ -114,7 +115,7 @@ def train(
         config: How to train.
         out: Folder for the series.
         resume: Continue the series in `out`; starts anew if there is none.
-        device: Where to compute.
+        device: Where to compute; ``"auto"`` picks the fastest.
         show_progress: Show a bar with train, test and corrupted accuracy.
 
     Raises:
@@ -129,7 +130,7 @@ def train(
     folder = None if out is None else Path(out)
     if not isinstance(model, HookedMLP):
         model = HookedMLP(model or MLPConfig(), vocab=task.p, seed=config.seed)
-    run = _Run(model.to(device), task, config, folder)
+    run = _Run(model.to(resolve_device(device)), task, config, folder)
     if folder is not None and checkpoint_files(folder):
         if not resume:
             raise ConfigError(

@@ -179,7 +179,8 @@ class ModularTask:
         """Rebuild a task from `to_dict`.
 
         Raises:
-            CheckpointError: A setting is unknown, or the stored split is malformed. ConfigError: a value is out of range.
+            CheckpointError: A setting is unknown, or the stored split is malformed.
+            ConfigError: A value is out of range.
         """
         try:
             task = cls(**settings)

@@ -452,11 +452,25 @@ def test_a_baked_copy_has_no_hooks(mlp, pairs, kind):
     assert torch.equal(baked(pairs), expected)
 
 
-def test_frozen_weights_stay_frozen_in_a_baked_copy(mlp):
-    mlp.requires_grad_(False)
+@pytest.mark.parametrize("kind", ["zero", "half", "patch"])
+def test_baking_keeps_double_precision(mlp, pairs, kind):
+    mlp.double()
+    for value in mlp.parameters():
+        value.data.add_(1e-9)  # no longer a single-precision number
+    edit = Edit(POST, CHOSEN, INTERVENTIONS[kind][0])
+    with intervene(mlp, edit):
+        expected = mlp(pairs)
+    torch.testing.assert_close(bake(mlp, edit)(pairs), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("frozen", [("embed",), ("embed", "blocks", "unembed"), ()], ids=str)
+def test_frozen_weights_and_no_others_stay_frozen_in_a_baked_copy(mlp, frozen):
+    for name in frozen:
+        getattr(mlp, name).requires_grad_(False)
     for kind in ("zero", "patch"):
-        baked = bake(mlp, Edit(POST_1, CHOSEN, INTERVENTIONS[kind][0]))
-        assert not any(parameter.requires_grad for parameter in baked.parameters()), kind
+        for name, parameter in bake(mlp, Edit(POST_1, CHOSEN, INTERVENTIONS[kind][0])).named_parameters():
+            if name in dict(mlp.named_parameters()):
+                assert parameter.requires_grad != name.startswith(frozen), (kind, name)
 
 
 def test_training_through_an_intervention_reaches_only_the_other_neurons(mlp, pairs):
