@@ -85,8 +85,9 @@ def polynomial(text: str, variables: Mapping[str, Any], modulus: int) -> Any:
                 return variables[name] % modulus
         raise _refuse(node, text, allowed)
 
+    zero = sum(variable * 0 for variable in variables.values())
     try:
-        return value(_parse(text))
+        return value(_parse(text)) + zero
     except RecursionError:
         raise ExpressionError(f"the expression {text[:40]!r}… is nested too deeply") from None
 

@@ -145,4 +145,7 @@ def capture(
     with evaluation_mode(model), hooked(model, {name: partial(keep, name) for name in wanted}):
         for chunk in batches(inputs, batch_size, device_of(model)):
             model(chunk)
+    silent = [name for name, chunks in found.items() if not chunks]
+    if silent:
+        raise HookNameError(f"the hook {silent[0]!r} exists but was never reached in a forward pass")
     return {name: torch.cat(chunks) if len(chunks) > 1 else chunks[0] for name, chunks in found.items()}

@@ -47,8 +47,12 @@ def test_every_public_name_is_documented(file: Path) -> None:
 
 
 def test_probes_load_neither_torch_nor_transformer_lens() -> None:
-    script = "import sys, probes; print([m for m in ('torch', 'transformer_lens', 'plotly') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    script = (
+        "import sys, probes; print([m for m in ('torch', 'transformer_lens', 'plotly') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -123,6 +123,15 @@ class ModularTask:
     split: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        for name, plain in (
+            ("p", int),
+            ("seed", int),
+            ("train_fraction", float),
+            ("corrupt_fraction", float),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, np.number) and plain(value) == value:
+                object.__setattr__(self, name, plain(value))
         check_operation(self.operation, self.p)
         choose("corruption", self.corrupt, ("all", "wrong"))
         for name, bracket in (("train_fraction", "("), ("corrupt_fraction", "[")):

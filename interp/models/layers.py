@@ -78,7 +78,9 @@ class TokenInput(nn.Module):
             raise ConfigError(
                 f"the inputs have {inputs.shape[-1]} tokens an example; the network reads {len(self.offsets)}"
             )
-        if inputs.device.type == "cpu" and len(inputs):
+        if len(inputs) and (
+            inputs.device.type == "cpu" or not self.training
+        ):  # training never waits for a GPU
             low, high = (int(extreme) for extreme in torch.aminmax(inputs))
             if low < 0 or high >= self.W_E.shape[1]:
                 raise ConfigError(

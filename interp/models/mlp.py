@@ -233,10 +233,11 @@ class HookedMLP(HookedRootModule):
         activation = self.layers[0].mlp.activation if self.config.activation == "custom" else None
         config = replace(self.config, bias=bias)
         twin = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
+        twin.to(self.unembed.weight.device, self.unembed.weight.dtype)
         twin.load_state_dict(self.state_dict(), strict=False)
-        trained = all(parameter.requires_grad for parameter in self.parameters())
-        like = self.unembed.weight
-        return twin.requires_grad_(trained).to(like.device, like.dtype).train(self.training)
+        for name, parameter in self.named_parameters():
+            twin.get_parameter(name).requires_grad_(parameter.requires_grad)
+        return twin.train(self.training)
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` needs to build the same network, ready for JSON."""

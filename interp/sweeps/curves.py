@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +66,18 @@ class Sweep:
         )
 
 
-def n_workers() -> int:
-    """In how many parts a kernel splits its work: as many as there are threads for it."""
-    return numba.get_num_threads()
+@contextmanager
+def kernel_threads() -> Iterator[int]:
+    """Let the kernels use as many threads as PyTorch does, and give their number.
+
+    Both share one pool of threads: without this, calling a kernel would change PyTorch's number for good.
+    """
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield numba.get_num_threads()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def kernel_arguments(state: SiteState) -> tuple[np.ndarray, ...]:
@@ -92,9 +102,9 @@ def _counts_by_kernel(state: SiteState) -> Callable[[np.ndarray], Counts]:
     def count(order: np.ndarray) -> Counts:
         if not len(order):
             return counts_of_logits(state, state.logits)[None]
-        return kernels.cumulative_hits(
-            change, readout, order, logits, *labelled, len(GROUPS), n_workers(), state.tolerance
-        )[0]
+        with kernel_threads() as threads:
+            arguments = (change, readout, order, logits, *labelled, len(GROUPS), threads, state.tolerance)
+            return kernels.cumulative_hits(*arguments)[0]
 
     return count
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from interp.data import SPLITS
 from interp.sweeps import kernels
-from interp.sweeps.curves import kernel_arguments, n_workers, split_accuracy, use_kernels
+from interp.sweeps.curves import kernel_arguments, kernel_threads, split_accuracy, use_kernels
 from interp.sweeps.state import GROUPS, SiteState, both_margins, group_sums
 
 CHUNK_ELEMENTS = 20_000_000
@@ -34,9 +34,9 @@ def single_effects(state: SiteState) -> SingleEffects:
     """Measure each neuron's own effect, for all neurons, exactly."""
     if use_kernels(state):
         change, readout, logits, *labelled = kernel_arguments(state)
-        counts, sums = kernels.single_effects(
-            change, readout, logits, *labelled, len(GROUPS), n_workers(), state.tolerance
-        )
+        with kernel_threads() as threads:
+            arguments = (change, readout, logits, *labelled, len(GROUPS), threads, state.tolerance)
+            counts, sums = kernels.single_effects(*arguments)
     else:
         pairs = [_sums_after(state, neuron) for neuron in range(state.width)]
         counts, sums = (np.stack(column) for column in zip(*pairs, strict=True))

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from transformer_lens.hook_points import HookPoint
 
 from interp.errors import GrokscopeError, HookNameError
 from interp.hooks import batches, capture, evaluation_mode, hooked, resolve
@@ -288,3 +289,9 @@ def test_a_partial_and_a_method_are_changes_too(mlp, pairs):
         assert not mlp(pairs).any()
     with hooked(mlp, {POST_1: torch.Tensor.abs}):
         assert mlp(pairs).any()
+
+
+def test_a_hook_that_never_fires_is_an_error(mlp, pairs):
+    mlp.hook_dict["blocks.0.hook_unused"] = HookPoint()
+    with pytest.raises(HookNameError, match="exists but was never reached"):
+        capture(mlp, pairs, "blocks.0.hook_unused")

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -236,3 +238,14 @@ def test_settings_that_cannot_work_are_named(settings, error, message):
 def test_stored_settings_that_do_not_fit_are_refused(settings):
     with pytest.raises(GrokscopeError):
         ModularTask.from_dict(settings)
+
+
+def test_numpy_numbers_are_numbers():
+    """In a process of its own: here the annotations, which say int and float, are enforced."""
+    script = (
+        "import json, numpy as np; from interp.data import ModularTask; "
+        "a = ModularTask('add', np.int64(11), np.float64(0.5), np.float32(0.25), seed=np.int32(3)); "
+        "assert a == ModularTask('add', 11, 0.5, 0.25, seed=3); print(json.dumps(a.to_dict()['p']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("11\n", "")

@@ -134,3 +134,13 @@ def test_a_thinned_curve_keeps_its_ends() -> None:
     assert thin.removed.tolist() == [0, 3, 6, 10, 13]
     assert thin.accuracy["test"][-1] == found.accuracy["test"][-1]
     assert thin.at(1.0, "test") == found.at(1.0, "test")
+
+
+def test_kernels_leave_pytorchs_number_of_threads_alone() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        curve(site_state(network("square"), TASK), np.arange(13), n_random=1)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
