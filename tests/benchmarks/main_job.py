@@ -3,7 +3,7 @@
     python tests/benchmarks/main_job.py
 
 The network is the paper's: p=97, 500 quadratic neurons, half of all pairs trained on. Baselines alternate with what
-they are compared to, and medians are quoted, so that a drifting machine moves both.
+they are compared to, a few runs of each in turn, and medians are quoted, so that a drifting machine moves both.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from interp.sweeps import curve, single_effects, site_state
 from interp.training import TrainConfig, _Run
 
 P, WIDTH = 97, 500
+TURN = 5
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -33,13 +34,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def alternate(rounds: int, **work: Callable[[], object]) -> dict[str, float]:
-    """Median seconds of each piece of work, run in turn after one warm-up."""
-    for run in work.values():
-        run()
+    """Median seconds of each piece of work; they take turns of `TURN` runs after a warm-up run each turn."""
     times = {name: [] for name in work}
     for _ in range(rounds):
         for name, run in work.items():
-            times[name].append(seconds(run))
+            run()
+            times[name] += [seconds(run) for _ in range(TURN)]
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
@@ -79,7 +79,7 @@ def curve_by_hooks(model: HookedMLP, task: ModularTask, order: np.ndarray, steps
 def main() -> None:
     """Print every ratio with its baseline."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     task = ModularTask("add", p=P, train_fraction=0.5, corrupt_fraction=0.35)
     model = HookedMLP(MLPConfig(width=WIDTH), vocab=P).eval()
