@@ -1,3 +1,4 @@
+from .ablation import ablate_checkpoint as ablate_checkpoint
 from .audit import AuditReport as AuditReport
 from .audit import audit as audit
 from .checkpoints import Checkpoint as Checkpoint
@@ -6,6 +7,7 @@ from .checkpoints import save_checkpoint as save_checkpoint
 from .data import Dataset as Dataset
 from .data import ModularTask as ModularTask
 from .data import group_ordering as group_ordering
+from .demo import demo as demo
 from .errors import GrokscopeError as GrokscopeError
 from .evaluation import SplitValues as SplitValues
 from .evaluation import accuracy as accuracy

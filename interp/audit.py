@@ -14,7 +14,7 @@ from interp.checkpoints import Checkpoint, load_checkpoint, training_history
 from interp.data import Task
 from interp.devices import resolve_device
 from interp.errors import ConfigError
-from interp.evaluation import SplitValues, accuracy
+from interp.evaluation import SplitValues, accuracy, margins
 from interp.models import HookedModel, neuron_site
 from interp.neurons import neuron_arrays
 from interp.phase import GOOD, Phase, phase_of
@@ -30,7 +30,7 @@ HISTOGRAM_DRAWS = 2_000
 TELLING = 4
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AuditReport:
     """Everything an audit found; `to_dict` has the JSON contract, `save` writes JSON, Markdown or HTML.
 
@@ -50,6 +50,9 @@ class AuditReport:
         key_frequencies: Frequencies of generalizing neurons, ascending.
         null_ipr: A sample of the IPR of random weights.
         spectra: For a few telling neurons: weights in task order and their energies, by neuron number.
+        without_others: Removal of the dead and of the inconclusive neurons, by label.
+        leakage: For a network that treats (a, b) and (b, a) alike: how many held-out pairs are trained on in the
+            other order, and the accuracy on the rest. None for other networks.
         history: Metrics over training, if the series has them.
         warnings: What a reader must know before relying on this.
         verdict: The findings in sentences, most important first.
@@ -70,9 +73,15 @@ class AuditReport:
     key_frequencies: tuple[int, ...]
     null_ipr: np.ndarray
     spectra: dict[int, dict[str, list[np.ndarray]]]
+    without_others: dict[str, Removal] = field(default_factory=dict)
+    leakage: dict[str, Any] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
     verdict: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        warnings = [f"Warning: {warning}" for warning in self.warnings]
+        return "\n".join((f"AuditReport of {self.checkpoint}", *self.verdict, *warnings))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON contract: fractions in [0, 1], null where not known."""
@@ -96,6 +105,8 @@ class AuditReport:
             "key_frequencies": list(self.key_frequencies),
             "without_memorizing": self.without_memorizing.to_dict(),
             "without_generalizing": self.without_generalizing.to_dict(),
+            **{f"without_{label}": removal.to_dict() for label, removal in self.without_others.items()},
+            "leakage": self.leakage,
             "ablation": [_sweep_dict(sweep.thinned()) for sweep in self.sweeps],
             "agreement": {key: getattr(found, key, None) for key in ("auc", "low", "high")},
             "verdict": list(self.verdict),
@@ -189,16 +200,18 @@ def audit(
     state = site_state(model, task, site=site)
     table = score(model, task, criteria=criteria, convention=convention, seed=seed, state=state)
     alive = table.neuron[table["label"] != Label.DEAD.value]
-    without = [
-        removal(state, table.where(label=label.value), n_draws=n_random, pool=alive, seed=seed)
-        for label in (Label.MEMORIZING, Label.GENERALIZING)
-    ]
+    without = {
+        label: removal(state, table.where(label=label.value), n_draws=n_random, pool=alive, seed=seed)
+        for label in Label
+    }
     lowest = curve(state, order_by(table), name="lowest IPR first", n_random=n_random, seed=seed)
     highest = curve(state, order_by(table, descending=True), name="highest IPR first", n_random=0)
     highest = replace(highest, random=lowest.random, n_random=lowest.n_random)
     measured, corrupted = accuracy(model, task), _corrupt_fraction(task)
-    history = [] if source.path is None else training_history(source.path)
-    generalised = any((record["accuracy"]["test"] or 0) >= GOOD for record in history)
+    leakage = _leakage(state)
+    honest = measured if leakage is None else replace(measured, test=leakage["accuracy_without"])
+    history = _history_of(source)
+    generalised = any((record["accuracy"].get("test") or 0) >= GOOD for record in history)
     lengths = tuple(table.meta["null"]["vector_lengths"])
     found = AuditReport(
         checkpoint=str(source.path or "a model in memory"),
@@ -207,15 +220,17 @@ def audit(
         task=_task_dict(task, corrupted),
         model=_model_dict(model, state),
         accuracy=measured,
-        phase=phase_of(measured, corrupted, generalised_before=generalised),
+        phase=phase_of(honest, corrupted, generalised_before=generalised),
         table=table,
-        without_memorizing=without[0],
-        without_generalizing=without[1],
+        without_memorizing=without[Label.MEMORIZING],
+        without_generalizing=without[Label.GENERALIZING],
         sweeps=(lowest, highest),
         agreement=causal_agreement(table, seed=seed),
         key_frequencies=_key_frequencies(table),
         null_ipr=null.null_scores(lengths, convention or Convention(), n_draws=HISTOGRAM_DRAWS, seed=seed),
         spectra=_spectra(model, task, state, table),
+        without_others={label.value: without[label] for label in (Label.DEAD, Label.INCONCLUSIVE)},
+        leakage=leakage,
         history=history,
     )
     return replace(found, verdict=tuple(verdict(found)), warnings=tuple(warnings_of(found, task)))
@@ -228,6 +243,27 @@ def _open(checkpoint: Path | str | HookedModel, task: Task | None) -> Checkpoint
     if task is None:
         raise ConfigError("a model in memory does not say what it was trained on; pass its task too")
     return Checkpoint(model=checkpoint, task=task, dialect="in memory")
+
+
+def _leakage(state: SiteState) -> dict[str, Any] | None:
+    """How much of the test set a swap-symmetric network has seen in the other order; None for other networks."""
+    if not getattr(state.model, "swap_symmetric", False) or not state.data.test.any():
+        return None
+    leaked = state.data.leaked_by_swapping()
+    right = margins(state.logits, state.data.true_labels)[state.data.test & ~leaked] > 0
+    return {
+        "test_pairs": int(state.data.test.sum()),
+        "leaked": int(leaked.sum()),
+        "accuracy_without": right.double().mean().item() if len(right) else None,
+    }
+
+
+def _history_of(source: Checkpoint) -> list[dict[str, Any]]:
+    """The training curve up to the checkpoint; none for a network that was edited after training."""
+    if source.path is None or source.settings.get("edited"):
+        return []
+    last = source.step
+    return [r for r in training_history(source.path) if last is None or r["step"] <= last]
 
 
 def _corrupt_fraction(task: Task) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -30,7 +30,7 @@ Source = Annotated[
     Path, typer.Argument(help="A checkpoint file, or a folder of them (its last one is used).")
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps or auto.")]
-Seed = Annotated[int, typer.Option(help="Of every random draw.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of every random draw.")]
 Site = Annotated[str | None, typer.Option(help="Hook name of the neurons, e.g. blocks.0.mlp.hook_post.")]
 Draws = Annotated[int, typer.Option("--random", min=1, help="Random draws for each control.")]
 
@@ -39,15 +39,21 @@ def _examples(*lines: str) -> str:
     return "[bold]Examples[/bold]\n\n" + "\n\n".join(f"  {line}" for line in lines)
 
 
+def _version(wanted: bool) -> bool:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"grokscope {version('grokscope')}")
+        raise typer.Exit
+    return wanted
+
+
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"grokscope {installed('grokscope')}")
-        raise typer.Exit
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
 
 
 @app.command(
@@ -67,17 +73,14 @@ def demo(
     The network learns addition modulo 97 with 35 % of its training labels redrawn at random. Run again, the demo
     takes up the trained network.
     """
-    from interp.audit import audit
-    from interp.data import ModularTask
-    from interp.models import MLPConfig
-    from interp.training import TrainConfig, train
+    from interp.demo import demo as run_demo
 
-    task = ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=seed)
-    config = TrainConfig(steps=steps, weight_decay=weight_decay, seed=seed)
-    result = train(task, MLPConfig(width=500), config, out=out, resume=True, device=device)
-    _stop_if_interrupted(result.step, steps, out)
-    with _busy("auditing"):
-        report = audit(out, device=device, seed=seed)
+    try:
+        report = run_demo(out, steps=steps, weight_decay=weight_decay, seed=seed, device=device)
+    except KeyboardInterrupt:
+        message = f"stopped; the checkpoints in {str(out)!r} are complete, the same command continues"
+        Console(stderr=True).print(escape(message), highlight=False)
+        raise typer.Exit(130) from None
     _show(report, out / "report.html", out / "report.json")
 
 
@@ -212,35 +215,32 @@ def ablate(
     ] = "label:memorizing",
     mode: Annotated[str, typer.Option(help="zero, mean, resample or scale=FACTOR.")] = "zero",
     save: Annotated[Path | None, typer.Option(help="Write the network with the edit in its weights.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that --save would meet.")] = False,
     random: Draws = 20,
     site: Site = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Take neurons out, or rescale them, and measure every split again, beside random sets of the same size."""
-    from interp.checkpoints import save_checkpoint
-    from interp.interventions import bake, edit_from_mode
+    from interp.ablation import ablate_checkpoint
     from interp.report import print_removal
-    from interp.scoring import score as score_neurons
-    from interp.scoring import select_neurons
-    from interp.sweeps import removal, site_state
 
-    opened = _open(checkpoint, device)
     with _busy("scoring"):
-        state = site_state(opened.model, opened.task, site=site, mode=mode, seed=seed)
-        table = score_neurons(opened.model, opened.task, site=site, seed=seed)
-    chosen = select_neurons(table, neurons)
-    alive = table.neuron[table["label"] != "dead"]
+        found = ablate_checkpoint(
+            checkpoint,
+            neurons,
+            mode,
+            save=save,
+            overwrite=force,
+            site=site,
+            n_random=random,
+            seed=seed,
+            device=device,
+        )
     console = Console()
-    print_removal(
-        removal(state, chosen, n_draws=random, pool=alive, seed=seed), f"{neurons}, {mode}", console
-    )
+    print_removal(found, f"{neurons}, {mode}", console)
     if save is not None:
-        edit = edit_from_mode(opened.model, chosen, mode, site=site, reference=opened.task, seed=seed)
-        edited: Any = bake(opened.model, edit)
-        training = opened.settings.get("training")
-        path = save_checkpoint(save, edited, opened.task, step=opened.step, training=training)
-        console.print(f"wrote {escape(str(path))}", highlight=False)
+        console.print(f"wrote {escape(str(save.with_suffix('.safetensors')))}", highlight=False)
 
 
 @app.command(
@@ -273,10 +273,12 @@ def audit(
     Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input.
     """
     from interp.audit import audit as audit_network
-    from interp.expressions import condition
+    from interp.expressions import check_syntax, condition
     from probes.labels import Criteria
 
     _check_suffixes(html=html, json=json, md=markdown)
+    if fail_if is not None:
+        check_syntax(fail_if)
     try:
         criteria = Criteria(alpha=alpha, min_share=min_share)
     except ValueError as error:
@@ -285,9 +287,8 @@ def audit(
         report = audit_network(
             checkpoint, site=site, criteria=criteria, n_random=random, seed=seed, device=device
         )
-    failed = fail_if is not None and condition(fail_if, report.flat())
     _show(report, html, json, markdown)
-    if failed:
+    if fail_if is not None and condition(fail_if, report.flat()):
         Console(stderr=True).print(f"[red]failed:[/red] {escape(str(fail_if))}", highlight=False)
         raise typer.Exit(1)
 

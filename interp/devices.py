@@ -29,4 +29,7 @@ def resolve_device(name: str | torch.device) -> torch.device:
         raise ConfigError(
             f"the device {str(name)!r} is not available here; expected auto or one of {', '.join(available)}"
         )
-    return torch.device(name)
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):
+        raise ConfigError(f"the device {str(name)!r} does not exist here") from None

@@ -40,6 +40,11 @@ def _refuse(node: ast.AST, text: str, allowed: str) -> ExpressionError:
     return ExpressionError(f"{ast.unparse(node)!r} is not allowed in {text!r}; {allowed}")
 
 
+def check_syntax(text: str) -> None:
+    """Raise an `ExpressionError` if the text does not parse at all."""
+    _parse(text)
+
+
 def polynomial(text: str, variables: Mapping[str, Any], modulus: int) -> Any:
     """Evaluate an integer polynomial modulo `modulus`, reducing after every operation.
 

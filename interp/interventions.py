@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -199,10 +200,13 @@ def make_intervention(
         return Zero()
     if mode.startswith("scale="):
         try:
-            return Scale(float(mode.removeprefix("scale=")))
+            factor = float(mode.removeprefix("scale="))
+            if not math.isfinite(factor):
+                raise ValueError
+            return Scale(factor)
         except ValueError:
             raise InterventionError(
-                f"mode {mode!r} has no number after 'scale='; write for example scale=0.25"
+                f"mode {mode!r} has no number after 'scale='; write a finite one such as scale=0.25"
             ) from None
     if mode not in ("mean", "resample"):
         raise InterventionError(f"unknown mode {mode!r}; expected zero, mean, resample or scale=FACTOR")

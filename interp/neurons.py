@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,11 +22,13 @@ class NeuronArrays:
         vectors: Weights read in the task's order, one ``(neuron, position)`` array for each input position and
             one for the output; those that do not exist (deeper layers) are missing.
         outside: Share in [0, 1] of each neuron's squared weights at residues that the ordering leaves out.
+        distinct: Positions in `vectors` of those that are not a repetition: tied inputs are one vector, not two.
         strength: Root mean square of what each neuron adds to a logit, classes centred; relative to the others
             it tells a dead neuron from a quiet one.
     """
 
     vectors: tuple[Float[np.ndarray, "neuron position"], ...]
+    distinct: tuple[int, ...]
     outside: Float[np.ndarray, " neuron"]
     strength: Float[np.ndarray, " neuron"]
 
@@ -49,8 +52,8 @@ def neuron_arrays(
         >>> [v.shape for v in neuron_arrays(site, acts, task.ordering).vectors]
         [(200, 12), (200, 12), (200, 12)]
     """
-    inputs = [vector.detach().cpu().numpy() for vector in site.input_vectors]
-    output = [] if site.readout is None else [site.readout.detach().cpu().numpy()]
+    inputs = [_array(vector) for vector in site.input_vectors]
+    output = [] if site.readout is None else [_array(site.readout)]
     raw, vectors = inputs + output, inputs + output
     if ordering is not None and len(inputs) in (0, 2):
         orders = ([ordering.left, ordering.right] if inputs else []) + ([ordering.output] if output else [])
@@ -62,7 +65,17 @@ def neuron_arrays(
     if site.readout is not None:
         readout = raw[-1].astype(np.float64)
         strength = strength * readout.std(1)
-    return NeuronArrays(tuple(vectors), np.clip(outside, 0.0, 1.0), strength)
+    sources = [*site.input_vectors, *([] if site.readout is None else [site.readout])]
+    distinct = tuple(
+        i for i, source in enumerate(sources) if all(source is not earlier for earlier in sources[:i])
+    )
+    return NeuronArrays(tuple(vectors), distinct, np.clip(outside, 0.0, 1.0), strength)
+
+
+def _array(x: Tensor) -> np.ndarray:
+    """A tensor as an array; half precisions, which numpy knows in part, as float32."""
+    x = x.detach().cpu()
+    return (x.float() if x.dtype in (torch.bfloat16, torch.float16) else x).numpy()
 
 
 def activation_grid(
@@ -79,9 +92,15 @@ def activation_grid(
     Returns:
         One grid a neuron; NaN for pairs that the operation does not allow.
     """
-    data, ordering = task.dataset, task.ordering
-    activations = capture(model, data.inputs, hook)[hook].cpu().numpy()
-    chosen = activations if neurons is None else activations[:, neurons]
+    activations = capture(model, task.dataset.inputs, hook)[hook]
+    return on_grid(activations if neurons is None else activations[:, torch.as_tensor(neurons)], task)
+
+
+def on_grid(
+    activations: Float[Tensor, "example neuron"], task: Task
+) -> Float[np.ndarray, "neuron left right"]:
+    """Activations that were measured on every example, laid out as in `activation_grid`."""
+    data, ordering, chosen = task.dataset, task.ordering, _array(activations)
     p = int(data.inputs.max()) + 1
     grid = np.full((chosen.shape[1], p, p), np.nan, dtype=chosen.dtype)
     left, right = data.inputs.cpu().numpy().T

@@ -14,7 +14,7 @@ from interp.errors import ConfigError, InterventionError, near_matches
 from interp.files import write_whole
 from interp.interventions import neuron_indices
 from interp.models import HookedModel, NeuronSite, neuron_site
-from interp.neurons import NeuronArrays, activation_grid, neuron_arrays
+from interp.neurons import NeuronArrays, neuron_arrays, on_grid
 from interp.sweeps import (
     Evidence,
     SiteState,
@@ -45,11 +45,15 @@ class NeuronTable(labels.NeuronTable):
     def save(self, path: Path | str) -> Path:
         """Write all columns to a ``.parquet`` or ``.csv`` file, whole or not at all.
 
+        Parquet keeps site, convention, criteria and null distribution in its metadata, under ``grokscope``.
+
         Raises:
             ConfigError: The suffix is neither, or the place cannot be written to.
         """
         import pyarrow
         from pyarrow import csv, parquet
+
+        made = {"site": self.site_name, **self.meta}
 
         writers = {".parquet": parquet.write_table, ".csv": csv.write_csv}
         path = Path(path)
@@ -58,6 +62,7 @@ class NeuronTable(labels.NeuronTable):
                 f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv"
             )
         rows = pyarrow.table({name: pyarrow.array(column) for name, column in self.columns.items()})
+        rows = rows.replace_schema_metadata({"grokscope": json.dumps(made)})
         return write_whole(path, lambda part: writers[path.suffix](rows, part))
 
 
@@ -103,7 +108,7 @@ def score(
     state = state or site_state(model, task, site=site)
     place = neuron_site(model, state.hook)
     arrays = neuron_arrays(place, state.activations, task.ordering)
-    columns, null_meta = _periodicity(model, task, place, arrays, convention, seed)
+    columns, null_meta = _periodicity(state, task, place, arrays, convention, seed)
     facts = _facts(state, columns, arrays)
     decided = label_neurons(facts, criteria)
     effects = single_effects(state)
@@ -132,7 +137,7 @@ def score(
 
 
 def _periodicity(
-    model: HookedModel,
+    state: SiteState,
     task: Task,
     place: NeuronSite,
     arrays: NeuronArrays,
@@ -140,16 +145,19 @@ def _periodicity(
     seed: int,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Columns of Fourier scores and their significance, and what the null distribution was."""
-    on_grid, profile = _grid_scores(model, task, place)
+    on_grid_scores, profile = _grid_scores(state, task)
     vectors = arrays.vectors if place.input_vectors else (profile, *arrays.vectors)
     columns = weight_features(vectors, convention)
     if not place.input_vectors:
-        columns["frequency_share"] = on_grid["activation_share"]
-    lengths = tuple(vector.shape[1] for vector in vectors)
+        columns["frequency_share"] = on_grid_scores["activation_share"]
+    independent = [vectors[i] for i in arrays.distinct] if place.input_vectors else vectors
+    tested = columns if len(independent) == len(vectors) else weight_features(independent, convention)
+    lengths = tuple(vector.shape[1] for vector in independent)
     draws = max(MIN_DRAWS, DRAWS_PER_NEURON * place.width)
     random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
-    columns = {"ipr": columns.pop("ipr"), "p_value": columns.pop("p_gtest"), **columns, **on_grid}
-    columns["p_null"] = null.null_p_values(columns["ipr"], random_ipr)
+    significance = {"p_value": tested["p_gtest"], "p_null": null.null_p_values(tested["ipr"], random_ipr)}
+    del columns["p_gtest"]
+    columns = {"ipr": columns.pop("ipr"), **significance, **columns, **on_grid_scores}
     return columns, {
         "draws": draws,
         "seed": seed,
@@ -159,24 +167,22 @@ def _periodicity(
     }
 
 
-def _grid_scores(
-    model: HookedModel, task: Task, place: NeuronSite
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _grid_scores(state: SiteState, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Scores of the activations over the grid of pairs, and their mean along each sum of positions.
 
     The profile stands in for weights where a neuron has none of its own over the tokens.
     """
     parts = []
-    for neurons in np.array_split(np.arange(place.width), max(1, place.width // GRID_CHUNK)):
-        grid = activation_grid(model, task, place.hook, neurons)
+    for activations in state.activations.split(GRID_CHUNK, dim=1):
+        grid = on_grid(activations, task)
         n = grid.shape[1]
         if np.isnan(grid).any():
-            unknown = np.full(len(neurons), np.nan)
-            parts.append((unknown, unknown, np.zeros((len(neurons), n))))
+            unknown = np.full(len(grid), np.nan)
+            parts.append((unknown, unknown, np.zeros((len(grid), n))))
             continue
         share, _ = activity.explained_by_one_frequency(grid)
         sums = np.add.outer(np.arange(n), np.arange(n)).ravel() % n
-        profile = np.stack([np.bincount(sums, weights=row) / n for row in grid.reshape(len(neurons), -1)])
+        profile = np.stack([np.bincount(sums, weights=row) / n for row in grid.reshape(len(grid), -1)])
         parts.append((share, activity.grid_ipr(grid), profile))
     share, ipr, profile = (np.concatenate(column) for column in zip(*parts, strict=True))
     return {"activation_share": share, "activation_ipr": ipr}, profile
@@ -206,12 +212,14 @@ def _evidence(state: SiteState) -> tuple[Evidence | None, Evidence | None]:
     than held-out ones; with neither nothing can tell, and no neuron is called memorising.
     """
     data = state.data
-    clean = data.clean & ~data.mislabelled
-    rule = label_evidence(state, data.test if data.test.any() else clean, data.true_labels)
+    clean, held_out = data.clean & ~data.mislabelled, data.test
+    if getattr(state.model, "swap_symmetric", False):
+        held_out = held_out & ~data.leaked_by_swapping()
+    rule = label_evidence(state, held_out if held_out.any() else clean, data.true_labels)
     if data.mislabelled.any():
         return rule, label_evidence(state, data.mislabelled, data.labels, excluded=data.true_labels)
     trained = label_evidence(state, clean, data.true_labels)
-    if rule is None or trained is None or not data.test.any():
+    if rule is None or trained is None or not held_out.any():
         return rule, None
     return rule, difference_evidence(trained, rule)
 
@@ -266,7 +274,7 @@ def sweep(
     Args:
         model: A hooked model.
         task: A task.
-        order: A column of `score`'s table, or neurons in the order wanted.
+        order: A column of `score`'s table, ``"random"``, or neurons in the order wanted.
         descending: Highest score first instead of lowest.
         mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
         site: Hook name of the neurons; the model's last site if None.
@@ -281,7 +289,9 @@ def sweep(
         ConfigError: The order is unknown. InterventionError: the neurons or mode cannot be used.
     """
     state = site_state(model, task, site=site, mode=mode, seed=seed)
-    if isinstance(order, str):
+    if isinstance(order, str) and order == "random":
+        name, chosen = "random", np.random.default_rng(seed).permutation(state.width)
+    elif isinstance(order, str):
         table = score(model, task, site=site) if table is None else table
         name, chosen = (
             f"{order} {'descending' if descending else 'ascending'}",

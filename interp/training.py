@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -29,6 +26,7 @@ from interp.files import write_whole
 from interp.models import HookedMLP, MLPConfig
 from interp.models.layers import SeededDropout
 from interp.progress import Report, progress, silent
+from interp.safeguards import deferred_interrupt, flushed_denormals
 
 RESUME = "resume.safetensors"
 MAY_CHANGE = ("steps", "save_every", "log_every")
@@ -70,9 +68,10 @@ class TrainConfig:
         choose("optimizer", self.optimizer, ("adamw", "sgd"))
         choose("loss", self.loss, LOSSES)
         for name in ("steps", "weight_decay", "batch_size", "warmup", "save_every", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name}={getattr(self, name)} is negative; expected 0 or more")
-        if not self.lr > 0 or self.log_every < 1:
+            value = getattr(self, name)
+            if not 0 <= value < float("inf") or (name != "weight_decay" and value != int(value)):
+                raise ConfigError(f"{name}={value} is no usable number; expected 0 or more")
+        if not 0 < self.lr < float("inf") or self.log_every < 1:
             raise ConfigError(f"lr={self.lr} and log_every={self.log_every} must be above 0")
 
 
@@ -160,10 +159,14 @@ class _Run:
         for dropout in self.dropouts:
             dropout.generator = torch.Generator(device)
         self.optimizer = _optimizer(model, config)
+        if model.config.norm == "batch" and int(self.data.train.sum()) < 2:
+            raise ConfigError("batch norm needs at least 2 training examples; raise train_fraction")
+        if model.config.norm == "batch" and config.batch_size == 1:
+            raise ConfigError("batch norm needs batches of at least 2 examples, not batch_size=1")
         self.settings = {"model": model.to_dict(), "task": task.to_dict(), "training": asdict(config)}
 
     def go(self, report: Report) -> None:
-        with _flushed_denormals(), _deferred_interrupt() as interrupted:
+        with flushed_denormals(), deferred_interrupt() as interrupted:
             if not self.history:
                 self._measure(report)
                 self._save()
@@ -231,7 +234,12 @@ class _Run:
         assert self.folder is not None
         file = self.folder / RESUME
         if not file.exists():
-            return
+            if checkpoint_files(self.folder)[-1].stem == f"step-{0:08d}":
+                return  # killed before its state was first written: starting over is the same
+            raise CheckpointError(
+                f"{str(file)!r} is missing, so the series in {str(self.folder)!r} cannot be continued; "
+                "train into another folder"
+            )
         tensors = read_tensors(file)
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata()
@@ -286,7 +294,8 @@ class _Batches:
         """Inputs, labels and one-hot targets of a step's batch."""
         if not self.size:
             return self.examples
-        per_epoch = -(-self.n // self.size)
+        full, left_over = divmod(self.n, self.size)
+        per_epoch = full + (left_over > 1)  # a single example left over is no batch to normalise
         epoch, batch = divmod(step, per_epoch)
         if epoch != self.epoch:
             generator = torch.Generator().manual_seed(_stream(self.seed, 0, epoch))
@@ -309,35 +318,3 @@ def _optimizer(model: HookedMLP, config: TrainConfig) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         parameters, lr=config.lr, betas=(0.9, 0.98), eps=1e-8, weight_decay=config.weight_decay, fused=True
     )
-
-
-@contextmanager
-def _flushed_denormals() -> Iterator[None]:
-    """Treat denormal numbers as 0: strong weight decay makes so many that a run is three times slower."""
-    was_on = bool((torch.tensor([1e-40]) * 1.0 == 0).item())
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(was_on)
-
-
-@contextmanager
-def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Hold the first Ctrl-C back until the caller asks; a second one interrupts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    pressed = False
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

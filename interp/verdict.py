@@ -10,18 +10,19 @@ from interp.data import Task
 if TYPE_CHECKING:
     from interp.audit import AuditReport
     from interp.sweeps import Removal
+    from probes.agreement import Agreement
 
 FEW_EXAMPLES = 50
 CHANCE_AUC = 0.5
 
 _PHASES = {
     "coexistence": "It generalises and has memorised its corrupted labels at the same time (coexistence).",
-    "partial inversion": "It generalises and answers part of its corrupted examples by the rule (partial inversion).",
+    "partial inversion": "It generalises and has given up part of its corrupted labels (partial inversion).",
     "full inversion": (
         "It generalises and answers its corrupted examples by the rule, against their labels (full inversion)."
     ),
-    "generalisation": "It generalises: held-out examples are answered by the rule.",
-    "memorisation": "It has memorised its training set and does not generalise.",
+    "generalisation": "It generalises: at least 90 % of held-out examples are answered by the rule.",
+    "memorisation": "It has memorised its training set and does not generalise (below 90 % on held-out examples).",
     "forgetting": "It generalised earlier in training and has lost it (forgetting).",
     "confusion": "It has neither learnt its training set nor the rule (confusion).",
 }
@@ -35,45 +36,48 @@ def percent(value: float | None) -> str:
 def verdict(report: AuditReport) -> Iterator[str]:
     """The findings of an audit, most important first."""
     name = report.phase.name
-    yield _PHASES[name] if name else "Whether it generalises cannot be told: no example was held out."
+    yield _PHASES[name] if name else "Whether it generalises cannot be told: no example is really held out."
     counts = report.table.counts()
     yield (
         f"Of {counts['total']} neurons {counts['generalizing']} generalize, {counts['memorizing']} memorize, "
         f"{counts['dead']} are dead and {counts['inconclusive']} inconclusive."
     )
     if counts["memorizing"]:
-        yield _removal_sentence("memorizing", report.without_memorizing, ("corrupted_as_labelled", "test"))
+        memory_split = "corrupted_as_labelled"
+        if report.without_memorizing.after.corrupted_as_labelled is None:
+            memory_split = "train"
+        yield _removal_sentence("memorizing", report.without_memorizing, (memory_split, "test"))
     if counts["generalizing"]:
         yield _removal_sentence(
             "generalizing", report.without_generalizing, ("test", "corrupted_as_labelled")
         )
-    found = report.agreement
-    if found is not None and found.auc is not None and found.low is not None and found.high is not None:
-        decided = (
-            ""
-            if not found.low <= CHANCE_AUC <= found.high
-            else "; the interval includes chance, so this is inconclusive"
-        )
-        yield (
-            f"Periodicity agrees with the causal effect of single neurons with an AUC of {found.auc:.3f} "
-            f"(95 % interval {found.low:.3f} to {found.high:.3f}){decided}."
-        )
+    inconclusive = report.without_others.get("inconclusive")
+    if counts["inconclusive"] and inconclusive is not None:
+        yield _removal_sentence("inconclusive", inconclusive, ("test", "corrupted_as_labelled"))
+    yield from _agreement_sentence(report.agreement)
+
+
+def _agreement_sentence(found: Agreement | None) -> Iterator[str]:
+    if found is None or found.auc is None or found.low is None or found.high is None:
+        return
+    numbers = f"AUC {found.auc:.3f}, 95 % interval {found.low:.3f} to {found.high:.3f}"
+    if found.low > CHANCE_AUC:
+        yield f"Periodicity agrees with the causal effect of single neurons ({numbers})."
+    elif found.high < CHANCE_AUC:
+        yield f"Periodicity runs against the causal effect of single neurons ({numbers})."
+    else:
+        yield f"Whether periodicity agrees with the causal effect of single neurons is inconclusive ({numbers})."
 
 
 def _removal_sentence(label: str, removal: Removal, splits: tuple[str, ...]) -> str:
     parts = []
-    for split in splits:
-        before, after, random = removal.before[split], removal.after[split], removal.random[split]
-        if after is None:
-            continue
+    for split in [s for s in splits if removal.after[s] is not None] or ["all"]:
+        random = removal.random[split]
         control = "" if random is None else f" (random sets of that size: {percent(random['mean'])})"
-        parts.append(
-            f"{split.replace('_', ' ')} accuracy goes from {percent(before)} to {percent(after)}{control}"
-        )
-    effect = "; ".join(parts) or (
-        f"accuracy over all pairs goes from {percent(removal.before.all)} to {percent(removal.after.all)}"
-    )
-    return f"Without the {removal.removed} {label} neurons {effect}."
+        change = f"from {percent(removal.before[split])} to {percent(removal.after[split])}"
+        parts.append(f"{split.replace('_', ' ')} accuracy goes {change}{control}")
+    many = "neuron" if removal.removed == 1 else "neurons"
+    return f"Without the {removal.removed} {label} {many} {'; '.join(parts)}."
 
 
 def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
@@ -86,8 +90,8 @@ def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
         )
     if not data.test.any():
         yield (
-            "No example was held out: the rule's effect was measured on training examples, and memorising "
-            "neurons cannot be told from others."
+            "No example was held out: the rule's effect was measured on training examples"
+            + ("." if data.mislabelled.any() else ", and memorising neurons cannot be told from others.")
         )
     elif not data.mislabelled.any():
         yield (
@@ -96,6 +100,14 @@ def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
         )
     elif int(data.mislabelled.sum()) < FEW_EXAMPLES:
         yield f"Only {int(data.mislabelled.sum())} labels are wrong: evidence for memorising neurons is weak."
+    if 0 < int(data.test.sum()) < FEW_EXAMPLES:
+        yield f"Only {int(data.test.sum())} examples are held out: whether it generalises is uncertain."
+    if report.leakage is not None and report.leakage["leaked"]:
+        yield (
+            f"{report.leakage['leaked']} of {report.leakage['test_pairs']} held-out pairs are trained on in the other "
+            "order, which this network cannot tell apart. Accuracy on the others, which decides the phase: "
+            f"{percent(report.leakage['accuracy_without'])}."
+        )
     if phase.by_table and phase.by_corrupted and phase.by_table != phase.by_corrupted:
         yield (
             f"The paper's table calls this {phase.by_table}; the corrupted examples themselves say "
@@ -109,12 +121,13 @@ def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
             f"{counts['inconclusive']} of {counts['total']} neurons are inconclusive: the data do not decide what "
             "they do."
         )
+    memory_split = "corrupted_as_labelled" if data.mislabelled.any() else "train"
     for label, removal, split in (
-        ("memorizing", report.without_memorizing, "corrupted_as_labelled"),
-        ("generalizing", report.without_generalizing, "test"),
+        ("memorizing", report.without_memorizing, memory_split),
+        ("generalizing", report.without_generalizing, "test" if data.test.any() else "all"),
     ):
-        if removal.removed and removal.differs(split) is False:
+        if removal.removed and removal.hurts(split) is False:
             yield (
-                f"Removing the {label} neurons changes {split.replace('_', ' ')} accuracy no more than random sets of "
+                f"Removing the {label} neurons costs no more {split.replace('_', ' ')} accuracy than random sets of "
                 "that size do: as a set, the label has no causal support."
             )

@@ -190,7 +190,7 @@ def _reason(
     return f"{spectrum}; {rule}; {memory}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NeuronTable:
     """One row a neuron: equally long columns by name.
 
@@ -217,6 +217,11 @@ class NeuronTable:
     def __len__(self) -> int:
         return len(self.neuron)
 
+    def __repr__(self) -> str:
+        found = self.counts() if "label" in self.columns else {"total": len(self)}
+        described = ", ".join(f"{count} {label}" for label, count in found.items())
+        return f"{type(self).__name__}({self.site_name}: {described}; {len(self.columns)} columns)"
+
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.columns:
             raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}")
@@ -231,7 +236,13 @@ class NeuronTable:
         return self.columns["neuron"]
 
     def where(self, mask: np.ndarray | None = None, **equal: Any) -> NeuronTable:
-        """The rows for which the mask is true and every named column has the given value."""
+        """The rows for which the mask is true and every named column has the given value.
+
+        Raises:
+            KeyError: There is no such column. ValueError: there is no such label.
+        """
+        if "label" in equal and equal["label"] not in list(Label):
+            raise ValueError(f"label={equal['label']!r} is no label; expected one of {', '.join(Label)}")
         keep = np.ones(len(self), bool) if mask is None else np.asarray(mask, bool)
         for name, value in equal.items():
             keep = keep & (self[name] == value)

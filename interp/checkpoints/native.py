@@ -7,6 +7,7 @@ written first: a checkpoint exists once its weights are there.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,7 @@ from interp.models import HookedMLP, HookedModel
 
 FORMAT = "grokscope-1"
 HISTORY = "history.json"
+STEP = re.compile(r"step-\d+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,7 @@ def save_checkpoint(
     step: int | None = None,
     metrics: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
+    edited: str | None = None,
 ) -> Path:
     """Write a checkpoint that `load_checkpoint` reads; each file whole or not at all.
 
@@ -73,6 +76,7 @@ def save_checkpoint(
         step: Training step.
         metrics: Accuracies and loss at that step.
         training: The training settings.
+        edited: What was done to the network after training, in words.
 
     Returns:
         The weights' path.
@@ -94,6 +98,7 @@ def save_checkpoint(
         "task": task.to_dict(),
         "training": training,
         "metrics": metrics,
+        "edited": edited,
     }
     write_json(path.with_suffix(".json"), settings)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -102,7 +107,7 @@ def save_checkpoint(
 
 def checkpoint_files(folder: Path | str) -> list[Path]:
     """The weights of a series in order of their step."""
-    return sorted(Path(folder).glob("step-*.safetensors"))
+    return sorted(file for file in Path(folder).glob("step-*.safetensors") if STEP.fullmatch(file.stem))
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -120,12 +125,16 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
 
 
 def _find(path: Path) -> Path:
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
     if path.is_dir():
         files = checkpoint_files(path)
         if not files:
             raise CheckpointError(f"the folder {str(path)!r} holds no checkpoints (step-*.safetensors)")
         return files[-1]
-    if not path.exists():
+    if not exists:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise CheckpointError(f"there is no file {str(path)!r}; {near_matches(path.name, siblings)}")
     if path.suffix == ".json":
@@ -145,8 +154,9 @@ def read_settings(file: Path) -> dict[str, Any]:
     """
     beside = file.with_suffix(".json")
     settings = read_json(beside, f"{file.name} needs it to say which network and task it belongs to")
-    missing = {"format", "model", "task"} - settings.keys() if isinstance(settings, dict) else {"format"}
-    if missing or settings["format"] != FORMAT:
+    known = settings if isinstance(settings, dict) else {}
+    described = isinstance(known.get("model"), dict) and isinstance(known.get("task"), dict)
+    if not described or known.get("format") != FORMAT:
         raise CheckpointError(f"{str(beside)!r} does not describe a checkpoint of format {FORMAT!r}")
     return settings
 
@@ -205,7 +215,13 @@ def training_history(path: Path | str) -> list[dict[str, Any]]:
     """Metrics over training, of the series that a checkpoint belongs to; empty if it has none."""
     path = Path(path)
     file = (path if path.is_dir() else path.parent) / HISTORY
-    return read_json(file, "it holds the training curve") if file.exists() else []
+    history = read_json(file, "it holds the training curve") if file.exists() else []
+    records = history if isinstance(history, list) else [None]
+    if not all(isinstance(r, dict) and "step" in r and isinstance(r.get("accuracy"), dict) for r in records):
+        raise CheckpointError(
+            f"{str(file)!r} is no training curve; expected records of step, loss and accuracy"
+        )
+    return history
 
 
 def write_history(folder: Path | str, history: list[dict[str, Any]]) -> None:

@@ -59,6 +59,16 @@ class Dataset:
         """Training examples whose label is wrong, so that the rule does not explain them."""
         return self.labels != self.true_labels
 
+    def leaked_by_swapping(self) -> Bool[Tensor, " example"]:
+        """Held-out pairs (a, b) whose (b, a) is trained on: to a network that treats both alike they are no test."""
+        if self.inputs.shape[1] != 2:
+            return torch.zeros_like(self.train)
+        a, b = self.inputs.T
+        size = int(self.inputs.max()) + 1
+        trained = torch.zeros(size, size, dtype=torch.bool, device=self.train.device)
+        trained[a[self.train], b[self.train]] = True
+        return self.test & trained[b, a]
+
     def split(self, name: str) -> tuple[Bool[Tensor, " example"], Int[Tensor, " example"]]:
         """The examples of one of `SPLITS`, as a mask, and the labels they are measured against."""
         choose("split", name, SPLITS)

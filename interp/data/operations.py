@@ -112,7 +112,8 @@ def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
 def group_ordering(operation: str, p: int) -> Ordering | None:
     """The ordering in which a solution of the operation is periodic, or None where none is known.
 
-    A polynomial has one if it is a sum f(a) + g(b) of two permutations of the residues.
+    A polynomial has one if it is a sum f(a) + g(b) of two permutations of the residues. Multiplication modulo 2
+    has none: a single residue is no group to be periodic in.
 
     Example:
         >>> order = group_ordering("multiply", 7)
@@ -126,6 +127,8 @@ def group_ordering(operation: str, p: int) -> Ordering | None:
     if operation == "subtract":
         return Ordering(natural, -natural % p, natural, "natural, the second operand negated")
     if operation in ("multiply", "divide"):
+        if p == 2:
+            return None
         g = primitive_root(p)
         powers = np.array([pow(g, i, p) for i in range(p - 1)])
         right = powers if operation == "multiply" else np.roll(powers[::-1], 1)

@@ -50,10 +50,10 @@ class MLPConfig:
     def __post_init__(self) -> None:
         choose("activation", self.activation, [*ACTIVATIONS, "custom"])
         choose("norm", self.norm, NORMS)
-        if self.width < 1:
-            raise ConfigError(f"width={self.width} must be at least 1 neuron")
-        if self.depth < 2:
-            raise ConfigError(f"depth={self.depth} must be at least 2 (one hidden layer)")
+        for name, least, unit in (("width", 1, "neuron"), ("depth", 2, "(one hidden layer)")):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name}={value!r} must be at least {least} {unit}, a whole number")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout={self.dropout} is not in [0, 1)")
         if not self.init_scale > 0:
@@ -153,6 +153,11 @@ class HookedMLP(HookedRootModule):
         self.unembed = Linear("U", config.width, self.n_outputs, config.bias)
         self._initialise(torch.Generator().manual_seed(seed))
         self.setup()
+
+    @property
+    def swap_symmetric(self) -> bool:
+        """Whether the network answers (a, b) and (b, a) alike, whatever its weights."""
+        return self.config.tied and self.n_tokens == 2
 
     @property
     def layers(self) -> list[Block]:

@@ -38,6 +38,11 @@ class Removal:
         after, random = self.after[split], self.random[split]
         return None if after is None or random is None else not random["low"] <= after <= random["high"]
 
+    def hurts(self, split: str) -> bool | None:
+        """Whether removing the set costs more accuracy than 95 % of random sets do; None if not known."""
+        after, random = self.after[split], self.random[split]
+        return None if after is None or random is None else after < random["low"]
+
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
         return {

@@ -21,7 +21,7 @@ TORCH_BLOCK_BYTES = 256e6
 Counts = np.ndarray  # (step, group, 2): right answers by label and by true label
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """An ablation or rescaling curve.
 
@@ -42,6 +42,9 @@ class Sweep:
     accuracy: dict[str, np.ndarray | None]
     random: dict[str, dict[str, np.ndarray] | None]
     n_random: int
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.order}, {self.mode}: {len(self.removed)} points, {self.n_random} random orders)"
 
     def at(self, fraction: float, split: str) -> float | None:
         """Accuracy on a split at the point nearest to `fraction`."""

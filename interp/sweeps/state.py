@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.data import Dataset, Task
+from interp.errors import ConfigError
 from interp.evaluation import as_dataset, margins
 from interp.hooks import capture, device_of, evaluation_mode
 from interp.interventions import make_intervention
@@ -81,6 +82,7 @@ def site_state(
 
     Raises:
         HookNameError: There are no neurons at the site. InterventionError: the mode is unknown.
+        ConfigError: The network's answers are not finite, or it is for another task.
     """
     place, device = neuron_site(model, site), device_of(model)
     data = as_dataset(task).to(device)
@@ -88,6 +90,10 @@ def site_state(
     change = make_intervention(mode, activations, seed=seed).start()(activations) - activations
     with evaluation_mode(model):
         logits = model.run_from(place.hook, activations)
+    if not logits.isfinite().all():
+        raise ConfigError(
+            "the network's logits hold NaN or infinity: its weights are damaged or its training diverged"
+        )
     readout = None if place.readout is None else place.readout.detach()
     return SiteState(model, place.hook, mode, data, activations, change, logits, readout)
 

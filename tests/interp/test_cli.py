@@ -72,6 +72,22 @@ def test_train_then_audit_writes_what_it_says(series: Path, tmp_path: Path) -> N
         assert path.name in output
 
 
+def test_the_version_is_shown() -> None:
+    assert run("--version").startswith("grokscope ")
+
+
+def test_a_condition_on_an_unknown_value_keeps_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("train", tmp_path / "r", "--p", 5, "--width", 8, "--steps", 2)
+    condition = "accuracy.corrupted_as_labelled > .5"
+    error = fail(
+        capsys, monkeypatch, "audit", tmp_path / "r", "--fail-if", condition, "--json", tmp_path / "a.json"
+    )
+    assert "is not known for this network" in error
+    assert (tmp_path / "a.json").exists()
+
+
 def test_the_command_line_and_python_agree(series: Path, tmp_path: Path) -> None:
     run("audit", series, "--json", tmp_path / "a.json")
     report = interp.audit(series)
@@ -148,6 +164,19 @@ def test_what_weights_cannot_express_is_not_saved(
         (["audit", "{series}", "--html", "report.pdf"], "should end in .html"),
         (["audit", "{series}", "--html", "/proc/nope/report.html"], "cannot write"),
         (["audit", "{series}", "--device", "tpu"], "device 'tpu' is not available here"),
+        (["audit", "{series}", "--device", "cpu:abc"], "device 'cpu:abc' does not exist here"),
+        (["audit", "{series}", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["audit", "x" * 300], "File name too long"),
+        (["audit", "{series}", "--fail-if", "accuracy.test <"], "cannot read the expression"),
+        (["ablate", "{series}", "--save", "{series}/step-00000120"], "is the checkpoint itself"),
+        (["ablate", "{series}", "--save", "{series}/step-00000060"], "exists already; add --force"),
+        (["ablate", "{series}", "--mode", "scale=nan"], "no number after 'scale='"),
+        (["train", "{new}", "--weight-decay", "nan"], "weight_decay=nan is no usable number"),
+        (["train", "{new}", "--lr", "inf"], "lr=inf"),
+        (
+            ["train", "{new}", "--norm", "batch", "--batch-size", "1"],
+            "batch norm needs batches of at least 2",
+        ),
         (["audit", "{series}", "--site", "blocks.1.mlp.hook_post"], "did you mean 'blocks.0.mlp.hook_post'"),
         (["audit", "{series}", "--alpha", "2"], "alpha=2.0 is not in (0, 1)"),
         (["score", "{series}", "--sort", "label"], "cannot order neurons by 'label'"),
@@ -197,7 +226,7 @@ def test_help_answers_without_importing_anything_heavy() -> None:
 
 
 def test_python_has_an_equivalent_for_every_command() -> None:
-    for name in ("train", "score", "ablate", "audit"):
+    for name in ("demo", "train", "score", "ablate_checkpoint", "audit"):
         assert callable(getattr(interp, name))
     assert issubclass(interp.GrokscopeError, Exception)
     assert GrokscopeError is interp.GrokscopeError

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from interp.checkpoints import checkpoint_files, load_checkpoint, training_history
 from interp.data import ModularTask
-from interp.errors import ConfigError
+from interp.errors import CheckpointError, ConfigError
 from interp.evaluation import evaluate
 from interp.models import HookedMLP, MLPConfig
 from interp.training import RESUME, TrainConfig, train
@@ -127,6 +127,28 @@ def test_an_existing_series_is_not_overwritten_nor_mixed(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match="at step 2 already, beyond the 1"):
         quietly(MLPConfig(width=4), tmp_path, steps=1, resume=True)
     assert before == sorted((f.name, f.stat().st_mtime_ns) for f in tmp_path.iterdir())
+
+
+def test_a_series_without_its_state_is_not_continued_by_another_run(tmp_path: Path) -> None:
+    quietly(MLPConfig(width=4), tmp_path, steps=4, save_every=2)
+    (tmp_path / RESUME).unlink()
+    with pytest.raises(CheckpointError, match=r"is missing, so the series .* cannot be continued"):
+        quietly(MLPConfig(width=4), tmp_path, steps=2, lr=0.5, resume=True)
+    assert load_checkpoint(tmp_path).step == 4
+
+
+def test_foreign_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    quietly(MLPConfig(width=4), tmp_path, steps=2)
+    (tmp_path / "step-final.safetensors").write_bytes(b"mine")
+    quietly(MLPConfig(width=4), tmp_path, steps=4, resume=True)
+    assert load_checkpoint(tmp_path).step == 4
+    assert (tmp_path / "step-final.safetensors").read_bytes() == b"mine"
+
+
+def test_batch_norm_never_sees_a_batch_of_one() -> None:
+    task = ModularTask("add", p=5, train_fraction=0.52)  # 13 examples in batches of 12
+    config = TrainConfig(steps=5, batch_size=12)
+    assert train(task, MLPConfig(width=8, norm="batch"), config, show_progress=False).step == 5
 
 
 def test_divergence_stops_the_run_and_keeps_its_checkpoints(tmp_path: Path) -> None:

@@ -61,6 +61,9 @@ def test_polynomial_tables_equal_plain_loops(operation, p):
 @pytest.mark.parametrize("p", PRIMES)
 def test_ordering_turns_the_operation_into_addition(operation, p):
     order = group_ordering(operation, p)
+    if p == 2 and operation in ("multiply", "divide"):
+        assert order is None  # one residue is no group to be periodic in
+        return
     assert_solves(order, operation, p)
     assert len(order) == (p if operation in ("add", "subtract") else p - 1)
     assert (0 in order.left) == (operation in ("add", "subtract"))

@@ -41,15 +41,15 @@ def test_a_pool_too_small_for_the_set_is_widened_to_all_neurons() -> None:
     assert removal(state, range(5), n_draws=2, pool=np.array([0])).removed == 5
 
 
-def test_differs_tells_a_set_with_causal_weight_from_one_without() -> None:
+def test_hurts_tells_a_set_with_causal_weight_from_one_without() -> None:
     model = analytic_mlp("add", p=31, width=120)
     task = ModularTask("add", p=31)
     state = site_state(model, task)
     nothing, same_size = removal(state, [], n_draws=20), removal(state, range(110), n_draws=20)
-    assert nothing.differs("test") is False
-    assert nothing.differs("corrupted_as_labelled") is None
+    assert nothing.hurts("test") is False
+    assert nothing.hurts("corrupted_as_labelled") is None
     assert (
-        same_size.differs("test") is False
+        same_size.hurts("test") is False
     )  # all neurons are alike here: a chosen set is as good as a random one
 
 
