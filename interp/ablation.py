@@ -61,7 +61,7 @@ def ablate_checkpoint(
             )
     model: Any = opened.model.to(resolve_device(device))
     state = site_state(model, opened.task, site=site, mode=mode, seed=seed)
-    table = score(model, opened.task, site=site, seed=seed)
+    table = score(model, opened.task, site=site, seed=seed, state=state if mode == "zero" else None)
     chosen = select_neurons(table, neurons)
     edited = None
     if target is not None:

@@ -11,6 +11,7 @@ import torch
 from interp.data import SPLITS
 from interp.evaluation import SplitValues, measure_logits
 from interp.interventions import neuron_indices
+from interp.sweeps.curves import band
 from interp.sweeps.state import SiteState
 
 
@@ -81,13 +82,8 @@ def removal(
 
     draws = [accuracy_without(generator.choice(pool, len(chosen), replace=False)) for _ in range(n_draws)]
     before = measure_logits(state.logits, state.data, tolerance=state.tolerance).accuracy
-    random = {split: _interval([draw[split] for draw in draws]) for split in SPLITS}
+    bands = {split: band([draw[split] for draw in draws]) for split in SPLITS}
+    random = {
+        s: None if b is None else {key: float(value) for key, value in b.items()} for s, b in bands.items()
+    }
     return Removal(len(chosen), before, accuracy_without(chosen), random, n_draws)
-
-
-def _interval(values: list[float | None]) -> dict[str, float] | None:
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    low, high = np.quantile(known, [0.025, 0.975])
-    return {"mean": float(np.mean(known)), "low": float(low), "high": float(high)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -199,10 +199,10 @@ def curve(
     return Sweep(name, state.mode, removed, removed / state.width, accuracy, bands, n_random)
 
 
-def band(draws: list[np.ndarray | None]) -> dict[str, np.ndarray] | None:
+def band(draws: Sequence[np.ndarray | float | None]) -> dict[str, np.ndarray] | None:
     """Mean and the interval that holds 95 % of the draws; None without draws or examples."""
-    known = [draw for draw in draws if draw is not None]
-    if not known:
+    known = np.asarray([draw for draw in draws if draw is not None], dtype=np.float64)
+    if not len(known):
         return None
     low, high = np.quantile(known, [0.025, 0.975], axis=0)
-    return {"mean": np.mean(known, axis=0), "low": low, "high": high}
+    return {"mean": np.asarray(known.mean(axis=0)), "low": np.asarray(low), "high": np.asarray(high)}
