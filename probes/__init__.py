@@ -5,6 +5,7 @@ Contents:
     periodicity: How concentrated the spectrum of a vector is.
     activity: The same for activations over the grid of all operand pairs.
     null: What a score looks like for random weights; p-values and false-discovery control.
+    logits: Waves in the logits of all operand pairs, and what tells Clock from Pizza networks.
     features: Every score of a neuron's weight vectors as named columns.
     classifiers: scikit-learn estimators. Loaded on first use, as scikit-learn takes two seconds.
     agreement: Scores and labels against truth. Loaded on first use; its function `agreement.agreement` has
@@ -15,8 +16,29 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from probes.activity import dead_fraction, explained_by_one_frequency, grid_ipr, grid_power
+from probes.activity import (
+    dead_fraction,
+    explained_by_one_frequency,
+    explained_by_sum,
+    frequency_clusters,
+    frequency_profile,
+    grid_ipr,
+    grid_power,
+    with_harmonics,
+)
 from probes.features import mean_of_live, score_matrix, weight_features
+from probes.logits import (
+    cross_entropy,
+    distance_irrelevance,
+    excluded,
+    gradient_symmetricity,
+    key_frequencies,
+    logit_profile,
+    restricted,
+    spectrum_gini,
+    spectrum_norms,
+    sum_variance_explained,
+)
 from probes.null import (
     benjamini_hochberg,
     combine,
@@ -61,22 +83,31 @@ __all__ = [
     "auc",
     "benjamini_hochberg",
     "combine",
+    "cross_entropy",
     "dead_fraction",
+    "distance_irrelevance",
     "dominant",
     "energy",
     "entropy",
+    "excluded",
     "explained_by_one_frequency",
+    "explained_by_sum",
     "fourier",
     "frequencies",
+    "frequency_clusters",
+    "frequency_profile",
     "g_statistic",
     "g_test",
     "gini",
+    "gradient_symmetricity",
     "grid_ipr",
     "grid_power",
     "harmonic_share",
     "ipr",
     "is_flat",
+    "key_frequencies",
     "labels_against_truth",
+    "logit_profile",
     "mean_of_live",
     "null_p_values",
     "null_quantile",
@@ -87,6 +118,11 @@ __all__ = [
     "phase_residual",
     "power",
     "rank_correlation",
+    "restricted",
     "score_matrix",
+    "spectrum_gini",
+    "spectrum_norms",
+    "sum_variance_explained",
     "weight_features",
+    "with_harmonics",
 ]

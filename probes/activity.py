@@ -89,17 +89,72 @@ def grid_ipr(
     return ipr(grid_power(acts, convention), convention.r)
 
 
-def explained_by_one_frequency(
-    acts: Float[np.ndarray, "neuron left right"],
-) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
-    """The share of a neuron's variance in the span of {1, cos wa, sin wa} x {1, cos wb, sin wb}, best w.
+def _energies(acts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The half transform's power with each opposite counted where it is left out, and a neuron's total."""
+    if acts.ndim != 3 or acts.shape[1] != acts.shape[2] or acts.shape[1] < 2:
+        raise ValueError(
+            f"the activations have shape {acts.shape}; expected (neuron, n, n) with n of 2 or more"
+        )
+    half = _squared(_transform(acts))
+    half[:, :, 1 : (acts.shape[2] + 1) // 2] *= 2
+    with np.errstate(invalid="ignore", over="ignore"):
+        return half, half.sum((1, 2))[:, None]
 
-    Neurons of grokked transformers explain more than .85 this way (arXiv 2301.05217). The highest frequency,
-    which the loop published with that paper skips, is included. Assumes the whole grid in the order of
-    the task (for multiplication, discrete logarithms). White noise explains about 8/n^2 at each frequency.
+
+def _shares(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        return np.minimum(part / total, 1)
+
+
+def _best(profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest share of each neuron and its frequency, nan and 0 for a dead one."""
+    best = profile.max(1)
+    return best, np.where(np.isnan(best), 0, profile.argmax(1) + 1)
+
+
+def frequency_profile(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarray, "neuron freq"]:
+    """The share of a neuron's variance in the span of {1, cos wa, sin wa} x {1, cos wb, sin wb}, for every w.
+
+    The spans of two frequencies are orthogonal, so shares add up. Products of two frequencies, such as
+    cos(w1 a) cos(w2 b), are in none of them: what is missing to 1 is there. Assumes the whole grid in the
+    order of the task (for multiplication, discrete logarithms). White noise explains about 8/n^2 at each
+    frequency.
 
     Args:
         acts: Activations over the grid, as many left as right operands.
+
+    Returns:
+        Shares in [0, 1], one column for each frequency 1..n//2, that sum to at most 1 but for rounding; all
+        nan for a dead or constant neuron.
+
+    Raises:
+        ValueError: The grid is not square, or smaller than 2 x 2.
+
+    Example:
+        >>> w = 2 * np.pi * np.arange(7) / 7
+        >>> acts = 1 + np.cos(w)[:, None] + np.cos(3 * (w[:, None] + w)) + np.cos(w)[:, None] * np.cos(3 * w)
+        >>> frequency_profile(acts[None]).round(3).tolist()   # variances 1/2, 1/2 and, of neither, 1/4
+        [[0.4, 0.0, 0.4]]
+    """
+    half, total = _energies(acts)
+    n = acts.shape[1]
+    k = np.arange(1, n // 2 + 1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        mirrored = half[:, -k, 0] + half[:, -k, k]
+        mirrored[:, 2 * k == n] = 0  # Nyquist is its own opposite
+        return _shares(half[:, 0, k] + half[:, k, 0] + half[:, k, k] + mirrored, total)
+
+
+def explained_by_one_frequency(
+    acts: Float[np.ndarray, "neuron left right"],
+) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
+    """The largest share of `frequency_profile`: how much of a neuron one frequency explains, and which.
+
+    Neurons of grokked transformers explain more than .85 this way (arXiv 2301.05217). The highest frequency,
+    which the loop published with that paper skips, is included.
+
+    Args:
+        acts: Activations over the whole grid in the order of the task, as many left as right operands.
 
     Returns:
         The share, in [0, 1], and the frequency, in 1..n//2; nan and 0 for a dead or constant neuron.
@@ -113,22 +168,127 @@ def explained_by_one_frequency(
         >>> share.round(3).tolist(), frequency.tolist()   # the square has a harmonic at 2 * 3
         ([0.8], [3])
     """
-    if acts.ndim != 3 or acts.shape[1] != acts.shape[2] or acts.shape[1] < 2:
+    return _best(frequency_profile(acts))
+
+
+def explained_by_sum(
+    acts: Float[np.ndarray, "neuron left right"],
+) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
+    """The share of a neuron's variance in the span of cos w(a+b) and sin w(a+b), for the best w.
+
+    A network that adds by waves has to form these (arXiv 2301.05217). A neuron that is periodic in each
+    operand alone, or in their difference, has none of them.
+
+    Args:
+        acts: Activations over the whole grid in the order of the task, as many left as right operands.
+
+    Returns:
+        The share, in [0, 1] and never above that of `explained_by_one_frequency`, and the frequency, in
+        1..n//2; nan and 0 for a dead or constant neuron. White noise has about 2/n^2 at each frequency.
+
+    Raises:
+        ValueError: The grid is not square, or smaller than 2 x 2.
+
+    Example:
+        >>> w = 2 * np.pi * 3 * np.arange(7) / 7
+        >>> share, frequency = explained_by_sum(np.stack([np.cos(w[:, None] + w), np.outer(np.cos(w), np.cos(w))]))
+        >>> share.round(3).tolist(), frequency.tolist()   # a product is half sum, half difference
+        ([1.0, 0.5], [3, 3])
+    """
+    half, total = _energies(acts)
+    k = np.arange(1, acts.shape[1] // 2 + 1)
+    return _best(_shares(half[:, k, k], total))
+
+
+def _counted(n: int, harmonics: int) -> np.ndarray:
+    """Which frequencies 1..n//2 (columns) are a multiple of each fundamental 0..n//2 (rows), folded."""
+    fundamentals = np.arange(n // 2 + 1)
+    multiples = np.arange(1, min(harmonics, n) + 1)[:, None] * fundamentals % n
+    counted = np.zeros((len(fundamentals), len(fundamentals)), bool)
+    counted[fundamentals, np.minimum(multiples, n - multiples)] = True
+    return counted[:, 1:]
+
+
+def with_harmonics(
+    profile: Float[np.ndarray, "neuron freq"],
+    frequency: Int[np.ndarray, " neuron"],
+    *,
+    n: int,
+    harmonics: int = 4,
+) -> Float[np.ndarray, " neuron"]:
+    """The share that a fundamental explains together with its multiples 2f, 3f, .., folded modulo n.
+
+    A ReLU gives a wave even harmonics, which belong to its frequency. Products of the fundamental and a
+    harmonic, such as cos(wa) cos(2wb), are not in the profile and are left out, so the share of a ReLU of
+    cos(wa) + cos(wb) stays below 1. Do not use it for small n, where a few multiples are most frequencies.
+
+    Args:
+        profile: `frequency_profile`.
+        frequency: The fundamental of each neuron, 1..n//2, or 0 for a dead one.
+        n: Operands on each side.
+        harmonics: The highest multiple counted; 1 counts the fundamental only.
+
+    Returns:
+        Shares in [0, 1]; each frequency counts once, and a multiple of n not at all. nan for a dead neuron.
+
+    Raises:
+        ValueError: The profile does not belong to n, a frequency is outside 0..n//2, there is not one for
+            each neuron, or harmonics is below 1.
+
+    Example:
+        >>> w = 2 * np.pi * 3 * np.arange(97) / 97
+        >>> profile = frequency_profile(np.maximum(np.cos(w[:, None] + w), 0)[None])
+        >>> [with_harmonics(profile, np.array([3]), n=97, harmonics=h).round(3).tolist() for h in (1, 2, 4)]
+        [[0.841], [0.992], [0.998]]
+    """
+    if n < 2 or profile.ndim != 2 or profile.shape[1] != n // 2:
         raise ValueError(
-            f"the activations have shape {acts.shape}; expected (neuron, n, n) with n of 2 or more"
+            f"the profile has shape {profile.shape}; expected (neuron, {n // 2}) for n={n} of 2 or more"
         )
-    n = acts.shape[1]
-    half = _squared(_transform(acts))
-    half[:, :, 1 : (n + 1) // 2] *= 2  # the columns whose opposite the half transform leaves out
-    k = np.arange(1, n // 2 + 1)
-    block = half[:, 0, k] + half[:, k, 0] + half[:, k, k]
-    mirrored = half[:, -k, 0] + half[:, -k, k]
-    mirrored[:, 2 * k == n] = 0  # Nyquist is its own opposite
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        share = (block + mirrored) / half.sum((1, 2))[:, None]
-    best = share.max(1)
-    frequency = np.where(np.isnan(best), 0, share.argmax(1) + 1)
-    return np.minimum(best, 1), frequency
+    if frequency.shape != profile.shape[:1]:
+        raise ValueError(
+            f"{frequency.shape} frequencies for {profile.shape[:1]} neurons; expected one for each"
+        )
+    if frequency.size and not 0 <= frequency.min() <= frequency.max() <= n // 2:
+        raise ValueError(
+            f"frequencies from {frequency.min()} to {frequency.max()}; expected 0 to n//2 = {n // 2}"
+        )
+    if harmonics < 1:
+        raise ValueError(f"harmonics={harmonics} counts no frequency; expected 1 or more")
+    share = np.where(_counted(n, harmonics)[frequency], profile, 0).sum(1)
+    share[frequency == 0] = np.nan
+    return np.minimum(share, 1)
+
+
+def frequency_clusters(
+    frequency: Int[np.ndarray, " neuron"], share: Float[np.ndarray, " neuron"], *, min_share: float = 0.85
+) -> dict[int, np.ndarray]:
+    """The neurons of each frequency that explains enough of them, as in arXiv 2301.05217.
+
+    Args:
+        frequency: The frequency of each neuron; 0, as of a dead one, is in no cluster.
+        share: How much of the neuron it explains; nan is not enough.
+        min_share: The least share, in [0, 1].
+
+    Returns:
+        Indices of neurons, ascending, by frequency, ascending; only frequencies that have any.
+
+    Raises:
+        ValueError: The lengths differ, or min_share is outside [0, 1].
+
+    Example:
+        >>> clusters = frequency_clusters(np.array([5, 2, 5, 2]), np.array([0.9, 0.95, 0.99, 0.1]))
+        >>> {k: neurons.tolist() for k, neurons in clusters.items()}
+        {2: [1], 5: [0, 2]}
+    """
+    if frequency.shape != share.shape:
+        raise ValueError(
+            f"{frequency.shape} frequencies for {share.shape} shares; expected one for each neuron"
+        )
+    if not 0 <= min_share <= 1:
+        raise ValueError(f"min_share={min_share} is no share; expected 0 to 1")
+    enough = (share >= min_share) & (frequency > 0)
+    return {int(k): np.flatnonzero(enough & (frequency == k)) for k in np.unique(frequency[enough])}
 
 
 def dead_fraction(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarray, " neuron"]:

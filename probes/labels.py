@@ -107,7 +107,7 @@ def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Label
     - dead: its strength is next to nothing;
     - generalizing: significantly periodic, one frequency explains at least `min_share` of it, and it
       significantly raises the true label where memory cannot help, by more than it serves memory. Or its weights
-      lie outside the ordering, and it does so;
+      lie outside the ordering, or no neuron's periodicity is known, and it does so;
     - memorizing: not periodic, and it significantly serves labels that the rule does not explain, by more than it
       serves the rule. A quiet, useless or merely aperiodic neuron is not memorising;
     - inconclusive: all others, with the reason.
@@ -136,7 +136,7 @@ def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Label
     memory = np.nan_to_num(facts.memory_effect)
     rule_wins = serves_rule & (facts.rule_effect > memory)
     memorizes = (memory_q <= criteria.alpha) & (memory > np.maximum(np.nan_to_num(facts.rule_effect), 0))
-    apart = facts.outside >= 0.5
+    apart = (facts.outside >= 0.5) | np.isnan(facts.p_value[~dead]).all()
     decisions = [
         dead,
         (periodic | apart) & rule_wins,

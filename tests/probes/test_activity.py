@@ -5,10 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.activity import dead_fraction, explained_by_one_frequency, grid_ipr, grid_power
+from probes.activity import (
+    dead_fraction,
+    explained_by_one_frequency,
+    explained_by_sum,
+    frequency_clusters,
+    frequency_profile,
+    grid_ipr,
+    grid_power,
+    with_harmonics,
+)
 from probes.spectrum import Convention
 
-SCORES = {"grid_ipr": grid_ipr, "explained": lambda acts: explained_by_one_frequency(acts)[0]}
+SCORES = {
+    "grid_ipr": grid_ipr,
+    "explained": lambda acts: explained_by_one_frequency(acts)[0],
+    "explained_by_sum": lambda acts: explained_by_sum(acts)[0],
+    "first_of_profile": lambda acts: frequency_profile(acts)[:, 0],
+}
 score = pytest.mark.parametrize("score", SCORES.values(), ids=SCORES)
 
 
@@ -17,25 +31,81 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(2, 1, shape)
 
 
-def projected_share(acts: np.ndarray, k: int) -> float:
-    """Share of the variance in the nine products of 1, cos and sin, by least squares."""
-    n = len(acts)
-    w = 2 * np.pi * k * np.arange(n) / n
-    basis = np.stack([np.ones(n), np.cos(w), np.sin(w)])
-    products = np.einsum("ia,jb->ijab", basis, basis).reshape(9, -1).T
+def share_in(basis: np.ndarray, acts: np.ndarray) -> float:
+    """Share of the variance in the span of the basis ``(element, left, right)``, by least squares."""
+    columns = basis.reshape(len(basis), -1).T
     y = acts.ravel() - acts.mean()
-    fitted = products @ np.linalg.lstsq(products, y, rcond=None)[0]
+    fitted = columns @ np.linalg.lstsq(columns, y, rcond=None)[0]
     return float(fitted @ fitted / (y @ y))
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 11])
-def test_explained_share_is_a_projection(n):
-    acts = noise(3, n, n, seed=n)
-    share, frequency = explained_by_one_frequency(acts)
-    for neuron in range(3):
-        shares = [projected_share(acts[neuron], k) for k in range(1, n // 2 + 1)]
-        assert share[neuron] == pytest.approx(max(shares))
-        assert frequency[neuron] == np.argmax(shares) + 1
+def products(n: int, k: int) -> np.ndarray:
+    """The nine products of 1, cos and sin of each operand."""
+    w = 2 * np.pi * k * np.arange(n) / n
+    waves = np.stack([np.ones(n), np.cos(w), np.sin(w)])
+    return np.einsum("ia,jb->ijab", waves, waves).reshape(9, n, n)
+
+
+def sum_waves(n: int, k: int) -> np.ndarray:
+    """cos and sin of the sum."""
+    w = 2 * np.pi * k * np.add.outer(np.arange(n), np.arange(n)) / n
+    return np.stack([np.cos(w), np.sin(w)])
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7, 8, 11, 12])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_explained_shares_are_projections(n, dtype):
+    acts = noise(3, n, n, seed=n).astype(dtype)
+    close = pytest.approx if dtype == np.float64 else lambda x: pytest.approx(x, rel=1e-4)
+    profile = frequency_profile(acts)
+    assert (profile.shape, profile.dtype) == ((3, n // 2), dtype)
+    for basis, found in (
+        (products, explained_by_one_frequency(acts)),
+        (sum_waves, explained_by_sum(acts)),
+    ):
+        for neuron, (share, frequency) in enumerate(zip(*found, strict=True)):
+            shares = [share_in(basis(n, k), acts[neuron].astype(np.float64)) for k in range(1, n // 2 + 1)]
+            assert share == close(max(shares))
+            assert frequency == np.argmax(shares) + 1
+            if basis is products:
+                assert profile[neuron].tolist() == close(shares)
+
+
+@pytest.mark.parametrize("n", [5, 6, 12])
+def test_profile_adds_up_but_for_products_of_two_frequencies(n):
+    w = 2 * np.pi * np.arange(n) / n
+    one, two = np.cos(w[:, None] - w + 0.3), np.sin(2 * w)[:, None] + 0 * w
+    mixed = np.cos(w)[:, None] * np.cos(2 * w)
+    variances = [x.var() for x in (one, two, mixed)]
+    for acts, known in ((one + two, 1), (one + two + mixed, sum(variances[:2]) / sum(variances))):
+        profile = frequency_profile(acts[None])[0]
+        assert profile.sum() == pytest.approx(known)
+        assert profile[0] / profile[1] == pytest.approx(variances[0] / variances[1])
+    assert (frequency_profile(noise(20, n, n)).sum(1) <= 1 + 1e-12).all()
+
+
+def test_sums_are_told_from_differences_and_products():
+    w = 2 * np.pi * 5 * np.arange(12) / 12
+    acts = np.stack(
+        [
+            np.sin(w[:, None] + w),
+            np.cos(w[:, None] - w),
+            np.outer(np.cos(w), np.cos(w)),
+            np.cos(w) + 0 * w[:, None],
+        ]
+    )
+    share, frequency = explained_by_sum(7 + acts)
+    np.testing.assert_allclose(share, [1, 0, 0.5, 0], atol=1e-12)
+    assert frequency[[0, 2]].tolist() == [5, 5]
+    np.testing.assert_allclose(explained_by_one_frequency(7 + acts)[0], 1)
+
+
+def test_nyquist_is_a_sum_and_a_difference():
+    signs = (-1.0) ** np.add.outer(np.arange(6), np.arange(6))
+    assert explained_by_sum(signs[None])[0].tolist() == [pytest.approx(1)]
+    assert explained_by_sum(signs[None])[1].tolist() == [3]
+    np.testing.assert_allclose(frequency_profile(signs[None]), [[0, 0, 1]], atol=1e-12)
+    np.testing.assert_allclose(frequency_profile(3 * np.ones((1, 2, 2)) - 2 * np.eye(2)), [[1]])
 
 
 @pytest.mark.parametrize("k", [1, 5, 6])
@@ -84,6 +154,7 @@ def test_dead_neurons_are_nan_and_leave_the_others_alone(score, dtype):
     assert np.isnan(values[2:]).all()
     np.testing.assert_array_equal(values[:2], alone)
     assert explained_by_one_frequency(acts)[1][2:].tolist() == [0, 0]
+    assert explained_by_sum(acts)[1][2:].tolist() == [0, 0]
 
 
 @score
@@ -95,6 +166,66 @@ def test_scores_ignore_scale_shift_and_rotation(score, scale, shift, steps):
     values = score(acts)
     assert ((values > 0) & (values <= 1)).all()
     np.testing.assert_allclose(score(scale * np.roll(acts, steps, (1, 2)) + shift), values, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 5, 6, 7, 12, 13])
+@pytest.mark.parametrize("harmonics", [1, 2, 3, 4, 30])
+def test_harmonics_are_counted_once_each(n, harmonics):
+    generator = np.random.default_rng(n)
+    profile = generator.dirichlet(np.ones(n // 2 + 1), 40)[:, :-1]
+    frequency = generator.integers(0, n // 2 + 1, 40)
+    profile[frequency == 0] = np.nan
+    share = with_harmonics(profile, frequency, n=n, harmonics=harmonics)
+    assert 0 < (frequency == 0).sum() < 40
+    for neuron, f in enumerate(frequency):
+        folded = {min(m * f % n, -m * f % n) for m in range(1, harmonics + 1)} - {0}
+        expected = sum(profile[neuron, k - 1] for k in folded) if f else np.nan
+        assert share[neuron] == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("k", [1, 31, 48])
+def test_even_harmonics_of_a_relu_belong_to_its_frequency(k):
+    w = 2 * np.pi * k * np.arange(97) / 97
+    profile = frequency_profile(np.maximum(np.cos(w[:, None] + w + 0.3), 0)[None])
+    # The Fourier series of the half-wave: variances 1/8 at k and (2 / (pi (4m^2 - 1)))^2 / 2 at 2mk.
+    parts = [1 / 8, *((2 / (np.pi * (4 * m * m - 1))) ** 2 / 2 for m in (1, 2))]
+    for harmonics, known in ((1, 1), (2, 2), (3, 2), (4, 3)):
+        share = with_harmonics(profile, np.array([k]), n=97, harmonics=harmonics)
+        assert share[0] == pytest.approx(sum(parts[:known]) / (1 / 4 - 1 / np.pi**2), abs=2e-3)
+
+
+def test_products_of_a_frequency_and_its_harmonic_are_left_out():
+    w = 2 * np.pi * 5 * np.arange(31) / 31
+    acts = np.maximum(np.cos(w)[:, None] + np.cos(w), 0)
+    power = np.abs(np.fft.fft2(acts - acts.mean())) ** 2
+    folded = np.minimum(np.arange(31), 31 - np.arange(31)).tolist()
+    inside = [
+        power[a, b]
+        for a in range(31)
+        for b in range(31)
+        if len({folded[a], folded[b]} - {0}) == 1
+        and max(folded[a], folded[b]) in (5, 10, 15, 11)  # 20 folds to 11
+    ]
+    share = with_harmonics(frequency_profile(acts[None]), np.array([5]), n=31)
+    assert share[0] == pytest.approx(sum(inside) / power.sum())
+    assert 0.99 < share[0] < 0.999
+
+
+def test_clusters_are_the_neurons_above_the_share():
+    generator = np.random.default_rng(3)
+    frequency, share = generator.integers(0, 5, 60), generator.random(60)
+    share[:5] = np.nan
+    frequency[10], share[10] = 2, 0.5
+    clusters = frequency_clusters(frequency, share, min_share=0.5)
+    expected: dict[int, list[int]] = {}
+    for neuron in range(60):
+        if frequency[neuron] > 0 and share[neuron] >= 0.5:
+            expected.setdefault(int(frequency[neuron]), []).append(neuron)
+    assert {k: neurons.tolist() for k, neurons in clusters.items()} == expected
+    assert list(clusters) == [1, 2, 3, 4]
+    assert 10 in clusters[2]
+    assert frequency_clusters(np.zeros(2, int), np.array([np.nan, 1.0]), min_share=0) == {}
+    assert list(frequency_clusters(np.array([1, 2]), np.array([0.84, 0.85]))) == [2]
 
 
 def test_diverged_neurons_are_nan_and_silent():
@@ -117,3 +248,31 @@ def test_wrong_grids_are_named():
         grid_power(noise(1, 0, 5))
     with pytest.raises(ValueError, match=r"shape \(1, 0, 5\)"):
         dead_fraction(noise(1, 0, 5))
+    for explained in (explained_by_one_frequency, explained_by_sum, frequency_profile):
+        with pytest.raises(ValueError, match=r"shape \(1, 1, 1\); expected \(neuron, n, n\) with n of 2"):
+            explained(noise(1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("profile", "frequency", "n", "harmonics", "message"),
+    [
+        (np.ones((2, 3)), [1, 1], 9, 4, r"shape \(2, 3\); expected \(neuron, 4\) for n=9"),
+        (np.ones((2, 0)), [0, 0], 1, 4, "n=1 of 2 or more"),
+        (np.ones((2, 4)), [1, 5], 9, 4, "from 1 to 5; expected 0 to n//2 = 4"),
+        (np.ones((2, 4)), [-1, 1], 9, 4, "from -1 to 1"),
+        (np.ones((2, 4)), [1, 1], 9, 0, "harmonics=0"),
+    ],
+)
+def test_wrong_harmonics_are_named(profile, frequency, n, harmonics, message):
+    with pytest.raises(ValueError, match=message):
+        with_harmonics(profile, np.array(frequency), n=n, harmonics=harmonics)
+
+
+def test_wrong_clusters_are_named():
+    for min_share in (-0.1, 1.5, np.nan):
+        with pytest.raises(ValueError, match=f"min_share={min_share}"):
+            frequency_clusters(np.array([1]), np.array([0.5]), min_share=min_share)
+    with pytest.raises((ValueError, TypeError), match="2"):  # a TypeError where shapes are type-checked
+        frequency_clusters(np.array([1, 2]), np.array([0.5]))
+    with pytest.raises((ValueError, TypeError), match="2"):  # a TypeError where shapes are type-checked
+        with_harmonics(np.ones((3, 2)), np.array([1, 2]), n=5)

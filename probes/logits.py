@@ -1,0 +1,347 @@
+"""How logits, and the matrices and gradients behind them, are made of waves in the sum of the operands.
+
+Grids are in the order of the task, in which the right answer of left i and right j is output (i + j) % n; n may
+be composite or even. Everything is computed in float64, whatever the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import scipy.fft
+from jaxtyping import Float, Int
+from scipy.special import logsumexp
+
+from probes.periodicity import gini
+from probes.spectrum import fourier, is_flat
+
+Logits = Float[np.ndarray, "left right output"]
+
+
+def _scale(n: int) -> np.ndarray:
+    """What turns the transform at 1..n//2 into coefficients along waves of norm 1."""
+    return np.sqrt(np.where(2 * np.arange(1, n // 2 + 1) == n, 1, 2) / n)
+
+
+def _components(matrix: np.ndarray) -> np.ndarray:
+    """Coefficients ``(freq, feature)`` along cosines (real part) and sines (minus the imaginary part)."""
+    if matrix.ndim != 2 or matrix.shape[0] < 2:
+        raise ValueError(f"the matrix has shape {matrix.shape}; expected (position, feature), 2 rows or more")
+    return fourier(matrix.T.astype(np.float64)).T * _scale(len(matrix))[:, None]
+
+
+def spectrum_norms(matrix: Float[np.ndarray, "position feature"]) -> Float[np.ndarray, " freq"]:
+    """The norm of the part of a matrix, such as an embedding, that each frequency along its positions makes up.
+
+    Returns:
+        Norms, 0 or more, of frequencies 1..n//2, cosine and sine and all features together. Their squares sum
+        to the squared norm of the matrix less its mean row (Parseval). All 0 if the rows are equal.
+
+    Raises:
+        ValueError: The matrix is not two-dimensional, or has fewer than 2 rows.
+
+    Example:
+        >>> w = 2 * np.pi * np.arange(8) / 8
+        >>> spectrum_norms(np.stack([3 * np.cos(w), 4 * np.sin(w), 5 + np.cos(4 * w)], axis=1)).round(6).tolist()
+        [10.0, 0.0, 0.0, 2.828427]
+    """
+    return np.linalg.norm(_components(matrix), axis=1)
+
+
+def spectrum_gini(matrix: Float[np.ndarray, "position feature"]) -> float:
+    """Gini coefficient of the norms of a matrix along each cosine and each sine (arXiv 2301.05217).
+
+    The constant is left out. It rises while a network groks: few frequencies of the embedding are left.
+
+    Returns:
+        A value in [0, 1 - 1/(n - 1)], 0 if all n - 1 norms are equal; nan if the rows are. It depends on n.
+
+    Raises:
+        ValueError: The matrix is not two-dimensional, or has fewer than 2 rows.
+
+    Example:
+        >>> w = 2 * np.pi * np.arange(5) / 5
+        >>> round(spectrum_gini(np.cos(w)[:, None]), 6), abs(round(spectrum_gini(np.eye(5)), 6))
+        (0.75, 0.0)
+    """
+    components = _components(matrix)
+    sines = np.linalg.norm(components.imag, axis=1)[: (len(matrix) - 1) // 2]  # Nyquist has none
+    return float(gini(np.concatenate([np.linalg.norm(components.real, axis=1), sines])))
+
+
+def key_frequencies(norms: Float[np.ndarray, " freq"], *, ratio: float = 0.1) -> tuple[int, ...]:
+    """The frequencies whose power, the norm squared, is at least a part of the strongest one's.
+
+    Noise has key frequencies as well: see with `sum_variance_explained` whether they explain the logits.
+
+    Args:
+        norms: `spectrum_norms` or `logit_profile`: frequencies 1, 2, ..
+        ratio: The part, in (0, 1].
+
+    Returns:
+        Frequencies, ascending; none if all norms are 0 or one is not finite.
+
+    Raises:
+        ValueError: The ratio is outside (0, 1].
+
+    Example:
+        >>> key_frequencies(np.array([0.0, 3.0, 0.9, 1.0]))
+        (2, 4)
+    """
+    if not 0 < ratio <= 1:
+        raise ValueError(f"ratio={ratio} is no part of the strongest power; expected above 0, at most 1")
+    strongest = norms.max(initial=0)
+    if not (strongest > 0 and np.isfinite(strongest)):
+        return ()
+    return tuple(int(k) for k in np.flatnonzero((norms / strongest) ** 2 >= ratio) + 1)
+
+
+def _grid(logits: np.ndarray, *, answers: bool) -> np.ndarray:
+    """The logits in float64, if they have one row for each pair of operands, and n outputs where needed."""
+    n = logits.shape[0] if logits.ndim == 3 else 0
+    if n < 2 or logits.shape != (n, n, n if answers else logits.shape[-1]):
+        expected = f"(n, n, {'n' if answers else 'output'}) with n of 2 or more, every pair of operands"
+        raise ValueError(f"the logits have shape {logits.shape}; expected {expected}")
+    return logits.astype(np.float64)
+
+
+def _columns(frequencies: Iterable[int], n: int) -> np.ndarray:
+    named = list(frequencies)
+    wrong = [k for k in named if k not in range(1, n // 2 + 1)]
+    if wrong:
+        raise ValueError(f"no frequencies {wrong}; expected whole numbers from 1 to n//2 = {n // 2}")
+    return np.unique(np.array(named, np.int64))
+
+
+def _by_sum(logits: np.ndarray) -> np.ndarray:
+    """The mean over all pairs with one sum, ``(sum, output)``."""
+    left = np.arange(len(logits))[:, None]
+    return logits[left, (np.arange(len(logits)) - left) % len(logits)].mean(0)
+
+
+def _centred(logits: np.ndarray) -> np.ndarray:
+    """The logits less the mean of each example and that of each output; exactly 0 if only rounding is left."""
+    values = _grid(logits, answers=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        centred = values - values.mean(2, keepdims=True)
+        centred -= centred.mean((0, 1))
+        if np.abs(centred).max() <= 8 * np.finfo(logits.dtype).eps * np.abs(values).max():
+            centred[:] = 0
+    return centred
+
+
+def _waves_of_the_answer(centred: np.ndarray) -> np.ndarray:
+    """Coefficients ``(freq,)`` along w(i+j-c): the cosine's is the real part, the sine's minus the imaginary."""
+    k = np.arange(1, len(centred) // 2 + 1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return scipy.fft.fft2(_by_sum(centred))[k, -k] * _scale(len(centred))
+
+
+def logit_profile(logits: Logits) -> Float[np.ndarray, " freq"]:
+    """The norm of the part of the logits along cos w(i+j-c) and sin w(i+j-c), for every frequency.
+
+    A network that adds has logits of cos w(i+j-c) at its key frequencies (arXiv 2301.05217), which
+    `key_frequencies` reads off the profile.
+
+    Returns:
+        Norms, 0 or more, of frequencies 1..n//2. Their squares sum to at most that of the logits' norm,
+        centred as in `sum_variance_explained`. All 0 if the examples do not differ but by a constant each.
+
+    Raises:
+        ValueError: The logits are not n x n x n with n of 2 or more.
+
+    Example:
+        >>> i, j, c = np.ogrid[:5, :5, :5]
+        >>> logits = 3 * np.cos(2 * np.pi * 2 * (i + j - c) / 5) + c
+        >>> logit_profile(logits).round(6).tolist()   # 3 * sqrt(125 / 2)
+        [0.0, 23.717082]
+    """
+    return np.abs(_waves_of_the_answer(_centred(logits)))
+
+
+def sum_variance_explained(logits: Logits, frequencies: Iterable[int]) -> float:
+    """The share of the variance of the logits in the span of cos w(i+j-c), w of the named frequencies.
+
+    The variance is what is left without each example's mean, which no loss sees, and each output's mean, a
+    bias. Sines do not count: a wave that peaks beside the right answer explains less.
+
+    Args:
+        logits: Of every pair of operands, in the order of the task.
+        frequencies: From 1 to n//2. One named twice counts once.
+
+    Returns:
+        A share in [0, 1]; nan if the logits have no such variance, or are not finite.
+
+    Raises:
+        ValueError: The logits are not n x n x n with n of 2 or more, or a frequency is out of range.
+
+    Example:
+        >>> i, j, c = np.ogrid[:7, :7, :7]
+        >>> logits = 2 * np.cos(2 * np.pi * (i + j - c) / 7) + np.cos(2 * np.pi * 3 * (i + j - c) / 7) + i
+        >>> [round(sum_variance_explained(logits, ks), 6) for ks in ([1], [1, 3])]
+        [0.8, 1.0]
+    """
+    centred = _centred(logits)
+    columns = _columns(frequencies, len(centred)) - 1
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = (centred**2).sum()
+        if not (total > 0 and np.isfinite(total)):
+            return float("nan")
+        return float(np.minimum((_waves_of_the_answer(centred).real[columns] ** 2).sum() / total, 1))
+
+
+def _waves(values: np.ndarray, frequencies: Iterable[int]) -> np.ndarray:
+    """The part of each output along cos w(i+j) and sin w(i+j) of the frequencies."""
+    n, columns = len(values), _columns(frequencies, len(values))
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = _by_sum(values)
+        transformed = scipy.fft.rfft(means - means.mean(0), axis=0)
+    kept = np.zeros_like(transformed)
+    kept[columns] = transformed[columns]
+    return scipy.fft.irfft(kept, n, axis=0)[np.add.outer(np.arange(n), np.arange(n)) % n]
+
+
+def restricted(logits: Logits, frequencies: Iterable[int]) -> Logits:
+    """The logits with nothing but each output's mean and its waves in the sum at the named frequencies.
+
+    Their loss, the restricted loss of arXiv 2301.05217, is that of the rule alone. `excluded` is the counterpart.
+
+    Args:
+        logits: Of every pair of operands, in the order of the task; any outputs.
+        frequencies: From 1 to n//2, such as `key_frequencies`.
+
+    Returns:
+        Logits in float64. Together with those of `excluded`, less each output's mean, they are the logits.
+
+    Raises:
+        ValueError: There are not n x n pairs with n of 2 or more, or a frequency is out of range.
+
+    Example:
+        >>> i, j, c = np.ogrid[:5, :5, :5]
+        >>> rule = np.cos(2 * np.pi * 2 * (i + j - c) / 5)
+        >>> bool(np.allclose(restricted(rule + np.cos(2 * np.pi * i / 5) + c, [2]), rule + c))
+        True
+    """
+    values = _grid(logits, answers=False)
+    return values.mean((0, 1)) + _waves(values, frequencies)
+
+
+def excluded(logits: Logits, frequencies: Iterable[int]) -> Logits:
+    """The logits without each output's waves in the sum at the named frequencies.
+
+    Their loss on training examples, the excluded loss of arXiv 2301.05217, rises as the rule replaces memory.
+
+    Args:
+        logits: Of every pair of operands, in the order of the task; any outputs.
+        frequencies: From 1 to n//2, such as `key_frequencies`.
+
+    Returns:
+        Logits in float64; each output keeps its mean.
+
+    Raises:
+        ValueError: There are not n x n pairs with n of 2 or more, or a frequency is out of range.
+
+    Example:
+        >>> i, j, c = np.ogrid[:5, :5, :5]
+        >>> rule = np.cos(2 * np.pi * 2 * (i + j - c) / 5)
+        >>> bool(np.allclose(excluded(rule + np.cos(2 * np.pi * i / 5) + c, [2]), np.cos(2 * np.pi * i / 5) + c))
+        True
+    """
+    values = _grid(logits, answers=False)
+    return values - _waves(values, frequencies)
+
+
+def distance_irrelevance(correct: Float[np.ndarray, "left right"]) -> float:
+    """How little the logit of the right answer depends on the distance of the operands (arXiv 2306.17844).
+
+    The mean over distances d of the standard deviation over pairs with i - j = d modulo n, over that of all
+    pairs. A Pizza network's logit of the right answer goes with |cos(w(i - j)/2)|, so that pairs of one
+    distance are served alike: low. A Clock network serves every distance alike: high, near 1.
+
+    Returns:
+        A value in [0, 1], from population standard deviations; nan if the logits are constant or not finite.
+
+    Raises:
+        ValueError: There are not n x n pairs with n of 2 or more.
+
+    Example:
+        >>> w = 2 * np.pi * np.arange(7) / 7
+        >>> pizza, clock = (np.cos(w[:, None] + sign * w) for sign in (-1, 1))
+        >>> round(distance_irrelevance(pizza), 6), round(distance_irrelevance(clock), 6)
+        (0.0, 1.0)
+    """
+    if correct.ndim != 2 or correct.shape[0] != correct.shape[1] or len(correct) < 2:
+        raise ValueError(f"the logits have shape {correct.shape}; expected (n, n) with n of 2 or more")
+    if is_flat(correct.ravel()) or not np.isfinite(correct).all():
+        return float("nan")
+    left = np.arange(len(correct))[:, None]
+    by_distance = correct.astype(np.float64)[left, (left - left.T) % len(correct)]
+    return float(np.minimum(by_distance.std(0).mean() / by_distance.std(), 1))
+
+
+def gradient_symmetricity(
+    left: Float[np.ndarray, "sample feature"], right: Float[np.ndarray, "sample feature"]
+) -> float:
+    """How alike a logit's gradients with respect to the embeddings of its two operands are (arXiv 2306.17844).
+
+    A Pizza network adds the embeddings up first, so the gradients are equal: near 1. A Clock network
+    multiplies them, and each gradient depends on the other operand: lower.
+
+    Args:
+        left: The gradient of one logit with respect to the left embedding; a sample is a pair and an output.
+        right: The same for the right embedding.
+
+    Returns:
+        The mean cosine similarity, in [-1, 1]. Samples in which a gradient is zero are left out; nan if
+        none is left, or a gradient is not finite.
+
+    Raises:
+        ValueError: The shapes differ, or are not two-dimensional with a feature or more.
+
+    Example:
+        >>> gradient_symmetricity(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[3.0, 0.0], [1.0, 0.0]]))
+        0.5
+    """
+    if left.shape != right.shape or left.ndim != 2 or left.shape[1] < 1:
+        raise ValueError(f"gradients of shapes {left.shape}, {right.shape}; expected (sample, feature) twice")
+    sizes = [np.abs(g).max(1, keepdims=True) for g in (left, right)]
+    live = ((sizes[0] != 0) & (sizes[1] != 0))[:, 0]
+    if not live.any():
+        return float("nan")
+    with np.errstate(invalid="ignore"):
+        a, b = (g[live].astype(np.float64) / s[live] for g, s in zip((left, right), sizes, strict=True))
+        cosines = (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+    return float(np.clip(cosines, -1, 1).mean())
+
+
+def cross_entropy(
+    logits: Float[np.ndarray, "example output"], labels: Int[np.ndarray, " example"]
+) -> Float[np.ndarray, " example"]:
+    """Minus the logarithm of the probability of each example's label, in nats.
+
+    Exact for tiny losses too: a right answer far ahead has a loss of e^-lead, not 0.
+
+    Args:
+        logits: One row for each example; a grid is reshaped to ``(-1, output)`` first.
+        labels: From 0 to the number of outputs less 1.
+
+    Returns:
+        Losses in float64, 0 or more.
+
+    Raises:
+        ValueError: There is not one label for each example, or a label is no output.
+
+    Example:
+        >>> cross_entropy(np.array([[0.0, 0.0], [60.0, 0.0]]), np.array([1, 0])).tolist()
+        [0.6931471805599453, 8.75651076269652e-27]
+    """
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(f"{labels.shape} labels for logits of shape {logits.shape}; expected one a row")
+    if labels.size and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()}; expected 0 to {logits.shape[1] - 1}")
+    ahead, example = logits.astype(np.float64), np.arange(len(labels))
+    with np.errstate(invalid="ignore"):
+        ahead -= ahead[example, labels][:, None]
+        ahead[example, labels] = -np.inf
+        return np.logaddexp(0, logsumexp(ahead, axis=1))
