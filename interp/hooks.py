@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, near_matches
-from interp.models import HookedModel
+from interp.models import HookedModel, split_position
+from interp.models.protocol import select_position
 
 Names = str | Sequence[str] | Callable[[str], bool]
 
@@ -21,7 +22,7 @@ def resolve(model: HookedModel, names: Names) -> list[str]:
 
     Args:
         model: A hooked model.
-        names: A name, several, or a predicate on names.
+        names: A name, several, or a predicate on names. A name may end in ``@N``: position N of the activation.
 
     Raises:
         HookNameError: A name does not exist, or nothing matches.
@@ -39,8 +40,9 @@ def resolve(model: HookedModel, names: Names) -> list[str]:
         return found
     wanted = [names] if isinstance(names, str) else list(names)
     for name in wanted:
-        if name not in known:
-            raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, known)}")
+        hook, _ = split_position(name)
+        if hook not in known:
+            raise HookNameError(f"the model has no hook {hook!r}; {near_matches(hook, known)}")
     if not wanted:
         raise HookNameError(f"no hook was named; the model has {', '.join(known)}")
     return wanted
@@ -58,22 +60,31 @@ def hooked(
 
     Args:
         model: A hooked model.
-        changes: For each hook name a function of the activation; returning None leaves it as it is.
+        changes: For each hook name a function of the activation; returning None leaves it as it is. With ``@N`` at
+            the name's end it is given, and changes, the activation at position N.
 
     Raises:
         HookNameError: A name does not exist.
     """
 
     def call(
-        change: Callable[[Tensor], Tensor | None], _module: nn.Module, _args: Any, output: Tensor
+        change: Callable[[Tensor], Tensor | None], name: str, _module: nn.Module, _args: Any, output: Tensor
     ) -> Any:
-        return change(output)
+        _, position = split_position(name)
+        if position is None:
+            return change(output)
+        changed = change(select_position(output, position, name))
+        if changed is None:
+            return None
+        output = output.clone()
+        output[:, position] = changed
+        return output
 
     resolve(model, list(changes))
     with ExitStack() as stack:
         for name, change in changes.items():
-            handle = model.hook_dict[name].register_forward_hook(partial(call, change))
-            stack.callback(handle.remove)
+            hook = model.hook_dict[split_position(name)[0]]
+            stack.callback(hook.register_forward_hook(partial(call, change, name)).remove)
         yield model
 
 

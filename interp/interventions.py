@@ -15,7 +15,7 @@ from torch import Tensor
 
 from interp.errors import InterventionError
 from interp.hooks import capture, hooked
-from interp.models import HookedModel, neuron_site
+from interp.models import HookedModel, neuron_site, split_position
 
 Change = Callable[[Tensor], Tensor]
 
@@ -114,7 +114,6 @@ class Resample:
 
     def start(self) -> Change:
         generator = torch.Generator().manual_seed(self.seed)
-
         if not len(self.activations):
             raise InterventionError("resample ablation has no examples to draw from")
 
@@ -138,9 +137,9 @@ class Edit:
     """An intervention and where it acts.
 
     Attributes:
-        hook: The hook point whose last axis is the neurons.
-        neurons: Indices on that axis.
-        intervention: What is done to them.
+        hook: A site, or a hook point whose last axis is the neurons; with ``@N`` at its end, position N only.
+        neurons: Indices of neurons.
+        intervention: What is done to them, given ``(…, neuron)`` whatever the layout at the hook point.
     """
 
     hook: str
@@ -180,7 +179,7 @@ def neuron_indices(neurons: Any, width: int) -> np.ndarray:
 
 
 def make_intervention(
-    mode: str, activations: Float[Tensor, "example neuron"] | None, *, seed: int = 0
+    mode: str, activations: Float[Tensor, "example *axes neuron"] | None, *, seed: int = 0
 ) -> Intervention:
     """An intervention from its name.
 
@@ -229,10 +228,10 @@ def edit_from_mode(
     chosen = neuron_indices(neurons, place.width)
     activations = None
     if reference is not None and mode in ("mean", "resample"):
-        inputs = (
-            reference if isinstance(reference, Tensor) else getattr(reference, "dataset", reference).inputs
-        )
-        activations = capture(model, inputs, place.hook)[place.hook][..., torch.as_tensor(chosen)]
+        examples = getattr(reference, "dataset", reference)
+        inputs = examples if isinstance(examples, Tensor) else examples.inputs
+        captured = capture(model, inputs, place.hook)[place.hook].movedim(place.axis, -1)
+        activations = captured[..., torch.as_tensor(chosen)]
     return Edit(place.hook, chosen, make_intervention(mode, activations, seed=seed))
 
 
@@ -246,18 +245,20 @@ def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
 
     def combined(own: Sequence[Edit]) -> Change:
         started = [(edit, edit.intervention.start()) for edit in own]
+        axis = axes.get(split_position(own[0].hook)[0], -1)
 
         def change(activations: Tensor) -> Tensor:
             changed = activations.clone()
+            neurons_last = changed.movedim(axis, -1)  # a view into `changed`
             for edit, apply in started:
-                chosen = torch.as_tensor(
-                    neuron_indices(edit.neurons, changed.shape[-1]), device=changed.device
-                )
-                changed[..., chosen] = apply(changed[..., chosen])
+                indices = neuron_indices(edit.neurons, neurons_last.shape[-1])
+                own_rows = (..., torch.as_tensor(indices, device=changed.device))
+                neurons_last[own_rows] = apply(neurons_last[own_rows])
             return changed
 
         return change
 
+    axes = {site.hook: site.axis for site in model.neuron_sites()}
     hooks = dict.fromkeys(edit.hook for edit in edits)
     with hooked(model, {hook: combined([e for e in edits if e.hook == hook]) for hook in hooks}):
         yield model
@@ -312,12 +313,17 @@ def bake(model: HookedModel, *edits: Edit) -> HookedModel:
     The original is left unchanged.
 
     Raises:
-        InterventionError: An edit is not the same scale and shift for every input (resample, clamp, row-wise patch).
+        InterventionError: An edit is not the same scale and shift for every input (resample, clamp, row-wise patch), or
+            acts at one position only.
     """
     like = next(iter(model.parameters())).detach()
     composed: dict[str, tuple[Tensor, Tensor]] = {}
     for edit in edits or [Edit(neuron_site(model).hook, np.array([], dtype=np.int64), Zero())]:
         width = neuron_site(model, edit.hook).width
+        if "@" in edit.hook:
+            raise InterventionError(
+                f"the edit at {edit.hook!r} acts at one position; weights act at every position, so it cannot be saved"
+            )
         scale, shift = composed.setdefault(edit.hook, (like.new_ones(width), like.new_zeros(width)))
         chosen = neuron_indices(edit.neurons, width)
         factor, offset = _coefficients(edit.intervention, len(chosen), like)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interp.data import Ordering, Task
 from interp.hooks import capture
-from interp.models import HookedModel, NeuronSite
+from interp.models import HookedModel, NeuronSite, Prefix
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +45,15 @@ def neuron_arrays(
 
     Example:
         >>> from interp.data import ModularTask
-        >>> from interp.models import analytic_mlp, neuron_site
+        >>> from interp.models import analytic_mlp
         >>> model, task = analytic_mlp("multiply", p=13), ModularTask("multiply", p=13)
         >>> site = neuron_site(model)
         >>> acts = capture(model, task.dataset.inputs, site.hook)[site.hook]
         >>> [v.shape for v in neuron_arrays(site, acts, task.ordering).vectors]
         [(200, 12), (200, 12), (200, 12)]
     """
-    inputs = [_array(vector) for vector in site.input_vectors]
-    output = [] if site.readout is None else [_array(site.readout)]
+    inputs = [as_array(vector) for vector in site.input_vectors]
+    output = [] if site.readout is None else [as_array(site.readout)]
     raw, vectors = inputs + output, inputs + output
     if ordering is not None and len(inputs) in (0, 2):
         orders = ([ordering.left, ordering.right] if inputs else []) + ([ordering.output] if output else [])
@@ -72,10 +72,24 @@ def neuron_arrays(
     return NeuronArrays(tuple(vectors), distinct, np.clip(outside, 0.0, 1.0), strength)
 
 
-def _array(x: Tensor) -> np.ndarray:
+def as_array(x: Tensor) -> np.ndarray:
     """A tensor as an array; half precisions, which numpy knows in part, as float32."""
     x = x.detach().cpu()
     return (x.float() if x.dtype in (torch.bfloat16, torch.float16) else x).numpy()
+
+
+def scored_activations(prefix: Prefix, site: NeuronSite) -> Float[Tensor, "example neuron"]:
+    """One number for each example and neuron: at the site's position, else the mean over all axes between."""
+    position = site.position if prefix.has_positions else None
+    return _one_each(prefix.activations, position)
+
+
+def _one_each(
+    activations: Float[Tensor, "example *axes neuron"], position: int | None
+) -> Float[Tensor, "example neuron"]:
+    if position is not None:
+        activations = activations[:, position]
+    return activations if activations.ndim == 2 else activations.flatten(1, -2).mean(1)
 
 
 def activation_grid(
@@ -86,13 +100,15 @@ def activation_grid(
     Args:
         model: A hooked model with two input positions.
         task: Gives the pairs and the ordering (natural order if it has none).
-        hook: Hook name of the neurons.
+        hook: Hook name of the neurons; of a site with positions, its own is read, elsewhere their mean.
         neurons: Which of them; all if None.
 
     Returns:
         One grid a neuron; NaN for pairs that the operation does not allow.
     """
-    activations = capture(model, task.dataset.inputs, hook)[hook]
+    site = {site.hook: site for site in model.neuron_sites()}.get(hook, NeuronSite(hook, 0))
+    captured = capture(model, task.dataset.inputs, hook)[hook].movedim(site.axis, -1)
+    activations = _one_each(captured, site.position)
     return on_grid(activations if neurons is None else activations[:, torch.as_tensor(neurons)], task)
 
 
@@ -100,9 +116,16 @@ def on_grid(
     activations: Float[Tensor, "example neuron"], task: Task
 ) -> Float[np.ndarray, "neuron left right"]:
     """Activations that were measured on every example, laid out as in `activation_grid`."""
-    data, ordering, chosen = task.dataset, task.ordering, _array(activations)
-    p = int(data.inputs.max()) + 1
-    grid = np.full((chosen.shape[1], p, p), np.nan, dtype=chosen.dtype)
-    left, right = data.inputs.cpu().numpy().T
-    grid[:, left, right] = chosen.T
+    inputs = task.dataset.inputs.cpu()
+    p = int(inputs.max()) + 1
+    full = activations.new_full((p * p, activations.shape[1]), float("nan"))
+    full[(inputs[:, 0] * p + inputs[:, 1]).to(full.device)] = activations
+    return grid_of(full, p, task.ordering)
+
+
+def grid_of(
+    activations: Float[Tensor, "pair neuron"], p: int, ordering: Ordering | None
+) -> Float[np.ndarray, "neuron left right"]:
+    """Activations of all p² pairs in row-major order, as grids in the given order (natural if None)."""
+    grid = as_array(activations).T.reshape(-1, p, p)
     return grid if ordering is None else grid[:, ordering.left[:, None], ordering.right[None, :]]

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from interp.errors import ConfigError
+from interp.models.protocol import check_tokens
 
 
 class _Square(torch.autograd.Function):
@@ -74,18 +74,8 @@ class TokenInput(nn.Module):
         )
 
     def forward(self, inputs: Int[Tensor, "example token"]) -> Float[Tensor, "example neuron"]:
-        if inputs.shape[-1] != len(self.offsets):
-            raise ConfigError(
-                f"the inputs have {inputs.shape[-1]} tokens an example; the network reads {len(self.offsets)}"
-            )
-        if len(inputs) and (
-            inputs.device.type == "cpu" or not self.training
-        ):  # training never waits for a GPU
-            low, high = (int(extreme) for extreme in torch.aminmax(inputs))
-            if low < 0 or high >= self.W_E.shape[1]:
-                raise ConfigError(
-                    f"the inputs have tokens {low} to {high}; the network knows {self.W_E.shape[1]}, from 0"
-                )
+        if inputs.device.type == "cpu" or not self.training:  # training never waits for a GPU
+            check_tokens(inputs, self.W_E.shape[1], len(self.offsets))
         total = F.embedding_bag(inputs + self.offsets, self.W_E.flatten(0, 1), mode="sum")
         return total if self.b_E is None else total + self.b_E
 

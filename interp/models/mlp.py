@@ -14,7 +14,7 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.errors import CheckpointError, ConfigError, HookNameError, choose, near_matches
 from interp.models.layers import ACTIVATIONS, Linear, SeededDropout, TokenInput
-from interp.models.protocol import NeuronSite
+from interp.models.protocol import NeuronSite, Prefix
 
 NORMS = ("none", "batch", "layer")
 MAX_PARAMETERS = 2_000_000_000
@@ -202,14 +202,23 @@ class HookedMLP(HookedRootModule):
             for layer in range(len(self.blocks))
         )
 
-    def run_from(
-        self, hook: str, activations: Float[Tensor, "example neuron"]
-    ) -> Float[Tensor, "example output"]:
-        """Logits if the neurons at `hook` had these activations."""
-        x = activations
-        for block in self.layers[self._layer_of(hook) + 1 :]:
-            x = block(x)
-        return self.unembed(x)
+    def prefix(self, hook: str, inputs: Int[Tensor, "example token"]) -> Prefix:
+        """The forward pass up to the neurons at `hook`, and the layers after them."""
+        layer = self._layer_of(hook)
+        reader, following = self._reader_of(layer), self.layers[layer + 1 :]
+        _, cache = self.run_with_cache(inputs, names_filter=hook)
+
+        def after(pre: Tensor) -> Tensor:
+            if not following:
+                return pre
+            x = following[0].mlp(pre)
+            for block in following[1:]:
+                x = block(x)
+            return self.unembed(x)
+
+        activations, weight = cache[hook], reader.weight
+        bias = weight.new_zeros(weight.shape[1]) if reader.bias is None else reader.bias
+        return Prefix(activations, after, weight, bias.expand(len(activations), -1))
 
     @torch.no_grad()
     def absorb(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from interp.errors import HookNameError, near_matches
+from interp.errors import ConfigError, HookNameError, near_matches
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,27 +19,86 @@ class NeuronSite:
     """Where a model's neurons can be read and changed, and the weights around them.
 
     Attributes:
-        hook: Name of the hook point whose last axis is the neurons, for example ``blocks.0.mlp.hook_post``.
+        hook: Name of the hook point, for example ``blocks.0.mlp.hook_post``; with ``@N`` at its end the neurons at
+            position N only.
         width: How many neurons there are.
         input_vectors: For neurons fed directly by tokens, one ``(neuron, token value)`` matrix for each input
             position; otherwise empty.
         readout: Matrix ``(neuron, output)`` if all that follows the neurons is linear (the logits are
             ``activations @ readout`` plus a constant); otherwise None.
+        axis: Which axis of the activation counts the neurons, from its end: -1, or another one for channels of
+            images and attention heads.
+        position: Where the activation has positions as its second axis: the one that scores are taken from, usually
+            the one that the answer is read at. None: there are none, or scores are taken from their mean.
     """
 
     hook: str
     width: int
     input_vectors: tuple[Float[Tensor, "neuron token"], ...] = ()
     readout: Float[Tensor, "neuron output"] | None = None
+    axis: int = -1
+    position: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix:
+    """A forward pass up to one site, and how it goes on from there.
+
+    If the neurons are first of all read by a matrix, the rest is ``after(offset + activations @ writes)``, so that a
+    few changed neurons cost a few rows of it; else it is ``after(activations)``.
+
+    Attributes:
+        activations: ``(example, …, neuron)``: neurons last, whatever the layout at the hook point.
+        after: The rest of the network, for any subset of examples, with the same rows of `carried`.
+        writes: The matrix that reads the neurons, ``(neuron, stream)``.
+        offset: What is added to its result, ``(example, …, stream)``.
+        carried: What else `after` needs, a row for each example.
+        has_positions: Whether the second axis of `activations` is the token position.
+    """
+
+    activations: Float[Tensor, "example *axes neuron"]
+    after: Callable[..., Float[Tensor, "example output"]]
+    writes: Float[Tensor, "neuron stream"] | None = None
+    offset: Float[Tensor, "example *axes stream"] | None = None
+    carried: tuple[Tensor, ...] = ()
+    has_positions: bool = False
+
+    @cached_property
+    def stream(self) -> Tensor:
+        """What the rest of the network reads, unchanged."""
+        if self.writes is None or self.offset is None:
+            return self.activations
+        return self.offset + self.activations @ self.writes
+
+    def logits(
+        self, activations: Tensor | None = None, rows: Tensor | None = None
+    ) -> Float[Tensor, "example output"]:
+        """Logits of some examples (all if None) if their neurons had other activations."""
+        chosen = slice(None) if rows is None else rows
+        if activations is None:
+            stream = self.stream[chosen]
+        elif self.writes is None or self.offset is None:
+            stream = activations
+        else:
+            stream = self.offset[chosen] + activations @ self.writes
+        return self.after(stream, *(kept[chosen] for kept in self.carried))
+
+    def logits_shifted(self, neurons: Tensor, shift: Tensor, rows: Tensor) -> Float[Tensor, "example output"]:
+        """Logits of some examples if `shift` ``(row, …, chosen neuron)`` were added to a few of their neurons."""
+        if self.writes is None:
+            stream = self.stream[rows]
+            stream[..., neurons] += shift
+        else:
+            stream = self.stream[rows] + shift @ self.writes[neurons]
+        return self.after(stream, *(kept[rows] for kept in self.carried))
 
 
 @runtime_checkable
 class HookedModel(Protocol):
-    """A network from token numbers ``(example, token)`` to logits ``(example, output)`` with hook points.
+    """A network from inputs ``(example, …)`` to logits ``(example, output)`` with hook points.
 
-    `run_with_hooks` and `run_with_cache` are TransformerLens'. `run_from` continues a forward pass from
-    neurons' activations. `absorb` changes neurons for good: in a copy, what reads the neurons at `hook` reads
-    ``activations * scale + shift`` instead.
+    `run_with_hooks` and `run_with_cache` are TransformerLens'. `prefix` runs the network up to a site. `absorb`
+    changes neurons for good: in a copy, what reads the neurons at `hook` reads ``activations * scale + shift`` instead.
     """
 
     @property
@@ -59,17 +120,36 @@ class HookedModel(Protocol):
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]: ...
 
-    def run_from(
-        self, hook: str, activations: Float[Tensor, "example neuron"]
-    ) -> Float[Tensor, "example output"]: ...
+    def prefix(self, hook: str, inputs: Tensor) -> Prefix: ...
 
     def absorb(
         self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
     ) -> HookedModel: ...
 
 
+def split_position(name: str) -> tuple[str, int | None]:
+    """A hook name without the position that it may end in, and that position.
+
+    Example:
+        >>> split_position("blocks.0.mlp.hook_post@2"), split_position("blocks.0.mlp.hook_post")
+        (('blocks.0.mlp.hook_post', 2), ('blocks.0.mlp.hook_post', None))
+    """
+    hook, mark, position = name.rpartition("@")
+    if not mark:
+        return name, None
+    if not position.isdecimal():
+        raise HookNameError(
+            f"{name!r} does not end in a position; write a number from 0 after '@', such as {hook}@0"
+        )
+    return hook, int(position)
+
+
 def neuron_site(model: HookedModel, hook: str | None = None) -> NeuronSite:
     """The model's site of that name, or its last one, whose neurons the output reads.
+
+    Args:
+        model: A hooked model.
+        hook: Name of a site; with ``@N`` at its end, its neurons at position N only.
 
     Raises:
         HookNameError: The model has no neurons at `hook`.
@@ -77,6 +157,68 @@ def neuron_site(model: HookedModel, hook: str | None = None) -> NeuronSite:
     sites = {site.hook: site for site in model.neuron_sites()}
     if hook is None:
         return list(sites.values())[-1]
-    if hook not in sites:
-        raise HookNameError(f"there are no neurons at {hook!r}; {near_matches(hook, sites)}")
-    return sites[hook]
+    name, position = split_position(hook)
+    if name not in sites:
+        raise HookNameError(f"there are no neurons at {name!r}; {near_matches(name, sites)}")
+    site = sites[name]
+    if position is None:
+        return site
+    if site.position is None:
+        raise HookNameError(f"the neurons at {name!r} have no positions; leave out '@{position}'")
+    same = position == site.position
+    return replace(site, hook=hook, readout=site.readout if same else None, position=None)
+
+
+def prefix_at(model: HookedModel, hook: str, inputs: Tensor) -> Prefix:
+    """The forward pass up to a site, which may be a single position of one (``…hook_post@N``).
+
+    Raises:
+        HookNameError: The model has no neurons at `hook`, or they have no such position.
+    """
+    name, position = split_position(hook)
+    whole = model.prefix(name, inputs)
+    if position is None:
+        return whole
+    if position == neuron_site(model, name).position and not whole.has_positions:
+        return whole
+    if not whole.has_positions:  # only the position that the answer is read at matters from here on
+        _, cache = model.run_with_cache(inputs, names_filter=name)
+        axis = neuron_site(model, name).axis
+        activations = select_position(cache[name], position, name).movedim(axis, -1)
+        return Prefix(activations, lambda _, logits: logits, carried=(whole.logits(),))
+
+    def after(activations: Tensor, full: Tensor, *carried: Tensor) -> Tensor:
+        changed = full.clone()
+        changed[:, position] = activations
+        stream = changed
+        if whole.writes is not None:
+            stream, carried = carried[0] + changed @ whole.writes, carried[1:]
+        return whole.after(stream, *carried)
+
+    offset = () if whole.offset is None else (whole.offset,)
+    activations = select_position(whole.activations, position, name)
+    return Prefix(activations, after, carried=(whole.activations, *offset, *whole.carried))
+
+
+def select_position(activation: Tensor, position: int, name: str) -> Tensor:
+    """The activation at one position of its second axis.
+
+    Raises:
+        HookNameError: There is no such position.
+    """
+    if activation.ndim < 3 or position >= activation.shape[1]:
+        places = activation.shape[1] if activation.ndim > 2 else 0
+        raise HookNameError(f"{name!r} has {places} positions, from 0; there is no position {position}")
+    return activation[:, position]
+
+
+def check_tokens(tokens: Int[Tensor, "example position"], vocab: int, n_positions: int) -> None:
+    """Raise a `ConfigError` unless there are `n_positions` tokens an example, each from 0 to ``vocab - 1``."""
+    if tokens.shape[-1] != n_positions:
+        raise ConfigError(
+            f"the inputs have {tokens.shape[-1]} tokens an example; the network reads {n_positions}"
+        )
+    if len(tokens):
+        low, high = (int(extreme) for extreme in torch.aminmax(tokens))
+        if low < 0 or high >= vocab:
+            raise ConfigError(f"the inputs have tokens {low} to {high}; the network knows {vocab}, from 0")

@@ -70,7 +70,8 @@ def test_interventions_equal_their_definition(mlp, pairs, kind):
     np.testing.assert_array_equal(read(mlp, pairs, POST, edit), read(mlp, pairs, POST, edit))
     with intervene(mlp, edit):
         logits = mlp(pairs)
-    torch.testing.assert_close(logits, mlp.run_from(POST, torch.tensor(expected, dtype=torch.float32)))
+    activations = torch.tensor(expected, dtype=torch.float32)
+    torch.testing.assert_close(logits, mlp.prefix(POST, pairs).logits(activations))
     np.testing.assert_array_equal(capture(mlp, pairs, POST)[POST], plain.astype(np.float32))
 
 
@@ -279,9 +280,10 @@ def test_the_site_is_the_tables_or_the_last_or_the_one_named(mlp, pairs):
 def test_mean_ablation_measures_the_reference(mlp, pairs, hook, reference):
     acts = capture(mlp, TASK.dataset.inputs, hook)[hook]
     acts[:, CHOSEN] = acts[:, CHOSEN].mean(0)
+    expected = mlp.prefix(hook, pairs).logits(acts)
     mlp.train()
     with ablate(mlp, CHOSEN, "mean", site=hook, reference=reference):
-        torch.testing.assert_close(mlp(pairs), mlp.run_from(hook, acts))
+        torch.testing.assert_close(mlp(pairs), expected)
     assert mlp.training
 
 

@@ -236,13 +236,10 @@ def test_inputs_that_the_network_does_not_know_are_refused(inputs, case):
         model(torch.tensor(inputs))
 
 
-def test_run_from_continues_a_forward_pass(any_mlp, pairs):
-    logits, cache = any_mlp.run_with_cache(pairs)
-    for site in any_mlp.neuron_sites():
-        torch.testing.assert_close(any_mlp.run_from(site.hook, cache[site.hook]), logits)
+def test_sites_that_do_not_exist_are_refused(any_mlp, pairs):
     for hook in (PRE, "blocks.2.mlp.hook_post", "nothing"):
         with pytest.raises(HookNameError, match=f"there are no neurons at '{hook}'"):
-            any_mlp.run_from(hook, cache[POST])
+            any_mlp.prefix(hook, pairs)
     with pytest.raises(HookNameError, match=r"did you mean 'blocks.0.mlp.hook_post'"):
         any_mlp.absorb("blocks.0.mlp.hook_pots", torch.ones(6), torch.zeros(6))
 

@@ -1,0 +1,322 @@
+"""A small transformer that TransformerLens runs: `TransformerBridge`, held by a model with our hook points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformer_lens import HookedRootModule
+from transformer_lens.hook_points import HookPoint
+
+from interp.errors import CheckpointError, ConfigError, HookNameError, near_matches
+from interp.models.bridge_names import from_bridge_names, is_bias, to_bridge_names
+from interp.models.prompt import Prompt
+from interp.models.protocol import HookedModel, NeuronSite, Prefix, check_tokens
+from interp.models.transformer import SmallTransformer, TransformerConfig
+
+ACTIVATIONS = ("relu", "gelu", "silu")
+"""Those that `TransformerBridge` has, under the same names as ours."""
+NORMS = {"none": None, "layer": "LN", "pre": "LNPre"}
+
+
+def bridge_can_express(config: TransformerConfig) -> bool:
+    """Whether a `TransformerBridge` computes what a `SmallTransformer` of this shape does.
+
+    Example:
+        >>> bridge_can_express(TransformerConfig()), bridge_can_express(TransformerConfig(attn_coeff=0.5))
+        (True, False)
+    """
+    return config.attn_coeff == 1 and config.activation in ACTIVATIONS and config.norm in NORMS
+
+
+class BridgedTransformer(HookedRootModule):
+    """What a `SmallTransformer` computes, computed by a `TransformerBridge` that it holds.
+
+    Hook points have the names of a `SmallTransformer`, see the same tensors in the same layout, and changes made there
+    have the same effect; the bridge's own are in ``bridge.hook_dict``. Where the bridge shows something else under a
+    name, it is put right here: heads apart (`hook_q` and its like), scores before the softmax, and a changed
+    `hook_resid_mid` that reaches what comes after the block.
+
+    Args:
+        config: The network's shape; see `bridge_can_express`.
+        vocab: How many tokens there are.
+        n_outputs: Number of classes.
+        prompt: How operands become tokens; ``a b`` if None.
+        readout: The position whose logits are the answer; -1 is the last.
+        seed: Of the initial weights, which are those of a `SmallTransformer`.
+
+    Raises:
+        ConfigError: A bridge cannot express the network.
+
+    Example:
+        >>> config = TransformerConfig(d_model=8, n_heads=2, d_head=4, d_mlp=16)
+        >>> model = BridgedTransformer(config, vocab=8, n_outputs=7, prompt=Prompt.parse("a b =", p=7))
+        >>> logits, cache = model.run_with_cache(torch.tensor([[1, 2]]), names_filter="blocks.0.attn.hook_z")
+        >>> tuple(logits.shape), tuple(cache["blocks.0.attn.hook_z"].shape)
+        ((1, 7), (1, 3, 2, 4))
+    """
+
+    kind = "transformer"
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        vocab: int,
+        n_outputs: int,
+        prompt: Prompt | None = None,
+        *,
+        readout: int = -1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not bridge_can_express(config):
+            raise ConfigError(
+                f"TransformerBridge has no attention mixture and only the activations {', '.join(ACTIVATIONS)}; "
+                f"use SmallTransformer for activation={config.activation!r}, attn_coeff={config.attn_coeff}"
+            )
+        small = SmallTransformer(config, vocab, n_outputs, prompt, readout=readout, seed=seed)
+        self.config, self.vocab, self.n_outputs = config, vocab, n_outputs
+        self.prompt, self.readout = small.prompt, small.readout
+        self.bridge = _boot(config, vocab, n_outputs, len(small.prompt))
+        self.load_state_dict(small.state_dict())
+        self._places: dict[str, nn.Module] = self.bridge.hook_dict
+        names = _hook_names(config.n_layers, norms=config.norm != "none")
+        self.points = nn.ModuleList(HookPoint() for _ in names)
+        # TransformerLens' setup() would name hook points by attribute, and find those of the bridge.
+        self.hook_dict = dict(zip(names, self.points, strict=True))  # type: ignore[arg-type]
+        self.mod_dict = dict(self.hook_dict)
+        for name, point in self.hook_dict.items():
+            point.name = name
+
+    def forward(self, inputs: Int[Tensor, "example operand"]) -> Float[Tensor, "example output"]:
+        """Logits of the answer."""
+        tokens = self.prompt(inputs)
+        if tokens.device.type == "cpu" or not self.training:
+            check_tokens(tokens, self.vocab, len(self.prompt))
+        with self._shown():
+            return self.bridge(tokens)[:, self.readout, : self.n_outputs]
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
+        """Inside the block the bridge's tensors pass through those of our hook points that have hooks."""
+        with ExitStack() as stack:
+
+            def at(name: str, see: Callable[[Tensor], Tensor | None]) -> None:
+                hook = self._places[name].register_forward_hook(lambda _module, _args, output: see(output))
+                stack.callback(hook.remove)
+
+            for name, point in self.hook_dict.items():
+                if _has_hooks(point):
+                    self._show(name, point, at)
+            yield
+
+    def _show(self, name: str, point: HookPoint, at: Callable[..., None]) -> None:
+        """Have the bridge pass one of our hook points; those of a block are placed in the order of `_hook_names`."""
+        block, _, part = name.rpartition(".")
+        if part in ("hook_q", "hook_k", "hook_v", "hook_z"):
+            at(name, lambda x: point(x.unflatten(-1, (self.config.n_heads, -1))).flatten(-2))
+        elif part == "hook_attn_scores":
+            seen: dict[str, Tensor] = {}
+            for operand in ("hook_q", "hook_k"):
+                at(f"{block}.{operand}", partial(seen.__setitem__, operand))
+            at(f"{block}.hook_pattern", lambda _: point(self._scores(**seen)).softmax(-1))
+        elif part == "hook_resid_mid":
+            parts: dict[str, Tensor] = {}
+
+            def see_mid(mid: Tensor) -> Tensor:
+                return parts.setdefault("mid", point(mid))
+
+            at(name, see_mid)
+            at(f"{block}.hook_mlp_out", partial(parts.__setitem__, "out"))
+            at(f"{block}.hook_resid_post", lambda _: parts.pop("mid") + parts.pop("out"))
+        elif name == "ln_final.hook_normalized":
+            at("ln_final.hook_out", partial(_at_position, point, self.readout))
+        elif part == "hook_normalized":
+            at(f"{block}.hook_out", point)
+        else:
+            at(name, point)
+
+    def _scores(self, hook_q: Tensor, hook_k: Tensor) -> Float[Tensor, "example head query key"]:
+        """Attention scores of queries and keys with their heads side by side."""
+        q, k = (x.unflatten(-1, (self.config.n_heads, -1)).transpose(1, 2) for x in (hook_q, hook_k))
+        scores = q @ k.transpose(-1, -2) / self.config.d_head**0.5
+        if not self.config.causal:
+            return scores
+        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        return scores.masked_fill(later, float("-inf"))
+
+    def run_with_cache(self, *args: Any, names_filter: Any = None, **kwargs: Any) -> Any:
+        """TransformerLens' `run_with_cache`.
+
+        Raises:
+            HookNameError: A name does not exist, or a predicate matches none.
+        """
+        self._check_names([] if names_filter is None else names_filter)
+        return super().run_with_cache(*args, names_filter=names_filter, **kwargs)
+
+    def run_with_hooks(self, *args: Any, fwd_hooks: Any = (), **kwargs: Any) -> Any:
+        """TransformerLens' `run_with_hooks`.
+
+        Raises:
+            HookNameError: A name does not exist, or a predicate matches none.
+        """
+        for name, _ in fwd_hooks:
+            self._check_names(name)
+        return super().run_with_hooks(*args, fwd_hooks=list(fwd_hooks), **kwargs)
+
+    def _check_names(self, names: Any) -> None:
+        if callable(names):
+            if not any(map(names, self.hook_dict)):
+                raise HookNameError(f"the filter matches none of the hooks: {', '.join(self.hook_dict)}")
+            return
+        for name in [names] if isinstance(names, str) else names:
+            if name not in self.hook_dict:
+                raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, self.hook_dict)}")
+
+    def as_small(self) -> SmallTransformer:
+        """A `SmallTransformer` that shares the bridge's weights, without any hooks.
+
+        It has biases if the config says so or the bridge, which always has them, has some that are not 0.
+        """
+        bridged = self.bridge.state_dict(keep_vars=True)
+        weights = from_bridge_names(bridged, self.config.n_heads)
+        bias = self.config.bias or any(bool(t.any()) for name, t in weights.items() if is_bias(name))
+        config = replace(self.config, bias=bias)
+        small = SmallTransformer(config, self.vocab, self.n_outputs, self.prompt, readout=self.readout)
+        small.to(bridged["embed.weight"].device)
+        kept = {name: tensor for name, tensor in weights.items() if bias or not is_bias(name)}
+        small.load_state_dict({name: tensor.detach() for name, tensor in kept.items()}, assign=True)
+        for name, parameter in small.named_parameters():
+            parameter.requires_grad_(kept[name].requires_grad or name == "unembed.b_U")
+        return small.train(self.training)
+
+    def _as_hooked_small(self) -> SmallTransformer:
+        """The same with our hook points in the place of its own, so that hooks act in it too."""
+        small = self.as_small()
+        for name, point in self.hook_dict.items():
+            parent, _, leaf = name.rpartition(".")
+            setattr(small.get_submodule(parent), leaf, point)
+        small.hook_dict, small.mod_dict = dict(self.hook_dict), dict(self.mod_dict)
+        small.context_level = self.context_level
+        return small
+
+    def neuron_sites(self) -> tuple[NeuronSite, ...]:
+        """For each layer its attention heads and its neurons, first to last."""
+        return self.as_small().neuron_sites()
+
+    def prefix(self, hook: str, inputs: Int[Tensor, "example operand"]) -> Prefix:
+        """The forward pass up to a layer's neurons or heads; in the last layer, at the answer's position only."""
+        return self._as_hooked_small().prefix(hook, inputs)
+
+    def absorb(
+        self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
+    ) -> SmallTransformer:
+        """A copy whose next layer reads ``activations * scale + shift`` at every position; this model is unchanged.
+
+        Raises:
+            HookNameError: There are no such neurons.
+        """
+        return self.as_small().absorb(hook, scale, shift)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What describes the same network as a `SmallTransformer`, ready for JSON."""
+        return self.as_small().to_dict()
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """The weights under the names of a `SmallTransformer`."""
+        return self.as_small().state_dict(*args, **kwargs)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Fill in the weights of a `SmallTransformer`; biases that it does not have become 0."""
+        given = to_bridge_names(state_dict)
+        for name, tensor in self.bridge.state_dict().items():
+            if name.endswith(".bias") and ".ln" not in f".{name}":
+                given.setdefault(name, torch.zeros_like(tensor))
+        return self.bridge.load_state_dict(given, strict=strict, assign=assign)
+
+
+def build_transformer(
+    config: TransformerConfig,
+    vocab: int,
+    n_outputs: int,
+    prompt: Prompt,
+    weights: Mapping[str, Tensor],
+    *,
+    readout: int = -1,
+) -> HookedModel:
+    """A transformer with the given weights, in evaluation mode: bridged where a bridge can express it.
+
+    Args:
+        config: Its shape.
+        vocab: How many tokens there are.
+        n_outputs: Number of classes.
+        prompt: How operands become tokens.
+        weights: Under the names and in the layout of a `SmallTransformer`; biases may be missing, which means 0.
+        readout: The position whose logits are the answer.
+
+    Raises:
+        CheckpointError: A tensor is missing, has another shape or does not belong; the message names it.
+    """
+    network = BridgedTransformer if bridge_can_express(config) else SmallTransformer
+    model = network(config, vocab, n_outputs, prompt, readout=readout)
+    wanted: dict[str, Tensor] = model.state_dict()
+    filled = {name: tensor for name, tensor in wanted.items() if is_bias(name)} | dict(weights)
+    for name in wanted.keys() | filled.keys():
+        if name not in filled or name not in wanted:
+            raise CheckpointError(
+                f"{name!r} is {'missing' if name in wanted else 'no tensor of this network'}; it has "
+                f"{', '.join(wanted)}"
+            )
+        if filled[name].shape != wanted[name].shape:
+            raise CheckpointError(
+                f"{name!r} has shape {tuple(filled[name].shape)}; expected {tuple(wanted[name].shape)}"
+            )
+    model.load_state_dict(filled)
+    return model.eval()
+
+
+def _boot(config: TransformerConfig, vocab: int, n_outputs: int, n_ctx: int) -> Any:
+    """A bridge of this shape around a network of TransformerLens' own."""
+    from transformer_lens.config import TransformerBridgeConfig  # imports most of transformers: 1.7 s
+    from transformer_lens.model_bridge import TransformerBridge
+
+    c = config
+    return TransformerBridge.boot_native(  # type: ignore[attr-defined]
+        TransformerBridgeConfig(
+            d_model=c.d_model, n_heads=c.n_heads, d_head=c.d_head, d_mlp=c.d_mlp, n_layers=c.n_layers,
+            n_ctx=n_ctx, d_vocab=vocab, d_vocab_out=n_outputs, act_fn=c.activation, eps=1e-5,
+            normalization_type=NORMS[c.norm], attention_dir="causal" if c.causal else "bidirectional", seed=0,
+        )
+    )  # fmt: skip
+
+
+def _hook_names(n_layers: int, *, norms: bool) -> list[str]:
+    """A `SmallTransformer`'s hook points, in the order in which tensors must pass them within one place."""
+    attention = [f"attn.hook_{part}" for part in ("q", "k", "v", "attn_scores", "pattern", "z")]
+    before, between = (["ln1.hook_normalized"], ["ln2.hook_normalized"]) if norms else ([], [])
+    block = [
+        "hook_resid_pre", *before, *attention, "hook_attn_out", *between, "mlp.hook_pre", "mlp.hook_post",
+        "hook_mlp_out", "hook_resid_mid", "hook_resid_post",
+    ]  # fmt: skip
+    inside = [f"blocks.{layer}.{name}" for layer in range(n_layers) for name in block]
+    return ["hook_embed", "hook_pos_embed", *inside, *(["ln_final.hook_normalized"] if norms else [])]
+
+
+def _has_hooks(point: nn.Module) -> bool:
+    kinds = (point._forward_hooks, point._forward_pre_hooks, point._backward_hooks, point._backward_pre_hooks)
+    return any(kinds)
+
+
+def _at_position(point: HookPoint, position: int, x: Tensor) -> Tensor:
+    """`x` with what the hook point makes of a single position."""
+    changed = x.clone()
+    changed[:, [position]] = point(x[:, [position]])
+    return changed
