@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
+from interp.data.splits import UNKNOWN, packed_split, split_of_pairs, unpack_split
 from interp.errors import CheckpointError, ConfigError, choose
 
 SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
@@ -26,28 +26,31 @@ class Dataset:
     """Every example of a task, labelled and split.
 
     Attributes:
-        inputs: Token numbers, ``(example, token)``.
+        inputs: What the network reads, ``(example, …)``: token numbers, or measurements.
         labels: Labels as trained on; equal to `true_labels` outside `corrupted`.
         true_labels: Labels by the rule.
         train: Which examples are trained on.
         corrupted: Which training examples had their label redrawn. A redrawn label can be right by chance.
         n_classes: How many classes the labels are drawn from.
+        split_known: Whether anybody knows which examples were trained on. If not, none counts as trained on, and none
+            as held out.
     """
 
-    inputs: Int[Tensor, "example token"]
+    inputs: Tensor
     labels: Int[Tensor, " example"]
     true_labels: Int[Tensor, " example"]
     train: Bool[Tensor, " example"]
     corrupted: Bool[Tensor, " example"]
     n_classes: int
+    split_known: bool = True
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def test(self) -> Bool[Tensor, " example"]:
-        """Examples that are not trained on."""
-        return ~self.train
+        """Examples that are known not to be trained on."""
+        return ~self.train if self.split_known else torch.zeros_like(self.train)
 
     @property
     def clean(self) -> Bool[Tensor, " example"]:
@@ -61,13 +64,22 @@ class Dataset:
 
     def leaked_by_swapping(self) -> Bool[Tensor, " example"]:
         """Held-out pairs (a, b) whose (b, a) is trained on: to a network that treats both alike they are no test."""
-        if self.inputs.shape[1] != 2:
+        if self.inputs.shape[1:] != (2,) or self.inputs.is_floating_point():
             return torch.zeros_like(self.train)
         a, b = self.inputs.T
         size = int(self.inputs.max()) + 1
         trained = torch.zeros(size, size, dtype=torch.bool, device=self.train.device)
         trained[a[self.train], b[self.train]] = True
         return self.test & trained[b, a]
+
+    def leaked_by_duplication(self) -> Bool[Tensor, " example"]:
+        """Held-out examples whose inputs are those of a training example."""
+        if not self.test.any() or not self.train.any():
+            return torch.zeros_like(self.train)
+        kinds = torch.unique(self.inputs.flatten(1), dim=0, return_inverse=True)[1]
+        trained = torch.zeros(int(kinds.max()) + 1, dtype=torch.bool, device=kinds.device)
+        trained[kinds[self.train]] = True
+        return self.test & trained[kinds]
 
     def split(self, name: str) -> tuple[Bool[Tensor, " example"], Int[Tensor, " example"]]:
         """The examples of one of `SPLITS`, as a mask, and the labels they are measured against."""
@@ -86,7 +98,7 @@ class Dataset:
         """The same examples with their tensors on `device`."""
         tensors = (self.inputs, self.labels, self.true_labels, self.train, self.corrupted)
         inputs, labels, true_labels, train, corrupted = (tensor.to(device) for tensor in tensors)
-        return Dataset(inputs, labels, true_labels, train, corrupted, self.n_classes)
+        return Dataset(inputs, labels, true_labels, train, corrupted, self.n_classes, self.split_known)
 
 
 @runtime_checkable
@@ -113,7 +125,7 @@ class ModularTask:
         corrupt_fraction: Share of the training set whose labels are redrawn, in [0, 1].
         corrupt: Redraw uniformly over ``"all"`` labels (1 in p is right by chance) or over the ``"wrong"`` ones.
         seed: Decides the training set and the corruption.
-        split: A stored split (see `packed_split`) that replaces the draw.
+        split: A stored split (see `packed_split`) that replaces the draw, or ``"unknown"``.
 
     Raises:
         ConfigError: A value is out of range. ExpressionError: the polynomial does not parse.
@@ -162,8 +174,10 @@ class ModularTask:
         operands, results = operation_table(self.operation, self.p)
         if self.split is None:
             train, corrupted, labels = self._draw(results)
+        elif self.split == UNKNOWN:
+            train, corrupted, labels = np.zeros(len(results), bool), np.zeros(len(results), bool), results
         else:
-            train, corrupted, labels = _unpack_split(self.split, results, self.p)
+            train, corrupted, labels = unpack_split(self.split, results, self.p)
         as_tensor = torch.from_numpy
         return Dataset(
             as_tensor(operands),
@@ -172,6 +186,7 @@ class ModularTask:
             as_tensor(train),
             as_tensor(corrupted),
             self.p,
+            self.split != UNKNOWN,
         )
 
     def _draw(self, results: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -190,8 +205,21 @@ class ModularTask:
     def to_dict(self) -> dict[str, Any]:
         """The settings and the split itself, ready for JSON; `from_dict` gives an equal task back."""
         settings = asdict(self)
-        settings["split"] = packed_split(self.dataset)
+        settings["split"] = UNKNOWN if self.split == UNKNOWN else packed_split(self.dataset)
         return settings
+
+    def with_training_pairs(self, pairs: Int[np.ndarray, "pair 2"]) -> ModularTask:
+        """The same operation with exactly these pairs as its training set, and nothing corrupted.
+
+        Raises:
+            ConfigError: There is no pair, or one is not among the task's operands.
+        """
+        if not len(pairs):
+            raise ConfigError("the split names no training pair")
+        operands = operation_table(self.operation, self.p)[0]
+        split = split_of_pairs(operands, pairs)
+        share = len(np.unique(pairs, axis=0)) / len(operands)
+        return replace(self, train_fraction=share, corrupt_fraction=0.0, split=split)
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> ModularTask:
@@ -207,54 +235,3 @@ class ModularTask:
             raise CheckpointError(f"the stored task has unexpected settings: {error}") from None
         _ = task.dataset  # a malformed split is an error here, not later
         return task
-
-
-def packed_split(data: Dataset) -> dict[str, Any]:
-    """The split of a dataset in a compact form for JSON: two bit masks in base64, and the redrawn labels."""
-
-    def bits(mask: Tensor) -> str:
-        return base64.b64encode(np.packbits(mask.cpu().numpy()).tobytes()).decode("ascii")
-
-    return {
-        "train": bits(data.train),
-        "corrupted": bits(data.corrupted),
-        "corrupted_labels": data.labels[data.corrupted].tolist(),
-    }
-
-
-def _unpack_split(split: Any, results: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    n = len(results)
-
-    def mask(name: str) -> np.ndarray:
-        try:
-            packed = np.frombuffer(base64.b64decode(split[name], validate=True), np.uint8)
-        except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(f"the stored split has no readable {name!r} mask: {error!r}") from None
-        if len(packed) != (n + 7) // 8:
-            raise CheckpointError(
-                f"the stored {name!r} mask has {len(packed)} bytes; {n} examples need {(n + 7) // 8}"
-            )
-        return np.unpackbits(packed, count=n).astype(bool)
-
-    train, corrupted = mask("train"), mask("corrupted")
-    labels, redrawn = results.copy(), _redrawn_labels(split.get("corrupted_labels"), int(corrupted.sum()), p)
-    if (corrupted & ~train).any():
-        raise CheckpointError("the stored split corrupts examples outside the training set")
-    if len(redrawn):
-        labels[corrupted] = redrawn
-    return train, corrupted, labels
-
-
-def _redrawn_labels(stored: Any, n: int, p: int) -> np.ndarray:
-    """The stored labels of n corrupted examples as integers, or an error."""
-    try:
-        labels = np.asarray(stored)
-    except ValueError:
-        labels = np.asarray(None)
-    is_integer = labels.dtype.kind in "iu" or labels.size == 0
-    if labels.shape != (n,) or not is_integer or (n and not 0 <= labels.min() <= labels.max() < p):
-        raise CheckpointError(
-            f"the stored split has labels of shape {labels.shape} for {n} corrupted examples; "
-            f"expected one label from 0 to {p - 1} each, as whole numbers"
-        )
-    return labels
