@@ -1,9 +1,10 @@
-"""Checkpoints: the native format, and opening a file or folder whatever it holds."""
+"""Checkpoints: the native format, safe reading of strangers' files, and the dialects they are written in."""
 
 from interp.checkpoints.native import (
     Checkpoint,
     checkpoint_files,
-    load_checkpoint,
+    is_native,
+    load_native,
     read_settings,
     save_checkpoint,
     training_history,
@@ -13,7 +14,8 @@ from interp.checkpoints.native import (
 __all__ = [
     "Checkpoint",
     "checkpoint_files",
-    "load_checkpoint",
+    "is_native",
+    "load_native",
     "read_settings",
     "save_checkpoint",
     "training_history",

@@ -19,13 +19,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from interp.data import ModularTask, Task
-from interp.errors import CheckpointError, near_matches
+from interp.errors import CheckpointError
 from interp.files import write_json, write_whole
-from interp.models import HookedMLP, HookedModel
+from interp.models import HookedMLP, HookedModel, SmallTransformer
 
 FORMAT = "grokscope-1"
 HISTORY = "history.json"
 STEP = re.compile(r"step-\d+")
+NETWORKS: dict[str, type[HookedMLP] | type[SmallTransformer]] = {
+    network.kind: network for network in (HookedMLP, SmallTransformer)
+}
+"""The networks that files can describe, by the ``kind`` in their settings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,8 @@ class Checkpoint:
         step: Training step, if known.
         path: The weights' file; None for a model in memory.
         settings: The JSON beside the weights.
+        notes: What was assumed or chosen while reading a file that does not say it, in sentences.
+        stored: Accuracies that the file itself records, by split.
     """
 
     model: HookedModel
@@ -47,6 +53,8 @@ class Checkpoint:
     step: int | None = None
     path: Path | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    stored: dict[str, float] = field(default_factory=dict)
 
 
 def library_version() -> str:
@@ -59,7 +67,7 @@ def library_version() -> str:
 
 def save_checkpoint(
     path: Path | str,
-    model: HookedMLP,
+    model: HookedMLP | SmallTransformer,
     task: Task,
     *,
     step: int | None = None,
@@ -106,44 +114,43 @@ def save_checkpoint(
 
 
 def checkpoint_files(folder: Path | str) -> list[Path]:
-    """The weights of a series in order of their step."""
+    """The weights of a native series in order of their step."""
     return sorted(file for file in Path(folder).glob("step-*.safetensors") if STEP.fullmatch(file.stem))
 
 
-def load_checkpoint(path: Path | str) -> Checkpoint:
-    """Open a checkpoint file, or the last one of a folder.
+def is_native(file: Path) -> bool:
+    """Whether a file's JSON says that it is a native checkpoint, or its weights do."""
+    beside = file.with_suffix(".json")
+    if file.suffix != ".safetensors":
+        return False
+    if beside.exists():
+        settings = read_json(beside, f"it lies beside {file.name}")
+        if isinstance(settings, dict) and "format" in settings:
+            return True
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return (opened.metadata() or {}).get("format") == FORMAT
+    except (SafetensorError, OSError, struct.error):
+        return False
+
+
+def load_native(file: Path) -> Checkpoint:
+    """Open a native checkpoint file.
 
     Raises:
-        CheckpointError: There is no checkpoint, or it cannot be read; the message says why.
+        CheckpointError: It cannot be read; the message says why.
     """
-    file = _find(Path(path))
     settings = read_settings(file)
-    model = HookedMLP.from_dict(settings["model"])
+    kind = settings["model"].get("kind", HookedMLP.kind)
+    if kind not in NETWORKS:
+        raise CheckpointError(
+            f"{str(file.with_suffix('.json'))!r} describes a network of kind {kind!r}; this version knows "
+            f"{', '.join(NETWORKS)}"
+        )
+    model = NETWORKS[kind].from_dict(settings["model"])
     task = ModularTask.from_dict(settings["task"])
     load_weights(model, file)
     return Checkpoint(model.eval(), task, FORMAT, settings.get("step"), file, settings)
-
-
-def _find(path: Path) -> Path:
-    try:
-        exists = path.exists()
-    except OSError as error:
-        raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
-    if path.is_dir():
-        files = checkpoint_files(path)
-        if not files:
-            raise CheckpointError(f"the folder {str(path)!r} holds no checkpoints (step-*.safetensors)")
-        return files[-1]
-    if not exists:
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise CheckpointError(f"there is no file {str(path)!r}; {near_matches(path.name, siblings)}")
-    if path.suffix == ".json":
-        path = path.with_suffix(".safetensors")
-    if path.suffix != ".safetensors":
-        raise CheckpointError(
-            f"{str(path)!r} is no checkpoint that can be opened; expected a .safetensors file or a folder"
-        )
-    return path
 
 
 def read_settings(file: Path) -> dict[str, Any]:
@@ -186,7 +193,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         ) from None
 
 
-def load_weights(model: HookedMLP, file: Path) -> None:
+def load_weights(model: HookedMLP | SmallTransformer, file: Path) -> None:
     """Fill a model from a safetensors file, strictly: the same names and shapes, finite numbers.
 
     Raises:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from interp.checkpoints import load_checkpoint, save_checkpoint, training_history
+from interp.checkpoints import save_checkpoint, training_history
+from interp.opening import load_checkpoint
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
 from interp.models import HookedMLP, MLPConfig
@@ -149,7 +150,7 @@ def test_missing_files_and_folders_are_named(tmp_path: Path, stored: Path) -> No
     with pytest.raises(CheckpointError, match="holds no checkpoints"):
         load_checkpoint(tmp_path / "empty")
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(CheckpointError, match=r"expected a .safetensors file or a folder"):
+    with pytest.raises(CheckpointError, match=r"seems to be a text file"):
         load_checkpoint(tmp_path / "a.txt")
 
 

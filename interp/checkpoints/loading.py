@@ -1,0 +1,281 @@
+"""Files of strangers, recognised by their content; PyTorch's are loaded without running anything in them."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import re
+import struct
+import warnings
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from interp.checkpoints.pickles import NUMPY_SAFE, Walk
+from interp.errors import CheckpointError, near_matches
+
+MAX_BYTES = 8 * 2**30
+MAX_PICKLE = 2**26  # bytes of a pickle, or of a JSON file
+MAX_HEADER = 2**24  # bytes of a safetensors header
+MAX_DIRECTORY = 2**23  # bytes of a zip archive's directory
+SPARE_BYTES = 2**28  # what tensors, unfolded and in float32, may take beyond four times their file
+
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error)
+LEGACY = re.compile(rb"\x80.\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.", re.DOTALL)
+ONNX = re.compile(rb"\x08[\x01-\x0f][\x12\x1a\x22\x28\x32\x3a\x42]")
+INCIDENTAL = ("copyreg._reconstructor", "builtins.object", "builtins.set")  # never what a file is about
+TEXT_PICKLE = re.compile(r"c[\w.]+\n[\w.]+\n|\([dl]p\d+\n")
+LOOKS = {
+    b"PK": "an empty zip archive",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"%PDF": "a PDF document",
+    b"GGUF": "a GGUF model",
+    b"\x93NUMPY": "a NumPy array (.npy)",
+    b"\x89HDF": "an HDF5 file",
+    b"PAR1": "a Parquet table",
+    b"\x1f\x8b": "a gzip archive; unpack it first",
+    b"\x7fELF": "a program",
+    b"version https://git-lfs": "a Git LFS pointer: the file itself was never fetched; run `git lfs pull`",
+    b"\x80": "a plain Python pickle, not written by torch.save",
+}
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """Open an ordinary file of acceptable size for reading bytes.
+
+    Raises:
+        CheckpointError: There is none, or it is empty, larger than `MAX_BYTES` or unreadable.
+    """
+    try:
+        if path.is_dir():
+            raise CheckpointError(f"{str(path)!r} is a folder; expected one of its files")
+        if not path.exists():
+            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise CheckpointError(f"there is no file {str(path)!r}; {near_matches(path.name, siblings)}")
+        if not path.is_file():
+            raise CheckpointError(f"{str(path)!r} is no ordinary file; expected one of weights")
+        size = path.stat().st_size
+        if not 0 < size <= MAX_BYTES:
+            raise CheckpointError(f"{str(path)!r} has {size} bytes; expected 1 to {MAX_BYTES}")
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"cannot open {str(path)[:80]!r}: {reason}") from None
+
+
+def read_json_value(path: Path | str) -> Any:
+    """What a JSON file of acceptable size holds.
+
+    Raises:
+        CheckpointError: The file is missing, too large or no JSON.
+    """
+    path = Path(path)
+    with open_file(path) as file:
+        text = file.read(MAX_PICKLE + 1)
+    if len(text) > MAX_PICKLE:
+        raise CheckpointError(f"{str(path)!r} is too large for JSON; at most {MAX_PICKLE} bytes are read")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{str(path)!r} is no valid JSON: {said_by(error)}") from None
+
+
+def read_json_object(path: Path | str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Raises:
+        CheckpointError: The file is missing, too large, no JSON, or JSON of another kind.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "config.json").write_text('{"p": 113}')
+        ...     read_json_object(Path(folder, "config.json"))
+        {'p': 113}
+    """
+    value = read_json_value(path)
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{str(path)!r} holds a JSON {type(value).__name__}; expected an object")
+    return value
+
+
+def load_pickle_safely(path: Path | str) -> Any:
+    """What a PyTorch file of any age holds, on the CPU, without running anything in it.
+
+    Raises:
+        CheckpointError: It is no PyTorch file, damaged, larger unfolded than its bytes allow, or needs code.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     torch.save([(0, 1), (2, 2)], Path(folder, "pairs.pt"))
+        ...     load_pickle_safely(Path(folder, "pairs.pt"))
+        [(0, 1), (2, 2)]
+    """
+    path = Path(path)
+    with open_file(path) as file, warnings.catch_warnings(), torch.serialization.safe_globals(NUMPY_SAFE):
+        warnings.simplefilter("ignore")  # of deprecated things that the file uses
+        size = file.seek(0, io.SEEK_END)
+        walk = Walk(4 * size + SPARE_BYTES)
+        try:
+            _check(walk, path, file, size)
+        except (ValueError, LookupError, *ZIP_ERRORS) as error:
+            reason = "its pickle makes no sense" if isinstance(error, LookupError) else said_by(error)
+            if not walk.foreign:
+                raise CheckpointError(f"{str(path)!r} cannot be read: {reason}") from None
+        if walk.foreign:
+            raise CheckpointError(f"{str(path)!r} {_needs(list(walk.foreign))}")
+        file.seek(0)
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # whatever a stranger's file provokes
+            raise CheckpointError(f"PyTorch cannot read {str(path)!r}: {said_by(error)}") from None
+
+
+def said_by(error: Exception) -> str:
+    """The message of an error of someone else's, as the end of a line."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    return " ".join(printable.split())[:200] or type(error).__name__
+
+
+def load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a safetensors file of any name, on the CPU, and its metadata.
+
+    Raises:
+        CheckpointError: Its header, or what that says of the tensors, does not fit the file.
+    """
+    with open_file(path) as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > MAX_HEADER:
+        raise CheckpointError(f"{str(path)!r} cannot be read: its header would have {header} bytes")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as opened:
+            # Copies, since safetensors only maps the file, which somebody may cut short.
+            tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+            return tensors, dict(opened.metadata() or {})
+    except Exception as error:  # whatever a stranger's file provokes
+        raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
+
+
+def _check(walk: Walk, path: Path, file: IO[bytes], size: int) -> None:
+    file.seek(0)
+    head = file.read(1024)
+    file.seek(0)
+    if LEGACY.match(head):
+        pickled = io.BytesIO(file.read(MAX_PICKLE))
+        for _ in range(5):  # a magic number, a version, the writer's machine, the content, the storages' keys
+            walk.run(pickled)
+        whole = sum(8 + storage.size for storage in walk.storages.values()) <= size - pickled.tell()
+    elif head.startswith(b"PK\3\4"):
+        if _directory_size(file, size) > MAX_DIRECTORY:
+            raise ValueError(f"its archive's directory has more than {MAX_DIRECTORY} bytes")
+        with zipfile.ZipFile(file) as archive:
+            records, main = _records(path, archive.infolist(), size)
+            walk.run(io.BytesIO(archive.read(main)))
+        whole = all(records.get(key, 0) == storage.size for key, storage in walk.storages.items())
+    else:
+        raise _unlike(path, looks_like(head))
+    if not whole:
+        raise ValueError("stored numbers are missing")
+
+
+def _records(path: Path, entries: list[zipfile.ZipInfo], size: int) -> tuple[dict[str, int], str]:
+    """The bytes of each storage in a PyTorch archive, and the name of its pickle."""
+    names = [entry.filename for entry in entries]
+    folder = (names or [""])[0].partition("/")[0]
+    data, main = f"{folder}/data/", f"{folder}/data.pkl"
+    if main not in names or f"{folder}/constants.pkl" in names:
+        raise _unlike(path, _looks_inside(names))
+    for entry in entries:
+        packed = entry.compress_type or entry.flag_bits & 1 or entry.compress_size != entry.file_size
+        if packed or (entry.file_size > MAX_PICKLE and not entry.filename.startswith(data)):
+            raise ValueError(
+                f"its record {entry.filename[:60]!r} is too large or compressed, as by no torch.save"
+            )
+    first = min(entry.header_offset for entry in entries)
+    unique = {name.casefold() for name in names}
+    if first or len(unique) < len(names) or sum(entry.file_size for entry in entries) > size:
+        raise ValueError("its archive's records overlap")
+    return {e.filename[len(data) :]: e.file_size for e in entries if e.filename.startswith(data)}, main
+
+
+def _directory_size(file: IO[bytes], size: int) -> int:
+    """Bytes of a zip archive's directory, as its end says."""
+    file.seek(max(0, size - 2**16 - 22))
+    tail = file.read()
+    end = tail.rfind(b"PK\5\6")
+    if end < 0:
+        raise ValueError("its archive is cut off")
+    large = tail[max(0, end - 20) : end].startswith(b"PK\6\7")
+    return int.from_bytes(tail[end - 36 : end - 28] if large else tail[end + 12 : end + 16], "little")
+
+
+def _unlike(path: Path, looks: str) -> CheckpointError:
+    return CheckpointError(f"{str(path)!r} is no weights file that can be read; it seems to be {looks}")
+
+
+def _looks_inside(names: list[str]) -> str:
+    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
+        return "a TorchScript archive; store torch.jit.load(path).state_dict() with torch.save instead"
+    if names and all(name.endswith(".npy") for name in names):
+        return "an archive of NumPy arrays (.npz)"
+    listed = ", ".join(repr(name[:40]) for name in names[:3])
+    return f"a zip archive of other files ({listed}); if the weights are among them, unpack it first"
+
+
+def is_safetensors(head: bytes) -> bool:
+    """Whether a file's first bytes are a length, hence with zeros, and the start of a JSON object."""
+    return head[8:9] == b"{" and b"\0" in head[:8]
+
+
+def looks_like(head: bytes) -> str:
+    """What a file that is not PyTorch's seems to be, by its first bytes.
+
+    Example:
+        >>> looks_like(b"GGUF\\3\\0\\0\\0")
+        'a GGUF model'
+    """
+    if is_safetensors(head):
+        return "a safetensors file"
+    for start, looks in LOOKS.items():
+        if head.startswith(start):
+            return looks
+    if head[257:262] == b"ustar":
+        return "a tar archive; unpack it first"
+    if ONNX.match(head):
+        return "an ONNX model"
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head).lstrip("\ufeff \t\r\n")
+    except UnicodeDecodeError:
+        text = "\0"
+    if any(ord(letter) < 32 and letter not in "\t\n\r\f\x1b" for letter in text):
+        return f"of a format that is not known (it starts with {head[:8]!r})"
+    if TEXT_PICKLE.match(text):
+        return LOOKS[b"\x80"]
+    if text.lower().startswith(("<!doctype html", "<html")):
+        return "a web page, such as a sign-in page that came instead of the download"
+    return "a JSON file" if text.startswith(("{", "[")) else "a text file"
+
+
+def _needs(names: list[str]) -> str:
+    plain = [
+        name for name in names if name not in ("copyreg._reconstructor", "builtins.object", "builtins.set")
+    ] or names
+    listed = ", ".join(repr(name[:80]) for name in plain[:3])
+    more = f" and {len(plain) - 3} more" if len(plain) > 3 else ""
+    gone = any("HookedTransformerConfig" in name for name in plain)
+    return (
+        f"needs the code of {listed}{more}, and code from files is never run; "
+        'its owner can store the weights alone: torch.save(model.state_dict(), "weights.pt")'
+        + (
+            "; TransformerLens 4 removed HookedTransformerConfig, so that takes TransformerLens 2 or 3"
+            if gone
+            else ""
+        )
+    )

@@ -1,0 +1,305 @@
+"""Readings of weights that already have our names, as perceptrons and transformers: one for each thing left open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interp.checkpoints.reading import StoredWeights
+from interp.checkpoints.readings import (
+    Fact,
+    Hints,
+    Reading,
+    assumptions,
+    combinations,
+    operation_fact,
+    stored_modulus,
+)
+from interp.data.operations import is_prime
+from interp.errors import ConfigError
+from interp.models import HookedMLP, HookedModel, MLPConfig, Prompt, TransformerConfig
+from interp.models.bridge import build_transformer
+from interp.models.bridge_names import from_bridge_names, is_bias, to_bridge_names
+
+MOST = 12
+"""So many readings of a file are tried; each costs a network and a forward pass over all pairs."""
+
+
+def mlp_readings(
+    stored: StoredWeights,
+    hints: Hints,
+    dialect: str,
+    weights: Mapping[str, Tensor],
+    *,
+    p: Fact[int],
+    activation: Fact[str],
+    told: str = "",
+    **settings: Any,
+) -> list[Reading]:
+    """Readings as a `HookedMLP`, one for each activation.
+
+    Args:
+        stored: The file.
+        hints: What the user said.
+        dialect: Its name.
+        weights: Under the names of a `HookedMLP`; biases that are missing are 0.
+        p: The modulus: as many values of an operand, and as many outputs.
+        activation: The activation function.
+        told: What else tells this network from others, for the description.
+        settings: Other fields of `MLPConfig`.
+    """
+    operation, (modulus,) = operation_fact(stored, hints), p.values
+    width = weights["embed.W_E"].shape[2]
+    readings = []
+    for chosen in combinations(activation=activation, operation=operation):
+        biased = any(name.rsplit(".", 1)[-1].startswith("b_") for name in weights)
+        config = MLPConfig(width=width, activation=chosen["activation"], bias=biased, **settings)
+        readings.append(
+            Reading(
+                dialect,
+                modulus,
+                chosen["operation"],
+                f"{dialect}: {_described_mlp(config)}{told}",
+                assumptions(chosen, activation=activation, operation=operation),
+                partial(_build_mlp, config, modulus, weights),
+                (*activation.notes, *operation.notes, *p.notes),
+            )
+        )
+    return readings
+
+
+def _described_mlp(config: MLPConfig) -> str:
+    """What tells an MLP from others of the same weights."""
+    norm = "" if config.norm == "none" else f", {config.norm} norm"
+    return f"{config.activation} MLP of {config.depth} layers{norm}"
+
+
+def _build_mlp(config: MLPConfig, p: int, weights: Mapping[str, Tensor]) -> HookedMLP:
+    model = HookedMLP(config, vocab=p)
+    biases = {name: tensor for name, tensor in model.state_dict().items() if is_bias(name)}
+    model.load_state_dict(biases | dict(weights))
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How operands become tokens.
+
+    Attributes:
+        text: A prompt as in `Prompt.parse`, with fixed tokens as numbers.
+        p: How many values an operand has.
+    """
+
+    text: str
+    p: int
+
+    def __str__(self) -> str:
+        return repr(self.text)
+
+
+def tokens_fact(
+    stored: StoredWeights,
+    hints: Hints,
+    weights: Mapping[str, Tensor],
+    *,
+    shifted: tuple[bool, ...] = (False,),
+    equals_last: bool = True,
+    unsigned: bool = False,
+) -> Fact[Tokens]:
+    """How operands can become tokens, given how many tokens, positions and outputs a transformer has.
+
+    Two positions are ``a b``, three ``a b =``, four ``a ∘ b =``.
+
+    Args:
+        stored: The file.
+        hints: What the user said.
+        weights: Under the names of a `SmallTransformer`.
+        shifted: Whether the second operand has tokens of its own, ``b+p``; the more plausible first.
+        equals_last: Whether ``=`` may be the last token, if that is not the first one free.
+        unsigned: Whether all tokens may be operands although there is a position left for ``=``.
+
+    Raises:
+        ConfigError: The user gave a modulus that the network cannot have.
+    """
+    vocab, n_ctx = len(weights["embed.W_E"]), len(weights["pos_embed.W_pos"])
+    n_outputs = weights["unembed.W_U"].shape[1]
+
+    def found(p: int | None) -> list[Tokens]:
+        every = (
+            Tokens(text, modulus)
+            for shift in shifted
+            for modulus in _moduli(p, vocab, n_ctx, n_outputs, shift=shift, unsigned=unsigned)
+            for text in _prompts(modulus, vocab, n_ctx, shift=shift, equals_last=equals_last)
+            if modulus <= n_outputs
+        )
+        return list(dict.fromkeys(every))
+
+    stored_p = stored_modulus(stored)
+    if hints.p is not None:
+        if not (fits := found(hints.p)):
+            raise ConfigError(
+                f"p={hints.p} was given, but the network in {str(stored.path)!r} has {vocab} tokens, {n_ctx} positions "
+                f"and {n_outputs} outputs"
+            )
+        against = stored_p not in (None, hints.p)
+        note = f"p={hints.p} was given; the file's settings say {stored_p}"
+        return Fact(tuple(fits), said=len(fits) == 1, notes=(note,) if against else ())
+    fits = [] if stored_p is None else found(stored_p)
+    unused = stored_p is not None and not fits
+    fits = fits or found(None)
+    note = f"the file's settings say p={stored_p}, which their shapes do not allow"
+    return Fact(tuple(fits), said=len(fits) == 1, notes=(note,) if unused else ())
+
+
+def _moduli(
+    p: int | None, vocab: int, n_ctx: int, n_outputs: int, *, shift: bool, unsigned: bool
+) -> list[int]:
+    """Moduli that a network can have: the one that is known, or what its tokens and outputs leave; primes first."""
+    if p is not None:
+        return [p]
+    if n_outputs < vocab:
+        return [n_outputs]
+    free = vocab - max(0, min(n_ctx, 4) - 2)  # without the tokens for = and the operation
+    if shift:
+        return [free // 2] if free % 2 == 0 else []
+    moduli = [free, vocab] if unsigned else [free]
+    return sorted(dict.fromkeys(moduli), key=lambda m: not is_prime(m))
+
+
+def _prompts(p: int, vocab: int, n_ctx: int, *, shift: bool, equals_last: bool) -> Iterator[str]:
+    """Prompts whose tokens the network has, the most plausible first."""
+    free = 2 * p if shift else p
+    second = f"b+{p}" if shift else "b"
+    if p < 1 or free > vocab or n_ctx < 2:
+        return
+    if n_ctx == 2 or vocab == free:
+        yield f"a {second}"
+    elif n_ctx == 4 and vocab >= free + 2:
+        yield f"a {free} {second} {free + 1}"
+        yield f"a {free + 1} {second} {free}"
+    else:
+        yield f"a {second} {free}"
+        if equals_last and vocab - 1 > free:
+            yield f"a {second} {vocab - 1}"
+
+
+def transformer_readings(
+    stored: StoredWeights,
+    hints: Hints,
+    dialect: str,
+    weights: Mapping[str, Tensor],
+    *,
+    tokens: Fact[Tokens],
+    activation: Fact[str],
+    causal: Fact[bool],
+    attn_coeff: Fact[float],
+    norm: Fact[str] | None = None,
+    n_heads: Fact[int] | None = None,
+) -> list[Reading]:
+    """Readings as a transformer, for every combination of what nothing says.
+
+    Args:
+        stored: The file.
+        hints: What the user said.
+        dialect: Its name.
+        weights: Under the names and in the layout of a `SmallTransformer`.
+        tokens: How operands become tokens.
+        activation: The activation function.
+        causal: Whether a position sees earlier ones only.
+        attn_coeff: The attention mixture's coefficient.
+        norm: Layer norms; none if None.
+        n_heads: How many heads share a matrix, if the shapes do not say it; `weights` are then those of a single one.
+
+    Returns:
+        The most plausible first.
+    """
+    facts: dict[str, Fact[Any]] = {
+        "tokens": tokens,
+        "activation": activation,
+        "norm": norm or Fact(("none",)),
+        "causal": causal,
+        "attn_coeff": attn_coeff,
+        "operation": operation_fact(stored, hints),
+        "n_heads": n_heads or Fact((0,)),
+    }
+    notes = tuple(note for fact in facts.values() for note in fact.notes)
+    readings = []
+    for chosen in combinations(**facts):
+        grouped = (
+            weights if n_heads is None else from_bridge_names(to_bridge_names(weights), chosen["n_heads"])
+        )
+        config = _config(grouped, chosen)
+        prompt = Prompt.parse(chosen["tokens"].text, p=chosen["tokens"].p)
+        told = "" if n_heads is None else f", {config.n_heads} heads"
+        readings.append(
+            Reading(
+                dialect,
+                chosen["tokens"].p,
+                chosen["operation"],
+                f"{dialect}: {_described_transformer(config, prompt)}{told}",
+                assumptions(chosen, **facts),
+                partial(_build_transformer, config, prompt, chosen["tokens"].p, grouped),
+                notes,
+            )
+        )
+    return readings
+
+
+def thinned(readings: list[Reading]) -> list[Reading]:
+    """The first readings, at most `MOST`, with a note if some were left out."""
+    if len(readings) <= MOST:
+        return readings
+    note = (
+        f"{len(readings) - MOST} less plausible readings were not tried; saying more of the network (its activation, "
+        "its modulus) leaves fewer"
+    )
+    return [
+        Reading(r.dialect, r.p, r.operation, r.description, r.assumed, r.build, (*r.notes, note))
+        for r in islice(readings, MOST)
+    ]
+
+
+def _config(weights: Mapping[str, Tensor], chosen: Mapping[str, Any]) -> TransformerConfig:
+    """The shape of a transformer with these weights."""
+    n_heads, d_model, d_head = weights["blocks.0.attn.W_Q"].shape
+    return TransformerConfig(
+        d_model=d_model,
+        n_heads=n_heads,
+        d_head=d_head,
+        d_mlp=weights["blocks.0.mlp.W_in"].shape[1],
+        n_layers=sum(name.endswith("attn.W_Q") for name in weights),
+        activation=chosen["activation"],
+        norm=chosen["norm"],
+        causal=chosen["causal"],
+        attn_coeff=chosen["attn_coeff"],
+        bias=any(is_bias(name) and bool(tensor.any()) for name, tensor in weights.items()),
+    )
+
+
+def _described_transformer(config: TransformerConfig, prompt: Prompt) -> str:
+    """What tells a transformer from others of the same weights."""
+    parts = [config.activation, f"tokens {str(prompt)!r}", "causal" if config.causal else "not causal"]
+    if config.attn_coeff != 1:
+        parts.append(f"attn_coeff {config.attn_coeff:.4g}")
+    if config.norm != "none":
+        parts.append("layer norm" if config.norm == "layer" else "layer norm without weights")
+    return ", ".join(parts)
+
+
+@torch.no_grad()
+def _build_transformer(
+    config: TransformerConfig, prompt: Prompt, p: int, weights: Mapping[str, Tensor]
+) -> HookedModel:
+    """The network, with as many positions as the prompt has and one output for each value."""
+    kept = {name: tensor for name, tensor in weights.items() if config.bias or not is_bias(name)}
+    kept["pos_embed.W_pos"] = kept["pos_embed.W_pos"][: len(prompt)]
+    kept["unembed.W_U"] = kept["unembed.W_U"][:, :p]
+    if "unembed.b_U" in kept:
+        kept["unembed.b_U"] = kept["unembed.b_U"][:p]
+    return build_transformer(config, len(kept["embed.W_E"]), p, prompt, kept)

@@ -1,0 +1,194 @@
+"""Training pairs, from the split that someone stored beside a network."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Int64
+from pyarrow import csv, parquet
+from torch import Tensor
+
+from interp.checkpoints.reading import load_pickle_safely, open_file, read_json_value, said_by
+from interp.errors import CheckpointError
+
+MAX_PAIRS = 2**22
+LARGEST = 2**31
+MAX_TABLE = 2**26  # bytes of a table, also once decompressed
+TRAIN = ("train", "train_data", "train_pairs", "pairs")
+ACCEPTED = "a list of (a, b), (a, b, label) or ((a, b), label)"
+
+
+def read_pairs(path: Path | str) -> Int64[np.ndarray, "pair 2"]:
+    """The pairs a network was trained on, each once, in the order of their first appearance.
+
+    Args:
+        path: A PyTorch file, ``.json`` or ``.npy`` of pairs, with or without labels, where a dictionary has them
+            under ``train``, ``train_data``, ``train_pairs`` or ``pairs``; or a ``.csv`` or ``.parquet`` table
+            with columns ``a`` and ``b``, or else two columns of whole numbers first, of which a column ``split``
+            may pick the rows that say ``train``.
+
+    Returns:
+        Whole numbers from 0. Repeated pairs are named in a warning.
+
+    Raises:
+        CheckpointError: The file cannot be read, or holds no such pairs.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "split.json").write_text('{"train": [[[2, 0], 2], [[1, 1], 2]]}')
+        ...     read_pairs(Path(folder, "split.json"))
+        array([[2, 0],
+               [1, 1]])
+    """
+    path = Path(path)
+    match path.suffix.lower():
+        case ".csv" | ".parquet":
+            found = _from_table(path)
+        case ".json":
+            found = _from_content(path, read_json_value(path))
+        case ".npy":
+            found = _from_content(path, _load_array(path))
+        case ".npz":
+            raise CheckpointError(f"{str(path)!r} can hold several arrays; store the training pairs as .npy")
+        case _:
+            found = _from_content(path, load_pickle_safely(path))
+    whole = (
+        found.dtype.kind in "iuf" and ((found >= 0) & (found < LARGEST) & (found == np.floor(found))).all()
+    )
+    if not whole:
+        raise CheckpointError(f"{str(path)!r} holds pairs of other than whole numbers from 0")
+    pairs = found.astype(np.int64)
+    _, first = np.unique(pairs @ np.array([LARGEST, 1]), return_index=True)
+    if len(first) < len(pairs):
+        repeated = len(pairs) - len(first)
+        warnings.warn(f"{str(path)!r} repeats {repeated} of its pairs; each is kept once", stacklevel=2)
+    return pairs[np.sort(first)]
+
+
+def _from_content(path: Path, content: Any) -> np.ndarray:
+    if isinstance(content, dict):
+        key = next((name for name in TRAIN if name in content), None)
+        if key is None:
+            raise CheckpointError(f"{str(path)!r} has none of the keys {', '.join(map(repr, TRAIN))}")
+        content = content[key]
+    if isinstance(content, list | tuple) and len(content) == 2 and getattr(content[0], "ndim", 0) == 2:
+        content = content[0]  # inputs, then labels
+    if isinstance(content, np.ndarray | Tensor):
+        shape = tuple(content.shape)
+        if len(shape) != 2 or shape[1] not in (2, 3) or not 0 < shape[0] <= MAX_PAIRS:
+            raise CheckpointError(f"{str(path)!r} has shape {shape}; expected (pairs, 2) or (pairs, 3)")
+        return _numbers(path, content)[:, :2]
+    if not isinstance(content, list | tuple) or not 0 < len(content) <= MAX_PAIRS:
+        raise CheckpointError(
+            f"{str(path)!r} holds no pairs but a {type(content).__name__}; expected {ACCEPTED}"
+        )
+    return np.array([_pair(path, item) for item in content])
+
+
+def _pair(path: Path, item: Any) -> tuple[int, int]:
+    nested = isinstance(item, list | tuple) and len(item) == 2 and _length(item[0]) > 0
+    inner = item[0] if nested else item
+    if _length(inner) not in (2, 3):
+        raise CheckpointError(
+            f"{str(path)!r} has a {type(item).__name__} among its pairs; expected {ACCEPTED}"
+        )
+    both = _numbers(path, inner).tolist() if isinstance(inner, Tensor) else list(inner)
+    both = [
+        _numbers(path, one).item() if isinstance(one, Tensor) and one.numel() == 1 else one
+        for one in both[:2]
+    ]
+    for one in both:
+        real = isinstance(one, Real) and not isinstance(one, bool)
+        if not real or not 0 <= one < LARGEST or one != int(one):
+            raise CheckpointError(f"{str(path)!r} holds pairs of other than whole numbers from 0")
+    return int(both[0]), int(both[1])
+
+
+def _length(item: Any) -> int:
+    """How many entries a list or a flat array has; 0 for anything else."""
+    flat = isinstance(item, list | tuple) or getattr(item, "ndim", 0) == 1
+    return len(item) if flat else 0
+
+
+def _numbers(path: Path, content: np.ndarray | Tensor) -> np.ndarray:
+    if isinstance(content, np.ndarray):
+        return content
+    try:
+        if content.is_complex():
+            raise TypeError("complex numbers")
+        return content.detach().to(torch.float64).numpy()
+    except (RuntimeError, TypeError):
+        raise CheckpointError(f"{str(path)!r} holds a tensor that is no plain array of pairs") from None
+
+
+def _load_array(path: Path) -> np.ndarray:
+    open_file(path).close()
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CheckpointError(f"{str(path)!r} is no readable array: {said_by(error)}") from None
+
+
+def _from_table(path: Path) -> np.ndarray:
+    with open_file(path) as file:
+        size = file.seek(0, io.SEEK_END)
+    if size > MAX_TABLE:
+        raise CheckpointError(
+            f"{str(path)!r} is too large for a table of pairs; at most {MAX_TABLE} bytes are read"
+        )
+    try:
+        table = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+        found = np.stack([table.column(name).to_numpy() for name in _operands(table.schema)], axis=1)
+        if "split" in table.column_names:
+            found = found[_is_train(table)]
+    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
+        raise CheckpointError(f"{str(path)!r} is no readable table of pairs: {said_by(error)}") from None
+    if not len(found):
+        raise CheckpointError(f"{str(path)!r} has no rows of training pairs")
+    return found
+
+
+def _is_train(table: pa.Table) -> np.ndarray:
+    parts = [np.zeros(0, dtype=bool)]
+    for chunk in table.column("split").dictionary_encode().chunks:
+        known = chunk.dictionary.to_pylist()
+        train = known.index("train") if "train" in known else -1
+        parts.append(chunk.indices.to_numpy(zero_copy_only=False) == train)
+    return np.concatenate(parts)
+
+
+def _operands(schema: pa.Schema) -> list[str]:
+    if {"a", "b"} <= set(schema.names):
+        return ["a", "b"]
+    whole = [column.name for column in schema if pa.types.is_integer(column.type)]
+    if len(whole) < 2:
+        raise ValueError(f"it has no columns a and b, and no two of whole numbers, among {schema.names[:8]}")
+    return whole[:2]
+
+
+def _parquet(path: Path) -> pa.Table:
+    schema = parquet.read_schema(path)
+    split = ["split"] if "split" in schema.names else []
+    # As a dictionary, a text is held once, however often the file repeats it.
+    with parquet.ParquetFile(path, read_dictionary=split) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+        size = sum(column.total_uncompressed_size for column in columns)
+        if file.metadata.num_rows > MAX_PAIRS or size > MAX_TABLE:
+            raise ValueError(f"it has more than {MAX_PAIRS} rows or {MAX_TABLE} bytes")
+        return file.read(columns=_operands(schema) + split)
+
+
+def _csv(path: Path) -> pa.Table:
+    table = csv.read_csv(path)
+    if all(name.strip().isdigit() for name in table.column_names):  # no header
+        table = csv.read_csv(path, read_options=csv.ReadOptions(autogenerate_column_names=True))
+    return table
