@@ -75,14 +75,14 @@ class Clamp:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """Set the neurons to given values: ``(neuron,)`` for every example, or ``(example, …, neuron)`` row by row."""
+    """Set the neurons to given values: ``(neuron,)`` or ``(…, neuron)`` for every example, or row by row."""
 
     values: Tensor
 
     def start(self) -> Change:
         def change(x: Tensor) -> Tensor:
             values = self.values.to(x)
-            if values.shape not in (x.shape, x.shape[-1:]):
+            if values.shape not in (x.shape, x.shape[1:], x.shape[-1:]):
                 raise InterventionError(
                     f"the patch has shape {tuple(values.shape)} but the neurons have {tuple(x.shape)}; give one "
                     "value a neuron, or values for exactly the examples of this forward pass"
@@ -184,7 +184,7 @@ def make_intervention(
     """An intervention from its name.
 
     Args:
-        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
+        mode: ``"zero"``, ``"mean"`` (over the examples, at each position), ``"resample"`` or ``"scale=FACTOR"``.
         activations: The chosen neurons on reference examples; needed by ``"mean"`` and ``"resample"``.
         seed: Of ``"resample"``.
 
@@ -211,7 +211,7 @@ def make_intervention(
         raise InterventionError(f"unknown mode {mode!r}; expected zero, mean, resample or scale=FACTOR")
     if activations is None:
         raise InterventionError(f"{mode} ablation needs reference examples; pass the task as reference")
-    return Mean(activations) if mode == "mean" else Resample(activations, seed)
+    return Patch(activations.mean(0)) if mode == "mean" else Resample(activations, seed)
 
 
 def edit_from_mode(
@@ -339,8 +339,8 @@ def _coefficients(intervention: Intervention, n: int, like: Tensor) -> tuple[Ten
     found = intervention.affine()
     if found is None:
         raise InterventionError(
-            f"{type(intervention).__name__.lower()} depends on the input, so weights cannot express it; "
-            "zero, mean, scale and a constant patch can be saved"
+            f"{type(intervention).__name__.lower()} depends on the input or its position, so weights cannot express it; "
+            "zero, scale, one value a neuron, and the mean where there are no positions can be saved"
         )
     factor, offset = (torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in found)
     if isinstance(intervention, Patch) and offset.shape != (n,):

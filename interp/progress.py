@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from time import monotonic
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
@@ -24,8 +25,16 @@ def silent(done: int, note: str = "") -> None:
 
 
 @contextmanager
-def progress(title: str, total: int, console: Console | None = None) -> Iterator[Report]:
+def progress(
+    title: str, total: int, console: Console | None = None, *, after: float = 0.0
+) -> Iterator[Report]:
     """A progress report on standard error: a bar with time left on a terminal, else about ten lines.
+
+    Args:
+        title: What is done.
+        total: How many steps there are.
+        console: Where to report.
+        after: Seconds of work before anything is shown, so that short work shows nothing.
 
     Example:
         >>> from io import StringIO
@@ -33,6 +42,10 @@ def progress(title: str, total: int, console: Console | None = None) -> Iterator
         ...     report(1, "test .5")
     """
     console = console or Console(stderr=True)
+    if after:
+        with ExitStack() as stack:
+            yield _patient(stack, title, total, console, after)
+        return
     if not console.is_terminal:
         yield _plain(title, total, console)
         return
@@ -45,6 +58,20 @@ def progress(title: str, total: int, console: Console | None = None) -> Iterator
     with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), console=console) as bar:
         task = bar.add_task(title, total=total, note="")
         yield lambda done, note="": bar.update(task, completed=done, note=note)
+
+
+def _patient(stack: ExitStack, title: str, total: int, console: Console, after: float) -> Report:
+    """A report that begins to show once the work has taken `after` seconds."""
+    start, shown = monotonic(), None
+
+    def report(done: int, note: str = "") -> None:
+        nonlocal shown
+        if shown is None and monotonic() - start > after:
+            shown = stack.enter_context(progress(title, total, console))
+        if shown is not None:
+            shown(done, note)
+
+    return report
 
 
 def _plain(title: str, total: int, console: Console) -> Report:

@@ -2,11 +2,20 @@
 
 from interp.sweeps.controls import Removal, removal
 from interp.sweeps.curves import Sweep, curve
-from interp.sweeps.effects import Evidence, SingleEffects, difference_evidence, label_evidence, single_effects
+from interp.sweeps.effects import (
+    Evidence,
+    Question,
+    SingleEffects,
+    difference_evidence,
+    label_evidence,
+    measure_neurons,
+    single_effects,
+)
 from interp.sweeps.state import SiteState, site_state
 
 __all__ = [
     "Evidence",
+    "Question",
     "Removal",
     "SingleEffects",
     "SiteState",
@@ -14,6 +23,7 @@ __all__ = [
     "curve",
     "difference_evidence",
     "label_evidence",
+    "measure_neurons",
     "removal",
     "single_effects",
     "site_state",

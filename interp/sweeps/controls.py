@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from interp.data import SPLITS
-from interp.evaluation import SplitValues, measure_logits
+from interp.evaluation import SplitValues
 from interp.interventions import neuron_indices
-from interp.sweeps.curves import band
+from interp.progress import Report, silent
+from interp.sweeps.curves import band, counts_of_logits, split_accuracy
 from interp.sweeps.state import SiteState
+
+MOST = 0.8
+"""A set that is a larger share of the pool than this is nearly the same as any random one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +31,7 @@ class Removal:
         random: For each split, ``mean``, ``low`` and ``high`` accuracy without a random set of the same size
             (95 % of the draws lie between); None for a split without examples.
         n_draws: How many random sets were drawn.
+        controlled: Whether the random sets can tell anything: not if the set is most of what they are drawn from.
     """
 
     removed: int
@@ -33,16 +39,19 @@ class Removal:
     after: SplitValues
     random: dict[str, dict[str, float] | None]
     n_draws: int
+    controlled: bool = True
 
     def differs(self, split: str) -> bool | None:
         """Whether the accuracy without the set lies outside the random sets' interval; None if not known."""
         after, random = self.after[split], self.random[split]
-        return None if after is None or random is None else not random["low"] <= after <= random["high"]
+        known = self.controlled and after is not None and random is not None
+        return not random["low"] <= after <= random["high"] if known else None  # type: ignore[index,operator]
 
     def hurts(self, split: str) -> bool | None:
         """Whether removing the set costs more accuracy than 95 % of random sets do; None if not known."""
         after, random = self.after[split], self.random[split]
-        return None if after is None or random is None else after < random["low"]
+        known = self.controlled and after is not None and random is not None
+        return after < random["low"] if known else None  # type: ignore[index,operator]
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
@@ -51,11 +60,18 @@ class Removal:
             "accuracy": self.after.to_dict(),
             "random_accuracy": self.random,
             "random_draws": self.n_draws,
+            "controlled": self.controlled,
         }
 
 
 def removal(
-    state: SiteState, neurons: Any, *, n_draws: int = 20, pool: np.ndarray | None = None, seed: int = 0
+    state: SiteState,
+    neurons: Any,
+    *,
+    n_draws: int = 20,
+    pool: np.ndarray | None = None,
+    seed: int = 0,
+    report: Report = silent,
 ) -> Removal:
     """Accuracy on every split before and after taking neurons out, and after taking out random ones.
 
@@ -66,6 +82,7 @@ def removal(
         pool: Neurons that the random sets are drawn from; all if None. Dead neurons are best left out: a
             random set that is half dead is no fair control.
         seed: Of the random sets.
+        report: Told how many random sets are done.
 
     Raises:
         InterventionError: The neurons cannot be used.
@@ -76,14 +93,25 @@ def removal(
         pool = np.arange(state.width)
     generator = np.random.default_rng(seed)
 
-    def accuracy_without(gone: np.ndarray) -> SplitValues:
+    def accuracy_without(gone: np.ndarray, draw: int) -> SplitValues:
         rows = torch.as_tensor(gone, device=state.logits.device)
-        return measure_logits(state.logits_after(rows), state.data, tolerance=state.tolerance).accuracy
+        report(draw)
+        return _measured(state, state.logits_after(rows))
 
-    draws = [accuracy_without(generator.choice(pool, len(chosen), replace=False)) for _ in range(n_draws)]
-    before = measure_logits(state.logits, state.data, tolerance=state.tolerance).accuracy
+    draws = [
+        accuracy_without(generator.choice(pool, len(chosen), replace=False), draw) for draw in range(n_draws)
+    ]
     bands = {split: band([draw[split] for draw in draws]) for split in SPLITS}
     random = {
         s: None if b is None else {key: float(value) for key, value in b.items()} for s, b in bands.items()
     }
-    return Removal(len(chosen), before, accuracy_without(chosen), random, n_draws)
+    after, controlled = accuracy_without(chosen, n_draws), len(chosen) <= MOST * len(pool)
+    return Removal(len(chosen), _measured(state, state.logits), after, random, n_draws, controlled)
+
+
+def _measured(state: SiteState, logits: Tensor) -> SplitValues:
+    """Accuracy on every split."""
+    accuracy = split_accuracy(counts_of_logits(state, logits)[None], state)
+    return SplitValues(
+        **{split: None if value is None else float(value[0]) for split, value in accuracy.items()}
+    )

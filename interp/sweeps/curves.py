@@ -14,6 +14,7 @@ from torch import Tensor
 
 from interp import plots
 from interp.data import SPLITS
+from interp.progress import Report, silent
 from interp.sweeps import kernels
 from interp.sweeps.state import GROUPS, SiteState, both_margins, group_sums
 
@@ -114,9 +115,8 @@ def _counts_by_kernel(state: SiteState) -> Callable[[np.ndarray], Counts]:
 
 def counts_of_logits(state: SiteState, logits: Tensor) -> np.ndarray:
     """Right answers ``(group, 2)`` by label and by true label."""
-    return (
-        group_sums((both_margins(logits, state.data) > state.tolerance).double(), state.group).T.cpu().numpy()
-    )
+    right = both_margins(logits, state.data.labels, state.data.true_labels) > state.tolerance
+    return group_sums(right.double(), state.group).T.cpu().numpy()
 
 
 def counts_by_blocks(state: SiteState, order: np.ndarray) -> Counts:
@@ -133,10 +133,15 @@ def counts_by_blocks(state: SiteState, order: np.ndarray) -> Counts:
     return np.stack(counts)
 
 
-def counts_by_prefix(state: SiteState, order: np.ndarray, removed: np.ndarray) -> Counts:
+def counts_by_prefix(
+    state: SiteState, order: np.ndarray, removed: np.ndarray, report: Report = silent
+) -> Counts:
     """Counts after each number of changed neurons in `removed`, running the rest of the network each time."""
-    chosen = torch.as_tensor(order, device=state.logits.device)
-    return np.stack([counts_of_logits(state, state.logits_after(chosen[:k])) for k in removed])
+    chosen, counts = torch.as_tensor(order, device=state.logits.device), []
+    for i, k in enumerate(removed):
+        counts.append(counts_of_logits(state, state.logits_after(chosen[:k])))
+        report(i + 1)
+    return np.stack(counts)
 
 
 def split_accuracy(counts: Counts, state: SiteState) -> dict[str, np.ndarray | None]:
@@ -153,7 +158,7 @@ def split_accuracy(counts: Counts, state: SiteState) -> dict[str, np.ndarray | N
     result: dict[str, np.ndarray | None] = {}
     for split in SPLITS:
         groups, column = members[split]
-        total = sizes[groups].sum()
+        total = sizes[groups].sum() if state.data.split_known or split == "all" else 0
         result[split] = counts[:, groups, column].sum(1) / total if total else None
     return result
 
@@ -165,7 +170,8 @@ def curve(
     name: str = "given",
     n_random: int = 20,
     seed: int = 0,
-    points: int = 101,
+    points: int = 26,
+    report: Report = silent,
 ) -> Sweep:
     """Accuracy on every split while neurons are changed in the given order, and in random orders.
 
@@ -179,6 +185,7 @@ def curve(
         n_random: Random orders of the same length for the control; 0 for none.
         seed: Of the random orders.
         points: At most so many points where the rest of the network is not linear.
+        report: Told how many runs of the rest of the network are done, if there are any.
     """
     order = np.array(order, dtype=np.int64, order="C")
     removed = np.arange(len(order) + 1)
@@ -188,7 +195,12 @@ def curve(
         count = lambda chosen: counts_by_blocks(state, chosen)  # noqa: E731
     else:
         removed = np.unique(np.linspace(0, len(order), min(points, len(order) + 1)).round().astype(int))
-        count = lambda chosen: counts_by_prefix(state, chosen, removed)  # noqa: E731
+        runs = iter(range(n_random + 1))
+
+        def count(chosen: np.ndarray) -> Counts:
+            before = next(runs) * len(removed)
+            return counts_by_prefix(state, chosen, removed, lambda done, note="": report(before + done))
+
     generator = np.random.default_rng(seed)
     draws = [
         split_accuracy(count(generator.permutation(state.width)[: len(order)]), state)

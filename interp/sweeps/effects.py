@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.stats import norm
 from torch import Tensor
 
 from interp.data import SPLITS
+from interp.progress import Report, silent
 from interp.sweeps import kernels
 from interp.sweeps.curves import kernel_arguments, kernel_threads, split_accuracy, use_kernels
 from interp.sweeps.state import GROUPS, SiteState, both_margins, group_sums
@@ -30,35 +32,19 @@ class SingleEffects:
     margin_drop: dict[str, np.ndarray | None]
 
 
-def single_effects(state: SiteState) -> SingleEffects:
-    """Measure each neuron's own effect, for all neurons, exactly."""
-    if use_kernels(state):
-        change, readout, logits, *labelled = kernel_arguments(state)
-        with kernel_threads() as threads:
-            arguments = (change, readout, logits, *labelled, len(GROUPS), threads, state.tolerance)
-            counts, sums = kernels.single_effects(*arguments)
-    else:
-        pairs = [_sums_after(state, neuron) for neuron in range(state.width)]
-        counts, sums = (np.stack(column) for column in zip(*pairs, strict=True))
-    base_counts, base_sums = _sums(state, state.logits)
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Whether neurons know the labels of some examples.
 
-    def drops(before: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray | None]:
-        base, changed = split_accuracy(before[None], state), split_accuracy(after, state)
-        return {s: None if (b := base[s]) is None or (c := changed[s]) is None else b - c for s in SPLITS}
+    Attributes:
+        examples: Mask of the examples; at least one.
+        labels: The labels to test, for all examples.
+        excluded: For each example a class that its label cannot be (the true one, for a wrong label).
+    """
 
-    return SingleEffects(drops(base_counts, counts), drops(base_sums, sums))
-
-
-def _sums(state: SiteState, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    margins = both_margins(logits, state.data)
-    hits, sums = (
-        group_sums(x.double(), state.group).T.cpu().numpy() for x in (margins > state.tolerance, margins)
-    )
-    return hits, sums
-
-
-def _sums_after(state: SiteState, neuron: int) -> tuple[np.ndarray, np.ndarray]:
-    return _sums(state, state.logits_after(torch.tensor([neuron], device=state.logits.device)))
+    examples: Bool[Tensor, " example"]
+    labels: Int[Tensor, " example"]
+    excluded: Int[Tensor, " example"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,40 +66,131 @@ class Evidence:
     n: int
 
 
+def single_effects(state: SiteState) -> SingleEffects:
+    """Measure each neuron's own effect, for all neurons, exactly."""
+    return measure_neurons(state, [])[0]
+
+
 def label_evidence(
     state: SiteState, examples: Tensor, labels: Int[Tensor, " example"], *, excluded: Tensor | None = None
 ) -> Evidence | None:
-    """Test for every neuron whether it knows the labels of some examples.
-
-    The null is exact for labels drawn at random: given what changing neuron n does to an example's logits, a label
-    that the network never learnt is as likely to be any other class. So the effect is compared with its mean
-    and variance over the classes, without assuming anything about weights or activations. Assumes many examples;
-    where fewer than 8 carry the effect, p is NaN.
-
-    Args:
-        state: From `site_state`.
-        examples: Mask of the examples.
-        labels: The labels to test, for all examples.
-        excluded: For each example a class that its label cannot be (the true one, for a wrong label).
+    """Test for every neuron whether it knows the labels of some examples; see `measure_neurons`.
 
     Returns:
         None if there is no example.
     """
     if not examples.any():
         return None
-    target = labels[examples]
-    barred = None if excluded is None else excluded[examples]
+    question = Question(examples, labels, excluded)
     if state.readout is not None:
-        parts = _linear_moments(-state.change[examples], state.readout, target, barred)
-    else:
-        parts = _prefix_moments(state, examples, target, barred)
-    total, variance, fourth = (x.cpu().numpy() for x in parts)
-    known = variance > 0
-    safe = np.where(known, variance, 1.0)
-    z = np.where(known, total / np.sqrt(safe), np.nan)
+        return _evidence(_linear_moments(state, question), question)
+    return measure_neurons(state, [question])[1][0]
+
+
+def measure_neurons(
+    state: SiteState, questions: Sequence[Question], report: Report = silent
+) -> tuple[SingleEffects, list[Evidence]]:
+    """Each neuron's own effect, and whether it knows the labels of sets of examples, in one pass over the neurons.
+
+    The null of the evidence is exact for labels drawn at random: given what changing neuron n does to an example's
+    logits, a label that the network never learnt is as likely to be any other class. So the effect is compared with its
+    mean and variance over the classes, without assuming anything about weights or activations. Assumes many
+    examples; where fewer than 8 carry the effect, p is NaN.
+
+    Args:
+        state: From `site_state`.
+        questions: Sets of labels to test.
+        report: Told how many neurons are done, where they go through the rest of the network one by one.
+    """
+    if use_kernels(state):
+        change, readout, logits, *labelled = kernel_arguments(state)
+        with kernel_threads() as threads:
+            arguments = (change, readout, logits, *labelled, len(GROUPS), threads, state.tolerance)
+            counts, sums = kernels.single_effects(*arguments)
+        effects = _drops(state, counts, sums)
+        return effects, [_evidence(_linear_moments(state, question), question) for question in questions]
+    rows = []
+    for neuron in range(state.width):
+        rows.append(_one_neuron(state, neuron, questions))
+        report(neuron + 1)
+    counts, sums, moments = (np.stack(column) for column in zip(*rows, strict=True))
+    return _drops(state, counts, sums), [_evidence(moments[:, i], q) for i, q in enumerate(questions)]
+
+
+def _drops(state: SiteState, counts: np.ndarray, sums: np.ndarray) -> SingleEffects:
+    """Counts of right answers and sums of margins without each neuron, as losses by split."""
+    margins = state.margins
+    hits = margins > state.tolerance
+
+    def drops(before: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray | None]:
+        base, changed = split_accuracy(before[None], state), split_accuracy(after, state)
+        return {s: None if (b := base[s]) is None or (c := changed[s]) is None else b - c for s in SPLITS}
+
+    return SingleEffects(drops(_by_group(hits, state), counts), drops(_by_group(margins, state), sums))
+
+
+def _by_group(values: Tensor, state: SiteState) -> np.ndarray:
+    return group_sums(values.double(), state.group).T.cpu().numpy()
+
+
+def _one_neuron(
+    state: SiteState, neuron: int, questions: Sequence[Question]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Right answers and margins by group without a neuron, and the moments of its effect for each question."""
+    data, margins = state.data, state.margins.clone()
+    moments = np.zeros((len(questions), 3))
+    for rows, logits in state.changed_logits(torch.tensor([neuron], device=state.logits.device)):
+        margins[:, rows] = both_margins(logits, data.labels[rows], data.true_labels[rows])
+        for i, question in enumerate(questions):
+            inside = question.examples[rows]
+            asked = rows[inside]
+            excluded = None if question.excluded is None else question.excluded[asked]
+            moments[i] += _moments(state.logits[asked] - logits[inside], question.labels[asked], excluded)
+    return _by_group(margins > state.tolerance, state), _by_group(margins, state), moments
+
+
+def _moments(effect: Float[Tensor, "row output"], target: Tensor, barred: Tensor | None) -> np.ndarray:
+    """Sum over rows of the target's effect above its row's mean, of the row's variance, and of that squared.
+
+    Mean and variance are over a row's classes without the barred one.
+    """
+    n_outputs, total, square = effect.shape[1], effect.sum(1), effect.square().sum(1)
+    own = effect.gather(1, target[:, None])[:, 0]
+    if barred is not None:
+        left_out = effect.gather(1, barred[:, None])[:, 0]
+        n_outputs, total, square = n_outputs - 1, total - left_out, square - left_out.square()
+    mean = total / n_outputs
+    variance = (square / n_outputs - mean.square()).clamp_min(0).double()
+    sums = torch.stack([(own - mean).double().sum(), variance.sum(), variance.square().sum()])
+    return sums.cpu().numpy()
+
+
+def _linear_moments(state: SiteState, question: Question) -> np.ndarray:
+    """The same moments ``(neuron, 3)`` for all neurons at once, where what follows them is linear."""
+    assert state.readout is not None
+    target, barred = question.labels[question.examples], question.excluded
+    barred = None if barred is None else barred[question.examples]
+    effect, totals = -state.change[question.examples], []
+    width = max(1, CHUNK_ELEMENTS // len(target))
+    for x, weights in zip(effect.split(width, dim=1), state.readout.split(width), strict=True):
+        x, weights = x.T.double(), weights.double()
+        weights = weights - weights.mean(1, keepdim=True)
+        n_outputs, mean, square = weights.shape[1], 0.0, weights.square().sum(1, keepdim=True)
+        if barred is not None:
+            own = weights[:, barred]
+            n_outputs, mean, square = n_outputs - 1, -own / (n_outputs - 1), square - own.square()
+        variance = x.square() * (square / n_outputs - torch.as_tensor(mean).square()).clamp_min(0)
+        total = (x * (weights[:, target] - mean)).sum(1)
+        totals.append(torch.stack([total, variance.sum(1), variance.square().sum(1)], dim=1))
+    return torch.cat(totals).cpu().numpy()
+
+
+def _evidence(moments: np.ndarray, question: Question) -> Evidence:
+    total, variance, fourth = moments.T
+    n, known = int(question.examples.sum()), variance > 0
+    z = np.where(known, total / np.sqrt(np.where(known, variance, 1.0)), np.nan)
     effective = np.where(known, variance**2 / np.where(known, fourth, 1.0), 0.0)
     p = np.where(known & (effective >= MIN_EFFECTIVE), norm.sf(z), np.nan)
-    n = len(target)
     return Evidence(total / n, z, p, n)
 
 
@@ -126,49 +203,3 @@ def difference_evidence(first: Evidence, second: Evidence) -> Evidence:
     z = difference / np.hypot(*deviation)
     known = ~(np.isnan(first.p) | np.isnan(second.p))
     return Evidence(difference, z, np.where(known, norm.sf(z), np.nan), first.n + second.n)
-
-
-def _spread(rows: Float[Tensor, "row output"], barred: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each row over its classes, leaving out the barred one."""
-    n_outputs = rows.shape[1]
-    total, square = rows.sum(1), rows.square().sum(1)
-    if barred is not None:
-        own = rows.gather(1, barred[:, None])[:, 0]
-        total, square, n_outputs = total - own, square - own.square(), n_outputs - 1
-    mean = total / n_outputs
-    return mean, (square / n_outputs - mean.square()).clamp_min(0)
-
-
-def _linear_moments(
-    effect: Float[Tensor, "example neuron"], readout: Tensor, target: Tensor, barred: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum of effects, its null variance, and the sum of squared single variances, ``(neuron,)`` each."""
-    totals = []
-    width = max(1, CHUNK_ELEMENTS // len(target))
-    for x, weights in zip(effect.split(width, dim=1), readout.split(width), strict=True):
-        x, weights = x.T.double(), weights.double()
-        weights = weights - weights.mean(1, keepdim=True)
-        n_outputs, mean, square = weights.shape[1], 0.0, weights.square().sum(1, keepdim=True)
-        if barred is not None:
-            own = weights[:, barred]
-            n_outputs, mean, square = n_outputs - 1, -own / (n_outputs - 1), square - own.square()
-        variance = x.square() * (square / n_outputs - torch.as_tensor(mean).square()).clamp_min(0)
-        total = (x * (weights[:, target] - mean)).sum(1)
-        totals.append(torch.stack([total, variance.sum(1), variance.square().sum(1)]))
-    total, variance, fourth = torch.cat(totals, dim=1)
-    return total, variance, fourth
-
-
-def _prefix_moments(
-    state: SiteState, examples: Tensor, target: Tensor, barred: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The same moments where the rest of the network is not linear, one neuron after another."""
-    sums = []
-    for neuron in range(state.width):
-        chosen = torch.tensor([neuron], device=state.logits.device)
-        effect = (state.logits - state.logits_after(chosen))[examples].double()
-        mean, variance = _spread(effect, barred)
-        total = effect.gather(1, target[:, None])[:, 0] - mean
-        sums.append(torch.stack([total.sum(), variance.sum(), variance.square().sum()]))
-    total, variance, fourth = torch.stack(sums, dim=1)
-    return total, variance, fourth

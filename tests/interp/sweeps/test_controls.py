@@ -22,6 +22,7 @@ def test_a_removal_measures_what_hooks_measure() -> None:
         wanted = accuracy(model, TASK)
     assert found.after == wanted
     assert found.before == accuracy(model, TASK)
+    assert found.controlled
     assert found.removed == 3
 
 
@@ -45,12 +46,21 @@ def test_hurts_tells_a_set_with_causal_weight_from_one_without() -> None:
     model = analytic_mlp("add", p=31, width=120)
     task = ModularTask("add", p=31)
     state = site_state(model, task)
-    nothing, same_size = removal(state, [], n_draws=20), removal(state, range(110), n_draws=20)
+    nothing, same_size = removal(state, [], n_draws=20), removal(state, range(60), n_draws=20)
     assert nothing.hurts("test") is False
     assert nothing.hurts("corrupted_as_labelled") is None
     assert (
         same_size.hurts("test") is False
     )  # all neurons are alike here: a chosen set is as good as a random one
+
+
+def test_nearly_all_neurons_have_no_control() -> None:
+    state = site_state(analytic_mlp("add", p=11, width=20), TASK)
+    found = removal(state, range(17), n_draws=4)
+    assert not found.controlled
+    assert found.hurts("test") is None
+    assert found.differs("test") is None
+    assert not removal(state, range(9), n_draws=4, pool=np.arange(10)).controlled
 
 
 def test_unusable_neurons_are_refused() -> None:

@@ -70,7 +70,7 @@ def test_rank_one_prefix_and_hooks_agree_in_logits(shape: str) -> None:
     changed = state.activations.clone()
     changed[:, order] = 0
     with torch.no_grad():
-        by_prefix = model.run_from(state.hook, changed)
+        by_prefix = state.prefix.logits(changed)
     with ablate(model, order):
         by_hooks = all_logits(model, TASK.dataset)
     np.testing.assert_allclose(by_kernel, by_hooks, atol=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,14 @@ from interp.data import SPLITS, ModularTask
 from interp.evaluation import evaluate
 from interp.interventions import ablate
 from interp.models import HookedMLP, MLPConfig
-from interp.sweeps import difference_evidence, label_evidence, single_effects, site_state
-from interp.sweeps.effects import _linear_moments, _prefix_moments
+from interp.sweeps import (
+    Question,
+    difference_evidence,
+    label_evidence,
+    measure_neurons,
+    single_effects,
+    site_state,
+)
 
 TASK = ModularTask("add", p=11, train_fraction=0.6, corrupt_fraction=0.4, seed=3)
 SHAPES = [
@@ -65,12 +73,12 @@ def test_evidence_finds_a_neuron_that_knows_the_labels() -> None:
 @pytest.mark.parametrize("barred", [False, True])
 def test_moments_by_matrix_products_equal_those_by_removal(barred: bool) -> None:
     state = site_state(HookedMLP(MLPConfig(width=9), vocab=11, seed=1), TASK)
-    data, examples = TASK.dataset, TASK.dataset.mislabelled
-    excluded = data.true_labels[examples] if barred else None
-    fast = _linear_moments(-state.change[examples], state.readout, data.labels[examples], excluded)
-    slow = _prefix_moments(state, examples, data.labels[examples], excluded)
-    for a, b in zip(fast, slow, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-9)
+    data = TASK.dataset
+    question = Question(data.mislabelled, data.labels, data.true_labels if barred else None)
+    fast = measure_neurons(state, [question])[1][0]
+    slow = measure_neurons(replace(state, readout=None), [question])[1][0]
+    np.testing.assert_allclose(fast.effect, slow.effect, rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(fast.z, slow.z, rtol=1e-3, atol=1e-5)
 
 
 def test_moments_equal_a_loop_over_examples_and_classes() -> None:
