@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
-from interp.checkpoints import load_checkpoint, save_checkpoint
+from interp.checkpoints import Checkpoint, save_checkpoint
+from interp.data import ModularTask
 from interp.devices import resolve_device
-from interp.errors import ConfigError
-from interp.interventions import bake, edit_from_mode
-from interp.scoring import score, select_neurons
+from interp.errors import CheckpointError, ConfigError
+from interp.files import write_whole
+from interp.interventions import Edit, bake, make_intervention
+from interp.models import Adopted, HookedMLP, HookedModel, SmallTransformer
+from interp.opening import OpenAs, load_checkpoint
+from interp.scoring import score
+from interp.selection import select_neurons
 from interp.sweeps import Removal, removal, site_state
 from probes.labels import Label
 
@@ -21,6 +26,7 @@ def ablate_checkpoint(
     neurons: str = "label:memorizing",
     mode: str = "zero",
     *,
+    how: OpenAs | None = None,
     save: Path | str | None = None,
     overwrite: bool = False,
     site: str | None = None,
@@ -34,41 +40,74 @@ def ablate_checkpoint(
         checkpoint: A file, or a folder (its last checkpoint).
         neurons: Which, as in `select_neurons`: ``"label:memorizing"``, ``"lowest:0.7"``, ``"@file"`` …
         mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
-        save: Where to write the network with the edit in its weights.
-        overwrite: Replace a file that is there already; never the checkpoint itself.
+        how: What the checkpoint does not say of itself.
+        save: Where to write the network with the edit in its weights: as a native checkpoint, or, of the user's own
+            module, its weights alone.
+        overwrite: Replace files that are there already; never the checkpoint itself.
         site: Hook name of the neurons; the model's last site if None.
         n_random: Random sets of the same size.
         seed: Of all draws.
         device: Where to compute.
 
     Raises:
-        CheckpointError: The file cannot be read. InterventionError: the neurons or mode cannot be used, or the
-            edit cannot be saved. ConfigError: the file to save exists.
+        CheckpointError: The file cannot be read, or no file can hold the edited network. InterventionError: the
+            neurons or mode cannot be used, or the edit cannot be saved. ConfigError: the file to save exists.
 
     Example:
         ``ablate_checkpoint("runs/r0", "lowest:0.7", save="pruned.safetensors").after.test``
     """
-    opened = load_checkpoint(checkpoint)
+    opened = load_checkpoint(checkpoint, how)
     target = None if save is None else Path(save).with_suffix(".safetensors")
-    if target is not None and target.exists():
-        if opened.path is not None and target.resolve() == opened.path.resolve():
-            raise ConfigError(
-                f"{str(target)!r} is the checkpoint itself; save the edited network under another name"
-            )
-        if not overwrite:
-            raise ConfigError(
-                f"{str(target)!r} exists already; add --force to replace it, or choose another name"
-            )
-    model: Any = opened.model.to(resolve_device(device))
+    if target is not None:
+        _check_target(target, opened, overwrite)
+    model = opened.model.to(resolve_device(device))
     state = site_state(model, opened.task, site=site, mode=mode, seed=seed)
     table = score(model, opened.task, site=site, seed=seed, state=state if mode == "zero" else None)
     chosen = select_neurons(table, neurons)
     edited = None
     if target is not None:
-        edited = bake(model, edit_from_mode(model, chosen, mode, site=site, reference=opened.task, seed=seed))
+        activations = state.prefix.activations[..., torch.as_tensor(chosen)]
+        edited = bake(model, Edit(state.hook, chosen, make_intervention(mode, activations, seed=seed)))
     alive = table.neuron[table["label"] != Label.DEAD.value]
     found = removal(state, chosen, n_draws=n_random, pool=alive, seed=seed)
-    if target is not None:
-        kept, how = opened.settings.get("training"), f"{mode} on {len(chosen)} neurons ({neurons})"
-        save_checkpoint(target, edited, opened.task, step=opened.step, training=kept, edited=how)  # type: ignore[arg-type]
+    if target is not None and edited is not None:
+        _write(target, edited, opened, f"{mode} on {len(chosen)} neurons ({neurons})")
     return found
+
+
+def _check_target(target: Path, opened: Checkpoint, overwrite: bool) -> None:
+    """Refuse, before any work is done, to write over what is there, or what no file could hold."""
+    source = opened.path
+    if source is not None and target.resolve().with_suffix("") == source.resolve().with_suffix(""):
+        what = "is" if target.resolve() == source.resolve() else "has the name of"
+        raise ConfigError(
+            f"{str(target)!r} {what} the checkpoint itself; save the edited network under another name"
+        )
+    for file in (target, target.with_suffix(".json")):
+        if file.exists() and not overwrite:
+            raise ConfigError(
+                f"{str(file)!r} exists already; add --force to replace it, or choose another name"
+            )
+    if isinstance(opened.model, Adopted):
+        return
+    if not isinstance(opened.task, ModularTask):
+        raise CheckpointError(
+            "a checkpoint is stored with its task, and examples from a table are none that the file can hold; "
+            "leave out --save, or the table"
+        )
+
+
+def _write(target: Path, edited: HookedModel, opened: Checkpoint, what: str) -> None:
+    """Store an edited network: natively where the format knows its kind, else the weights of the user's module."""
+    if isinstance(edited, Adopted):
+        stored = {name: tensor.detach().cpu() for name, tensor in edited.module.state_dict().items()}
+        weights = {
+            name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in stored.items()
+        }
+        write_whole(target, lambda part: save_file(weights, part))
+        target.with_suffix(".json").unlink(missing_ok=True)  # it described the weights that were here before
+        return
+    if not isinstance(edited, HookedMLP | SmallTransformer):
+        raise CheckpointError(f"no file can hold a {type(edited).__name__}; leave out --save")
+    training = opened.settings.get("training")
+    save_checkpoint(target, edited, opened.task, step=opened.step, training=training, edited=what)

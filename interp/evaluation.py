@@ -23,6 +23,8 @@ LOSSES = ("mse", "cross_entropy")
 class SplitValues:
     """One number for each split; None where the split has no examples.
 
+    Where nobody knows which examples were trained on, only `all` is a number.
+
     Attributes:
         train: Training examples against the labels they were trained on.
         clean: Those of them with their own label.

@@ -339,8 +339,8 @@ def _coefficients(intervention: Intervention, n: int, like: Tensor) -> tuple[Ten
     found = intervention.affine()
     if found is None:
         raise InterventionError(
-            f"{type(intervention).__name__.lower()} depends on the input or its position, so weights cannot express it; "
-            "zero, scale, one value a neuron, and the mean where there are no positions can be saved"
+            f"{type(intervention).__name__.lower()} depends on the input or its position, so weights cannot express "
+            "it; zero, scale, one value a neuron, and the mean where there are no positions can be saved"
         )
     factor, offset = (torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in found)
     if isinstance(intervention, Patch) and offset.shape != (n,):

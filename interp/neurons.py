@@ -45,7 +45,7 @@ def neuron_arrays(
 
     Example:
         >>> from interp.data import ModularTask
-        >>> from interp.models import analytic_mlp
+        >>> from interp.models import analytic_mlp, neuron_site
         >>> model, task = analytic_mlp("multiply", p=13), ModularTask("multiply", p=13)
         >>> site = neuron_site(model)
         >>> acts = capture(model, task.dataset.inputs, site.hook)[site.hook]

@@ -7,32 +7,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from interp import plots
 from interp.data import Task
-from interp.errors import ConfigError, InterventionError, near_matches
+from interp.errors import ConfigError
 from interp.files import write_whole
 from interp.interventions import neuron_indices
-from interp.models import HookedModel, NeuronSite, neuron_site
-from interp.neurons import NeuronArrays, neuron_arrays, on_grid
+from interp.leakage import Leakage
+from interp.models import HookedModel, neuron_site
+from interp.neurons import NeuronArrays, neuron_arrays
+from interp.patterns import periodicity
+from interp.progress import progress
+from interp.selection import default_order, order_by
 from interp.sweeps import (
     Evidence,
+    Question,
     SiteState,
     Sweep,
     curve,
     difference_evidence,
-    label_evidence,
-    single_effects,
+    measure_neurons,
     site_state,
 )
-from probes import activity, labels, null
+from probes import labels
 from probes.agreement import Agreement, agreement
-from probes.features import weight_features
 from probes.labels import Criteria, NeuronFacts, label_neurons
 from probes.spectrum import Convention
 
-GRID_CHUNK = 256
-MIN_DRAWS, DRAWS_PER_NEURON = 20_000, 40
+PATIENCE = 2.0
+ORDERS = {"weights": "ipr", "activations": "activation_share", None: "rule_effect"}
+"""For each source of periodicity, the column that neurons are ordered by."""
 
 
 class NeuronTable(labels.NeuronTable):
@@ -89,7 +94,7 @@ def score(
 
     Returns:
         A table with one row a neuron. Scores: ``ipr`` and those of `probes.features.weight_features`,
-        ``activation_share`` and ``activation_ipr`` (over the grid of operand pairs). Significance: ``p_value``
+        and those of `interp.patterns.activation_scores` over the grid of operand pairs. Significance: ``p_value``
         (Fisher's g-test), ``p_null`` (IPR against random weights), ``q_value``. Causal: ``rule_effect``,
         ``memory_effect`` (logit units) with ``rule_q`` and ``memory_q``, ``effect_<split>`` (mean margin lost
         without the neuron) and ``accuracy_effect_<split>``. Decision: ``label`` and ``evidence``.
@@ -108,10 +113,12 @@ def score(
     state = state or site_state(model, task, site=site)
     place = neuron_site(model, state.hook)
     arrays = neuron_arrays(place, state.activations, task.ordering)
-    columns, null_meta = _periodicity(state, task, place, arrays, convention, seed)
-    facts = _facts(state, columns, arrays)
+    columns, null_meta = periodicity(state, task, place, arrays, convention, seed)
+    asked = _questions(state)
+    with progress("single-neuron effects", place.width, after=PATIENCE) as report:
+        effects, found = measure_neurons(state, list(asked.values()), report)
+    facts = _facts(columns, arrays, dict(zip(asked, found, strict=True)))
     decided = label_neurons(facts, criteria)
-    effects = single_effects(state)
     table = {
         "neuron": np.arange(place.width),
         "label": decided.label,
@@ -132,96 +139,47 @@ def score(
         "criteria": criteria.to_dict(),
         "ordering": None if task.ordering is None else task.ordering.name,
         "null": null_meta,
+        "order": ORDERS[null_meta["source"]],
     }
     return NeuronTable(table, place.hook, meta)
 
 
-def _periodicity(
-    state: SiteState,
-    task: Task,
-    place: NeuronSite,
-    arrays: NeuronArrays,
-    convention: Convention,
-    seed: int,
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Columns of Fourier scores and their significance, and what the null distribution was."""
-    on_grid_scores, profile = _grid_scores(state, task)
-    vectors = arrays.vectors if place.input_vectors else (profile, *arrays.vectors)
-    columns = weight_features(vectors, convention)
-    if not place.input_vectors:
-        columns["frequency_share"] = on_grid_scores["activation_share"]
-    independent = [vectors[i] for i in arrays.distinct] if place.input_vectors else vectors
-    tested = columns if len(independent) == len(vectors) else weight_features(independent, convention)
-    lengths = tuple(vector.shape[1] for vector in independent)
-    draws = max(MIN_DRAWS, DRAWS_PER_NEURON * place.width)
-    random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
-    significance = {"p_value": tested["p_gtest"], "p_null": null.null_p_values(tested["ipr"], random_ipr)}
-    del columns["p_gtest"]
-    columns = {"ipr": columns.pop("ipr"), **significance, **columns, **on_grid_scores}
-    return columns, {
-        "draws": draws,
-        "seed": seed,
-        "mean": float(random_ipr.mean()),
-        "quantile_999": float(null.null_quantile(random_ipr, 0.999)),
-        "vector_lengths": list(lengths),
-    }
-
-
-def _grid_scores(state: SiteState, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Scores of the activations over the grid of pairs, and their mean along each sum of positions.
-
-    The profile stands in for weights where a neuron has none of its own over the tokens.
-    """
-    parts = []
-    for activations in state.activations.split(GRID_CHUNK, dim=1):
-        grid = on_grid(activations, task)
-        n = grid.shape[1]
-        if np.isnan(grid).any():
-            unknown = np.full(len(grid), np.nan)
-            parts.append((unknown, unknown, np.zeros((len(grid), n))))
-            continue
-        share, _ = activity.explained_by_one_frequency(grid)
-        sums = np.add.outer(np.arange(n), np.arange(n)).ravel() % n
-        profile = np.stack([np.bincount(sums, weights=row) / n for row in grid.reshape(len(grid), -1)])
-        parts.append((share, activity.grid_ipr(grid), profile))
-    share, ipr, profile = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return {"activation_share": share, "activation_ipr": ipr}, profile
-
-
-def _facts(state: SiteState, columns: dict[str, np.ndarray], arrays: NeuronArrays) -> NeuronFacts:
-    """What labels are decided from, with the causal evidence measured on the examples that can tell."""
-    rule, memory = _evidence(state)
-    unknown = np.full(state.width, np.nan)
+def _facts(columns: dict[str, np.ndarray], arrays: NeuronArrays, found: dict[str, Evidence]) -> NeuronFacts:
+    """What labels are decided from."""
+    unknown = np.full(len(arrays.strength), np.nan)
+    memory = found.get("memory")
+    if "trained" in found:
+        memory = difference_evidence(found["trained"], found["rule"])
     return NeuronFacts(
         strength=arrays.strength,
         p_value=columns["p_value"],
         share=columns["frequency_share"],
         frequency=columns["frequency"],
         outside=arrays.outside,
-        rule_effect=rule.effect if rule else unknown,
-        rule_p=rule.p if rule else unknown,
+        rule_effect=found["rule"].effect,
+        rule_p=found["rule"].p,
         memory_effect=memory.effect if memory else unknown,
         memory_p=memory.p if memory else unknown,
     )
 
 
-def _evidence(state: SiteState) -> tuple[Evidence | None, Evidence | None]:
-    """Evidence for the rule, from held-out examples; and for memory.
+def _questions(state: SiteState) -> dict[str, Question]:
+    """What to ask of every neuron: whether it serves the rule, and whether it serves memory.
 
-    Memory shows in mislabelled examples. Without any it shows in training examples that are served better
-    than held-out ones; with neither nothing can tell, and no neuron is called memorising.
+    The rule shows in held-out examples, if any are really held out. Memory shows in mislabelled examples. Without any
+    it shows in training examples that are served better than held-out ones; with neither nothing can tell.
     """
     data = state.data
-    clean, held_out = data.clean & ~data.mislabelled, data.test
-    if getattr(state.model, "swap_symmetric", False):
-        held_out = held_out & ~data.leaked_by_swapping()
-    rule = label_evidence(state, held_out if held_out.any() else clean, data.true_labels)
+    held_out = data.test & ~Leakage(data, state.logits).leaked
+    clean = data.clean & ~data.mislabelled
+    everything = torch.ones_like(clean)
+    rule = next(mask for mask in (held_out, clean, everything) if mask.any())
+    asked = {"rule": Question(rule, data.true_labels)}
     if data.mislabelled.any():
-        return rule, label_evidence(state, data.mislabelled, data.labels, excluded=data.true_labels)
-    trained = label_evidence(state, clean, data.true_labels)
-    if rule is None or trained is None or not held_out.any():
-        return rule, None
-    return rule, difference_evidence(trained, rule)
+        asked["memory"] = Question(data.mislabelled, data.labels, data.true_labels)
+    elif held_out.any() and clean.any():
+        asked["trained"] = Question(clean, data.true_labels)
+    return asked
 
 
 def causal_agreement(table: labels.NeuronTable, *, n_boot: int = 1000, seed: int = 0) -> Agreement | None:
@@ -232,35 +190,25 @@ def causal_agreement(table: labels.NeuronTable, *, n_boot: int = 1000, seed: int
     neurons are left out.
 
     Returns:
-        Area under the ROC curve of ``ipr`` with its bootstrap interval; None if all neurons are of one class.
+        Area under the ROC curve of the table's measure of periodicity with its bootstrap interval; None if all neurons
+        are of one class, or periodicity is not known.
     """
     alive = table.where(table["label"] != labels.Label.DEAD.value)
     if {"effect_test", "effect_corrupted_as_labelled"} <= set(table):
         serves_rule = alive["effect_test"] > alive["effect_corrupted_as_labelled"]
     else:
         serves_rule = alive["rule_q"] <= table.meta["criteria"]["alpha"]
-    result = agreement(alive["ipr"], serves_rule, n_boot=n_boot, seed=seed)
+    order = default_order(table)
+    if order == "rule_effect":
+        return None
+    result = agreement(alive[order], serves_rule, n_boot=n_boot, seed=seed)
     return None if result.auc is None else result
-
-
-def order_by(table: labels.NeuronTable, column: str = "ipr", *, descending: bool = False) -> np.ndarray:
-    """Neurons sorted by a column; those without a value (dead ones) count as the lowest.
-
-    Raises:
-        ConfigError: The table has no such numeric column.
-    """
-    numeric = [name for name in table if table[name].dtype.kind in "fiu"]
-    if column not in numeric:
-        raise ConfigError(f"cannot order neurons by {column!r}; {near_matches(column, numeric)}")
-    values = table[column].astype(float)
-    ascending = np.argsort(np.where(np.isnan(values), -np.inf, values), kind="stable")
-    return table.neuron[ascending[::-1] if descending else ascending]
 
 
 def sweep(
     model: HookedModel,
     task: Task,
-    order: Any = "ipr",
+    order: Any = None,
     *,
     descending: bool = False,
     mode: str = "zero",
@@ -274,7 +222,8 @@ def sweep(
     Args:
         model: A hooked model.
         task: A task.
-        order: A column of `score`'s table, ``"random"``, or neurons in the order wanted.
+        order: A column of `score`'s table (its measure of periodicity if None), ``"random"``, or neurons in the
+            order wanted.
         descending: Highest score first instead of lowest.
         mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
         site: Hook name of the neurons; the model's last site if None.
@@ -291,8 +240,9 @@ def sweep(
     state = site_state(model, task, site=site, mode=mode, seed=seed)
     if isinstance(order, str) and order == "random":
         name, chosen = "random", np.random.default_rng(seed).permutation(state.width)
-    elif isinstance(order, str):
+    elif order is None or isinstance(order, str):
         table = score(model, task, site=site) if table is None else table
+        order = order or default_order(table)
         name, chosen = (
             f"{order} {'descending' if descending else 'ascending'}",
             order_by(table, order, descending=descending),
@@ -300,51 +250,3 @@ def sweep(
     else:
         name, chosen = "given", neuron_indices(order, state.width)
     return curve(state, chosen, name=name, n_random=n_random, seed=seed)
-
-
-def select_neurons(table: labels.NeuronTable, text: str) -> np.ndarray:
-    """Neurons from a short text, as on the command line.
-
-    Args:
-        table: From `score`.
-        text: ``label:NAME``, ``lowest:SHARE`` or ``highest:SHARE`` (share of all neurons by IPR, in [0, 1]), or
-            ``@FILE`` (a JSON list, or numbers between spaces, commas or new lines).
-
-    Raises:
-        InterventionError: The text or the file names no neurons.
-
-    Example:
-        >>> table = labels.NeuronTable({"neuron": np.arange(4), "ipr": np.array([0.4, 0.1, 0.3, 0.2])}, "site")
-        >>> select_neurons(table, "lowest:0.5").tolist()
-        [1, 3]
-    """
-    kind, _, rest = text.partition(":")
-    if text.startswith("@"):
-        return neuron_indices(_read_indices(Path(text[1:])), len(table))
-    if kind == "label" and rest in list(labels.Label):
-        return table.where(label=rest).neuron
-    if kind in ("lowest", "highest"):
-        try:
-            share = float(rest)
-        except ValueError:
-            share = -1.0
-        if 0 <= share <= 1:
-            return order_by(table, descending=kind == "highest")[: round(share * len(table))]
-    raise InterventionError(
-        f"cannot select neurons by {text!r}; expected label:{'|'.join(labels.Label)}, lowest:SHARE or highest:SHARE "
-        "with a share from 0 to 1, or @FILE with indices"
-    )
-
-
-def _read_indices(path: Path) -> list[int]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        return (
-            json.loads(text)
-            if text.lstrip().startswith("[")
-            else [int(x) for x in text.replace(",", " ").split()]
-        )
-    except OSError as error:
-        raise InterventionError(f"cannot read the neurons in {str(path)!r}: {error.strerror}") from None
-    except ValueError as error:
-        raise InterventionError(f"{str(path)!r} holds no list of neuron indices: {error}") from None

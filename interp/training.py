@@ -23,11 +23,12 @@ from interp.devices import resolve_device
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.evaluation import LOSSES, evaluate
 from interp.files import write_whole
-from interp.models import HookedMLP, MLPConfig
+from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
 from interp.models.layers import SeededDropout
 from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, flushed_denormals
 
+Network = HookedMLP | SmallTransformer
 RESUME = "resume.safetensors"
 MAY_CHANGE = ("steps", "save_every", "log_every")
 """Training settings that a resumed run may change: they do not alter any step."""
@@ -86,7 +87,7 @@ class TrainResult:
         folder: Where the series is; None if it was not saved.
     """
 
-    model: HookedMLP
+    model: Network
     history: list[dict[str, Any]] = field(repr=False)
     step: int
     folder: Path | None = None
@@ -94,9 +95,10 @@ class TrainResult:
 
 def train(
     task: ModularTask,
-    model: MLPConfig | HookedMLP | None = None,
+    model: MLPConfig | TransformerConfig | Network | None = None,
     config: TrainConfig | None = None,
     *,
+    tokens: str | None = None,
     out: Path | str | None = None,
     resume: bool = False,
     device: torch.device | str = "cpu",
@@ -112,6 +114,7 @@ def train(
         task: What to train on.
         model: The network's shape, or a network to train further (in place).
         config: How to train.
+        tokens: A transformer's prompt, such as ``"a b ="``; ``"a b"`` if None.
         out: Folder for the series.
         resume: Continue the series in `out`; starts anew if there is none.
         device: Where to compute; ``"auto"`` picks the fastest.
@@ -127,7 +130,11 @@ def train(
     """
     config = config or TrainConfig()
     folder = None if out is None else Path(out)
-    if not isinstance(model, HookedMLP):
+    if isinstance(model, TransformerConfig):
+        model = new_transformer(model, task, tokens=tokens, seed=config.seed)
+    elif tokens is not None:
+        raise ConfigError(f"tokens={tokens!r} say how a transformer reads operands; this network is none")
+    if not isinstance(model, Network):
         model = HookedMLP(model or MLPConfig(), vocab=task.p, seed=config.seed)
     run = _Run(model.to(resolve_device(device)), task, config, folder)
     if folder is not None and checkpoint_files(folder):
@@ -138,7 +145,23 @@ def train(
         run.restore()
     with progress("training", config.steps) if show_progress else _no_progress() as report:
         run.go(report)
+    if isinstance(model, SmallTransformer):
+        model.readout_only = False
     return TrainResult(model.eval(), run.history, run.step, folder)
+
+
+def new_transformer(
+    config: TransformerConfig, task: ModularTask, *, tokens: str | None = None, seed: int = 0
+) -> SmallTransformer:
+    """An untrained transformer for a task: the paper's two-token encoder, or any other prompt.
+
+    Example:
+        >>> str(new_transformer(TransformerConfig(d_model=8), ModularTask(p=7), tokens="a b =").prompt)
+        'a b 7'
+    """
+    prompt = Prompt.parse(tokens or "a b", p=task.p)
+    vocab = 1 + max(n if column is None else task.p - 1 + n for column, n in prompt.slots)
+    return SmallTransformer(config, vocab, task.p, prompt, seed=seed)
 
 
 @contextmanager
@@ -149,9 +172,11 @@ def _no_progress() -> Iterator[Report]:
 class _Run:
     """State of a training run between two steps; all that a later step depends on is in `resume.safetensors`."""
 
-    def __init__(self, model: HookedMLP, task: ModularTask, config: TrainConfig, folder: Path | None) -> None:
+    def __init__(self, model: Network, task: ModularTask, config: TrainConfig, folder: Path | None) -> None:
         self.model, self.task, self.config, self.folder = model, task, config, folder
         self.step, self.history = 0, list[dict[str, Any]]()
+        if isinstance(model, SmallTransformer):
+            model.readout_only = True  # the rest of the last block changes neither logits nor gradients
         device = next(model.parameters()).device
         self.data = task.dataset.to(device)
         self.batches = _Batches(self.data, config)
@@ -311,7 +336,7 @@ def _stream(seed: int, purpose: int, step: int) -> int:
     return int(np.random.SeedSequence((seed, purpose, step)).generate_state(1, np.uint32)[0])
 
 
-def _optimizer(model: HookedMLP, config: TrainConfig) -> torch.optim.Optimizer:
+def _optimizer(model: Network, config: TrainConfig) -> torch.optim.Optimizer:
     parameters = list(model.parameters())
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FEW_EXAMPLES = 50
 CHANCE_AUC = 0.5
+STORED_TOLERANCE = 0.005
+LEARNT, THIRD = 0.5, 0.3
 
 _PHASES = {
     "coexistence": "It generalises and has memorised its corrupted labels at the same time (coexistence).",
@@ -36,7 +38,15 @@ def percent(value: float | None) -> str:
 def verdict(report: AuditReport) -> Iterator[str]:
     """The findings of an audit, most important first."""
     name = report.phase.name
-    yield _PHASES[name] if name else "Whether it generalises cannot be told: no example is really held out."
+    if name:
+        yield _PHASES[name]
+    elif report.task["split_known"]:
+        yield "Whether it generalises cannot be told: no example is really held out."
+    else:
+        yield (
+            f"It answers {percent(report.accuracy.all)} of all examples by the rule; how many of them it was trained "
+            "on is not known, so whether it generalises cannot be told from its accuracy."
+        )
     counts = report.table.counts()
     yield (
         f"Of {counts['total']} neurons {counts['generalizing']} generalize, {counts['memorizing']} memorize, "
@@ -73,22 +83,94 @@ def _removal_sentence(label: str, removal: Removal, splits: tuple[str, ...]) -> 
     parts = []
     for split in [s for s in splits if removal.after[s] is not None] or ["all"]:
         random = removal.random[split]
-        control = "" if random is None else f" (random sets of that size: {percent(random['mean'])})"
+        shown = removal.controlled and random is not None
+        control = f" (random sets of that size: {percent(random['mean'])})" if shown else ""  # type: ignore[index]
         change = f"from {percent(removal.before[split])} to {percent(removal.after[split])}"
         parts.append(f"{split.replace('_', ' ')} accuracy goes {change}{control}")
     many = "neuron" if removal.removed == 1 else "neurons"
     return f"Without the {removal.removed} {label} {many} {'; '.join(parts)}."
 
 
-def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
-    """Reasons for caution."""
-    data, counts, phase = task.dataset, report.table.counts(), report.phase
-    if task.ordering is None:
+def _about_periodicity(report: AuditReport, task: Task) -> Iterator[str]:
+    source = report.table.meta["null"]["source"]
+    if source is None:
+        yield (
+            "Nothing says in which order a solution would be periodic (--task, or a column 'ordering' in the table): "
+            "periodicity was not scored, and labels rest on evidence alone."
+        )
+    elif task.ordering is None and getattr(task, "positions", None) is None:
         yield (
             "No group ordering is known for this operation: periodicity was read in the natural order of the tokens, "
             "so a network that solves the task may look aperiodic."
         )
-    if not data.test.any():
+
+
+def _about_stored(report: AuditReport) -> Iterator[str]:
+    """Accuracies that the file records, where they are not what was measured."""
+    stored = report.stored
+    for split in ("train", "test"):
+        measured = report.accuracy[split]
+        if split in stored and measured is not None and abs(stored[split] - measured) > STORED_TOLERANCE:
+            yield (
+                f"The file records a {split} accuracy of {percent(stored[split])}; {percent(measured)} was measured. "
+                "Is the split another one, or the file read in the wrong way?"
+            )
+    total = report.accuracy.all
+    if report.task["split_known"] or total is None or len(stored) < 2:
+        return
+    low, high = min(stored.values()), max(stored.values())
+    if not low - STORED_TOLERANCE <= total <= high + STORED_TOLERANCE:
+        yield (
+            f"The file records accuracies of {percent(stored['train'])} in training and {percent(stored['test'])} on "
+            f"held-out examples; {percent(total)} of all examples is not between them."
+        )
+
+
+def _about_leakage(report: AuditReport) -> Iterator[str]:
+    found = report.leakage
+    if found is None or not found["leaked"]:
+        return
+    swapped = found["leaked"] - found["duplicates"]
+    reasons = [f"{found['duplicates']} as they are"] if found["duplicates"] else []
+    reasons += [f"{swapped} in the other order, which this network does not tell apart"] if swapped else []
+    yield (
+        f"{found['leaked']} of {found['test_pairs']} held-out examples are trained on too ({' and '.join(reasons)}). "
+        f"Accuracy on the others, which decides the phase: {percent(found['accuracy_without'])}."
+    )
+
+
+def _about_spread(report: AuditReport) -> Iterator[str]:
+    """Whether the corrupted labels sit in neurons of their own, judged by the removal of a third of the neurons."""
+    split, held = "corrupted_as_labelled", "test"
+    before, lowest = report.accuracy[split], report.sweeps[0]
+    band, test_band = lowest.random[split], lowest.random[held]
+    if before is None or before < LEARNT or band is None or test_band is None:
+        return
+    at = int(abs(lowest.fraction - THIRD).argmin())
+    low, high = (sweep.at(THIRD, split) for sweep in report.sweeps)
+    if low is None or high is None or (low < band["low"][at] and high > band["high"][at]):
+        return
+    yield (
+        f"Memorisation is spread over neurons of all kinds: without the least periodic {percent(lowest.fraction[at])} "
+        f"corrupted accuracy as labelled is {percent(low)}, without the most periodic {percent(high)}, without random "
+        f"ones {percent(float(band['mean'][at]))}. There is no clean population of memorizing neurons, and a label "
+        "says what a neuron mostly does, not all that it does."
+    )
+
+
+def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
+    """Reasons for caution."""
+    data, counts, phase = task.dataset, report.table.counts(), report.phase
+    yield from _about_periodicity(report, task)
+    yield from _about_stored(report)
+    yield from _about_leakage(report)
+    yield from _about_spread(report)
+    if not data.split_known:
+        yield (
+            "Which examples were trained on is not known (--split-from or --table says it): accuracies of training and "
+            "held-out examples cannot be told apart, and memorising neurons cannot be found."
+        )
+    elif not data.test.any():
         yield (
             "No example was held out: the rule's effect was measured on training examples"
             + ("." if data.mislabelled.any() else ", and memorising neurons cannot be told from others.")
@@ -102,12 +184,6 @@ def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
         yield f"Only {int(data.mislabelled.sum())} labels are wrong: evidence for memorising neurons is weak."
     if 0 < int(data.test.sum()) < FEW_EXAMPLES:
         yield f"Only {int(data.test.sum())} examples are held out: whether it generalises is uncertain."
-    if report.leakage is not None and report.leakage["leaked"]:
-        yield (
-            f"{report.leakage['leaked']} of {report.leakage['test_pairs']} held-out pairs are trained on in the other "
-            "order, which this network cannot tell apart. Accuracy on the others, which decides the phase: "
-            f"{percent(report.leakage['accuracy_without'])}."
-        )
     if phase.by_table and phase.by_corrupted and phase.by_table != phase.by_corrupted:
         yield (
             f"The paper's table calls this {phase.by_table}; the corrupted examples themselves say "

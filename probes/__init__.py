@@ -6,6 +6,7 @@ Contents:
     activity: The same for activations over the grid of all operand pairs.
     null: What a score looks like for random weights; p-values and false-discovery control.
     logits: Waves in the logits of all operand pairs, and what tells Clock from Pizza networks.
+    stages: Stages and change points of a training run.
     features: Every score of a neuron's weight vectors as named columns.
     classifiers: scikit-learn estimators. Loaded on first use, as scikit-learn takes two seconds.
     agreement: Scores and labels against truth. Loaded on first use; its function `agreement.agreement` has
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 from probes.activity import (
+    best_frequency,
     dead_fraction,
     explained_by_one_frequency,
     explained_by_sum,
@@ -60,6 +62,7 @@ from probes.spectrum import (
     phase,
     power,
 )
+from probes.stages import Stage, change_point, find_stages
 
 if TYPE_CHECKING:
     from probes.agreement import Agreement, auc, labels_against_truth, rank_correlation
@@ -80,8 +83,11 @@ __all__ = [
     "MixtureLabeller",
     "NeuronProbe",
     "NullThresholdLabeller",
+    "Stage",
     "auc",
     "benjamini_hochberg",
+    "best_frequency",
+    "change_point",
     "combine",
     "cross_entropy",
     "dead_fraction",
@@ -92,6 +98,7 @@ __all__ = [
     "excluded",
     "explained_by_one_frequency",
     "explained_by_sum",
+    "find_stages",
     "fourier",
     "frequencies",
     "frequency_clusters",

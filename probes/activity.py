@@ -106,8 +106,15 @@ def _shares(part: np.ndarray, total: np.ndarray) -> np.ndarray:
         return np.minimum(part / total, 1)
 
 
-def _best(profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The largest share of each neuron and its frequency, nan and 0 for a dead one."""
+def best_frequency(
+    profile: Float[np.ndarray, "neuron freq"],
+) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
+    """The largest share of each row of `frequency_profile`, and its frequency; nan and 0 for a dead neuron.
+
+    Example:
+        >>> best_frequency(np.array([[0.1, 0.8, 0.0]]))
+        (array([0.8]), array([2]))
+    """
     best = profile.max(1)
     return best, np.where(np.isnan(best), 0, profile.argmax(1) + 1)
 
@@ -168,7 +175,7 @@ def explained_by_one_frequency(
         >>> share.round(3).tolist(), frequency.tolist()   # the square has a harmonic at 2 * 3
         ([0.8], [3])
     """
-    return _best(frequency_profile(acts))
+    return best_frequency(frequency_profile(acts))
 
 
 def explained_by_sum(
@@ -197,7 +204,7 @@ def explained_by_sum(
     """
     half, total = _energies(acts)
     k = np.arange(1, acts.shape[1] // 2 + 1)
-    return _best(_shares(half[:, k, k], total))
+    return best_frequency(_shares(half[:, k, k], total))
 
 
 def _counted(n: int, harmonics: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Checkpoints: the native format, safe reading of strangers' files, and the dialects they are written in."""
 
 from interp.checkpoints.native import (
+    FORMAT,
     Checkpoint,
     checkpoint_files,
     is_native,
@@ -12,6 +13,7 @@ from interp.checkpoints.native import (
 )
 
 __all__ = [
+    "FORMAT",
     "Checkpoint",
     "checkpoint_files",
     "is_native",

@@ -55,10 +55,11 @@ def readings_of(stored: StoredWeights, hints: Hints) -> list[Reading]:
     )
     if hints.dialect is not None:
         raise CheckpointError(
-            f"{str(stored.path)!r} does not fit the dialect {hints.dialect!r}, which looks for exactly {tried[0].keys}; it "
-            f"holds {shown}{more}"
+            f"{str(stored.path)!r} does not fit the dialect {hints.dialect!r}, which looks for exactly "
+            f"{tried[0].keys}; it holds {shown}{more}"
         )
     raise CheckpointError(
-        f"{str(stored.path)!r} fits no known dialect ({', '.join(known)}); it holds {shown}{more}. 'grokscope dialects' "
-        "shows what each looks for; for a network of your own, give a function that builds it (--model file.py:build)"
+        f"{str(stored.path)!r} fits no known dialect ({', '.join(known)}); it holds {shown}{more}. "
+        "'grokscope dialects' shows what each looks for; for a network of your own, give a function that builds it "
+        "(--model file.py:build)"
     )

@@ -229,11 +229,12 @@ def transformer_readings(
         "n_heads": n_heads or Fact((0,)),
     }
     notes = tuple(note for fact in facts.values() for note in fact.notes)
+    by_heads = {0: weights}
+    if n_heads is not None:
+        by_heads = {n: from_bridge_names(to_bridge_names(weights), n) for n in n_heads.values}
     readings = []
     for chosen in combinations(**facts):
-        grouped = (
-            weights if n_heads is None else from_bridge_names(to_bridge_names(weights), chosen["n_heads"])
-        )
+        grouped = by_heads[chosen["n_heads"]]
         config = _config(grouped, chosen)
         prompt = Prompt.parse(chosen["tokens"].text, p=chosen["tokens"].p)
         told = "" if n_heads is None else f", {config.n_heads} heads"

@@ -116,7 +116,7 @@ def settle(name: str, given: T | None, stored: T | None, otherwise: tuple[T, ...
         >>> settle("p", None, 59, (59, 118)), settle("p", None, None, (59, 118)).said
         (Fact(values=(59,), said=True, notes=()), False)
         >>> settle("p", 97, 59, ()).notes
-        ('p=97 was given; the file's settings say 59',)
+        ("p=97 was given; the file's settings say 59",)
     """
     if given is not None:
         against = stored is not None and stored != given

@@ -10,23 +10,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from interp.report.markdown import (
-    ACCURACY_HEADER,
-    accuracy_rows,
-    frequency_sentence,
-    label_rows,
-    model_sentence,
-    task_sentence,
-)
+from interp.report.computing import circuit_rows, stage_sentences, trajectory_header, trajectory_rows
+from interp.report.markdown import ACCURACY_HEADER, accuracy_rows, label_rows
+from interp.report.wording import frequency_sentence, model_sentence, task_sentence
 from interp.verdict import percent
 
 if TYPE_CHECKING:
-    from interp.audit import AuditReport
+    from interp.findings import AuditReport
     from interp.sweeps import Removal
 
 
+CHECKPOINTS = 8
+
+
 def print_report(report: AuditReport, console: Console) -> None:
-    """Print the verdict, accuracies in the three states, neurons per label and warnings.
+    """Print the verdict, how the file was read, accuracies, neurons per label, circuit, trajectory and warnings.
 
     Nothing is wider than the console, colours appear on a terminal only, and names from files are never taken
     for markup.
@@ -46,9 +44,20 @@ def print_report(report: AuditReport, console: Console) -> None:
     for i, sentence in enumerate(report.verdict):
         _say(console, sentence, "" if i else "bold")
     _say(console, "")
+    if report.notes:
+        _list(console, "How it was read", report.notes)
     console.print(_table("Accuracy", ACCURACY_HEADER, accuracy_rows(report)))
     console.print(_table("Neurons", ("label", "neurons", "share"), label_rows(report)))
     _say(console, f"Key frequencies: {frequency_sentence(report)}")
+    if report.circuit is not None:
+        _say(console, "")
+        values = (row[:2] for row in circuit_rows(report))
+        console.print(_table("How it computes", ("what", "value"), values, width=36))
+    if report.trajectory is not None:
+        _say(console, "")
+        _list(console, "Over training", stage_sentences(report))
+        rows = trajectory_rows(report, most=CHECKPOINTS, console=True)
+        console.print(_table("Checkpoints", trajectory_header(report, console=True), rows))
     for warning in report.warnings:
         _say(console, f"Warning: {warning}", "yellow")
 
@@ -70,11 +79,18 @@ def _say(console: Console, text: str, style: str = "") -> None:
     console.print(Text(text, style=style, overflow="fold"), soft_wrap=False)
 
 
-def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def _list(console: Console, title: str, sentences: Iterable[str]) -> None:
+    _say(console, title, "italic")
+    for sentence in sentences:
+        _say(console, f"- {sentence}")
+    _say(console, "")
+
+
+def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], width: int = 18) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(header[0])
     for name in header[1:]:
-        table.add_column(name, justify="right", max_width=18)
+        table.add_column(name, justify="right", max_width=width)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     return table

@@ -8,25 +8,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interp import plots
+from interp.plots.neurons import periodicity_column
+from interp.report import captions
+from interp.report.computing import (
+    CIRCUIT_HEADER,
+    circuit_rows,
+    stage_sentences,
+    trajectory_header,
+    trajectory_rows,
+)
 from interp.report.markdown import (
     ACCURACY_HEADER,
-    NEURON_HEADER,
     REMOVAL_HEADER,
     STRONGEST,
     accuracy_rows,
-    frequency_sentence,
-    model_sentence,
+    neuron_header,
     neuron_rows,
     provenance,
     removal_rows,
     removals,
-    task_sentence,
 )
+from interp.report.wording import frequency_sentence, model_sentence, task_sentence
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.audit import AuditReport
+    from interp.circuit import Circuit
+    from interp.findings import AuditReport
+    from interp.trajectory import Trajectory
 
 STYLE = Path(__file__).with_name("page.css")
 CURVE_POINTS = 101
@@ -37,39 +46,6 @@ MODEBAR = {"orientation": "v", "bgcolor": CLEAR, "color": plots.NEUTRAL, "active
 # With this the browser itself refuses to fetch anything. Plotly compiles its WebGL code, hence 'unsafe-eval'.
 SCRIPTS = "script-src 'unsafe-inline' 'unsafe-eval'"
 POLICY = f"default-src 'none'; style-src 'unsafe-inline'; {SCRIPTS}; img-src data: blob:"
-
-FOOTER = "Accuracies are shares of right answers. Effects of single neurons are mean margins, in logit units."
-ACCURACY_CAPTION = """\
-Each group of bars is one kind of example; higher means more right answers. Grey is the network as it is. If
-the other two colours fall on different kinds of examples, different neurons hold the rule and the memories.
-“Corrupted” examples were trained on with a label drawn at random: “as labelled” counts answers that repeat
-it, “as true” answers that follow the rule instead."""
-IPR_CAPTION = """\
-A neuron that takes part in the rule repeats itself at regular intervals; IPR measures how regularly, from 0
-(noise) to 1 (one pure wave). The dotted outline is what random weights give, scaled to the tallest bar; 1
-in 1,000 of them passes the vertical line. Bars far to its right are no accident. A low IPR alone does not
-mean that a neuron memorises: the label needs evidence of what the neuron does, shown in the next figure."""
-EFFECT_CAPTION = """\
-One point is one neuron. To the right: more regular. Up: taking it out hurts examples that the network has
-never seen more than the corrupted labels it learnt by heart, so it serves the rule; down: the reverse, so
-it serves memory. Two separate clouds mean that different neurons do the two jobs. Touch a point for the
-reasons."""
-RULE_EFFECT_CAPTION = """\
-One point is one neuron. To the right: more regular. Up: it adds more to the right answer, so the network
-needs it more. There are no examples here that would show memory separately. Touch a point for the reasons."""
-ABLATION_CAPTION = """\
-From left to right more and more neurons are taken out, {order}. Solid: the accuracy that is left. Dashed,
-with a band: the same number of neurons taken out at random ({draws} draws, 95 % of them inside the band). A
-solid line far outside its band means that this order picks neurons of one kind. Touch the legend to show
-other examples."""
-WEIGHTS_CAPTION = """\
-Choose a neuron in the menu. Above: how strongly it reacts to each number on the left and right of the
-operation, and which results it votes for. Below: the waves that these weights are made of. One tall bar is
-a pure wave, the mark of the rule; many low bars are noise."""
-TRAINING_CAPTION = """\
-How the network got there. Training accuracy that rises long before test accuracy means that it memorised
-first and understood later (grokking); a later fall of the corrupted line means that it unlearnt the
-corrupted labels."""
 
 
 def to_html(report: AuditReport) -> str:
@@ -116,7 +92,7 @@ def to_html(report: AuditReport) -> str:
 <noscript><p class="warnings">The figures need JavaScript; the tables do not.</p></noscript>
 {body}
 </main>
-<footer><p>{FOOTER}</p></footer>
+<footer><p>{captions.FOOTER}</p></footer>
 </body>
 </html>
 """
@@ -129,29 +105,87 @@ def _section(name: str, title: str, content: str) -> str:
 
 def _sections(report: AuditReport) -> Iterator[tuple[str, str, str]]:
     """Id, title and content of each section, in reading order."""
-    table = report.table
     yield "verdict", "Verdict", _verdict(report)
+    if report.notes:
+        read = f"<p>Dialect: {escape(report.dialect)}.</p>\n{_list(report.notes)}"
+        yield "reading", "How it was read", read
     yield "accuracy", "Accuracy before and after", _accuracy(report)
-    figure = plots.ipr_histogram(table, report.null_ipr)
-    content = _figure("ipr", "Histogram of IPR by label", figure, IPR_CAPTION)
-    yield "ipr", "How periodic the neurons are", content
-    measured = {"effect_test", "effect_corrupted_as_labelled"} <= set(table)
-    caption = EFFECT_CAPTION if measured else RULE_EFFECT_CAPTION
-    content = _figure("effect", "IPR against causal effect", plots.neuron_scatter(table), caption)
-    yield "effect", "Periodicity against causal effect", content
+    yield "ipr", "How periodic the neurons are", _periodicity(report)
+    yield "effect", "Periodicity against causal effect", _effect(report)
     yield "ablation", "Taking neurons out one after another", _ablation(report)
-    figure = plots.neuron_weights(report.spectra, table)
-    content = _figure("weights", "Weights and spectra of a neuron", figure, WEIGHTS_CAPTION)
-    yield "weights", "Weights of single neurons", content
+    yield "weights", "Single neurons", _single(report)
+    if report.circuit is not None:
+        yield "computing", "How it computes", _computing(report, report.circuit)
     if len(report.history) > 1:
         figure = plots.training_curve(report.history)
-        content = _figure("training", "Accuracy and loss over training", figure, TRAINING_CAPTION)
+        content = _figure("training", "Accuracy and loss over training", figure, captions.TRAINING_CAPTION)
         yield "training", "Training", content
-    shown = min(STRONGEST, len(table))
-    content = _table(f"The {shown} strongest of {len(table)} neurons", NEURON_HEADER, neuron_rows(report))
-    yield "neurons", "The strongest neurons", content
+    if report.trajectory is not None:
+        yield "trajectory", "Over training", _trajectory(report, report.trajectory)
+    shown = min(STRONGEST, len(report.table))
+    caption = f"The {shown} strongest of {len(report.table)} neurons"
+    yield "neurons", "The strongest neurons", _table(caption, neuron_header(report), neuron_rows(report))
     content = _table("Where these numbers come from", ("what", "value"), provenance(report))
     yield "provenance", "Provenance", content
+
+
+def _periodicity(report: AuditReport) -> str:
+    column = periodicity_column(report.table)
+    if column is None:
+        return f"<p>{_text(captions.NO_PERIODICITY)}</p>"
+    figure, ipr = plots.ipr_histogram(report.table, report.null_ipr), column == "ipr"
+    caption = captions.IPR_CAPTION if ipr else captions.SHARE_CAPTION
+    return _figure("ipr", f"Histogram of {'IPR' if ipr else 'periodicity'} by label", figure, caption)
+
+
+def _effect(report: AuditReport) -> str:
+    if periodicity_column(report.table) is None:
+        return f"<p>{_text(captions.NO_PERIODICITY)}</p>"
+    measured = {"effect_test", "effect_corrupted_as_labelled"} <= set(report.table)
+    caption = captions.EFFECT_CAPTION if measured else captions.RULE_EFFECT_CAPTION
+    return _figure("effect", "Periodicity against causal effect", plots.neuron_scatter(report.table), caption)
+
+
+def _single(report: AuditReport) -> str:
+    """Weights and activations of a few neurons, as far as there are any."""
+    spectra, parts = report.spectra, []
+    most = max((len(one["weights"]) for one in spectra.values()), default=0)
+    if most:
+        figure = plots.neuron_weights(spectra, report.table)
+        caption = captions.OUTPUT_CAPTION if most == 1 else captions.WEIGHTS_CAPTION
+        parts.append(_figure("weights", "Weights and spectra of a neuron", figure, caption))
+    if any("grid" in one for one in spectra.values()):
+        figure = plots.neuron_activations(spectra, report.table)
+        label = "Activations of a neuron over all pairs, and their spectrum"
+        parts.append(_figure("activations", label, figure, captions.ACTIVATION_CAPTION))
+    return "\n".join(parts) or f"<p>{_text(captions.NO_WEIGHTS)}</p>"
+
+
+def _computing(report: AuditReport, found: Circuit) -> str:
+    table = report.table
+    clusters = plots.frequency_clusters(found.neuron_frequencies, found.logit_frequencies, total=len(table))
+    parts = [
+        f"<p>{_text(captions.CIRCUIT_CAPTION)}</p>",
+        _table("Measures of the circuit", CIRCUIT_HEADER, circuit_rows(report)),
+        _figure("clusters", "Neurons by frequency", clusters, captions.CLUSTER_CAPTION),
+    ]
+    if {"activation_share", "activation_harmonics"} <= set(table):
+        label = "A neuron's frequency against its harmonics"
+        parts.append(_figure("harmonics", label, plots.harmonics(table), captions.HARMONIC_CAPTION))
+    return "\n".join(parts)
+
+
+def _trajectory(report: AuditReport, found: Trajectory) -> str:
+    figure = plots.trajectory_curves(found.records, [stage.to_dict() for stage in found.stages])
+    caption = f"The {len(found.records)} checkpoints"
+    table = _table(caption, trajectory_header(report), trajectory_rows(report))
+    return "\n".join(
+        (
+            _list(stage_sentences(report)),
+            _figure("trajectory", "How the network developed", figure, captions.TRAJECTORY_CAPTION),
+            f"<details><summary>{escape(caption)}</summary>{table}</details>",
+        )
+    )
 
 
 def _verdict(report: AuditReport) -> str:
@@ -177,7 +211,9 @@ def _accuracy(report: AuditReport) -> str:
     after = {f"without {label}": removal.after for label, removal in without}
     bars = plots.accuracy_bars(report.accuracy, after)
     parts = [
-        _figure("accuracy", "Accuracy per kind of example, before and after", bars, ACCURACY_CAPTION),
+        _figure(
+            "accuracy", "Accuracy per kind of example, before and after", bars, captions.ACCURACY_CAPTION
+        ),
         _table("Accuracy before and after", ACCURACY_HEADER, accuracy_rows(report)),
     ]
     for label, removal in removals(report):
@@ -192,7 +228,7 @@ def _accuracy(report: AuditReport) -> str:
 def _ablation(report: AuditReport) -> str:
     parts = []
     for i, sweep in enumerate(report.sweeps):
-        caption = ABLATION_CAPTION.format(order=sweep.order, draws=sweep.n_random)
+        caption = captions.ABLATION_CAPTION.format(order=sweep.order, draws=sweep.n_random)
         figure = plots.ablation_curve(sweep.thinned(CURVE_POINTS))
         name = sweep.order[:1].upper() + sweep.order[1:]
         parts.append(f"<h3>{escape(name)}</h3>")

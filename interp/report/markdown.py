@@ -8,30 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.report.computing import (
+    CIRCUIT_HEADER,
+    circuit_rows,
+    stage_sentences,
+    stored_sentence,
+    trajectory_header,
+    trajectory_rows,
+)
+from interp.report.wording import UNKNOWN, frequency_sentence, model_sentence, number, task_sentence, words
 from interp.verdict import percent
 
 if TYPE_CHECKING:
-    from interp.audit import AuditReport
+    from interp.findings import AuditReport
     from interp.sweeps import Removal
 
 STRONGEST = 24
-UNKNOWN = "–"
 Row = tuple[str, ...]
 
 EFFECTS: Row = ("held-out effect", "corrupted effect")
-NEURON_HEADER: Row = ("neuron", "label", "IPR", "frequency", *EFFECTS, "evidence")
+PERIODICITY = {"activation_share": "share at one frequency"}
 ACCURACY_HEADER: Row = ("examples", "before", "without memorizing", "without generalizing")
 REMOVAL_HEADER: Row = ("examples", "before", "after", "random sets: mean", "95 % interval", "outside it")
-
-
-def words(split: str) -> str:
-    """The name of a split for people."""
-    return split.replace("_", " ")
-
-
-def number(value: float | np.number | None, digits: int = 3) -> str:
-    """A number to so many significant digits, or a dash where it is None, NaN or infinite."""
-    return UNKNOWN if value is None or not np.isfinite(value) else f"{value:.{digits}g}"
 
 
 def accuracy_rows(report: AuditReport) -> Iterator[Row]:
@@ -67,17 +65,28 @@ def label_rows(report: AuditReport) -> Iterator[Row]:
         yield label, str(count), percent(count / total if total else None)
 
 
+def measure_of(report: AuditReport) -> str:
+    """The column of a neuron's periodicity that the report shows."""
+    column = str(report.table.meta.get("order", "ipr"))
+    return column if column in PERIODICITY and column in report.table else "ipr"
+
+
+def neuron_header(report: AuditReport) -> Row:
+    """Titles of the columns of `neuron_rows`."""
+    return "neuron", "label", PERIODICITY.get(measure_of(report), "IPR"), "frequency", *EFFECTS, "evidence"
+
+
 def neuron_rows(report: AuditReport, limit: int = STRONGEST) -> Iterator[Row]:
-    """The strongest neurons, one row each, in the order of `NEURON_HEADER`."""
-    table = report.table
+    """The strongest neurons, one row each, in the order of `neuron_header`."""
+    table, measure = report.table, measure_of(report)
     strength = np.nan_to_num(np.asarray(table["strength"], float), nan=-np.inf)
     for row in np.argsort(-strength, kind="stable")[:limit]:
         values = {name: table[name][row] for name in table}
         yield (
             str(values["neuron"]),
             str(values["label"]),
-            number(values["ipr"]),
-            number(values["frequency"], 6),
+            number(values[measure]),
+            number(values["frequency"] or None, 6),  # 0 is no frequency
             number(values.get("effect_test")),
             number(values.get("effect_corrupted_as_labelled")),
             str(values["evidence"]),
@@ -95,34 +104,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def task_sentence(report: AuditReport) -> str:
-    """The task in words."""
-    task = report.task
-    modulus = "" if task.get("p") is None else f" modulo {task['p']}"
-    trained, corrupted = percent(task.get("train_fraction")), percent(task.get("corrupt_fraction"))
-    name = task.get("operation") or "a custom task"
-    return f"{name}{modulus}, {trained} of all pairs trained on, {corrupted} of them corrupted"
-
-
-def model_sentence(report: AuditReport) -> str:
-    """The network in words."""
-    model = report.model
-    activation = "" if model.get("activation") is None else f", {model['activation']} activation"
-    return f"{model.get('kind') or 'network'} with {model.get('width')} neurons{activation}"
-
-
-def frequency_sentence(report: AuditReport) -> str:
-    """The key frequencies in words, runs of three or more as ``first to last``."""
-    runs: list[list[int]] = []
-    for frequency in report.key_frequencies:
-        if runs and frequency == runs[-1][-1] + 1:
-            runs[-1].append(frequency)
-        else:
-            runs.append([frequency])
-    shown = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
-    return ", ".join(shown) or "none"
-
-
 def provenance(report: AuditReport) -> Iterator[Row]:
     """Where the report comes from and by which conventions: name and value."""
     meta = report.table.meta
@@ -131,6 +112,7 @@ def provenance(report: AuditReport) -> Iterator[Row]:
     yield "step", UNKNOWN if report.step is None else str(report.step)
     yield "task", task_sentence(report)
     yield "network", model_sentence(report)
+    yield "accuracy that the file records", stored_sentence(report)
     yield "neurons at", report.table.site_name
     yield "group ordering", str(meta.get("ordering") or "none known (natural order)")
     yield "Fourier convention", _settings(meta.get("convention"))
@@ -145,6 +127,8 @@ def _settings(settings: Any) -> str:
 
 
 def _shown(value: Any) -> str:
+    if value is None or value == []:
+        return UNKNOWN
     return number(value, 4) if isinstance(value, float) else str(value)
 
 
@@ -170,12 +154,21 @@ def _lines(report: AuditReport) -> Iterator[str]:
     if report.warnings:
         yield from ("", "## Warnings", "")
         yield from (f"- {_cell(warning)}" for warning in report.warnings)
+    if report.notes:
+        yield from ("", "## How it was read", "", f"Dialect: {_cell(report.dialect)}.", "")
+        yield from (f"- {_cell(note)}" for note in report.notes)
     yield from ("", "## Accuracy", "", *_table(ACCURACY_HEADER, accuracy_rows(report)))
     yield from ("", "## Neurons", "", *_table(("label", "neurons", "share"), label_rows(report)))
     yield from ("", f"Key frequencies: {frequency_sentence(report)}.", "")
+    if report.circuit is not None:
+        yield from ("## How it computes", "", *_table(CIRCUIT_HEADER, circuit_rows(report)), "")
+    if report.trajectory is not None:
+        yield from ("## Over training", "")
+        yield from (f"- {_cell(sentence)}" for sentence in stage_sentences(report))
+        yield from ("", *_table(trajectory_header(report), trajectory_rows(report)), "")
     yield from ("## The strongest neurons", "")
     yield from ("Effects are the mean margin lost without the neuron, in logit units.", "")
-    yield from _table(NEURON_HEADER, neuron_rows(report))
+    yield from _table(neuron_header(report), neuron_rows(report))
     for label, removal in removals(report):
         yield from ("", f"## Without the {removal.removed} {label} neurons", "")
         yield f"Control: {removal.n_draws} random sets of the same size; 95 % of them lie in the interval."

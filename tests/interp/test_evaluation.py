@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from interp.data import SPLITS, Dataset, ModularTask
+from interp.data import SPLITS, Dataset, ModularTask, TableTask
 from interp.errors import ConfigError, GrokscopeError
 from interp.evaluation import (
     SplitValues,
@@ -121,6 +121,62 @@ def test_empty_splits_are_none():
     full = measure_logits(logits, ModularTask("add", 3, 1.0, 1.0).dataset).accuracy
     assert full.test is full.clean is None
     assert None not in (full.train, full.corrupted_as_true)
+
+
+def unknown_tasks() -> list[ModularTask | TableTask]:
+    """Tasks of 9 examples and 3 classes whose split nobody knows; the table's labels are not all right."""
+    pairs = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    labels = pairs.sum(1) % 3
+    labels[:2] = torch.tensor([2, 2])
+    return [
+        ModularTask("add", 3, split="unknown"),
+        TableTask.from_arrays(pairs, labels, task="add"),
+        TableTask.from_arrays(pairs.float(), labels, true_labels=pairs.sum(1) % 3),
+    ]
+
+
+@pytest.mark.parametrize("task", unknown_tasks())
+def test_of_an_unknown_split_everything_is_measured_and_nothing_else(task):
+    data = task.dataset
+    logits = torch.randn(9, 3, generator=torch.Generator().manual_seed(1))
+    found = measure_logits(logits, data)
+    sums = [(a + b) % 3 for a in range(3) for b in range(3)]
+    gaps = [margin_by_hand(row, label) for row, label in zip(logits.tolist(), sums, strict=True)]
+    expected = np.mean(
+        [cross_entropy_by_hand(*example) for example in zip(logits.tolist(), sums, strict=True)]
+    )
+    assert found.accuracy.all == np.mean([gap > 0 for gap in gaps])
+    assert found.margin.all == pytest.approx(np.mean(gaps), abs=1e-6)
+    assert found.loss.all == pytest.approx(expected, abs=1e-6)
+    for values in (found.accuracy, found.loss, found.margin):
+        assert {split for split in values if values[split] is not None} == {"all"}
+    means = split_means({True: torch.ones(9), False: torch.zeros(9)}, data)
+    assert means == SplitValues(None, None, None, None, None, 0.0)
+    assert str(means).endswith("test –  all 0.000")
+
+
+def test_evaluating_a_network_whose_split_nobody_knows():
+    task = ModularTask("add", 31, split="unknown")
+    found = evaluate(analytic_mlp("add", 31), task)
+    assert found.accuracy == SplitValues(None, None, None, None, None, 1.0)
+    with pytest.raises(ConfigError, match=r"shape \(961, 31\); the task has 9 examples of 3 classes"):
+        measure_logits(torch.zeros(961, 31), unknown_tasks()[1].dataset)
+
+
+def test_measurements_of_a_table_equal_those_of_its_task():
+    data = ModularTask("add", 5, 0.6, 0.5, "wrong").dataset
+    table = TableTask.from_arrays(data.inputs, data.labels, train=data.train, task="add")
+    logits = torch.randn(25, 5, generator=torch.Generator().manual_seed(2))
+    assert measure_logits(logits, table.dataset) == measure_logits(logits, data)
+
+
+def test_held_out_examples_are_measured_by_their_true_label():
+    true, labels = torch.tensor([0, 0, 0]), torch.tensor([1, 0, 1])
+    table = TableTask.from_arrays(
+        torch.rand(3, 4), labels, true_labels=true, train=torch.tensor([True, True, False])
+    )
+    found = measure_logits(torch.tensor([[0.0, 1.0]] * 3), table.dataset).accuracy
+    assert found == SplitValues(0.5, 0.0, 1.0, 0.0, 0.0, 0.0)
 
 
 def test_losses_equal_pytorchs():

@@ -427,7 +427,8 @@ def test_baking_nothing_is_a_copy(mlp, pairs):
 )
 def test_what_depends_on_the_input_cannot_be_baked(mlp, intervention, name):
     with pytest.raises(
-        InterventionError, match=f"^{name} depends on the input or its position, so weights cannot express it; zero, scale"
+        InterventionError,
+        match=f"^{name} depends on the input or its position, so weights cannot express it; zero, scale",
     ):
         bake(mlp, Edit(POST, CHOSEN, intervention))
 

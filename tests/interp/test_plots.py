@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
 
 from interp import plots
 from interp.evaluation import SplitValues
+from interp.plots.single import spectrum_of
 from interp.sweeps import Sweep
 from probes.labels import NeuronTable
 
@@ -68,9 +70,80 @@ def make_history(missing=()):
     ]
 
 
+def make_activation_table(n=40):
+    generator = np.random.default_rng(4)
+    table, share = make_table(n), generator.uniform(0, 0.9, n)
+    columns = {
+        "activation_share": np.where(table["label"] == "dead", np.nan, share),
+        "activation_harmonics": np.where(table["label"] == "dead", np.nan, share + 0.1),
+        "activation_frequency": generator.integers(1, 48, n),
+    }
+    meta = {"order": "activation_share", "null": {"quantile_999": 0.058, "source": "activations"}}
+    return NeuronTable({**table.columns, **columns}, "mlp", meta)
+
+
+def wave(left, right, n=7, phase=0.4):
+    """cos(w_left a + w_right b + phase) over all pairs."""
+    w = 2 * np.pi * np.arange(n) / n
+    return np.cos(left * w[:, None] + right * w + phase)
+
+
+def make_grids(neurons=(3, 7, 11), n=7):
+    return {
+        neuron: {"weights": [], "energy": [], "grid": wave(1 + i, 1 + i, n) + 2}
+        for i, neuron in enumerate(neurons)
+    }
+
+
+def make_records(missing=()):
+    records = [
+        {
+            "step": step,
+            "file": f"{step}.pth",
+            "accuracy": dict.fromkeys(SPLITS, step / 300),
+            "loss": {"train": 0.5, "test": 3.0, "all": 1.0},
+            "score": "ipr",
+            "mean_score": 0.1 + step / 1000,
+            "counts": {
+                "total": 10,
+                "generalizing": step // 100,
+                "memorizing": 3,
+                "dead": 0,
+                "inconclusive": 1,
+            },
+            "weight_norm": 5.0,
+            "restricted_loss": 2.0,
+            "excluded_loss": 0.0 if step == 100 else 1.0 + step,
+            "embedding_gini": 0.3,
+            "logit_gini": 0.4,
+            "logit_variance_explained": step / 400,
+        }
+        for step in (0, 100, 200, 300)
+    ]
+    return [{**record, **dict.fromkeys(missing)} for record in records]
+
+
+STAGES = [
+    {
+        "name": "memorisation",
+        "begin_interval": [None, 0],
+        "end_interval": [0, 100],
+        "reason": "many words " * 20,
+    },
+    {"name": "grokking", "begin_interval": [0, 100], "end_interval": [300, None], "reason": "not over"},
+]
+
+
+@cache
 def every_figure():
     table = make_table()
     return {
+        "frequency_clusters": plots.frequency_clusters({3: 10, 5: 2}, (3,), total=40),
+        "harmonics": plots.harmonics(make_activation_table()),
+        "histogram_of_shares": plots.ipr_histogram(make_activation_table(), np.empty(0)),
+        "scatter_of_shares": plots.neuron_scatter(make_activation_table()),
+        "neuron_activations": plots.neuron_activations(make_grids(), table),
+        "trajectory_curves": plots.trajectory_curves(make_records(), STAGES),
         "ablation_curve": plots.ablation_curve(make_sweep()),
         "ipr_histogram": plots.ipr_histogram(table, np.array([0.04, 0.05])),
         "neuron_scatter": plots.neuron_scatter(table),
@@ -89,7 +162,8 @@ def named(figure, name):
 def test_every_figure_has_titles_hover_text_and_plain_numbers(name):
     figure = every_figure()[name]
     assert figure.layout.title.text
-    axes = [*figure.select_xaxes(), *figure.select_yaxes()]
+    inner = 5 if name == "trajectory_curves" else 0  # its panels share the title of the last
+    axes = [*list(figure.select_xaxes())[inner:], *figure.select_yaxes()]
     assert all(axis.title.text for axis in axes)
     assert any("(" in axis.title.text for axis in axes)
     assert all(trace.hovertemplate or trace.hoverinfo == "skip" for trace in figure.data)
@@ -180,6 +254,63 @@ def test_histogram_without_null():
     assert len(figure.data) == len(LABELS)
 
 
+def test_tables_of_activations_show_their_share_without_the_null():
+    table = make_activation_table(400)
+    histogram = plots.ipr_histogram(table, np.full(50, 0.0449))
+    scatter = plots.neuron_scatter(table)
+    assert [trace.name for trace in histogram.data] == list(LABELS)
+    assert not histogram.layout.shapes
+    for label in LABELS:
+        shares = table.where(label=label)["activation_share"]
+        bars = named(histogram, label)
+        assert sum(bars.y) == np.isfinite(shares).sum()
+        if sum(bars.y):
+            assert np.dot(bars.x, bars.y) / sum(bars.y) == pytest.approx(np.nanmean(shares), abs=0.006)
+            np.testing.assert_allclose(named(scatter, label).x, shares, rtol=1e-4)
+    for figure in (histogram, scatter):
+        assert (
+            "variance at one frequency (1 = all of it; undefined for 100 of 400)"
+            in figure.layout.xaxis.title.text
+        )
+        assert "IPR" not in figure.to_json()
+
+
+@pytest.mark.parametrize("order", ["ipr", "activation_share", "rule_effect"])
+def test_tables_without_any_periodicity_say_so(order):
+    table = make_table()
+    columns = {**table.columns, "ipr": np.full(40, np.nan), "activation_share": np.full(40, np.nan)}
+    table = NeuronTable(columns, "mlp", {"order": order, "null": {"source": None}})
+    for figure in (plots.ipr_histogram(table, np.empty(0)), plots.neuron_scatter(table)):
+        assert not figure.data
+        assert "is not known" in figure.layout.annotations[0].text
+        assert all(axis.title.text for axis in (figure.layout.xaxis, figure.layout.yaxis))
+
+
+def test_clusters_tell_key_frequencies_from_others():
+    figure = plots.frequency_clusters({3: 10, 5: 2, 9: 1}, (3, 9, 11), total=40)
+    keys, others = named(figure, "key frequency of the logits"), named(figure, "other frequency")
+    assert dict(zip(keys.x, keys.y, strict=True)) == {3: 10, 9: 1}
+    assert dict(zip(others.x, others.y, strict=True)) == {5: 2}
+    assert "of 40" in figure.layout.yaxis.title.text
+    empty = plots.frequency_clusters({}, (3,))
+    assert not empty.data
+    assert "no neuron" in empty.layout.annotations[0].text
+
+
+def test_harmonics_are_shown_against_their_fundamental():
+    table = make_activation_table()
+    figure = plots.harmonics(table)
+    for label in LABELS:
+        rows, points = table.where(label=label), named(figure, label)
+        known = np.isfinite(rows["activation_share"])
+        assert [y is not None for y in points.y] == known.tolist()
+        if known.any():
+            np.testing.assert_allclose(np.subtract(points.y, points.x), 0.1, atol=1e-4)
+        assert [n for n, _ in points.customdata] == rows.neuron.tolist()
+        assert [f for _, f in points.customdata] == rows["activation_frequency"].tolist()
+    assert "not scored" in plots.harmonics(make_table()).layout.annotations[0].text
+
+
 def test_scatter_shows_each_neuron_with_its_reasons():
     table = make_table()
     figure = plots.neuron_scatter(table)
@@ -263,6 +394,73 @@ def test_no_weights_is_said(spectra):
     assert "no neuron" in figure.layout.annotations[0].text
 
 
+def test_neurons_without_weights_are_left_out_of_the_menu():
+    spectra = {**make_spectra([3], 1), **make_grids([7])}
+    figure = plots.neuron_weights(spectra, make_table())
+    (menu,) = figure.layout.updatemenus
+    assert [button.label.split(",")[0] for button in menu.buttons] == ["neuron 3"]
+    assert not plots.neuron_weights(make_grids(), make_table()).data
+
+
+def test_menu_shows_the_activations_of_one_neuron_at_a_time():
+    grids, table = make_grids(), make_table()
+    figure = plots.neuron_activations({**make_spectra([1]), **grids}, table)
+    assert [trace.type for trace in figure.data] == ["heatmap", "scatter"] * 3
+    assert [trace.visible for trace in figure.data] == [True] * 2 + [False] * 4
+    (menu,) = figure.layout.updatemenus
+    for button, (neuron, one) in zip(menu.buttons, grids.items(), strict=True):
+        assert button.label.startswith(f"neuron {neuron}, ")
+        _, visible = button.args
+        heat, spots = [trace for trace, on in zip(figure.data, visible, strict=True) if on]
+        np.testing.assert_allclose(np.array(heat.z), one["grid"], atol=0.006)
+        frequency = 1 + list(grids).index(neuron)
+        assert (list(spots.x), list(spots.y)) == ([frequency], [frequency])
+        assert spots.customdata[0] == pytest.approx(1)
+    empty = plots.neuron_activations(make_spectra(), table)
+    assert not empty.data
+    assert "no activations" in empty.layout.annotations[0].text
+
+
+def test_pages_hold_the_first_maps_of_each_label():
+    """40 neurons of four labels in turns, on grids that a page holds nine of."""
+    table = make_table()
+    chosen = [int(n) for label in LABELS for n in table.where(label=label).neuron[:10]]
+    figure = plots.neuron_activations({n: {"weights": [], "grid": wave(1, 1, 129)} for n in chosen}, table)
+    shown = [button.label for button in figure.layout.updatemenus[0].buttons]
+    assert len(shown) == 9
+    assert [sum(label in text for text in shown) for label in LABELS] == [3, 2, 2, 2]
+    large = plots.neuron_activations({0: {"weights": [], "grid": wave(1, 1, 401)}}, table)
+    assert np.array(large.data[0].z).shape == (256, 256)
+
+
+@pytest.mark.parametrize(("n", "m"), [(7, 7), (8, 8), (6, 9), (2, 2)])
+def test_the_spectrum_counts_every_wave_once(n, m):
+    """Against projections on the cosine and sine of each pair of frequencies."""
+    grid = np.random.default_rng(5).normal(size=(n, m))
+    left, right, share = spectrum_of(grid)
+    assert share.sum() == pytest.approx(1)
+    centred = grid - grid.mean()
+    for a, b, found in zip(left, right, share, strict=True):
+        angle = 2 * np.pi * (a * np.arange(n)[:, None] / n + b * np.arange(m) / m)
+        waves = [
+            wave / np.linalg.norm(wave)
+            for wave in (np.cos(angle), np.sin(angle))
+            if np.abs(wave).max() > 1e-9
+        ]
+        assert found == pytest.approx(sum((centred * wave).sum() ** 2 for wave in waves) / (centred**2).sum())
+    assert 0 <= left.min() <= left.max() <= n // 2
+    assert np.abs(right).max() <= m // 2
+
+
+def test_a_constant_neuron_and_one_with_holes_have_no_spots():
+    holes = wave(1, 1)
+    holes[2, 3] = np.nan
+    spectra = {n: {"weights": [], "grid": g} for n, g in ((1, np.ones((7, 7))), (2, holes))}
+    figure = plots.neuron_activations(spectra, make_table())
+    assert [len(trace.x) for trace in figure.data[1::2]] == [0, 0]
+    assert figure.data[2].z[2][3] is None
+
+
 def test_training_curve_leaves_gaps_where_nothing_is_known():
     figure = plots.training_curve(make_history(missing=("corrupted_as_true",)))
     assert "corrupted as true" not in [trace.name for trace in figure.data]
@@ -276,3 +474,43 @@ def test_training_curve_leaves_gaps_where_nothing_is_known():
 def test_training_curve_without_any_loss():
     history = [{"step": 0, "loss": None, "accuracy": {}}]
     assert [trace.name for trace in plots.training_curve(history).data] == ["loss"]
+
+
+def test_trajectory_draws_the_records_and_their_stages():
+    records = make_records()
+    figure = plots.trajectory_curves(records, STAGES)
+    steps = [0, 100, 200, 300]
+    for split in SPLITS:
+        trace = named(figure, split.replace("_", " "))
+        np.testing.assert_allclose(trace.y, [step / 300 for step in steps], rtol=1e-4)
+        assert list(trace.x) == steps
+        assert trace.visible == (
+            True if split in ("train", "test", "corrupted_as_labelled") else "legendonly"
+        )
+    assert list(named(figure, "generalizing neurons").y) == [0, 1, 2, 3]
+    assert len({t.stackgroup for t in figure.data if t.name.endswith(" neurons")}) == 1
+    assert list(named(figure, "mean IPR").y) == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert list(named(figure, "excluded loss").y) == [1.0, None, 201.0, 301.0]
+    loss = named(figure, "test loss")
+    assert figure.layout[f"yaxis{loss.yaxis[1:]}"].type == "log"
+    assert list(named(figure, "memorisation").x) == [0, 100]
+    assert list(named(figure, "grokking").x) == [100, 300]
+    assert [(shape.name, shape.x0, shape.x1) for shape in figure.layout.shapes] == [
+        ("memorisation", 0, 100),
+        ("grokking", 100, 300),
+    ]
+    assert max(map(len, named(figure, "memorisation").customdata[0].split("<br>"))) <= 60
+
+
+def test_trajectory_leaves_out_panels_of_which_nothing_is_known():
+    missing = ("restricted_loss", "excluded_loss", "loss", "weight_norm", "counts", "mean_score")
+    records = make_records((*missing, "embedding_gini", "logit_gini", "logit_variance_explained"))
+    figure = plots.trajectory_curves(records)
+    assert [axis.title.text for axis in figure.select_yaxes()] == ["accuracy (%)"]
+    records = [{**record, "accuracy": {"all": 0.5}} for record in records]
+    (only,) = plots.trajectory_curves(records).data
+    assert (only.name, only.visible) == ("all", None)
+    nothing = plots.trajectory_curves([{"step": 0, "accuracy": {}}, {"step": 1, "accuracy": {}}])
+    assert not nothing.data
+    effects = [{**record, "score": "rule_effect"} for record in make_records(("embedding_gini",))]
+    assert not [t for t in plots.trajectory_curves(effects).data if t.name.startswith("mean")]

@@ -10,9 +10,10 @@ import pyarrow.parquet
 import pytest
 
 from interp.data import ModularTask
-from interp.errors import ConfigError, GrokscopeError
+from interp.errors import ConfigError
 from interp.models import HookedMLP, MLPConfig, analytic_mlp, planted_mlp
-from interp.scoring import NeuronTable, causal_agreement, order_by, score, select_neurons, sweep
+from interp.scoring import NeuronTable, causal_agreement, score, sweep
+from interp.selection import order_by
 from probes.agreement import labels_against_truth
 from probes.labels import Criteria
 from probes.spectrum import Convention
@@ -134,32 +135,6 @@ def test_a_table_is_saved_whole(planted: tuple[np.ndarray, NeuronTable], tmp_pat
     np.testing.assert_allclose(rows["ipr"].to_numpy(zero_copy_only=False), table["ipr"], rtol=1e-9)
     with pytest.raises(ConfigError, match=r"ending in .parquet or .csv"):
         table.save(tmp_path / "neurons.xlsx")
-
-
-def test_orders_and_selections(planted: tuple[np.ndarray, NeuronTable], tmp_path: Path) -> None:
-    _, table = planted
-    ascending = order_by(table)
-    assert set(ascending[:20]) == set(table.where(label="dead").neuron)
-    assert (np.diff(table["ipr"][ascending[20:]]) >= 0).all()
-    np.testing.assert_array_equal(order_by(table, descending=True), ascending[::-1])
-    np.testing.assert_array_equal(select_neurons(table, "lowest:0.25"), ascending[:130])
-    np.testing.assert_array_equal(select_neurons(table, "highest:0.1"), ascending[::-1][:52])
-    assert len(select_neurons(table, "label:memorizing")) == 300
-    (tmp_path / "list.txt").write_text("3, 1\n2")
-    (tmp_path / "list.json").write_text("[5, 4]")
-    assert select_neurons(table, f"@{tmp_path}/list.txt").tolist() == [3, 1, 2]
-    assert select_neurons(table, f"@{tmp_path}/list.json").tolist() == [5, 4]
-
-
-@pytest.mark.parametrize("text", ["label:good", "lowest:2", "lowest:x", "nothing", "@/no/such/file", ""])
-def test_selections_that_mean_nothing_are_refused(planted: tuple[np.ndarray, NeuronTable], text: str) -> None:
-    with pytest.raises(GrokscopeError):
-        select_neurons(planted[1], text)
-
-
-def test_unknown_orders_list_what_exists(planted: tuple[np.ndarray, NeuronTable]) -> None:
-    with pytest.raises(ConfigError, match="did you mean 'ipr'"):
-        order_by(planted[1], "iprr")
 
 
 def test_a_sweep_takes_a_score_or_a_list() -> None:

@@ -55,7 +55,7 @@ def test_a_tensor_too_many_or_too_few_is_never_passed_over(name: str) -> None:
         if left_out.rsplit(".", 1)[-1] not in optional
     ]
     for tensors in broken:
-        with pytest.raises(CheckpointError, match="fits none of the dialects"):
+        with pytest.raises(CheckpointError, match="fits no"):
             readings_of(stored(tensors), Hints())
 
 
@@ -64,7 +64,8 @@ def test_what_was_found_and_looked_for_is_said() -> None:
     with pytest.raises(CheckpointError) as error:
         readings_of(file, Hints())
     text = str(error.value)
-    assert "'some/where.pt' fits none of the dialects doshi, he, " in text
+    assert "'some/where.pt' fits no" in text
+    assert "doshi, he, chughtai, nanda, zhong, transformer_lens" in text
     assert "; it holds layer0 (1, 2), layer1 (2, 2), " in text
     assert "and 3 more" in text
     assert "layer6" not in text

@@ -156,6 +156,11 @@ def test_hooks_act_while_a_prefix_is_made_and_continued() -> None:
         with ablate(bridged, [1, 2], site=changed):
             for hook in (first, last):
                 close(bridged.prefix(hook, PAIRS).logits(), expected)
+    with bridged.hooks(fwd_hooks=[(first, lambda x, hook: 0 * x)]):
+        expected = bridged(PAIRS)
+        bridged.prefix(last, PAIRS)
+        close(bridged(PAIRS), expected)
+    assert not torch.allclose(bridged(PAIRS), expected, atol=1e-3)
 
 
 @torch.no_grad()

@@ -32,6 +32,7 @@ SECTIONS = [
     "effect",
     "ablation",
     "weights",
+    "computing",
     "training",
     "neurons",
     "provenance",
@@ -255,10 +256,10 @@ def test_html_has_all_sections_and_sound_references(page):
 
 def test_html_explains_every_figure(page):
     figures = page.all("figure")
-    assert len(figures) == len(page.all("figcaption")) == len(page.figures()) == 7
+    assert len(figures) == len(page.all("figcaption")) == len(page.figures()) == 9
     assert all(figure["aria-label"] and figure["aria-describedby"] for figure in figures)
     captions = page.text("figcaption")
-    assert len(captions) == 7
+    assert len(captions) == 9
     assert min(map(len, captions)) > 150
     assert not any("{" in caption for caption in captions)
     assert all(attributes.get("scope") for attributes in page.all("th"))

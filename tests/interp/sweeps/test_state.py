@@ -90,7 +90,7 @@ def test_effects_and_curves_equal_those_by_hooks(case: tuple[HookedModel, str | 
             assert effects.margin_drop[split][neuron] == pytest.approx(drop, abs=1e-5)
             drop = before.accuracy[split] - after.accuracy[split]
             assert effects.accuracy_drop[split][neuron] == pytest.approx(drop)
-    order = ORDER[ORDER < found.width]
+    order = ORDER[found.width > ORDER]
     swept = curve(found, order, n_random=1)
     for k in swept.removed[:-1]:
         with ablate(model, order[:k], site=site):
@@ -148,12 +148,12 @@ def test_an_unknown_split_has_one_accuracy() -> None:
 
 
 def test_unusable_sites_and_tasks_are_named() -> None:
-    with pytest.raises(HookNameError, match="have no positions|there is no position 9"):
+    with pytest.raises(HookNameError, match="there is no position 9"):
         site_state(transformer(n_layers=2), TASK, site=f"{POST}@9")
     with pytest.raises(ConfigError, match="Is this network for another task"):
         site_state(transformer(), ModularTask("add", p=5))
+    model = transformer()
+    with torch.no_grad():
+        model.unembed.weight[0, 0] = float("nan")
     with pytest.raises(ConfigError, match="NaN or infinity"):
-        model = transformer()
-        with torch.no_grad():
-            model.unembed.weight[0, 0] = float("nan")
         site_state(model, TASK)

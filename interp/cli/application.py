@@ -1,0 +1,60 @@
+"""All commands under one name, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from interp.cli import ablate, audit, demo, dialects, score, train
+from interp.errors import GrokscopeError
+
+app = typer.Typer(
+    name="grokscope",
+    help="Find out whether a trained network understood a rule or memorised its examples, neuron by neuron.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> bool:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"grokscope {version('grokscope')}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
+
+
+for command, examples in (
+    (demo.demo, demo.EXAMPLES),
+    (train.train, train.EXAMPLES),
+    (score.score, score.EXAMPLES),
+    (ablate.ablate, ablate.EXAMPLES),
+    (audit.audit, audit.EXAMPLES),
+    (dialects.dialects, dialects.EXAMPLES),
+):
+    shown = "\n\n".join(f"  {escape(line)}" for line in examples)
+    app.command(epilog=f"[bold]Examples[/bold]\n\n{shown}")(command)
+
+
+def main() -> None:
+    """Run the command line; errors that the user can put right are one line and exit code 2."""
+    try:
+        app()
+    except GrokscopeError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,96 @@
+"""``grokscope audit``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from interp.cli.console import busy, show
+from interp.cli.options import Device, Draws, Opening, Seed, with_opening
+from interp.errors import ConfigError
+
+EXAMPLES = (
+    "grokscope audit runs/r0",
+    "grokscope audit runs/r0 --html report.html --json report.json",
+    "grokscope audit runs/r0 --fail-if 'neurons.memorizing > 0.1*neurons.total'",
+    "grokscope audit net.pth --p 113 --activation relu --split-from train_data.pth",
+    "grokscope audit net.pt --model net.py:build --site mlp.2:input --tokens 'a b =' --task add --p 59",
+    "grokscope audit net.pt --model net.py:build --site fc:input --table examples.parquet",
+)
+
+
+@with_opening
+def audit(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="A checkpoint file, or a folder of them: its last one, and how it came to be."),
+    ],
+    *,
+    opening: Opening,
+    html: Annotated[Path | None, typer.Option(help="Write a page that works offline.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the findings as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the findings as Markdown.")] = None,
+    fail_if: Annotated[
+        str | None,
+        typer.Option(help="Exit with 1 if this holds of the JSON's values, e.g. 'accuracy.test < .9'."),
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="False-discovery rate of the labels.")] = 0.01,
+    min_share: Annotated[
+        float, typer.Option(help="Variance one frequency must explain in a periodic neuron.")
+    ] = 0.5,
+    random: Draws = 20,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Say what a network learnt and which neurons do it, with the evidence.
+
+    Of a folder the last checkpoint is audited, and the trajectory shows how accuracies, neurons and circuits
+    developed over all of them, with the stages of training.
+
+    Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input.
+    """
+    from interp.audit import audit as audit_network
+    from interp.expressions import check_syntax, condition
+    from probes.labels import Criteria
+
+    _check_suffixes(html=html, json=json, md=markdown)
+    if fail_if is not None:
+        check_syntax(fail_if)
+    try:
+        criteria = Criteria(alpha=alpha, min_share=min_share)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    with busy("auditing"):
+        report = audit_network(
+            checkpoint,
+            how=opening.how(),
+            site=opening.hook,
+            criteria=criteria,
+            n_random=random,
+            seed=seed,
+            device=device,
+        )
+    show(report, html, json, markdown)
+    if fail_if is not None and condition(fail_if, _with_unknown(report.flat(), fail_if)):
+        Console(stderr=True).print(f"[red]failed:[/red] {escape(fail_if)}", highlight=False)
+        raise typer.Exit(1)
+
+
+def _check_suffixes(**paths: Path | None) -> None:
+    """Refuse, before any work is done, a report whose name does not end in its kind."""
+    for suffix, path in paths.items():
+        if path is not None and path.suffix != f".{suffix}":
+            raise ConfigError(f"the report {str(path)!r} should end in .{suffix}")
+
+
+def _with_unknown(values: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The values, and None for what a text names inside a part that is null itself: ``leakage.leaked``."""
+    nulls = tuple(f"{name}." for name, value in values.items() if value is None)
+    named = re.findall(r"[A-Za-z_]\w*(?:\.\w+)+", text)
+    return {name: None for name in named if name.startswith(nulls)} | dict(values)

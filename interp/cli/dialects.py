@@ -1,0 +1,49 @@
+"""``grokscope dialects``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from interp.checkpoints.dialects import Dialect
+
+EXAMPLES = "grokscope dialects", "grokscope dialects --json"
+NATIVE: dict[str, Any] = {
+    "name": "native",
+    "summary": "what grokscope train and ablate write: an MLP or a transformer, with its task and split",
+    "keys": ["a .json of the same name that says format: grokscope-1"],
+    "reference": "Grokscope",
+}
+
+
+def dialects(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with optional tensors too.")] = False,
+) -> None:
+    """List the kinds of checkpoint that are read, and the tensors that each is known by."""
+    from interp.checkpoints.dialects import DIALECTS
+
+    entries = [NATIVE, *map(_entry, DIALECTS)]
+    if as_json:
+        typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
+        return
+    table = Table(
+        "dialect", "what it holds, and the tensors it is known by", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for entry in entries:
+        text = Text(f"{entry['summary']} ({entry['reference']})")
+        for keys in dict.fromkeys(keys.split(", optional ")[0] for keys in entry["keys"]):
+            text.append(f"\n• {keys}", "dim")
+        table.add_row(entry["name"], text + "\n")
+    Console().print(table)
+
+
+def _entry(dialect: Dialect) -> dict[str, Any]:
+    keys = list(map(str, dialect.layouts))
+    return {"name": dialect.name, "summary": dialect.summary, "keys": keys, "reference": dialect.reference}

@@ -1,0 +1,79 @@
+"""A user's own network, built by a function in a Python file that the user names."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from interp.errors import CheckpointError, ConfigError, near_matches
+
+
+def build_from_file(where: str) -> nn.Module:
+    """Run a factory such as ``path/to/file.py:build`` and return the module that it builds.
+
+    This runs the file's code: name only files that you trust.
+
+    Raises:
+        ConfigError: There is no such file or function, or it does not return a module.
+    """
+    path, colon, name = where.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        raise ConfigError(
+            f"the model {where!r} names no function; write a Python file and a function in it, as in net.py:build"
+        )
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(f"there is no file {path!r} to build the model from")
+    loaded = _import(file)
+    build = getattr(loaded, name, None)
+    if not callable(build):
+        functions = [key for key, value in vars(loaded).items() if callable(value)]
+        raise ConfigError(f"{path!r} has no function {name!r}; {near_matches(name, functions)}")
+    try:
+        module = build()
+    except Exception as error:  # the user's own code may raise anything
+        raise ConfigError(f"{where!r} failed with {type(error).__name__}: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"{where!r} returned {type(module).__name__}; expected a torch.nn.Module")
+    return module
+
+
+def _import(file: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"grokscope_model_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's own code may raise anything
+        raise ConfigError(f"{str(file)!r} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
+    """Load weights into a module, strictly: the same names and shapes.
+
+    Raises:
+        CheckpointError: They do not fit, naming the first difference.
+    """
+    wanted = module.state_dict()
+    first = next(iter(wanted), "").split(".")[0] + "."  # reading strips a name that all tensors share
+    if all(name.startswith(first) for name in wanted) and not any(name.startswith(first) for name in tensors):
+        tensors = {first + name: tensor for name, tensor in tensors.items()}
+    for name in [*wanted, *tensors]:
+        if name not in tensors or name not in wanted:
+            place = "is missing from" if name in wanted else "is in"
+            known = tensors if name in wanted else wanted
+            also = "" if name in wanted else ", but not in the model"
+            raise CheckpointError(
+                f"the tensor {name!r} {place} {str(file)!r}{also}; {near_matches(name, known)}"
+            )
+        if tensors[name].shape != wanted[name].shape:
+            raise CheckpointError(
+                f"{name!r} in {str(file)!r} has shape {tuple(tensors[name].shape)}; "
+                f"the model has {tuple(wanted[name].shape)}"
+            )
+    module.load_state_dict(tensors)

@@ -1,0 +1,296 @@
+"""Open any checkpoint: a native one, a stranger's in a known dialect, or weights for the user's own module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from interp.checkpoints import Checkpoint, checkpoint_files, is_native, load_native
+from interp.checkpoints.dialects import Hints, Reading, readings_of
+from interp.checkpoints.pairs import read_pairs
+from interp.checkpoints.reading import StoredWeights, read_series, read_weights
+from interp.choice import ABOVE_CHANCE, best_reading
+from interp.data import ModularTask, TableTask, Task
+from interp.errors import CheckpointError, ConfigError, GrokscopeError, near_matches
+from interp.evaluation import accuracy
+from interp.factories import build_from_file, fill
+from interp.models import Prompt
+from interp.models.adopt import adopt
+
+OWN_MODULE = "own module"
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+BESIDE = ("train_data.pth", "train_data.pt", "train_pairs.pth", "train.json")
+
+
+@dataclass(frozen=True)
+class OpenAs:
+    """What a checkpoint does not say of itself; None where it does, or where measuring shall decide.
+
+    Args:
+        dialect: One of ``grokscope dialects``.
+        activation: The activation function.
+        attn_coeff: The attention mixture's coefficient.
+        task: The operation, ``add`` and so on.
+        p: The modulus.
+        split_from: A file with the pairs that were trained on.
+        table: A Parquet or CSV file that replaces the task's examples, labels and split.
+        model: A factory ``file.py:build`` of the user's own module; its code is run.
+        sites: Names of that module's neurons, as in `adopt`.
+        tokens: How operands become that module's input tokens, such as ``"a b ="``.
+        readout: The position that its output is read at.
+    """
+
+    dialect: str | None = None
+    activation: str | None = None
+    attn_coeff: float | None = None
+    task: str | None = None
+    p: int | None = None
+    split_from: Path | str | None = None
+    table: Path | str | None = None
+    model: str | None = None
+    sites: tuple[str, ...] = ()
+    tokens: str | None = None
+    readout: int = -1
+
+    @property
+    def hints(self) -> Hints:
+        """What the dialects need to know."""
+        return Hints(
+            activation=self.activation,
+            attn_coeff=self.attn_coeff,
+            operation=self.task,
+            p=self.p,
+            dialect=self.dialect,
+        )
+
+
+def load_checkpoint(path: Path | str, how: OpenAs | None = None, **options: Any) -> Checkpoint:
+    """Open a checkpoint file, or the last one of a folder.
+
+    A file in a foreign dialect is read in every way that fits it; where several do, each is measured on the task, and
+    the notes say which was chosen and why.
+
+    Args:
+        path: The file or folder.
+        how: What the checkpoint does not say of itself.
+        options: The same, one by one: ``load_checkpoint("a.pth", activation="relu")``.
+
+    Raises:
+        CheckpointError: There is no checkpoint, or it cannot be read; the message says why.
+        ConfigError: An option cannot be used.
+    """
+    how = replace(how or OpenAs(), **options)
+    file = find_checkpoint(Path(path))
+    if how.model is not None:
+        return _own_module(read_weights(file), how, how.model)
+    if how.dialect == "native" or (how.dialect is None and is_native(file)):
+        _check_native(how)
+        return _with_task(load_native(file), how)
+    stored = read_weights(file)
+    return _measured(stored, readings_of(stored, how.hints), how)
+
+
+def load_series(path: Path | str, how: OpenAs | None = None, *, most: int = 40) -> Iterator[Checkpoint]:
+    """The checkpoints of a training run, first to last: of a folder, or of a file that holds several.
+
+    How a stranger's files are to be read is decided by the last one, and kept for all.
+
+    Args:
+        path: The folder or file.
+        how: What the checkpoints do not say of themselves.
+        most: At most so many, evenly spaced, the first and the last among them.
+
+    Raises:
+        CheckpointError: One cannot be read.
+    """
+    how, path = how or OpenAs(), Path(path)
+    if path.is_dir():
+        files = _thinned(series_files(path), most)
+        if not files or is_native(files[-1]) or how.model is not None:
+            yield from (load_checkpoint(file, how) for file in files)
+            return
+        stored: list[Callable[[], StoredWeights]] = [partial(read_weights, file) for file in files]
+    elif is_native(path):
+        yield load_checkpoint(path, how)
+        return
+    else:
+        stored = [partial(_itself, one) for one in _thinned(list(read_series(path)), most)]
+    if how.model is not None:
+        yield from (_own_module(read(), how, how.model) for read in stored)
+        return
+    last = stored[-1]()
+    chosen = _measured(last, readings_of(last, how.hints), how).settings["reading"]
+    for read in stored:
+        weights = read()
+        fitting = readings_of(weights, how.hints)
+        same = [reading for reading in fitting if reading.description == chosen]
+        yield _measured(weights, same or fitting, how)
+
+
+def _itself(stored: StoredWeights) -> StoredWeights:
+    return stored
+
+
+def _thinned(items: list[Any], most: int) -> list[Any]:
+    """At most so many of the items, evenly spaced, the first and the last among them."""
+    if len(items) <= most:
+        return items
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+
+
+def series_files(folder: Path) -> list[Path]:
+    """The checkpoints of a folder in order of their step: native ones, else weights whose names end in a number."""
+    native = checkpoint_files(folder)
+    if native:
+        return native
+    numbered = [(number_of(file), file) for file in folder.iterdir() if file.suffix in WEIGHTS]
+    return [file for number, file in sorted((n, f) for n, f in numbered if n is not None)]
+
+
+def number_of(file: Path) -> int | None:
+    """The number that a file's name ends in, such as a step."""
+    found = re.search(r"(\d+)$", file.stem)
+    return int(found[1]) if found else None
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The weights' file that a path means: itself, the weights beside a JSON, or the last of a folder.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
+    if path.is_dir():
+        files = series_files(path) or [file for file in path.iterdir() if file.suffix in WEIGHTS]
+        if not files or (len(files) > 1 and number_of(files[-1]) is None):
+            what = "several weights, none numbered" if files else f"no checkpoints ({', '.join(WEIGHTS)})"
+            raise CheckpointError(f"the folder {str(path)!r} holds {what}; name a file")
+        return files[-1]
+    if not exists:
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise CheckpointError(f"there is no file {str(path)!r}; {near_matches(path.name, siblings)}")
+    if path.suffix == ".json":
+        beside = [path.with_suffix(suffix) for suffix in WEIGHTS if path.with_suffix(suffix).exists()]
+        if beside:
+            return beside[0]
+    return path
+
+
+def _check_native(how: OpenAs) -> None:
+    """Refuse hints that a native checkpoint would not follow, as it says itself what they are for."""
+    for name in ("activation", "attn_coeff"):
+        if getattr(how, name) is not None:
+            raise ConfigError(f"a native checkpoint says its own {name}; leave out {getattr(how, name)!r}")
+
+
+def _with_task(opened: Checkpoint, how: OpenAs) -> Checkpoint:
+    """A checkpoint with the task that the user gave in place of its own, if any was given."""
+    own = opened.task
+    if how.table is not None or how.split_from is not None or how.task is not None or how.p is not None:
+        operation = how.task or getattr(own, "operation", None)
+        task = make_task(how, operation, how.p or getattr(own, "p", None))
+        return replace(opened, task=task)
+    return opened
+
+
+def make_task(how: OpenAs, operation: str | None, p: int | None) -> Task:
+    """The examples that the user's options mean, on the operation and modulus found.
+
+    Raises:
+        ConfigError: They cannot be used, or there is neither a table nor a modulus.
+    """
+    if how.table is not None:
+        if how.split_from is not None:
+            raise ConfigError("--table says what was trained on already; leave out --split-from")
+        found = TableTask.from_file(how.table, task=how.task, p=p)
+        if p is None or found.dataset.n_classes >= p:
+            return found
+        return replace(
+            found, dataset=replace(found.dataset, n_classes=p)
+        )  # labels that do not occur are classes too
+    if p is None:
+        raise ConfigError(
+            "nothing says which task the network was trained on; give --task and --p, or --table"
+        )
+    task = ModularTask(operation or "add", p, train_fraction=1.0, split="unknown")
+    return task if how.split_from is None else task.with_training_pairs(read_pairs(Path(how.split_from)))
+
+
+def _measured(stored: StoredWeights, readings: list[Reading], how: OpenAs) -> Checkpoint:
+    """The reading that measuring decides for, with what was chosen and assumed in its notes."""
+    best, chosen = best_reading(readings, lambda reading: make_task(how, reading.operation, reading.p))
+    reading = best.reading
+    notes = [*stored.notes, *reading.notes, *chosen]
+    if how.table is None and how.split_from is None:
+        beside = [name for name in BESIDE if (stored.path.parent / name).exists()]
+        notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]
+    return Checkpoint(
+        best.model, best.task, reading.dialect, stored.step, stored.path, _settings(stored, reading), tuple(notes),
+        stored_accuracies(stored.extras),
+    )  # fmt: skip
+
+
+def _settings(stored: StoredWeights, reading: Reading) -> dict[str, Any]:
+    return {"reading": reading.description, "beside": stored.beside}
+
+
+def stored_accuracies(extras: dict[str, Any]) -> dict[str, float]:
+    """Accuracies in [0, 1] that a file records of itself, by split; the last one of a list."""
+    names = {
+        "train": ("train_accuracy", "train_acc", "train_accs", "train_accuracies"),
+        "test": ("test_accuracy", "test_acc", "test_accs", "test_accuracies", "val_accuracy", "val_acc"),
+    }
+    found = {}
+    for split, keys in names.items():
+        for value in (extras[key] for key in keys if key in extras):
+            last = value[-1] if isinstance(value, (list, tuple)) and value else value
+            if isinstance(last, (int, float)) and not isinstance(last, bool):
+                found[split] = last / 100 if last > 1 else float(last)
+    return found
+
+
+def _own_module(stored: StoredWeights, how: OpenAs, factory: str) -> Checkpoint:
+    """The user's own module, filled with the weights and given hook points."""
+    if not how.sites:
+        raise ConfigError(f"name the neurons of {factory} with --site, such as --site mlp.2:input")
+    module = build_from_file(factory)
+    fill(module, stored.tensors, stored.path)
+    task = make_task(how, how.task, how.p)
+    data, prompt = task.dataset, None
+    if how.tokens is not None:
+        prompt = Prompt.parse(how.tokens, p=how.p or int(data.inputs.max()) + 1)
+    try:
+        model = adopt(
+            module.eval(),
+            how.sites,
+            example=data.inputs[:2],
+            prompt=prompt,
+            readout=how.readout,
+            n_outputs=data.n_classes,
+        )
+        share = accuracy(model, task).all or 0.0  # of all examples: what the module cannot take shows here
+    except GrokscopeError:
+        raise
+    except Exception as error:  # the user's own code may raise anything
+        raise ConfigError(
+            f"{factory} fails on the task's examples with {type(error).__name__}: {error}; does it take inputs such "
+            f"as {(data.inputs[:1] if prompt is None else prompt(data.inputs[:1])).tolist()}? --tokens changes them"
+        ) from error
+    notes = list(stored.notes)
+    if share <= ABOVE_CHANCE / data.n_classes:
+        notes.append(
+            f"{100 * share:.1f} % right: chance, so either the network has not learnt this task, or --tokens, "
+            "--readout or the task are not as they were in training"
+        )
+    settings = {"reading": f"{type(module).__name__} of {factory}", "beside": stored.beside}
+    return Checkpoint(
+        model, task, OWN_MODULE, stored.step, stored.path, settings, tuple(notes),
+        stored_accuracies(stored.extras),
+    )  # fmt: skip

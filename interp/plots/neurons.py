@@ -1,0 +1,154 @@
+"""All neurons of a table at once: how periodic they are, and what they do."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interp.plots.canvas import (
+    HOVER_WIDTH,
+    LABEL_COLOURS,
+    LABEL_SYMBOLS,
+    NEUTRAL,
+    blank,
+    plotly,
+    rounded,
+    say,
+)
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from probes.labels import NeuronTable
+
+MANY_POINTS = 2000
+"""More points than these are drawn by WebGL."""
+BINS = 100
+NAMES = {"ipr": "IPR", "activation_share": "share at one frequency"}
+AXES = {
+    "ipr": "IPR (1 = one pure frequency",
+    "activation_share": "share of the activations' variance at one frequency (1 = all of it",
+}
+UNKNOWN = "how periodic the neurons are is not known"
+
+
+def periodicity_column(table: NeuronTable) -> str | None:
+    """The column that says how periodic the table's neurons are; None if that is not known of any."""
+    column = str(table.meta.get("order", "ipr"))
+    known = column in AXES and column in table and np.isfinite(np.asarray(table[column], float)).any()
+    return column if known else None
+
+
+def _axis(table: NeuronTable, column: str) -> str:
+    missing = int(np.isnan(np.asarray(table[column], float)).sum())
+    unknown = f"; undefined for {missing} of {len(table)}" if missing else ""
+    return f"{AXES[column]}{unknown})"
+
+
+def ipr_histogram(table: NeuronTable, null_ipr: np.ndarray) -> Figure:
+    """How many neurons are how periodic, by label.
+
+    Shown is the IPR with the distribution of random weights as an outline, which is scaled to the tallest bar, so that
+    only its place and width count; or, for a table that was scored by activations, the share of their variance at one
+    frequency. Neurons without a value (such as dead ones) are not drawn; the axis says how many.
+
+    Args:
+        table: From `interp.score`; ``meta["order"]`` names the column, and ``meta["null"]["quantile_999"]``, if there,
+            is drawn as a line.
+        null_ipr: A sample of the IPR of random weights.
+    """
+    title, column = "How periodic the neurons are", periodicity_column(table)
+    if column is None:
+        return say(blank(title, "periodicity (none known)", "neurons (count)"), UNKNOWN)
+    go = plotly()
+    values = np.clip(np.asarray(table[column], float), 0, 1)  # rounding can take a pure wave past 1
+    figure = blank(title, _axis(table, column), "neurons (count)")
+    edges = np.linspace(0, 1, BINS + 1)
+    total = np.zeros(BINS)
+    for label, colour in LABEL_COLOURS.items():
+        counts = np.histogram(values[table["label"] == label], edges)[0]
+        total += counts
+        trace = go.Bar(x=rounded((edges[1:] + edges[:-1]) / 2), y=counts.tolist(), name=label)
+        trace.update(width=1 / BINS, marker={"color": colour, "line": {"width": 0}})
+        trace.update(customdata=list(zip(rounded(edges[:-1]), rounded(edges[1:]), strict=True)))
+        interval = "%{customdata[0]:.2f} to %{customdata[1]:.2f}"
+        trace.update(hovertemplate=f"%{{y}} neurons with {NAMES[column]} {interval}")
+        figure.add_trace(trace)
+    if column == "ipr":
+        _null_outline(figure, null_ipr, edges, max(total.max(), 1))
+        _threshold(figure, dict(table.meta.get("null") or {}).get("quantile_999"))
+    figure.update_layout(barmode="stack", bargap=0, legend_traceorder="normal")
+    figure.update_xaxes(range=[0, 1])
+    figure.update_yaxes(range=[0, 1.08 * max(total.max(), 1)])
+    return figure
+
+
+def _null_outline(figure: Figure, null_ipr: np.ndarray, edges: np.ndarray, height: float) -> None:
+    shape = np.histogram(null_ipr, edges)[0]
+    if not shape.any():
+        return
+    first, last = np.flatnonzero(shape)[[0, -1]]
+    outline = np.repeat(shape[first : last + 1] / shape.max() * height, 2)
+    x = np.repeat(edges[first : last + 2], 2)
+    trace = plotly().Scatter(x=rounded(x), y=rounded([0, *outline, 0]), mode="lines", hoverinfo="skip")
+    trace.update(name="random weights (scaled)", line={"color": NEUTRAL, "width": 1.5, "dash": "dot"})
+    figure.add_trace(trace)
+
+
+def _threshold(figure: Figure, quantile: float | None) -> None:
+    if quantile is not None and np.isfinite(quantile):
+        text = f"99.9 % of random weights lie below {quantile:.3f}"
+        line = {"color": NEUTRAL, "width": 1.5}
+        place = {"annotation_position": "top right", "annotation_font_size": 11}
+        figure.add_vline(x=float(quantile), line=line, annotation_text=text, **place)
+
+
+def neuron_scatter(table: NeuronTable) -> Figure:
+    """Periodicity of every neuron against what its removal does, coloured by label.
+
+    The effect is how much more margin held-out examples lose than corrupted ones as labelled; where either
+    kind is missing, what the neuron adds to the true label.
+
+    Args:
+        table: From `interp.score`; ``meta["order"]`` names the column of periodicity.
+    """
+    effect, axis = causal_effect(table)
+    title, column = "Periodicity against causal effect", periodicity_column(table)
+    if column is None:
+        return say(blank(title, "periodicity (none known)", axis), UNKNOWN)
+    figure = blank(title, _axis(table, column), axis)
+    trace = plotly().Scattergl if len(table) > MANY_POINTS else plotly().Scatter
+    for label, colour in LABEL_COLOURS.items():
+        chosen = np.flatnonzero(table["label"] == label)
+        hover = [table[name][chosen] for name in ("neuron", "frequency", "q_value", "evidence")]
+        figure.add_trace(
+            trace(
+                x=rounded(table[column][chosen]),
+                y=rounded(effect[chosen]),
+                mode="markers",
+                name=label,
+                marker={"color": colour, "symbol": LABEL_SYMBOLS[label], "size": 7, "opacity": 0.75},
+                customdata=[
+                    [int(neuron), int(frequency), f"{q:.2g}", "<br>".join(wrap(str(reason), HOVER_WIDTH))]
+                    for neuron, frequency, q, reason in zip(*hover, strict=True)
+                ],
+                hovertemplate=(
+                    f"<b>neuron %{{customdata[0]}}</b>, {label}<br>frequency %{{customdata[1]}}, "
+                    f"q=%{{customdata[2]}}<br>{NAMES[column]} %{{x:.3f}}, effect %{{y:.3g}}<br>%{{customdata[3]}}"
+                    "<extra></extra>"
+                ),
+            )
+        )
+    figure.update_layout(hovermode="closest")
+    figure.update_xaxes(range=[-0.02, 1.02])
+    return figure
+
+
+def causal_effect(table: NeuronTable) -> tuple[np.ndarray, str]:
+    """The neurons' effects as the figures show them, in logit units, and the axis title that says which."""
+    if {"effect_test", "effect_corrupted_as_labelled"} <= set(table):
+        effect = table["effect_test"] - table["effect_corrupted_as_labelled"]
+        return effect, "effect, held-out − corrupted (logit units)"
+    return table["rule_effect"], "effect on the true label (logit units)"

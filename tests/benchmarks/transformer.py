@@ -1,0 +1,76 @@
+"""What an audit's measurements cost on a 512-neuron transformer with p=113, as ratios of one run.
+
+python tests/benchmarks/transformer.py
+"""
+
+from __future__ import annotations
+
+import resource
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from interp.data import ModularTask
+from interp.evaluation import evaluate
+from interp.interventions import ablate
+from interp.models import Prompt, SmallTransformer, TransformerConfig
+from interp.sweeps import Question, curve, measure_neurons, site_state
+from interp.sweeps.effects import _one_neuron
+
+TASK = ModularTask("add", 113, train_fraction=0.3, corrupt_fraction=0.1, corrupt="wrong")
+SITE, WIDTH, HOOKED = "blocks.0.mlp.hook_post", 512, 3
+SHAPES = {
+    "linear rest": TransformerConfig(causal=True),
+    "layer norm after the site": TransformerConfig(causal=True, norm="layer", bias=True),
+    "another layer after the site": TransformerConfig(causal=True, n_layers=2),
+    "another layer and layer norms": TransformerConfig(causal=True, n_layers=2, norm="layer", bias=True),
+}
+
+
+def seconds(work: object, repeats: int = 3) -> float:
+    """Shortest of several runs."""
+    times = []
+    for _ in range(repeats):
+        start = perf_counter()
+        work()
+        times.append(perf_counter() - start)
+    return min(times)
+
+
+def main() -> None:
+    """Print one line a shape."""
+    data = TASK.dataset
+    asked = [
+        Question(data.test, data.true_labels),
+        Question(data.mislabelled, data.labels, data.true_labels),
+    ]
+    for name, config in SHAPES.items():
+        model = SmallTransformer(config, 114, 113, Prompt.parse("a b =", p=113)).eval()
+
+        def hooked(model: SmallTransformer = model) -> None:
+            with ablate(model, [3], site=SITE):
+                evaluate(model, TASK)
+
+        with torch.no_grad():
+            forward = seconds(lambda model=model: model(data.inputs))
+            by_hooks = seconds(hooked, HOOKED)
+        state = site_state(model, TASK, site=SITE)
+        if state.readout is not None:
+            curve(state, np.arange(WIDTH), n_random=1)
+            effects = seconds(lambda state=state: measure_neurons(state, asked))
+            curves = seconds(lambda state=state: curve(state, np.arange(WIDTH), n_random=20), 1)
+            print(
+                f"{name}: forward pass {forward:.3f} s; effects and evidence of {WIDTH} neurons "
+                f"{effects / forward:.1f} forward passes, {WIDTH * by_hooks / effects:.0f} times faster than hooks; "
+                f"a curve with 20 random ones {curves / forward:.1f} forward passes"
+            )
+        else:
+            _one_neuron(state, 0, asked)
+            one = seconds(lambda state=state: [_one_neuron(state, n, asked) for n in range(8)]) / 8
+            print(f"{name}: one neuron {one * 1e3:.1f} ms, {by_hooks / one:.1f} times faster than hooks")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Running commands in this process, and a small series that they work on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from interp.cli import app, main
+
+Command = Callable[..., str]
+TRAIN = "--p 23 --width 60 --corrupt 0.3 --steps 120 --save-every 60 --weight-decay 1"
+
+
+@pytest.fixture(scope="session")
+def run() -> Command:
+    """Run a command, expecting success; its output comes back."""
+
+    def run_command(*arguments: object) -> str:
+        result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run_command
+
+
+@pytest.fixture
+def fail(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command as a user would, expecting exit code 2 and one readable message, which comes back."""
+
+    def run_command(*arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["grokscope", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 2
+        error = capsys.readouterr().err
+        assert "Traceback" not in error
+        return " ".join(error.split())
+
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def series(run: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run on corrupted labels, with checkpoints at steps 0, 60 and 120."""
+    out = tmp_path_factory.mktemp("series") / "r0"
+    run("train", out, *TRAIN.split())
+    return out

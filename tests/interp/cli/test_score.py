@@ -1,0 +1,45 @@
+"""``grokscope score``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+Command = Callable[..., str]
+
+
+def test_score_shows_and_saves(run: Command, series: Path, tmp_path: Path) -> None:
+    output = run("score", series, "--save", tmp_path / "n.parquet", "--top", 3, "--sort", "memory_effect")
+    assert "60 total" in output
+    assert "memory" in output
+    assert pyarrow.parquet.read_table(tmp_path / "n.parquet").num_rows == 60
+
+
+def test_the_neurons_of_a_transformer_are_scored_at_any_site_and_position(
+    run: Command, tmp_path: Path
+) -> None:
+    small = "--model transformer --p 7 --d-model 8 --n-heads 2 --d-mlp 12 --steps 3"
+    run("train", tmp_path / "t", *small.split(), "--tokens", "a b =")
+    assert "12 total" in run("score", tmp_path / "t")
+    for site, total in (("blocks.0.mlp.hook_post@1", 12), ("blocks.0.attn.hook_z", 2)):
+        output = run("score", tmp_path / "t", "--site", site, "--save", tmp_path / "n.csv")
+        assert f"{site}: {total} total" in " ".join(output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--sort label", "cannot order neurons by 'label'"),
+        ("--sort iprr", "did you mean 'ipr'"),
+        ("--save neurons.xlsx", "expected a name ending in .parquet or .csv"),
+        ("--site blocks.0.mlp.hook_post@1", "have no positions; leave out '@1'"),
+        ("--site blocks.0.mlp.hook_post@x", "does not end in a position"),
+    ],
+)
+def test_wrong_input_ends_with_code_2_and_a_reason(
+    fail: Command, series: Path, arguments: str, message: str
+) -> None:
+    assert message in fail("score", series, *arguments.split())
