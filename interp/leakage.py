@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.data import Dataset
+from interp.data.operations import MAX_MODULUS
 from interp.evaluation import margins
 
 SYMMETRIC = 0.01
@@ -64,7 +65,8 @@ class Leakage:
 def swap_asymmetry(logits: Float[Tensor, "example output"], data: Dataset) -> float | None:
     """How differently a network answers (a, b) and (b, a), from 0 (alike) to about 1.4 (unrelated).
 
-    Only pairs with a and b different and both orders among the examples count.
+    Only pairs with a and b different and both orders among the examples count; None if there are none, or more values
+    than any modulus has.
 
     Example:
         >>> from interp.data import ModularTask
@@ -74,9 +76,11 @@ def swap_asymmetry(logits: Float[Tensor, "example output"], data: Dataset) -> fl
     """
     if data.inputs.shape[1:] != (2,) or data.inputs.is_floating_point():
         return None
-    a, b = data.inputs.T
-    size = int(data.inputs.max()) + 1
-    row = torch.full((size, size), -1, device=a.device)
+    values, inverse = torch.unique(data.inputs, return_inverse=True)
+    a, b = inverse.T
+    if len(values) > MAX_MODULUS:
+        return None
+    row = torch.full((len(values), len(values)), -1, device=a.device)
     row[a, b] = torch.arange(len(a), device=a.device)
     swapped = row[b, a]
     both = (swapped >= 0) & (a != b)

@@ -85,3 +85,22 @@ def test_random_networks_of_the_papers_size_are_not_called_generalizing() -> Non
             interp.HookedMLP(interp.MLPConfig(width=500), vocab=97, seed=seed), task
         ).counts()["generalizing"]
     assert labelled <= 0.01 * 20 * 500
+
+
+def test_a_transformer_spreads_its_memories_and_the_audit_says_so(tmp_path: Path) -> None:
+    task = interp.ModularTask("add", 53, train_fraction=0.8, corrupt_fraction=0.1, corrupt="wrong")
+    config = interp.TrainConfig(
+        steps=3000, lr=0.001, weight_decay=2.0, loss="cross_entropy", save_every=0, log_every=100
+    )
+    interp.train(task, interp.TransformerConfig(), config, out=tmp_path, show_progress=False)
+    report = interp.audit(tmp_path / "step-00003000.safetensors")
+    assert report.accuracy.corrupted_as_labelled >= 0.98
+    assert report.accuracy.test >= 0.80
+    lowest, highest = report.sweeps
+    assert lowest.order == "lowest periodicity first"
+    before, at = report.accuracy, int(np.abs(lowest.fraction - 0.3).argmin())
+    assert before.test - lowest.at(0.3, "test") <= 0.10
+    assert before.corrupted_as_labelled - lowest.at(0.3, "corrupted_as_labelled") >= 0.25
+    assert before.test - lowest.random["test"]["mean"][at] >= 0.15
+    assert before.test - highest.at(0.3, "test") >= 0.45
+    assert any("spread over neurons of all kinds" in warning for warning in report.warnings)

@@ -90,11 +90,17 @@ def save_checkpoint(
         The weights' path.
 
     Raises:
-        CheckpointError: The activation is custom. ConfigError: the place cannot be written to.
+        CheckpointError: The activation is custom, or the task is no built-in one. ConfigError: the place cannot be
+            written to.
     """
     if model.config.activation == "custom":
         raise CheckpointError(
             "a network with a custom activation function cannot be stored: files hold no code"
+        )
+    if not isinstance(task, ModularTask):
+        raise CheckpointError(
+            f"a checkpoint stores a built-in task, not a {type(task).__name__}; save the weights alone, or give the "
+            "table again when you open them"
         )
     path = Path(path)
     path = path if path.suffix == ".safetensors" else path.with_name(path.name + ".safetensors")

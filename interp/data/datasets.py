@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
@@ -19,6 +19,8 @@ SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test"
 """Where a network is measured."""
 AS_TRAINED = SPLITS[:3]
 """The splits that compare with the labels as trained on; the others compare with the true ones."""
+FEW_COLUMNS = 8
+"""Up to so many columns, rows are compared column by column, which is faster than comparing them whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,22 +29,41 @@ class Dataset:
 
     Attributes:
         inputs: What the network reads, ``(example, …)``: token numbers, or measurements.
-        labels: Labels as trained on; equal to `true_labels` outside `corrupted`.
+        labels: Labels as trained on.
         true_labels: Labels by the rule.
         train: Which examples are trained on.
         corrupted: Which training examples had their label redrawn. A redrawn label can be right by chance.
         n_classes: How many classes the labels are drawn from.
-        split_known: Whether anybody knows which examples were trained on. If not, none counts as trained on, and none
-            as held out.
+        split_known: Whether anybody knows which examples were trained on. If not, none counts as trained on, as held
+            out or as corrupted, and only the split ``"all"`` has examples.
+
+    Raises:
+        ConfigError: The split is not known, yet examples are marked as trained on or corrupted.
+
+    Example:
+        >>> images, labels, none = torch.rand(4, 8, 8), torch.tensor([0, 1, 1, 0]), torch.zeros(4).bool()
+        >>> data = Dataset(images, labels, labels, none, none, n_classes=2, split_known=False)
+        >>> int(data.test.sum()), int(data.split("all")[0].sum())
+        (0, 4)
     """
 
-    inputs: Tensor
+    inputs: Shaped[Tensor, "example ..."]
     labels: Int[Tensor, " example"]
     true_labels: Int[Tensor, " example"]
     train: Bool[Tensor, " example"]
     corrupted: Bool[Tensor, " example"]
     n_classes: int
     split_known: bool = True
+
+    def __post_init__(self) -> None:
+        if self.split_known or self.train.device.type == "meta":
+            return
+        marked = int((self.train | self.corrupted).sum())
+        if marked:
+            raise ConfigError(
+                f"split_known=False, but {marked} examples are marked as trained on or corrupted; "
+                "mark none, or leave split_known=True"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,26 +81,34 @@ class Dataset:
     @property
     def mislabelled(self) -> Bool[Tensor, " example"]:
         """Training examples whose label is wrong, so that the rule does not explain them."""
-        return self.labels != self.true_labels
+        return self.train & (self.labels != self.true_labels)
 
     def leaked_by_swapping(self) -> Bool[Tensor, " example"]:
-        """Held-out pairs (a, b) whose (b, a) is trained on: to a network that treats both alike they are no test."""
+        """Held-out pairs (a, b) whose (b, a) is trained on: to a network that treats both alike they are no test.
+
+        All False where the inputs are no pairs of whole numbers.
+        """
         if self.inputs.shape[1:] != (2,) or self.inputs.is_floating_point():
             return torch.zeros_like(self.train)
-        a, b = self.inputs.T
-        size = int(self.inputs.max()) + 1
-        trained = torch.zeros(size, size, dtype=torch.bool, device=self.train.device)
-        trained[a[self.train], b[self.train]] = True
-        return self.test & trained[b, a]
+        return self.test & self._trained_on(self.inputs.flip(1))
 
     def leaked_by_duplication(self) -> Bool[Tensor, " example"]:
-        """Held-out examples whose inputs are those of a training example."""
-        if not self.test.any() or not self.train.any():
-            return torch.zeros_like(self.train)
-        kinds = torch.unique(self.inputs.flatten(1), dim=0, return_inverse=True)[1]
-        trained = torch.zeros(int(kinds.max()) + 1, dtype=torch.bool, device=kinds.device)
-        trained[kinds[self.train]] = True
-        return self.test & trained[kinds]
+        """Held-out examples whose inputs are those of a training example.
+
+        Example:
+            >>> labels, train = torch.zeros(3, dtype=torch.long), torch.tensor([True, False, False])
+            >>> data = Dataset(torch.tensor([[0.5], [0.5], [1.5]]), labels, labels, train, train & False, 2)
+            >>> data.leaked_by_duplication()
+            tensor([False,  True, False])
+        """
+        return self.test & self._trained_on(self.inputs)
+
+    def _trained_on(self, inputs: Shaped[Tensor, "example ..."]) -> Bool[Tensor, " example"]:
+        """Which of these inputs, as many as there are examples, are those of a training example."""
+        own, asked = _row_numbers(torch.cat([self.inputs, inputs])).tensor_split(2)
+        trained = torch.zeros(2 * len(self), dtype=torch.bool, device=own.device)
+        trained[own[self.train]] = True
+        return trained[asked]
 
     def split(self, name: str) -> tuple[Bool[Tensor, " example"], Int[Tensor, " example"]]:
         """The examples of one of `SPLITS`, as a mask, and the labels they are measured against."""
@@ -99,6 +128,18 @@ class Dataset:
         tensors = (self.inputs, self.labels, self.true_labels, self.train, self.corrupted)
         inputs, labels, true_labels, train, corrupted = (tensor.to(device) for tensor in tensors)
         return Dataset(inputs, labels, true_labels, train, corrupted, self.n_classes, self.split_known)
+
+
+def _row_numbers(rows: Shaped[Tensor, "row ..."]) -> Int[Tensor, " row"]:
+    """For each row a number below that of the rows, the same for equal rows."""
+    flat = rows.flatten(1) if rows.ndim > 1 else rows[:, None]
+    if flat.shape[1] > FEW_COLUMNS:
+        return torch.unique(flat, dim=0, return_inverse=True)[1]
+    numbers = torch.zeros(len(flat), dtype=torch.long, device=flat.device)
+    for column in flat.T:
+        values, value = torch.unique(column, return_inverse=True)
+        numbers = torch.unique(numbers * len(values) + value, return_inverse=True)[1]
+    return numbers
 
 
 @runtime_checkable
@@ -125,7 +166,8 @@ class ModularTask:
         corrupt_fraction: Share of the training set whose labels are redrawn, in [0, 1].
         corrupt: Redraw uniformly over ``"all"`` labels (1 in p is right by chance) or over the ``"wrong"`` ones.
         seed: Decides the training set and the corruption.
-        split: A stored split (see `packed_split`) that replaces the draw, or ``"unknown"``.
+        split: What replaces the draw: a stored split (see `packed_split`), or ``"unknown"`` where nobody knows which
+            pairs were trained on; the labels then are the true ones.
 
     Raises:
         ConfigError: A value is out of range. ExpressionError: the polynomial does not parse.
@@ -134,6 +176,8 @@ class ModularTask:
         >>> task = ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=0)
         >>> len(task.dataset), int(task.dataset.train.sum()), int(task.dataset.corrupted.sum())
         (9409, 4704, 1646)
+        >>> ModularTask("add", p=97, split="unknown").dataset.split_known
+        False
     """
 
     operation: str = "add"
@@ -163,6 +207,22 @@ class ModularTask:
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ConfigError(f"seed={self.seed!r} is negative or no whole number; expected 0, 1, 2 …")
 
+    def __repr__(self) -> str:
+        settings = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr]
+        return f"ModularTask({', '.join(settings + [f'split={UNKNOWN!r}'] * self._unknown)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the settings and the splits are equal, however the splits came about."""
+        if not isinstance(other, ModularTask):
+            return NotImplemented
+        if any(getattr(self, f.name) != getattr(other, f.name) for f in fields(self) if f.compare):
+            return False
+        return (self.split is None and other.split is None) or self._packed == other._packed
+
+    @property
+    def _unknown(self) -> bool:
+        return isinstance(self.split, str) and self.split == UNKNOWN
+
     @cached_property
     def ordering(self) -> Ordering | None:
         """The group ordering of the operation, or None where none is known."""
@@ -174,8 +234,12 @@ class ModularTask:
         operands, results = operation_table(self.operation, self.p)
         if self.split is None:
             train, corrupted, labels = self._draw(results)
-        elif self.split == UNKNOWN:
-            train, corrupted, labels = np.zeros(len(results), bool), np.zeros(len(results), bool), results
+        elif self._unknown:
+            train, corrupted, labels = (
+                np.zeros(len(results), bool),
+                np.zeros(len(results), bool),
+                results.copy(),
+            )
         else:
             train, corrupted, labels = unpack_split(self.split, results, self.p)
         as_tensor = torch.from_numpy
@@ -186,8 +250,13 @@ class ModularTask:
             as_tensor(train),
             as_tensor(corrupted),
             self.p,
-            self.split != UNKNOWN,
+            split_known=not self._unknown,
         )
+
+    @cached_property
+    def _packed(self) -> dict[str, Any] | str:
+        """The split as it is stored."""
+        return UNKNOWN if self._unknown else packed_split(self.dataset)
 
     def _draw(self, results: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         generator = np.random.default_rng(self.seed)
@@ -204,20 +273,30 @@ class ModularTask:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings and the split itself, ready for JSON; `from_dict` gives an equal task back."""
-        settings = asdict(self)
-        settings["split"] = UNKNOWN if self.split == UNKNOWN else packed_split(self.dataset)
-        return settings
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"split": self._packed}
 
-    def with_training_pairs(self, pairs: Int[np.ndarray, "pair 2"]) -> ModularTask:
+    def with_training_pairs(self, pairs: np.ndarray) -> ModularTask:
         """The same operation with exactly these pairs as its training set, and nothing corrupted.
 
+        Args:
+            pairs: Whole numbers ``(pair, 2)``, in any order; a pair that is listed twice counts once.
+
         Raises:
-            ConfigError: There is no pair, or one is not among the task's operands.
+            ConfigError: There is no pair, they are no whole numbers, or one is not among the task's operands.
+
+        Example:
+            >>> task = ModularTask("add", p=5).with_training_pairs(np.array([[4, 3], [0, 0]]))
+            >>> task.train_fraction, task.dataset.inputs[task.dataset.train].tolist()
+            (0.08, [[0, 0], [4, 3]])
         """
-        if not len(pairs):
-            raise ConfigError("the split names no training pair")
+        pairs = np.asarray(pairs)
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs) or pairs.dtype.kind not in "iu":
+            raise ConfigError(
+                f"the training pairs have shape {pairs.shape} and type {pairs.dtype}; expected at least one pair of "
+                "whole numbers, in the shape (pair, 2)"
+            )
         operands = operation_table(self.operation, self.p)[0]
-        split = split_of_pairs(operands, pairs)
+        split = split_of_pairs(operands, pairs.astype(np.int64))
         share = len(np.unique(pairs, axis=0)) / len(operands)
         return replace(self, train_fraction=share, corrupt_fraction=0.0, split=split)
 

@@ -1,12 +1,13 @@
-"""Splits in a compact form for JSON, and splits made of a list of training pairs."""
+"""Splits: in a compact form for JSON, made of a list of training pairs, or given with the examples."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from interp.errors import CheckpointError, ConfigError
 
@@ -73,19 +74,81 @@ def _redrawn_labels(stored: Any, n: int, p: int) -> np.ndarray:
     return labels
 
 
-def split_of_pairs(operands: np.ndarray, pairs: Int[np.ndarray, "pair 2"]) -> dict[str, Any]:
+def split_of_pairs(
+    operands: Int[np.ndarray, "example 2"], pairs: Int[np.ndarray, "pair 2"]
+) -> dict[str, Any]:
     """The split, in compact form, that trains on exactly these pairs and corrupts none.
+
+    Args:
+        operands: Of every example, ``(example, 2)``.
+        pairs: In any order; a pair that is listed twice counts once.
 
     Raises:
         ConfigError: A pair is not among the operands.
+
+    Example:
+        >>> split_of_pairs(np.array([[0, 0], [0, 1], [1, 0]]), np.array([[1, 0], [0, 0]]))["train"]
+        'oA=='
     """
-    row = {(int(a), int(b)): i for i, (a, b) in enumerate(operands)}
+    rows = rows_of_pairs(operands, pairs)
+    if (rows < 0).any():
+        outside, (a, b) = int((rows < 0).sum()), pairs[rows < 0][0].tolist()
+        raise ConfigError(
+            f"the training pair ({a}, {b}) is not among the task's operands ({outside} of {len(pairs)} are not); "
+            "is the split for another modulus or operation?"
+        )
     train = np.zeros(len(operands), bool)
-    for a, b in pairs:
-        if (int(a), int(b)) not in row:
-            raise ConfigError(
-                f"the training pair ({a}, {b}) is not among the task's operands; is the split for another modulus?"
-            )
-        train[row[int(a), int(b)]] = True
-    none = np.zeros(len(operands), bool)
-    return {"train": _bits(train), "corrupted": _bits(none), "corrupted_labels": []}
+    train[rows] = True
+    return {"train": _bits(train), "corrupted": _bits(np.zeros_like(train)), "corrupted_labels": []}
+
+
+def rows_of_pairs(
+    operands: Int[np.ndarray, "example 2"], pairs: Int[np.ndarray, "pair 2"]
+) -> Int[np.ndarray, " pair"]:
+    """For each pair, which row of `operands` it is; -1 where it is none.
+
+    Example:
+        >>> rows_of_pairs(np.array([[0, 0], [0, 1], [1, 0]]), np.array([[1, 0], [1, 1], [-1, 0]])).tolist()
+        [2, -1, -1]
+    """
+    size = int(operands.max()) + 1
+    row = np.full((size, size), -1)
+    row[operands[:, 0], operands[:, 1]] = np.arange(len(operands))
+    inside = (pairs.min(axis=1) >= 0) & (pairs.max(axis=1) < size)
+    known = np.where(inside[:, None], pairs, 0).astype(np.int64)
+    return np.asarray(np.where(inside, row[known[:, 0], known[:, 1]], -1))
+
+
+def check_corrupted(
+    corrupted: Bool[np.ndarray, " example"],
+    train: Bool[np.ndarray, " example"],
+    at: Callable[[int], str],
+    *,
+    rule_known: bool,
+) -> None:
+    """Check that corrupted examples are trained on, and that it is known what their labels should be.
+
+    Args:
+        corrupted: Which examples had their label redrawn.
+        train: Which examples are known to be trained on.
+        at: What a message calls an example.
+        rule_known: Whether the true labels are known.
+
+    Raises:
+        ConfigError: It is not so.
+
+    Example:
+        >>> marked = np.array([False, True])
+        >>> check_corrupted(marked, marked, "example {}".format, rule_known=True)
+    """
+    outside = np.flatnonzero(corrupted & ~train)
+    if len(outside):
+        raise ConfigError(
+            f"{at(int(outside[0]))} is corrupted but not known to be trained on; only training labels can be "
+            "corrupted. Say which examples are trained on, or nothing of corrupted ones"
+        )
+    if corrupted.any() and not rule_known:
+        raise ConfigError(
+            f"{int(corrupted.sum())} labels are corrupted, {at(int(np.argmax(corrupted)))} the first, but nothing says "
+            "what they should be; give the true labels, or say nothing of corrupted ones"
+        )

@@ -1,4 +1,4 @@
-"""A user's own examples: a Parquet or CSV table with labels, and what is known of the split."""
+"""A user's own examples, from a Parquet or CSV table or from arrays, and what is known of their split."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from torch import Tensor
 
 from interp.data.datasets import Dataset
 from interp.data.operations import Ordering, group_ordering, operation_table
-from interp.errors import ConfigError
+from interp.data.splits import check_corrupted, rows_of_pairs
+from interp.errors import ConfigError, near_matches
 
-LABEL, TRUE_LABEL, SPLIT, CORRUPTED, ORDERING = "label", "true_label", "split", "corrupted", "ordering"
-RESERVED = (LABEL, TRUE_LABEL, SPLIT, CORRUPTED, ORDERING)
+Array = np.ndarray | Tensor
+COLUMNS = ("label", "true_label", "split", "corrupted", "ordering")
+"""Columns that are no inputs."""
+PARTS = dict(zip(COLUMNS, ("labels", "true_labels", "train", "corrupted", "positions"), strict=True))
+"""What `TableTask.from_arrays` calls them."""
 MAX_CLASSES = 1_000_000
+"""Labels and positions are below this: larger numbers are no classes or places, but something else."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TableTask:
     """Examples from a table instead of a built-in task.
 
@@ -30,9 +35,9 @@ class TableTask:
         dataset: The examples.
         operation: The built-in task in whose order periodicity is scored, if there is one.
         p: Its modulus.
-        positions: For each example its place along the order in which a solution would be periodic; None if the table
-            does not say.
-        source: Where the table came from, for `to_dict`.
+        positions: For each example its place, from 0, along the order in which a solution would be periodic; None if
+            the table does not say.
+        source: Where the table came from, for `to_dict`; None for arrays.
 
     Example:
         >>> pairs = torch.cartesian_prod(torch.arange(5), torch.arange(5))
@@ -47,6 +52,12 @@ class TableTask:
     positions: Int[np.ndarray, " example"] | None = None
     source: dict[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        data, place = self.dataset, "arrays" if self.source is None else repr(self.source["path"])
+        rule = "" if self.operation is None else f", {self.operation} modulo {self.p}"
+        split = f"{int(data.train.sum())} trained on" if data.split_known else "split unknown"
+        return f"TableTask({place}: {len(data)} examples of {data.n_classes} classes{rule}, {split})"
+
     @cached_property
     def ordering(self) -> Ordering | None:
         """The built-in task's; None without one."""
@@ -55,14 +66,19 @@ class TableTask:
         return group_ordering(self.operation, self.p)
 
     def to_dict(self) -> dict[str, Any]:
-        """Where the examples came from and how many there are, ready for JSON."""
+        """Where the examples came from and how many there are, ready for JSON.
+
+        Of a file: ``path``, ``sha256`` and ``columns`` too.
+        """
         data = self.dataset
         return {
             "kind": "table",
             "operation": self.operation,
             "p": self.p,
             "examples": len(data),
+            "classes": data.n_classes,
             "trained": int(data.train.sum()) if data.split_known else None,
+            "corrupted": int(data.corrupted.sum()) if data.split_known else None,
             **(self.source or {}),
         }
 
@@ -72,172 +88,258 @@ class TableTask:
 
         Columns: ``label`` (whole numbers from 0), and, where known, ``true_label``, ``split`` (``train`` or ``test``),
         ``corrupted`` (true or false) and ``ordering`` (whole numbers from 0: the example's place along the order in
-        which a solution would be periodic). All other columns are the inputs, in order.
+        which a solution would be periodic). All other columns are the inputs, in order: tokens (int64) if the type of
+        each is whole numbers or booleans, else measurements (float32).
 
         Args:
             path: The table.
             task: A built-in operation on two input columns, to score periodicity in its order; it gives the true labels
                 where the table does not.
-            p: Its modulus; one more than the largest operand if None.
+            p: Its modulus; one more than the largest operand if None. Without a task it says nothing of a table.
 
         Raises:
-            ConfigError: The table cannot be read, or a column cannot be used; the message names it.
+            ConfigError: The table cannot be read, or a column cannot be used; the message names the column and the row,
+                counted from 1 without the header.
+
+        Example:
+            >>> from tempfile import mkdtemp
+            >>> path = Path(mkdtemp()) / "xor.csv"
+            >>> _ = path.write_text("a,b,label,split\\n0,0,0,train\\n0,1,1,train\\n1,0,1,test\\n1,1,1,train\\n")
+            >>> data = TableTask.from_file(path, task="add").dataset
+            >>> data.true_labels.tolist(), data.corrupted.tolist()
+            ([0, 1, 1, 0], [False, False, False, True])
         """
         path = Path(path)
-        columns = _read(path)
-        inputs = [name for name in columns if name not in RESERVED]
-        if LABEL not in columns or not inputs:
-            missing = "column 'label'" if LABEL not in columns else "input column"
-            raise ConfigError(
-                f"the table {str(path)!r} has no {missing}; it has {', '.join(columns)}. Expected 'label', the inputs, "
-                "and where known 'true_label', 'split', 'corrupted', 'ordering'"
-            )
-        whole = {
-            name: _whole(columns[name], name, path)
-            for name in (LABEL, TRUE_LABEL, ORDERING)
-            if name in columns
-        }
-        train = _train(columns[SPLIT], path) if SPLIT in columns else None
-        corrupted = _flags(columns[CORRUPTED], path) if CORRUPTED in columns else None
-        matrix = np.stack([_number(columns[name], name, path) for name in inputs], axis=1)
-        as_tokens = (matrix == np.floor(matrix)).all()
-        found = cls.from_arrays(
-            torch.from_numpy(matrix.astype(np.int64 if as_tokens else np.float32)),
-            torch.from_numpy(whole[LABEL]),
-            true_labels=torch.from_numpy(whole[TRUE_LABEL]) if TRUE_LABEL in whole else None,
-            train=None if train is None else torch.from_numpy(train),
-            corrupted=None if corrupted is None else torch.from_numpy(corrupted),
-            positions=whole.get(ORDERING),
-            task=task,
-            p=p,
-        )
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return replace(found, source={"path": str(path), "sha256": digest, "columns": list(columns)})
+        table, digest = _read(path)
+        names = table.column_names
+        given = {PARTS[name]: _column(table, name, path) for name in names if name in COLUMNS}
+        inputs = {name: _features(_column(table, name, path)) for name in names if name not in COLUMNS}
+        matrix = np.stack([*inputs.values()], axis=1)  # of floats as soon as one column is
+        found = _assemble(_Values(matrix, ", ".join([*inputs][:4]), path), given, None, task, p)
+        return replace(found, source={"path": str(path), "sha256": digest, "columns": names})
 
     @classmethod
     def from_arrays(
         cls,
-        inputs: Tensor,
-        labels: Int[Tensor, " example"],
+        inputs: Array,
+        labels: Array,
         *,
-        true_labels: Int[Tensor, " example"] | None = None,
-        train: Tensor | None = None,
-        corrupted: Tensor | None = None,
+        true_labels: Array | None = None,
+        train: Array | None = None,
+        corrupted: Array | None = None,
         n_classes: int | None = None,
-        positions: Int[np.ndarray, " example"] | None = None,
+        positions: Array | None = None,
         task: str | None = None,
         p: int | None = None,
     ) -> TableTask:
-        """The same from tensors; `train` is None if nobody knows which examples were trained on.
+        """The same from arrays or tensors, which are copied.
+
+        Args:
+            inputs: ``(example, …)``; whole numbers and booleans become int64, others float32.
+            labels: Classes from 0, ``(example,)``, as trained on.
+            true_labels: Classes by the rule; the task's results, or else `labels`, if None.
+            train: Which examples are trained on; None if nobody knows.
+            corrupted: Which training examples had their label redrawn; those with a wrong label if None.
+            n_classes: How many classes there are; the task's, or else one more than the largest label, if None.
+            positions: Each example's place, from 0, along the order in which a solution would be periodic.
+            task: See `from_file`.
+            p: See `from_file`.
 
         Raises:
             ConfigError: A value cannot be used.
         """
-        if task is not None:
-            p, by_rule = _by_rule(inputs, task, p)
-            true_labels = by_rule if true_labels is None else true_labels
-        true = labels if true_labels is None else true_labels
-        largest = int(torch.maximum(labels, true).max()) if len(labels) else -1
-        if not len(labels) or int(torch.minimum(labels, true).min()) < 0 or largest >= MAX_CLASSES:
-            raise ConfigError(
-                f"the {len(labels)} labels are no classes; expected at least one, each from 0 to {MAX_CLASSES - 1}"
-            )
-        least = max(largest + 1, p if task is not None and p is not None else 0)
-        if n_classes is not None and n_classes < least:
-            raise ConfigError(f"n_classes={n_classes} is too few; the labels need {least}")
-        known = train is not None
-        trained = torch.zeros(len(labels), dtype=torch.bool) if train is None else train.bool()
-        if corrupted is None:
-            corrupted = trained & (labels != true)
-        outside = (corrupted.bool() & ~trained).nonzero()
-        if len(outside):
-            raise ConfigError(
-                f"example {int(outside[0])} is corrupted but not trained on; only training labels can be corrupted"
-            )
-        data = Dataset(inputs, labels, true, trained, corrupted.bool(), n_classes or least, known)
-        return cls(data, task, p if task is not None else None, positions)
+        arrays = zip(PARTS.values(), (labels, true_labels, train, corrupted, positions), strict=True)
+        given = {name: _Values(_numpy(one), name) for name, one in arrays if one is not None}
+        return _assemble(_Values(_numpy(inputs), "inputs"), given, n_classes, task, p)
 
 
-def _by_rule(inputs: Tensor, task: str, p: int | None) -> tuple[int, Tensor]:
-    """The modulus, and the operation's result for every example."""
-    if inputs.is_floating_point() or inputs.shape[1:] != (2,) or (len(inputs) and int(inputs.min()) < 0):
+@dataclass(frozen=True)
+class _Values:
+    """Values with what they are called in messages."""
+
+    values: np.ndarray
+    name: str
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.path is None else f"the column {self.name!r} of {str(self.path)!r}"
+
+    def at(self, row: int) -> str:
+        """How a message calls one of the values."""
+        return f"{self.name}[{row}]" if self.path is None else f"row {row + 1} of {self}"
+
+
+def _numpy(array: Array) -> np.ndarray:
+    if not isinstance(array, Tensor):
+        return np.asarray(array)
+    array = array.detach().cpu()
+    return (array.double() if array.is_floating_point() else array).numpy()
+
+
+def _assemble(
+    inputs: _Values, given: dict[str, _Values], n_classes: int | None, task: str | None, p: int | None
+) -> TableTask:
+    """The task from its parts, each of which is checked here."""
+    features, rule, modulus, hint = _features(inputs), None, None, ""
+    for one in given.values():
+        if one.values.shape != features.shape[:1]:
+            raise ConfigError(
+                f"{one} has shape {one.values.shape}; expected {features.shape[:1]} as of {inputs}"
+            )
+    if task is not None:
+        features, rule, modulus, hint = _by_rule(replace(inputs, values=features), task, p)
+    if n_classes is not None and n_classes < (modulus or 1):
+        raise ConfigError(f"n_classes={n_classes} is too few; expected at least {modulus or 1}")
+    limit = n_classes or modulus
+    labels = _whole(given["labels"], limit, hint)
+    rule = _whole(given["true_labels"], limit, hint) if "true_labels" in given else rule
+    true = labels.copy() if rule is None else rule
+    train = _whole(given["train"], 2).astype(bool) if "train" in given else np.zeros(len(labels), bool)
+    corrupted = train & (labels != true)
+    if "corrupted" in given:
+        corrupted = _whole(given["corrupted"], 2).astype(bool)
+        check_corrupted(corrupted, train, given["corrupted"].at, rule_known=rule is not None)
+    n_classes = limit or int(max(labels.max(), true.max())) + 1
+    x, y, by_rule, trained, redrawn = map(torch.from_numpy, (features, labels, true, train, corrupted))
+    data = Dataset(x, y, by_rule, trained, redrawn, n_classes, "train" in given)
+    positions = _whole(given["positions"], None) if "positions" in given else None
+    return TableTask(data, task, modulus, positions)
+
+
+def _features(inputs: _Values) -> np.ndarray:
+    """A copy as int64 or float32."""
+    values = inputs.values
+    if not values.ndim or not values.size:
+        raise ConfigError(f"{inputs} has shape {values.shape}; expected at least one example with its inputs")
+    if values.dtype.kind not in "biuf":
+        raise ConfigError(f"{inputs} has type {values.dtype}; expected numbers")
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            found = values.astype(np.float32)
+        usable, expected = np.isfinite(found), "finite numbers, in the range of float32"
+    else:
+        found = values.astype(np.int64)
+        usable, expected = np.asarray(found >= 0) | (values < 0), "whole numbers below 2**63"
+    if not usable.all():
+        where = np.argwhere(~usable)[0].tolist()
+        raise ConfigError(f"{inputs.at(where[0])} holds {values[tuple(where)]}; expected {expected}")
+    return found
+
+
+def _by_rule(inputs: _Values, task: str, p: int | None) -> tuple[np.ndarray, np.ndarray, int, str]:
+    """The operands, the operation's result for every example, the modulus, and how to correct a guessed one."""
+    if inputs.values.ndim != 2 or inputs.values.shape[1] != 2:
         raise ConfigError(
-            f"the task {task!r} needs exactly two input columns of whole numbers from 0; the table's inputs have shape "
-            f"{tuple(inputs.shape)} and type {str(inputs.dtype).removeprefix('torch.')}"
+            f"the task {task!r} needs exactly two input columns, its operands; {inputs} has shape "
+            f"{inputs.values.shape}. Leave out the task, or the other columns"
         )
-    p = int(inputs.max()) + 1 if p is None else p
-    operands, results = operation_table(task, p)
-    table = np.full((p, p), -1)
-    table[operands[:, 0], operands[:, 1]] = results
-    if int(inputs.max()) >= p or (table[tuple(inputs.numpy().T)] < 0).any():
-        raise ConfigError(f"the table has operands that {task} modulo {p} does not allow; is p={p} right?")
-    return p, torch.from_numpy(table[tuple(inputs.numpy().T)])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The columns of a table by name."""
-    import pyarrow
-    from pyarrow import csv, parquet
-
-    readers = {".csv": csv.read_csv, ".parquet": parquet.read_table}
-    if path.suffix not in readers:
-        raise ConfigError(f"the table {str(path)!r} should end in .csv or .parquet")
+    operands, hint = _whole(inputs, None), ""
+    if p is None:
+        p = int(operands.max()) + 1
+        hint = f". p={p} is one more than the largest operand; give p if it is another"
     try:
-        table = readers[path.suffix](path)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise ConfigError(f"cannot read the table {str(path)!r}: {str(error).splitlines()[0]}") from None
-    names = table.column_names
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
-        raise ConfigError(f"the table {str(path)!r} has two columns named {repeated[0]!r}")
-    if not table.num_rows:
-        raise ConfigError(f"the table {str(path)!r} has no rows")
-    return {name: table.column(name).combine_chunks() for name in names}
-
-
-def _number(column: Any, name: str, path: Path) -> np.ndarray:
-    """A column as float64, or an error that names the first row that is no number."""
-    import pyarrow
-
-    if pyarrow.types.is_boolean(column.type):
-        column = column.cast(pyarrow.int8())
-    if not (pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type)):
+        pairs, results = operation_table(task, p)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{hint}") from None
+    rows = rows_of_pairs(pairs, operands)
+    if (rows < 0).any():
+        row = int(np.argmax(rows < 0))
         raise ConfigError(
-            f"the column {name!r} of {str(path)!r} holds {column.type}, such as {column[0].as_py()!r}; expected numbers"
+            f"{inputs.at(row)} is {tuple(operands[row].tolist())}; expected operands of {task} modulo {p}{hint}"
         )
-    values = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise ConfigError(f"row {bad[0] + 1} of the column {name!r} of {str(path)!r} is empty or not finite")
-    return values
+    return operands, results[rows], p, hint
 
 
-def _whole(column: Any, name: str, path: Path) -> np.ndarray:
-    values = _number(column, name, path)
-    bad = np.flatnonzero((values != np.floor(values)) | (values < 0) | (values >= 2**53))
-    if len(bad):
-        raise ConfigError(
-            f"row {bad[0] + 1} of the column {name!r} of {str(path)!r} is {values[bad[0]]:g}; expected whole numbers "
-            "from 0"
-        )
+def _whole(numbers: _Values, limit: int | None, hint: str = "") -> np.ndarray:
+    """A copy as int64, checked to be from 0 to below the limit."""
+    values, limit = numbers.values, limit or MAX_CLASSES
+    expected = f"expected whole numbers from 0 to {limit - 1}{hint}"
+    if values.dtype.kind not in "biuf":
+        raise ConfigError(f"{numbers} has type {values.dtype}; {expected}")
+    usable = (values >= 0) & (values < limit)
+    if values.dtype.kind == "f":
+        usable &= np.floor(values) == values
+    if not usable.all():
+        where = np.argwhere(~usable)[0].tolist()
+        raise ConfigError(f"{numbers.at(where[0])} is {values[tuple(where)]}; {expected}")
     return values.astype(np.int64)
 
 
-def _train(column: Any, path: Path) -> np.ndarray:
-    values = column.to_pylist()
-    for row, value in enumerate(values):
-        if value not in ("train", "test"):
-            raise ConfigError(
-                f"row {row + 1} of the column 'split' of {str(path)!r} is {value!r}; expected train or test"
-            )
-    return np.array([value == "train" for value in values])
+def _read(path: Path) -> tuple[Any, str]:
+    """The table of a file, and the file's SHA-256."""
+    import pyarrow
+    from pyarrow import csv, parquet
 
-
-def _flags(column: Any, path: Path) -> np.ndarray:
-    values = _number(column, CORRUPTED, path)
-    bad = np.flatnonzero((values != 0) & (values != 1))
-    if len(bad):
+    suffix, called = path.suffix.lower(), f"the table {str(path)!r}"
+    if suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"{called} should end in .csv or .parquet")
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"PAR1") != (suffix == ".parquet"):
+            what = "no Parquet file" if suffix == ".parquet" else "a Parquet file, no CSV"
+            raise ConfigError(f"{called} is {what}; rename it after what it is, or write it again")
+        buffer = pyarrow.BufferReader(content)
+        serial = csv.ReadOptions(use_threads=False)  # else an error does not name its row
+        table = parquet.read_table(buffer) if suffix == ".parquet" else csv.read_csv(buffer, serial)
+        table.validate(full=True)
+        names = table.column_names
+    except FileNotFoundError:
+        siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise ConfigError(f"{called} does not exist; {near_matches(path.name, siblings)}") from None
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        fix = "a CSV has a header, its row #1, and as many values in every row"
         raise ConfigError(
-            f"row {bad[0] + 1} of the column 'corrupted' of {str(path)!r} is {values[bad[0]]:g}; expected true or false"
+            f"cannot read {called}: {why}; {fix if suffix == '.csv' else 'is it damaged?'}"
+        ) from None
+    _check_names(names, called)
+    if not table.num_rows:
+        raise ConfigError(f"{called} has no rows; expected at least one example")
+    return table, hashlib.sha256(content).hexdigest()
+
+
+def _check_names(names: list[str], called: str) -> None:
+    """Raise a `ConfigError` if columns are missing, or are not what they seem."""
+    for name in names:
+        plain = name.strip().lower().replace(" ", "_").replace("-", "_").rstrip("s")
+        if names.count(name) > 1:
+            raise ConfigError(f"{called} has two columns named {name!r}; rename or drop one")
+        if not name or name.startswith(("__index_level_", "Unnamed: ")):
+            raise ConfigError(
+                f"{called} has an index ({name!r}) among its columns; write it without (index=False)"
+            )
+        if plain in COLUMNS and name not in COLUMNS:
+            raise ConfigError(
+                f"{called} has a column {name!r} that is no input by its name; did you mean {plain!r}?"
+            )
+    if "label" not in names or not set(names) - set(COLUMNS):
+        raise ConfigError(
+            f"{called} has no {'input column' if 'label' in names else 'column ' + repr('label')}; it has "
+            f"{', '.join(map(repr, names[:8]))}. Expected 'label', the inputs, and where known 'true_label', 'split', "
+            "'corrupted', 'ordering'; a CSV separates them by commas"
         )
-    return values.astype(bool)
+
+
+def _column(table: Any, name: str, path: Path) -> _Values:
+    """A column of numbers as it is, and that of the split as whether each example is trained on."""
+    from pyarrow import types
+
+    column, named = table.column(name), _Values(np.empty(0), name, path)
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy()))
+        raise ConfigError(f"{named.at(row)} is empty; fill it in or drop the row")
+    if name == "split":
+        texts = column.to_pylist()
+        bad = next((row for row, text in enumerate(texts) if text not in ("train", "test")), None)
+        if bad is not None:
+            raise ConfigError(f"{named.at(bad)} is {texts[bad]!r}; expected 'train' or 'test'")
+        return replace(named, values=np.array([text == "train" for text in texts]))
+    if not any(is_kind(column.type) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
+        strange = (row for row, value in enumerate(column.to_pylist()) if str(value).strip("+-.0123456789e "))
+        row = next(strange, 0)
+        raise ConfigError(
+            f"{named.at(row)} is {column[row].as_py()!r}, {column.type}; expected numbers throughout"
+        )
+    return replace(named, values=column.to_numpy())

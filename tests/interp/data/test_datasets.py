@@ -11,9 +11,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from scipy.stats import chisquare
 
-from interp.data import AS_TRAINED, SPLITS, Dataset, ModularTask, Task, operation_table
+from interp.data import AS_TRAINED, SPLITS, UNKNOWN, Dataset, ModularTask, Task, operation_table
 from interp.errors import CheckpointError, ConfigError, ExpressionError, GrokscopeError
 
 TENSORS = ("inputs", "labels", "true_labels", "train", "corrupted")
@@ -126,6 +127,234 @@ def test_moving_keeps_everything():
     data = ModularTask("add", 5, 0.5, 0.4).dataset
     assert_same(data.to("cpu"), data)
     assert {getattr(data.to("meta"), name).device.type for name in TENSORS} == {"meta"}
+
+
+def examples(inputs: torch.Tensor, train: torch.Tensor, **changes: object) -> Dataset:
+    """A dataset of these inputs, all of class 0."""
+    labels = torch.zeros(len(inputs), dtype=torch.long)
+    parts = {"labels": labels, "true_labels": labels, "train": train, "corrupted": torch.zeros_like(train)}
+    return Dataset(inputs, **(parts | {"n_classes": 2} | changes))
+
+
+@pytest.mark.parametrize("inputs", [torch.rand(6, 3, 8, 8), torch.arange(6), torch.rand(6, 2).bfloat16()])
+def test_inputs_of_any_shape_and_type(inputs):
+    data = examples(inputs, torch.tensor([True, False] * 3))
+    assert len(data) == 6
+    assert torch.equal(data.to("cpu").inputs, inputs)
+    assert data.to("meta").inputs.shape == inputs.shape
+
+
+def test_of_an_unknown_split_only_all_has_examples():
+    none = torch.zeros(4, dtype=torch.bool)
+    labels = torch.tensor([0, 1, 0, 1])
+    data = examples(torch.rand(4, 3), none, labels=labels, split_known=False)
+    for kept in (data, data.to("cpu"), replace(data, n_classes=7), data.to("cpu").to("cpu")):
+        assert not kept.split_known
+        for name in ("train", "test", "clean", "corrupted", "mislabelled"):
+            assert not getattr(kept, name).any(), name
+        assert not kept.leaked_by_duplication().any()
+        assert not kept.leaked_by_swapping().any()
+        assert [split for split in SPLITS if kept.split(split)[0].any()] == ["all"]
+        assert kept.split("all")[0].all()
+    assert not data.to("meta").split_known
+    known = examples(torch.rand(4, 3), none)
+    assert known.split_known
+    assert known.test.all()
+
+
+@pytest.mark.parametrize("mask", ["train", "corrupted"])
+def test_an_unknown_split_marks_nothing(mask):
+    none = torch.zeros(3, dtype=torch.bool)
+    marked = torch.tensor([True, False, True])
+    with pytest.raises(
+        ConfigError, match="split_known=False, but 2 examples are marked as trained on or corrupted"
+    ):
+        examples(torch.rand(3, 1), **({"train": none} | {mask: marked}), split_known=False)
+
+
+def test_only_training_examples_are_mislabelled():
+    train, labels = torch.tensor([True, True, False]), torch.tensor([0, 1, 1])
+    data = examples(torch.rand(3, 1), train, labels=labels)
+    assert data.mislabelled.tolist() == [False, True, False]
+
+
+TYPES = [torch.bool, torch.uint8, torch.int16, torch.int64, torch.float16, torch.float32, torch.float64]
+
+
+@given(
+    inputs=arrays.arrays(
+        np.int64, arrays.array_shapes(min_dims=1, max_dims=4, max_side=6), elements=st.integers(0, 1)
+    ),
+    dtype=st.sampled_from(TYPES),
+    scale=st.sampled_from([1, 7, -3]),
+    seed=st.integers(0, 2**20),
+)
+def test_duplicates_are_found_as_by_a_loop(inputs, dtype, scale, seed):
+    train = np.random.default_rng(seed).random(len(inputs)) < 0.4
+    found = torch.from_numpy(inputs * scale).to(dtype)
+    trained = [found[i].tolist() for i in range(len(inputs)) if train[i]]
+    expected = [not train[i] and found[i].tolist() in trained for i in range(len(inputs))]
+    assert examples(found, torch.from_numpy(train)).leaked_by_duplication().tolist() == expected
+
+
+@pytest.mark.parametrize("columns", [1, 8, 9, 50])
+def test_duplicates_among_few_and_many_columns(columns):
+    generator = torch.Generator().manual_seed(columns)
+    inputs = torch.rand(40, columns, generator=generator)
+    inputs[30:] = inputs[:10]
+    inputs[39, -1] += 0.25
+    inputs[5] = inputs[5].where(inputs[5] > 2, -0.0)
+    inputs[35] = 0.0
+    data = examples(inputs, torch.arange(40) < 20)
+    assert data.leaked_by_duplication().nonzero()[:, 0].tolist() == list(range(30, 39))
+
+
+def test_a_value_that_is_no_number_equals_nothing():
+    inputs = torch.tensor([[float("nan")], [float("nan")], [1.0], [1.0]])
+    data = examples(inputs, torch.tensor([True, False, True, False]))
+    assert data.leaked_by_duplication().tolist() == [False, False, False, True]
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=20),
+    dtype=st.sampled_from([torch.uint8, torch.int32, torch.int64]),
+    seed=st.integers(0, 2**20),
+)
+def test_swapped_pairs_are_found_as_by_a_loop(pairs, dtype, seed):
+    train = np.random.default_rng(seed).random(len(pairs)) < 0.5
+    trained = {pair for pair, known in zip(pairs, train, strict=True) if known}
+    expected = [not known and (b, a) in trained for (a, b), known in zip(pairs, train, strict=True)]
+    data = examples(torch.tensor(pairs).to(dtype), torch.from_numpy(train))
+    assert data.leaked_by_swapping().tolist() == expected
+
+
+def test_swapping_negative_and_enormous_numbers():
+    pairs = torch.tensor([[-5, 2**62], [2**62, -5], [2**62, 5], [-1, -1]])
+    data = examples(pairs, torch.tensor([True, False, False, False]))
+    assert data.leaked_by_swapping().tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("inputs", [
+    torch.ones(4, 3, dtype=torch.long), torch.ones(4, 2), torch.ones(4, dtype=torch.long), torch.ones(4, 2, 2).long(),
+])  # fmt: skip
+def test_nothing_but_pairs_of_whole_numbers_is_swapped(inputs):
+    train = torch.tensor([True, False, False, False])
+    assert examples(torch.ones(4, 2).long(), train).leaked_by_swapping().sum() == 3
+    assert not examples(inputs, train).leaked_by_swapping().any()
+    assert examples(inputs, train).leaked_by_duplication().sum() == 3
+
+
+def test_a_modular_task_leaks_by_swapping_alone():
+    data = ModularTask("add", 11, 0.5).dataset
+    assert not data.leaked_by_duplication().any()
+    trained = {tuple(pair) for pair in data.inputs[data.train].tolist()}
+    for (a, b), leaked, test in zip(data.inputs.tolist(), data.leaked_by_swapping(), data.test, strict=True):
+        assert bool(leaked) is bool(test and (b, a) in trained)
+
+
+@pytest.mark.parametrize("operation", ["add", "divide", "a**2 + b"])
+def test_a_task_of_unknown_split(operation):
+    task = ModularTask(operation, 7, split="unknown")
+    data = task.dataset
+    assert not data.split_known
+    assert not (data.train | data.test | data.corrupted | data.mislabelled).any()
+    assert torch.equal(data.labels, data.true_labels)
+    assert data.true_labels.tolist() == operation_table(operation, 7)[1].tolist()
+    stored = json.loads(json.dumps(task.to_dict()))
+    assert stored["split"] == UNKNOWN
+    again = ModularTask.from_dict(stored)
+    assert again == task
+    assert hash(again) == hash(task)
+    assert not again.dataset.split_known
+    assert again.to_dict() == task.to_dict()
+    assert task != ModularTask(operation, 7)
+    data.labels[0] += 1
+    assert not torch.equal(data.labels, data.true_labels)
+
+
+def test_what_a_task_shows_of_its_split():
+    task = ModularTask("add", 7, 0.5, 0.1, "wrong", seed=3)
+    shown = (
+        "ModularTask(operation='add', p=7, train_fraction=0.5, corrupt_fraction=0.1, corrupt='wrong', seed=3)"
+    )
+    assert repr(task) == repr(ModularTask.from_dict(task.to_dict())) == shown
+    unknown = replace(task, split="unknown")
+    assert repr(unknown) == shown.replace("seed=3)", "seed=3, split='unknown')")
+    assert eval(repr(unknown), {"ModularTask": ModularTask}) == unknown
+
+
+def test_equality_is_of_settings_and_splits():
+    task = ModularTask("add", 7, 0.5, 0.3)
+    assert task == ModularTask("add", 7, 0.5, 0.3)
+    assert task == replace(task, split=task.to_dict()["split"])
+    assert hash(task) == hash(replace(task, split=task.to_dict()["split"]))
+    assert task != replace(task, seed=1)
+    assert task != replace(task, split=replace(task, seed=1).to_dict()["split"])
+    assert task != "add"
+    assert task != replace(task, split="unknown")
+
+
+@given(
+    operation=st.sampled_from(["add", "multiply", "divide", "a*b + b"]),
+    share=st.floats(0.01, 1),
+    split=st.sampled_from([None, "unknown"]),
+    kind=st.sampled_from([np.int64, np.int32, np.uint8]),
+    seed=st.integers(0, 2**20),
+)
+def test_training_pairs_become_the_training_set(operation, share, split, kind, seed):
+    generator = np.random.default_rng(seed)
+    base = ModularTask(operation, 5, 0.7, 0.0 if split else 0.5, split=split)
+    operands = operation_table(operation, 5)[0]
+    n = max(1, int(share * len(operands)))
+    pairs = generator.permutation(operands)[:n].astype(kind)
+    task = base.with_training_pairs(np.concatenate([pairs, pairs[:1]]))
+    data = task.dataset
+    assert sorted(data.inputs[data.train].tolist()) == sorted(pairs.tolist())
+    assert data.split_known
+    assert not data.corrupted.any()
+    assert torch.equal(data.labels, data.true_labels)
+    assert (task.operation, task.p, task.corrupt_fraction) == (operation, 5, 0.0)
+    assert task.train_fraction == n / len(operands)
+    again = ModularTask.from_dict(json.loads(json.dumps(task.to_dict(), allow_nan=False)))
+    assert again == task == base.with_training_pairs(pairs[::-1])
+    assert_same(again.dataset, data)
+
+
+def test_tasks_of_other_training_pairs_differ():
+    first, second = (ModularTask("add", 5).with_training_pairs(np.array([pair])) for pair in ((0, 1), (1, 0)))
+    assert first.train_fraction == second.train_fraction
+    assert first != second
+    assert first == ModularTask("add", 5).with_training_pairs(np.array([[0, 1], [0, 1]]))
+
+
+@pytest.mark.parametrize(
+    ("operation", "pairs", "message"),
+    [
+        (
+            "add",
+            [[0, 1], [3, 5], [7, 7]],
+            r"the training pair \(3, 5\) is not among the task's operands \(2 of 3 are not",
+        ),
+        (
+            "add",
+            [[-1, 0]],
+            r"pair \(-1, 0\) is not among .*; is the split for another modulus or operation\?",
+        ),
+        ("divide", [[1, 2], [3, 0]], r"pair \(3, 0\) is not among"),
+        (
+            "add",
+            np.zeros((0, 2), int),
+            r"pairs have shape \(0, 2\) and type int64; expected at least one pair",
+        ),
+        ("add", [0, 1], r"shape \(2,\) and type int64"),
+        ("add", [[0, 1, 2]], r"shape \(1, 3\)"),
+        ("add", [[0.0, 1.5]], "type float64; expected at least one pair of whole numbers"),
+        ("add", [["a", "b"]], "type <U1; expected"),
+    ],
+)
+def test_training_pairs_that_are_not_of_the_task(operation, pairs, message):
+    with pytest.raises(ConfigError, match=message):
+        ModularTask(operation, 5).with_training_pairs(np.array(pairs))
 
 
 def test_tasks_keep_the_protocol_and_compute_once():
