@@ -9,6 +9,7 @@ import pytest
 
 import interp
 from interp.audit import AuditReport
+from interp.training import new_transformer
 from probes.agreement import rank_correlation
 
 pytestmark = pytest.mark.slow
@@ -87,12 +88,14 @@ def test_random_networks_of_the_papers_size_are_not_called_generalizing() -> Non
     assert labelled <= 0.01 * 20 * 500
 
 
+@pytest.mark.timeout(900)
 def test_a_transformer_spreads_its_memories_and_the_audit_says_so(tmp_path: Path) -> None:
     task = interp.ModularTask("add", 53, train_fraction=0.8, corrupt_fraction=0.1, corrupt="wrong")
     config = interp.TrainConfig(
         steps=3000, lr=0.001, weight_decay=2.0, loss="cross_entropy", save_every=0, log_every=100
     )
-    interp.train(task, interp.TransformerConfig(), config, out=tmp_path, show_progress=False)
+    model = new_transformer(interp.TransformerConfig(), task, seed=100)
+    interp.train(task, model, config, out=tmp_path, show_progress=False)
     report = interp.audit(tmp_path / "step-00003000.safetensors")
     assert report.accuracy.corrupted_as_labelled >= 0.98
     assert report.accuracy.test >= 0.80
