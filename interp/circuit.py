@@ -22,6 +22,8 @@ from probes.labels import NeuronTable
 
 GRADIENT_PAIRS = 400
 CLUSTER_SHARE = 0.85
+LEARNT = 0.5
+"""A network that answers fewer pairs by the rule uses no algorithm for it, though noise measures like a Clock."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class Circuit:
         logit_variance_explained: Share of the logits' variance that cos(w(a+b-c)) of the key frequencies explains.
         gradient_symmetricity: Mean cosine of the gradients to the two operands' embeddings; high for Pizza.
         distance_irrelevance: How much of the correct logit's spread is not explained by a - b; high for Clock.
+        by_rule: Share of pairs answered by the rule: of those held out, or of all where none is known to be.
     """
 
     embedding_frequencies: tuple[int, ...] | None
@@ -55,11 +58,18 @@ class Circuit:
     logit_variance_explained: float
     gradient_symmetricity: float | None
     distance_irrelevance: float
+    by_rule: float = float("nan")
+
+    @property
+    def learnt(self) -> bool:
+        """Whether at least half of the pairs are answered by the rule, or this was not measured."""
+        return not self.by_rule < LEARNT
 
     @property
     def algorithm(self) -> str | None:
-        """``"clock"`` or ``"pizza"`` by both measures of arXiv 2306.17844; None where they disagree or are missing."""
-        if self.gradient_symmetricity is None:
+        """``"clock"`` or ``"pizza"`` by both measures of arXiv 2306.17844; None where they disagree or are missing,
+        or where less than half of the pairs are answered by the rule."""
+        if self.gradient_symmetricity is None or not self.learnt:
             return None
         pizza = self.gradient_symmetricity > 0.95, self.distance_irrelevance < 0.4
         clock = self.gradient_symmetricity < 0.8, self.distance_irrelevance > 0.6
@@ -132,6 +142,7 @@ def circuit(
         distance_irrelevance=scores.distance_irrelevance(
             np.take_along_axis(grid, answers[..., None], axis=2)[..., 0]
         ),
+        by_rule=float((grid.argmax(2) == answers)[trained if trained.all() else ~trained].mean()),
     )
 
 

@@ -13,7 +13,7 @@ from interp.checkpoints import Checkpoint, checkpoint_files, is_native, load_nat
 from interp.checkpoints.dialects import Hints, Reading, readings_of
 from interp.checkpoints.pairs import read_pairs
 from interp.checkpoints.reading import StoredWeights, read_series, read_weights
-from interp.choice import ABOVE_CHANCE, best_reading
+from interp.choice import above_chance, best_reading
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError, near_matches
 from interp.evaluation import accuracy
@@ -91,7 +91,18 @@ def load_checkpoint(path: Path | str, how: OpenAs | None = None, **options: Any)
         _check_native(how)
         return _with_task(load_native(file), how)
     stored = read_weights(file)
-    return _measured(stored, readings_of(stored, how.hints), how)
+    found = _measured(stored, readings_of(stored, how.hints), how)
+    return replace(found, notes=(*found.notes, *_left_out(Path(path))))
+
+
+def _left_out(folder: Path) -> Iterator[str]:
+    """The weights in a folder that are no part of its series, in a sentence."""
+    if not folder.is_dir():
+        return
+    used = {*series_files(folder), *(folder / name for name in BESIDE)}
+    others = sorted(file.name for file in folder.iterdir() if file.suffix in WEIGHTS and file not in used)
+    if others and len(used) > len(BESIDE):
+        yield f"not used, as their names end in no number: {', '.join(others)}"
 
 
 def load_series(path: Path | str, how: OpenAs | None = None, *, most: int = 40) -> Iterator[Checkpoint]:
@@ -128,7 +139,12 @@ def load_series(path: Path | str, how: OpenAs | None = None, *, most: int = 40) 
         weights = read()
         fitting = readings_of(weights, how.hints)
         same = [reading for reading in fitting if reading.description == chosen]
-        yield _measured(weights, same or fitting, how)
+        if not same:
+            raise CheckpointError(
+                f"{str(weights.path)!r} cannot be read as the last of {str(path)!r} is ({chosen}), so they are no "
+                "series of one network; audit a file alone"
+            )
+        yield _measured(weights, same, how)
 
 
 def _itself(stored: StoredWeights) -> StoredWeights:
@@ -148,7 +164,8 @@ def series_files(folder: Path) -> list[Path]:
     if native:
         return native
     numbered = [(number_of(file), file) for file in folder.iterdir() if file.suffix in WEIGHTS]
-    return [file for number, file in sorted((n, f) for n, f in numbered if n is not None)]
+    found = [file for number, file in sorted((n, f) for n, f in numbered if n is not None)]
+    return found if len(found) > 1 or len(numbered) == 1 else []
 
 
 def number_of(file: Path) -> int | None:
@@ -168,11 +185,14 @@ def find_checkpoint(path: Path) -> Path:
     except OSError as error:
         raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
     if path.is_dir():
-        files = series_files(path) or [file for file in path.iterdir() if file.suffix in WEIGHTS]
-        if not files or (len(files) > 1 and number_of(files[-1]) is None):
-            what = "several weights, none numbered" if files else f"no checkpoints ({', '.join(WEIGHTS)})"
+        series, files = series_files(path), [file for file in path.iterdir() if file.suffix in WEIGHTS]
+        if not series and len(files) != 1:
+            numbered = "only one" if any(number_of(file) is not None for file in files) else "none"
+            what = (
+                f"several weights, {numbered} numbered" if files else f"no checkpoints ({', '.join(WEIGHTS)})"
+            )
             raise CheckpointError(f"the folder {str(path)!r} holds {what}; name a file")
-        return files[-1]
+        return (series or files)[-1]
     if not exists:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise CheckpointError(f"there is no file {str(path)!r}; {near_matches(path.name, siblings)}")
@@ -251,7 +271,7 @@ def stored_accuracies(extras: dict[str, Any]) -> dict[str, float]:
     for split, keys in names.items():
         for value in (extras[key] for key in keys if key in extras):
             last = value[-1] if isinstance(value, (list, tuple)) and value else value
-            if isinstance(last, (int, float)) and not isinstance(last, bool):
+            if isinstance(last, (int, float)) and not isinstance(last, bool) and 0 <= last <= 100:
                 found[split] = last / 100 if last > 1 else float(last)
     return found
 
@@ -284,7 +304,7 @@ def _own_module(stored: StoredWeights, how: OpenAs, factory: str) -> Checkpoint:
             f"as {(data.inputs[:1] if prompt is None else prompt(data.inputs[:1])).tolist()}? --tokens changes them"
         ) from error
     notes = list(stored.notes)
-    if share <= ABOVE_CHANCE / data.n_classes:
+    if not above_chance(share, data.n_classes):
         notes.append(
             f"{100 * share:.1f} % right: chance, so either the network has not learnt this task, or --tokens, "
             "--readout or the task are not as they were in training"

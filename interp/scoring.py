@@ -37,7 +37,7 @@ from probes.spectrum import Convention
 
 PATIENCE = 2.0
 ORDERS = {"weights": "ipr", "activations": "activation_share", None: "rule_effect"}
-"""For each source of periodicity, the column that neurons are ordered by."""
+"""For each source of periodicity, the column that neurons are ordered by; IPR where a table gives positions only."""
 
 
 class NeuronTable(labels.NeuronTable):
@@ -134,12 +134,15 @@ def score(
     }
     for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
         table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}
+    order = ORDERS[null_meta["source"]]
+    if order in table and np.isnan(table[order].astype(float)).all():
+        order = ORDERS[None]
     meta = {
         "convention": convention.to_dict(),
         "criteria": criteria.to_dict(),
         "ordering": None if task.ordering is None else task.ordering.name,
         "null": null_meta,
-        "order": ORDERS[null_meta["source"]],
+        "order": order if order in table else "ipr",
     }
     return NeuronTable(table, place.hook, meta)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from interp.choice import NOT_TOLD_APART, above_chance
 from interp.data import Task
 
 if TYPE_CHECKING:
@@ -91,6 +92,16 @@ def _removal_sentence(label: str, removal: Removal, splits: tuple[str, ...]) -> 
     return f"Without the {removal.removed} {label} {many} {'; '.join(parts)}."
 
 
+def _about_chance(report: AuditReport, n_classes: int) -> Iterator[str]:
+    """A network that answers nothing right serves no rule, whatever its neurons add to logits."""
+    shares = [share for split in report.accuracy if (share := report.accuracy[split]) is not None]
+    if report.table.counts()["generalizing"] and not above_chance(max(shares, default=0.0), n_classes):
+        yield (
+            "No kind of example is answered above chance: labels say what neurons add to the right logit, not that the "
+            "network follows the rule. Is it another task (--task), or the file read in the wrong way?"
+        )
+
+
 def _about_periodicity(report: AuditReport, task: Task) -> Iterator[str]:
     source = report.table.meta["null"]["source"]
     if source is None:
@@ -161,6 +172,8 @@ def _about_spread(report: AuditReport) -> Iterator[str]:
 def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
     """Reasons for caution."""
     data, counts, phase = task.dataset, report.table.counts(), report.phase
+    yield from (f"The file was {note}." for note in report.notes if NOT_TOLD_APART in note)
+    yield from _about_chance(report, data.n_classes)
     yield from _about_periodicity(report, task)
     yield from _about_stored(report)
     yield from _about_leakage(report)

@@ -264,9 +264,7 @@ def looks_like(head: bytes) -> str:
 
 
 def _needs(names: list[str]) -> str:
-    plain = [
-        name for name in names if name not in ("copyreg._reconstructor", "builtins.object", "builtins.set")
-    ] or names
+    plain = [name for name in names if name not in INCIDENTAL] or names
     listed = ", ".join(repr(name[:80]) for name in plain[:3])
     more = f" and {len(plain) - 3} more" if len(plain) > 3 else ""
     gone = any("HookedTransformerConfig" in name for name in plain)

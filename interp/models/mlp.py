@@ -155,11 +155,6 @@ class HookedMLP(HookedRootModule):
         self.setup()
 
     @property
-    def swap_symmetric(self) -> bool:
-        """Whether the network answers (a, b) and (b, a) alike, whatever its weights."""
-        return self.config.tied and self.n_tokens == 2
-
-    @property
     def layers(self) -> list[Block]:
         """The hidden layers, first to last."""
         return list(self.blocks)  # type: ignore[arg-type]

@@ -108,6 +108,8 @@ def _algorithm(found: Circuit) -> tuple[str, str]:
     why = (
         "without token embeddings there is no gradient symmetricity"
         if missing
+        else "less than half of the pairs are answered by the rule"
+        if not found.learnt
         else "the last two rows disagree"
     )
     return "Clock or Pizza: not decided", why

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -33,9 +35,7 @@ def test_losses_keep_and_lose_exactly_the_waves_of_the_sum() -> None:
     found, data = measured(model, TASK), TASK.dataset
     logits = model(data.inputs).detach().double()
     sums = data.inputs.sum(1).double()
-    waves = [
-        f(2 * np.pi * k * sums / P) for k in found.logit_frequencies for f in (torch.cos, torch.sin)
-    ]
+    waves = [f(2 * np.pi * k * sums / P) for k in found.logit_frequencies for f in (torch.cos, torch.sin)]
     basis = torch.stack(waves, 1)
     part = basis @ (2 / len(data) * basis.T @ logits)
     kept, left = logits.mean(0) + part, logits - part
@@ -88,6 +88,16 @@ def test_other_tasks_have_no_circuit() -> None:
     some = TableTask.from_arrays(data.inputs[5:], data.labels[5:], task="add", p=P)
     assert measured(model, some) is None
     assert logit_grid(torch.zeros(len(data), P), data, TASK.ordering, P).shape == (P, P, P)
+
+
+def test_a_network_that_has_not_learnt_the_rule_has_no_algorithm() -> None:
+    found = measured(transformer(), TASK)
+    data = TASK.dataset
+    right = transformer()(data.inputs).argmax(1) == data.true_labels
+    assert found.by_rule == pytest.approx(float(right[data.test].double().mean()))
+    like_clock = replace(found, gradient_symmetricity=0.1, distance_irrelevance=0.9)
+    assert like_clock.algorithm is None
+    assert replace(like_clock, by_rule=0.9).algorithm == "clock"
 
 
 def test_a_closed_form_is_computed_by_its_waves() -> None:

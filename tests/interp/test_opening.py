@@ -152,6 +152,7 @@ def test_a_file_that_records_its_accuracies_is_compared_with_them(store: Callabl
         ({"test_accuracies": [3.0, 97.5]}, {"test": 0.975}),
         ({"train_accs": [], "test_acc": "good", "train_accuracy": True}, {}),
         ({"loss": 0.5, "epoch": 3}, {}),
+        ({"train_acc": float("nan"), "test_acc": [0.5, -1.0]}, {}),
     ],
 )
 def test_stored_accuracies_are_fractions(extras: dict[str, object], found: dict[str, float]) -> None:

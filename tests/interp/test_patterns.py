@@ -18,6 +18,8 @@ from interp.patterns import (
     periodicity,
     position_profile,
 )
+from interp.scoring import score
+from interp.selection import order_by
 from interp.sweeps import site_state
 from probes.spectrum import Convention
 
@@ -104,6 +106,8 @@ def test_a_tables_order_stands_in_for_operands() -> None:
     assert how["source"] == "activations"
     assert how["vector_lengths"][0] == 7
     assert not np.isnan(columns["p_value"]).all()
+    scored = score(transformer(), table)
+    np.testing.assert_array_equal(order_by(scored), np.argsort(scored["ipr"], kind="stable"))
 
 
 def test_without_any_order_nothing_is_known() -> None:

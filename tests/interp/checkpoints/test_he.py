@@ -27,7 +27,7 @@ def test_both_activations_are_read_exactly(basis: bool) -> None:
     for reading, activation in zip(found, ("square", "relu"), strict=True):
         assert (reading.p, reading.assumed) == (P, (f"activation {activation}", "operation add"))
         close(logits(reading, P), forward(activation))
-        assert reading.build().swap_symmetric
+        assert reading.build().config.tied
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,7 @@ def test_circuit_rows_hold_the_numbers(foreign: AuditReport) -> None:
         logit_variance_explained=0.873,
         gradient_symmetricity=0.99,
         distance_irrelevance=0.2,
+        by_rule=1.0,
     )
     report = replace(foreign, circuit=found)
     rows = {row[0]: row[1:] for row in cells(reports.to_markdown(report), "How it computes")}
