@@ -69,12 +69,21 @@ class Attention(nn.Module):
         mask = self.mask if only is None else self.mask[[only]]
         q, k = self.hook_q(self._projected(asked, "Q")), self.hook_k(self._projected(x, "K"))
         v = self.hook_v(self._projected(x, "V"))
-        scores = torch.einsum("eqhd,ekhd->ehqk", q, k) / q.shape[-1] ** 0.5
+        one_query = (
+            only is not None and not torch.is_grad_enabled()
+        )  # then plain sums beat many small products
+        if one_query:
+            scores = (q * k).sum(-1).transpose(1, 2)[:, :, None] / q.shape[-1] ** 0.5
+        else:
+            scores = torch.einsum("eqhd,ekhd->ehqk", q, k) / q.shape[-1] ** 0.5
         scores = self.hook_attn_scores(scores.masked_fill(~mask, float("-inf")))
         pattern = scores.softmax(-1)
         if self.coeff != 1:
             pattern = self.coeff * pattern + (1 - self.coeff) * mask
-        return self.hook_z(torch.einsum("ehqk,ekhd->eqhd", self.hook_pattern(pattern), v))
+        pattern = self.hook_pattern(pattern)
+        if one_query:
+            return self.hook_z((pattern[:, :, 0].transpose(1, 2)[..., None] * v).sum(1, keepdim=True))
+        return self.hook_z(torch.einsum("ehqk,ekhd->eqhd", pattern, v))
 
     def mix(self, z: Float[Tensor, "example query head d_head"]) -> Float[Tensor, "example query d_model"]:
         """The heads' contribution to the residual stream."""
