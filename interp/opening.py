@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,24 +118,25 @@ def load_series(path: Path | str, how: OpenAs | None = None, *, most: int = 40) 
         CheckpointError: One cannot be read.
     """
     how, path = how or OpenAs(), Path(path)
+    read: Callable[[Any], StoredWeights]
     if path.is_dir():
         files = _thinned(series_files(path), most)
         if not files or is_native(files[-1]) or how.model is not None:
             yield from (load_checkpoint(file, how) for file in files)
             return
-        stored: list[Callable[[], StoredWeights]] = [partial(read_weights, file) for file in files]
+        read, items = read_weights, files
     elif is_native(path):
         yield load_checkpoint(path, how)
         return
     else:
-        stored = [partial(_itself, one) for one in _thinned(list(read_series(path)), most)]
+        read, items = lambda stored: stored, _thinned(list(read_series(path)), most)
     if how.model is not None:
-        yield from (_own_module(read(), how, how.model) for read in stored)
+        yield from (_own_module(read(item), how, how.model) for item in items)
         return
-    last = stored[-1]()
+    last = read(items[-1])
     chosen = _measured(last, readings_of(last, how.hints), how).settings["reading"]
-    for read in stored:
-        weights = read()
+    for item in items:
+        weights = read(item)
         fitting = readings_of(weights, how.hints)
         same = [reading for reading in fitting if reading.description == chosen]
         if not same:
@@ -145,10 +145,6 @@ def load_series(path: Path | str, how: OpenAs | None = None, *, most: int = 40) 
                 "series of one network; audit a file alone"
             )
         yield _measured(weights, same, how)
-
-
-def _itself(stored: StoredWeights) -> StoredWeights:
-    return stored
 
 
 def _thinned(items: list[Any], most: int) -> list[Any]:

@@ -99,3 +99,16 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.weight if self.bias is None else torch.addmm(self.bias, x, self.weight)
+
+
+def take_weights(twin: nn.Module, model: nn.Module) -> None:
+    """Give `twin` the weights of a like network, with their device, precision, frozen ones and mode.
+
+    Biases that only `twin` has stay as they are.
+    """
+    like = next(model.parameters())
+    twin.to(like.device, like.dtype)
+    twin.load_state_dict(model.state_dict(), strict=False)
+    for name, parameter in model.named_parameters():
+        twin.get_parameter(name).requires_grad_(parameter.requires_grad)
+    twin.train(model.training)

@@ -13,7 +13,7 @@ from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
 from interp.errors import CheckpointError, ConfigError, HookNameError, choose, near_matches
-from interp.models.layers import ACTIVATIONS, Linear, SeededDropout, TokenInput
+from interp.models.layers import ACTIVATIONS, Linear, SeededDropout, TokenInput, take_weights
 from interp.models.protocol import NeuronSite, Prefix
 
 NORMS = ("none", "batch", "layer")
@@ -242,11 +242,8 @@ class HookedMLP(HookedRootModule):
         activation = self.layers[0].mlp.activation if self.config.activation == "custom" else None
         config = replace(self.config, bias=bias)
         twin = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
-        twin.to(self.unembed.weight.device, self.unembed.weight.dtype)
-        twin.load_state_dict(self.state_dict(), strict=False)
-        for name, parameter in self.named_parameters():
-            twin.get_parameter(name).requires_grad_(parameter.requires_grad)
-        return twin.train(self.training)
+        take_weights(twin, self)
+        return twin
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` needs to build the same network, ready for JSON."""

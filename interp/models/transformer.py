@@ -20,7 +20,7 @@ from interp.models.attention import (
     TransformerMLP,
     make_norm,
 )
-from interp.models.layers import ACTIVATIONS, Linear
+from interp.models.layers import ACTIVATIONS, Linear, take_weights
 from interp.models.mlp import MAX_PARAMETERS
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_tokens
@@ -255,11 +255,8 @@ class SmallTransformer(HookedRootModule):
         """The same network without any hooks, with biases if asked for."""
         config = replace(self.config, bias=bias)
         twin = SmallTransformer(config, self.vocab, self.n_outputs, self.prompt, readout=self.readout)
-        twin.to(self.unembed.weight.device, self.unembed.weight.dtype)
-        twin.load_state_dict(self.state_dict(), strict=False)
-        for name, parameter in self.named_parameters():
-            twin.get_parameter(name).requires_grad_(parameter.requires_grad)
-        return twin.train(self.training)
+        take_weights(twin, self)
+        return twin
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` needs to build the same network, ready for JSON."""

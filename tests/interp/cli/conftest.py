@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from interp.cli import app, main
+from interp.models import analytic_mlp
 
 Command = Callable[..., str]
 TRAIN = "--p 23 --width 60 --corrupt 0.3 --steps 120 --save-every 60 --weight-decay 1"
@@ -49,3 +51,12 @@ def series(run: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("series") / "r0"
     run("train", out, *TRAIN.split())
     return out
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """The closed form as another project would store it; its file says neither p nor what it was trained on."""
+    model = analytic_mlp("add", p=7, width=60)
+    first = torch.cat([table.T for table in model.embed.W_E], dim=1)
+    torch.save({"fc1.weight": first, "fc2.weight": model.unembed.weight.T}, tmp_path / "foreign.pt")
+    return tmp_path / "foreign.pt"

@@ -15,7 +15,7 @@ from interp.ablation import ablate_checkpoint
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
 from interp.interventions import ablate
-from interp.models import HookedMLP, SmallTransformer, analytic_mlp
+from interp.models import HookedMLP, SmallTransformer
 from interp.opening import OpenAs, load_checkpoint
 
 Command = Callable[..., str]
@@ -46,15 +46,6 @@ def transformer(run: Command, tmp_path: Path) -> Path:
     small = "--model transformer --p 7 --d-model 8 --n-heads 2 --d-mlp 12 --steps 30 --train-fraction 0.6"
     run("train", tmp_path / "t", *small.split(), "--layers", 2, "--tokens", "a b =")
     return tmp_path / "t"
-
-
-@pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    """The closed form as another project would store it; its file says neither p nor what it was trained on."""
-    model = analytic_mlp("add", p=P, width=60)
-    first = torch.cat([table.T for table in model.embed.W_E], dim=1)
-    torch.save({"fc1.weight": first, "fc2.weight": model.unembed.weight.T}, tmp_path / "foreign.pt")
-    return tmp_path / "foreign.pt"
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from torch import nn
 
 from interp.cli import app
 from interp.cli.options import Opening, option
-from interp.models import analytic_mlp
 from interp.opening import OpenAs
 
 Command = Callable[..., str]
@@ -41,15 +40,6 @@ def broken():
 def floats():
     return nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 7))
 """
-
-
-@pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    """The closed form as another project would store it."""
-    model = analytic_mlp("add", p=P, width=60)
-    first = torch.cat([table.T for table in model.embed.W_E], dim=1)
-    torch.save({"fc1.weight": first, "fc2.weight": model.unembed.weight.T}, tmp_path / "foreign.pt")
-    return tmp_path / "foreign.pt"
 
 
 @pytest.fixture
