@@ -27,8 +27,10 @@ from torch import nn
 
 from interp.models import HookedMLP, MLPConfig
 
-settings.register_profile("grokscope", deadline=None, max_examples=60)
-settings.load_profile("grokscope")
+# The same examples on every run, so that a change is judged by itself; `HYPOTHESIS_PROFILE=search` looks for new ones.
+settings.register_profile("grokscope", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "grokscope"))
 
 VOCAB, OUTPUTS = 5, 4
 
