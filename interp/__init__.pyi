@@ -38,7 +38,6 @@ from .models import analytic_mlp as analytic_mlp
 from .models import neuron_site as neuron_site
 from .models import planted_mlp as planted_mlp
 from .neurons import activation_grid as activation_grid
-from .opening import OpenAs as OpenAs
 from .opening import load_checkpoint as load_checkpoint
 from .scoring import NeuronTable as NeuronTable
 from .scoring import causal_agreement as causal_agreement
@@ -53,3 +52,4 @@ from .sweeps import site_state as site_state
 from .training import TrainConfig as TrainConfig
 from .training import TrainResult as TrainResult
 from .training import train as train
+from .unsaid import OpenAs as OpenAs

@@ -40,7 +40,7 @@ ORDER_NAMES = {"ipr": "IPR", "activation_share": "periodicity", "rule_effect": "
 
 
 def audit(
-    checkpoint: Path | str | HookedModel,
+    checkpoint: Path | str | Checkpoint | HookedModel,
     task: Task | None = None,
     *,
     how: OpenAs | None = None,
@@ -54,8 +54,8 @@ def audit(
     """Measure a network, score and label its neurons, take them out, and say what that shows.
 
     Args:
-        checkpoint: A file, a folder of checkpoints (its last is audited, beside the trajectory of all), or a hooked
-            model.
+        checkpoint: A file, a folder of checkpoints (its last is audited, beside the trajectory of all), a checkpoint
+            that was opened, or a hooked model.
         task: The task; read from the checkpoint if None.
         how: What the checkpoint does not say of itself.
         site: Hook name of the neurons; the model's last site if None.
@@ -80,10 +80,10 @@ def audit(
     state = site_state(model, task, site=site)
     table = score(model, task, criteria=criteria, convention=convention, seed=seed, state=state)
     without, sweeps = _interventions(state, table, n_random, seed)
-    measured, corrupted = accuracy(model, task), _corrupt_fraction(task)
+    measured, corrupted = accuracy(model, task), corrupt_fraction_of(task)
     leakage = Leakage(state.data, state.logits).to_dict()
     honest = measured if leakage is None else replace(measured, test=leakage["accuracy_without"])
-    history = _history_of(source)
+    history = history_of(source)
     generalised = any((record["accuracy"].get("test") or 0) >= GOOD for record in history)
     lengths = tuple(table.meta["null"]["vector_lengths"])
     found = AuditReport(
@@ -155,16 +155,18 @@ def _trajectory(
     return None if alone and not path.is_dir() else trajectory_of(path, how, site=site, seed=seed)
 
 
-def _open(checkpoint: Path | str | HookedModel, task: Task | None, how: OpenAs | None) -> Checkpoint:
-    if isinstance(checkpoint, (str, Path)):
-        opened = load_checkpoint(checkpoint, how)
+def _open(
+    checkpoint: Path | str | Checkpoint | HookedModel, task: Task | None, how: OpenAs | None
+) -> Checkpoint:
+    if isinstance(checkpoint, (str, Path, Checkpoint)):
+        opened = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint, how)
         return opened if task is None else replace(opened, task=task)
     if task is None:
         raise ConfigError("a model in memory does not say what it was trained on; pass its task too")
     return Checkpoint(model=checkpoint, task=task, dialect="in memory")
 
 
-def _history_of(source: Checkpoint) -> list[dict[str, Any]]:
+def history_of(source: Checkpoint) -> list[dict[str, Any]]:
     """The training curve up to the checkpoint; none for a network that was edited after training."""
     if source.path is None or source.settings.get("edited"):
         return []
@@ -172,7 +174,8 @@ def _history_of(source: Checkpoint) -> list[dict[str, Any]]:
     return [r for r in training_history(source.path) if last is None or r["step"] <= last]
 
 
-def _corrupt_fraction(task: Task) -> float:
+def corrupt_fraction_of(task: Task) -> float:
+    """Which share of the training examples has a redrawn label."""
     data = task.dataset
     return float(data.corrupted.sum() / data.train.sum().clamp_min(1))
 

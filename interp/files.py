@@ -12,10 +12,15 @@ from typing import Any
 from interp.errors import ConfigError
 
 
-def write_whole(path: Path | str, write: Callable[[Path], Any]) -> Path:
+def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool = False) -> Path:
     """Have `write` fill a temporary file beside `path`, then rename it there.
 
     If anything fails the old file, if there is one, stays as it was.
+
+    Args:
+        path: Of the file.
+        write: Fills the file whose path it is given.
+        durable: Wait until the disk has the file, so that not even a power cut takes it away.
 
     Raises:
         ConfigError: The place cannot be written to.
@@ -33,7 +38,11 @@ def write_whole(path: Path | str, write: Callable[[Path], Any]) -> Path:
     try:
         write(part)
         part.chmod(0o644)
+        if durable:
+            _to_disk(part)
         part.replace(path)
+        if durable:
+            _to_disk(path.parent)
     except OSError as error:
         raise ConfigError(
             f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
@@ -41,6 +50,14 @@ def write_whole(path: Path | str, write: Callable[[Path], Any]) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path | str, text: str) -> Path:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.data import Ordering, Task
+from interp.data.operations import in_order
 from interp.hooks import capture
 from interp.models import HookedModel, NeuronSite, Prefix
 
@@ -52,12 +53,7 @@ def neuron_arrays(
         >>> [v.shape for v in neuron_arrays(site, acts, task.ordering).vectors]
         [(200, 12), (200, 12), (200, 12)]
     """
-    inputs = [as_array(vector) for vector in site.input_vectors]
-    output = [] if site.readout is None else [as_array(site.readout)]
-    raw, vectors = inputs + output, inputs + output
-    if ordering is not None and len(inputs) in (0, 2):
-        orders = ([ordering.left, ordering.right] if inputs else []) + ([ordering.output] if output else [])
-        vectors = [vector[:, order] for vector, order in zip(raw, orders, strict=True)]
+    raw, vectors = weight_vectors(site, ordering)
     total = sum((np.square(v, dtype=np.float64).sum(1) for v in raw), np.zeros(site.width))
     kept = sum((np.square(v, dtype=np.float64).sum(1) for v in vectors), np.zeros(site.width))
     outside = np.where(total > 0, 1 - kept / np.where(total > 0, total, 1), 0.0)
@@ -65,11 +61,28 @@ def neuron_arrays(
     if site.readout is not None:
         readout = raw[-1].astype(np.float64)
         strength = strength * readout.std(1)
+    return NeuronArrays(tuple(vectors), distinct_vectors(site), np.clip(outside, 0.0, 1.0), strength)
+
+
+def weight_vectors(
+    site: NeuronSite, ordering: Ordering | None
+) -> tuple[list[Float[np.ndarray, "neuron token"]], list[Float[np.ndarray, "neuron position"]]]:
+    """Each neuron's weights as they are, input positions first and the readout last, and the same in task order."""
+    inputs = [as_array(vector) for vector in site.input_vectors]
+    output = [] if site.readout is None else [as_array(site.readout)]
+    raw = inputs + output
+    if ordering is None or len(inputs) not in (0, 2):
+        return raw, raw
+    orders = ([ordering.left, ordering.right] if inputs else []) + ([ordering.output] if output else [])
+    return raw, [in_order(vector, order) for vector, order in zip(raw, orders, strict=True)]
+
+
+def distinct_vectors(site: NeuronSite) -> tuple[int, ...]:
+    """Positions among a site's weight vectors of those that are not a repetition: tied inputs are one, not two."""
     sources = [*site.input_vectors, *([] if site.readout is None else [site.readout])]
-    distinct = tuple(
+    return tuple(
         i for i, source in enumerate(sources) if all(source is not earlier for earlier in sources[:i])
     )
-    return NeuronArrays(tuple(vectors), distinct, np.clip(outside, 0.0, 1.0), strength)
 
 
 def as_array(x: Tensor) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from interp.checkpoints import Checkpoint, checkpoint_files, is_native, load_native
 from interp.checkpoints.dialects import Hints, Reading, readings_of
+from interp.checkpoints.files import BESIDE, WEIGHTS, native_settings, number_of
 from interp.checkpoints.pairs import read_pairs
 from interp.checkpoints.reading import StoredWeights, read_series, read_weights
 from interp.choice import above_chance, best_reading
@@ -19,55 +19,19 @@ from interp.evaluation import accuracy
 from interp.factories import build_from_file, fill
 from interp.models import Prompt
 from interp.models.adopt import adopt
+from interp.unsaid import OpenAs
 
-OWN_MODULE = "own module"
-WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-BESIDE = ("train_data.pth", "train_data.pt", "train_pairs.pth", "train.json")
-
-
-@dataclass(frozen=True)
-class OpenAs:
-    """What a checkpoint does not say of itself; None where it does, or where measuring shall decide.
-
-    Args:
-        dialect: One of ``grokscope dialects``.
-        activation: The activation function.
-        attn_coeff: The attention mixture's coefficient.
-        task: The operation, ``add`` and so on.
-        p: The modulus.
-        split_from: A file with the pairs that were trained on.
-        table: A Parquet or CSV file that replaces the task's examples, labels and split.
-        model: A factory ``file.py:build`` of the user's own module; its code is run.
-        sites: Names of that module's neurons, as in `adopt`.
-        tokens: How operands become that module's input tokens, such as ``"a b ="``.
-        readout: The position that its output is read at.
-    """
-
-    dialect: str | None = None
-    activation: str | None = None
-    attn_coeff: float | None = None
-    task: str | None = None
-    p: int | None = None
-    split_from: Path | str | None = None
-    table: Path | str | None = None
-    model: str | None = None
-    sites: tuple[str, ...] = ()
-    tokens: str | None = None
-    readout: int = -1
-
-    @property
-    def hints(self) -> Hints:
-        """What the dialects need to know."""
-        return Hints(
-            activation=self.activation,
-            attn_coeff=self.attn_coeff,
-            operation=self.task,
-            p=self.p,
-            dialect=self.dialect,
-        )
+NATIVE, OWN_MODULE = "native", "own module"
 
 
-def load_checkpoint(path: Path | str, how: OpenAs | None = None, **options: Any) -> Checkpoint:
+def load_checkpoint(
+    path: Path | str,
+    how: OpenAs | None = None,
+    *,
+    like: Checkpoint | None = None,
+    data: bytes | None = None,
+    **options: Any,
+) -> Checkpoint:
     """Open a checkpoint file, or the last one of a folder.
 
     A file in a foreign dialect is read in every way that fits it; where several do, each is measured on the task, and
@@ -76,7 +40,10 @@ def load_checkpoint(path: Path | str, how: OpenAs | None = None, **options: Any)
     Args:
         path: The file or folder.
         how: What the checkpoint does not say of itself.
-        options: The same, one by one: ``load_checkpoint("a.pth", activation="relu")``.
+        like: A checkpoint that is not needed any more, whose network is given the new weights if it can take them; see
+            `interp.checkpoints.native.load_native`.
+        data: The content of the file, if it is at hand.
+        options: The same as `how`, one by one: ``load_checkpoint("a.pth", activation="relu")``.
 
     Raises:
         CheckpointError: There is no checkpoint, or it cannot be read; the message says why.
@@ -86,11 +53,13 @@ def load_checkpoint(path: Path | str, how: OpenAs | None = None, **options: Any)
     file = find_checkpoint(Path(path))
     if how.model is not None:
         return _own_module(read_weights(file), how, how.model)
-    if how.dialect == "native" or (how.dialect is None and is_native(file)):
+    settings = native_settings(file) if how.dialect in (None, NATIVE) else None
+    if how.dialect == NATIVE or settings is not None:
         _check_native(how)
-        return _with_task(load_native(file), how)
+        same = None if _changes_task(how) else like
+        return _with_task(load_native(file, same, data=data, settings=settings), how)
     stored = read_weights(file)
-    found = _measured(stored, readings_of(stored, how.hints), how)
+    found = _measured(stored, readings_of(stored, _hints(how)), how)
     return replace(found, notes=(*found.notes, *_left_out(Path(path))))
 
 
@@ -134,10 +103,10 @@ def load_series(path: Path | str, how: OpenAs | None = None, *, most: int = 40) 
         yield from (_own_module(read(item), how, how.model) for item in items)
         return
     last = read(items[-1])
-    chosen = _measured(last, readings_of(last, how.hints), how).settings["reading"]
+    chosen = _measured(last, readings_of(last, _hints(how)), how).settings["reading"]
     for item in items:
         weights = read(item)
-        fitting = readings_of(weights, how.hints)
+        fitting = readings_of(weights, _hints(how))
         same = [reading for reading in fitting if reading.description == chosen]
         if not same:
             raise CheckpointError(
@@ -162,12 +131,6 @@ def series_files(folder: Path) -> list[Path]:
     numbered = [(number_of(file), file) for file in folder.iterdir() if file.suffix in WEIGHTS]
     found = [file for number, file in sorted((n, f) for n, f in numbered if n is not None)]
     return found if len(found) > 1 or len(numbered) == 1 else []
-
-
-def number_of(file: Path) -> int | None:
-    """The number that a file's name ends in, such as a step."""
-    found = re.search(r"(\d+)$", file.stem)
-    return int(found[1]) if found else None
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -206,10 +169,25 @@ def _check_native(how: OpenAs) -> None:
             raise ConfigError(f"a native checkpoint says its own {name}; leave out {getattr(how, name)!r}")
 
 
+def _hints(how: OpenAs) -> Hints:
+    """What the dialects need to know."""
+    return Hints(
+        activation=how.activation,
+        attn_coeff=how.attn_coeff,
+        operation=how.task,
+        p=how.p,
+        dialect=how.dialect,
+    )
+
+
+def _changes_task(how: OpenAs) -> bool:
+    return any(value is not None for value in (how.table, how.split_from, how.task, how.p))
+
+
 def _with_task(opened: Checkpoint, how: OpenAs) -> Checkpoint:
     """A checkpoint with the task that the user gave in place of its own, if any was given."""
     own = opened.task
-    if how.table is not None or how.split_from is not None or how.task is not None or how.p is not None:
+    if _changes_task(how):
         operation = how.task or getattr(own, "operation", None)
         task = make_task(how, operation, how.p or getattr(own, "p", None))
         return replace(opened, task=task)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import torch
-
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
     """Treat denormal numbers as 0: strong weight decay makes so many that a run is three times slower."""
+    import torch  # an orderly end needs no PyTorch, which takes a second to import
+
     was_on = bool((torch.tensor([1e-40]) * 1.0 == 0).item())
     torch.set_flush_denormal(True)
     try:

@@ -28,7 +28,9 @@ from probes.activity import (
     grid_power,
     with_harmonics,
 )
-from probes.features import mean_of_live, score_matrix, weight_features
+from probes.dft import Transform, real_dft
+from probes.features import score_matrix, weight_features
+from probes.joint import joint_scores, mean_of_live
 from probes.logits import (
     cross_entropy,
     distance_irrelevance,
@@ -84,6 +86,7 @@ __all__ = [
     "NeuronProbe",
     "NullThresholdLabeller",
     "Stage",
+    "Transform",
     "auc",
     "benjamini_hochberg",
     "best_frequency",
@@ -112,6 +115,7 @@ __all__ = [
     "harmonic_share",
     "ipr",
     "is_flat",
+    "joint_scores",
     "key_frequencies",
     "labels_against_truth",
     "logit_profile",
@@ -125,6 +129,7 @@ __all__ = [
     "phase_residual",
     "power",
     "rank_correlation",
+    "real_dft",
     "restricted",
     "score_matrix",
     "spectrum_gini",

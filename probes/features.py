@@ -7,25 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from probes.null import combine, g_test
-from probes.periodicity import entropy, gini, harmonic_share, ipr, peak_share, phase_residual
-from probes.spectrum import ONE_SIDED, Convention, dominant, energy, peak_frequency, phase, power
-
-PHASES = ("phase_left", "phase_right", "phase_output")
-
-
-def mean_of_live(values: Sequence[np.ndarray]) -> np.ndarray:
-    """The entry-wise mean of equally shaped arrays over those that are not nan; nan where all are.
-
-    Example:
-        >>> mean_of_live([np.array([1.0, np.nan, np.nan]), np.array([3.0, 5.0, np.nan])]).tolist()
-        [2.0, 5.0, nan]
-    """
-    stacked = np.stack(values).astype(np.float64)
-    live = ~np.isnan(stacked)
-    count = live.sum(0)
-    total = np.where(live, stacked, 0).sum(0)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+from probes.joint import joint_scores, mean_of_live
+from probes.periodicity import entropy, gini, harmonic_share, peak_share
+from probes.spectrum import ONE_SIDED, Convention, energy
 
 
 def _check(vectors: Sequence[np.ndarray]) -> None:
@@ -35,30 +19,6 @@ def _check(vectors: Sequence[np.ndarray]) -> None:
             f"the vectors have shapes {shapes}; expected one or more (neuron, position), "
             "all of the same neurons, with 2 positions or more"
         )
-
-
-def _common_frequency(vectors: Sequence[np.ndarray], energies: Sequence[np.ndarray]) -> np.ndarray:
-    if len({v.shape[1] for v in vectors}) > 1:
-        return dominant(vectors[0])
-    return peak_frequency(mean_of_live(energies))
-
-
-def _share_at(share: np.ndarray, frequency: np.ndarray) -> np.ndarray:
-    """The column of each row's frequency; 0 past the last column, nan for frequency 0."""
-    column = np.clip(frequency, 1, share.shape[1]) - 1
-    value = np.take_along_axis(share, column[:, None], 1)[:, 0].astype(np.float64)
-    value[(frequency > share.shape[1]) & ~np.isnan(value)] = 0
-    value[frequency == 0] = np.nan
-    return value
-
-
-def _phases(vectors: Sequence[np.ndarray], frequency: np.ndarray) -> dict[str, np.ndarray]:
-    """Phases at the common frequency and their residual; nan unless there are three vectors of one length."""
-    if len(vectors) == 3 and len({v.shape[1] for v in vectors}) == 1:
-        angles = [phase(v.astype(np.float64), frequency) for v in vectors]
-    else:
-        angles = [np.full(len(frequency), np.nan)] * 3
-    return dict(zip(PHASES, angles, strict=True)) | {"phase_residual": phase_residual(*angles)}
 
 
 def weight_features(
@@ -97,26 +57,17 @@ def weight_features(
         [1.0, 13.0, 1.0, 1.0]
     """
     _check(vectors)
-    energies = [energy(v) for v in vectors]
-    lengths = [v.shape[1] for v in vectors]
-    iprs = [ipr(power(v, convention), convention.r).astype(np.float64) for v in vectors]
-    frequency = _common_frequency(vectors, energies)
-    squares = sum((v.astype(np.float64) ** 2).sum(1) for v in vectors)
-    return {
-        "ipr": mean_of_live(iprs),
-        **{f"ipr_{i}": column for i, column in enumerate(iprs)},
+    exact = [v.astype(np.float64) for v in vectors]
+    energies, columns = [energy(v) for v in exact], joint_scores(exact, convention)
+    harmonics = [harmonic_share(e, v.shape[1])[0] for e, v in zip(energies, exact, strict=True)]
+    others = {
         "gini": mean_of_live([gini(e) for e in energies]),
         "peak_share": mean_of_live([peak_share(e) for e in energies]),
-        "harmonic_share": mean_of_live(
-            [harmonic_share(e, n)[0] for e, n in zip(energies, lengths, strict=True)]
-        ),
+        "harmonic_share": mean_of_live(harmonics),
         "entropy": mean_of_live([entropy(e) for e in energies]),
-        "frequency": frequency,
-        "frequency_share": mean_of_live([_share_at(e, frequency) for e in energies]),
-        **_phases(vectors, frequency),
-        "norm": np.sqrt(squares / sum(lengths)),
-        "p_gtest": combine(np.stack([g_test(v) for v in vectors], axis=1)),
     }
+    scores = {name: column for name, column in columns.items() if name.startswith("ipr")}
+    return scores | others | {name: column for name, column in columns.items() if name not in scores}
 
 
 def score_matrix(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import gammaincc
 
 from probes.periodicity import ipr, peak_share
 from probes.spectrum import ONE_SIDED, Convention, power
 
 CHUNK = 2**20  # numbers drawn at a time by the Monte Carlo
+KNOTS = 2_048
 CANCELS = np.log(3e6)  # a larger term of Fisher's alternating sum costs more digits than 1 - p has
 
 
@@ -40,20 +41,54 @@ def g_statistic(power: Float[np.ndarray, "*batch freq"], n: int) -> Float[np.nda
     return peak_share(power[..., : (n - 1) // 2])
 
 
-def _fisher_tail(g: np.ndarray, m: int) -> np.ndarray:
-    """P(G > g) for the share G of the largest of m independent exponentials (Fisher 1929)."""
+def fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " vector"]:
+    """P(G > g) for the share G of the largest of m independent exponentials (R. A. Fisher 1929).
+
+    Example:
+        >>> fisher_tail(np.array([0.5, 1.0]), 2).tolist()
+        [1.0, 0.0]
+    """
+    order = np.argsort(g)
+    g = g[order]
     tail, largest = np.zeros_like(g), np.full_like(g, -np.inf)
     log_choose = 0.0
-    last = min(m, int(1 / g.min())) if g.size else 0
+    last = min(m, int(1 / g[0])) if g.size else 0
     for j in range(1, last + 1):
         log_choose += np.log((m - j + 1) / j)
-        inside = j * g < 1
-        log_rest = np.log1p(-j * g, out=np.full_like(g, -np.inf), where=inside)
-        # With one ordinate the exponent is 0, and 0 * -inf has no value: the share is 1 and so is the tail.
-        term = log_choose + (m - 1) * log_rest if m > 1 else np.zeros_like(g)
-        tail += np.exp(term) if j % 2 else -np.exp(term)
-        np.maximum(largest, term, out=largest)
-    return np.where(largest > CANCELS, 1.0, np.clip(tail, 0, 1))
+        inside = np.searchsorted(j * g, 1.0)
+        # With one ordinate the exponent is 0: its share is 1 and so is the tail.
+        term = log_choose + (m - 1) * np.log1p(-j * g[:inside]) if m > 1 else np.zeros(g.size)
+        part = slice(0, len(term))
+        tail[part] += np.exp(term) if j % 2 else -np.exp(term)
+        np.maximum(largest[part], term, out=largest[part])
+    found = np.empty_like(g)
+    found[order] = np.where(largest > CANCELS, 1.0, np.clip(tail, 0, 1))
+    return found
+
+
+@lru_cache(maxsize=32)
+def _log_tail(m: int) -> Any:
+    """`fisher_tail`'s logarithm up to g = 1/2 as a spline; beyond, one term of the sum is left."""
+    from scipy.interpolate import CubicSpline
+
+    g = np.linspace(1 / m, 0.5, KNOTS)
+    return CubicSpline(g, np.log(fisher_tail(g, m)))
+
+
+def quick_fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " vector"]:
+    """`fisher_tail` to a relative error below 1e-6, several times faster; for scores that are no more exact.
+
+    Example:
+        >>> g = np.array([0.08, 0.2, 0.6])
+        >>> bool(np.allclose(quick_fisher_tail(g, 48), fisher_tail(g, 48), rtol=1e-7, atol=0))
+        True
+    """
+    if m < 3 or not g.size:
+        return fisher_tail(g, m)
+    curve = _log_tail(m)(np.minimum(g, 0.5))
+    with np.errstate(divide="ignore"):
+        curve = np.where(g < 0.5, curve, np.log(m) + (m - 1) * np.log1p(-np.minimum(g, 1.0)))
+    return np.minimum(np.exp(curve), 1.0)
 
 
 def g_test(x: Float[np.ndarray, "*batch position"]) -> Float[np.ndarray, "*batch"]:
@@ -77,7 +112,7 @@ def g_test(x: Float[np.ndarray, "*batch position"]) -> Float[np.ndarray, "*batch
     n = x.shape[-1]
     g = g_statistic(power(x.astype(np.float64)), n)
     p, live = np.full_like(g, np.nan), ~np.isnan(g)
-    p[live] = _fisher_tail(g[live], (n - 1) // 2)
+    p[live] = fisher_tail(g[live], (n - 1) // 2)
     return p
 
 
@@ -100,7 +135,13 @@ def combine(p: Float[np.ndarray, "neuron vector"]) -> Float[np.ndarray, " neuron
     with np.errstate(divide="ignore"):
         statistic = -np.where(live, np.log(np.where(live, p, 1)), 0).sum(1)  # half of a chi-square with 2k
     k = live.sum(1)
-    return np.where(k > 0, gammaincc(np.maximum(k, 1), statistic), np.nan)
+    term, series = np.ones(len(p)), np.ones(len(p))
+    for i in range(1, p.shape[1]):  # the tail of a chi-square with an even number of degrees of freedom
+        term = term * statistic / i
+        series += np.where(i < k, term, 0)
+    with np.errstate(invalid="ignore"):
+        tail = np.where(np.isinf(statistic), 0, np.minimum(np.exp(-statistic) * series, 1))
+    return np.where(k > 0, tail, np.nan)
 
 
 def _noise_power(n: int, convention: Convention, n_draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -215,9 +256,11 @@ def benjamini_hochberg(p: Float[np.ndarray, " neuron"]) -> Float[np.ndarray, " n
         >>> benjamini_hochberg(np.array([0.01, np.nan, 0.04])).tolist()
         [0.02, nan, 0.04]
     """
-    from scipy.stats import false_discovery_control  # takes a second to import
-
-    q, live = np.full(p.shape, np.nan), ~np.isnan(p)
-    if live.any():
-        q[live] = false_discovery_control(p[live])
+    if not ((p >= 0) & (p <= 1) | np.isnan(p)).all():
+        raise ValueError(f"p-values from {np.nanmin(p)} to {np.nanmax(p)}; expected 0 to 1")
+    order = np.argsort(p)  # nan last
+    ranked = p[order[: len(p) - np.isnan(p).sum()]]
+    ranked *= len(ranked) / np.arange(1, len(ranked) + 1)
+    q = np.full(p.shape, np.nan)
+    q[order[: len(ranked)]] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1)
     return q

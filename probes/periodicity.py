@@ -22,6 +22,8 @@ def _shares(power: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         total = power.sum(-1, keepdims=True)
         usable = (total > 0) & np.isfinite(total)
+        if usable.all():
+            return power / total
         return np.divide(power, total, out=np.full_like(power, np.nan), where=usable)
 
 
@@ -47,7 +49,7 @@ def ipr(power: Float[np.ndarray, "*batch freq"], r: float = 2.0) -> Float[np.nda
     if not r > 1:
         raise ValueError(f"r={r} is no exponent of an IPR; expected a number above 1")
     shares = _shares(power)
-    return np.asarray((shares * shares if r == 2 else shares**r).sum(-1))
+    return np.asarray(np.einsum("...f,...f->...", shares, shares) if r == 2 else (shares**r).sum(-1))
 
 
 def gini(power: Float[np.ndarray, "*batch freq"]) -> Float[np.ndarray, "*batch"]:

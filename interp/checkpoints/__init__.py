@@ -1,25 +1,8 @@
-"""Checkpoints: the native format, safe reading of strangers' files, and the dialects they are written in."""
+"""Checkpoints: the native format, safe reading of strangers' files, and the dialects they are written in.
 
-from interp.checkpoints.native import (
-    FORMAT,
-    Checkpoint,
-    checkpoint_files,
-    is_native,
-    load_native,
-    read_settings,
-    save_checkpoint,
-    training_history,
-    write_history,
-)
+The names are listed in ``__init__.pyi`` and loaded when they are first used.
+"""
 
-__all__ = [
-    "FORMAT",
-    "Checkpoint",
-    "checkpoint_files",
-    "is_native",
-    "load_native",
-    "read_settings",
-    "save_checkpoint",
-    "training_history",
-    "write_history",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

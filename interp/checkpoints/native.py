@@ -1,31 +1,28 @@
-"""The native checkpoint: weights in safetensors, everything else in a JSON of the same name beside it.
-
-A series is a folder of ``step-NNNNNNNN.safetensors`` and ``.json`` pairs with one ``history.json``. The JSON is
-written first: a checkpoint exists once its weights are there.
-"""
+"""Networks in native checkpoints: storing them, and opening them again."""
 
 from __future__ import annotations
 
-import json
-import re
-import struct
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
+from interp.checkpoints.files import (
+    FORMAT,
+    beside,
+    library_version,
+    opened_tensors,
+    read_settings,
+    readable_weights,
+    shards,
+)
 from interp.data import ModularTask, Task
 from interp.errors import CheckpointError
 from interp.files import write_json, write_whole
 from interp.models import HookedMLP, HookedModel, SmallTransformer
 
-FORMAT = "grokscope-1"
-HISTORY = "history.json"
-STEP = re.compile(r"step-\d+")
 NETWORKS: dict[str, type[HookedMLP] | type[SmallTransformer]] = {
     network.kind: network for network in (HookedMLP, SmallTransformer)
 }
@@ -55,14 +52,6 @@ class Checkpoint:
     settings: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stored: dict[str, float] = field(default_factory=dict)
-
-
-def library_version() -> str:
-    """The installed version of Grokscope."""
-    try:
-        return version("grokscope")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def save_checkpoint(
@@ -119,93 +108,75 @@ def save_checkpoint(
     return write_whole(path, lambda part: save_file(weights, part, metadata={"format": FORMAT}))
 
 
-def checkpoint_files(folder: Path | str) -> list[Path]:
-    """The weights of a native series in order of their step."""
-    return sorted(file for file in Path(folder).glob("step-*.safetensors") if STEP.fullmatch(file.stem))
-
-
-def is_native(file: Path) -> bool:
-    """Whether a file's JSON says that it is a native checkpoint, or its weights do."""
-    beside = file.with_suffix(".json")
-    if file.suffix != ".safetensors":
-        return False
-    if beside.exists():
-        settings = read_json(beside, f"it lies beside {file.name}")
-        if isinstance(settings, dict) and "format" in settings:
-            return True
-    try:
-        with safe_open(file, framework="pt") as opened:
-            return (opened.metadata() or {}).get("format") == FORMAT
-    except (SafetensorError, OSError, struct.error):
-        return False
-
-
-def load_native(file: Path) -> Checkpoint:
+def load_native(
+    file: Path,
+    like: Checkpoint | None = None,
+    *,
+    data: bytes | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Checkpoint:
     """Open a native checkpoint file.
+
+    Args:
+        file: The weights, or an index of their shards.
+        like: A checkpoint that is not needed any more: if it is of the same architecture, its network is given the new
+            weights (its former ones stay as they are, for whoever holds them), and so is its task if it is the same.
+        data: The content of the file, if it is at hand.
+        settings: The content of the JSON beside it, likewise.
 
     Raises:
         CheckpointError: It cannot be read; the message says why.
     """
-    settings = read_settings(file)
-    kind = settings["model"].get("kind", HookedMLP.kind)
-    if kind not in NETWORKS:
-        raise CheckpointError(
-            f"{str(file.with_suffix('.json'))!r} describes a network of kind {kind!r}; this version knows "
-            f"{', '.join(NETWORKS)}"
-        )
-    model = NETWORKS[kind].from_dict(settings["model"])
-    task = ModularTask.from_dict(settings["task"])
-    load_weights(model, file)
+    settings = read_settings(file, settings)
+    before = {} if like is None else like.settings
+    if like is not None and before.get("model") == settings["model"]:
+        model: Any = like.model
+    else:
+        model = _network(file, settings["model"])
+    if like is not None and before.get("task") == settings["task"]:
+        task = like.task
+    else:
+        task = ModularTask.from_dict(settings["task"])
+    load_weights(model, file, data)
     return Checkpoint(model.eval(), task, FORMAT, settings.get("step"), file, settings)
 
 
-def read_settings(file: Path) -> dict[str, Any]:
-    """The JSON beside a weights' file.
-
-    Raises:
-        CheckpointError: It is missing, unreadable or of another format.
-    """
-    beside = file.with_suffix(".json")
-    settings = read_json(beside, f"{file.name} needs it to say which network and task it belongs to")
-    known = settings if isinstance(settings, dict) else {}
-    described = isinstance(known.get("model"), dict) and isinstance(known.get("task"), dict)
-    if not described or known.get("format") != FORMAT:
-        raise CheckpointError(f"{str(beside)!r} does not describe a checkpoint of format {FORMAT!r}")
-    return settings
-
-
-def read_json(path: Path, purpose: str) -> Any:
-    """Parse a JSON file, or raise a `CheckpointError` that says what it is needed for."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"cannot read {str(path)!r} ({error.strerror}): {purpose}") from None
-    except ValueError as error:
-        raise CheckpointError(f"{str(path)!r} is no valid JSON: {error}") from None
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, on the CPU.
-
-    Raises:
-        CheckpointError: The file is no readable safetensors file.
-    """
-    try:
-        with safe_open(file, framework="pt", device="cpu") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, struct.error) as error:
+def _network(file: Path, described: dict[str, Any]) -> HookedMLP | SmallTransformer:
+    kind = described.get("kind", HookedMLP.kind)
+    if kind not in NETWORKS:
         raise CheckpointError(
-            f"cannot read weights from {str(file)!r}: {error}; is it truncated or another format?"
-        ) from None
+            f"{str(beside(file))!r} describes a network of kind {kind!r}; this version knows {', '.join(NETWORKS)}"
+        )
+    return NETWORKS[kind].from_dict(described)
 
 
-def load_weights(model: HookedMLP | SmallTransformer, file: Path) -> None:
+def read_tensors(file: Path, data: bytes | None = None) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, or of all shards that an index names, on the CPU.
+
+    Args:
+        file: The file, or the index.
+        data: The content of the file, if it is at hand.
+
+    Raises:
+        CheckpointError: A file is no readable safetensors file.
+    """
+    if data is not None:
+        with readable_weights(file):
+            return load(data)
+    found: dict[str, Tensor] = {}
+    for shard in shards(file):
+        with opened_tensors(shard, "pt") as opened:
+            found |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    return found
+
+
+def load_weights(model: HookedMLP | SmallTransformer, file: Path, data: bytes | None = None) -> None:
     """Fill a model from a safetensors file, strictly: the same names and shapes, finite numbers.
 
     Raises:
         CheckpointError: The file does not fit the model, naming the first difference.
     """
-    stored, wanted = read_tensors(file), model.state_dict()
+    stored, wanted = read_tensors(file, data), model.state_dict()
     for name in wanted.keys() | stored.keys():
         if name not in stored or name not in wanted:
             where = "is missing from" if name in wanted else "is unexpected in"
@@ -217,26 +188,13 @@ def load_weights(model: HookedMLP | SmallTransformer, file: Path) -> None:
                 f"{name!r} in {str(file)!r} has shape {tuple(stored[name].shape)}; "
                 f"the network of its JSON has {tuple(wanted[name].shape)}"
             )
-        if stored[name].is_floating_point() and not stored[name].isfinite().all():
+        if not _is_finite(stored[name]):
             raise CheckpointError(
                 f"{name!r} in {str(file)!r} holds NaN or infinity: the training run diverged"
             )
-    model.load_state_dict(stored)
+    model.load_state_dict({name: stored[name].to(wanted[name]) for name in wanted}, assign=True)
 
 
-def training_history(path: Path | str) -> list[dict[str, Any]]:
-    """Metrics over training, of the series that a checkpoint belongs to; empty if it has none."""
-    path = Path(path)
-    file = (path if path.is_dir() else path.parent) / HISTORY
-    history = read_json(file, "it holds the training curve") if file.exists() else []
-    records = history if isinstance(history, list) else [None]
-    if not all(isinstance(r, dict) and "step" in r and isinstance(r.get("accuracy"), dict) for r in records):
-        raise CheckpointError(
-            f"{str(file)!r} is no training curve; expected records of step, loss and accuracy"
-        )
-    return history
-
-
-def write_history(folder: Path | str, history: list[dict[str, Any]]) -> None:
-    """Store metrics over training beside a series, whole or not at all."""
-    write_json(Path(folder) / HISTORY, history)
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether no entry is NaN or infinite; a finite sum tells so ten times faster than looking at each."""
+    return not tensor.is_floating_point() or bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())

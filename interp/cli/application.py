@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from interp.cli import ablate, audit, demo, dialects, score, train
+from interp.cli import ablate, audit, batch, demo, dialects, score, train
 from interp.errors import GrokscopeError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ for command, examples in (
     (score.score, score.EXAMPLES),
     (ablate.ablate, ablate.EXAMPLES),
     (audit.audit, audit.EXAMPLES),
+    (batch.batch, batch.EXAMPLES),
     (dialects.dialects, dialects.EXAMPLES),
 ):
     shown = "\n\n".join(f"  {escape(line)}" for line in examples)

@@ -14,7 +14,7 @@ import typer
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from interp.opening import OpenAs
+    from interp.unsaid import OpenAs
 
 Source = Annotated[
     Path, typer.Argument(help="A checkpoint file, or a folder of them (its last one is used).")
@@ -82,7 +82,7 @@ class Opening:
         Raises:
             ConfigError: An option has no meaning beside, or without, --model.
         """
-        from interp.opening import OpenAs
+        from interp.unsaid import OpenAs
 
         if self.model is None:
             self._refuse("tokens", "readout", why="says how your own module is used; give --model too")

@@ -11,14 +11,11 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from interp.data.names import AS_TRAINED, SPLITS
 from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
 from interp.data.splits import UNKNOWN, packed_split, split_of_pairs, unpack_split
 from interp.errors import CheckpointError, ConfigError, choose
 
-SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
-"""Where a network is measured."""
-AS_TRAINED = SPLITS[:3]
-"""The splits that compare with the labels as trained on; the others compare with the true ones."""
 FEW_COLUMNS = 8
 """Up to so many columns, rows are compared column by column, which is faster than comparing them whole."""
 

@@ -7,6 +7,7 @@ from math import isqrt
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from interp.errors import ConfigError
 from interp.expressions import polynomial
@@ -139,3 +140,11 @@ def group_ordering(operation: str, p: int) -> Ordering | None:
     if not (separable and len(set(left.tolist())) == p == len(set(right.tolist()))):
         return None
     return Ordering(np.argsort(left), np.argsort(right), natural, "by the value of each term")
+
+
+def in_order(
+    vectors: Float[np.ndarray, "neuron token"], order: Int[np.ndarray, " position"]
+) -> Float[np.ndarray, "neuron position"]:
+    """The columns in another order; the vectors themselves, not a copy, where that is the one they are in."""
+    natural = len(order) == vectors.shape[1] and (order == np.arange(len(order))).all()
+    return vectors if natural else vectors[:, order]

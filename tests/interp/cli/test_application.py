@@ -17,7 +17,7 @@ from interp.cli import app
 from interp.errors import GrokscopeError
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ["demo", "train", "score", "ablate", "audit", "dialects"]
+COMMANDS = ["demo", "train", "score", "ablate", "audit", "batch", "dialects"]
 
 
 def test_the_version_is_shown(run: Callable[..., str]) -> None:

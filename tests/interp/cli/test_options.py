@@ -13,7 +13,7 @@ from torch import nn
 
 from interp.cli import app
 from interp.cli.options import Opening, option
-from interp.opening import OpenAs
+from interp.unsaid import OpenAs
 
 Command = Callable[..., str]
 P = 7

@@ -1,0 +1,175 @@
+"""The files of native checkpoints: weights in safetensors, everything else in a JSON of the same name beside them.
+
+A series is a folder of ``step-NNNNNNNN.safetensors`` and ``.json`` pairs with one ``history.json``. The JSON is
+written first: a checkpoint exists once its weights are there. Nothing here needs PyTorch, which is slow to import.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from interp.errors import CheckpointError
+from interp.files import write_json
+
+FORMAT = "grokscope-1"
+HISTORY = "history.json"
+INDEX = ".safetensors.index.json"
+"""How the file ends that says which shard holds which tensor, where weights are spread over several files."""
+STEP = re.compile(r"step-\d+")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+BESIDE = ("train_data.pth", "train_data.pt", "train_pairs.pth", "train.json")
+
+
+@lru_cache(maxsize=1)
+def library_version() -> str:
+    """The installed version of Grokscope."""
+    try:
+        return version("grokscope")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def number_of(file: Path) -> int | None:
+    """The number that a file's name ends in, such as a step."""
+    found = re.search(r"(\d+)$", file.stem)
+    return int(found[1]) if found else None
+
+
+def checkpoint_files(folder: Path | str) -> list[Path]:
+    """The weights of a native series in order of their step."""
+    return sorted(file for file in Path(folder).glob("step-*.safetensors") if STEP.fullmatch(file.stem))
+
+
+def is_native(file: Path) -> bool:
+    """Whether a file's JSON says that it is a native checkpoint, or its weights do."""
+    return native_settings(file) is not None
+
+
+def native_settings(file: Path) -> dict[str, Any] | None:
+    """The JSON beside a native checkpoint, unchecked; empty if only its weights say what it is, else None."""
+    if file.suffix != ".safetensors" and not file.name.endswith(INDEX):
+        return None
+    described = beside(file)
+    if described.exists():
+        settings = read_json(described, f"it lies beside {file.name}")
+        if isinstance(settings, dict) and "format" in settings:
+            return settings
+    if file.name.endswith(INDEX):
+        return None
+    try:
+        with safe_open(file, framework="np") as opened:
+            return {} if (opened.metadata() or {}).get("format") == FORMAT else None
+    except (SafetensorError, OSError, struct.error):
+        return None
+
+
+def beside(file: Path) -> Path:
+    """Where the settings of a weights' file are, or would be.
+
+    Example:
+        >>> beside(Path("a/step-7.safetensors")).name, beside(Path("big.safetensors.index.json")).name
+        ('step-7.json', 'big.json')
+    """
+    stem = file.name.removesuffix(INDEX) if file.name.endswith(INDEX) else file.stem
+    return file.with_name(f"{stem}.json")
+
+
+def shards(file: Path) -> list[Path]:
+    """The files that hold a checkpoint's weights: itself, or those that an index names, in order of their names."""
+    return sorted(set(tensor_files(file).values())) if file.name.endswith(INDEX) else [file]
+
+
+def tensor_files(index: Path) -> dict[str, Path]:
+    """Which file holds which tensor, as an index says.
+
+    Raises:
+        CheckpointError: The index cannot be read, or names a file elsewhere than beside it.
+    """
+    settings = read_json(index, "it says which file holds which tensor")
+    names = settings.get("weight_map") if isinstance(settings, dict) else None
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise CheckpointError(f"{str(index)!r} has no 'weight_map' from tensors to files")
+    for name in names.values():
+        if Path(name).name != name:
+            raise CheckpointError(f"{str(index)!r} names the file {name!r}; expected one that lies beside it")
+    return {tensor: index.with_name(name) for tensor, name in names.items()}
+
+
+def read_settings(file: Path, settings: Any = None) -> dict[str, Any]:
+    """The JSON beside a weights' file, or its content if that is at hand.
+
+    Raises:
+        CheckpointError: It is missing, unreadable or of another format.
+    """
+    place = beside(file)
+    if not settings:
+        settings = read_json(place, f"{file.name} needs it to say which network and task it belongs to")
+    known = settings if isinstance(settings, dict) else {}
+    described = isinstance(known.get("model"), dict) and isinstance(known.get("task"), dict)
+    if not described or known.get("format") != FORMAT:
+        raise CheckpointError(f"{str(place)!r} does not describe a checkpoint of format {FORMAT!r}")
+    return settings
+
+
+def read_json(path: Path, purpose: str) -> Any:
+    """Parse a JSON file, or raise a `CheckpointError` that says what it is needed for."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"cannot read {str(path)!r} ({error.strerror}): {purpose}") from None
+    except ValueError as error:
+        raise CheckpointError(f"{str(path)!r} is no valid JSON: {error}") from None
+
+
+@contextmanager
+def opened_tensors(file: Path, framework: str) -> Iterator[Any]:
+    """A safetensors file whose tensors, or slices of them, can be read.
+
+    Args:
+        file: The file.
+        framework: ``"np"`` for arrays, ``"pt"`` for tensors.
+
+    Raises:
+        CheckpointError: The file is no readable safetensors file.
+    """
+    with readable_weights(file), safe_open(file, framework=framework) as opened:
+        yield opened
+
+
+@contextmanager
+def readable_weights(file: Path) -> Iterator[None]:
+    """Turn what goes wrong inside into a `CheckpointError`."""
+    try:
+        yield
+    except (SafetensorError, OSError, struct.error) as error:
+        raise CheckpointError(
+            f"cannot read weights from {str(file)!r}: {error}; is it truncated or another format?"
+        ) from None
+
+
+def training_history(path: Path | str) -> list[dict[str, Any]]:
+    """Metrics over training, of the series that a checkpoint belongs to; empty if it has none."""
+    path = Path(path)
+    file = (path if path.is_dir() else path.parent) / HISTORY
+    history = read_json(file, "it holds the training curve") if file.exists() else []
+    records = history if isinstance(history, list) else [None]
+    if not all(isinstance(r, dict) and "step" in r and isinstance(r.get("accuracy"), dict) for r in records):
+        raise CheckpointError(
+            f"{str(file)!r} is no training curve; expected records of step, loss and accuracy"
+        )
+    return history
+
+
+def write_history(folder: Path | str, history: list[dict[str, Any]]) -> None:
+    """Store metrics over training beside a series, whole or not at all."""
+    write_json(Path(folder) / HISTORY, history)

@@ -1,0 +1,205 @@
+"""Where the work runs: in this process, in a pool of processes, or on a Ray cluster. All call one function."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_for
+from typing import Any, Protocol, runtime_checkable
+
+from interp.errors import ConfigError, choose
+from interp.jobs.worker import Chunk, Result, work
+
+ENGINES = ("local", "ray")
+AHEAD = 2
+"""Chunks that are handed out for each worker, so that none waits for the next."""
+RETRIES = 3
+"""How often Ray runs a chunk again whose node or process died."""
+POLL = 0.25
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A chunk whose worker died while it was measured."""
+
+    why: str
+
+
+Outcome = tuple[Chunk, list[Result] | Lost]
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Takes chunks, and gives back what became of them, in any order."""
+
+    @property
+    def slots(self) -> int:
+        """How many chunks to hand out at a time."""
+        ...
+
+    def submit(self, chunk: Chunk) -> None:
+        """Hand out a chunk."""
+        ...
+
+    def finished(self) -> list[Outcome]:
+        """Chunks that are done, after a short wait if there are none yet."""
+        ...
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def executor(engine: str, workers: int, address: str | None = None) -> Iterator[Executor]:
+    """An executor, closed at the end.
+
+    Args:
+        engine: ``"local"`` or ``"ray"``.
+        workers: Processes; with one, the work is done in this process. For Ray without an address, cores of the cluster
+            that is started here.
+        address: Of a Ray cluster.
+
+    Raises:
+        ConfigError: The engine is unknown or not installed, or the cluster cannot be reached.
+    """
+    if choose("engine", engine, ENGINES) == "ray":
+        with _ray(workers, address) as opened:
+            yield opened
+    elif workers == 1:
+        yield Serial()
+    else:
+        pool = Processes(workers)
+        try:
+            yield pool
+        finally:
+            pool.close()
+
+
+class Serial:
+    """Does the work in this process, when it is asked what is finished."""
+
+    slots = 1
+
+    def __init__(self) -> None:
+        self._waiting: list[Chunk] = []
+
+    def submit(self, chunk: Chunk) -> None:
+        self._waiting.append(chunk)
+
+    def finished(self) -> list[Outcome]:
+        return [(chunk, work(chunk)) for chunk in (self._waiting.pop(0),)]
+
+
+class Processes:
+    """A pool of processes on this machine. When one dies, all chunks that are out are lost, and a new pool starts."""
+
+    def __init__(self, workers: int) -> None:
+        self.slots = AHEAD * workers
+        self._workers = workers
+        self._running: dict[Future[list[Result]], Chunk] = {}
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["interp.jobs.worker"])
+        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_prepare)
+
+    def submit(self, chunk: Chunk) -> None:
+        try:
+            future = self._pool.submit(work, chunk)
+        except BrokenProcessPool:
+            self._pool = self._start()
+            future = self._pool.submit(work, chunk)
+        self._running[future] = chunk
+
+    def finished(self) -> list[Outcome]:
+        done, _ = wait(self._running, timeout=POLL, return_when=FIRST_COMPLETED)
+        outcomes: list[Outcome] = []
+        for future in done:
+            chunk = self._running.pop(future)
+            try:
+                outcomes.append((chunk, future.result()))
+            except BrokenProcessPool as error:
+                outcomes.append((chunk, Lost(str(error))))
+        return outcomes
+
+    def close(self) -> None:
+        """End the processes; chunks that are still running are given up."""
+        running = list((self._pool._processes or {}).values())
+        self._pool.shutdown(wait=not self._running, cancel_futures=True)
+        if self._running:
+            for process in running:
+                process.terminate()
+
+
+def _prepare() -> None:
+    """Make a worker ignore Ctrl-C, which its parent handles, and end with its parent however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)
+
+
+class OnRay:
+    """Tasks on a Ray cluster, which schedules them, and runs them again elsewhere if a node dies."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._task = ray.remote(num_cpus=1, max_retries=RETRIES)(work)
+        self._running: dict[Any, Chunk] = {}
+
+    @property
+    def slots(self) -> int:
+        """As many as the cluster has processors for, now."""
+        return AHEAD * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def submit(self, chunk: Chunk) -> None:
+        self._running[self._task.remote(chunk)] = chunk
+
+    def finished(self) -> list[Outcome]:
+        done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=POLL)
+        outcomes: list[Outcome] = []
+        for reference in done:
+            chunk = self._running.pop(reference)
+            try:
+                outcomes.append((chunk, self._ray.get(reference)))
+            except self._ray.exceptions.RayError as error:
+                outcomes.append((chunk, Lost(f"{type(error).__name__}: {str(error).splitlines()[0]}")))
+        return outcomes
+
+
+@contextmanager
+def _ray(workers: int, address: str | None) -> Iterator[OnRay]:
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError(
+            "the engine 'ray' needs Ray; install it with: pip install 'grokscope[ray]'"
+        ) from None
+    own = not ray.is_initialized()
+    if own:
+        where: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+        where |= {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
+        try:
+            ray.init(**where)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ConfigError(f"cannot reach the Ray cluster at {address!r}: {error}") from None
+    try:
+        yield OnRay(ray)
+    finally:
+        if own:
+            ray.shutdown()

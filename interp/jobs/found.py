@@ -1,0 +1,62 @@
+"""What was found out about one checkpoint: its row, and its neurons' columns. Needs neither PyTorch nor Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from probes.labels import Criteria
+
+IPR_BINS = 20
+"""Equal bins of ``ipr_histogram`` over [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was measured of one checkpoint.
+
+    Attributes:
+        row: Columns of the checkpoint's row.
+        neurons: Columns of ``(neuron,)`` arrays, or one value for all.
+        page: The HTML of its audit, if it was audited.
+    """
+
+    row: dict[str, Any]
+    neurons: dict[str, Any]
+    page: str | None = None
+
+
+def from_scores(
+    columns: Mapping[str, Any], known: Mapping[str, Any], site: str, source: str | None = "weights"
+) -> Found:
+    """What scores alone tell.
+
+    Args:
+        columns: Of the neurons.
+        known: What the checkpoint's file says: ``step``, ``dialect``, ``task`` and so on.
+        site: Hook name of the neurons.
+        source: What the periodicity was read from: ``"weights"``, ``"activations"`` or, if it is not known, None.
+    """
+    width = len(columns["ipr"])
+    neurons = {"site": site, "step": known["step"], "neuron": np.arange(width), **columns}
+    return Found({**known, "site": site, "neurons": width, **summary(columns, source)}, neurons)
+
+
+def summary(columns: Mapping[str, Any], source: str | None) -> dict[str, Any]:
+    """How periodic the neurons are, in a few numbers; nothing where that is not known."""
+    if source is None:
+        return {}
+    live = columns["ipr"][np.isfinite(columns["ipr"])]
+    criteria = Criteria()
+    periodic = (columns["q_value"] <= criteria.alpha) & (columns["frequency_share"] >= criteria.min_share)
+    counted = np.bincount(np.minimum((live * IPR_BINS).astype(int), IPR_BINS - 1), minlength=IPR_BINS)
+    return {
+        "source": source,
+        "ipr_mean": float(live.mean(dtype=np.float64)) if len(live) else None,
+        "ipr_median": float(np.median(live)) if len(live) else None,
+        "ipr_histogram": counted.tolist(),
+        "periodic": int(periodic.sum()),
+    }

@@ -1,0 +1,146 @@
+"""The columns of the two tables that a job writes: one row a neuron, one row a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from interp.data.names import SPLITS
+from interp.jobs.found import IPR_BINS as IPR_BINS
+from interp.jobs.worker import SCHEMA_VERSION as SCHEMA_VERSION
+from probes.labels import Label
+
+NAME = pa.dictionary(pa.int32(), pa.string())
+"""A text that many rows share."""
+REMOVED = (Label.MEMORIZING.value, Label.GENERALIZING.value)
+REMOVED_SPLITS = ("corrupted_as_labelled", "test")
+
+_WHERE = {"checkpoint": NAME, "settings": NAME, "step": pa.int64(), "site": NAME, "neuron": pa.int32()}
+_WEIGHTS = {
+    **{name: pa.float32() for name in ("ipr", "ipr_0", "ipr_1", "ipr_2")},
+    "frequency": pa.int32(),
+    **{name: pa.float32() for name in ("frequency_share", "phase_left", "phase_right", "phase_output")},
+    **{name: pa.float32() for name in ("phase_residual", "norm")},
+    **{name: pa.float64() for name in ("p_value", "q_value")},
+}
+_ACTIVATIONS = {
+    "activation_share": pa.float32(),
+    "activation_frequency": pa.int32(),
+    "activation_harmonics": pa.float32(),
+    "sum_share": pa.float32(),
+    "sum_frequency": pa.int32(),
+    "activation_ipr": pa.float32(),
+    "silent": pa.float32(),
+}
+_LABELS = {
+    "label": NAME,
+    "evidence": pa.string(),
+    **{
+        name: pa.float32()
+        for name in ("p_null", "gini", "peak_share", "harmonic_share", "entropy", "strength", "outside")
+    },
+    **{name: pa.float32() for name in ("rule_effect", "rule_q", "memory_effect", "memory_q")},
+    **{f"effect_{split}": pa.float32() for split in SPLITS},
+    **{f"accuracy_effect_{split}": pa.float32() for split in SPLITS},
+}
+NEURONS = pa.schema({**_WHERE, **_WEIGHTS, **_ACTIVATIONS, **_LABELS})
+"""One row a neuron; null where the job's measure does not give the column."""
+
+_TEXT, _COUNT, _NUMBER = pa.string(), pa.int64(), pa.float64()
+_IDENTITY = {
+    **dict.fromkeys(("checkpoint", "settings", "series"), _TEXT),
+    "step": _COUNT,
+    **dict.fromkeys(("status", "error_type", "error", "digest", "key", "stamp"), _TEXT),
+}
+_MEASURED = {
+    **dict.fromkeys(("measure", "dialect", "task"), _TEXT),
+    "p": _COUNT,
+    "corrupt_fraction": _NUMBER,
+    "site": _TEXT,
+    "seed": _COUNT,
+    "neurons": _COUNT,
+    "ipr_mean": _NUMBER,
+    "ipr_median": _NUMBER,
+    "ipr_histogram": pa.list_(pa.int64()),
+    "periodic": _COUNT,
+    **{f"accuracy_{split}": _NUMBER for split in SPLITS},
+    "accuracy_test_without_leakage": _NUMBER,
+    **{f"stored_{split}": _NUMBER for split in ("train", "test")},
+    "phase": _TEXT,
+    **{label.value: _COUNT for label in Label},
+    **{
+        f"{what}_{label}_{split}": _NUMBER
+        for label in REMOVED
+        for what in ("without", "random")
+        for split in REMOVED_SPLITS
+    },
+    **{f"agreement_{name}": _NUMBER for name in ("auc", "low", "high")},
+    "report": _TEXT,
+    "notes": pa.list_(_TEXT),
+}
+COSTS = ("seconds", "peak_memory_mib")
+"""The columns that differ from run to run."""
+CHECKPOINTS = pa.schema(
+    {
+        **_IDENTITY,
+        **_MEASURED,
+        "convention": _TEXT,
+        "tool_version": _TEXT,
+        "schema_version": _COUNT,
+        **dict.fromkeys(COSTS, _NUMBER),
+    }
+)
+"""One row a checkpoint under one set of settings."""
+
+
+def checkpoint_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """One row for each dictionary; what one does not name is null."""
+    return pa.Table.from_pylist(list(rows), schema=CHECKPOINTS)
+
+
+def neuron_table(found: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The neurons of several checkpoints one after another, in all columns of the schema.
+
+    What is not a number becomes null, so that averages over it need no care.
+
+    Args:
+        found: Columns of each checkpoint: arrays of ``(neuron,)``, or one value for all its neurons. One that is not
+            named is null.
+
+    Raises:
+        KeyError: A name is no column.
+
+    Example:
+        >>> one = {"checkpoint": "a.pt", "neuron": np.arange(2), "ipr": np.array([0.5, np.nan])}
+        >>> neuron_table([one]).select(["checkpoint", "ipr"]).to_pylist()
+        [{'checkpoint': 'a.pt', 'ipr': 0.5}, {'checkpoint': 'a.pt', 'ipr': None}]
+    """
+    unknown = {name for columns in found for name in columns} - set(NEURONS.names)
+    if unknown:
+        raise KeyError(f"no column {sorted(unknown)[0]!r} in the schema")
+    lengths = np.array([len(columns["neuron"]) for columns in found], np.int64)
+    columns = [_column([one.get(field.name) for one in found], field.type, lengths) for field in NEURONS]
+    return pa.table(columns, schema=NEURONS)
+
+
+def _column(values: list[Any], kind: pa.DataType, lengths: np.ndarray) -> Any:
+    """One column of all checkpoints."""
+    if all(value is None for value in values):
+        return pa.nulls(int(lengths.sum()), kind)
+    if all(isinstance(value, np.ndarray) for value in values):
+        return _array(np.concatenate(values) if len(values) > 1 else values[0], kind)
+    if not any(isinstance(value, np.ndarray) for value in values):
+        return pa.array(values, kind).take(pa.array(np.repeat(np.arange(len(values)), lengths)))
+    parts = [_column([value], kind, lengths[i : i + 1]) for i, value in enumerate(values)]
+    return pa.chunked_array(parts, kind)
+
+
+def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    if kind == NAME:
+        return pa.array(values, pa.string()).dictionary_encode()
+    if values.dtype.kind in "fiu":
+        return pa.array(values.astype(kind.to_pandas_dtype(), copy=False), kind, from_pandas=True)
+    return pa.array(values, kind)

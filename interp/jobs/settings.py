@@ -1,0 +1,117 @@
+"""What a job does with each checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from interp.errors import ConfigError, choose, near_matches
+from interp.unsaid import OpenAs
+from probes.spectrum import Convention
+
+MEASURES = ("scores", "labels", "causal", "audit")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every checkpoint of a group is opened and measured.
+
+    Args:
+        measure: ``"scores"``: periodicity of the weights, without running the network (only neurons that no token feeds
+            directly are run). ``"labels"``: also accuracies, phase, labels and every neuron's own effect. ``"causal"``:
+            also what happens without the memorizing, and without the generalizing neurons, beside random sets.
+            ``"audit"``: all of an audit, with its page.
+        how: What the checkpoints do not say of themselves.
+        site: Hook name of the neurons; each model's last site if None.
+        seed: Of all draws.
+        n_random: Random draws of every control, for ``"causal"`` and ``"audit"``.
+        convention: Of the IPR.
+
+    Raises:
+        ConfigError: The measure is unknown, or a number is out of range.
+
+    Example:
+        >>> Settings("labels").digest == Settings("labels", seed=1).digest
+        False
+    """
+
+    measure: str = "scores"
+    how: OpenAs = field(default_factory=OpenAs)
+    site: str | None = None
+    seed: int = 0
+    n_random: int = 20
+    convention: Convention = field(default_factory=Convention)
+
+    def __post_init__(self) -> None:
+        choose("measure", self.measure, MEASURES)
+        for name, least in (("seed", 0), ("n_random", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings, ready for JSON; `from_dict` gives equal settings back."""
+        how = {name: value for name, value in asdict(self.how).items() if value != getattr(OpenAs(), name)}
+        paths: dict[str, Any] = {
+            name: str(Path(how[name]).absolute()) for name in ("split_from", "table") if name in how
+        }
+        return {
+            "measure": self.measure,
+            **how,
+            **paths,
+            "site": self.site,
+            "seed": self.seed,
+            "n_random": self.n_random,
+            "convention": self.convention.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
+        """Settings from plain values: those of `OpenAs` and of this class, by name.
+
+        Raises:
+            ConfigError: A name is unknown, or a value cannot be used.
+        """
+        own = [f.name for f in fields(cls) if f.name != "how"]
+        opening = [f.name for f in fields(OpenAs)]
+        for name in values:
+            if name not in (*own, *opening):
+                raise ConfigError(f"unknown setting {name!r}; {near_matches(name, [*own, *opening])}")
+        how = {name: values[name] for name in opening if name in values}
+        if "sites" in how:
+            how["sites"] = (how["sites"],) if isinstance(how["sites"], str) else tuple(how["sites"])
+        rest = {name: values[name] for name in own if name in values}
+        if isinstance(rest.get("convention"), dict):
+            try:
+                rest["convention"] = Convention(**rest["convention"])
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"the convention {rest['convention']} cannot be used: {error}") from None
+        return cls(how=OpenAs(**how), **rest)
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change with any setting, and with the content of any file that one names.
+
+        Raises:
+            ConfigError: Such a file cannot be read.
+        """
+        values = self.to_dict()
+        if self.measure in ("scores", "labels"):
+            del values["n_random"]
+        for name in ("split_from", "table", "model"):
+            if values.get(name) is not None:
+                values[name] = _content(
+                    name, values[name].rpartition(":")[0] if name == "model" else values[name]
+                )
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"cannot read {name} {path!r}: {error.strerror}") from None

@@ -1,0 +1,226 @@
+"""Where checkpoints are: paths, globs and folders, on this machine or in any store that fsspec knows."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from interp.checkpoints.files import BESIDE, INDEX, WEIGHTS, beside, number_of, shards
+from interp.errors import CheckpointError, ConfigError
+
+BLOCK = 2**20
+LARGE = 2**28
+"""Bytes of weights from which a checkpoint is never held whole if that can be avoided."""
+MAGIC = re.compile(r"[*?\[]")
+SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+def find_sources(patterns: Iterable[str]) -> list[str]:
+    """The checkpoints that paths, folders and globs name, each once.
+
+    A folder means every file of weights in it and below, without the data files that lie beside some. A path that does
+    not exist is kept, so that the job says so of it.
+
+    Args:
+        patterns: Local ones become absolute; others are URLs such as ``s3://bucket/runs/*.safetensors``.
+
+    Returns:
+        In the order of the patterns; within one by folder, then by the number that the name ends in.
+
+    Raises:
+        ConfigError: Nothing at all was found, or a store cannot be reached.
+    """
+    patterns = list(patterns)
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        here = sorted(_remote(pattern) if is_remote(pattern) else _local(pattern), key=_place)
+        found |= dict.fromkeys(here)
+    if not any(exists(path) for path in found):
+        raise ConfigError(
+            f"no checkpoint matches {', '.join(map(repr, patterns)) or 'an empty list of paths'}; expected files, "
+            f"folders or globs of weights ({', '.join(WEIGHTS)})"
+        )
+    return list(found)
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URL of a store, such as ``s3://…``."""
+    return "://" in path
+
+
+def _place(path: str) -> tuple[str, int, str]:
+    pure = PurePosixPath(path)
+    number = number_of(Path(pure.name))
+    return str(pure.parent), -1 if number is None else number, pure.name
+
+
+def _local(pattern: str) -> Iterator[str]:
+    pattern = os.path.abspath(os.path.expanduser(pattern))
+    literal = os.path.lexists(pattern) or not MAGIC.search(pattern)
+    for path in [pattern] if literal else glob.glob(pattern, recursive=True):
+        if not os.path.isdir(path):
+            yield path
+            continue
+        for folder, _, names in os.walk(path):
+            yield from (os.path.join(folder, name) for name in _weights(names))
+
+
+def _weights(names: list[str]) -> Iterator[str]:
+    """The checkpoints among the files of one folder."""
+    indexed = {name.removesuffix(INDEX) for name in names if name.endswith(INDEX)}
+    for name in names:
+        stem, suffix = os.path.splitext(name)
+        if name.endswith(INDEX):
+            yield name
+        elif suffix in WEIGHTS and not name.startswith(".") and name not in BESIDE:
+            yield from [] if SHARD.search(stem) and SHARD.sub("", stem) in indexed else [name]
+
+
+def _remote(pattern: str) -> Iterator[str]:
+    store, path = _store(pattern)
+    try:
+        matches = store.glob(path) if MAGIC.search(path) else [path]
+        for match in matches:
+            if not store.isdir(match):
+                yield store.unstrip_protocol(match)
+                continue
+            for file in store.find(match):
+                if list(_weights([PurePosixPath(file).name])):
+                    yield store.unstrip_protocol(file)
+    except OSError as error:
+        raise ConfigError(f"cannot list {pattern!r}: {error}") from None
+
+
+def _store(path: str) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it."""
+    from fsspec.core import url_to_fs
+
+    try:
+        store, inside = url_to_fs(path)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"cannot open {path!r}: {error}") from None
+    return store, inside
+
+
+def exists(path: str) -> bool:
+    """Whether there is anything at a path."""
+    if not is_remote(path):
+        return os.path.lexists(path)
+    store, inside = _store(path)
+    return bool(store.exists(inside))
+
+
+def stamp_of(path: str) -> str:
+    """What changes whenever a checkpoint's files are written to, without reading them; empty if that cannot be told."""
+    try:
+        if is_remote(path):
+            store, inside = _store(path)
+            return str(store.checksum(inside))
+        files = {Path(path), *shards(Path(path)), beside(Path(path))}
+        found = [file.stat() for file in sorted(files) if file.exists()]
+    except (OSError, NotImplementedError, CheckpointError):
+        return ""
+    return " ".join(f"{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}" for one in found)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A checkpoint that is at hand.
+
+    Attributes:
+        path: Where it is on this machine.
+        digest: SHA-256 of its weights (of all shards one after another).
+        content: Digest of weights and of the settings beside them, which together decide what is measured.
+        size: Bytes of weights.
+        beside: The content of the settings beside them; empty if there are none.
+        data: The content of the file, unless it is large or there are several.
+    """
+
+    path: Path
+    digest: str
+    content: str
+    size: int
+    beside: bytes = b""
+    data: bytes | None = None
+
+
+@contextmanager
+def fetched(path: str) -> Iterator[Fetched]:
+    """A checkpoint on this machine, copied here for the while if it lies elsewhere.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    if not is_remote(path):
+        yield _described(Path(path))
+        return
+    store, inside = _store(path)
+    with TemporaryDirectory(prefix="grokscope-") as folder:
+        here = Path(folder) / PurePosixPath(inside).name
+        try:
+            store.get_file(inside, str(here))
+            settings = str(PurePosixPath(inside).with_name(beside(here).name))
+            if settings != inside and store.exists(settings):
+                store.get_file(settings, str(beside(here)))
+        except OSError as error:
+            raise CheckpointError(f"cannot fetch {path!r}: {error}") from None
+        yield _described(here)
+
+
+def _described(path: Path) -> Fetched:
+    """A local file with its digests.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    files = shards(path)
+    try:
+        size = sum(file.stat().st_size for file in files)
+        data = path.read_bytes() if len(files) == 1 and size < LARGE else None
+        digest = _digest(files) if data is None else hashlib.sha256(data).hexdigest()
+        settings = beside(path)
+        more = settings.read_bytes() if settings != path and settings.is_file() else b""
+    except OSError as error:
+        raise CheckpointError(f"cannot read {str(error.filename or path)!r}: {error.strerror}") from None
+    return Fetched(path, digest, hashlib.sha256(digest.encode() + more).hexdigest(), size, more, data)
+
+
+def announce(path: str) -> None:
+    """Have the system read a local file into memory meanwhile, where it can be told to."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return  # whoever opens it says what is wrong
+    try:
+        os.posix_fadvise(handle, 0, LARGE, os.POSIX_FADV_WILLNEED)
+    finally:
+        os.close(handle)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """SHA-256 of files one after another."""
+    whole = hashlib.sha256()
+    for file in files:
+        with file.open("rb", buffering=0) as opened:
+            while block := opened.read(BLOCK):
+                whole.update(block)
+    return whole.hexdigest()
+
+
+def content_of(path: str) -> str | None:
+    """The digest of what decides a checkpoint's rows; None if it cannot be read."""
+    try:
+        with fetched(path) as found:
+            return found.content
+    except CheckpointError:
+        return None

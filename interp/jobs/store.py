@@ -1,0 +1,246 @@
+"""The Parquet dataset that a job fills: parts are added whole, and nothing in them changes but what is superseded.
+
+A part has one file in ``neurons/`` and one of the same name in ``checkpoints/``. The former is written first: a part
+exists once its checkpoints do, so what a killed job leaves behind is found and removed. Where two parts have a row
+of the same checkpoint under the same settings, the later one holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from interp.errors import ConfigError
+from interp.files import write_whole
+from interp.jobs.schema import CHECKPOINTS, NAME, NEURONS, SCHEMA_VERSION, checkpoint_table, neuron_table
+from interp.jobs.worker import Result
+
+ROW_GROUP = 2**20
+NAMES = [field.name for field in NEURONS if field.type == NAME]
+REMEMBERED = ("checkpoint", "settings", "status", "key", "stamp")
+Identity = tuple[str, str]
+"""A checkpoint's path, and the digest of the settings it was measured under."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a job needs to know of a row that is stored already.
+
+    Attributes:
+        ok: Whether the checkpoint was measured, rather than failed.
+        key: What another checkpoint of the same content under the same settings has too; None if it could not be read.
+        stamp: Of its files when they were read.
+        part: The number of the part that holds the row.
+    """
+
+    ok: bool
+    key: str | None
+    stamp: str
+    part: int
+
+
+class Store:
+    """The results of a job in a folder: read them with any Parquet reader, or here.
+
+    Args:
+        folder: Where it is. Nothing is created until something is added.
+
+    Raises:
+        ConfigError: The folder is a store of another version.
+
+    Example:
+        ``Store("scored").checkpoints.to_pandas()``, and
+        ``Store("scored").neurons.to_table(columns=["checkpoint", "ipr"])``
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self._check_version()
+
+    @property
+    def checkpoints(self) -> pa.Table:
+        """One row a checkpoint, in the order of their paths."""
+        files = self._files("checkpoints")
+        if not files:
+            return CHECKPOINTS.empty_table()
+        table = pa.concat_tables([pq.read_table(file, schema=CHECKPOINTS) for file in files])
+        return table.sort_by([("checkpoint", "ascending"), ("settings", "ascending")])
+
+    @property
+    def neurons(self) -> ds.Dataset:
+        """One row a neuron, read as it is needed."""
+        return ds.dataset([str(file) for file in self._files("neurons")], schema=NEURONS, format="parquet")
+
+    def known(self) -> dict[Identity, Known]:
+        """Every stored row's identity, with what tells whether it still holds."""
+        found: dict[Identity, Known] = {}
+        for file in self._files("checkpoints"):
+            columns = pq.read_table(file, columns=list(REMEMBERED)).to_pydict()
+            for path, settings, status, key, stamp in zip(
+                *(columns[name] for name in REMEMBERED), strict=True
+            ):
+                found[path, settings] = Known(status == "ok", key, stamp, _number(file))
+        return found
+
+    def copied(self, part: int, identity: Identity, path: str, stamp: str) -> Result:
+        """The result of a checkpoint that a part holds, for another path that has the same content."""
+        name = f"part-{part:06d}.parquet"
+        match = [("checkpoint", "=", identity[0]), ("settings", "=", identity[1])]
+        row = pq.read_table(self.folder / "checkpoints" / name, filters=match).to_pylist()[0]
+        table = pq.read_table(self.folder / "neurons" / name, filters=match)
+        neurons = {
+            column: values.to_numpy(zero_copy_only=False)
+            for column, values in zip(table.column_names, table.combine_chunks().columns, strict=True)
+            if values.null_count < len(values)
+        }
+        moved = {"checkpoint": path, "series": str(PurePosixPath(path).parent), "stamp": stamp}
+        return Result({**row, **moved}, {**neurons, "checkpoint": path, "settings": identity[1]})
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one job, with what an earlier one left unfinished put in order.
+
+        Raises:
+            ConfigError: Another job is writing to it, or it cannot be written to.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write to {str(self.folder)!r}: {error.strerror}; choose another place"
+            ) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ConfigError(
+                    f"another job is writing to {str(self.folder)!r}; wait for it, or choose another --out"
+                ) from None
+            self._tidy()
+            yield
+
+    def add(self, results: Sequence[Result]) -> None:
+        """Store results as one part, on the disk before this returns.
+
+        Raises:
+            ConfigError: It cannot be written; what was stored before is as it was.
+        """
+        if not results:
+            return
+        name = f"part-{self._last() + 1:06d}.parquet"
+        neurons = [result.neurons for result in results if result.neurons is not None]
+        pages = [(result.row["report"], result.page) for result in results if result.page is not None]
+        for place, page in pages:
+            self.add_page(place, page)
+        if neurons:
+            self._write(f"neurons/{name}", _writer(neuron_table(neurons)))
+        self._write(f"checkpoints/{name}", _writer(checkpoint_table([result.row for result in results])))
+
+    def add_page(self, place: str, text: str) -> None:
+        """Store a page under a name in the folder."""
+        self._write(place, lambda part: part.write_text(text, encoding="utf-8"))
+
+    def drop_superseded(self) -> None:
+        """Remove rows that a later part has too, from neurons first, so that a kill in between loses nothing."""
+        newest = {identity: known.part for identity, known in self.known().items()}
+        for file in self._files("checkpoints"):
+            number, rows = _number(file), pq.read_table(file, schema=CHECKPOINTS)
+            own = zip(rows["checkpoint"].to_pylist(), rows["settings"].to_pylist(), strict=True)
+            kept = [newest[identity] == number for identity in own]
+            if all(kept):
+                continue
+            gone = rows.filter(pa.array([not keep for keep in kept]))
+            neurons = self.folder / "neurons" / file.name
+            if neurons.exists():
+                self._rewrite(neurons, _without(pq.read_table(neurons, schema=NEURONS), gone))
+            self._rewrite(file, rows.filter(pa.array(kept)))
+
+    def _rewrite(self, file: Path, table: pa.Table) -> None:
+        if len(table):
+            self._write(f"{file.parent.name}/{file.name}", _writer(table))
+        else:
+            file.unlink()
+
+    def _write(self, place: str, write: Any) -> None:
+        try:
+            write_whole(self.folder / place, write, durable=True)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{error}. What was stored before is complete; once that is put right, the same command goes on from there"
+            ) from None
+
+    def _files(self, kind: str) -> list[Path]:
+        return sorted((self.folder / kind).glob("part-*.parquet"))
+
+    def _last(self) -> int:
+        return max(
+            (_number(file) for kind in ("checkpoints", "neurons") for file in self._files(kind)), default=0
+        )
+
+    def _tidy(self) -> None:
+        """Remove what a killed job left: half-written files, neurons whose checkpoints are not there, replaced rows."""
+        finished = {file.name for file in self._files("checkpoints")}
+        for folder in ("checkpoints", "neurons", "audits", "."):
+            for half in (self.folder / folder).glob(".*.part"):
+                half.unlink()
+        for file in self._files("neurons"):
+            if file.name not in finished:
+                file.unlink()
+        self.drop_superseded()
+
+    def _check_version(self) -> None:
+        files = self._files("checkpoints")
+        if not files:
+            return
+        try:
+            version = json.loads((pq.read_schema(files[-1]).metadata or {}).get(b"grokscope", b"null"))
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise ConfigError(f"{str(files[-1])!r} is no part of a store: {error}") from None
+        if version != SCHEMA_VERSION:
+            raise ConfigError(
+                f"{str(self.folder)!r} is a store of version {version}; this version of Grokscope writes "
+                f"{SCHEMA_VERSION}. Choose another --out"
+            )
+
+
+def open_store(folder: Path | str) -> Store:
+    """The results of a job.
+
+    Raises:
+        ConfigError: There are none in the folder, or they are of another version.
+    """
+    found = Store(folder)
+    if not (found.folder / "checkpoints").is_dir():
+        raise ConfigError(f"{str(folder)!r} holds no results of a job; expected a folder that was an --out")
+    return found
+
+
+def _writer(table: pa.Table) -> Any:
+    table = table.replace_schema_metadata({"grokscope": json.dumps(SCHEMA_VERSION)})
+    names = [name for name in NAMES if name in table.column_names]
+    return lambda part: pq.write_table(
+        table, part, compression="lz4", use_dictionary=names or True, row_group_size=ROW_GROUP
+    )
+
+
+def _without(neurons: pa.Table, gone: pa.Table) -> pa.Table:
+    """The neurons of all checkpoints but those."""
+    keys = pa.table({name: gone[name].cast(pa.string()) for name in ("checkpoint", "settings")})
+    own = pa.table({name: neurons[name].cast(pa.string()) for name in ("checkpoint", "settings")})
+    own = own.append_column("row", pa.array(range(len(neurons)), pa.int64()))
+    kept = own.join(keys, ["checkpoint", "settings"], join_type="left anti")
+    return neurons.take(kept["row"].combine_chunks().sort())
+
+
+def _number(file: Path) -> int:
+    return int(file.stem.removeprefix("part-"))

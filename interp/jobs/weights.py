@@ -1,0 +1,230 @@
+"""Scores of weights alone: of many networks at once, or of one that is too large to be held. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import deserialize
+
+from interp.checkpoints.files import FORMAT, INDEX, beside, opened_tensors, readable_weights, tensor_files
+from interp.data.operations import Ordering, group_ordering, in_order
+from interp.errors import CheckpointError
+from interp.jobs.found import Found, from_scores
+from interp.jobs.sources import Fetched
+from probes.joint import joint_scores
+from probes.null import benjamini_hochberg
+from probes.spectrum import Convention
+
+STACK = 2**16
+"""Numbers of one weight matrix that are scored together: more leaves the processor's cache, and is slower."""
+BLOCK = 2**15
+"""Neurons of a large checkpoint that are read at a time."""
+FIRST_SITE = "blocks.0.mlp.hook_post"
+EMBED, UNEMBED = "embed.W_E", "unembed.W_U"
+DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """One network's neurons that tokens feed directly.
+
+    Attributes:
+        vectors: ``(neuron, position)`` each, in task order.
+        distinct: Which of them are not a repetition.
+        hook: Where the neurons are.
+        known: What is known of the checkpoint.
+    """
+
+    vectors: tuple[np.ndarray, ...]
+    distinct: tuple[int, ...]
+    hook: str
+    known: dict[str, Any]
+
+    def takes(self, other: Weights, n: int) -> bool:
+        """Whether a stack of n networks like this one has room for another."""
+        alike = self.distinct == other.distinct and all(
+            (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+            for mine, theirs in zip(self.vectors, other.vectors, strict=True)
+        )
+        return alike and (n + 1) * max(v.size for v in self.vectors) <= STACK
+
+
+def stack_scores(stack: list[Weights], convention: Convention) -> list[Columns]:
+    """Scores of several networks of one shape, a dictionary of ``(neuron,)`` columns for each."""
+    vectors = [
+        np.stack(same) if len(same) > 1 else same[0][None]
+        for same in zip(*(one.vectors for one in stack), strict=True)
+    ]
+    scores = _scores(vectors, stack[0].distinct, convention)
+    return [_with_q({name: column[i] for name, column in scores.items()}) for i in range(len(stack))]
+
+
+def _scores(vectors: list[np.ndarray], distinct: tuple[int, ...], convention: Convention) -> Columns:
+    """Scores of ``(*network, neuron, position)`` vectors, as many neurons at a time as the cache holds."""
+    rows = max(1, STACK // max(v.shape[-1] for v in vectors))
+    parts: dict[str, list[np.ndarray]] = {}
+    for start in range(0, vectors[0].shape[-2], rows):
+        some = [v[..., start : start + rows, :] for v in vectors]
+        scores = joint_scores(some, convention)
+        if len(distinct) < len(some):
+            scores["p_gtest"] = joint_scores([some[i] for i in distinct], convention)["p_gtest"]
+        scores["p_value"] = scores.pop("p_gtest")
+        for name, column in scores.items():
+            kind = np.float64 if name == "p_value" else np.int32 if name == "frequency" else np.float32
+            parts.setdefault(name, []).append(column.astype(kind))
+    return {name: np.concatenate(parts.pop(name), axis=-1) for name in list(parts)}
+
+
+def _with_q(scores: Columns) -> Columns:
+    return scores | {"q_value": benjamini_hochberg(scores["p_value"])}
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A native MLP of one hidden layer, as its JSON describes it: its weights can be read from the file directly.
+
+    Attributes:
+        path: The file, or the index of its shards.
+        shapes: What each of the two matrices must be.
+        tied: Whether both operands have one table.
+        ordering: The task's.
+        known: What is known of the checkpoint.
+    """
+
+    path: Path
+    shapes: dict[str, list[int]]
+    tied: bool
+    ordering: Ordering | None
+    known: dict[str, Any]
+
+    @property
+    def distinct(self) -> tuple[int, ...]:
+        """Which vectors are not a repetition."""
+        return (0, 2) if self.tied else (0, 1, 2)
+
+    def vectors(self, embed: np.ndarray, unembed: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Weights in task order, of some neurons or of all.
+
+        Raises:
+            CheckpointError: There is something else than numbers among them.
+        """
+        for name, array in ((EMBED, embed), (UNEMBED, unembed)):
+            if not np.isfinite(array.sum(dtype=np.float32)) and not np.isfinite(array).all():
+                raise CheckpointError(
+                    f"{name!r} in {str(self.path)!r} holds NaN or infinity: the training run diverged"
+                )
+        raw = [*(table.T for table in embed), *((embed[0].T,) if self.tied else ()), unembed]
+        raw = [array.astype(np.float32) if array.dtype == np.float16 else array for array in raw]
+        if self.ordering is None:
+            return tuple(raw)
+        orders = (self.ordering.left, self.ordering.right, self.ordering.output)
+        return tuple(in_order(vector, order) for vector, order in zip(raw, orders, strict=True))
+
+    def check(self, shapes: dict[str, list[int]]) -> None:
+        """Compare the shapes of all tensors in the file with what its JSON describes.
+
+        Raises:
+            CheckpointError: They differ.
+        """
+        for name, wanted in self.shapes.items():
+            if name not in shapes:
+                raise CheckpointError(
+                    f"the tensor {name!r} is missing from {str(self.path)!r}; its JSON describes another network"
+                )
+            if list(shapes[name]) != wanted:
+                raise CheckpointError(
+                    f"{name!r} in {str(self.path)!r} has shape {tuple(shapes[name])}; "
+                    f"the network of its JSON has {tuple(wanted)}"
+                )
+
+
+def plain(at_hand: Fetched, site: str | None) -> Plain | None:
+    """A checkpoint whose weights can be read directly; None if it is of another kind, or must be looked at closer.
+
+    Raises:
+        CheckpointError: Its JSON is damaged. ConfigError: its task is not known.
+    """
+    native = at_hand.path.suffix == ".safetensors" or at_hand.path.name.endswith(INDEX)
+    if not native or not at_hand.beside or site not in (None, FIRST_SITE):
+        return None
+    try:
+        settings = json.loads(at_hand.beside)
+    except ValueError as error:
+        raise CheckpointError(f"{str(beside(at_hand.path))!r} is no valid JSON: {error}") from None
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+        return None
+    model, task = settings.get("model"), settings.get("task")
+    if not isinstance(model, dict) or not isinstance(task, dict):
+        return None
+    sizes = [model.get(name) for name in ("vocab", "width", "n_outputs", "n_tokens")]
+    usual = model.get("kind", "mlp") == "mlp" and model.get("depth") == 2 and sizes[3] == 2
+    vocab, width, outputs, tokens = (size if isinstance(size, int) else 0 for size in sizes)
+    if not usual or min(vocab, width, outputs) < 1:
+        return None
+    operation, p = task.get("operation", ""), task.get("p", 0)
+    shapes = {EMBED: [1 if model.get("tied") else tokens, vocab, width], UNEMBED: [width, outputs]}
+    known = {
+        "step": settings.get("step"),
+        "dialect": FORMAT,
+        "task": operation,
+        "p": p,
+        "corrupt_fraction": task.get("corrupt_fraction"),
+    }
+    return Plain(at_hand.path, shapes, bool(model.get("tied")), group_ordering(operation, p), known)
+
+
+def plain_weights(network: Plain, data: bytes) -> Weights | None:
+    """The weights in the content of a file; None if they have a precision that numpy does not know.
+
+    Raises:
+        CheckpointError: The file is damaged, or holds another network than its JSON describes.
+    """
+    with readable_weights(network.path):
+        tensors = dict(deserialize(data))
+    network.check({name: tensor["shape"] for name, tensor in tensors.items()})
+    chosen = [tensors[name] for name in network.shapes]
+    if not all(tensor["dtype"] in DTYPES for tensor in chosen):
+        return None
+    embed, unembed = (
+        np.frombuffer(tensor["data"], DTYPES[tensor["dtype"]]).reshape(tensor["shape"]) for tensor in chosen
+    )
+    return Weights(network.vectors(embed, unembed), network.distinct, FIRST_SITE, network.known)
+
+
+def large_scores(network: Plain, convention: Convention) -> Found:
+    """Scores of a network that is never held whole: memory for one block of neurons, and for the scores.
+
+    Raises:
+        CheckpointError: A file is damaged, or holds another network than its JSON describes.
+    """
+    parts: dict[str, list[np.ndarray]] = {}
+    for embed, unembed in _blocks(network):
+        vectors = list(network.vectors(embed, unembed))
+        for name, column in _scores(vectors, network.distinct, convention).items():
+            parts.setdefault(name, []).append(column)
+    columns = _with_q({name: np.concatenate(parts.pop(name)) for name in list(parts)})
+    return from_scores(columns, network.known, FIRST_SITE)
+
+
+def _blocks(network: Plain) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Both matrices, some neurons at a time. Files are opened anew for each, which lets go of their pages."""
+    path = network.path
+    files = tensor_files(path) if path.name.endswith(INDEX) else dict.fromkeys(network.shapes, path)
+    shapes = {}
+    for name in network.shapes.keys() & files.keys():
+        with opened_tensors(files[name], "np") as opened:
+            shapes[name] = opened.get_slice(name).get_shape() if name in opened.keys() else None  # noqa: SIM118
+    network.check({name: shape for name, shape in shapes.items() if shape is not None})
+    for start in range(0, network.shapes[UNEMBED][0], BLOCK):
+        chosen = slice(start, start + BLOCK)
+        with opened_tensors(files[EMBED], "np") as opened:
+            embed = opened.get_slice(EMBED)[:, :, chosen]
+        with opened_tensors(files[UNEMBED], "np") as opened:
+            unembed = opened.get_slice(UNEMBED)[chosen]
+        yield embed, unembed

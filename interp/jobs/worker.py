@@ -1,0 +1,245 @@
+"""The work on checkpoints: one function, which every executor calls, here or on another machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import resource
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import threadpool_limits
+
+from interp.checkpoints.files import library_version
+from interp.errors import CheckpointError, GrokscopeError
+from interp.jobs.found import Found, from_scores
+from interp.jobs.settings import Settings
+from interp.jobs.sources import Fetched, announce, fetched, is_remote, stamp_of
+from interp.jobs.weights import Weights, large_scores, plain, plain_weights, stack_scores
+from interp.unsaid import OpenAs
+
+if TYPE_CHECKING:
+    from interp.checkpoints import Checkpoint
+
+SCHEMA_VERSION = 1
+"""Of both tables. Rises when a column changes its name, type or meaning; new columns alone do not raise it."""
+LONGEST_MESSAGE = 2_000
+MEBI = 2**20
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Checkpoints that are measured together under the same settings."""
+
+    paths: tuple[str, ...]
+    settings: Settings
+
+    def alone(self) -> Iterator[Chunk]:
+        """Each checkpoint as a chunk of its own."""
+        return (Chunk((path,), self.settings) for path in self.paths)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What became of one checkpoint.
+
+    Attributes:
+        row: Columns of its row, see `interp.jobs.schema.CHECKPOINTS`.
+        neurons: Columns of its neurons, see `interp.jobs.schema.neuron_table`; None if it failed.
+        page: The HTML of its audit, if it was audited.
+    """
+
+    row: dict[str, Any]
+    neurons: dict[str, Any] | None
+    page: str | None = None
+
+
+def measure_checkpoint(path: str, settings: Settings | None = None) -> Result:
+    """Open one checkpoint and measure what the settings ask for.
+
+    A pure function of the file's content and the settings, but for the columns in `interp.jobs.schema.COSTS`. Whatever
+    goes wrong with the checkpoint is in the row: ``status``, ``error_type``, ``error``.
+
+    Args:
+        path: A file, here or in a store that fsspec knows.
+        settings: What to measure, and what the file does not say of itself.
+    """
+    return work(Chunk((path,), settings or Settings()))[0]
+
+
+def work(chunk: Chunk) -> list[Result]:
+    """`measure_checkpoint` of every checkpoint in a chunk, in order.
+
+    The next file is read while one is computed, one network takes the weights of all that are alike, and small networks
+    are scored as one stack; none of this shows in the rows.
+    """
+    with threadpool_limits(1), ThreadPoolExecutor(1) as reader:
+        done: list[Result] = []
+        waiting: list[tuple[_Item, Weights]] = []
+        for item, found in _looked_at(_read_ahead(reader, chunk.paths), chunk.settings):
+            fits = isinstance(found, Weights) and (not waiting or waiting[0][1].takes(found, len(waiting)))
+            if not fits:
+                done += _scored(waiting, chunk.settings)
+                waiting = []
+            if isinstance(found, Weights):
+                waiting.append((item, found))
+            else:
+                done.append(_result(item, chunk.settings, found))
+        return done + _scored(waiting, chunk.settings)
+
+
+@dataclass
+class _Item:
+    """One checkpoint on its way through a worker."""
+
+    path: str
+    stamp: str
+    held: ExitStack
+    at_hand: Fetched | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+    opened: Checkpoint | None = None
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += perf_counter() - start
+
+
+def _read(path: str) -> _Item:
+    item = _Item(path, stamp_of(path), ExitStack())
+    with item.timed():
+        try:
+            item.at_hand = item.held.enter_context(fetched(path))
+        except Exception as error:  # whatever is wrong with one file must not end the job
+            item.error = error
+    return item
+
+
+def _read_ahead(reader: ThreadPoolExecutor, paths: tuple[str, ...]) -> Iterator[_Item]:
+    """Every checkpoint's file, while the following ones are on their way.
+
+    Of local files the system is told that they will be needed, which costs no thread; others are fetched by one.
+    """
+    following: deque[Future[_Item]] = deque()
+    for path in paths:
+        if is_remote(path):
+            following.append(reader.submit(_read, path))
+        else:
+            announce(path)
+    for path in paths:
+        yield following.popleft().result() if is_remote(path) else _read(path)
+
+
+def _looked_at(
+    items: Iterator[_Item], settings: Settings
+) -> Iterator[tuple[_Item, Weights | Found | Exception]]:
+    """Each checkpoint with its weights, if these alone are to be scored; else with what was found, or went wrong."""
+    like: Checkpoint | None = None
+    for item in items:
+        found: Weights | Found | Exception
+        with item.timed(), item.held:
+            try:
+                found = _look_at(item, settings, like)
+            except Exception as error:  # whatever is wrong with one checkpoint must not end the job
+                found = error
+        like = item.opened or like
+        yield item, found
+
+
+def _look_at(item: _Item, settings: Settings, like: Checkpoint | None) -> Weights | Found:
+    if item.error is not None:
+        raise item.error
+    at_hand = item.at_hand
+    assert at_hand is not None
+    item.at_hand = replace(at_hand, data=None)  # a chunk holds the content of one file at a time
+    if settings.measure == "scores" and settings.how in (OpenAs(), OpenAs(dialect="native")):
+        network = plain(at_hand, settings.site)
+        if network is not None and at_hand.data is None:
+            return large_scores(network, settings.convention)
+        weights = None if network is None or at_hand.data is None else plain_weights(network, at_hand.data)
+        if weights is not None:
+            return weights
+    from interp.jobs import measures  # needs PyTorch, which takes seconds to import
+
+    item.opened = measures.opened(at_hand.path, settings, like, at_hand.data)
+    if not is_remote(item.path) and stamp_of(item.path) != item.stamp:
+        raise CheckpointError(f"{item.path!r} was written to while it was read; run the job again")
+    return measures.measure(item.opened, settings, item.path)
+
+
+def _scored(waiting: list[tuple[_Item, Weights]], settings: Settings) -> list[Result]:
+    """Results of networks that were held back to be scored together."""
+    if not waiting:
+        return []
+    start = perf_counter()
+    scores = stack_scores([weights for _, weights in waiting], settings.convention)
+    share = (perf_counter() - start) / len(waiting)
+    done = []
+    for (item, weights), columns in zip(waiting, scores, strict=True):
+        item.seconds += share
+        found = from_scores(columns, weights.known, weights.hook)
+        done.append(_result(item, settings, found))
+    return done
+
+
+def _result(item: _Item, settings: Settings, found: Found | Exception) -> Result:
+    where = {"checkpoint": item.path, "settings": settings.digest}
+    row: dict[str, Any] = {
+        **where,
+        "series": str(PurePosixPath(item.path).parent),
+        "digest": item.at_hand and item.at_hand.digest,
+        "key": item.at_hand and key_of(item.at_hand.content, settings),
+        "stamp": item.stamp,
+        "measure": settings.measure,
+        "seed": settings.seed,
+        "convention": json.dumps(settings.convention.to_dict()),
+        "tool_version": library_version(),
+        "schema_version": SCHEMA_VERSION,
+        "seconds": item.seconds,
+        "peak_memory_mib": peak_memory() / MEBI,
+    }
+    if isinstance(found, Exception):
+        row |= {"status": "failed", "error_type": type(found).__name__, "error": str(found)[:LONGEST_MESSAGE]}
+        return Result(row, None)
+    if found.page is not None:
+        row["report"] = page_name(item.path, row["key"])
+    return Result({**row, **found.row, "status": "ok"}, {**where, **found.neurons}, found.page)
+
+
+def page_name(path: str, key: str) -> str:
+    """Where a checkpoint's audit is, from the folder of the results."""
+    stem = re.sub(r"[^\w.-]+", "-", PurePosixPath(path).stem)[-60:]
+    return f"audits/{stem}-{key[:12]}.html"
+
+
+def key_of(content: str, settings: Settings) -> str:
+    """What two results have in common if nothing but a path tells them apart."""
+    return hashlib.sha256(f"{content} {settings.digest}".encode()).hexdigest()[:32]
+
+
+def lost(path: str, settings: Settings, why: str) -> Result:
+    """The row of a checkpoint whose worker died, more than once, while it was measured."""
+    item = _Item(path, stamp_of(path), ExitStack())
+    return _result(item, settings, WorkerDied(why))
+
+
+class WorkerDied(GrokscopeError):
+    """The process that measured a checkpoint ended before it was done."""
+
+
+def peak_memory() -> int:
+    """The most memory that this process has held so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,162 @@
+"""What batch jobs cost, as ratios in one run: ``python tests/benchmarks/batch.py [FOLDER] [--neurons]``.
+
+Makes 2,000 checkpoints of the paper's size (p=97, N=500; 1.2 GB) in the folder, if they are not there yet, and compares
+a job over them with a bare loop, one worker with two, and scoring with other ways to compute the same. With ``--neurons``
+also the cost per neuron from 10³ to 10⁷ neurons (another 13 GB).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from shutil import rmtree
+from statistics import median
+from tempfile import mkdtemp
+from time import perf_counter
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from interp.checkpoints import save_checkpoint
+from interp.data import ModularTask
+from interp.jobs import batch
+from interp.models import HookedMLP, MLPConfig
+from probes import ipr, real_dft
+
+P, WIDTH, COUNT, SAMPLE = 97, 500, 2_000, 200
+REPEATS = 200
+
+
+def make(folder: Path, count: int = COUNT) -> list[str]:
+    """Networks in which a growing part of the neurons is periodic, one checkpoint each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    task = ModularTask("add", p=P, train_fraction=0.5, corrupt_fraction=0.35)
+    model, generator = HookedMLP(MLPConfig(width=WIDTH), P), np.random.default_rng(0)
+    angle = 2 * np.pi * np.arange(P) / P
+    paths = [folder / f"step-{i:08d}.safetensors" for i in range(count)]
+    for i, path in enumerate(paths):
+        if path.exists():
+            continue
+        periodic = WIDTH * i // count
+        k, phases = (
+            generator.integers(1, P // 2 + 1, periodic),
+            generator.uniform(0, 2 * np.pi, (3, periodic)),
+        )
+        waves = [np.cos(np.outer(angle, k) + phase) for phase in (*phases[:2], phases[0] + phases[1])]
+        with torch.no_grad():
+            embed, unembed = model.embed.W_E, model.unembed.weight
+            for matrix in (embed, unembed):
+                matrix.copy_(torch.from_numpy(generator.normal(0, 0.3, tuple(matrix.shape))))
+            embed[0, :, :periodic] += torch.from_numpy(waves[0])
+            embed[1, :, :periodic] += torch.from_numpy(waves[1])
+            unembed[:periodic] += torch.from_numpy(waves[2].T)
+        save_checkpoint(path, model, task, step=i)
+    return [str(path) for path in paths]
+
+
+def matrices(path: str) -> list[torch.Tensor]:
+    tensors = load_file(path)
+    return [*tensors["embed.W_E"].transpose(1, 2), tensors["unembed.W_U"]]
+
+
+def bare_loop(paths: list[str]) -> float:
+    start = perf_counter()
+    for path in paths:
+        for matrix in matrices(path):
+            torch.fft.rfft(matrix)
+    return perf_counter() - start
+
+
+def job(paths: list[str], workers: int) -> float:
+    """Seconds of a job into an empty folder, all of it but audits of outliers."""
+    out = Path(mkdtemp(prefix="grokscope-benchmark-"))
+    try:
+        found = batch(paths, out / "scored", workers=workers, outliers=0)
+        assert (found.done, found.failed) == (len(paths), 0)
+        return found.seconds
+    finally:
+        rmtree(out)
+
+
+def best(compute: object, repeats: int = REPEATS) -> float:
+    """Milliseconds, the median of many."""
+    times = []
+    for _ in range(repeats):
+        start = perf_counter()
+        compute()  # type: ignore[operator]
+        times.append(perf_counter() - start)
+    return 1e3 * median(times)
+
+
+def authors_loop(vectors: list[np.ndarray]) -> list[float]:
+    """IPR of one neuron after another."""
+    scores = []
+    for rows in zip(*vectors, strict=True):
+        each = []
+        for row in rows:
+            spectrum = np.abs(np.fft.rfft(row))
+            each.append((np.linalg.norm(spectrum, 4) / np.linalg.norm(spectrum, 2)) ** 4)
+        scores.append(np.mean(each))
+    return scores
+
+
+def scoring(path: str) -> None:
+    """IPR of all neurons of one network whose weights are in memory."""
+    tensors = [matrix.contiguous() for matrix in matrices(path)]
+    stacked, stack = torch.stack(tensors), np.stack([tensor.numpy() for tensor in tensors])
+    loop = best(lambda: authors_loop(list(stack)), 5)
+    rfft = best(lambda: torch.fft.rfft(stacked))
+    own = best(lambda: ipr(real_dft(stack).power))
+    print(f"IPR of 3 x {WIDTH} vectors: {own:.3f} ms; one neuron at a time {loop:.1f} ms ({loop / own:.0f}x), "
+          f"bare batched rfft {rfft:.3f} ms ({rfft / own:.1f}x)")  # fmt: skip
+    for n in (59, 97, 113, 257, 509, 769, 1021):
+        x = np.random.default_rng(0).normal(size=(1500, n)).astype(np.float32)
+        from probes import dft
+
+        limit = dft.LARGEST_PRODUCT
+        times = []
+        for dft.LARGEST_PRODUCT in (10**6, 0):
+            times.append(best(lambda x=x: real_dft(x), 20))
+        dft.LARGEST_PRODUCT = limit
+        print(f"  n={n}: by matrix product {times[0]:.2f} ms, by FFT {times[1]:.2f} ms")
+
+
+def peak(paths: list[str], measure: str = "scores") -> int:
+    """Most memory, in MiB, of a job in a process of its own."""
+    code = (
+        "import sys, json, tempfile\nfrom interp.jobs import batch\nfrom interp.jobs.worker import peak_memory\n"
+        "with tempfile.TemporaryDirectory() as out:\n"
+        f"    found = batch(json.load(sys.stdin), out, measure={measure!r}, workers=1, outliers=0)\n"
+        "    assert not found.failed, found.store.checkpoints.to_pylist()[0]['error']\n"
+        "print(peak_memory() // 2**20, found.seconds)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(paths), capture_output=True, text=True, check=True
+    )
+    return int(run.stdout.split()[0])
+
+
+def main() -> None:
+    folder = Path(next((a for a in sys.argv[1:] if not a.startswith("-")), "/tmp/grokscope-benchmark"))
+    paths = make(folder / "series")
+    scoring(paths[-1])
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        bare_loop(paths[:SAMPLE])
+        print(f"bare loop, {threads} threads: {1e3 * bare_loop(paths) / COUNT:.2f} ms a checkpoint")
+    torch.set_num_threads(1)
+    bare = bare_loop(paths)
+    job(paths[:SAMPLE], 1)
+    one = job(paths, 1)
+    two = job(paths, 2)
+    print(f"{COUNT} checkpoints: bare loop {bare:.2f} s, one worker {one:.2f} s ({one / bare:.2f}x), "
+          f"two workers {two:.2f} s ({one / two:.2f}x faster than one)")  # fmt: skip
+    few, many = peak(paths[:SAMPLE]), peak(paths)
+    print(f"peak memory: {few} MiB at {SAMPLE}, {many} MiB at {COUNT} ({many / few - 1:+.1%})")
+
+
+if __name__ == "__main__":
+    main()
