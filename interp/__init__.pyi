@@ -25,6 +25,8 @@ from .interventions import ablate as ablate
 from .interventions import bake as bake
 from .interventions import intervene as intervene
 from .interventions import rescale as rescale
+from .jobs import batch as batch
+from .jobs import open_store as open_store
 from .models import Adopted as Adopted
 from .models import HookedMLP as HookedMLP
 from .models import HookedModel as HookedModel

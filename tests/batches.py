@@ -16,9 +16,9 @@ P, WIDTH = 11, 24
 Make = Callable[..., list[Path]]
 
 
-def network(seed: int) -> HookedMLP:
+def network(seed: int, p: int = P, width: int = WIDTH) -> HookedMLP:
     """The closed form with noise that grows with the seed."""
-    model = analytic_mlp("add", p=P, width=WIDTH)
+    model = analytic_mlp("add", p=p, width=width)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for tensor in model.parameters():

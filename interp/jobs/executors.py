@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -23,6 +24,7 @@ AHEAD = 2
 RETRIES = 3
 """How often Ray runs a chunk again whose node or process died."""
 POLL = 0.25
+KNOCK = 5.0
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ def _ray(workers: int, address: str | None) -> Iterator[OnRay]:
         ) from None
     own = not ray.is_initialized()
     if own:
+        _check_reachable(address)
         where: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
         where |= {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
         try:
@@ -203,3 +206,14 @@ def _ray(workers: int, address: str | None) -> Iterator[OnRay]:
     finally:
         if own:
             ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Knock at an address, as Ray itself waits for minutes where nobody answers."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=KNOCK).close()
+    except OSError as error:
+        raise ConfigError(f"cannot reach the Ray cluster at {address!r}: {error}") from None

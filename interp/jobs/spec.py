@@ -111,8 +111,8 @@ def read_job(file: Path | str, **options: Any) -> Job:
     """A job from a TOML file.
 
     At its top are fields of `Job` (``out``, ``workers``, …) and settings for all files; each ``[[files]]`` has
-    ``paths`` and settings of its own; ``[grid]`` has lists, and every checkpoint is measured under every combination. Paths are
-    relative to the file.
+    ``paths`` and settings of its own; ``[grid]`` has lists, and every checkpoint is measured under every combination.
+    Paths are relative to the file.
 
     Args:
         file: The TOML file.

@@ -176,7 +176,7 @@ class Store:
             write_whole(self.folder / place, write, durable=True)
         except ConfigError as error:
             raise ConfigError(
-                f"{error}. What was stored before is complete; once that is put right, the same command goes on from there"
+                f"{error}. What was stored before is complete; the same command goes on from there"
             ) from None
 
     def _files(self, kind: str) -> list[Path]:

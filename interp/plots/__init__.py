@@ -5,6 +5,7 @@ Plotly is imported when the first figure is drawn.
 """
 
 from interp.plots.ablation import ablation_curve, accuracy_bars
+from interp.plots.batch import ipr_over_checkpoints, labels_over_steps
 from interp.plots.canvas import LABEL_COLOURS, LABEL_SYMBOLS, NEUTRAL, SPLIT_COLOURS
 from interp.plots.frequencies import frequency_clusters, harmonics
 from interp.plots.neurons import MANY_POINTS, causal_effect, ipr_histogram, neuron_scatter
@@ -23,6 +24,8 @@ __all__ = [
     "frequency_clusters",
     "harmonics",
     "ipr_histogram",
+    "ipr_over_checkpoints",
+    "labels_over_steps",
     "neuron_activations",
     "neuron_scatter",
     "neuron_weights",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interp import plots
@@ -28,24 +27,15 @@ from interp.report.markdown import (
     removal_rows,
     removals,
 )
+from interp.report.page import bullets, data_table, figure_block, page, prose
 from interp.report.wording import frequency_sentence, model_sentence, task_sentence
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
     from interp.circuit import Circuit
     from interp.findings import AuditReport
     from interp.trajectory import Trajectory
 
-STYLE = Path(__file__).with_name("page.css")
 CURVE_POINTS = 101
-CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage", "resetScale2d"]]}
-CLEAR = "rgba(0,0,0,0)"
-MODEBAR = {"orientation": "v", "bgcolor": CLEAR, "color": plots.NEUTRAL, "activecolor": plots.NEUTRAL}
-
-# With this the browser itself refuses to fetch anything. Plotly compiles its WebGL code, hence 'unsafe-eval'.
-SCRIPTS = "script-src 'unsafe-inline' 'unsafe-eval'"
-POLICY = f"default-src 'none'; style-src 'unsafe-inline'; {SCRIPTS}; img-src data: blob:"
 
 
 def to_html(report: AuditReport) -> str:
@@ -62,52 +52,19 @@ def to_html(report: AuditReport) -> str:
         >>> page[:15], "Accuracy before and after" in page
         ('<!DOCTYPE html>', True)
     """
-    from plotly.offline import get_plotlyjs
-
-    sections = list(_sections(report))
-    links = "".join(f'<li><a href="#{name}">{escape(title)}</a></li>' for name, title, _ in sections)
-    body = "\n".join(_section(*section) for section in sections)
-    checkpoint = escape(report.checkpoint)
     step = "" if report.step is None else f", step {report.step}"
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Grokscope report: {checkpoint}</title>
-<style>
-{STYLE.read_text(encoding="utf-8")}</style>
-<script>{get_plotlyjs()}</script>
-</head>
-<body>
-<header>
-<h1>Grokscope report</h1>
-<p class="path"><code>{checkpoint}</code> ({escape(report.dialect)}{step})</p>
-<p>{escape(task_sentence(report))}; {escape(model_sentence(report))}</p>
-</header>
-<nav aria-label="Sections"><ul>{links}</ul></nav>
-<main>
-<noscript><p class="warnings">The figures need JavaScript; the tables do not.</p></noscript>
-{body}
-</main>
-<footer><p>{captions.FOOTER}</p></footer>
-</body>
-</html>
-"""
-
-
-def _section(name: str, title: str, content: str) -> str:
-    heading = f'<h2 id="{name}-title">{escape(title)}</h2>'
-    return f'<section id="{name}" aria-labelledby="{name}-title">\n{heading}\n{content}\n</section>'
+    header = (
+        f'<p class="path"><code>{escape(report.checkpoint)}</code> ({escape(report.dialect)}{step})</p>\n'
+        f"<p>{escape(task_sentence(report))}; {escape(model_sentence(report))}</p>"
+    )
+    return page("Grokscope report", report.checkpoint, header, _sections(report))
 
 
 def _sections(report: AuditReport) -> Iterator[tuple[str, str, str]]:
     """Id, title and content of each section, in reading order."""
     yield "verdict", "Verdict", _verdict(report)
     if report.notes:
-        read = f"<p>Dialect: {escape(report.dialect)}.</p>\n{_list(report.notes)}"
+        read = f"<p>Dialect: {escape(report.dialect)}.</p>\n{bullets(report.notes)}"
         yield "reading", "How it was read", read
     yield "accuracy", "Accuracy before and after", _accuracy(report)
     yield "ipr", "How periodic the neurons are", _periodicity(report)
@@ -118,32 +75,36 @@ def _sections(report: AuditReport) -> Iterator[tuple[str, str, str]]:
         yield "computing", "How it computes", _computing(report, report.circuit)
     if len(report.history) > 1:
         figure = plots.training_curve(report.history)
-        content = _figure("training", "Accuracy and loss over training", figure, captions.TRAINING_CAPTION)
+        content = figure_block(
+            "training", "Accuracy and loss over training", figure, captions.TRAINING_CAPTION
+        )
         yield "training", "Training", content
     if report.trajectory is not None:
         yield "trajectory", "Over training", _trajectory(report, report.trajectory)
     shown = min(STRONGEST, len(report.table))
     caption = f"The {shown} strongest of {len(report.table)} neurons"
-    yield "neurons", "The strongest neurons", _table(caption, neuron_header(report), neuron_rows(report))
-    content = _table("Where these numbers come from", ("what", "value"), provenance(report))
+    yield "neurons", "The strongest neurons", data_table(caption, neuron_header(report), neuron_rows(report))
+    content = data_table("Where these numbers come from", ("what", "value"), provenance(report))
     yield "provenance", "Provenance", content
 
 
 def _periodicity(report: AuditReport) -> str:
     column = periodicity_column(report.table)
     if column is None:
-        return f"<p>{_text(captions.NO_PERIODICITY)}</p>"
+        return f"<p>{prose(captions.NO_PERIODICITY)}</p>"
     figure, ipr = plots.ipr_histogram(report.table, report.null_ipr), column == "ipr"
     caption = captions.IPR_CAPTION if ipr else captions.SHARE_CAPTION
-    return _figure("ipr", f"Histogram of {'IPR' if ipr else 'periodicity'} by label", figure, caption)
+    return figure_block("ipr", f"Histogram of {'IPR' if ipr else 'periodicity'} by label", figure, caption)
 
 
 def _effect(report: AuditReport) -> str:
     if periodicity_column(report.table) is None:
-        return f"<p>{_text(captions.NO_PERIODICITY)}</p>"
+        return f"<p>{prose(captions.NO_PERIODICITY)}</p>"
     measured = {"effect_test", "effect_corrupted_as_labelled"} <= set(report.table)
     caption = captions.EFFECT_CAPTION if measured else captions.RULE_EFFECT_CAPTION
-    return _figure("effect", "Periodicity against causal effect", plots.neuron_scatter(report.table), caption)
+    return figure_block(
+        "effect", "Periodicity against causal effect", plots.neuron_scatter(report.table), caption
+    )
 
 
 def _single(report: AuditReport) -> str:
@@ -153,36 +114,36 @@ def _single(report: AuditReport) -> str:
     if most:
         figure = plots.neuron_weights(spectra, report.table)
         caption = captions.OUTPUT_CAPTION if most == 1 else captions.WEIGHTS_CAPTION
-        parts.append(_figure("weights", "Weights and spectra of a neuron", figure, caption))
+        parts.append(figure_block("weights", "Weights and spectra of a neuron", figure, caption))
     if any("grid" in one for one in spectra.values()):
         figure = plots.neuron_activations(spectra, report.table)
         label = "Activations of a neuron over all pairs, and their spectrum"
-        parts.append(_figure("activations", label, figure, captions.ACTIVATION_CAPTION))
-    return "\n".join(parts) or f"<p>{_text(captions.NO_WEIGHTS)}</p>"
+        parts.append(figure_block("activations", label, figure, captions.ACTIVATION_CAPTION))
+    return "\n".join(parts) or f"<p>{prose(captions.NO_WEIGHTS)}</p>"
 
 
 def _computing(report: AuditReport, found: Circuit) -> str:
     table = report.table
     clusters = plots.frequency_clusters(found.neuron_frequencies, found.logit_frequencies, total=len(table))
     parts = [
-        f"<p>{_text(captions.CIRCUIT_CAPTION)}</p>",
-        _table("Measures of the circuit", CIRCUIT_HEADER, circuit_rows(report)),
-        _figure("clusters", "Neurons by frequency", clusters, captions.CLUSTER_CAPTION),
+        f"<p>{prose(captions.CIRCUIT_CAPTION)}</p>",
+        data_table("Measures of the circuit", CIRCUIT_HEADER, circuit_rows(report)),
+        figure_block("clusters", "Neurons by frequency", clusters, captions.CLUSTER_CAPTION),
     ]
     if {"activation_share", "activation_harmonics"} <= set(table):
         label = "A neuron's frequency against its harmonics"
-        parts.append(_figure("harmonics", label, plots.harmonics(table), captions.HARMONIC_CAPTION))
+        parts.append(figure_block("harmonics", label, plots.harmonics(table), captions.HARMONIC_CAPTION))
     return "\n".join(parts)
 
 
 def _trajectory(report: AuditReport, found: Trajectory) -> str:
     figure = plots.trajectory_curves(found.records, [stage.to_dict() for stage in found.stages])
     caption = f"The {len(found.records)} checkpoints"
-    table = _table(caption, trajectory_header(report), trajectory_rows(report))
+    table = data_table(caption, trajectory_header(report), trajectory_rows(report))
     return "\n".join(
         (
-            _list(stage_sentences(report)),
-            _figure("trajectory", "How the network developed", figure, captions.TRAJECTORY_CAPTION),
+            bullets(stage_sentences(report)),
+            figure_block("trajectory", "How the network developed", figure, captions.TRAJECTORY_CAPTION),
             f"<details><summary>{escape(caption)}</summary>{table}</details>",
         )
     )
@@ -197,11 +158,11 @@ def _verdict(report: AuditReport) -> str:
     parts = [
         f'<p class="phase">{escape((report.phase.name or "phase cannot be told").capitalize())}</p>',
         f'<ul class="chips" aria-label="Neurons by label">{chips}</ul>',
-        _list(report.verdict),
+        bullets(report.verdict),
         f"<p>Key frequencies: {escape(frequency_sentence(report))}.</p>",
     ]
     if report.warnings:
-        listed = f"<h3>Warnings</h3>{_list(report.warnings)}"
+        listed = f"<h3>Warnings</h3>{bullets(report.warnings)}"
         parts.append(f'<div class="warnings" role="note" aria-label="Warnings">{listed}</div>')
     return "\n".join(parts)
 
@@ -211,16 +172,16 @@ def _accuracy(report: AuditReport) -> str:
     after = {f"without {label}": removal.after for label, removal in without}
     bars = plots.accuracy_bars(report.accuracy, after)
     parts = [
-        _figure(
+        figure_block(
             "accuracy", "Accuracy per kind of example, before and after", bars, captions.ACCURACY_CAPTION
         ),
-        _table("Accuracy before and after", ACCURACY_HEADER, accuracy_rows(report)),
+        data_table("Accuracy before and after", ACCURACY_HEADER, accuracy_rows(report)),
     ]
     for label, removal in removals(report):
         caption = (
             f"Without the {removal.removed} {label} neurons, against {removal.n_draws} random sets as large"
         )
-        table = _table(caption, REMOVAL_HEADER, removal_rows(removal))
+        table = data_table(caption, REMOVAL_HEADER, removal_rows(removal))
         parts.append(f"<details><summary>{escape(caption)}</summary>{table}</details>")
     return "\n".join(parts)
 
@@ -232,43 +193,5 @@ def _ablation(report: AuditReport) -> str:
         figure = plots.ablation_curve(sweep.thinned(CURVE_POINTS))
         name = sweep.order[:1].upper() + sweep.order[1:]
         parts.append(f"<h3>{escape(name)}</h3>")
-        parts.append(_figure(f"ablation-{i}", f"Ablation curve, {sweep.order}", figure, caption))
+        parts.append(figure_block(f"ablation-{i}", f"Ablation curve, {sweep.order}", figure, caption))
     return "\n".join(parts)
-
-
-def _figure(name: str, label: str, figure: Figure, caption: str) -> str:
-    """A figure with its caption; the page's headings stand in for the figure's own title."""
-    figure.update_layout(title=None, paper_bgcolor=CLEAR, margin={"t": 20, "r": 36}, modebar=MODEBAR)
-    height = f"{figure.layout.height or figure.layout.template.layout.height}px"
-    figure.layout.height = None
-    drawn = figure.to_html(
-        config=CONFIG, include_plotlyjs=False, full_html=False, div_id=f"plot-{name}", default_height=height
-    )
-    return (
-        f'<figure role="group" aria-label="{escape(label)}" aria-describedby="caption-{name}">\n'
-        f'{drawn}\n<figcaption id="caption-{name}">{_text(caption)}</figcaption>\n</figure>'
-    )
-
-
-def _text(sentence: str) -> str:
-    """Escaped, with every number kept together with its percent sign."""
-    return escape(sentence).replace(" %", "&nbsp;%")
-
-
-def _list(sentences: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{_text(sentence)}</li>' for sentence in sentences)}</ul>"
-
-
-def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table that scrolls sideways on its own where the screen is too narrow for it."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "\n".join(_row(row) for row in rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>\n'
-        f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
-    )
-
-
-def _row(row: Sequence[str]) -> str:
-    first, *others = map(escape, row)
-    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in others)}</tr>'

@@ -1,8 +1,8 @@
 """What batch jobs cost, as ratios in one run: ``python tests/benchmarks/batch.py [FOLDER] [--neurons]``.
 
-Makes 2,000 checkpoints of the paper's size (p=97, N=500; 1.2 GB) in the folder, if they are not there yet, and compares
-a job over them with a bare loop, one worker with two, and scoring with other ways to compute the same. With ``--neurons``
-also the cost per neuron from 10³ to 10⁷ neurons (another 13 GB).
+Makes 2,000 checkpoints of the paper's size (p=97, N=500; 1.2 GB) in the folder, if they are not there yet, and
+compares a job over them with a bare loop, one worker with two, and scoring with other ways to compute the same. With
+``--neurons`` also the cost per neuron from 10³ to 10⁷ neurons (another 13 GB).
 """
 
 from __future__ import annotations

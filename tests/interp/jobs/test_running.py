@@ -203,7 +203,8 @@ def test_progress_in_a_pipe_is_plain_lines_with_rate_and_failures(make: Make, tm
 def test_a_toml_file_describes_a_job(make: Make, tmp_path: Path) -> None:
     make(2)
     (tmp_path / "job.toml").write_text(
-        'out = "scored"\noutliers = 0\nworkers = 1\n[[files]]\npaths = ["runs"]\n[grid]\nmeasure = ["scores", "labels"]\n'
+        'out = "scored"\noutliers = 0\nworkers = 1\n'
+        '[[files]]\npaths = ["runs"]\n[grid]\nmeasure = ["scores", "labels"]\n'
     )
     found = batch(tmp_path / "job.toml")
     assert (found.done, found.store.folder) == (4, tmp_path / "scored")

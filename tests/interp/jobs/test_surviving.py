@@ -84,11 +84,14 @@ def test_ten_kills_change_nothing(make: Make, tmp_path: Path, workers: int) -> N
         if (
             process.poll() is not None
         ):  # it was done before the kill: begin again, to be killed as often as is asked
+            process.communicate()
             shutil.rmtree(out)
             recorded = {}
             continue
         os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate(
+            timeout=10
+        )  # workers end with the process that they work for, or this would wait on
         kills += 1
         now = stored(out)
         assert {path: now[path] for path in recorded} == recorded
@@ -96,7 +99,7 @@ def test_ten_kills_change_nothing(make: Make, tmp_path: Path, workers: int) -> N
         deadline = time.monotonic() + 10
         while members(process.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert members(process.pid) == []  # workers end with the process that they work for
+        assert members(process.pid) == []
     process = start(*arguments)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, output + errors

@@ -1,0 +1,130 @@
+"""What all pages have in common: one HTML file that needs no network, with library, figures and style inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from interp import plots
+from interp.report import captions
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+STYLE = Path(__file__).with_name("page.css")
+CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage", "resetScale2d"]]}
+CLEAR = "rgba(0,0,0,0)"
+MODEBAR = {"orientation": "v", "bgcolor": CLEAR, "color": plots.NEUTRAL, "activecolor": plots.NEUTRAL}
+
+# With this the browser itself refuses to fetch anything. Plotly compiles its WebGL code, hence 'unsafe-eval'.
+SCRIPTS = "script-src 'unsafe-inline' 'unsafe-eval'"
+POLICY = f"default-src 'none'; style-src 'unsafe-inline'; {SCRIPTS}; img-src data: blob:"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell of a table that leads to another page.
+
+    Attributes:
+        text: What is shown.
+        place: The page, as a path from the folder of this one.
+    """
+
+    text: str
+    place: str
+
+
+def page(title: str, subject: str, header: str, sections: Iterable[tuple[str, str, str]]) -> str:
+    """A page of sections, with a list of links to them.
+
+    Args:
+        title: The heading.
+        subject: What the page is about, for the browser's title.
+        header: HTML below the heading.
+        sections: Id, title and HTML of each.
+    """
+    from plotly.offline import get_plotlyjs
+
+    sections = list(sections)
+    links = "".join(f'<li><a href="#{name}">{escape(title)}</a></li>' for name, title, _ in sections)
+    body = "\n".join(_section(*section) for section in sections)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}: {escape(subject)}</title>
+<style>
+{STYLE.read_text(encoding="utf-8")}</style>
+<script>{get_plotlyjs()}</script>
+</head>
+<body>
+<header>
+<h1>{escape(title)}</h1>
+{header}
+</header>
+<nav aria-label="Sections"><ul>{links}</ul></nav>
+<main>
+<noscript><p class="warnings">The figures need JavaScript; the tables do not.</p></noscript>
+{body}
+</main>
+<footer><p>{captions.FOOTER}</p></footer>
+</body>
+</html>
+"""
+
+
+def _section(name: str, title: str, content: str) -> str:
+    heading = f'<h2 id="{name}-title">{escape(title)}</h2>'
+    return f'<section id="{name}" aria-labelledby="{name}-title">\n{heading}\n{content}\n</section>'
+
+
+def figure_block(name: str, label: str, figure: Figure, caption: str) -> str:
+    """A figure with its caption; the page's headings stand in for the figure's own title."""
+    figure.update_layout(title=None, paper_bgcolor=CLEAR, margin={"t": 20, "r": 36}, modebar=MODEBAR)
+    height = f"{figure.layout.height or figure.layout.template.layout.height}px"
+    figure.layout.height = None
+    drawn = figure.to_html(
+        config=CONFIG, include_plotlyjs=False, full_html=False, div_id=f"plot-{name}", default_height=height
+    )
+    return (
+        f'<figure role="group" aria-label="{escape(label)}" aria-describedby="caption-{name}">\n'
+        f'{drawn}\n<figcaption id="caption-{name}">{prose(caption)}</figcaption>\n</figure>'
+    )
+
+
+def prose(sentence: str) -> str:
+    """Escaped, with every number kept together with its percent sign."""
+    return escape(sentence).replace(" %", "&nbsp;%")
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Sentences as a list."""
+    return f"<ul>{''.join(f'<li>{prose(sentence)}</li>' for sentence in sentences)}</ul>"
+
+
+def data_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str | Link]]) -> str:
+    """A table that scrolls sideways on its own where the screen is too narrow for it; every cell is escaped."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "\n".join(_row(row) for row in rows)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>\n'
+        f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def _row(row: Sequence[str | Link]) -> str:
+    first, *others = map(_cell, row)
+    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in others)}</tr>'
+
+
+def _cell(cell: str | Link) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{quote(cell.place)}">{escape(cell.text)}</a>'
+    return escape(cell)
