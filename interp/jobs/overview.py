@@ -18,7 +18,11 @@ from probes.labels import Label
 
 UNUSUAL = 3.5
 """The robust z-score from which a checkpoint counts as an outlier (Iglewicz and Hoaglin 1993)."""
+LEAST_DIFFERENCE = 0.05
+"""What differs by less, in IPR, accuracy or share of the neurons, is nothing to look at, however rare."""
 LEAST_PEERS = 5
+AROUND = 2
+"""Checkpoints before and after one in its series that say what is to be expected of it."""
 MOST_COLUMNS, MOST_SERIES, MOST_ROWS, MOST_FAILURES = 400, 30, 500, 100
 LABELS = tuple(label.value for label in Label)
 COMPARED = {
@@ -47,7 +51,7 @@ class Outlier:
         score: Its robust z-score, at least `UNUSUAL`.
         column: Which column it is largest in.
         value: What the checkpoint has there.
-        median: What half of the others have less of.
+        expected: What its neighbours in the series, or all, have there: their median.
     """
 
     checkpoint: str
@@ -55,14 +59,15 @@ class Outlier:
     score: float
     column: str
     value: float
-    median: float
+    expected: float
 
 
 def outliers(rows: pa.Table, most: int = 12) -> list[Outlier]:
-    """The checkpoints that are least like the others that were measured under the same settings.
+    """The checkpoints that are least like what the others under the same settings lead one to expect.
 
-    A checkpoint's score is its largest distance from the median, over the columns in `COMPARED`, in units of 1.4826
-    times the median absolute deviation (of 1.2533 times the mean absolute deviation where more than half are equal).
+    Expected is the median of the two before and the two after in a checkpoint's series; that of all, where there is no
+    series of at least `LEAST_PEERS`. The score is the largest distance from it, over the columns in `COMPARED`, in
+    units of 1.4826 times the median of all such distances (1.2533 times their mean, where more than half are 0).
     Among fewer than `LEAST_PEERS` checkpoints none is called an outlier.
 
     Args:
@@ -82,7 +87,7 @@ def outliers(rows: pa.Table, most: int = 12) -> list[Outlier]:
 
 
 def _needed(rows: pa.Table) -> list[str]:
-    wanted = ("checkpoint", "settings", "status", "neurons", *COMPARED)
+    wanted = ("checkpoint", "settings", "series", "step", "status", "neurons", *COMPARED)
     return [name for name in wanted if name in rows.column_names]
 
 
@@ -93,15 +98,46 @@ def _unusual(peers: list[dict[str, Any]]) -> Iterator[Outlier]:
     values, columns = values[:, known], [column for column, keep in zip(COMPARED, known, strict=True) if keep]
     if not columns:
         return
-    median = np.nanmedian(values, 0)
-    apart = np.abs(values - median)
-    middle, mean = 1.4826 * np.nanmedian(apart, 0), 1.2533 * np.nanmean(apart, 0)
+    expected = np.tile(np.nanmedian(values, 0), (len(peers), 1))
+    for chosen in _series(peers):
+        expected[chosen] = _from_neighbours(values[chosen])
+    apart = np.nan_to_num(np.abs(values - expected))
+    middle, mean = 1.4826 * np.median(apart, 0), 1.2533 * apart.mean(0)
     spread = np.where(middle > 0, middle, mean)
-    scores = np.nan_to_num(np.divide(apart, spread, out=np.zeros_like(apart), where=spread > 0))
-    for row, score, value in zip(peers, scores, values, strict=True):
-        if (which := int(score.argmax())) >= 0 and score[which] >= UNUSUAL:
-            one = float(score[which]), columns[which], float(value[which]), float(median[which])
-            yield Outlier(row["checkpoint"], row["settings"], *one)
+    scores = np.divide(
+        apart, spread, out=np.zeros_like(apart), where=(spread > 0) & (apart >= LEAST_DIFFERENCE)
+    )
+    for i, row in enumerate(peers):
+        which = int(scores[i].argmax())
+        if scores[i, which] >= UNUSUAL:
+            found = (
+                float(scores[i, which]),
+                columns[which],
+                float(values[i, which]),
+                float(expected[i, which]),
+            )
+            yield Outlier(row["checkpoint"], row["settings"], *found)
+
+
+def _series(peers: list[dict[str, Any]]) -> Iterator[np.ndarray]:
+    """The positions of each long enough series, in order of their steps."""
+    members: dict[str, list[int]] = {}
+    for i, row in enumerate(peers):
+        if row["step"] is not None:
+            members.setdefault(row["series"], []).append(i)
+    for chosen in members.values():
+        steps = [peers[i]["step"] for i in chosen]
+        if len(set(steps)) == len(steps) >= LEAST_PEERS:
+            yield np.array(chosen)[np.argsort(steps)]
+
+
+def _from_neighbours(values: np.ndarray) -> np.ndarray:
+    """The median of the values around each, itself left out; at the ends, of the nearest ones."""
+    places = np.arange(len(values))
+    first = np.clip(places - AROUND, 0, len(values) - 2 * AROUND - 1)
+    window = first[:, None] + np.arange(2 * AROUND + 1)
+    around = window[window != places[:, None]].reshape(len(values), 2 * AROUND)
+    return np.median(values[around], axis=1)
 
 
 def _value(row: Mapping[str, Any], column: str) -> float:
@@ -132,7 +168,7 @@ def overview(rows: pa.Table, title: str, *, links: Mapping[tuple[str, str], str]
     header = (
         f"<p>{len(listed) - failed:,} checkpoints measured, {failed:,} failed; "
         f"{sum(row['neurons'] or 0 for row in listed):,} neurons.</p>\n"
-        f"<p>{escape(', '.join(f'{name} of {count:,}' for name, count in measures.items()))}; "
+        f"<p>Measured: {escape(', '.join(f'{name} ({count:,})' for name, count in measures.items()))}; "
         f"grokscope {escape(', '.join(sorted({row['tool_version'] or '?' for row in listed})))}.</p>"
     )
     return page(title, title, header, _sections(listed, outliers(rows), dict(links or {})))
@@ -178,21 +214,22 @@ def _named(
 def _outliers(unusual: list[Outlier], names: Mapping[str, str], links: Mapping[tuple[str, str], str]) -> str:
     if not unusual:
         return (
-            f"<p>No checkpoint is unlike the others: none is {UNUSUAL} robust standard deviations from the median of "
-            "those under the same settings.</p>"
+            f"<p>No checkpoint stands out: none is {UNUSUAL} robust standard deviations from what its neighbours in its "
+            "series, or all others under the same settings, lead one to expect.</p>"
         )
     table: list[Cells] = [
         [
             _named((one.checkpoint, one.settings), names, links),
             COMPARED[one.column][0],
             f"{one.value:.3g}",
-            f"{one.median:.3g}",
+            f"{one.expected:.3g}",
             f"{one.score:.1f}",
         ]
         for one in unusual
     ]
-    header = ("checkpoint", "unusual in", "value", "median of all", "robust z-score")
-    return data_table("What stands out; a name that is a link leads to its audit", header, table)
+    header = ("checkpoint", "unusual in", "value", "expected", "robust z-score")
+    caption = "Expected is the median of its neighbours in the series, or of all. Links lead to audits"
+    return data_table(caption, header, table)
 
 
 def _failures(bad: list[dict[str, Any]], names: Mapping[str, str]) -> str:
