@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from interp.checkpoints import checkpoint_files, save_checkpoint, training_history, write_history
+from interp.checkpoints.files import RESUME
 from interp.checkpoints.native import read_tensors
 from interp.data import Dataset, ModularTask
 from interp.devices import resolve_device
@@ -29,7 +30,6 @@ from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, flushed_denormals
 
 Network = HookedMLP | SmallTransformer
-RESUME = "resume.safetensors"
 MAY_CHANGE = ("steps", "save_every", "log_every")
 """Training settings that a resumed run may change: they do not alter any step."""
 

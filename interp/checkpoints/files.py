@@ -22,7 +22,8 @@ from interp.errors import CheckpointError
 from interp.files import write_json
 
 FORMAT = "grokscope-1"
-HISTORY = "history.json"
+HISTORY, RESUME = "history.json", "resume.safetensors"
+"""What lies beside the checkpoints of a native series: its training curve, and what training goes on from."""
 INDEX = ".safetensors.index.json"
 """How the file ends that says which shard holds which tensor, where weights are spread over several files."""
 STEP = re.compile(r"step-\d+")

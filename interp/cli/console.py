@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def say(text: str, *, error: bool = False) -> None:
     """Print a line as it is: what comes from files or users is never taken for markup."""
-    Console(stderr=error).print(escape(text), highlight=False)
+    Console(stderr=error).print(escape(text), highlight=False, soft_wrap=True)
 
 
 def show(report: AuditReport, *paths: Path | None) -> None:

@@ -103,10 +103,7 @@ def _unusual(peers: list[dict[str, Any]]) -> Iterator[Outlier]:
         expected[chosen] = _from_neighbours(values[chosen])
     apart = np.nan_to_num(np.abs(values - expected))
     middle, mean = 1.4826 * np.median(apart, 0), 1.2533 * apart.mean(0)
-    spread = np.where(middle > 0, middle, mean)
-    scores = np.divide(
-        apart, spread, out=np.zeros_like(apart), where=(spread > 0) & (apart >= LEAST_DIFFERENCE)
-    )
+    scores = apart / np.maximum(np.where(middle > 0, middle, mean), LEAST_DIFFERENCE / UNUSUAL)
     for i, row in enumerate(peers):
         which = int(scores[i].argmax())
         if scores[i, which] >= UNUSUAL:
@@ -214,8 +211,8 @@ def _named(
 def _outliers(unusual: list[Outlier], names: Mapping[str, str], links: Mapping[tuple[str, str], str]) -> str:
     if not unusual:
         return (
-            f"<p>No checkpoint stands out: none is {UNUSUAL} robust standard deviations from what its neighbours in its "
-            "series, or all others under the same settings, lead one to expect.</p>"
+            f"<p>No checkpoint stands out: none is {UNUSUAL} robust standard deviations from what its neighbours in "
+            "its series, or all others under the same settings, lead one to expect.</p>"
         )
     table: list[Cells] = [
         [

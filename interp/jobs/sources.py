@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from interp.checkpoints.files import BESIDE, INDEX, WEIGHTS, beside, number_of, shards
+from interp.checkpoints.files import BESIDE, INDEX, RESUME, WEIGHTS, beside, number_of, shards
 from interp.errors import CheckpointError, ConfigError
 
 BLOCK = 2**20
@@ -80,7 +80,7 @@ def _weights(names: list[str]) -> Iterator[str]:
         stem, suffix = os.path.splitext(name)
         if name.endswith(INDEX):
             yield name
-        elif suffix in WEIGHTS and not name.startswith(".") and name not in BESIDE:
+        elif suffix in WEIGHTS and not name.startswith(".") and name not in (*BESIDE, RESUME):
             yield from [] if SHARD.search(stem) and SHARD.sub("", stem) in indexed else [name]
 
 
