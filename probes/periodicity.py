@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Int
 
+SMALLEST = 1e-15
+"""The square of a power between this and its inverse is a number, in single precision too."""
 NEARLY_BEST = 0.95
 """`harmonic_share` names the strongest fundamental among those with at least this part of the best share."""
 
@@ -48,8 +50,16 @@ def ipr(power: Float[np.ndarray, "*batch freq"], r: float = 2.0) -> Float[np.nda
     """
     if not r > 1:
         raise ValueError(f"r={r} is no exponent of an IPR; expected a number above 1")
-    shares = _shares(power)
-    return np.asarray(np.einsum("...f,...f->...", shares, shares) if r == 2 else (shares**r).sum(-1))
+    if r != 2:
+        return np.asarray((_shares(power) ** r).sum(-1))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        total = power.sum(-1)
+        value = np.asarray(np.einsum("...f,...f->...", power, power) / np.square(total))
+        unsafe = ~((total > SMALLEST) & (total < 1 / SMALLEST))
+    if unsafe.any():
+        shares = _shares(power[unsafe])
+        value[unsafe] = np.einsum("...f,...f->...", shares, shares)
+    return value
 
 
 def gini(power: Float[np.ndarray, "*batch freq"]) -> Float[np.ndarray, "*batch"]:

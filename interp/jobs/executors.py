@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,7 +20,7 @@ from interp.errors import ConfigError, choose
 from interp.jobs.worker import Chunk, Result, work
 
 ENGINES = ("local", "ray")
-AHEAD = 2
+AHEAD = 3
 """Chunks that are handed out for each worker, so that none waits for the next."""
 RETRIES = 3
 """How often Ray runs a chunk again whose node or process died."""
@@ -111,8 +112,7 @@ class Processes:
         self._pool = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["interp.jobs.worker"])
+        context = prepare_processes()
         return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_prepare)
 
     def submit(self, chunk: Chunk) -> None:
@@ -141,6 +141,20 @@ class Processes:
         if self._running:
             for process in running:
                 process.terminate()
+
+
+def prepare_processes() -> Any:
+    """Have the process that workers are forked from import what they need, without waiting for it.
+
+    It is a process of its own, as PyTorch's and Arrow's threads in this one could not be forked safely.
+
+    Returns:
+        The context to start workers in.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["interp.jobs.worker"])
+    forkserver.ensure_running()
+    return context
 
 
 def _prepare() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from interp.errors import ConfigError
-from interp.jobs.executors import Executor, Lost, cores, executor
+from interp.jobs.executors import Executor, Lost, cores, executor, prepare_processes
 from interp.jobs.pages import write_overview
 from interp.jobs.planning import chunks_of, plan
 from interp.jobs.settings import Settings
@@ -31,7 +31,7 @@ COPIED = 64
 """Results that are read and stored again together."""
 WORTH_A_POOL = 10.0
 """Seconds of work from which starting processes, which takes seconds itself, is worth it."""
-MOST_NEURONS = 2**20
+MOST_NEURONS = 2**18
 """Neurons that are held before they are stored."""
 
 
@@ -123,6 +123,8 @@ def run(job: Job, console: Console | None = None) -> BatchResult:
     start = monotonic()
     store = Store(job.out)
     with store.locked(), deferred_interrupt() as stopped:
+        if job.engine == "local" and (job.workers or 1) > 1:
+            prepare_processes()
         todo = plan(job, store)
         job.record()
         for start in range(0, len(todo.copies), COPIED):
@@ -130,11 +132,11 @@ def run(job: Job, console: Console | None = None) -> BatchResult:
         running = _Running(store, stopped)
         workers = job.workers or (cores() if todo.seconds > WORTH_A_POOL else 1)
         pieces = list(chunks_of(todo.pending, workers))
-        with executor(job.engine, workers, job.ray_address) as opened:
-            running.measure(opened, pieces, console)
+        with executor(job.engine, workers, job.ray_address) as where:
+            running.measure(where, pieces, console)
             if running.done or running.failed or todo.copies:
                 store.drop_superseded()
-            page = None if running.interrupted else write_overview(job, store, opened, stopped, console)
+            page = None if running.interrupted else write_overview(job, store, where, stopped, console)
     failed = todo.failed + running.failed
     before = todo.done + len(todo.copies)
     return BatchResult(store, running.done, before, failed, running.interrupted, monotonic() - start, page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,30 @@ CHECKPOINTS = pa.schema(
 def checkpoint_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """One row for each dictionary; what one does not name is null."""
     return pa.Table.from_pylist(list(rows), schema=CHECKPOINTS)
+
+
+def neuron_tables(found: Sequence[Mapping[str, Any]], most: int) -> Iterator[pa.Table]:
+    """`neuron_table` of several checkpoints in pieces of at most so many rows, so that none is large in memory."""
+    some: list[Mapping[str, Any]] = []
+    rows = 0
+    for columns in found:
+        width = len(columns["neuron"])
+        for start in range(0, width, most):
+            own = min(most, width - start)
+            if rows + own > most:
+                yield neuron_table(some)
+                some, rows = [], 0
+            some.append(_sliced(columns, start, own) if own < width else columns)
+            rows += own
+    if some:
+        yield neuron_table(some)
+
+
+def _sliced(columns: Mapping[str, Any], start: int, rows: int) -> dict[str, Any]:
+    return {
+        name: value[start : start + rows] if isinstance(value, np.ndarray) else value
+        for name, value in columns.items()
+    }
 
 
 def neuron_table(found: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 
 from interp.errors import ConfigError
 from interp.files import write_whole
-from interp.jobs.schema import CHECKPOINTS, NAME, NEURONS, SCHEMA_VERSION, checkpoint_table, neuron_table
+from interp.jobs.schema import CHECKPOINTS, NAME, NEURONS, SCHEMA_VERSION, checkpoint_table, neuron_tables
 from interp.jobs.worker import Result
 
-ROW_GROUP = 2**20
+ROW_GROUP = 2**18
 NAMES = [field.name for field in NEURONS if field.type == NAME]
 REMEMBERED = ("checkpoint", "settings", "status", "key", "stamp")
 Identity = tuple[str, str]
@@ -143,8 +143,10 @@ class Store:
         for place, page in pages:
             self.add_page(place, page)
         if neurons:
-            self._write(f"neurons/{name}", _writer(neuron_table(neurons)))
-        self._write(f"checkpoints/{name}", _writer(checkpoint_table([result.row for result in results])))
+            self._write(f"neurons/{name}", _writer(neuron_tables(neurons, ROW_GROUP), NEURONS))
+        self._write(
+            f"checkpoints/{name}", _writer([checkpoint_table([one.row for one in results])], CHECKPOINTS)
+        )
 
     def add_page(self, place: str, text: str) -> None:
         """Store a page under a name in the folder."""
@@ -167,7 +169,7 @@ class Store:
 
     def _rewrite(self, file: Path, table: pa.Table) -> None:
         if len(table):
-            self._write(f"{file.parent.name}/{file.name}", _writer(table))
+            self._write(f"{file.parent.name}/{file.name}", _writer([table], table.schema))
         else:
             file.unlink()
 
@@ -225,12 +227,17 @@ def open_store(folder: Path | str) -> Store:
     return found
 
 
-def _writer(table: pa.Table) -> Any:
-    table = table.replace_schema_metadata({"grokscope": json.dumps(SCHEMA_VERSION)})
-    names = [name for name in NAMES if name in table.column_names]
-    return lambda part: pq.write_table(
-        table, part, compression="lz4", use_dictionary=names or True, row_group_size=ROW_GROUP
-    )
+def _writer(tables: Iterable[pa.Table], schema: pa.Schema) -> Any:
+    """A function that writes tables one after another to a Parquet file, each as a row group."""
+    schema = schema.with_metadata({"grokscope": json.dumps(SCHEMA_VERSION)})
+    names = [name for name in NAMES if name in schema.names]
+
+    def write(part: Path) -> None:
+        with pq.ParquetWriter(part, schema, compression="lz4", use_dictionary=names or True) as writer:
+            for table in tables:
+                writer.write_table(table.replace_schema_metadata(schema.metadata))
+
+    return write
 
 
 def _without(neurons: pa.Table, gone: pa.Table) -> pa.Table:

@@ -221,8 +221,9 @@ def _blocks(network: Plain) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         with opened_tensors(files[name], "np") as opened:
             shapes[name] = opened.get_slice(name).get_shape() if name in opened.keys() else None  # noqa: SIM118
     network.check({name: shape for name, shape in shapes.items() if shape is not None})
-    for start in range(0, network.shapes[UNEMBED][0], BLOCK):
-        chosen = slice(start, start + BLOCK)
+    width = network.shapes[UNEMBED][0]
+    for start in range(0, width, BLOCK):
+        chosen = slice(start, min(start + BLOCK, width))
         with opened_tensors(files[EMBED], "np") as opened:
             embed = opened.get_slice(EMBED)[:, :, chosen]
         with opened_tensors(files[UNEMBED], "np") as opened:

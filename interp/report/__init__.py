@@ -1,39 +1,8 @@
-"""Audit reports for people and programs: JSON, Markdown, a self-contained HTML page, and the terminal."""
+"""Audit reports for people and programs: JSON, Markdown, a self-contained HTML page, and the terminal.
 
-from __future__ import annotations
+The names are listed in ``__init__.pyi`` and loaded when they are first used.
+"""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from interp.errors import ConfigError
-from interp.files import write_json, write_text
-from interp.report.console import print_removal, print_report
-from interp.report.html import to_html
-from interp.report.markdown import to_markdown
-
-if TYPE_CHECKING:
-    from interp.audit import AuditReport
-
-__all__ = ["print_removal", "print_report", "save", "to_html", "to_markdown"]
-
-
-def save(report: AuditReport, path: Path | str) -> Path:
-    """Write a report, whole or not at all; the suffix decides: ``.json``, ``.md`` or ``.html``.
-
-    Returns:
-        The path.
-
-    Raises:
-        ConfigError: The suffix is none of these, or the place cannot be written to.
-    """
-    path = Path(path)
-    match path.suffix.lower():
-        case ".json":
-            return write_json(path, report.to_dict())
-        case ".md":
-            return write_text(path, to_markdown(report))
-        case ".html":
-            return write_text(path, to_html(report))
-    raise ConfigError(
-        f"a report cannot be written as {path.suffix!r}, the suffix of {str(path)!r}; use .json, .md or .html"
-    )
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
