@@ -1,6 +1,7 @@
 """Null distributions against exact arithmetic, direct simulation and uniformity."""
 
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from math import comb
 
 import numpy as np
@@ -9,15 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
+from scipy.special import gammaincc
+from scipy.stats import false_discovery_control
 
 from probes.null import (
     benjamini_hochberg,
     combine,
+    fisher_tail,
     g_statistic,
     g_test,
     null_p_values,
     null_quantile,
     null_scores,
+    quick_fisher_tail,
 )
 from probes.periodicity import ipr
 from probes.spectrum import Convention, power
@@ -170,3 +175,45 @@ def test_bad_arguments_are_named():
             null_scores(*arguments)
     with pytest.raises(ValueError, match=r"q=1.5"):
         null_quantile(np.ones(3), 1.5)
+
+
+@pytest.mark.parametrize("m", [1, 2, 5, 12, 48])
+def test_fishers_tail_is_his_sum(m):
+    g = np.array([0.9, 1 / m, 1.0, 0.5, 0.3, (1 + 1 / m) / 2])
+    g = g[g >= 1 / m]
+    exact = []
+    for value in map(Fraction, g):
+        terms = [(-1) ** (j - 1) * comb(m, j) * max(1 - j * value, 0) ** (m - 1) for j in range(1, m + 1)]
+        exact.append(
+            float(min(max(sum(t for j, t in enumerate(terms, 1) if j * value < 1), 0), 1)) if m > 1 else 1.0
+        )
+    assert fisher_tail(g, m)[g < 1] == pytest.approx(np.array(exact)[g < 1], rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("m", [1, 3, 4, 30, 48, 128, 300])
+def test_the_quick_tail_is_the_tail(m):
+    g = np.random.default_rng(m).uniform(1 / m, 1, 5000)
+    exact = fisher_tail(g, m)
+    assert quick_fisher_tail(g, m) == pytest.approx(exact, rel=1e-6, abs=1e-300)
+
+
+def test_combined_p_values_are_a_chi_squares_tail():
+    p = np.random.default_rng(0).uniform(size=(200, 4)) ** 5
+    p[::3, 1] = np.nan
+    p[5] = [0.0, 1e-300, 1e-300, 1e-300]
+    p[6] = np.nan
+    k, statistic = (~np.isnan(p)).sum(1), -np.nansum(np.log(np.maximum(p, 1e-320)), axis=1)
+    expected = np.where(k > 0, gammaincc(np.maximum(k, 1), statistic), np.nan)
+    assert combine(p) == pytest.approx(expected, rel=1e-9, abs=1e-300, nan_ok=True)
+
+
+def test_q_values_are_scipys():
+    p = np.random.default_rng(1).uniform(size=300) ** 2
+    p[::7] = np.nan
+    live = ~np.isnan(p)
+    expected = np.full(300, np.nan)
+    expected[live] = false_discovery_control(p[live])
+    assert benjamini_hochberg(p) == pytest.approx(expected, rel=1e-12, nan_ok=True)
+    assert len(benjamini_hochberg(np.array([]))) == 0
+    with pytest.raises(ValueError, match="expected 0 to 1"):
+        benjamini_hochberg(np.array([0.5, 1.5]))
