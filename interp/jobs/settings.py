@@ -14,6 +14,13 @@ from interp.unsaid import OpenAs
 from probes.spectrum import Convention
 
 MEASURES = ("scores", "labels", "causal", "audit")
+KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
+    **dict.fromkeys(("p", "readout", "seed", "n_random"), ("a whole number", int)),
+    "attn_coeff": ("a number", (int, float)),
+    "sites": ("a list of names", (list, tuple, str)),
+    "convention": ("a table", (dict, Convention)),
+}
+"""What each setting must be, in words and as a type; all others are text."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ class Settings:
         for name in values:
             if name not in (*own, *opening):
                 raise ConfigError(f"unknown setting {name!r}; {near_matches(name, [*own, *opening])}")
+            _check_kind(name, values[name])
         how = {name: values[name] for name in opening if name in values}
         if "sites" in how:
             how["sites"] = (how["sites"],) if isinstance(how["sites"], str) else tuple(how["sites"])
@@ -108,6 +116,12 @@ class Settings:
                     name, values[name].rpartition(":")[0] if name == "model" else values[name]
                 )
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _check_kind(name: str, value: Any) -> None:
+    words, kind = KINDS.get(name, ("text", str))
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise ConfigError(f"{name}={value!r} is not {words}")
 
 
 def _content(name: str, path: str) -> str:

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from safetensors import deserialize
 
-from interp.checkpoints.files import FORMAT, INDEX, beside, opened_tensors, readable_weights, tensor_files
+from interp.checkpoints.files import (
+    FORMAT,
+    INDEX,
+    beside,
+    number_of,
+    opened_tensors,
+    readable_weights,
+    tensor_files,
+)
 from interp.data.operations import Ordering, group_ordering, in_order
 from interp.errors import CheckpointError
 from interp.jobs.found import Found, from_scores
@@ -169,8 +177,9 @@ def plain(at_hand: Fetched, site: str | None) -> Plain | None:
         return None
     operation, p = task.get("operation", ""), task.get("p", 0)
     shapes = {EMBED: [1 if model.get("tied") else tokens, vocab, width], UNEMBED: [width, outputs]}
+    step = settings.get("step")
     known = {
-        "step": settings.get("step"),
+        "step": number_of(at_hand.path) if step is None else step,
         "dialect": FORMAT,
         "task": operation,
         "p": p,

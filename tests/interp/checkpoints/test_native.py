@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from interp.checkpoints import save_checkpoint, training_history
+from interp.checkpoints import load_native, save_checkpoint, training_history
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
 from interp.models import HookedMLP, MLPConfig
@@ -156,3 +156,67 @@ def test_missing_files_and_folders_are_named(tmp_path: Path, stored: Path) -> No
 
 def test_a_series_without_history_has_an_empty_one(stored: Path) -> None:
     assert training_history(stored) == []
+
+
+def test_a_network_of_the_same_shape_is_handed_on_and_its_former_weights_stay(tmp_path: Path) -> None:
+    task = ModularTask("add", p=7)
+    first, second = (
+        save_checkpoint(
+            tmp_path / f"step-{i}.safetensors", HookedMLP(MLPConfig(width=5), 7, seed=i), task, step=i
+        )
+        for i in range(2)
+    )
+    before = load_native(first)
+    weights = before.model.embed.W_E
+    kept = weights.detach().clone()
+    after = load_native(second, before)
+    assert after.model is before.model
+    assert after.task is before.task
+    assert (after.step, after.path) == (1, second)
+    assert torch.equal(weights, kept)
+    fresh = load_native(second)
+    for name, tensor in fresh.model.state_dict().items():
+        assert torch.equal(after.model.state_dict()[name], tensor)
+    wider = save_checkpoint(tmp_path / "wide.safetensors", HookedMLP(MLPConfig(width=6), 7), task)
+    assert load_native(wider, after).model is not after.model
+
+
+def test_weights_in_shards_are_one_checkpoint(tmp_path: Path) -> None:
+    whole = save_checkpoint(
+        tmp_path / "net.safetensors", HookedMLP(MLPConfig(width=5), 7), ModularTask("add", p=7)
+    )
+    inputs = torch.tensor([[1, 2], [3, 4]])
+    expected = load_checkpoint(whole).model(inputs)
+    tensors = load_file(whole)
+    for i, (name, tensor) in enumerate(tensors.items()):
+        save_file({name: tensor}, tmp_path / f"part-{i}.safetensors")
+    index = tmp_path / "net.safetensors.index.json"
+    index.write_text(
+        json.dumps({"weight_map": {name: f"part-{i}.safetensors" for i, name in enumerate(tensors)}})
+    )
+    whole.unlink()
+    found = load_checkpoint(index)
+    assert torch.equal(found.model(inputs), expected)
+    assert found.path == index
+    (tmp_path / "part-1.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"part-1\.safetensors"):
+        load_checkpoint(index)
+
+
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        ('{"weight_map": {"x": "../elsewhere.safetensors"}}', "expected one that lies beside it"),
+        ('{"weight_map": {"x": 3}}', "no 'weight_map'"),
+        ("[]", "no 'weight_map'"),
+        ("{", "no valid JSON"),
+    ],
+)
+def test_an_index_that_cannot_be_used_is_named(tmp_path: Path, index: str, says: str) -> None:
+    whole = save_checkpoint(
+        tmp_path / "net.safetensors", HookedMLP(MLPConfig(width=5), 7), ModularTask("add", p=7)
+    )
+    whole.unlink()
+    (tmp_path / "net.safetensors.index.json").write_text(index)
+    with pytest.raises(CheckpointError, match=says):
+        load_checkpoint(tmp_path / "net.safetensors.index.json")
