@@ -43,12 +43,21 @@ def find_sources(patterns: Iterable[str]) -> list[str]:
     for pattern in patterns:
         here = sorted(_remote(pattern) if is_remote(pattern) else _local(pattern), key=_place)
         found |= dict.fromkeys(here)
+    for path in found:
+        if not path.isprintable() and _undecodable(path):
+            raise ConfigError(
+                f"the name of {path!r} is no valid UTF-8, and no table could hold it; rename the file"
+            )
     if not any(exists(path) for path in found):
         raise ConfigError(
             f"no checkpoint matches {', '.join(map(repr, patterns)) or 'an empty list of paths'}; expected files, "
             f"folders or globs of weights ({', '.join(WEIGHTS)})"
         )
     return list(found)
+
+
+def _undecodable(path: str) -> bool:
+    return path != path.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_remote(path: str) -> bool:

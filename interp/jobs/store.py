@@ -78,7 +78,10 @@ class Store:
     @property
     def neurons(self) -> ds.Dataset:
         """One row a neuron, read as it is needed."""
-        return ds.dataset([str(file) for file in self._files("neurons")], schema=NEURONS, format="parquet")
+        files = [str(file) for file in self._files("neurons")]
+        if not files:
+            return ds.dataset(NEURONS.empty_table())
+        return ds.dataset(files, schema=NEURONS, format="parquet")
 
     def known(self) -> dict[Identity, Known]:
         """Every stored row's identity, with what tells whether it still holds."""

@@ -211,8 +211,8 @@ def _result(item: _Item, settings: Settings, found: Found | Exception) -> Result
         "peak_memory_mib": peak_memory() / MEBI,
     }
     if isinstance(found, Exception):
-        row |= {"status": "failed", "error_type": type(found).__name__, "error": str(found)[:LONGEST_MESSAGE]}
-        return Result(row, None)
+        message = str(found)[:LONGEST_MESSAGE].encode("utf-8", "backslashreplace").decode("utf-8")
+        return Result({**row, "status": "failed", "error_type": type(found).__name__, "error": message}, None)
     if found.page is not None:
         row["report"] = page_name(item.path, row["key"])
     return Result({**row, **found.row, "status": "ok"}, {**where, **found.neurons}, found.page)
