@@ -101,16 +101,16 @@ def activation_scores(grid: np.ndarray) -> Columns:
     if np.isnan(grid).any():
         grid = np.zeros_like(grid)
     n = grid.shape[1]
-    profile = activity.frequency_profile(grid)
+    scores = activity.grid_scores(grid)
+    profile = scores["profile"]
     share, frequency = activity.best_frequency(profile)
-    sum_share, sum_frequency = activity.explained_by_sum(grid)
     return {
         "activation_share": share,
         "activation_frequency": frequency,
         "activation_harmonics": activity.with_harmonics(profile, frequency, n=n),
-        "sum_share": sum_share,
-        "sum_frequency": sum_frequency,
-        "activation_ipr": activity.grid_ipr(grid),
+        "sum_share": scores["sum_share"],
+        "sum_frequency": scores["sum_frequency"],
+        "activation_ipr": scores["ipr"],
         "silent": activity.dead_fraction(grid),
     }
 

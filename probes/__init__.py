@@ -26,6 +26,7 @@ from probes.activity import (
     frequency_profile,
     grid_ipr,
     grid_power,
+    grid_scores,
     with_harmonics,
 )
 from probes.dft import Transform, real_dft
@@ -112,6 +113,7 @@ __all__ = [
     "gradient_symmetricity",
     "grid_ipr",
     "grid_power",
+    "grid_scores",
     "harmonic_share",
     "ipr",
     "is_flat",

@@ -62,8 +62,11 @@ def grid_power(
         >>> grid_power(np.cos(w[:, None] + w)[None]).shape, grid_power(np.ones((1, 5, 5))).max().tolist()
         ((1, 12), 0.0)
     """
-    n, n_left, n_right = acts.shape if acts.ndim == 3 else (0, 0, 0)
-    half = _squared(_transform(acts, convention.constant))
+    return _power_columns(_squared(_transform(acts, convention.constant)), acts.shape[2], convention)
+
+
+def _power_columns(half: np.ndarray, n_right: int, convention: Convention = ONE_SIDED) -> np.ndarray:
+    n, n_left, _ = half.shape
     if convention.sided == "one":
         columns = half[:, _once(n_left, n_right)]
     else:
@@ -89,14 +92,40 @@ def grid_ipr(
     return ipr(grid_power(acts, convention), convention.r)
 
 
-def _energies(acts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The half transform's power with each opposite counted where it is left out, and a neuron's total."""
+def grid_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str, np.ndarray]:
+    """Several scores from one transform, which is nearly all that they cost.
+
+    Returns:
+        ``profile`` (`frequency_profile`), ``sum_share`` and ``sum_frequency`` (`explained_by_sum`), ``ipr``
+        (`grid_ipr`).
+
+    Raises:
+        ValueError: The grid is not square, or smaller than 2 x 2.
+
+    Example:
+        >>> w = 2 * np.pi * np.arange(5) / 5
+        >>> grid_scores(np.cos(w[:, None] + w)[None])["sum_frequency"].tolist()
+        [1]
+    """
+    half = _square_power(acts)
+    periodicity = ipr(_power_columns(half, acts.shape[2]), ONE_SIDED.r)
+    half, total = _energies(half)
+    share, frequency = _explained_by_sum(half, total)
+    profile = _profile(half, total)
+    return {"profile": profile, "sum_share": share, "sum_frequency": frequency, "ipr": periodicity}
+
+
+def _square_power(acts: np.ndarray) -> np.ndarray:
     if acts.ndim != 3 or acts.shape[1] != acts.shape[2] or acts.shape[1] < 2:
         raise ValueError(
             f"the activations have shape {acts.shape}; expected (neuron, n, n) with n of 2 or more"
         )
-    half = _squared(_transform(acts))
-    half[:, :, 1 : (acts.shape[2] + 1) // 2] *= 2
+    return _squared(_transform(acts))
+
+
+def _energies(half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The half transform's power with each opposite counted where it is left out, in place; a neuron's total."""
+    half[:, :, 1 : (half.shape[1] + 1) // 2] *= 2
     with np.errstate(invalid="ignore", over="ignore"):
         return half, half.sum((1, 2))[:, None]
 
@@ -143,8 +172,11 @@ def frequency_profile(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.
         >>> frequency_profile(acts[None]).round(3).tolist()   # variances 1/2, 1/2 and, of neither, 1/4
         [[0.4, 0.0, 0.4]]
     """
-    half, total = _energies(acts)
-    n = acts.shape[1]
+    return _profile(*_energies(_square_power(acts)))
+
+
+def _profile(half: np.ndarray, total: np.ndarray) -> np.ndarray:
+    n = half.shape[1]
     k = np.arange(1, n // 2 + 1)
     with np.errstate(invalid="ignore", over="ignore"):
         mirrored = half[:, -k, 0] + half[:, -k, k]
@@ -202,8 +234,11 @@ def explained_by_sum(
         >>> share.round(3).tolist(), frequency.tolist()   # a product is half sum, half difference
         ([1.0, 0.5], [3, 3])
     """
-    half, total = _energies(acts)
-    k = np.arange(1, acts.shape[1] // 2 + 1)
+    return _explained_by_sum(*_energies(_square_power(acts)))
+
+
+def _explained_by_sum(half: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    k = np.arange(1, half.shape[1] // 2 + 1)
     return best_frequency(_shares(half[:, k, k], total))
 
 

@@ -63,7 +63,7 @@ def batch(
     outliers: Annotated[
         int | None,
         typer.Option(
-            min=0, help="How many of the most unusual checkpoints get an audit of their own; 3 if left out."
+            min=0, help="How many of the most unusual checkpoints get an audit of their own; 5 if left out."
         ),
     ] = None,
     random: Annotated[

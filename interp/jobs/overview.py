@@ -145,12 +145,15 @@ def _value(row: Mapping[str, Any], column: str) -> float:
     return value if whole is None else value / row[whole]
 
 
-def overview(rows: pa.Table, title: str, *, links: Mapping[tuple[str, str], str] | None = None) -> str:
+def overview(
+    rows: pa.Table, title: str, *, most: int = 12, links: Mapping[tuple[str, str], str] | None = None
+) -> str:
     """The page of a store.
 
     Args:
         rows: Its checkpoints.
         title: What it is called.
+        most: How many outliers are listed at most.
         links: Where audits are, from the page's folder, by checkpoint and settings.
 
     Example:
@@ -168,7 +171,7 @@ def overview(rows: pa.Table, title: str, *, links: Mapping[tuple[str, str], str]
         f"<p>Measured: {escape(', '.join(f'{name} ({count:,})' for name, count in measures.items()))}; "
         f"grokscope {escape(', '.join(sorted({row['tool_version'] or '?' for row in listed})))}.</p>"
     )
-    return page(title, title, header, _sections(listed, outliers(rows), dict(links or {})))
+    return page(title, title, header, _sections(listed, outliers(rows, most), dict(links or {})))
 
 
 def _sections(

@@ -19,6 +19,8 @@ from interp.progress import progress
 
 OVERVIEW = "overview.html"
 PATIENCE = 1.0
+UNLINKED = 12
+"""Outliers that are listed where none is audited."""
 MOST_NEURONS = 20_000
 """Networks with more neurons get no audit of their own: its page would be too large to be opened."""
 
@@ -55,7 +57,10 @@ def write_overview(
                     identity, _ = wanted[chunk.paths[0], chunk.settings.digest]
                     links[identity] = places[identity]
                     store.add_page(places[identity], page)
-    store.add_page(OVERVIEW, overview(rows, f"Batch of {len(rows)} checkpoints", links=links))
+    store.add_page(
+        OVERVIEW,
+        overview(rows, f"Batch of {len(rows)} checkpoints", most=job.outliers or UNLINKED, links=links),
+    )
     return store.folder / OVERVIEW
 
 

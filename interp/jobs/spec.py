@@ -47,7 +47,7 @@ class Job:
         ray_address: Of a Ray cluster; one is started here if None.
         force: Measure again what is stored already.
         retry_failed: Measure again what failed before, even if its file has not changed.
-        outliers: How many of the most unusual checkpoints get an audit of their own.
+        outliers: How many of the most unusual checkpoints are listed first, each with an audit of its own.
 
     Raises:
         ConfigError: A value cannot be used.
@@ -60,7 +60,7 @@ class Job:
     ray_address: str | None = None
     force: bool = False
     retry_failed: bool = False
-    outliers: int = 3
+    outliers: int = 5
 
     def __post_init__(self) -> None:
         choose("engine", self.engine, ENGINES)

@@ -13,6 +13,7 @@ from probes.activity import (
     frequency_profile,
     grid_ipr,
     grid_power,
+    grid_scores,
     with_harmonics,
 )
 from probes.spectrum import Convention
@@ -276,3 +277,17 @@ def test_wrong_clusters_are_named():
         frequency_clusters(np.array([1, 2]), np.array([0.5]))
     with pytest.raises((ValueError, TypeError), match="2"):  # a TypeError where shapes are type-checked
         with_harmonics(np.ones((3, 2)), np.array([1, 2]), n=5)
+
+
+@pytest.mark.parametrize("n", [2, 5, 8, 13])
+def test_several_scores_from_one_transform_are_the_single_ones(n):
+    acts = np.random.default_rng(n).normal(size=(6, n, n))
+    acts[2] = 1.0
+    kept = acts.copy()
+    found = grid_scores(acts)
+    share, frequency = explained_by_sum(acts)
+    assert np.array_equal(found["profile"], frequency_profile(acts), equal_nan=True)
+    assert np.array_equal(found["sum_share"], share, equal_nan=True)
+    assert np.array_equal(found["sum_frequency"], frequency)
+    assert np.array_equal(found["ipr"], grid_ipr(acts), equal_nan=True)
+    assert np.array_equal(acts, kept)
