@@ -45,11 +45,8 @@ class Plan:
         return sum(SECONDS[settings.measure] for _, settings in self.pending)
 
 
-def plan(job: Job, store: Store) -> Plan:
-    """Compare what a job asks for with what is stored.
-
-    A checkpoint is done if its row has the same settings and its files have not been written to since; if they have,
-    or it is new here, its content decides. What failed is tried again once its file has changed.
+def items_of(job: Job) -> dict[Identity, Item]:
+    """Every checkpoint of a job under each of its settings, once.
 
     Raises:
         ConfigError: Nothing matches the job's paths.
@@ -59,6 +56,15 @@ def plan(job: Job, store: Store) -> Plan:
         found = find_sources(group.paths)
         for settings in group.settings:
             items |= {(path, settings.digest): (path, settings) for path in found}
+    return items
+
+
+def plan(items: dict[Identity, Item], job: Job, store: Store) -> Plan:
+    """Compare what a job asks for with what is stored.
+
+    A checkpoint is done if its row has the same settings and its files have not been written to since; if they have,
+    or it is new here, its content decides. What failed is tried again once its file has changed.
+    """
     known, made = store.known(), Plan()
     by_key = {row.key: (row.part, identity) for identity, row in known.items() if row.ok and row.key}
     measured = {settings for _, (_, settings) in by_key.values()}

@@ -14,7 +14,7 @@ from rich.console import Console
 from interp.errors import ConfigError
 from interp.jobs.executors import Executor, Lost, cores, executor, prepare_processes
 from interp.jobs.pages import write_overview
-from interp.jobs.planning import chunks_of, plan
+from interp.jobs.planning import chunks_of, items_of, plan
 from interp.jobs.settings import Settings
 from interp.jobs.spec import Group, Job, read_job
 from interp.jobs.store import Store
@@ -121,11 +121,11 @@ def run(job: Job, console: Console | None = None) -> BatchResult:
         ConfigError: Nothing matches the paths, or the results cannot be written.
     """
     start = monotonic()
-    store = Store(job.out)
+    store, items = Store(job.out), items_of(job)
     with store.locked(), deferred_interrupt() as stopped:
         if job.engine == "local" and (job.workers or 1) > 1:
             prepare_processes()
-        todo = plan(job, store)
+        todo = plan(items, job, store)
         job.record()
         for start in range(0, len(todo.copies), COPIED):
             store.add([store.copied(*copy) for copy in todo.copies[start : start + COPIED]])

@@ -64,7 +64,7 @@ class Settings:
         """The settings, ready for JSON; `from_dict` gives equal settings back."""
         how = {name: value for name, value in asdict(self.how).items() if value != getattr(OpenAs(), name)}
         paths: dict[str, Any] = {
-            name: str(Path(how[name]).absolute()) for name in ("split_from", "table") if name in how
+            name: str(Path(how[name]).absolute()) for name in ("split_from", "table", "model") if name in how
         }
         return {
             "measure": self.measure,
@@ -112,9 +112,10 @@ class Settings:
             del values["n_random"]
         for name in ("split_from", "table", "model"):
             if values.get(name) is not None:
-                values[name] = _content(
-                    name, values[name].rpartition(":")[0] if name == "model" else values[name]
+                path, _, function = (
+                    values[name].rpartition(":") if name == "model" else (values[name], "", "")
                 )
+                values[name] = f"{_content(name, path)} {function}"
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

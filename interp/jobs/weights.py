@@ -128,7 +128,7 @@ class Plain:
                     f"{name!r} in {str(self.path)!r} holds NaN or infinity: the training run diverged"
                 )
         raw = [*(table.T for table in embed), *((embed[0].T,) if self.tied else ()), unembed]
-        raw = [array.astype(np.float32) if array.dtype == np.float16 else array for array in raw]
+        raw = [array.astype(np.float32, copy=False) for array in raw]  # as the opened network computes
         if self.ordering is None:
             return tuple(raw)
         orders = (self.ordering.left, self.ordering.right, self.ordering.output)

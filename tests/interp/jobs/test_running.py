@@ -172,7 +172,7 @@ def test_where_no_worker_can_live_the_job_ends_with_one_error(killer: Path, tmp_
 def test_nothing_to_measure_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no checkpoint matches"):
         quick(tmp_path / "nowhere" / "*.pt", tmp_path / "out")
-    assert not (tmp_path / "out" / "checkpoints").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_named_file_that_is_missing_is_a_row(make: Make, tmp_path: Path) -> None:

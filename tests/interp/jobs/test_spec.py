@@ -121,5 +121,10 @@ def test_every_setting_and_every_file_it_names_changes_the_digest(tmp_path: Path
     assert len(set(digests)) == len(digests)
     assert Settings(n_random=5).digest == Settings().digest  # scores have no control
     assert Settings("causal", n_random=5).digest != Settings("causal").digest
+    factory = tmp_path / "net.py"
+    factory.write_text("def one(): ...\ndef two(): ...")
+    own = {Settings(how=OpenAs(model=f"{factory}:{name}")).digest for name in ("one", "two")}
+    factory.write_text("def one(): ...")
+    assert len(own | {Settings(how=OpenAs(model=f"{factory}:one")).digest}) == 3
     with pytest.raises(ConfigError, match="cannot read table"):
         _ = Settings(how=OpenAs(table=tmp_path / "gone.csv")).digest
