@@ -73,9 +73,9 @@ def batch(
 ) -> None:
     """Score the neurons of many checkpoints, and store one row a neuron and one row a checkpoint.
 
-    The results are Parquet files in --out, with an overview.html beside them. What is stored is not measured again:
-    the same command goes on where it was stopped, by Ctrl-C or by a power cut. A checkpoint that cannot be measured is
-    a row with its error.
+    The results are Parquet files in --out, with an overview.html beside them.
+    What is stored is not measured again: the same command goes on where Ctrl-C or a power cut ended it.
+    A checkpoint that cannot be measured is a row with its error.
 
     Exit codes: 0 all done, 2 something is wrong with the input, 3 some checkpoints failed, 130 interrupted.
     """

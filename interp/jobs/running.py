@@ -192,8 +192,9 @@ class _Running:
             self.died += 1
             if self.died >= HOPELESS and not self.done:
                 raise ConfigError(
-                    f"the workers die before they have measured anything ({outcome.why}); "
-                    "with workers=1 (--workers 1) the work is done in this process, and shows what is wrong"
+                    f"the workers die before they have measured anything ({outcome.why}); with workers=1 "
+                    "(--workers 1) the work is done in this process, and shows what is wrong. A script that starts "
+                    "workers must do so under: if __name__ == '__main__'"
                 )
             outcome = [lost(path, chunk.settings, outcome.why) for path in chunk.paths]
         self.held += outcome

@@ -126,7 +126,7 @@ def test_ctrl_c_keeps_what_is_finished(make: Make, tmp_path: Path, workers: int)
     process = start(*arguments)
     wait_for_rows(process, out, 1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=90)
     assert process.returncode == 130, output + errors
     assert "Traceback" not in output + errors
     assert "interrupted; what was finished is stored" in " ".join(errors.split())
