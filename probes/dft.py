@@ -17,13 +17,10 @@ SMALL = 1e-4
 
 
 @lru_cache(maxsize=32)
-def _basis(n: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For positions 1..(n-1)//2: cosines with ones as a last column, negative sines; and what the middle one adds."""
-    half, pairs = n // 2, (n - 1) // 2
-    angle = 2 * np.pi * (np.outer(np.arange(1, pairs + 1), np.arange(1, half + 1)) % n) / n
-    cosines = np.concatenate([np.cos(angle), np.ones((pairs, 1))], axis=1)
-    middle = np.append((-1.0) ** np.arange(1, half + 1), 1.0)
-    return cosines.astype(dtype), -np.sin(angle).astype(dtype), middle.astype(dtype)
+def _basis(n: int, dtype: np.dtype) -> np.ndarray:
+    """Cosines, negative sines and ones side by side, ``(position, 2 (n//2) + 1)``."""
+    angle = 2 * np.pi * (np.outer(np.arange(n), np.arange(1, n // 2 + 1)) % n) / n
+    return np.concatenate([np.cos(angle), -np.sin(angle), np.ones((n, 1))], axis=1).astype(dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +54,11 @@ def real_dft(x: Float[np.ndarray, "*batch position"]) -> Transform:
         ([0.0, 6.25], 5.0)
     """
     n = x.shape[-1]
-    by_product = n <= LARGEST_PRODUCT
+    half, by_product = n // 2, n <= LARGEST_PRODUCT
     with np.errstate(invalid="ignore", over="ignore"):
         if by_product:
-            real, imaginary, total = _by_product(x)
+            product = x @ _basis(n, x.dtype)
+            real, imaginary, total = product[..., :half], product[..., half:-1], np.asarray(product[..., -1])
         else:
             (real, imaginary), total = _by_fft(x), np.asarray(x.sum(-1))
         power = np.square(real)
@@ -72,20 +70,6 @@ def real_dft(x: Float[np.ndarray, "*batch position"]) -> Transform:
             power[doubtful] = np.square(real[doubtful]) + np.square(imaginary[doubtful])
             variation[doubtful] = power[doubtful].sum(-1)
     return Transform(n, real, imaginary, power, variation, total)
-
-
-def _by_product(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both parts and the sum. What a cosine sees of positions i and n-i is their sum, a sine their difference: two
-    products of a quarter of the size do."""
-    n = x.shape[-1]
-    half, pairs = n // 2, (n - 1) // 2
-    cosines, sines, middle = _basis(n, x.dtype)
-    first, last = x[..., 1 : pairs + 1], x[..., : n - pairs - 1 : -1]
-    product = (first + last) @ cosines
-    product += x[..., :1]
-    if n % 2 == 0:
-        product += x[..., half : half + 1] * middle
-    return product[..., :half], (first - last) @ sines, np.asarray(product[..., -1])
 
 
 def _by_fft(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
