@@ -29,12 +29,17 @@ def _shares(power: np.ndarray) -> np.ndarray:
         return np.divide(power, total, out=np.full_like(power, np.nan), where=usable)
 
 
-def ipr(power: Float[np.ndarray, "*batch freq"], r: float = 2.0) -> Float[np.ndarray, "*batch"]:
+def ipr(
+    power: Float[np.ndarray, "*batch freq"],
+    r: float = 2.0,
+    total: Float[np.ndarray, "*batch"] | None = None,
+) -> Float[np.ndarray, "*batch"]:
     """Inverse participation ratio, sum P^r / (sum P)^r (arXiv 2310.13061).
 
     Args:
         power: Power of each frequency, 0 or more.
         r: Exponent, above 1.
+        total: The sum of the power, if it is at hand.
 
     Returns:
         Values in (0, 1]: 1 for a single peak, 1/m^(r-1) for m equal columns, nan without power. A pure cosine
@@ -53,7 +58,7 @@ def ipr(power: Float[np.ndarray, "*batch freq"], r: float = 2.0) -> Float[np.nda
     if r != 2:
         return np.asarray((_shares(power) ** r).sum(-1))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        total = power.sum(-1)
+        total = power.sum(-1) if total is None else total
         value = np.asarray(np.einsum("...f,...f->...", power, power) / np.square(total))
         unsafe = ~((total > SMALLEST) & (total < 1 / SMALLEST))
     if unsafe.any():

@@ -7,6 +7,7 @@ import pytest
 
 from probes import dft
 from probes.dft import real_dft
+from probes.periodicity import ipr
 from probes.spectrum import fourier, power
 
 LENGTHS = (1, 2, 3, 4, 5, 8, 13, 48, 97, 98, 113)
@@ -78,3 +79,10 @@ def test_the_convention_is_that_of_fourier() -> None:
     x = np.random.default_rng(3).normal(size=(5, 10))
     found = real_dft(x)
     assert found.real + 1j * found.imaginary == pytest.approx(fourier(x), abs=1e-12)
+
+
+def test_the_ipr_of_a_transform_needs_no_other_sum() -> None:
+    x = np.random.default_rng(4).normal(size=(30, 97)).astype(np.float32)
+    x[3] = 2.0
+    found = real_dft(x)
+    assert ipr(found.power, total=found.variation) == pytest.approx(ipr(found.power), rel=1e-6, nan_ok=True)
