@@ -21,6 +21,7 @@ from interp.leakage import Leakage
 from interp.models import HookedModel, neuron_site
 from interp.neurons import grid_of, neuron_arrays
 from interp.opening import OWN_MODULE, OpenAs, load_checkpoint
+from interp.orderings import better_ordering
 from interp.patterns import all_pairs_activations, operands_of
 from interp.phase import GOOD, phase_of
 from interp.progress import progress
@@ -112,7 +113,8 @@ def audit(
         stored=source.stored,
         history=history,
     )
-    return replace(found, verdict=tuple(verdict(found)), warnings=tuple(warnings_of(found, task)))
+    other = better_ordering(state, task, table["strength"])
+    return replace(found, verdict=tuple(verdict(found)), warnings=tuple(warnings_of(found, task, other)))
 
 
 def _interventions(

@@ -56,7 +56,7 @@ def load_checkpoint(
     settings = native_settings(file) if how.dialect in (None, NATIVE) else None
     if how.dialect == NATIVE or settings is not None:
         _check_native(how)
-        same = None if _changes_task(how) else like
+        same = None if _changes_task(how) or how.ordering is not None else like
         return _with_task(load_native(file, same, data=data, settings=settings), how)
     stored = read_weights(file)
     found = _measured(stored, readings_of(stored, _hints(how)), how)
@@ -191,7 +191,7 @@ def _with_task(opened: Checkpoint, how: OpenAs) -> Checkpoint:
         operation = how.task or getattr(own, "operation", None)
         task = make_task(how, operation, how.p or getattr(own, "p", None))
         return replace(opened, task=task)
-    return opened
+    return replace(opened, task=_read_in(own, how))
 
 
 def make_task(how: OpenAs, operation: str | None, p: int | None) -> Task:
@@ -204,17 +204,29 @@ def make_task(how: OpenAs, operation: str | None, p: int | None) -> Task:
         if how.split_from is not None:
             raise ConfigError("--table says what was trained on already; leave out --split-from")
         found = TableTask.from_file(how.table, task=how.task, p=p)
-        if p is None or found.dataset.n_classes >= p:
-            return found
-        return replace(
-            found, dataset=replace(found.dataset, n_classes=p)
-        )  # labels that do not occur are classes too
+        if p is not None and found.dataset.n_classes < p:  # labels that do not occur are classes too
+            found = replace(found, dataset=replace(found.dataset, n_classes=p))
+        return _read_in(found, how)
     if p is None:
         raise ConfigError(
             "nothing says which task the network was trained on; give --task and --p, or --table"
         )
     task = ModularTask(operation or "add", p, train_fraction=1.0, split="unknown")
-    return task if how.split_from is None else task.with_training_pairs(read_pairs(Path(how.split_from)))
+    task = task if how.split_from is None else task.with_training_pairs(read_pairs(Path(how.split_from)))
+    return _read_in(task, how)
+
+
+def _read_in(task: Task, how: OpenAs) -> Task:
+    """The task with the ordering that the user gave in place of its own, if any was given."""
+    if how.ordering is None or not isinstance(task, (ModularTask, TableTask)):
+        return task
+    if how.ordering != "task" and task.operation is None:
+        raise ConfigError(
+            f"--ordering {how.ordering} reads operands modulo p; give --task and --p too, or a column 'ordering'"
+        )
+    found = replace(task, read_in=how.ordering)
+    _ = found.ordering  # one that there is not is an error here, not later
+    return found
 
 
 def _measured(stored: StoredWeights, readings: list[Reading], how: OpenAs) -> Checkpoint:

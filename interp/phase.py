@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 from interp.evaluation import SplitValues
 
+PHASES = (
+    "generalisation",
+    "coexistence",
+    "partial inversion",
+    "full inversion",
+    "memorisation",
+    "forgetting",
+    "confusion",
+)
+"""All of them; ``generalisation`` is coexistence where no label is corrupted."""
 GOOD = 0.9
 """Accuracy from which a split counts as learnt (arXiv 2310.13061, App. C)."""
 

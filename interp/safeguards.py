@@ -7,6 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+_holding: list[Callable[[int, FrameType | None], None]] = []
+"""Handlers of the blocks that hold Ctrl-C back now, outermost first."""
 
 
 @contextmanager
@@ -24,7 +28,10 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Hold the first Ctrl-C back until the caller asks; a second one interrupts at once."""
+    """Hold the first Ctrl-C back until the caller asks; a second one interrupts at once.
+
+    Where one block is inside another, both are told.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
@@ -35,9 +42,13 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
+        if before in _holding:
+            before(signum, frame)
 
-    before = signal.signal(signal.SIGINT, handle)
+    before: Any = signal.signal(signal.SIGINT, handle)
+    _holding.append(handle)
     try:
         yield lambda: pressed
     finally:
+        _holding.remove(handle)
         signal.signal(signal.SIGINT, before)

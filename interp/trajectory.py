@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,14 +21,16 @@ from interp.models import HookedModel
 from interp.opening import OpenAs, load_series, number_of, series_files
 from interp.phase import GOOD
 from interp.progress import progress
-from interp.scoring import PATIENCE, score
+from interp.scoring import PATIENCE, NeuronTable, score
 from interp.selection import default_order
-from interp.sweeps import site_state
+from interp.sweeps import SiteState, site_state
 from probes.stages import Stage, find_stages
 
 PROGRESS = ("restricted_loss", "excluded_loss", "embedding_gini", "logit_gini", "logit_variance_explained")
 """Measures of `interp.circuit.Circuit` that show how far a circuit has formed."""
 LOSSES = ("train", "test", "all")
+Watch = Callable[[Checkpoint, SiteState, NeuronTable], None]
+"""Told of each checkpoint as it is scored; it must keep neither the checkpoint nor the state."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,7 +77,13 @@ def _flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def trajectory_of(
-    path: Path, how: OpenAs | None = None, *, site: str | None = None, seed: int = 0, most: int = 40
+    path: Path,
+    how: OpenAs | None = None,
+    *,
+    site: str | None = None,
+    seed: int = 0,
+    most: int = 40,
+    watch: Watch | None = None,
 ) -> Trajectory | None:
     """Score every checkpoint of a training run, and find the stages in it.
 
@@ -85,6 +93,7 @@ def trajectory_of(
         site: Hook name of the neurons; the model's last site if None.
         seed: Of all draws.
         most: Score at most so many, evenly spaced, the first and the last among them.
+        watch: Is told of each checkpoint, first to last: see `Watch`.
 
     Returns:
         None if there are fewer than two checkpoints.
@@ -111,7 +120,7 @@ def trajectory_of(
     records: list[dict[str, Any]] = []
     with progress("scoring checkpoints", total, after=PATIENCE) as report:
         for checkpoint in load_series(path, how, most=most):
-            records.append(record_of(checkpoint, site=site, seed=seed))
+            records.append(record_of(checkpoint, site=site, seed=seed, watch=watch))
             report(len(records), _note(records[-1]))
             del checkpoint  # before the next one is read
     if not _ascending([record["step"] for record in records]):
@@ -134,8 +143,10 @@ def _ascending(steps: list[int | None]) -> bool:
     return len(known) == len(steps) and all(a < b for a, b in pairwise(known))
 
 
-def record_of(checkpoint: Checkpoint, *, site: str | None = None, seed: int = 0) -> dict[str, Any]:
-    """Everything that `Trajectory` keeps of one checkpoint.
+def record_of(
+    checkpoint: Checkpoint, *, site: str | None = None, seed: int = 0, watch: Watch | None = None
+) -> dict[str, Any]:
+    """Everything that `Trajectory` keeps of one checkpoint; `watch` is told of it too.
 
     Example:
         >>> from interp.data import ModularTask
@@ -147,6 +158,8 @@ def record_of(checkpoint: Checkpoint, *, site: str | None = None, seed: int = 0)
     model, task, path = checkpoint.model, checkpoint.task, checkpoint.path
     state = site_state(model, task, site=site)
     table = score(model, task, seed=seed, state=state)
+    if watch is not None:
+        watch(checkpoint, state, table)
     found = circuit(model, task, state.logits, table)
     measured = measure_logits(state.logits, state.data)
     leakage = Leakage(state.data, state.logits).to_dict()

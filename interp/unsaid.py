@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from interp.errors import choose
+
+ORDERINGS = ("task", "natural", "log")
+"""Orders that periodicity can be read in; see `interp.data.operations.ordering_called`."""
+
 
 @dataclass(frozen=True)
 class OpenAs:
@@ -22,6 +27,10 @@ class OpenAs:
         sites: Names of that module's neurons, as in `adopt`.
         tokens: How operands become that module's input tokens, such as ``"a b ="``.
         readout: The position that its output is read at.
+        ordering: One of `ORDERINGS`: the order that periodicity is read in; the task's if None.
+
+    Raises:
+        ConfigError: There is no such ordering.
     """
 
     dialect: str | None = None
@@ -35,3 +44,8 @@ class OpenAs:
     sites: tuple[str, ...] = ()
     tokens: str | None = None
     readout: int = -1
+    ordering: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.ordering is not None:
+            choose("ordering", self.ordering, ORDERINGS)

@@ -10,6 +10,7 @@ from interp.data import Task
 
 if TYPE_CHECKING:
     from interp.audit import AuditReport
+    from interp.orderings import BetterOrdering
     from interp.sweeps import Removal
     from probes.agreement import Agreement
 
@@ -169,12 +170,20 @@ def _about_spread(report: AuditReport) -> Iterator[str]:
     )
 
 
-def warnings_of(report: AuditReport, task: Task) -> Iterator[str]:
-    """Reasons for caution."""
+def warnings_of(report: AuditReport, task: Task, other: BetterOrdering | None = None) -> Iterator[str]:
+    """Reasons for caution.
+
+    Args:
+        report: What was found.
+        task: What the network was measured on.
+        other: An ordering that explains its neurons better than the one they were read in, if there is one.
+    """
     data, counts, phase = task.dataset, report.table.counts(), report.phase
     yield from (f"The file was {note}." for note in report.notes if NOT_TOLD_APART in note)
     yield from _about_chance(report, data.n_classes)
     yield from _about_periodicity(report, task)
+    if other is not None:
+        yield other.sentence(task)
     yield from _about_stored(report)
     yield from _about_leakage(report)
     yield from _about_spread(report)

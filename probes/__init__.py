@@ -7,6 +7,7 @@ Contents:
     null: What a score looks like for random weights; p-values and false-discovery control.
     logits: Waves in the logits of all operand pairs, and what tells Clock from Pizza networks.
     stages: Stages and change points of a training run.
+    paths: When single neurons became periodic, and how their phases align, over a training run.
     features: Every score of a neuron's weight vectors as named columns.
     classifiers: scikit-learn estimators. Loaded on first use, as scikit-learn takes two seconds.
     agreement: Scores and labels against truth. Loaded on first use; its function `agreement.agreement` has
@@ -53,6 +54,7 @@ from probes.null import (
     null_quantile,
     null_scores,
 )
+from probes.paths import Alignment, NeuronPaths, alignment, neuron_paths, rayleigh_p, waves_of
 from probes.periodicity import entropy, gini, harmonic_share, ipr, peak_share, phase_residual
 from probes.spectrum import (
     Convention,
@@ -82,12 +84,15 @@ __getattr__, _, _ = lazy_loader.attach(
 
 __all__ = [
     "Agreement",
+    "Alignment",
     "Convention",
     "MixtureLabeller",
+    "NeuronPaths",
     "NeuronProbe",
     "NullThresholdLabeller",
     "Stage",
     "Transform",
+    "alignment",
     "auc",
     "benjamini_hochberg",
     "best_frequency",
@@ -122,6 +127,7 @@ __all__ = [
     "labels_against_truth",
     "logit_profile",
     "mean_of_live",
+    "neuron_paths",
     "null_p_values",
     "null_quantile",
     "null_scores",
@@ -131,12 +137,14 @@ __all__ = [
     "phase_residual",
     "power",
     "rank_correlation",
+    "rayleigh_p",
     "real_dft",
     "restricted",
     "score_matrix",
     "spectrum_gini",
     "spectrum_norms",
     "sum_variance_explained",
+    "waves_of",
     "weight_features",
     "with_harmonics",
 ]

@@ -9,7 +9,21 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from interp.cli import ablate, audit, batch, demo, dialects, score, train
+from interp.cli import (
+    ablate,
+    audit,
+    batch,
+    demo,
+    dialects,
+    dose,
+    dynamics,
+    plot,
+    score,
+    sweep,
+    train,
+    transfer_gamma,
+    unlearn,
+)
 from interp.errors import GrokscopeError
 
 app = typer.Typer(
@@ -46,6 +60,12 @@ for command, examples in (
     (ablate.ablate, ablate.EXAMPLES),
     (audit.audit, audit.EXAMPLES),
     (batch.batch, batch.EXAMPLES),
+    (sweep.sweep, sweep.EXAMPLES),
+    (plot.plot, plot.EXAMPLES),
+    (dynamics.dynamics, dynamics.EXAMPLES),
+    (dose.dose, dose.EXAMPLES),
+    (unlearn.unlearn, unlearn.EXAMPLES),
+    (transfer_gamma.transfer_gamma, transfer_gamma.EXAMPLES),
     (dialects.dialects, dialects.EXAMPLES),
 ):
     shown = "\n\n".join(f"  {escape(line)}" for line in examples)

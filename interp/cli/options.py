@@ -62,6 +62,12 @@ class Opening:
     readout: Annotated[
         int | None, _unsaid("The position that the answer of --model is read at; the last if left out.")
     ] = None
+    ordering: Annotated[
+        str | None,
+        _unsaid(
+            "The order to read neurons in: natural, log (discrete logarithm) or task, which is the default."
+        ),
+    ] = None
 
     @property
     def hook(self) -> str | None:
@@ -101,6 +107,7 @@ class Opening:
             sites=tuple(self.site or ()) if self.model is not None else (),
             tokens=self.tokens,
             readout=-1 if self.readout is None else self.readout,
+            ordering=self.ordering,
         )
 
     def _refuse(self, *names: str, why: str) -> None:

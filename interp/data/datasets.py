@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from interp.data.names import AS_TRAINED, SPLITS
-from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
+from interp.data.operations import Ordering, check_operation, operation_table, ordering_called
 from interp.data.splits import UNKNOWN, packed_split, split_of_pairs, unpack_split
 from interp.errors import CheckpointError, ConfigError, choose
 
@@ -165,6 +165,8 @@ class ModularTask:
         seed: Decides the training set and the corruption.
         split: What replaces the draw: a stored split (see `packed_split`), or ``"unknown"`` where nobody knows which
             pairs were trained on; the labels then are the true ones.
+        read_in: The order that neurons are read in, ``"task"``, ``"natural"`` or ``"log"``; see
+            `interp.data.operations.ordering_called`. It changes no example.
 
     Raises:
         ConfigError: A value is out of range. ExpressionError: the polynomial does not parse.
@@ -184,6 +186,7 @@ class ModularTask:
     corrupt: str = "all"
     seed: int = 0
     split: Any = field(default=None, repr=False, compare=False)
+    read_in: str = field(default="task", repr=False)
 
     def __post_init__(self) -> None:
         for name, plain in (
@@ -196,6 +199,8 @@ class ModularTask:
             if isinstance(value, np.number) and plain(value) == value:
                 object.__setattr__(self, name, plain(value))
         check_operation(self.operation, self.p)
+        if self.read_in != "task":
+            ordering_called(self.read_in, self.operation, self.p)
         choose("corruption", self.corrupt, ("all", "wrong"))
         for name, bracket in (("train_fraction", "("), ("corrupt_fraction", "[")):
             value = getattr(self, name)
@@ -206,7 +211,9 @@ class ModularTask:
 
     def __repr__(self) -> str:
         settings = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr]
-        return f"ModularTask({', '.join(settings + [f'split={UNKNOWN!r}'] * self._unknown)})"
+        settings += [f"split={UNKNOWN!r}"] * self._unknown
+        settings += [f"read_in={self.read_in!r}"] * (self.read_in != "task")
+        return f"ModularTask({', '.join(settings)})"
 
     def __eq__(self, other: object) -> bool:
         """Whether the settings and the splits are equal, however the splits came about."""
@@ -222,8 +229,8 @@ class ModularTask:
 
     @cached_property
     def ordering(self) -> Ordering | None:
-        """The group ordering of the operation, or None where none is known."""
-        return group_ordering(self.operation, self.p)
+        """The group ordering of the operation, or None where none is known; another one with `read_in`."""
+        return ordering_called(self.read_in, self.operation, self.p)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -269,8 +276,12 @@ class ModularTask:
         return train, corrupted, labels
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings and the split itself, ready for JSON; `from_dict` gives an equal task back."""
-        return {f.name: getattr(self, f.name) for f in fields(self)} | {"split": self._packed}
+        """The settings and the split itself, ready for JSON; `from_dict` gives an equal task back.
+
+        Without `read_in`, which says nothing of what was trained on.
+        """
+        stored = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "read_in"}
+        return stored | {"split": self._packed}
 
     def with_training_pairs(self, pairs: np.ndarray) -> ModularTask:
         """The same operation with exactly these pairs as its training set, and nothing corrupted.

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from interp.errors import ConfigError
+from interp.errors import ConfigError, choose
 from interp.expressions import polynomial
+from interp.unsaid import ORDERINGS
 
 OPERATIONS = ("add", "subtract", "multiply", "divide")
 MAX_MODULUS = 4096
@@ -140,6 +141,38 @@ def group_ordering(operation: str, p: int) -> Ordering | None:
     if not (separable and len(set(left.tolist())) == p == len(set(right.tolist()))):
         return None
     return Ordering(np.argsort(left), np.argsort(right), natural, "by the value of each term")
+
+
+def ordering_called(name: str, operation: str, p: int) -> Ordering | None:
+    """The ordering in which a user wants the neurons of a network read, whatever its task.
+
+    Args:
+        name: ``"task"``: the operation's own, see `group_ordering`. ``"natural"``: residues as they are. ``"log"``:
+            powers of a primitive root, the second operand's backwards if the operation is ``divide``.
+        operation: What the network computes, or is said to compute.
+        p: The modulus.
+
+    Returns:
+        None only for ``"task"``, where no ordering is known.
+
+    Raises:
+        ConfigError: There is no such ordering, or there are no discrete logarithms modulo p.
+
+    Example:
+        >>> ordering_called("log", "add", 7).left.tolist(), ordering_called("natural", "multiply", 3).left.tolist()
+        ([1, 3, 2, 6, 4, 5], [0, 1, 2])
+    """
+    choose("ordering", name, ORDERINGS)
+    if name == "natural":
+        check_operation(operation, p)
+        return Ordering(np.arange(p), np.arange(p), np.arange(p), "natural")
+    if name == "log":
+        if p == 2 or not is_prime(p):
+            raise ConfigError(
+                f"the ordering 'log' needs a prime modulus above 2, not p={p}; try 'natural' or 'task'"
+            )
+        return group_ordering("divide" if operation == "divide" else "multiply", p)
+    return group_ordering(operation, p)
 
 
 def in_order(

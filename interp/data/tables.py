@@ -14,7 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.data.datasets import Dataset
-from interp.data.operations import Ordering, group_ordering, operation_table
+from interp.data.operations import Ordering, operation_table, ordering_called
 from interp.data.splits import check_corrupted, rows_of_pairs
 from interp.errors import ConfigError, near_matches
 
@@ -38,6 +38,7 @@ class TableTask:
         positions: For each example its place, from 0, along the order in which a solution would be periodic; None if
             the table does not say.
         source: Where the table came from, for `to_dict`; None for arrays.
+        read_in: As of `interp.data.ModularTask`; it means nothing without an operation.
 
     Example:
         >>> pairs = torch.cartesian_prod(torch.arange(5), torch.arange(5))
@@ -51,6 +52,7 @@ class TableTask:
     p: int | None = None
     positions: Int[np.ndarray, " example"] | None = None
     source: dict[str, Any] | None = None
+    read_in: str = "task"
 
     def __repr__(self) -> str:
         data, place = self.dataset, "arrays" if self.source is None else repr(self.source["path"])
@@ -60,10 +62,10 @@ class TableTask:
 
     @cached_property
     def ordering(self) -> Ordering | None:
-        """The built-in task's; None without one."""
+        """The built-in task's, or the one that `read_in` names; None without a task."""
         if self.operation is None or self.p is None:
             return None
-        return group_ordering(self.operation, self.p)
+        return ordering_called(self.read_in, self.operation, self.p)
 
     def to_dict(self) -> dict[str, Any]:
         """Where the examples came from and how many there are, ready for JSON.

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,7 +17,8 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol, runtime_checkable
 
 from interp.errors import ConfigError, choose
-from interp.jobs.worker import Chunk, Result, work
+from interp.jobs.settings import Settings
+from interp.jobs.worker import Result, work
 
 ENGINES = ("local", "ray")
 AHEAD = 3
@@ -28,6 +29,23 @@ POLL = 0.25
 KNOCK = 5.0
 
 
+@runtime_checkable
+class Piece(Protocol):
+    """Work that is handed out whole: what it is of, how that is measured, and how it divides."""
+
+    @property
+    def paths(self) -> tuple[str, ...]: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def alone(self) -> Iterator[Any]: ...
+
+
+Work = Callable[[Any], list[Result]]
+"""What a worker does with a piece; a function that it can import."""
+
+
 @dataclass(frozen=True)
 class Lost:
     """A chunk whose worker died while it was measured."""
@@ -35,7 +53,7 @@ class Lost:
     why: str
 
 
-Outcome = tuple[Chunk, list[Result] | Lost]
+Outcome = tuple[Piece, list[Result] | Lost]
 
 
 @runtime_checkable
@@ -47,7 +65,7 @@ class Executor(Protocol):
         """How many chunks to hand out at a time."""
         ...
 
-    def submit(self, chunk: Chunk) -> None:
+    def submit(self, chunk: Piece) -> None:
         """Hand out a chunk."""
         ...
 
@@ -62,7 +80,7 @@ def cores() -> int:
 
 
 @contextmanager
-def executor(engine: str, workers: int, address: str | None = None) -> Iterator[Executor]:
+def executor(engine: str, workers: int, address: str | None = None, task: Work = work) -> Iterator[Executor]:
     """An executor, closed at the end.
 
     Args:
@@ -70,17 +88,18 @@ def executor(engine: str, workers: int, address: str | None = None) -> Iterator[
         workers: Processes; with one, the work is done in this process. For Ray without an address, cores of the cluster
             that is started here.
         address: Of a Ray cluster.
+        task: What a worker does with a piece.
 
     Raises:
         ConfigError: The engine is unknown or not installed, or the cluster cannot be reached.
     """
     if choose("engine", engine, ENGINES) == "ray":
-        with _ray(workers, address) as opened:
+        with _ray(workers, address, task) as opened:
             yield opened
     elif workers == 1:
-        yield Serial()
+        yield Serial(task)
     else:
-        pool = Processes(workers)
+        pool = Processes(workers, task)
         try:
             yield pool
         finally:
@@ -92,35 +111,36 @@ class Serial:
 
     slots = 1
 
-    def __init__(self) -> None:
-        self._waiting: list[Chunk] = []
+    def __init__(self, task: Work = work) -> None:
+        self._task = task
+        self._waiting: list[Piece] = []
 
-    def submit(self, chunk: Chunk) -> None:
+    def submit(self, chunk: Piece) -> None:
         self._waiting.append(chunk)
 
     def finished(self) -> list[Outcome]:
-        return [(chunk, work(chunk)) for chunk in (self._waiting.pop(0),)]
+        return [(chunk, self._task(chunk)) for chunk in (self._waiting.pop(0),)]
 
 
 class Processes:
     """A pool of processes on this machine. When one dies, all chunks that are out are lost, and a new pool starts."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, task: Work = work) -> None:
         self.slots = AHEAD * workers
-        self._workers = workers
-        self._running: dict[Future[list[Result]], Chunk] = {}
+        self._workers, self._task = workers, task
+        self._running: dict[Future[list[Result]], Piece] = {}
         self._pool = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
         context = prepare_processes()
         return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_prepare)
 
-    def submit(self, chunk: Chunk) -> None:
+    def submit(self, chunk: Piece) -> None:
         try:
-            future = self._pool.submit(work, chunk)
+            future = self._pool.submit(self._task, chunk)
         except BrokenProcessPool:
             self._pool = self._start()
-            future = self._pool.submit(work, chunk)
+            future = self._pool.submit(self._task, chunk)
         self._running[future] = chunk
 
     def finished(self) -> list[Outcome]:
@@ -173,17 +193,17 @@ def _end_with(sentinel: int) -> None:
 class OnRay:
     """Tasks on a Ray cluster, which schedules them, and runs them again elsewhere if a node dies."""
 
-    def __init__(self, ray: Any) -> None:
+    def __init__(self, ray: Any, task: Work = work) -> None:
         self._ray = ray
-        self._task = ray.remote(num_cpus=1, max_retries=RETRIES)(work)
-        self._running: dict[Any, Chunk] = {}
+        self._task = ray.remote(num_cpus=1, max_retries=RETRIES)(task)
+        self._running: dict[Any, Piece] = {}
 
     @property
     def slots(self) -> int:
         """As many as the cluster has processors for, now."""
         return AHEAD * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
-    def submit(self, chunk: Chunk) -> None:
+    def submit(self, chunk: Piece) -> None:
         self._running[self._task.remote(chunk)] = chunk
 
     def finished(self) -> list[Outcome]:
@@ -199,7 +219,7 @@ class OnRay:
 
 
 @contextmanager
-def _ray(workers: int, address: str | None) -> Iterator[OnRay]:
+def _ray(workers: int, address: str | None, task: Work) -> Iterator[OnRay]:
     try:
         import ray
     except ImportError:
@@ -216,7 +236,7 @@ def _ray(workers: int, address: str | None) -> Iterator[OnRay]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(f"cannot reach the Ray cluster at {address!r}: {error}") from None
     try:
-        yield OnRay(ray)
+        yield OnRay(ray, task)
     finally:
         if own:
             ray.shutdown()

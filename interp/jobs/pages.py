@@ -49,12 +49,12 @@ def write_overview(
     places, done = dict(_places(rows)), 0
     with progress("auditing what stands out", len(wanted), console, after=PATIENCE) as report:
         while done < len(wanted) and not stopped():
-            for chunk, outcome in where.finished():
+            for piece, outcome in where.finished():
                 done += 1
                 report(done)
                 page = None if isinstance(outcome, Lost) else outcome[0].page
                 if page is not None:
-                    identity, _ = wanted[chunk.paths[0], chunk.settings.digest]
+                    identity, _ = wanted[piece.paths[0], piece.settings.digest]
                     links[identity] = places[identity]
                     store.add_page(places[identity], page)
     store.add_page(

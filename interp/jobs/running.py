@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,27 +10,20 @@ from typing import Any
 from rich.console import Console
 
 from interp.errors import ConfigError
-from interp.jobs.executors import Executor, Lost, cores, executor, prepare_processes
+from interp.jobs.dispatch import Dispatch
+from interp.jobs.executors import cores, executor, prepare_processes
 from interp.jobs.pages import write_overview
 from interp.jobs.planning import chunks_of, items_of, plan
 from interp.jobs.settings import Settings
 from interp.jobs.spec import Group, Job, read_job
 from interp.jobs.store import Store
-from interp.jobs.worker import Chunk, Result, lost
-from interp.progress import progress
 from interp.safeguards import deferred_interrupt
 from interp.unsaid import OpenAs
 
-FIRST_WAIT, LONGEST_WAIT, WAIT_SHARE = 0.5, 10.0, 0.1
-"""Results are stored after this many seconds: more seldom the longer a job runs, so that parts are few."""
-HOPELESS = 3
-"""So many deaths of workers before anything was measured mean that no worker can live here."""
 COPIED = 64
 """Results that are read and stored again together."""
 WORTH_A_POOL = 10.0
 """Seconds of work from which starting processes, which takes seconds itself, is worth it."""
-MOST_NEURONS = 2**18
-"""Neurons that are held before they are stored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,92 +120,14 @@ def run(job: Job, console: Console | None = None) -> BatchResult:
         job.record()
         for start in range(0, len(todo.copies), COPIED):
             store.add([store.copied(*copy) for copy in todo.copies[start : start + COPIED]])
-        running = _Running(store, stopped)
+        running = Dispatch(store, stopped)
         workers = job.workers or (cores() if todo.seconds > WORTH_A_POOL else 1)
         pieces = list(chunks_of(todo.pending, workers))
         with executor(job.engine, workers, job.ray_address) as where:
-            running.measure(where, pieces, console)
+            running.go(where, pieces, console)
             if running.done or running.failed or todo.copies:
                 store.drop_superseded()
             page = None if running.interrupted else write_overview(job, store, where, stopped, console)
     failed = todo.failed + running.failed
     before = todo.done + len(todo.copies)
     return BatchResult(store, running.done, before, failed, running.interrupted, monotonic() - start, page)
-
-
-@dataclass
-class _Running:
-    """The state of a job while its chunks are out."""
-
-    store: Store
-    stopped: Callable[[], bool]
-    done: int = 0
-    failed: int = 0
-    died: int = 0
-    interrupted: bool = False
-    alone: bool = False
-    held: list[Result] = field(default_factory=list)
-    suspects: deque[Chunk] = field(default_factory=deque)
-    start: float = field(default_factory=monotonic)
-    stored: float = field(default_factory=monotonic)
-
-    def measure(self, where: Executor, pieces: list[Chunk], console: Console | None) -> None:
-        """Hand out all chunks, and store what comes back.
-
-        When a process dies, nobody knows which chunk killed it: the checkpoints that were out are measured again one at
-        a time, and one whose process dies then is a failure.
-        """
-        total, waiting, out = sum(len(piece.paths) for piece in pieces), deque(pieces), 0
-        try:
-            with progress("measuring checkpoints", total, console, after=0 if total else 1) as report:
-                while (waiting or self.suspects or out) and not self.interrupted:
-                    while waiting and not self.suspects and out < where.slots:
-                        where.submit(waiting.popleft())
-                        out += 1
-                    if self.suspects and not out:
-                        where.submit(self.suspects.popleft())
-                        out, self.alone = 1, True
-                    for chunk, outcome in where.finished():
-                        out -= 1
-                        self._take(chunk, outcome)
-                        self.alone = False
-                        report(self.done + self.failed, self._note())
-                    self._store_if_due()
-                    self.interrupted = self.stopped()
-        finally:
-            self._store()
-
-    def _take(self, chunk: Chunk, outcome: list[Result] | Lost) -> None:
-        if isinstance(outcome, Lost):
-            if not self.alone:
-                self.suspects.extend(chunk.alone())
-                return
-            self.died += 1
-            if self.died >= HOPELESS and not self.done:
-                raise ConfigError(
-                    f"the workers die before they have measured anything ({outcome.why}); with workers=1 "
-                    "(--workers 1) the work is done in this process, and shows what is wrong. A script that starts "
-                    "workers must do so under: if __name__ == '__main__'"
-                )
-            outcome = [lost(path, chunk.settings, outcome.why) for path in chunk.paths]
-        self.held += outcome
-        failures = sum(result.row["status"] == "failed" for result in outcome)
-        self.failed += failures
-        self.done += len(outcome) - failures
-
-    def _note(self) -> str:
-        rate = (self.done + self.failed) / max(monotonic() - self.start, 1e-9)
-        shown = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-        return f"{shown}, {self.failed} failed"
-
-    def _store_if_due(self) -> None:
-        now = monotonic()
-        wait = min(max(WAIT_SHARE * (now - self.start), FIRST_WAIT), LONGEST_WAIT)
-        neurons = sum(len(result.neurons["neuron"]) for result in self.held if result.neurons is not None)
-        if now - self.stored > wait or neurons > MOST_NEURONS:
-            self._store()
-
-    def _store(self) -> None:
-        held, self.held = self.held, []
-        self.store.add(held)
-        self.stored = monotonic()

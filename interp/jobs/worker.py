@@ -229,10 +229,9 @@ def key_of(content: str, settings: Settings) -> str:
     return hashlib.sha256(f"{content} {settings.digest}".encode()).hexdigest()[:32]
 
 
-def lost(path: str, settings: Settings, why: str) -> Result:
-    """The row of a checkpoint whose worker died, more than once, while it was measured."""
-    item = _Item(path, stamp_of(path), ExitStack())
-    return _result(item, settings, WorkerDied(why))
+def failure(path: str, settings: Settings, error: Exception) -> Result:
+    """The row of what could not be measured: because its worker died, more than once, or could not even begin."""
+    return _result(_Item(path, stamp_of(path), ExitStack()), settings, error)
 
 
 class WorkerDied(GrokscopeError):

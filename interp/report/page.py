@@ -91,7 +91,12 @@ def figure_block(name: str, label: str, figure: Figure, caption: str) -> str:
     height = f"{figure.layout.height or figure.layout.template.layout.height}px"
     figure.layout.height = None
     drawn = figure.to_html(
-        config=CONFIG, include_plotlyjs=False, full_html=False, div_id=f"plot-{name}", default_height=height
+        config=CONFIG,
+        include_plotlyjs=False,
+        auto_play=False,
+        full_html=False,
+        div_id=f"plot-{name}",
+        default_height=height,
     )
     return (
         f'<figure role="group" aria-label="{escape(label)}" aria-describedby="caption-{name}">\n'

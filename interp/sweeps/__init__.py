@@ -1,7 +1,8 @@
-"""Ablation and rescale curves, single-neuron effects, removals, each with its random control."""
+"""Ablation and rescale curves, doses, single-neuron effects, removals, each with its random control."""
 
 from interp.sweeps.controls import Removal, removal
 from interp.sweeps.curves import Sweep, curve
+from interp.sweeps.dose import Dose, dose_response
 from interp.sweeps.effects import (
     Evidence,
     Question,
@@ -14,6 +15,7 @@ from interp.sweeps.effects import (
 from interp.sweeps.state import SiteState, site_state
 
 __all__ = [
+    "Dose",
     "Evidence",
     "Question",
     "Removal",
@@ -22,6 +24,7 @@ __all__ = [
     "Sweep",
     "curve",
     "difference_evidence",
+    "dose_response",
     "label_evidence",
     "measure_neurons",
     "removal",

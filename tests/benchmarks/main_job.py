@@ -21,7 +21,7 @@ from interp.evaluation import measure_logits
 from interp.hooks import evaluation_mode
 from interp.models import HookedMLP, MLPConfig
 from interp.sweeps import curve, single_effects, site_state
-from interp.training import TrainConfig, _Run
+from interp.training import TrainConfig, TrainingRun
 
 P, WIDTH = 97, 500
 TURN = 5
@@ -97,10 +97,10 @@ def main() -> None:
     )
     by_hooks = seconds(lambda: curve_by_hooks(model, task, order, WIDTH + 1))
     with_control = seconds(lambda: curve(state, order, n_random=20))
-    run = _Run(HookedMLP(MLPConfig(width=WIDTH), vocab=P), task, TrainConfig(), None)
+    run = TrainingRun(HookedMLP(MLPConfig(width=WIDTH), vocab=P), task, TrainConfig())
     steps = alternate(
         rounds,
-        ours=run._update,
+        ours=run.update,
         gather=column_gather_step(task),
         products=matrix_products(int(task.dataset.train.sum())),
     )

@@ -17,7 +17,8 @@ from interp.cli import app
 from interp.errors import GrokscopeError
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ["demo", "train", "score", "ablate", "audit", "batch", "dialects"]
+COMMANDS = ["demo", "train", "score", "ablate", "audit", "batch", "sweep", "plot"]
+COMMANDS += ["dynamics", "dose", "unlearn", "transfer-gamma", "dialects"]
 
 
 def test_the_version_is_shown(run: Callable[..., str]) -> None:
@@ -35,7 +36,9 @@ def test_every_command_has_help_with_examples_and_stands_in_the_readme(
 
 
 def test_no_command_is_missing_from_the_list_above() -> None:
-    assert [command.name or command.callback.__name__ for command in app.registered_commands] == COMMANDS
+    assert [
+        command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands
+    ] == COMMANDS
 
 
 def test_help_answers_without_importing_anything_heavy() -> None:
@@ -46,7 +49,8 @@ def test_help_answers_without_importing_anything_heavy() -> None:
 
 
 def test_python_has_an_equivalent_for_every_command() -> None:
-    for name in ("demo", "train", "score", "ablate_checkpoint", "audit", "load_checkpoint"):
+    names = ["demo", "train", "score", "ablate_checkpoint", "audit", "batch", "load_checkpoint", "run_grid"]
+    for name in [*names, "dynamics_of", "dose", "compare_unlearning", "gamma_rescale"]:
         assert callable(getattr(interp, name))
     assert issubclass(interp.GrokscopeError, Exception)
     assert GrokscopeError is interp.GrokscopeError

@@ -74,6 +74,7 @@ def test_the_options_become_the_settings_of_opening() -> None:
         dialect="doshi", activation="relu", attn_coeff=0.5, task="multiply", p=7, readout=-1
     )
     assert opening.hook == "x@1"
+    assert Opening(ordering="log").how() == OpenAs(ordering="log")
     own = Opening(model="net.py:build", site=["a", "b:input"], tokens="a b", readout=1, table=Path("t.csv"))
     assert own.how() == OpenAs(
         model="net.py:build", sites=("a", "b:input"), tokens="a b", readout=1, table=Path("t.csv")
@@ -89,6 +90,16 @@ def test_the_options_become_the_settings_of_opening() -> None:
 def test_a_strangers_file_is_read_with_hints(run: Command, foreign: Path, command: str, shown: str) -> None:
     assert shown in run(command, foreign)
     assert shown in run(command, foreign, "--activation", "square", "--task", "add", "--p", P)
+
+
+def test_a_wrong_order_is_warned_of(run: Command, foreign: Path, tmp_path: Path) -> None:
+    def warnings(*options: object) -> str:
+        run("audit", foreign, *options, "--random", 1, "--json", tmp_path / "a.json")
+        return " ".join(json.loads((tmp_path / "a.json").read_text())["warnings"])
+
+    assert "Another order" not in warnings()
+    assert "Another order (natural) explains the neurons better" in warnings("--ordering", "log")
+    assert "60 total" in run("score", foreign, "--ordering", "natural")
 
 
 def test_the_last_of_several_sites_is_measured(run: Command, own: Path, tmp_path: Path) -> None:
@@ -118,6 +129,7 @@ OWN = "{own} --p 7 --model {dir}/net.py:build"
         ("{foreign} --p 11", "11"),
         ("{foreign} --site a --site b", "--site is given 2 times; only with --model it may be repeated"),
         ("{foreign} --site blocks.0.mlp.hook_pots", "did you mean 'blocks.0.mlp.hook_post'"),
+        ("{foreign} --ordering raw", "unknown ordering 'raw'; expected one of 'task', 'natural', 'log'"),
         ("{foreign} --tokens a", "--tokens says how your own module is used; give --model too"),
         ("{foreign} --readout 1", "--readout says how your own module is used; give --model too"),
         ("{foreign} --split-from {dir}/none.json", "there is no file"),

@@ -478,3 +478,22 @@ def test_numpy_numbers_are_numbers():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("11\n", "")
+
+
+def test_how_a_task_is_read_changes_no_example_and_is_not_stored():
+    task = ModularTask("multiply", p=7, corrupt_fraction=0.3)
+    raw = replace(task, read_in="natural")
+    assert_same(task.dataset, raw.dataset)
+    assert raw.to_dict() == task.to_dict()
+    assert ModularTask.from_dict(raw.to_dict()) == task != raw
+    assert "read_in" not in repr(task)
+    assert repr(raw).endswith("seed=0, read_in='natural')")
+    assert (task.ordering.name, raw.ordering.name) == ("discrete logarithm to base 3, without 0", "natural")
+    assert raw.with_training_pairs(np.array([[1, 2]])).read_in == "natural"
+
+
+def test_a_task_is_not_read_in_an_order_that_there_is_not():
+    with pytest.raises(ConfigError, match="unknown ordering 'raw'"):
+        ModularTask(p=7, read_in="raw")
+    with pytest.raises(ConfigError, match="'log' needs a prime modulus above 2, not p=9"):
+        ModularTask(p=9, read_in="log")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.data import OPERATIONS, Ordering, group_ordering, operation_table, primitive_root
-from interp.data.operations import MAX_MODULUS, check_operation, is_prime
+from interp.data.operations import MAX_MODULUS, check_operation, is_prime, ordering_called
 from interp.errors import ConfigError, ExpressionError, GrokscopeError
 
 PRIMES = [2, 3, 5, 7, 11, 23, 31, 53, 97, 113]
@@ -158,3 +158,27 @@ def test_no_primitive_root_without_a_prime(p):
 def test_an_operation_that_is_no_text_is_a_config_error(operation):
     with pytest.raises(ConfigError, match="operation"):
         check_operation(operation, 7)
+
+
+@pytest.mark.parametrize("p", [3, 7, 31])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_ordering_by_name_is_that_of_some_operation(operation, p):
+    def lists(order):
+        return [order.left.tolist(), order.right.tolist(), order.output.tolist(), order.name]
+
+    natural, log = ordering_called("natural", operation, p), ordering_called("log", operation, p)
+    own = ordering_called("task", operation, p)
+    assert lists(natural) == lists(group_ordering("add", p))
+    assert lists(log) == lists(group_ordering("divide" if operation == "divide" else "multiply", p))
+    assert lists(own) == lists(group_ordering(operation, p))
+
+
+def test_an_ordering_that_there_is_not_is_a_config_error():
+    assert ordering_called("task", "a**2 + a*b", 7) is None
+    with pytest.raises(ConfigError, match="unknown ordering 'raw'; expected one of 'task', 'natural', 'log'"):
+        ordering_called("raw", "add", 7)
+    for p in (2, 9):
+        with pytest.raises(ConfigError, match=f"needs a prime modulus above 2, not p={p}"):
+            ordering_called("log", "add", p)
+    with pytest.raises(ConfigError, match="no usable modulus"):
+        ordering_called("natural", "add", 1)

@@ -19,7 +19,7 @@ from interp.checkpoints import save_checkpoint
 from interp.data import ModularTask
 from interp.jobs import Settings, measure_checkpoint
 from interp.jobs.schema import COSTS
-from interp.jobs.worker import Chunk, Result, lost, work
+from interp.jobs.worker import Chunk, Result, WorkerDied, failure, work
 from interp.models import SmallTransformer, TransformerConfig
 from interp.unsaid import OpenAs
 
@@ -155,7 +155,7 @@ def test_a_file_that_is_written_to_meanwhile_is_a_failure(
 
 
 def test_a_worker_that_died_is_a_row(make: Make) -> None:
-    found = lost(str(make(1)[0]), Settings(), "killed")
+    found = failure(str(make(1)[0]), Settings(), WorkerDied("killed"))
     assert (found.row["status"], found.row["error_type"], found.row["error"]) == (
         "failed",
         "WorkerDied",

@@ -1,0 +1,66 @@
+"""``grokscope plot``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from interp.cli.console import busy, say
+from interp.errors import ConfigError, choose
+
+EXAMPLES = (
+    "grokscope plot phase diagram --html phases.html",
+    "grokscope plot phase diagram --x weight_decay --y corrupt_fraction --by table",
+    "grokscope plot pruning runs/coexistence --json pruning.json",
+    "grokscope plot width runs/width",
+    "grokscope plot accuracy runs/dropout --x dropout",
+    "grokscope plot gamma runs/batchnorm",
+)
+KINDS = ("phase", "accuracy", "pruning", "width", "gamma")
+
+
+def plot(
+    kind: Annotated[str, typer.Argument(help="phase, accuracy, pruning, width or gamma.")],
+    folder: Annotated[Path, typer.Argument(help="The --out of a sweep.")],
+    html: Annotated[Path | None, typer.Option(help="The page to write; DIR/KIND.html if left out.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the numbers too (not of phase, whose are in runs.csv).")
+    ] = None,
+    variant: Annotated[str | None, typer.Option(help="Only runs of this [[runs]] name.")] = None,
+    x: Annotated[str | None, typer.Option(help="The setting along the horizontal axis.")] = None,
+    y: Annotated[str | None, typer.Option(help="The setting along the vertical axis of phase.")] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="What decides a phase: corrupted (accuracy on the corrupted examples), or the paper's table."
+        ),
+    ] = "corrupted",
+    level: Annotated[float, typer.Option(min=0, max=1, help="Test accuracy that width asks for.")] = 0.9,
+) -> None:
+    """Draw what the runs of a sweep show.
+
+    phase: in which phase runs end, against two settings; a cell whose seeds disagree says how many agree.
+    accuracy: every split against one setting, with its interval over seeds.
+    pruning: accuracy as neurons are removed by periodicity and at random, over seeds, beside the paper's numbers.
+    width: how many neurons networks of each width need.
+    gamma: a norm's weights against the periodicity of its neurons.
+    """
+    choose("kind", kind, KINDS)
+    if json is not None and kind == "phase":
+        raise ConfigError(f"the numbers of a phase diagram are in {folder / 'runs.csv'}; leave out --json")
+    with busy("drawing"):
+        from interp.files import write_json, write_text
+        from interp.regimes.drawing import Asked, draw
+        from interp.report.page import figure_block, page
+
+        drawn = draw(kind, Asked(folder, x, y, by, level), variant=variant)
+    for line in drawn.lines:
+        Console().print(line, highlight=False)
+    block = figure_block(kind, drawn.title, drawn.figure, drawn.caption)
+    text = page(drawn.title, str(folder), "", [(kind, "Figure", block)])
+    say(f"wrote {write_text(html or folder / f'{kind}.html', text)}")
+    if json is not None:
+        say(f"wrote {write_json(json, drawn.numbers)}")

@@ -1,0 +1,120 @@
+"""Handing chunks out to workers, storing what comes back, and living through workers that die."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from rich.console import Console
+
+from interp.errors import ConfigError
+from interp.jobs.executors import Executor, Lost, Piece
+from interp.jobs.store import Store
+from interp.jobs.worker import Result, WorkerDied, failure
+from interp.progress import progress
+
+FIRST_WAIT, LONGEST_WAIT, WAIT_SHARE = 0.5, 10.0, 0.1
+"""Results are stored after this many seconds: more seldom the longer a job runs, so that parts are few."""
+HOPELESS = 3
+"""So many deaths of workers before anything was measured mean that no worker can live here."""
+MOST_NEURONS = 2**18
+"""Neurons that are held before they are stored."""
+
+
+@dataclass
+class Dispatch:
+    """The state of a job while its chunks are out.
+
+    Attributes:
+        store: Where results go.
+        stopped: Asked whether Ctrl-C was pressed.
+        done: Results so far.
+        failed: Failures so far.
+        interrupted: Whether Ctrl-C ended the job.
+        seen: Told every result as it comes.
+    """
+
+    store: Store
+    stopped: Callable[[], bool]
+    done: int = 0
+    failed: int = 0
+    died: int = 0
+    interrupted: bool = False
+    alone: bool = False
+    held: list[Result] = field(default_factory=list)
+    suspects: deque[Piece] = field(default_factory=deque)
+    seen: Callable[[Result], None] | None = None
+    start: float = field(default_factory=monotonic)
+    stored: float = field(default_factory=monotonic)
+
+    def go(
+        self,
+        where: Executor,
+        pieces: Sequence[Piece],
+        console: Console | None,
+        title: str = "measuring checkpoints",
+        note: Callable[[], str] | None = None,
+    ) -> None:
+        """Hand out all chunks, and store what comes back.
+
+        When a process dies, nobody knows which chunk killed it: the checkpoints that were out are measured again one at
+        a time, and one whose process dies then is a failure.
+        """
+        total, waiting, out = sum(len(piece.paths) for piece in pieces), deque(pieces), 0
+        try:
+            with progress(title, total, console, after=0 if total else 1) as report:
+                while (waiting or self.suspects or out) and not self.interrupted:
+                    while waiting and not self.suspects and out < where.slots:
+                        where.submit(waiting.popleft())
+                        out += 1
+                    if self.suspects and not out:
+                        where.submit(self.suspects.popleft())
+                        out, self.alone = 1, True
+                    for chunk, outcome in where.finished():
+                        out -= 1
+                        self._take(chunk, outcome)
+                        self.alone = False
+                        report(self.done + self.failed, (note or self._note)())
+                    self._store_if_due()
+                    self.interrupted = self.stopped()
+        finally:
+            self._store()
+
+    def _take(self, chunk: Piece, outcome: list[Result] | Lost) -> None:
+        if isinstance(outcome, Lost):
+            if not self.alone:
+                self.suspects.extend(chunk.alone())
+                return
+            self.died += 1
+            if self.died >= HOPELESS and not self.done:
+                raise ConfigError(
+                    f"the workers die before they have measured anything ({outcome.why}); with workers=1 "
+                    "(--workers 1) the work is done in this process, and shows what is wrong. A script that starts "
+                    "workers must do so under: if __name__ == '__main__'"
+                )
+            outcome = [failure(path, chunk.settings, WorkerDied(outcome.why)) for path in chunk.paths]
+        self.held += outcome
+        failures = sum(result.row["status"] == "failed" for result in outcome)
+        self.failed += failures
+        self.done += len(outcome) - failures
+        for result in outcome if self.seen is not None else ():
+            self.seen(result)  # type: ignore[misc]
+
+    def _note(self) -> str:
+        rate = (self.done + self.failed) / max(monotonic() - self.start, 1e-9)
+        shown = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+        return f"{shown}, {self.failed} failed"
+
+    def _store_if_due(self) -> None:
+        now = monotonic()
+        wait = min(max(WAIT_SHARE * (now - self.start), FIRST_WAIT), LONGEST_WAIT)
+        neurons = sum(len(result.neurons["neuron"]) for result in self.held if result.neurons is not None)
+        if now - self.stored > wait or neurons > MOST_NEURONS:
+            self._store()
+
+    def _store(self) -> None:
+        held, self.held = self.held, []
+        self.store.add(held)
+        self.stored = monotonic()

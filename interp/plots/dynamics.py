@@ -1,0 +1,264 @@
+"""Single neurons over training: when they become periodic, how their phases align, and which frequency wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp.plots.canvas import LABEL_COLOURS, LABEL_SYMBOLS, NEUTRAL, blank, faded, plotly, rounded, say
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+STEP = "training step (as numbered in the files)"
+MOST_CELLS, MOST_POINTS = 60_000, 40_000
+"""A map holds so many cells, and an animation so many points; beyond, neurons are evenly left out."""
+RIVALS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
+WINNER = "#0072B2"
+DURATION = 300
+"""Milliseconds that an animation shows each checkpoint for."""
+
+MAP_CAPTION = (
+    "Each row is a neuron and each column a checkpoint; the brighter, the more of the neuron's variance one frequency "
+    "explains. Neurons that became periodic first are at the bottom, those that are not periodic at the end at the top."
+)
+ALIGNMENT_CAPTION = (
+    "A periodic neuron serves the rule where the phases of its inputs add up to that of its output. R is 1 and the "
+    "median 0 if all do; random phases give a median of a quarter of the circle. Where few neurons are periodic, "
+    "R is large by chance: the p-value says how likely that is."
+)
+ANIMATION_CAPTION = (
+    "A neuron that finds a frequency moves right. The button plays the checkpoints, the slider picks one."
+)
+RACE_CAPTION = (
+    "How large each wave in the weights of one neuron is, and how far its phases are from the rule's at the frequency "
+    "that won. Shown is the neuron that switched its frequency most often; of equals, the strongest at the end."
+)
+
+
+def neuron_paths_map(
+    steps: Sequence[int],
+    share: np.ndarray,
+    frequency: np.ndarray,
+    order: np.ndarray,
+    stages: Sequence[Mapping[str, Any]] = (),
+) -> Figure:
+    """Each neuron's frequency share at each checkpoint, as colours; touching a cell gives the frequency.
+
+    Args:
+        steps: Of the checkpoints.
+        share: Share of the variance at the main frequency, ``(checkpoint, neuron)``, [0, 1]; nan where not known.
+        frequency: That frequency, in cycles, of the same shape.
+        order: Neurons from the bottom to the top.
+        stages: ``to_dict()`` of stages, whose ends are drawn as lines.
+    """
+    shown = _thinned(order, MOST_CELLS // max(len(steps), 1))
+    some = f" ({len(shown)} of {len(order)} are shown)" if len(shown) < len(order) else ""
+    figure = blank("When each neuron became periodic", STEP, f"neuron, earliest at the bottom{some}")
+    if not np.isfinite(share).any():
+        return say(figure, "how periodic the neurons are is not known")
+    hover = [[[int(i), int(k)] for k in frequency[:, i]] for i in shown]
+    heat = plotly().Heatmap(
+        x=list(steps), z=[rounded(share[:, i], 3) for i in shown], zmin=0, zmax=1, customdata=hover
+    )
+    heat.update(colorscale="Cividis", colorbar={"title": {"text": "share"}, "tickformat": ".0%"})
+    text = "neuron %{customdata[0]}, step %{x}<br>%{z:.1%} of it at frequency %{customdata[1]} (cycles)"
+    figure.add_trace(heat.update(hovertemplate=f"{text}<extra></extra>"))
+    figure.update_layout(hovermode="closest", height=560, yaxis={"showticklabels": False, "ticks": ""})
+    return _ends(figure, stages, "#FFFFFF")
+
+
+def _thinned(items: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the items, evenly spaced."""
+    most = max(most, 1)
+    return items if len(items) <= most else items[np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
+def _ends(figure: Figure, stages: Sequence[Mapping[str, Any]], colour: str) -> Figure:
+    """A line at the step by which each stage is over, with its name above; of those at one step, all names."""
+    names: dict[int, list[str]] = {}
+    for stage in stages:
+        if stage["end"] is not None:
+            names.setdefault(stage["end"], []).append(stage["name"])
+    for step, ended in names.items():
+        line = {"color": colour, "width": 1.5, "dash": "dot"}
+        place = {"annotation_position": "top", "annotation_font_size": 10}
+        figure.add_vline(x=step, line=line, annotation_text=f"end of {', '.join(ended)}", **place)
+    return figure
+
+
+def alignment_curve(
+    steps: Sequence[int],
+    found: Mapping[str, Sequence[Any]],
+    stages: Sequence[Mapping[str, Any]] = (),
+) -> Figure:
+    """How well the periodic neurons' phases obey the rule over training: R, and the median absolute residual.
+
+    Args:
+        steps: Of the checkpoints.
+        found: From `probes.paths.Alignment.to_dict`: ``n``, ``resultant``, ``direction``, ``median``, ``p_value``.
+        stages: ``to_dict()`` of stages, whose ends are drawn as lines.
+    """
+    go = plotly()
+    figure = blank("Phase alignment of the periodic neurons", STEP, "resultant length R (1 = all the same)")
+    if all(value is None for value in found["resultant"]):
+        return say(figure, "no periodic neuron has phases of its own")
+    rows = zip(*(found[name] for name in ("n", "direction", "p_value")), strict=True)
+    hover = [[n, *(f"{v:.2g}" if v is not None else "–" for v in rest)] for n, *rest in rows]
+    first = go.Scatter(x=list(steps), y=rounded(_numbers(found["resultant"])), name="R", customdata=hover)
+    first.update(mode="lines+markers", line={"color": WINNER, "width": 2.5}, marker={"size": 5})
+    text = "%{y:.3f} of %{customdata[0]} neurons, direction %{customdata[1]} rad, Rayleigh p=%{customdata[2]}"
+    second = go.Scatter(x=list(steps), y=rounded(_numbers(found["median"])), name="median |residual|")
+    second.update(mode="lines+markers", line={"color": "#D55E00", "width": 2, "dash": "dash"}, yaxis="y2")
+    second.update(marker={"size": 5, "symbol": "diamond"}, hovertemplate="%{y:.3f} rad")
+    random = go.Scatter(
+        x=[steps[0], steps[-1]], y=[np.pi / 2] * 2, name="median of random phases", yaxis="y2"
+    )
+    random.update(mode="lines", line={"color": NEUTRAL, "width": 1, "dash": "dot"}, hoverinfo="skip")
+    figure.add_traces([first.update(hovertemplate=text), second, random])
+    axis = {"overlaying": "y", "side": "right", "showgrid": False, "range": [0, np.pi * 1.02]}
+    ticks = {
+        "tickvals": [0, np.pi / 4, np.pi / 2, 3 * np.pi / 4, np.pi],
+        "ticktext": ["0", "π/4", "π/2", "3π/4", "π"],
+    }
+    figure.update_layout(yaxis={"range": [0, 1.02]})
+    figure.update_layout(yaxis2={**axis, **ticks, "title": {"text": "median |left + right − output| (rad)"}})
+    return _ends(figure, stages, NEUTRAL)
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    return [np.nan if value is None else value for value in values]
+
+
+def animated_scatter(
+    steps: Sequence[int], x: np.ndarray, y: np.ndarray, labels: np.ndarray, *, x_title: str, y_title: str
+) -> Figure:
+    """All neurons at one checkpoint after another, coloured by label; a button plays them, a slider picks one.
+
+    Args:
+        steps: Of the checkpoints.
+        x: ``(checkpoint, neuron)``; nan where not known.
+        y: The same.
+        labels: Label of each, of the same shape.
+        x_title: What x is, with its unit.
+        y_title: What y is, with its unit.
+    """
+    go = plotly()
+    kept = _thinned(np.arange(x.shape[1]), MOST_POINTS // max(len(steps), 1))
+    some = f" ({len(kept)} of {x.shape[1]})" if len(kept) < x.shape[1] else ""
+    figure = blank(f"Neurons over training{some}", x_title, y_title)
+    if not (np.isfinite(x) & np.isfinite(y)).any():
+        return say(figure, "the neurons' values are not known")
+    figure.add_trace(_cloud(x[0, kept], y[0, kept], labels[0, kept], kept))
+    for (
+        label,
+        colour,
+    ) in LABEL_COLOURS.items():  # the cloud has all colours, so its legend is made of empty traces
+        marker = {"color": colour, "symbol": LABEL_SYMBOLS[label], "size": 8}
+        figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", name=label, marker=marker))
+    figure.frames = [
+        go.Frame(data=[_cloud(x[i, kept], y[i, kept], labels[i, kept], kept)], name=str(step), traces=[0])
+        for i, step in enumerate(steps)
+    ]
+    figure.update_layout(
+        hovermode="closest", height=620, legend={"itemclick": False, "itemdoubleclick": False}
+    )
+    figure.update_xaxes(range=_span(x[:, kept]), domain=[0, 1])
+    figure.update_yaxes(range=_span(y[:, kept]), domain=[0.3, 1])
+    return _controls(figure, steps)
+
+
+def _cloud(x: np.ndarray, y: np.ndarray, labels: np.ndarray, neurons: np.ndarray) -> Any:
+    """The neurons of one checkpoint; their ids let an animation follow each."""
+    trace = plotly().Scatter(x=rounded(x, 4), y=rounded(y, 4), mode="markers", showlegend=False)
+    colours = [LABEL_COLOURS[str(label)] for label in labels]
+    symbols = [LABEL_SYMBOLS[str(label)] for label in labels]
+    trace.update(marker={"color": colours, "symbol": symbols, "size": 7, "opacity": 0.75})
+    hover = [f"neuron {i}, {label}" for i, label in zip(neurons, labels, strict=True)]
+    trace.update(ids=[str(i) for i in neurons], text=hover)
+    return trace.update(hovertemplate="<b>%{text}</b><br>%{x:.4g}, %{y:.4g}<extra></extra>")
+
+
+def _span(values: np.ndarray) -> list[float]:
+    """A range that holds all values, with some room."""
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    room = 0.04 * (high - low) or 0.5
+    return [low - room, high + room]
+
+
+def _controls(figure: Figure, steps: Sequence[int]) -> Figure:
+    """A button that plays the frames and one that stops them, above a slider that picks one; nothing starts alone."""
+    timing = {"frame": {"duration": DURATION, "redraw": False}, "transition": {"duration": DURATION // 2}}
+    stop = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}}
+    buttons = [
+        {"label": "Play", "method": "animate", "args": [None, {**timing, "fromcurrent": True}]},
+        {"label": "Pause", "method": "animate", "args": [[None], stop]},
+    ]
+    places = [{"label": str(step), "method": "animate", "args": [[str(step)], stop]} for step in steps]
+    slider = {"active": 0, "steps": places, "x": 0.14, "len": 0.86, "y": 0.16, "yanchor": "top"}
+    slider |= {"currentvalue": {"prefix": "step "}, "pad": {"t": 0, "b": 0}}
+    menu = {"type": "buttons", "buttons": buttons, "showactive": False, "direction": "down"}
+    menu |= {"x": 0, "xanchor": "left", "y": 0.16, "yanchor": "top", "pad": {"t": 0}}
+    return figure.update_layout(updatemenus=[menu], sliders=[slider])
+
+
+def frequency_race(
+    neuron: int, steps: Sequence[int], amplitude: np.ndarray, residual: np.ndarray, winner: int
+) -> Figure:
+    """How large each wave in one neuron's weights is over training, and how far the winning one's phases are off.
+
+    Args:
+        neuron: Its number.
+        steps: Of the checkpoints.
+        amplitude: ``(checkpoint, freq)`` at frequencies 1, 2, …, in units of the weights.
+        residual: The phase residual there in radians; nan where not known.
+        winner: The frequency that is drawn in front.
+    """
+    figure = blank(f"Neuron {neuron}: race of the frequencies", "", "amplitude (units of the weights)")
+    phases = np.isfinite(residual[:, winner - 1]).any()
+    if phases:
+        figure.set_subplots(
+            rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.65, 0.35]
+        )
+    strongest = np.argsort(-amplitude.max(0), kind="stable") + 1
+    rivals = [int(k) for k in strongest if k != winner][: len(RIVALS)]
+    others = [int(k) for k in strongest if k != winner and k not in rivals]
+    traces = [_faint(steps, amplitude, others)] if others else []
+    traces += [_wave(steps, amplitude, k, c, 1.8) for k, c in zip(rivals, RIVALS, strict=False)]
+    traces.append(_wave(steps, amplitude, winner, WINNER, 3.5))
+    figure.add_traces(traces, **({"rows": [1] * len(traces), "cols": [1] * len(traces)} if phases else {}))
+    if phases:
+        figure.add_trace(_phases(steps, residual[:, winner - 1], winner), row=2, col=1)
+        ticks = {"tickvals": [-np.pi, 0, np.pi], "ticktext": ["−π", "0", "π"], "range": [-3.4, 3.4]}
+        figure.update_yaxes(title_text="residual (rad)", **ticks, row=2, col=1)
+        figure.update_yaxes(title_text="amplitude (units of the weights)", row=1, col=1)
+    figure.update_xaxes(title_text=STEP, row=2 if phases else None, col=1 if phases else None)
+    return figure.update_layout(height=620 if phases else 460, hovermode="closest")
+
+
+def _wave(steps: Sequence[int], amplitude: np.ndarray, frequency: int, colour: str, width: float) -> Any:
+    name = f"frequency {frequency}"
+    trace = plotly().Scatter(x=list(steps), y=rounded(amplitude[:, frequency - 1], 4), name=name)
+    trace.update(mode="lines+markers", line={"color": colour, "width": width}, marker={"size": 4})
+    return trace.update(hovertemplate=f"{name} (cycles), step %{{x}}: %{{y:.4g}}<extra></extra>")
+
+
+def _faint(steps: Sequence[int], amplitude: np.ndarray, frequencies: Sequence[int]) -> Any:
+    """All other waves as one trace, with gaps between them."""
+    x, y, names = [], [], []
+    for k in frequencies:
+        x += [*steps, None]
+        y += [*rounded(amplitude[:, k - 1], 3), None]
+        names += [k] * (len(steps) + 1)
+    trace = plotly().Scatter(x=x, y=y, mode="lines", name="other frequencies", customdata=names)
+    trace.update(line={"color": faded(NEUTRAL, 0.45), "width": 1})
+    return trace.update(hovertemplate="frequency %{customdata}, step %{x}: %{y:.3g}<extra></extra>")
+
+
+def _phases(steps: Sequence[int], residual: np.ndarray, winner: int) -> Any:
+    trace = plotly().Scatter(x=list(steps), y=rounded(residual, 4), mode="markers", showlegend=False)
+    trace.update(name=f"phases at frequency {winner}", marker={"color": WINNER, "size": 6})
+    return trace.update(hovertemplate="left + right − output = %{y:.3f} rad at step %{x}<extra></extra>")

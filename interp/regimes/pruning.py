@@ -1,0 +1,228 @@
+"""What is left of networks as their neurons are taken out, over several seeds: the paper's table, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy import stats
+
+from interp import plots
+from interp.errors import ConfigError, near_matches
+from interp.opening import load_checkpoint
+from interp.progress import progress
+from interp.scoring import score
+from interp.selection import order_by
+from interp.sweeps import Sweep, curve, site_state
+
+FRACTIONS = tuple(round(0.05 * i, 2) for i in range(20))
+SPLITS = ("corrupted_as_labelled", "corrupted_as_true", "test")
+ORDERS = ("lowest first", "highest first", "random")
+GOOD = 0.9
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """A number measured once for each seed.
+
+    Attributes:
+        values: One a seed.
+        mean: Their mean.
+        low: Lower end of the 95 % interval of the mean (Student's t); nan for a single seed.
+        high: Its upper end.
+    """
+
+    values: tuple[float, ...]
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float] | np.ndarray) -> OverSeeds:
+        """The interval of some values.
+
+        Example:
+            >>> found = OverSeeds.of([0.9, 1.0, 0.95])
+            >>> round(found.mean, 2), round(found.low, 3), round(found.high, 3)
+            (0.95, 0.826, 1.074)
+        """
+        numbers = np.asarray(values, float)
+        mean, n = float(numbers.mean()), len(numbers)
+        half = float(stats.t.ppf(0.975, n - 1) * numbers.std(ddof=1) / n**0.5) if n > 1 else np.nan
+        return cls(tuple(numbers.tolist()), mean, mean - half, mean + half)
+
+    def agrees(self, value: float, *, within: float = 0.05) -> bool:
+        """Whether a value lies in the interval, or within so much of the mean."""
+        return bool(self.low <= value <= self.high or abs(value - self.mean) <= within)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON; no interval for a single seed."""
+        low, high = (None if np.isnan(end) else end for end in (self.low, self.high))
+        return {"mean": self.mean, "low": low, "high": high, "values": list(self.values)}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pruning:
+    """Accuracies of networks with a share of their neurons removed, over seeds.
+
+    Attributes:
+        fractions: Shares of the neurons that are removed.
+        accuracy: By order (one of `ORDERS`) and split (one of `SPLITS`), one a fraction. The random order of a
+            network is the mean over its random draws.
+        networks: How many networks there are.
+        paper: What the paper says, by order and split, as ``{fraction: accuracy}``.
+    """
+
+    fractions: tuple[float, ...]
+    accuracy: dict[str, dict[str, list[OverSeeds]]]
+    networks: int
+    paper: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Pruning({self.networks} networks, {len(self.fractions)} fractions)"
+
+    def at(self, order: str, split: str, fraction: float) -> OverSeeds:
+        """Accuracy with the share of neurons removed that is nearest to `fraction`."""
+        place = int(np.abs(np.array(self.fractions) - fraction).argmin())
+        return self.accuracy[order][split][place]
+
+    def against_paper(self) -> list[dict[str, Any]]:
+        """One row for each number of the paper: order, split, fraction, the paper's, ours, and whether they agree.
+
+        They agree if the paper's lies in our 95 % interval or within .05 of our mean.
+        """
+        rows = []
+        for order, splits in self.paper.items():
+            for split, numbers in splits.items():
+                for fraction, value in numbers.items():
+                    ours = self.at(order, split, float(fraction))
+                    rows.append(
+                        {
+                            "order": order,
+                            "split": split,
+                            "fraction": float(fraction),
+                            "paper": value,
+                            **ours.to_dict(),
+                            "agrees": ours.agrees(value),
+                        }
+                    )
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        accuracy = {
+            order: {split: [one.to_dict() for one in values] for split, values in splits.items()}
+            for order, splits in self.accuracy.items()
+        }
+        return {
+            "fractions": list(self.fractions),
+            "networks": self.networks,
+            "accuracy": accuracy,
+            "against_paper": self.against_paper(),
+        }
+
+    def plot(self) -> Any:
+        """Mean accuracies with intervals against the share removed, and the paper's numbers, as a Plotly figure."""
+        return plots.pruning_over_seeds(self)
+
+
+def pruning_of(
+    checkpoints: Sequence[Path | str],
+    *,
+    paper: Mapping[str, Any] | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    n_random: int = 20,
+    seed: int = 0,
+) -> Pruning:
+    """Remove neurons of several networks by rising and falling periodicity, and at random.
+
+    Args:
+        checkpoints: Of networks that differ by their seed.
+        paper: Numbers to compare with; see `Pruning.paper`.
+        fractions: Shares of the neurons to measure at.
+        n_random: Random orders for each network.
+        seed: Of the random orders.
+
+    Raises:
+        ConfigError: There are no checkpoints, or one has no corrupted examples. CheckpointError: one cannot be read.
+    """
+    if not checkpoints:
+        raise ConfigError("there are no checkpoints to prune")
+    found: dict[str, dict[str, list[np.ndarray]]] = {o: {s: [] for s in SPLITS} for o in ORDERS}
+    with progress("pruning networks", len(checkpoints)) as report:
+        for done, path in enumerate(checkpoints, 1):
+            lowest, highest = curves_of(path, n_random=n_random, seed=seed)
+            places = [int(np.abs(lowest.fraction - share).argmin()) for share in fractions]
+            for split in SPLITS:
+                random, low, high = lowest.random[split], lowest.accuracy[split], highest.accuracy[split]
+                if random is None or low is None or high is None:
+                    raise ConfigError(f"{str(path)!r} has no examples of the split {split!r}")
+                for order, values in zip(ORDERS, (low, high, random["mean"]), strict=True):
+                    found[order][split].append(values[places])
+            report(done)
+    accuracy = {
+        order: {s: [OverSeeds.of(column) for column in np.array(rows).T] for s, rows in splits.items()}
+        for order, splits in found.items()
+    }
+    return Pruning(tuple(fractions), accuracy, len(checkpoints), _checked(paper or {}))
+
+
+def _checked(paper: Mapping[str, Any]) -> Mapping[str, Any]:
+    for order, splits in paper.items():
+        if order not in ORDERS:
+            raise ConfigError(f"the paper's numbers name the order {order!r}; {near_matches(order, ORDERS)}")
+        for split in splits:
+            if split not in SPLITS:
+                raise ConfigError(
+                    f"the paper's numbers name the split {split!r}; {near_matches(split, SPLITS)}"
+                )
+    return paper
+
+
+def curves_of(path: Path | str, *, n_random: int = 20, seed: int = 0) -> tuple[Sweep, Sweep]:
+    """Accuracy of a network as its neurons are removed, the least periodic first and the most periodic first."""
+    opened = load_checkpoint(path)
+    state = site_state(opened.model, opened.task)
+    table = score(opened.model, opened.task, seed=seed, state=state)
+    lowest = curve(state, order_by(table), name="lowest first", n_random=n_random, seed=seed)
+    highest = curve(state, order_by(table, descending=True), name="highest first", n_random=0)
+    return lowest, highest
+
+
+def neurons_needed(lowest: Sweep, *, level: float = GOOD, split: str = "test") -> int | None:
+    """How many neurons a network needs: the fewest that are left, the least periodic removed first, with an accuracy of
+    at least `level`, provided that with any more left it is as good.
+
+    Returns:
+        None if the whole network is not that good.
+    """
+    values = lowest.accuracy[split]
+    if values is None or values[0] < level:
+        return None
+    below = np.flatnonzero(values < level)
+    at = int(below[0]) - 1 if len(below) else len(values) - 1
+    return int(lowest.removed[-1] - lowest.removed[at])
+
+
+def needed_by_width(rows: pa.Table, *, level: float = GOOD, seed: int = 0) -> dict[int, OverSeeds]:
+    """`neurons_needed` of the runs of a grid, by their width.
+
+    Raises:
+        ConfigError: No run is as good as `level`.
+    """
+    found: dict[int, list[float]] = {}
+    runs = [row for row in rows.to_pylist() if row["status"] == "ok"]
+    with progress("pruning networks", len(runs)) as report:
+        for done, row in enumerate(runs, 1):
+            lowest, _ = curves_of(row["checkpoint"], n_random=0, seed=seed)
+            needed = neurons_needed(lowest, level=level)
+            if needed is not None:
+                found.setdefault(int(row["neurons"]), []).append(needed)
+            report(done)
+    if not found:
+        raise ConfigError(f"no network has a test accuracy of {level:g}, so none can be pruned down to it")
+    return {width: OverSeeds.of(values) for width, values in sorted(found.items())}

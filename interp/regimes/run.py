@@ -1,0 +1,124 @@
+"""One training run of a grid, as data: plain settings by name, and what is made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
+from typing import Any
+
+from interp.data import ModularTask
+from interp.errors import ConfigError, choose, near_matches
+from interp.models import MLPConfig, TransformerConfig
+from interp.training import TrainConfig
+
+SHAPES: dict[str, type[MLPConfig] | type[TransformerConfig]] = {
+    "mlp": MLPConfig,
+    "transformer": TransformerConfig,
+}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "mlp": {},
+    "transformer": {"lr": 0.001, "loss": "cross_entropy", "tokens": "a b"},
+}
+"""What a kind of network is trained with unless a grid says otherwise."""
+LONGEST_NAME = 120
+
+
+def _defaults(kind: type, *left_out: str) -> dict[str, Any]:
+    """Fields that have a plain default, by name."""
+    return {f.name: f.default for f in fields(kind) if f.default is not MISSING and f.name not in left_out}
+
+
+TASK, TRAINING = _defaults(ModularTask, "split", "seed", "order"), _defaults(TrainConfig)
+
+
+def known_settings(model: str) -> dict[str, Any]:
+    """Every setting that a run of this kind of network has, with its default.
+
+    Raises:
+        ConfigError: The kind is unknown.
+
+    Example:
+        >>> known_settings("mlp")["width"], known_settings("transformer")["lr"]
+        (500, 0.001)
+    """
+    shape = SHAPES[choose("model", model, SHAPES)]
+    return {"model": model, **TASK, **_defaults(shape), **TRAINING, **DEFAULTS[model]}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training run.
+
+    Args:
+        settings: Every setting of `known_settings`, by name.
+        axes: Those that tell it from the other runs of its grid, ``seed`` among them.
+        variant: The name of the part of the grid that it belongs to.
+        expect: Phases, one of which it should end in; none if nothing is expected.
+
+    Raises:
+        ConfigError: A value cannot be used.
+    """
+
+    settings: Mapping[str, Any]
+    axes: Mapping[str, Any]
+    variant: str = ""
+    expect: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = known_settings(self.settings.get("model", "mlp"))
+        for name, value in self.settings.items():
+            if name not in known:
+                raise ConfigError(f"unknown setting {name!r}; {near_matches(name, list(known))}")
+            _check_kind(name, value, known[name])
+        given = {k: float(v) if isinstance(known[k], float) else v for k, v in self.settings.items()}
+        object.__setattr__(self, "settings", {**known, **given})
+        _ = self.task, self.shape, self.training  # a value out of range is an error now, not after hours
+
+    @cached_property
+    def task(self) -> ModularTask:
+        """What it is trained on; the seed decides split and corruption too."""
+        return ModularTask(**self._some(TASK), seed=self.settings["seed"])
+
+    @property
+    def shape(self) -> MLPConfig | TransformerConfig:
+        """The network's shape."""
+        kind = SHAPES[self.settings["model"]]
+        return kind(**self._some(_defaults(kind)))
+
+    @property
+    def training(self) -> TrainConfig:
+        """How it is trained."""
+        return TrainConfig(**self._some(TRAINING))
+
+    @property
+    def tokens(self) -> str | None:
+        """A transformer's prompt."""
+        return self.settings.get("tokens")
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that change with any setting that changes the run."""
+        text = json.dumps(dict(self.settings), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def name(self) -> str:
+        """Of its folder: the values of its axes, and the digest."""
+        parts = [self.variant, *(f"{axis}-{value}" for axis, value in self.axes.items())]
+        text = re.sub(r"[^\w.+-]+", "-", "_".join(part for part in parts if part))
+        return f"{text[:LONGEST_NAME]}_{self.digest}".lstrip("_")
+
+    def _some(self, names: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self.settings[name] for name in names}
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """Whether a plain value is of the kind that its setting has."""
+    kinds = (int, float) if isinstance(default, float) else (type(default),)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kinds[-1]]
+        raise ConfigError(f"{name} = {value!r} is not {words}")

@@ -1,0 +1,149 @@
+"""Training one network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from interp.checkpoints import checkpoint_files
+from interp.data import ModularTask
+from interp.devices import resolve_device
+from interp.errors import ConfigError
+from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
+from interp.progress import Report, progress, silent
+from interp.safeguards import deferred_interrupt, flushed_denormals
+from interp.training.settings import TrainConfig
+from interp.training.state import Network, TrainingRun, Until
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A trained network and how it got there.
+
+    Attributes:
+        model: In evaluation mode.
+        history: Records of ``step``, ``loss`` (on the training set), ``accuracy`` by split, and mean ``margin`` of
+            those in `interp.training.state.MARGINS`.
+        step: Updates done; fewer than asked for if the run was interrupted, or ended by `until`.
+        folder: Where the series is; None if it was not saved.
+    """
+
+    model: Network
+    history: list[dict[str, Any]] = field(repr=False)
+    step: int
+    folder: Path | None = None
+
+
+def train(
+    task: ModularTask,
+    model: MLPConfig | TransformerConfig | Network | None = None,
+    config: TrainConfig | None = None,
+    *,
+    tokens: str | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    until: Until | None = None,
+    device: torch.device | str = "cpu",
+    show_progress: bool = True,
+) -> TrainResult:
+    """Train a network on a task's training set.
+
+    With `out` a checkpoint series is written there. A run that was killed at any moment can be resumed: the result
+    is the same to the bit as without the interruption (same machine and number of threads). Ctrl-C ends the run
+    after the current step with a checkpoint.
+
+    Args:
+        task: What to train on.
+        model: The network's shape, or a network to train further (in place).
+        config: How to train.
+        tokens: A transformer's prompt, such as ``"a b ="``; ``"a b"`` if None.
+        out: Folder for the series.
+        resume: Continue the series in `out`; starts anew if there is none.
+        until: Asked after every measurement, with all records so far, whether the run may end.
+        device: Where to compute; ``"auto"`` picks the fastest.
+        show_progress: Show a bar with train, test and corrupted accuracy.
+
+    Raises:
+        ConfigError: `out` holds a series and `resume` is off, or the series was made with other settings.
+
+    Example:
+        >>> task = ModularTask("add", p=7, train_fraction=0.8)
+        >>> train(task, MLPConfig(width=16), TrainConfig(steps=2), show_progress=False).step
+        2
+    """
+    run = prepare(task, model, config, tokens=tokens, out=out, resume=resume, until=until, device=device)
+    shown = progress("training", run.config.steps) if show_progress else _no_progress()
+    with shown as report:
+        return finish(run, report)
+
+
+def finish(run: TrainingRun, report: Report = silent) -> TrainResult:
+    """Train from where a run stands until it ends; Ctrl-C ends it after the current step."""
+    with flushed_denormals(), deferred_interrupt() as interrupted:
+        run.begin(report)
+        while not run.ended and not interrupted():
+            run.update()
+            if run.due() or interrupted():
+                run.look(report, interrupted=interrupted())
+    return result_of(run)
+
+
+def prepare(
+    task: ModularTask,
+    model: MLPConfig | TransformerConfig | Network | None = None,
+    config: TrainConfig | None = None,
+    *,
+    tokens: str | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    until: Until | None = None,
+    device: torch.device | str = "cpu",
+) -> TrainingRun:
+    """A run before its first step, or where the series in `out` ends; see `train` for the arguments."""
+    config = config or TrainConfig()
+    folder = None if out is None else Path(out)
+    if isinstance(model, TransformerConfig):
+        model = new_transformer(model, task, tokens=tokens, seed=config.seed)
+    elif tokens is not None:
+        raise ConfigError(f"tokens={tokens!r} say how a transformer reads operands; this network is none")
+    if not isinstance(model, Network):
+        model = HookedMLP(model or MLPConfig(), vocab=task.p, seed=config.seed)
+    run = TrainingRun(model.to(resolve_device(device)), task, config, folder, until)
+    if folder is not None and checkpoint_files(folder):
+        if not resume:
+            raise ConfigError(
+                f"{str(folder)!r} already holds checkpoints; add --resume to continue, or choose another folder"
+            )
+        run.restore()
+    return run
+
+
+def result_of(run: TrainingRun) -> TrainResult:
+    """What became of a run that has ended."""
+    if isinstance(run.model, SmallTransformer):
+        run.model.readout_only = False
+    return TrainResult(run.model.eval(), run.history, run.step, run.folder)
+
+
+def new_transformer(
+    config: TransformerConfig, task: ModularTask, *, tokens: str | None = None, seed: int = 0
+) -> SmallTransformer:
+    """An untrained transformer for a task: the paper's two-token encoder, or any other prompt.
+
+    Example:
+        >>> str(new_transformer(TransformerConfig(d_model=8), ModularTask(p=7), tokens="a b =").prompt)
+        'a b 7'
+    """
+    prompt = Prompt.parse(tokens or "a b", p=task.p)
+    vocab = 1 + max(n if column is None else task.p - 1 + n for column, n in prompt.slots)
+    return SmallTransformer(config, vocab, task.p, prompt, seed=seed)
+
+
+@contextmanager
+def _no_progress() -> Iterator[Report]:
+    yield silent

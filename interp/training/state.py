@@ -1,0 +1,225 @@
+"""A training run between two updates: measured, stored, and taken up again to the bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from interp.checkpoints import checkpoint_files, save_checkpoint, training_history, write_history
+from interp.checkpoints.files import RESUME
+from interp.checkpoints.native import read_tensors
+from interp.data import ModularTask
+from interp.errors import CheckpointError, ConfigError
+from interp.evaluation import evaluate
+from interp.files import write_whole
+from interp.models import HookedMLP, SmallTransformer
+from interp.models.layers import SeededDropout
+from interp.progress import Report
+from interp.training.batches import Batches, seed_of
+from interp.training.settings import MAY_CHANGE, TrainConfig
+
+Network = HookedMLP | SmallTransformer
+History = list[dict[str, Any]]
+Until = Callable[[Sequence[dict[str, Any]]], bool]
+"""Asked after every measurement, with all of them, whether the run may end."""
+
+
+MARGINS = ("test", "corrupted_as_labelled", "corrupted_as_true")
+"""Splits whose mean margin is recorded too: it moves before the accuracy does."""
+
+
+class TrainingRun:
+    """State of a training run between two steps; all that a later step depends on is in `resume.safetensors`.
+
+    Args:
+        model: Trained in place, on its own device.
+        task: What to train on.
+        config: How to train.
+        folder: Of the series; None to save nothing.
+        until: Whether the run may end before its last step.
+
+    Raises:
+        ConfigError: The batches are too small for the network's norm.
+    """
+
+    def __init__(
+        self,
+        model: Network,
+        task: ModularTask,
+        config: TrainConfig,
+        folder: Path | None = None,
+        until: Until | None = None,
+    ) -> None:
+        self.model, self.task, self.config, self.folder, self.until = model, task, config, folder, until
+        self.step, self.history = 0, list[dict[str, Any]]()
+        self.ended = False
+        if isinstance(model, SmallTransformer):
+            model.readout_only = True  # the rest of the last block changes neither logits nor gradients
+        device = next(model.parameters()).device
+        self.data = task.dataset.to(device)
+        self.batches = Batches(self.data, config)
+        self.dropouts = [m for m in model.modules() if isinstance(m, SeededDropout) and m.rate]
+        for dropout in self.dropouts:
+            dropout.generator = torch.Generator(device)
+        self.optimizer = optimizer_for(list(model.parameters()), config, config.weight_decay)
+        if model.config.norm == "batch" and int(self.data.train.sum()) < 2:
+            raise ConfigError("batch norm needs at least 2 training examples; raise train_fraction")
+        if model.config.norm == "batch" and config.batch_size == 1:
+            raise ConfigError("batch norm needs batches of at least 2 examples, not batch_size=1")
+        self.settings = {"model": model.to_dict(), "task": task.to_dict(), "training": asdict(config)}
+
+    def begin(self, report: Report) -> None:
+        """Measure and store the untrained network; nothing if the run was taken up."""
+        if not self.history:
+            self.measure(report)
+            self.save()
+        elif self.until is not None and self.until(self.history):
+            self.ended = True
+        self.ended = self.ended or self.step >= self.config.steps
+
+    def update(self) -> None:
+        """One step."""
+        self.seed_dropout()
+        inputs, labels, targets = self.batches.at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.lr_at(self.step)
+        self.model.train()
+        logits = self.model(inputs)
+        loss = F.mse_loss(logits, targets) if targets is not None else F.cross_entropy(logits, labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+
+    def seed_dropout(self) -> None:
+        """Have every dropout layer draw what belongs to this step."""
+        for i, dropout in enumerate(self.dropouts):
+            dropout.generator.manual_seed(seed_of(self.config.seed, 1 + i, self.step))  # type: ignore[union-attr]
+
+    def due(self) -> bool:
+        """Whether this step is one to measure or store at."""
+        every = (self.config.log_every, self.config.save_every)
+        return self.step >= self.config.steps or any(n and self.step % n == 0 for n in every)
+
+    def look(self, report: Report, *, interrupted: bool = False) -> None:
+        """Measure and store as far as that is due after a step; the last one always."""
+        last = interrupted or self.step >= self.config.steps
+        if last or self.step % self.config.log_every == 0:
+            self.measure(report)
+            last = last or (self.until is not None and self.until(self.history))
+        if last or (self.config.save_every and self.step % self.config.save_every == 0):
+            self.save()
+        self.ended = last
+
+    def measure(self, report: Report) -> None:
+        """Add a record to the history.
+
+        Raises:
+            ConfigError: The loss is not finite.
+        """
+        found = evaluate(self.model, self.data, loss=self.config.loss)
+        if found.loss.train is None or not np.isfinite(found.loss.train):
+            raise ConfigError(
+                f"the loss is {found.loss.train} at step {self.step}: training diverged; "
+                f"try a learning rate below {self.config.lr}. Checkpoints before this step are kept"
+            )
+        accuracy, margin = found.accuracy, found.margin.to_dict()
+        record = {"step": self.step, "loss": found.loss.train, "accuracy": accuracy.to_dict()}
+        self.history.append(record | {"margin": {split: margin[split] for split in MARGINS}})
+        shown = {"train": accuracy.train, "test": accuracy.test, "corrupted": accuracy.corrupted_as_labelled}
+        report(
+            self.step, "  ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
+        )
+
+    def save(self) -> None:
+        """Store a checkpoint, the history, and what the next step depends on."""
+        if self.folder is None:
+            return
+        path = self.folder / f"step-{self.step:08d}.safetensors"
+        training = self.settings["training"]
+        save_checkpoint(
+            path, self.model, self.task, step=self.step, metrics=self.history[-1], training=training
+        )
+        write_history(self.folder, self.history)
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items() if value is not None}
+        copies = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in tensors.items()
+        }
+        metadata = {"step": str(self.step), "settings": json.dumps(self.settings)}
+        write_whole(self.folder / RESUME, lambda part: save_file(copies, part, metadata=metadata))
+
+    def restore(self) -> None:
+        """Take up the state of the series in the folder.
+
+        Raises:
+            ConfigError: The series was made with other settings. CheckpointError: its state cannot be read.
+        """
+        assert self.folder is not None
+        file = self.folder / RESUME
+        if not file.exists():
+            if checkpoint_files(self.folder)[-1].stem == f"step-{0:08d}":
+                return  # killed before its state was first written: starting over is the same
+            raise CheckpointError(
+                f"{str(file)!r} is missing, so the series in {str(self.folder)!r} cannot be continued; "
+                "train into another folder"
+            )
+        tensors = read_tensors(file)
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata()
+        try:
+            step, stored = int(metadata["step"]), json.loads(metadata["settings"])
+        except (KeyError, TypeError, ValueError):
+            raise CheckpointError(f"{str(file)!r} does not hold the state of a training run") from None
+        _check_same(stored, self.settings, self.folder)
+        if step > self.config.steps:
+            raise ConfigError(
+                f"the series is at step {step} already, beyond the {self.config.steps} asked for"
+            )
+        self.model.load_state_dict(
+            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        )
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        self.step = step
+        self.history = [record for record in training_history(self.folder) if record["step"] <= step]
+        for leftover in checkpoint_files(self.folder):
+            if int(leftover.stem.removeprefix("step-")) > step:
+                leftover.unlink()
+
+
+def _check_same(stored: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
+    for part, settings in wanted.items():
+        for key, value in settings.items():
+            before = stored.get(part, {}).get(key)
+            if before != value and not (part == "training" and key in MAY_CHANGE):
+                shown = "another split" if key == "split" else f"{key}={before!r}, not {value!r}"
+                raise ConfigError(
+                    f"the series in {str(folder)!r} was made with {shown}; "
+                    "resume with the same settings, or choose another folder"
+                )
+
+
+def optimizer_for(parameters: list[Any], config: TrainConfig, weight_decay: float) -> torch.optim.Optimizer:
+    """The optimiser that the settings name."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9, weight_decay=weight_decay)
+    return torch.optim.AdamW(
+        parameters, lr=config.lr, betas=(0.9, 0.98), eps=1e-8, weight_decay=weight_decay, fused=True
+    )

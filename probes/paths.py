@@ -1,0 +1,283 @@
+"""Paths of single neurons over training: when each became periodic, its frequencies, and how their phases align."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from probes.periodicity import phase_residual
+from probes.spectrum import fourier
+from probes.stages import Boundary
+
+PER_NEURON = (
+    "became_periodic_before",
+    "became_periodic_after",
+    "periodic_at_end",
+    "frequency",
+    "held_longest",
+    "switches",
+    "last_switch_before",
+    "last_switch_after",
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NeuronPaths:
+    """What became of each neuron over the checkpoints of a training run; ``(neuron,)`` each unless said otherwise.
+
+    Attributes:
+        became_periodic_before: Step of the last checkpoint at which the neuron was not periodic, if it was at all later
+            ones; nan if it was from the first on, or was not at the last.
+        became_periodic_after: Step of the first checkpoint from which it stays periodic; nan if there is none.
+        periodic_at_end: Whether it was periodic at the last checkpoint.
+        frequency: At the last checkpoint; 0 if it was not periodic there.
+        held_longest: The frequency that it was periodic at for most steps in all, a checkpoint standing for the steps
+            that are nearest to it; of equals the lowest, 0 if it was never periodic.
+        switches: How often a periodic checkpoint had another frequency than the periodic one before it. Checkpoints in
+            between, at which no frequency prevailed, are passed over.
+        last_switch_before: Step of the last checkpoint before the last switch at which it was periodic; nan if none.
+        last_switch_after: Step of the first checkpoint with the new frequency; nan if it never switched.
+        periodic: Whether it was periodic, ``(checkpoint, neuron)``.
+    """
+
+    became_periodic_before: Float[np.ndarray, " neuron"]
+    became_periodic_after: Float[np.ndarray, " neuron"]
+    periodic_at_end: Bool[np.ndarray, " neuron"]
+    frequency: Int[np.ndarray, " neuron"]
+    held_longest: Int[np.ndarray, " neuron"]
+    switches: Int[np.ndarray, " neuron"]
+    last_switch_before: Float[np.ndarray, " neuron"]
+    last_switch_after: Float[np.ndarray, " neuron"]
+    periodic: Bool[np.ndarray, "checkpoint neuron"]
+
+    def __len__(self) -> int:
+        return len(self.frequency)
+
+    def __repr__(self) -> str:
+        return f"NeuronPaths({len(self)} neurons, {int(self.periodic_at_end.sum())} periodic at the end)"
+
+    def became_periodic(self, neuron: int) -> Boundary | None:
+        """Between which checkpoints a neuron became periodic for good; None if it did not."""
+        before, after = self.became_periodic_before[neuron], self.became_periodic_after[neuron]
+        if np.isnan(after):
+            return None
+        return Boundary(None if np.isnan(before) else int(before), int(after))
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The ``(neuron,)`` arrays by name."""
+        return {name: getattr(self, name) for name in PER_NEURON}
+
+
+def neuron_paths(
+    steps: Int[np.ndarray, " _"],
+    q_values: Float[np.ndarray, "_ _"],
+    shares: Float[np.ndarray, "_ _"],
+    frequencies: Int[np.ndarray, "_ _"],
+    alpha: float = 0.01,
+    min_share: float = 0.5,
+) -> NeuronPaths:
+    """Follow each neuron over the checkpoints of a training run.
+
+    A neuron is periodic at a checkpoint if ``q <= alpha`` and one frequency explains at least `min_share` of its
+    variance, as for `probes.labels.label_neurons`. Assumes that a neuron keeps its index. The q-values control false
+    discoveries within one checkpoint, not over all of them; staying periodic to the end guards against chance.
+
+    Args:
+        steps: Of the checkpoints, ascending.
+        q_values: ``(checkpoint, neuron)``; a neuron that is dead (nan) is not periodic.
+        shares: Share of the variance that the main frequency explains, in [0, 1].
+        frequencies: The main frequency; 0 or less where there is none.
+        alpha: False-discovery rate over the neurons of a checkpoint, in (0, 1).
+        min_share: In (0, 1).
+
+    Raises:
+        ValueError: The shapes differ, there is no checkpoint, the steps do not ascend, or a threshold is out of range.
+
+    Example:
+        >>> q, share = np.zeros((4, 2)), np.array([[0.1, 0.1], [0.9, 0.8], [0.9, 0.1], [0.9, 0.1]])
+        >>> found = neuron_paths(np.array([0, 10, 20, 30]), q, share, np.array([[3, 5], [3, 5], [4, 5], [4, 5]]))
+        >>> found.became_periodic(0), found.became_periodic(1), found.switches.tolist()
+        (Boundary(before=0, after=10), None, [1, 0])
+    """
+    _check(steps, {"q_values": q_values, "shares": shares, "frequencies": frequencies})
+    for name, value in {"alpha": alpha, "min_share": min_share}.items():
+        if not 0 < value < 1:
+            raise ValueError(f"{name}={value} is not in (0, 1)")
+    periodic = (q_values <= alpha) & (shares >= min_share) & (frequencies > 0)
+    last, times = len(steps) - 1, np.append(steps.astype(float), np.nan)
+    not_yet = np.where(periodic, -1, np.arange(len(steps))[:, None]).max(0)  # -1 and last + 1 stand for nan
+    at_end = periodic[last]
+    switches, before, after = _switches(times, periodic, frequencies)
+    return NeuronPaths(
+        became_periodic_before=np.where(at_end, times[not_yet], np.nan),
+        became_periodic_after=times[not_yet + 1],
+        periodic_at_end=at_end,
+        frequency=np.where(at_end, frequencies[last], 0),
+        held_longest=_held_longest(steps, periodic, frequencies),
+        switches=switches,
+        last_switch_before=before,
+        last_switch_after=after,
+        periodic=periodic,
+    )
+
+
+def _check(steps: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+    shapes = {name: column.shape for name, column in columns.items()}
+    first = next(iter(shapes.values()))
+    if not len(steps) or len(set(shapes.values())) > 1 or first[0] != len(steps):
+        raise ValueError(
+            f"{len(steps)} steps for arrays of shapes {shapes}; expected (checkpoint, neuron) each"
+        )
+    if (np.diff(steps) <= 0).any():
+        raise ValueError(f"the steps {steps.tolist()} do not ascend")
+
+
+def _switches(
+    times: np.ndarray, periodic: np.ndarray, frequencies: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How often each neuron changed from one frequency to another, and the steps on either side of the last time."""
+    count = periodic.shape[1]
+    held, since, switches = np.zeros(count, int), np.zeros(count, int), np.zeros(count, int)
+    before, after = np.full(count, np.nan), np.full(count, np.nan)
+    for i, (now, frequency) in enumerate(zip(periodic, frequencies, strict=True)):
+        changed = now & (held > 0) & (frequency != held)
+        switches += changed
+        before, after = np.where(changed, times[since], before), np.where(changed, times[i], after)
+        held, since = np.where(now, frequency, held), np.where(now, i, since)
+    return switches, before, after
+
+
+def _held_longest(steps: np.ndarray, periodic: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """The frequency with most steps, 0 without any."""
+    edges = np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]])
+    width = np.diff(edges) if len(steps) > 1 else np.ones(1)
+    found, which = np.unique(np.where(periodic, frequencies, 0), return_inverse=True)
+    neurons = periodic.shape[1]
+    total = np.zeros((neurons, len(found)))
+    np.add.at(total, (np.arange(neurons), which.reshape(periodic.shape)), width[:, None])
+    total[:, found == 0] = 0
+    return np.where(periodic.any(0), found[total.argmax(1)] if neurons else 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How well the phases of the periodic neurons agree with the rule, ``(checkpoint,)`` each; nan where n is 0.
+
+    Attributes:
+        n: How many periodic neurons have a phase residual.
+        resultant: Mean resultant length R of their residuals, [0, 1]: 1 if all are the same, about 0.89/sqrt(n) for
+            random phases.
+        direction: Their circular mean in radians, (-pi, pi]: R near 1 obeys the rule only where this is near 0.
+        median: Median absolute residual in radians, [0, pi]; pi/2 for random phases.
+        p_value: Of Rayleigh's test against uniform phases, [0, 1].
+    """
+
+    n: Int[np.ndarray, " checkpoint"]
+    resultant: Float[np.ndarray, " checkpoint"]
+    direction: Float[np.ndarray, " checkpoint"]
+    median: Float[np.ndarray, " checkpoint"]
+    p_value: Float[np.ndarray, " checkpoint"]
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Columns by name with None for nan, ready for JSON."""
+        return {name: [_plain(value) for value in values] for name, values in vars(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    return None if np.isnan(value) else value.item()
+
+
+def alignment(phase_residuals: Float[np.ndarray, "_ _"], periodic: Bool[np.ndarray, "_ _"]) -> Alignment:
+    """How well neurons obey left phase + right phase = output phase at each checkpoint (arXiv 2310.13061).
+
+    Args:
+        phase_residuals: From `probes.periodicity.phase_residual`, ``(checkpoint, neuron)`` in radians; nan where not
+            known.
+        periodic: Which neurons count: the phase of one that is not periodic means nothing.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    Example:
+        >>> found = alignment(np.array([[0.1, -0.1, 0.0, 3.0]]), np.array([[True, True, True, False]]))
+        >>> int(found.n[0]), round(float(found.resultant[0]), 3), round(float(found.median[0]), 3)
+        (3, 0.997, 0.1)
+    """
+    if phase_residuals.shape != periodic.shape:
+        raise ValueError(
+            f"residuals of shape {phase_residuals.shape} for a mask of shape {periodic.shape}; expected the same"
+        )
+    counted = periodic & np.isfinite(phase_residuals)
+    n = counted.sum(1)
+    waves = np.where(counted, np.exp(1j * np.where(counted, phase_residuals, 0)), 0)
+    mean = np.divide(waves.sum(1), n, out=np.full(len(n), np.nan + 0j), where=n > 0)
+    length = np.minimum(np.abs(mean), 1)
+    middle = np.full(len(n), np.nan)
+    for i, chosen in enumerate(counted):
+        if chosen.any():
+            middle[i] = np.median(np.abs(phase_residuals[i, chosen]))
+    direction = np.where(n > 0, np.angle(mean), np.nan)
+    return Alignment(n, length, direction, middle, rayleigh_p(n, length))
+
+
+def rayleigh_p(n: Int[np.ndarray, " _"], resultant: Float[np.ndarray, " _"]) -> Float[np.ndarray, " _"]:
+    """p-values of Rayleigh's test: how likely n uniform angles have a mean resultant length as large.
+
+    Exact for one and two angles; beyond, the approximation of Zar (Biostatistical Analysis, 1999, eq. 27.4), which is
+    within .035 of the truth for three angles, .015 for four and .006 from five on.
+
+    Args:
+        n: How many angles.
+        resultant: Their mean resultant length R, in [0, 1].
+
+    Returns:
+        Values in [0, 1]; nan where n is 0.
+
+    Example:
+        >>> rayleigh_p(np.array([0, 1, 50]), np.array([np.nan, 1.0, 0.3])).round(3).tolist()
+        [nan, 1.0, 0.01]
+    """
+    length = np.clip(resultant, 0, 1)
+    spread = 4 * n**2 * (1 - length**2)
+    many = np.exp(np.sqrt(1 + 4 * n + spread) - (1 + 2 * n))
+    exact = [np.full(len(n), np.nan), np.ones(len(n)), np.arccos(length) * 2 / np.pi]
+    return np.clip(np.select([n == 0, n == 1, n == 2], exact, many), 0, 1)
+
+
+def waves_of(
+    vectors: Sequence[Float[np.ndarray, "_ _"]],
+) -> tuple[Float[np.ndarray, "neuron freq"], Float[np.ndarray, "neuron freq"]]:
+    """Every wave in the neurons' weights: how large it is, and how far its phases are from the rule's.
+
+    Args:
+        vectors: ``(neuron, position)`` each, in the order in which the task is addition: left, right, output; all of
+            one shape.
+
+    Returns:
+        Amplitude at frequencies 1..n//2, 0 or more, in units of the weights (root mean square over the vectors), and
+        the phase residual there in radians, (-pi, pi]; nan unless there are three vectors.
+
+    Raises:
+        ValueError: There is no vector, or the shapes differ.
+
+    Example:
+        >>> angle = 2 * np.pi * 2 * np.arange(5) / 5
+        >>> amplitude, residual = waves_of([3 * np.cos(angle + f)[None] for f in (1.0, 0.5, 1.7)])
+        >>> amplitude.round(6).tolist(), round(float(residual[0, 1]), 6)
+        ([[0.0, 3.0]], -0.2)
+    """
+    shapes = {vector.shape for vector in vectors}
+    if len(shapes) != 1:
+        raise ValueError(f"the vectors have shapes {sorted(shapes)}; expected one or more, all of one shape")
+    positions = vectors[0].shape[1]
+    found = np.stack([fourier(vector.astype(np.float64)) for vector in vectors]) * (2 / positions)
+    if positions % 2 == 0:
+        found[..., -1] /= 2  # the highest frequency has one side only
+    amplitude = np.sqrt((np.abs(found) ** 2).mean(0))
+    if len(vectors) != 3:
+        return amplitude, np.full(amplitude.shape, np.nan)
+    return amplitude, np.where((found == 0).any(0), np.nan, phase_residual(*np.angle(found)))
