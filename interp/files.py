@@ -60,11 +60,11 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path | str, text: str) -> Path:
+def write_text(path: Path | str, text: str, *, durable: bool = False) -> Path:
     """Write text, whole or not at all."""
-    return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"), durable=durable)
 
 
-def write_json(path: Path | str, value: Any) -> Path:
+def write_json(path: Path | str, value: Any, *, durable: bool = False) -> Path:
     """Write a value as indented JSON, whole or not at all; NaN is an error."""
-    return write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    return write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n", durable=durable)

@@ -202,6 +202,32 @@ def weight_norm(model: HookedModel) -> float:
     return float(sum(p.detach().double().square().sum().item() for p in model.parameters()) ** 0.5)
 
 
+def stages_of(history: Iterable[Mapping[str, Any]], *, seed: int = 0) -> tuple[Stage, ...]:
+    """The stages that a training curve alone shows: finer in time than checkpoints are, without what weights tell.
+
+    Args:
+        history: Records with ``step`` and ``accuracy`` by split; see `interp.training.TrainResult`.
+        seed: Of the permutations that tell a change from noise.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import MLPConfig
+        >>> from interp.training import TrainConfig, train
+        >>> task = ModularTask("add", p=11, train_fraction=0.8)
+        >>> found = train(task, MLPConfig(width=60), TrainConfig(steps=200, weight_decay=2), show_progress=False)
+        >>> [stage.name for stage in stages_of(found.history)]
+        ['memorisation', 'grokking']
+    """
+    records = list(history)
+    measures = {
+        split: np.array([record["accuracy"][split] for record in records], float)
+        for split in ("train", "test", "corrupted_as_labelled", "all")
+    }
+    known = {name: values for name, values in measures.items() if np.isfinite(values).any()}
+    steps = np.array([record["step"] for record in records])
+    return find_stages(steps, known, np.random.default_rng(seed), good=GOOD) if len(records) > 1 else ()
+
+
 def measures_of(records: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     """The series that stages are read from; accuracy on held-out examples without leaked ones."""
     records = list(records)

@@ -132,7 +132,8 @@ def compare_unlearning(
 
     Raises:
         CheckpointError: The file cannot be read, or no file can hold the edited network. ConfigError: the checkpoint
-            cannot be trained again, or the file to save exists. InterventionError: the edit cannot be saved.
+            cannot be trained again, the weight decay is too large, or the file to save exists. InterventionError: the
+            edit cannot be saved. KeyboardInterrupt: Ctrl-C while training again.
 
     Example:
         ``compare_unlearning("runs/r0", save="unlearnt.safetensors")["as trained"].accuracy``
@@ -194,6 +195,11 @@ def _plans(
         raise ConfigError(
             f"the training settings of {str(opened.path)!r} are not understood: {error}"
         ) from None
+    if own.lr * weight_decay >= 1:
+        raise ConfigError(
+            f"weight decay {weight_decay:g} at a learning rate of {own.lr:g} turns weights round in every step; "
+            f"expected less than {1 / own.lr:g}"
+        )
     count = steps if steps is not None else own.steps if opened.step is None else opened.step
     own = replace(own, steps=count, save_every=0, log_every=max(1, count // 10))
     normed = replace(model.config, norm="batch")
@@ -209,6 +215,8 @@ def _trainer(
     def run(device: torch.device, show_progress: bool) -> tuple[HookedMLP, int]:
         result = train(task, shape, config, device=device, show_progress=show_progress)
         assert isinstance(result.model, HookedMLP)
+        if result.step < config.steps:
+            raise KeyboardInterrupt
         return result.model, result.step
 
     return run

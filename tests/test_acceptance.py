@@ -10,6 +10,7 @@ import pytest
 import interp
 from interp.audit import AuditReport
 from interp.training import new_transformer
+from interp.trajectory import stages_of
 from probes.agreement import rank_correlation
 
 pytestmark = pytest.mark.slow
@@ -18,9 +19,9 @@ SEEDS = (0, 1)
 
 def trained(folder: Path, **settings: object) -> AuditReport:
     """Train the paper's network with 35 % corrupted labels and audit it from its files."""
-    seed = int(settings.pop("seed", 0))
-    task = interp.ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=seed)
-    config = interp.TrainConfig(steps=1000, seed=seed, save_every=0, log_every=100, **settings)
+    seed, operation = int(settings.pop("seed", 0)), str(settings.pop("operation", "add"))
+    task = interp.ModularTask(operation, p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=seed)
+    config = interp.TrainConfig(steps=1000, seed=seed, save_every=0, log_every=20, **settings)
     interp.train(task, interp.MLPConfig(width=500), config, out=folder, show_progress=False)
     return interp.audit(folder)
 
@@ -31,6 +32,7 @@ def test_memorisation_and_generalisation_coexist_and_come_apart(tmp_path: Path, 
     assert report.phase.name == "coexistence"
     assert report.accuracy.corrupted_as_labelled >= 0.90
     assert report.accuracy.test >= 0.95
+    assert [stage.name for stage in stages_of(report.history)] == ["memorisation", "grokking"]
     without = report.without_memorizing.after
     assert without.corrupted_as_labelled <= 0.05
     assert without.corrupted_as_true >= 0.95
@@ -59,6 +61,21 @@ def test_weight_decay_makes_the_network_unlearn_its_corrupted_labels(
         assert report.accuracy.corrupted_as_labelled <= 0.05
         assert abs(report.accuracy.train - (0.65 + 0.35 / 97)) <= 0.02
         assert np.nanmean(report.table["ipr"]) >= 0.55
+        stages = {stage.name: stage for stage in stages_of(report.history)}
+        assert stages["memorisation"].end.after < stages["grokking"].end.after < 400
+        assert stages["grokking"].end.after < stages["unlearning"].end.after < 600
+
+
+def test_multiplication_is_labelled_like_addition_and_another_order_is_named(tmp_path: Path) -> None:
+    report = trained(tmp_path, operation="multiply")
+    assert report.accuracy.test >= 0.95
+    counts = report.table.counts()
+    assert counts["generalizing"] + counts["memorizing"] >= 480
+    assert report.agreement.low > 0.9
+    assert report.without_memorizing.after.corrupted_as_labelled <= 0.05
+    assert not any("Another order" in warning for warning in report.warnings)
+    natural = interp.audit(tmp_path, how=interp.OpenAs(ordering="natural"))
+    assert any("discrete logarithm" in w and "--task multiply" in w for w in natural.warnings)
 
 
 def test_batch_norm_turns_the_memorising_neurons_down() -> None:

@@ -17,7 +17,7 @@ EXAMPLES = (
     "grokscope plot pruning runs/coexistence --json pruning.json",
     "grokscope plot width runs/width",
     "grokscope plot accuracy runs/dropout --x dropout",
-    "grokscope plot gamma runs/batchnorm",
+    "grokscope plot gamma runs/norms --only variant=batch",
 )
 KINDS = ("phase", "accuracy", "pruning", "width", "gamma")
 
@@ -29,7 +29,9 @@ def plot(
     json: Annotated[
         Path | None, typer.Option(help="Write the numbers too (not of phase, whose are in runs.csv).")
     ] = None,
-    variant: Annotated[str | None, typer.Option(help="Only runs of this [[runs]] name.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only runs with this setting, as NAME=VALUE; may be repeated.")
+    ] = None,
     x: Annotated[str | None, typer.Option(help="The setting along the horizontal axis.")] = None,
     y: Annotated[str | None, typer.Option(help="The setting along the vertical axis of phase.")] = None,
     by: Annotated[
@@ -56,7 +58,7 @@ def plot(
         from interp.regimes.drawing import Asked, draw
         from interp.report.page import figure_block, page
 
-        drawn = draw(kind, Asked(folder, x, y, by, level), variant=variant)
+        drawn = draw(kind, Asked(folder, x, y, by, level, tuple(only or ())))
     for line in drawn.lines:
         Console().print(line, highlight=False)
     block = figure_block(kind, drawn.title, drawn.figure, drawn.caption)

@@ -46,11 +46,11 @@ def phase_diagram(
         title: Of the figure.
     """
     go = plotly()
-    facets = sorted({cell[facet] for cell in cells}) if facet else [None]
-    columns, rows = (sorted({cell[axis] for cell in cells}) for axis in (x, y))
+    facets = _values(cells, facet) if facet else [None]
+    columns, rows = (_values(cells, axis) for axis in (x, y))
     name = AXIS_TITLES.get(x, x)
     figure = blank(title or "Phases", name, AXIS_TITLES.get(y, y))
-    titles = [f"{AXIS_TITLES.get(facet, facet)} {value:g}" if facet else "" for value in facets]
+    titles = [f"{AXIS_TITLES.get(facet, facet)} {_text(value)}" if facet else "" for value in facets]
     if len(facets) > 1:
         figure.set_subplots(
             rows=1, cols=len(facets), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.03
@@ -75,8 +75,21 @@ def phase_diagram(
             figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=marker, name=phase))
     width = 140 + len(facets) * max(300, CELL * len(columns))
     return figure.update_layout(
-        hovermode="closest", width=width, height=200 + max(240, CELL * len(rows)), margin={"b": 110}
+        hovermode="closest", width=width, height=200 + max(240, CELL * len(rows)), margin={"b": 110, "t": 80}
     )
+
+
+def _values(cells: Sequence[Mapping[str, Any]], axis: str) -> list[Any]:
+    """The values of a setting in order: numbers by size, text by letters, what is not set last."""
+    return sorted(
+        {cell[axis] for cell in cells},
+        key=lambda v: (v is None, isinstance(v, str), v if v is not None else 0),
+    )
+
+
+def _text(value: Any) -> str:
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return "–" if value is None else f"{value:g}" if plain else str(value)
 
 
 def commonest(phases: Sequence[str]) -> tuple[str, float]:
@@ -107,8 +120,8 @@ def _heat(
     scale = [[(i + step) / last, PHASE_COLOURS[phase]] for i, phase in enumerate(order) for step in (0, 1)]
     heat = plotly().Heatmap(
         z=z,
-        x=[f"{value:g}" for value in columns],
-        y=[f"{value:g}" for value in rows],
+        x=[_text(value) for value in columns],
+        y=[_text(value) for value in rows],
         text=text,
         customdata=notes,
     )

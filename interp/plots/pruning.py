@@ -20,7 +20,8 @@ def pruning_over_seeds(found: Any) -> Figure:
         found: An `interp.regimes.pruning.Pruning`.
     """
     go = plotly()
-    title = f"Accuracy with neurons removed by IPR, mean of {found.networks} networks with its 95 % interval"
+    many = f", mean of {found.networks} networks with its 95 % interval" if found.networks > 1 else ""
+    title = f"Accuracy with neurons removed by IPR{many}"
     figure = blank(title, "neurons removed (% of all)", "accuracy (%)")
     x = list(found.fractions)
     for order, splits in found.accuracy.items():

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import compute
 
 from interp import plots
 from interp.errors import ConfigError, choose, near_matches
 from interp.regimes.figures import axes_of, phase_diagram
 from interp.regimes.norms import gammas_of, plot_gammas
-from interp.regimes.pruning import GOOD, needed_by_width, pruning_of
+from interp.regimes.pruning import GOOD, Pruning, needed_by_width, pruning_of
+from interp.regimes.run import shown
 from interp.regimes.summary import SHOWN, summarise
-from interp.regimes.table import read_description, read_runs
+from interp.regimes.table import checkpoint_of, read_description, read_runs
 
 PHASES = (
     "Each cell is a network, or several of different seeds: its colour is the phase that training ended in. Blue and "
@@ -66,34 +66,53 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Asked:
-    """What to draw, and how."""
+    """What to draw, and how: the axes, what decides a phase, the accuracy that ``width`` asks for, and which runs, such
+    as ``operation=multiply``."""
 
     folder: Path
     x: str | None = None
     y: str | None = None
     by: str = "corrupted"
     level: float = GOOD
+    only: tuple[str, ...] = ()
 
 
-def draw(kind: str, asked: Asked, *, variant: str | None = None) -> Drawing:
+def draw(kind: str, asked: Asked) -> Drawing:
     """Draw what the runs in a folder show.
 
     Args:
         kind: One of `KINDS`.
         asked: The folder, and how to draw.
-        variant: Only runs of this ``[[runs]]`` name.
 
     Raises:
         ConfigError: The folder holds no runs, or they do not fit the figure.
     """
     choose("kind", kind, KINDS)
     table = read_runs(asked.folder)
-    if variant is not None:
-        names = compute.unique(table["variant"]).to_pylist()
-        if variant not in names:
-            raise ConfigError(f"no runs are called {variant!r}; {near_matches(variant, names)}")
-        table = table.filter(compute.equal(table["variant"], variant))
+    for choice in asked.only:
+        table = _only(table, choice)
     return KINDS[kind](table, asked)
+
+
+def _only(table: pa.Table, choice: str) -> pa.Table:
+    """The runs with a setting, given as ``NAME=VALUE``."""
+    name, _, wanted = choice.partition("=")
+    names = table.column_names[1 : table.column_names.index("phase")]
+    if name not in names:
+        raise ConfigError(f"the runs have no setting {name!r}; {near_matches(name, names)}")
+    values = [shown(value) for value in table[name].to_pylist()]
+    if wanted not in values:
+        raise ConfigError(f"no run has {name}={wanted}; {near_matches(wanted, dict.fromkeys(values))}")
+    return table.filter(pa.array([value == wanted for value in values]))
+
+
+def _only_seeds(table: pa.Table, *allowed: str) -> None:
+    """Refuse to average over anything but seeds."""
+    apart = [axis for axis in axes_of(table) if axis not in allowed]
+    if apart:
+        raise ConfigError(
+            f"the runs differ in {', '.join(apart)}, not only in their seed; choose some with --only NAME=VALUE"
+        )
 
 
 def _phase(table: pa.Table, asked: Asked) -> Drawing:
@@ -103,12 +122,14 @@ def _phase(table: pa.Table, asked: Asked) -> Drawing:
 
 
 def _accuracy(table: pa.Table, asked: Asked) -> Drawing:
-    axes = axes_of(table) or ["seed"]
-    x = asked.x or axes[0]
-    if x not in table.column_names:
-        raise ConfigError(f"the runs have no setting {x!r} to draw against; {near_matches(x, axes)}")
+    axes = axes_of(table)
+    if asked.x is not None:
+        if asked.x not in axes:
+            raise ConfigError(f"the runs do not differ in {asked.x!r}; {near_matches(asked.x, axes)}")
+        _only_seeds(table, asked.x)
     lines = summarise(table)
-    names = [line.name for line in lines]
+    x = ", ".join(axes)
+    names = [line.name.removeprefix(f"{x} ") for line in lines]
     values = {split: [line.accuracy[split] for line in lines] for split in SHOWN}
     figure = plots.accuracy_over(names, values, x=x)
     numbers = {
@@ -119,30 +140,39 @@ def _accuracy(table: pa.Table, asked: Asked) -> Drawing:
 
 
 def _pruning(table: pa.Table, asked: Asked) -> Drawing:
-    files = _files(table)
+    _only_seeds(table)
+    files = _files(table, asked.folder)
     found = pruning_of(files, paper=read_description(asked.folder)["paper"].get("pruning"))
     return Drawing("Pruning by periodicity", found.plot(), PRUNING, _against_paper(found), found.to_dict())
 
 
 def _width(table: pa.Table, asked: Asked) -> Drawing:
-    found = needed_by_width(table, level=asked.level)
+    _only_seeds(table, "width", "variant")
+    found = needed_by_width(_files(table, asked.folder), level=asked.level)
     paper = {
         int(w): float(n) for w, n in read_description(asked.folder)["paper"].get("neurons_needed", {}).items()
     }
-    lines = [
-        f"width {width:,}: {one.mean:.1f} neurons needed ({', '.join(f'{v:g}' for v in one.values)})"
-        + (f"; paper {paper[width]:g}" if width in paper else "")
-        for width, one in found.items()
-    ]
-    figure = plots.neurons_needed(found, paper, level=asked.level)
-    numbers = {"level": asked.level, "needed": {str(width): one.to_dict() for width, one in found.items()}}
+    lines = []
+    for width, (one, missed) in found.items():
+        needs = "no network reaches the level" if one is None else f"{one.mean:.1f} neurons needed"
+        each = "" if one is None else f" ({', '.join(f'{v:g}' for v in one.values)})"
+        beside = f"; paper {paper[width]:g}" if width in paper else ""
+        lines.append(
+            f"width {width:,}: {needs}{each}{f'; {missed} do not reach the level' * bool(missed)}{beside}"
+        )
+    known = {width: one for width, (one, _) in found.items() if one is not None}
+    figure = plots.neurons_needed(known, paper, level=asked.level)
+    needed = {
+        str(w): {"missed": missed, **(one.to_dict() if one else {})} for w, (one, missed) in found.items()
+    }
+    numbers = {"level": asked.level, "needed": needed}
     return Drawing("Neurons needed", figure, WIDTH.format(level=asked.level), lines, numbers)
 
 
 def _gamma(table: pa.Table, asked: Asked) -> Drawing:
     rows = [row for row in table.to_pylist() if row["status"] == "ok"]
     names = [" ".join(part for part in (row["variant"], f"seed {row.get('seed')}") if part) for row in rows]
-    found = gammas_of([row["checkpoint"] for row in rows])
+    found = gammas_of(_files(table, asked.folder))
     number = lambda value: "–" if value is None else f"{value:.3f}"  # noqa: E731
     lines = [
         f"{name}: rank correlation of |γ| with IPR {number(one.correlation.rho)} ({number(one.correlation.low)} to "
@@ -153,27 +183,28 @@ def _gamma(table: pa.Table, asked: Asked) -> Drawing:
     return Drawing("Norm weight against periodicity", plot_gammas(found, names), GAMMA, lines, numbers)
 
 
-def _files(table: pa.Table) -> list[str]:
+def _files(table: pa.Table, folder: Path) -> list[Path]:
     """The last checkpoints of the runs that did not fail."""
-    return [row["checkpoint"] for row in table.to_pylist() if row["status"] == "ok"]
+    return [checkpoint_of(row, folder) for row in table.to_pylist() if row["status"] == "ok"]
 
 
-def _against_paper(found: Any) -> list[Any]:
+def _against_paper(found: Pruning) -> list[Any]:
     from rich.table import Table
 
     rows = found.against_paper()
     if not rows:
         return []
-    shown = Table(title=f"the paper's numbers and ours, {found.networks} networks")
+    table = Table(title=f"the paper's numbers and ours, {found.networks} networks")
     for name in ("removed", "split", "paper", "ours", "95 % interval", "agrees"):
-        shown.add_column(name, justify="left" if name == "split" else "right")
+        table.add_column(name, justify="left" if name == "split" else "right")
+    words = {True: "yes", False: "no", None: "too wide"}
     for row in rows:
         low, high = row["low"], row["high"]
-        interval = "–" if low is None else f"{100 * low:.1f} … {100 * high:.1f}"
+        interval = "–" if low is None else f"{100 * max(low, 0):.1f} … {100 * min(high, 1):.1f}"
         which = f"{row['order'].removesuffix(' first')} {row['fraction']:.0%}"
         numbers = f"{100 * row['paper']:.1f}", f"{100 * row['mean']:.1f}", interval
-        shown.add_row(which, row["split"].replace("_", " "), *numbers, "yes" if row["agrees"] else "no")
-    return [shown]
+        table.add_row(which, row["split"].replace("_", " "), *numbers, words[row["agrees"]])
+    return [table]
 
 
 KINDS: dict[str, Callable[[pa.Table, Asked], Drawing]] = {

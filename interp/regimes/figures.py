@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from interp import plots
 from interp.errors import ConfigError, near_matches
+from interp.regimes.run import shown
 
 WAYS = {"corrupted": "phase", "table": "phase_by_table"}
 """What a phase is decided by, and the column that has it."""
@@ -16,9 +17,9 @@ PREFERRED = ("train_fraction", "corrupt_fraction", "weight_decay")
 
 
 def axes_of(table: pa.Table) -> list[str]:
-    """Settings in which the runs of a table differ, the seed left out: those of the paper's diagrams first."""
+    """In what runs of a table differ, the seed left out: the axes of the paper's diagrams first, ``variant`` last."""
     names = table.column_names
-    axes = names[names.index("variant") + 1 : names.index("operation")]
+    axes = [*names[names.index("variant") + 1 : names.index("phase")], "variant"]
     varying = [axis for axis in axes if axis != "seed" and len(table[axis].unique()) > 1]
     return sorted(varying, key=lambda axis: PREFERRED.index(axis) if axis in PREFERRED else len(PREFERRED))
 
@@ -76,13 +77,16 @@ def phase_diagram(
 
 def _cell(rows: Sequence[dict[str, Any]], axes: Sequence[str], column: str) -> dict[str, Any]:
     """The phases of one cell, one a seed, and what hovering over it says."""
-    lines = ["  ".join(f"{axis} {rows[0][axis]:g}" for axis in axes)]
+    lines = ["  ".join(f"{axis} {shown(rows[0][axis])}" for axis in axes)]
     for row in rows:
         seed = f"seed {row['seed']}: " if row.get("seed") is not None else ""
-        shown = [
+        measured = [
             f"{name} {100 * row[f'accuracy_{split}']:.1f} %"
             for name, split in (("train", "train"), ("test", "test"), ("corrupted", "corrupted_as_labelled"))
             if row[f"accuracy_{split}"] is not None
         ]
-        lines.append(f"{seed}{row[column] or row['error']} at step {row['step']} ({', '.join(shown)})")
+        ended = (
+            f"{row[column]} at step {row['step']} ({', '.join(measured)})" if row[column] else row["error"]
+        )
+        lines.append(f"{seed}{ended}")
     return {"phases": [row[column] or "failed" for row in rows], "note": "<br>".join(lines)}

@@ -9,10 +9,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from interp.errors import ConfigError, choose
+from interp.errors import ConfigError, choose, near_matches
 from interp.jobs.executors import ENGINES
 from interp.jobs.settings import MEASURES
 from interp.phase import PHASES
+from interp.regimes.paper import check_paper
 from interp.regimes.run import Run
 
 MEASURED = tuple(measure for measure in MEASURES if measure != "scores")
@@ -68,10 +69,12 @@ class Grid:
             raise ConfigError(f"workers = {self.workers} must be at least 1")
         if not self.runs:
             raise ConfigError("the grid has no runs")
-        names = [run.name for run in self.runs]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f"two runs of the grid are the same: {name}")
+        known: dict[str, str] = {}
+        for run in self.runs:
+            if run.digest in known:
+                raise ConfigError(f"two runs of the grid are the same: {known[run.digest]} and {run.name}")
+            known[run.digest] = run.name
+        check_paper(self.paper)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -119,8 +122,12 @@ def grid_from(values: Mapping[str, Any], folder: Path | None = None, **options: 
     rest = dict(values)
     own = {name: _typed(name, rest.pop(name), kind) for name, kind in OPTIONS.items() if name in rest}
     given = own | {name: value for name, value in options.items() if value is not None}
-    title, paper, out = rest.pop("title", ""), rest.pop("paper", {}), rest.pop("out", None)
-    parts, common = rest.pop("runs", [{}]), rest.pop("grid", {})
+    for name in given:
+        if name not in (*OPTIONS, "out"):
+            raise ConfigError(f"unknown option {name!r}; {near_matches(name, [*OPTIONS, 'out'])}")
+    title, paper = _typed("title", rest.pop("title", ""), str), _typed("paper", rest.pop("paper", {}), dict)
+    out = _typed("out", rest.pop("out", ""), str) or None
+    parts, common = rest.pop("runs", [{}]), _typed("grid", rest.pop("grid", {}), dict)
     if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
         raise ConfigError("[[runs]] must be tables of settings")
     if "out" not in given:
@@ -140,8 +147,10 @@ def _typed(name: str, value: Any, kind: type) -> Any:
 def _runs(part: Mapping[str, Any], common: Mapping[str, Any], grid: Mapping[str, Any]) -> list[Run]:
     """Every combination of one part of a grid."""
     settings = {**common, **part}
-    variant, expect = settings.pop("name", ""), settings.pop("expect", [])
-    axes = {**grid, **settings.pop("grid", {})}
+    variant, expect = _typed("name", settings.pop("name", ""), str), settings.pop("expect", [])
+    if not isinstance(expect, (str, list)):
+        raise ConfigError(f"expect = {expect!r} is neither a phase nor a list of phases")
+    axes = {**grid, **_typed("grid", settings.pop("grid", {}), dict)}
     for name, choices in axes.items():
         if not isinstance(choices, list) or not choices:
             raise ConfigError(f"[grid] {name} = {choices!r} is no list of values to try")

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from scipy import stats
 
 from interp import plots
-from interp.errors import ConfigError, near_matches
+from interp.errors import ConfigError
 from interp.opening import load_checkpoint
+from interp.phase import GOOD
 from interp.progress import progress
-from interp.scoring import score
+from interp.regimes.paper import ORDERS, SPLITS, Pruned, check_paper
+from interp.scoring import NeuronTable, score
 from interp.selection import order_by
-from interp.sweeps import Sweep, curve, site_state
+from interp.sweeps import SiteState, Sweep, curve, site_state
 
 FRACTIONS = tuple(round(0.05 * i, 2) for i in range(20))
-SPLITS = ("corrupted_as_labelled", "corrupted_as_true", "test")
-ORDERS = ("lowest first", "highest first", "random")
-GOOD = 0.9
+WIDEST = 0.1
+"""Half the width from which an interval is too wide to agree with anything."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,13 @@ class OverSeeds:
         half = float(stats.t.ppf(0.975, n - 1) * numbers.std(ddof=1) / n**0.5) if n > 1 else np.nan
         return cls(tuple(numbers.tolist()), mean, mean - half, mean + half)
 
-    def agrees(self, value: float, *, within: float = 0.05) -> bool:
-        """Whether a value lies in the interval, or within so much of the mean."""
-        return bool(self.low <= value <= self.high or abs(value - self.mean) <= within)
+    def agrees(self, value: float, *, within: float = 0.05) -> bool | None:
+        """Whether a value lies within so much of the mean, or in the interval; None if that is too wide to tell."""
+        if abs(value - self.mean) <= within:
+            return True
+        if not self.low <= value <= self.high:
+            return False
+        return True if self.high - self.mean <= WIDEST else None
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON; no interval for a single seed."""
@@ -80,20 +84,20 @@ class Pruning:
     fractions: tuple[float, ...]
     accuracy: dict[str, dict[str, list[OverSeeds]]]
     networks: int
-    paper: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    paper: Pruned = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Pruning({self.networks} networks, {len(self.fractions)} fractions)"
 
     def at(self, order: str, split: str, fraction: float) -> OverSeeds:
-        """Accuracy with the share of neurons removed that is nearest to `fraction`."""
+        """Accuracy with the measured share of neurons removed that is nearest to `fraction`."""
         place = int(np.abs(np.array(self.fractions) - fraction).argmin())
         return self.accuracy[order][split][place]
 
     def against_paper(self) -> list[dict[str, Any]]:
         """One row for each number of the paper: order, split, fraction, the paper's, ours, and whether they agree.
 
-        They agree if the paper's lies in our 95 % interval or within .05 of our mean.
+        They agree if the paper's lies in our 95 % interval or within .05 of our mean; see `OverSeeds.agrees`.
         """
         rows = []
         for order, splits in self.paper.items():
@@ -143,7 +147,7 @@ def pruning_of(
     Args:
         checkpoints: Of networks that differ by their seed.
         paper: Numbers to compare with; see `Pruning.paper`.
-        fractions: Shares of the neurons to measure at.
+        fractions: Shares of the neurons to measure at, beside those of the paper.
         n_random: Random orders for each network.
         seed: Of the random orders.
 
@@ -152,6 +156,10 @@ def pruning_of(
     """
     if not checkpoints:
         raise ConfigError("there are no checkpoints to prune")
+    paper = paper or {}
+    check_paper({"pruning": paper})
+    told = {float(share) for splits in paper.values() for numbers in splits.values() for share in numbers}
+    fractions = sorted({*fractions, *told})
     found: dict[str, dict[str, list[np.ndarray]]] = {o: {s: [] for s in SPLITS} for o in ORDERS}
     with progress("pruning networks", len(checkpoints)) as report:
         for done, path in enumerate(checkpoints, 1):
@@ -168,29 +176,20 @@ def pruning_of(
         order: {s: [OverSeeds.of(column) for column in np.array(rows).T] for s, rows in splits.items()}
         for order, splits in found.items()
     }
-    return Pruning(tuple(fractions), accuracy, len(checkpoints), _checked(paper or {}))
-
-
-def _checked(paper: Mapping[str, Any]) -> Mapping[str, Any]:
-    for order, splits in paper.items():
-        if order not in ORDERS:
-            raise ConfigError(f"the paper's numbers name the order {order!r}; {near_matches(order, ORDERS)}")
-        for split in splits:
-            if split not in SPLITS:
-                raise ConfigError(
-                    f"the paper's numbers name the split {split!r}; {near_matches(split, SPLITS)}"
-                )
-    return paper
+    return Pruning(tuple(fractions), accuracy, len(checkpoints), paper)
 
 
 def curves_of(path: Path | str, *, n_random: int = 20, seed: int = 0) -> tuple[Sweep, Sweep]:
     """Accuracy of a network as its neurons are removed, the least periodic first and the most periodic first."""
+    state, table = _scored(path, seed)
+    lowest = curve(state, order_by(table), name="lowest first", n_random=n_random, seed=seed)
+    return lowest, curve(state, order_by(table, descending=True), name="highest first", n_random=0)
+
+
+def _scored(path: Path | str, seed: int) -> tuple[SiteState, NeuronTable]:
     opened = load_checkpoint(path)
     state = site_state(opened.model, opened.task)
-    table = score(opened.model, opened.task, seed=seed, state=state)
-    lowest = curve(state, order_by(table), name="lowest first", n_random=n_random, seed=seed)
-    highest = curve(state, order_by(table, descending=True), name="highest first", n_random=0)
-    return lowest, highest
+    return state, score(opened.model, opened.task, seed=seed, state=state)
 
 
 def neurons_needed(lowest: Sweep, *, level: float = GOOD, split: str = "test") -> int | None:
@@ -208,21 +207,29 @@ def neurons_needed(lowest: Sweep, *, level: float = GOOD, split: str = "test") -
     return int(lowest.removed[-1] - lowest.removed[at])
 
 
-def needed_by_width(rows: pa.Table, *, level: float = GOOD, seed: int = 0) -> dict[int, OverSeeds]:
-    """`neurons_needed` of the runs of a grid, by their width.
+def needed_by_width(
+    checkpoints: Sequence[Path | str], *, level: float = GOOD, seed: int = 0
+) -> dict[int, tuple[OverSeeds | None, int]]:
+    """`neurons_needed` of networks, by their width.
 
-    Raises:
-        ConfigError: No run is as good as `level`.
+    Args:
+        checkpoints: Of networks that differ by width and seed.
+        level: The test accuracy that is asked for.
+        seed: Of the scores' null distribution.
+
+    Returns:
+        For each width the number over those networks that reach the level, None if none does, and how many do not.
     """
-    found: dict[int, list[float]] = {}
-    runs = [row for row in rows.to_pylist() if row["status"] == "ok"]
-    with progress("pruning networks", len(runs)) as report:
-        for done, row in enumerate(runs, 1):
-            lowest, _ = curves_of(row["checkpoint"], n_random=0, seed=seed)
-            needed = neurons_needed(lowest, level=level)
-            if needed is not None:
-                found.setdefault(int(row["neurons"]), []).append(needed)
+    found: dict[int, list[int | None]] = {}
+    with progress("pruning networks", len(checkpoints)) as report:
+        for done, path in enumerate(checkpoints, 1):
+            state, table = _scored(path, seed)
+            lowest = curve(state, order_by(table), name="lowest first", n_random=0)
+            found.setdefault(state.width, []).append(neurons_needed(lowest, level=level))
             report(done)
-    if not found:
-        raise ConfigError(f"no network has a test accuracy of {level:g}, so none can be pruned down to it")
-    return {width: OverSeeds.of(values) for width, values in sorted(found.items())}
+    return {width: _over_reached(values) for width, values in sorted(found.items())}
+
+
+def _over_reached(values: Sequence[int | None]) -> tuple[OverSeeds | None, int]:
+    reached = [value for value in values if value is not None]
+    return OverSeeds.of(reached) if reached else None, len(values) - len(reached)

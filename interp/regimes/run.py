@@ -12,7 +12,7 @@ from typing import Any
 
 from interp.data import ModularTask
 from interp.errors import ConfigError, choose, near_matches
-from interp.models import MLPConfig, TransformerConfig
+from interp.models import MLPConfig, Prompt, TransformerConfig
 from interp.training import TrainConfig
 
 SHAPES: dict[str, type[MLPConfig] | type[TransformerConfig]] = {
@@ -25,6 +25,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What a kind of network is trained with unless a grid says otherwise."""
 LONGEST_NAME = 120
+LARGEST = 2.0**63
 
 
 def _defaults(kind: type, *left_out: str) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def _defaults(kind: type, *left_out: str) -> dict[str, Any]:
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING and f.name not in left_out}
 
 
-TASK, TRAINING = _defaults(ModularTask, "split", "seed", "order"), _defaults(TrainConfig)
+TASK, TRAINING = _defaults(ModularTask, "split", "seed", "read_in"), _defaults(TrainConfig)
 
 
 def known_settings(model: str) -> dict[str, Any]:
@@ -76,7 +77,16 @@ class Run:
             _check_kind(name, value, known[name])
         given = {k: float(v) if isinstance(known[k], float) else v for k, v in self.settings.items()}
         object.__setattr__(self, "settings", {**known, **given})
-        _ = self.task, self.shape, self.training  # a value out of range is an error now, not after hours
+        object.__setattr__(self, "axes", {axis: self.settings[axis] for axis in self.axes})
+        self._check()
+
+    def _check(self) -> None:
+        """Raise what would be raised when the run begins, so that it is not raised after hours of other runs."""
+        task, shape, training = self.task, self.shape, self.training
+        if self.tokens is not None:
+            Prompt.parse(self.tokens, p=task.p)
+        if shape.norm == "batch" and training.batch_size == 1:
+            raise ConfigError("batch norm needs batches of at least 2 examples, not batch_size = 1")
 
     @cached_property
     def task(self) -> ModularTask:
@@ -101,19 +111,34 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Eight hexadecimal digits that change with any setting that changes the run."""
-        text = json.dumps(dict(self.settings), sort_keys=True)
+        """Eight hexadecimal digits that change with any setting; one that is added with a default changes none."""
+        known = known_settings(self.settings["model"])
+        text = json.dumps(
+            {k: v for k, v in self.settings.items() if v != known[k] or k == "model"}, sort_keys=True
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property
     def name(self) -> str:
         """Of its folder: the values of its axes, and the digest."""
-        parts = [self.variant, *(f"{axis}-{value}" for axis, value in self.axes.items())]
-        text = re.sub(r"[^\w.+-]+", "-", "_".join(part for part in parts if part))
+        parts = [self.variant, *(f"{axis}-{shown(value)}" for axis, value in self.axes.items())]
+        text = re.sub(r"[^a-zA-Z0-9_.+-]+", "-", "_".join(part for part in parts if part))
         return f"{text[:LONGEST_NAME]}_{self.digest}".lstrip("_")
 
     def _some(self, names: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self.settings[name] for name in names}
+
+
+def shown(value: Any) -> str:
+    """A setting's value for people.
+
+    Example:
+        >>> shown(15.0), shown("layer"), shown(True), shown(None)
+        ('15', 'layer', 'True', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 def _check_kind(name: str, value: Any, default: Any) -> None:
@@ -122,3 +147,5 @@ def _check_kind(name: str, value: Any, default: Any) -> None:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kinds[-1]]
         raise ConfigError(f"{name} = {value!r} is not {words}")
+    if isinstance(value, (int, float)) and not -LARGEST < value < LARGEST:
+        raise ConfigError(f"{name} = {value!r} is no usable number")

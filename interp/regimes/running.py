@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
@@ -14,11 +14,13 @@ import pyarrow as pa
 from rich.console import Console
 
 from interp.devices import resolve_device
+from interp.errors import ConfigError, near_matches
 from interp.files import write_json
 from interp.jobs.dispatch import Dispatch
 from interp.jobs.executors import cores, executor, prepare_processes
 from interp.jobs.settings import Settings
 from interp.jobs.sources import stamp_of
+from interp.jobs.spec import RECORD as BATCH
 from interp.jobs.store import Store
 from interp.jobs.worker import Result
 from interp.models import MLPConfig
@@ -88,7 +90,12 @@ def run_grid(
         ``run_grid("grid.toml", out="swept", workers=2).plot()``
     """
     begun = monotonic()
-    grid = grid if isinstance(grid, Grid) else read_grid(grid, **options)
+    if not isinstance(grid, Grid):
+        grid = read_grid(grid, **options)
+    elif options:
+        grid = replace(grid, **_known(options))
+    if (grid.out / BATCH).exists():
+        raise ConfigError(f"{str(grid.out)!r} holds the results of a batch; choose another --out")
     device, settings = str(resolve_device(grid.device)), Settings(grid.measure)
     store = Store(grid.out)
     with store.locked(), deferred_interrupt() as stopped:
@@ -113,6 +120,15 @@ def run_grid(
     return GridResult(
         grid, table, work.done, before, failed + work.failed, work.interrupted, monotonic() - begun
     )
+
+
+def _known(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that were given, each a field of `Grid`."""
+    names = [f.name for f in fields(Grid)]
+    for name in options:
+        if name not in names:
+            raise ConfigError(f"unknown option {name!r}; {near_matches(name, names)}")
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _record(grid: Grid) -> None:
@@ -144,7 +160,7 @@ def _left(grid: Grid, store: Store, settings: Settings, retry_failed: bool) -> t
     known, pending, done, failed = store.known(), list[Run](), 0, 0
     for run in grid.runs:
         folder = folder_of(grid.out, run)
-        file = trained_file(folder)
+        file = trained_file(folder, early_stop=grid.early_stop)
         row = known.get((str(file or folder), settings.digest))
         if row is not None and row.ok and row.stamp == stamp_of(str(file)):
             done += 1
@@ -173,7 +189,7 @@ def _shape(run: Run) -> str:
     """What networks that are trained together have in common; nothing for those that cannot be."""
     if not isinstance(run.shape, MLPConfig):
         return ""
-    apart = ("seed", "weight_decay", "corrupt_fraction", "corrupt", "operation")
+    apart = ("seed", "weight_decay", "corrupt_fraction", "corrupt")
     return str(sorted((name, value) for name, value in run.settings.items() if name not in apart))
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from interp.regimes.figures import axes_of
 from interp.regimes.pruning import OverSeeds
+from interp.regimes.run import shown
 
 SHOWN = ("train", "test", "corrupted_as_labelled", "corrupted_as_true")
 
@@ -36,7 +37,7 @@ def summarise(table: pa.Table) -> list[Line]:
     """One line for each combination of settings of a table of runs, in its order.
 
     Example:
-        >>> row = {"variant": "", "weight_decay": 0.0, "seed": 0, "operation": "add", "phase": "memorisation"}
+        >>> row = {"variant": "", "weight_decay": 0.0, "seed": 0, "phase": "memorisation"}
         >>> row |= {"expected": True, **{f"accuracy_{split}": 1.0 for split in SHOWN}}
         >>> line = summarise(pa.Table.from_pylist([row, row | {"seed": 1, "phase": None, "expected": False}]))[0]
         >>> line.phases, line.expected
@@ -46,19 +47,22 @@ def summarise(table: pa.Table) -> list[Line]:
         return []
     axes, groups = axes_of(table), dict[tuple[object, ...], list[dict[str, object]]]()
     for row in table.to_pylist():
-        groups.setdefault((row["variant"], *(row[axis] for axis in axes)), []).append(row)
+        groups.setdefault(tuple(row[axis] for axis in axes), []).append(row)
     return [_line(key, axes, rows) for key, rows in groups.items()]
 
 
 def _line(key: tuple[object, ...], axes: list[str], rows: list[dict[str, object]]) -> Line:
-    values = [f"{axis} {value}" for axis, value in zip(axes, key[1:], strict=True) if value is not None]
+    values = {axis: shown(value) for axis, value in zip(axes, key, strict=True) if value is not None}
+    variant = values.pop("variant", "")
     accuracy: dict[str, OverSeeds | None] = {}
     for split in SHOWN:
         known = [float(value) for row in rows if (value := row[f"accuracy_{split}"]) is not None]  # type: ignore[arg-type]
         accuracy[split] = OverSeeds.of(known) if known else None
     asked = [row["expected"] for row in rows if row["expected"] is not None]
     phases = Counter(str(row["phase"] or "failed") for row in rows)
-    name = ", ".join(part for part in (str(key[0]), *values) if part) or "all"
+    name = (
+        ", ".join([*filter(None, [variant]), *(f"{axis} {value}" for axis, value in values.items())]) or "all"
+    )
     return Line(
         name, len(rows), dict(phases.most_common()), accuracy, sum(map(bool, asked)) if asked else None
     )

@@ -19,10 +19,12 @@ from interp.jobs.settings import Settings
 from interp.jobs.store import Store
 from interp.phase import GOOD, Phase, phase_of
 from interp.regimes.grid import Grid
+from interp.regimes.paper import check_paper
 from interp.regimes.run import Run
 from interp.regimes.worker import read_record
 
 GRID, RUNS = "grid.json", "runs"
+STAGES = ("memorisation", "grokking", "unlearning")
 MEASURED = (
     "neurons",
     "generalizing",
@@ -45,8 +47,9 @@ MEASURED = (
 
 
 def folder_of(out: Path, run: Run) -> Path:
-    """Where a run's checkpoints are."""
-    return out.absolute() / RUNS / run.name
+    """Where a run's checkpoints are: its settings decide, whatever the axes of the grid that it was first part of."""
+    runs = out.absolute() / RUNS
+    return next(runs.glob(f"*{run.digest}"), runs / run.name)
 
 
 def runs_table(grid: Grid, store: Store) -> pa.Table:
@@ -54,8 +57,9 @@ def runs_table(grid: Grid, store: Store) -> pa.Table:
 
     Columns: ``run`` (its folder), ``variant``, one for each axis of the grid, ``operation``, ``p``; ``phase`` (by the
     corrupted examples where they are known), ``phase_by_table`` (the paper's table, arXiv 2310.13061), ``expected``;
-    ``step``, ``steps`` and ``ended`` (``settled`` or ``all steps``), ``seconds`` of training; ``accuracy_<split>``,
-    those of `MEASURED`, and ``checkpoint``.
+    ``step``, ``steps`` and ``ended`` (``settled`` or ``all steps``), ``seconds`` of training; ``<stage>_before`` and
+    ``_after`` for each of `STAGES`, the measurements between which it was over (grokking: held-out examples are right
+    for good); ``accuracy_<split>``, those of `MEASURED`, and ``checkpoint``.
     """
     digest = Settings(grid.measure).digest
     stored = {row["checkpoint"]: row for row in store.checkpoints.to_pylist() if row["settings"] == digest}
@@ -78,17 +82,27 @@ def _row(
     return {
         "run": run.name,
         "variant": run.variant,
-        **{axis: run.settings.get(axis) for axis in axes},
-        "operation": run.task.operation,
-        "p": run.task.p,
+        **{axis: run.settings.get(axis) for axis in dict.fromkeys((*axes, "operation", "p"))},
         "phase": phase.name,
         "phase_by_table": phase.by_table,
         "expected": phase.name in run.expect if run.expect else None,
         "steps": run.training.steps,
         **ended,
+        **_stages(record),
         **accuracy,
         **{name: stored[name] for name in MEASURED},
         "checkpoint": stored["checkpoint"],
+    }
+
+
+def _stages(record: Mapping[str, Any]) -> dict[str, int | None]:
+    """Between which two measurements each stage of training was over; nothing for one that the curve does not show."""
+    found = {stage["name"]: stage["end_interval"] for stage in record.get("stages", [])}
+    found["grokking"] = found.get("grokking", found.get("learning"))
+    return {
+        f"{name}_{side}": (found.get(name) or [None, None])[place]
+        for name in STAGES
+        for place, side in enumerate(("before", "after"))
     }
 
 
@@ -103,10 +117,9 @@ def _phase(run: Run, record: Mapping[str, Any], stored: Mapping[str, Any]) -> Ph
 
 
 def write_runs(folder: Path, table: pa.Table) -> None:
-    """Write a table of runs as ``runs.parquet`` and ``runs.csv``; nothing if it is empty."""
-    if len(table):
-        write_whole(folder / "runs.parquet", lambda part: pq.write_table(table, part))
-        write_whole(folder / "runs.csv", lambda part: csv.write_csv(table, part))
+    """Write a table of runs as ``runs.parquet`` and ``runs.csv``."""
+    write_whole(folder / "runs.parquet", lambda part: pq.write_table(table, part))
+    write_whole(folder / "runs.csv", lambda part: csv.write_csv(table, part))
 
 
 def read_runs(folder: Path | str) -> pa.Table:
@@ -121,9 +134,19 @@ def read_runs(folder: Path | str) -> pa.Table:
             f"{str(folder)!r} holds no runs of a grid; expected a folder that was an --out of sweep"
         )
     try:
-        return pq.read_table(file)
+        found = pq.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(f"{str(file)!r} cannot be read: {error}") from None
+    if not len(found) or "phase" not in found.column_names:
+        raise ConfigError(f"{str(file)!r} lists no runs; has any run of the grid ended?")
+    return found
+
+
+def checkpoint_of(row: Mapping[str, Any], folder: Path | str) -> Path:
+    """Where a run's last checkpoint is, also after its grid's folder was moved."""
+    stored = Path(row["checkpoint"])
+    here = Path(folder) / RUNS / stored.parent.name / stored.name
+    return here if here.exists() else stored
 
 
 def read_description(folder: Path | str) -> dict[str, Any]:
@@ -134,6 +157,8 @@ def read_description(folder: Path | str) -> dict[str, Any]:
     """
     file = Path(folder) / GRID
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from None
+        found = json.loads(file.read_text(encoding="utf-8"))
+        check_paper(found["paper"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{str(file)!r} does not describe a grid: {error}") from None
+    return found

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from interp.checkpoints.files import RESUME, checkpoint_files
-from interp.errors import GrokscopeError
+from interp.checkpoints.files import HISTORY, RESUME, checkpoint_files
 from interp.files import write_json
 from interp.jobs.settings import Settings
 from interp.jobs.worker import Chunk, Result, failure, work
@@ -22,9 +21,11 @@ from interp.models import HookedMLP
 from interp.regimes.run import Run
 from interp.stopping import settled
 from interp.training import TrainingRun, finish, prepare, train_together
+from interp.trajectory import stages_of
 
 RECORD = "run.json"
 """In a run's folder once it has ended: its settings, the step it ended at and why, and its last checkpoint's name."""
+SETTLED = "settled"
 STATE_EVERY = 500
 """Steps after which a run that keeps no series stores what it needs to go on."""
 
@@ -59,13 +60,15 @@ def train_and_measure(chunk: TrainChunk) -> list[Result]:
     with _threads(chunk.threads):
         try:
             _train(chunk)
-        except GrokscopeError as error:
+        except Exception as error:  # whatever is wrong with one run must not end the others
             if len(chunk.runs) > 1:  # one of them spoils the others
                 return [result for one in chunk.alone() for result in train_and_measure(one)]
             return [failure(chunk.paths[0], chunk.settings, error)]
     results: list[Result] = []
     for folder in chunk.paths:
-        results += work(Chunk((str(trained_file(Path(folder))),), chunk.settings))
+        results += work(
+            Chunk((str(trained_file(Path(folder), early_stop=chunk.early_stop)),), chunk.settings)
+        )
     return results
 
 
@@ -81,32 +84,35 @@ def _threads(most: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def trained_file(folder: Path) -> Path | None:
-    """The last checkpoint of a run that has ended; None if it has not."""
+def trained_file(folder: Path, *, early_stop: bool) -> Path | None:
+    """The last checkpoint of a run that has ended; None if it has not, or ended early where it must not."""
     record = read_record(folder)
-    file = None if record is None else folder / record["checkpoint"]
-    return file if file is not None and file.exists() else None
+    if record is None or (record.get("ended") == SETTLED and not early_stop):
+        return None
+    file = folder / record["checkpoint"]
+    return file if file.exists() else None
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What is recorded of a run that has ended."""
+    """What is recorded of a run that has ended; None if nothing is, or nothing that can be read."""
     try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
+    return record if isinstance(record, dict) and isinstance(record.get("checkpoint"), str) else None
 
 
 def _train(chunk: TrainChunk) -> None:
     """Train what is not trained yet.
 
     Raises:
-        GrokscopeError: A run diverges, or cannot be taken up. KeyboardInterrupt: Ctrl-C.
+        GrokscopeError: A run diverges. KeyboardInterrupt: Ctrl-C; what is stored can be taken up.
     """
     start = perf_counter()
     left = [
         (run, _prepared(run, Path(path), chunk))
         for run, path in zip(chunk.runs, chunk.paths, strict=True)
-        if trained_file(Path(path)) is None
+        if trained_file(Path(path), early_stop=chunk.early_stop) is None
     ]
     states = [state for _, state in left]
     if len(states) > 1 or (states and chunk.device != "cpu" and isinstance(states[0].model, HookedMLP)):
@@ -114,13 +120,16 @@ def _train(chunk: TrainChunk) -> None:
     elif states:
         finish(states[0])
     for run, state in left:
-        if not state.ended:
-            raise KeyboardInterrupt
-        _record(run, state, (perf_counter() - start) / len(left), keep_series=chunk.keep_series)
+        if state.ended:
+            _record(run, state, (perf_counter() - start) / len(left), keep_series=chunk.keep_series)
+    if not all(state.ended for state in states):
+        raise KeyboardInterrupt
 
 
 def _prepared(run: Run, folder: Path, chunk: TrainChunk) -> TrainingRun:
     config = run.training
+    if checkpoint_files(folder) and not (folder / RESUME).exists():
+        _clear(folder)  # nothing here can be gone on with
     if not chunk.keep_series:
         config = replace(config, save_every=STATE_EVERY)
 
@@ -146,13 +155,23 @@ def _record(run: Run, state: TrainingRun, seconds: float, *, keep_series: bool) 
     record = {
         "settings": dict(run.settings),
         "step": state.step,
-        "ended": "settled" if state.step < run.training.steps else "all steps",
+        "ended": SETTLED if state.step < run.training.steps else "all steps",
         "checkpoint": files[-1].name,
         "seconds": round(seconds, 3),
+        "stages": [stage.to_dict() for stage in stages_of(state.history)],
         "best_test": max((record["accuracy"]["test"] or 0.0 for record in state.history), default=0.0),
     }
-    write_json(state.folder / RECORD, record)
+    write_json(state.folder / RECORD, record, durable=True)
     (state.folder / RESUME).unlink(missing_ok=True)
     for file in () if keep_series else files[:-1]:
         file.unlink()
         file.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a run's checkpoints and records, and nothing else."""
+    (folder / RECORD).unlink(missing_ok=True)
+    for file in checkpoint_files(folder):
+        file.unlink()
+        file.with_suffix(".json").unlink(missing_ok=True)
+    (folder / HISTORY).unlink(missing_ok=True)

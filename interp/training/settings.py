@@ -49,6 +49,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not 0 <= value < float("inf") or (name != "weight_decay" and value != int(value)):
                 raise ConfigError(f"{name}={value} is no usable number; expected 0 or more")
+        if self.seed >= 2**63:
+            raise ConfigError(f"seed={self.seed} is too large; expected less than 2**63")
         if not 0 < self.lr < float("inf") or self.log_every < 1:
             raise ConfigError(f"lr={self.lr} and log_every={self.log_every} must be above 0")
 

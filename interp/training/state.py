@@ -112,14 +112,14 @@ class TrainingRun:
         return self.step >= self.config.steps or any(n and self.step % n == 0 for n in every)
 
     def look(self, report: Report, *, interrupted: bool = False) -> None:
-        """Measure and store as far as that is due after a step; the last one always."""
-        last = interrupted or self.step >= self.config.steps
-        if last or self.step % self.config.log_every == 0:
+        """Measure and store as far as that is due after a step, at the last one and an interrupted one anyway."""
+        over = self.step >= self.config.steps
+        if over or interrupted or self.step % self.config.log_every == 0:
             self.measure(report)
-            last = last or (self.until is not None and self.until(self.history))
-        if last or (self.config.save_every and self.step % self.config.save_every == 0):
+            over = over or (self.until is not None and self.until(self.history))
+        if over or interrupted or (self.config.save_every and self.step % self.config.save_every == 0):
             self.save()
-        self.ended = last
+        self.ended = over
 
     def measure(self, report: Report) -> None:
         """Add a record to the history.
@@ -199,6 +199,10 @@ class TrainingRun:
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
         self.step = step
         self.history = [record for record in training_history(self.folder) if record["step"] <= step]
+        if step and not (self.history and self.history[0]["step"] == 0):
+            raise CheckpointError(
+                f"the training curve beside {str(file)!r} is missing or begins late; train into another folder"
+            )
         for leftover in checkpoint_files(self.folder):
             if int(leftover.stem.removeprefix("step-")) > step:
                 leftover.unlink()

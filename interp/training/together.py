@@ -149,8 +149,7 @@ def train_together(runs: Iterable[TrainingRun], report: Report = silent) -> list
         for _, same in groupby(waiting, lambda run: run.step):
             left = list(same)
             while left and not interrupted():
-                stack = _Stack(left)
-                stack.advance(tell, interrupted)
+                _Stack(left).advance(tell, interrupted)
                 left = [run for run in left if not run.ended]
     return [result_of(run) for run in runs]
 
@@ -235,7 +234,7 @@ class _Stack:
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor | None]:
         inputs, labels, targets = zip(*(run.batches.at(self.step) for run in self.runs), strict=True)
-        joined = None if targets[0] is None else torch.stack(targets)  # type: ignore[arg-type]
+        joined = None if targets[0] is None else torch.stack(targets)
         return torch.stack(inputs), torch.stack(labels), joined
 
     def _take_state(self) -> None:

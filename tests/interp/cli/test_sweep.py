@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from interp.cli import app
@@ -70,8 +73,8 @@ def test_figures_are_pages_that_need_no_network(
 ) -> None:
     page, numbers = tmp_path / "page.html", tmp_path / "numbers.json"
     more = [] if kind == "phase" else ["--json", numbers]
-    if kind == "width":
-        more += ["--level", "0.0"]
+    if kind in ("pruning", "width"):
+        more += ["--only", "train_fraction=0.8", "--only", "corrupt_fraction=0.2", "--level", "0.0"]
     output = run("plot", kind, swept[0], "--html", page, *more)
     assert f"wrote {page}" in " ".join(output.split())
     text = page.read_text()
@@ -90,9 +93,35 @@ def test_what_cannot_be_drawn_is_one_message(fail: Command, swept: tuple[Path, s
     assert "unknown kind 'phases'" in fail("plot", "phases", swept[0])
     assert "holds no runs of a grid" in fail("plot", "phase", tmp_path)
     assert "do not differ in 'width'" in fail("plot", "phase", swept[0], "--x", "width")
-    assert "no runs are called 'wide'" in fail("plot", "accuracy", swept[0], "--variant", "wide")
+    assert "no run has p=12" in fail("plot", "accuracy", swept[0], "--only", "p=12")
+    assert "no setting 'q'" in fail("plot", "accuracy", swept[0], "--only", "q=12")
+    assert "differ in train_fraction, corrupt_fraction, not only in their seed" in fail(
+        "plot", "pruning", swept[0]
+    )
+    assert "not only in their seed" in fail("plot", "accuracy", swept[0], "--x", "train_fraction")
     assert "leave out --json" in fail("plot", "phase", swept[0], "--json", tmp_path / "x.json")
     assert "norm" in fail("plot", "gamma", swept[0])
+
+
+def test_damaged_results_are_one_message(fail: Command, swept: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(swept[0], tmp_path / "out")
+    (tmp_path / "out" / "grid.json").write_text("5")
+    only = ["--only", "train_fraction=0.8", "--only", "corrupt_fraction=0.2"]
+    assert "does not describe a grid" in fail("plot", "pruning", tmp_path / "out", *only)
+    parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "out" / "runs.parquet")
+    assert "lists no runs" in fail("plot", "phase", tmp_path / "out")
+    (tmp_path / "out" / "runs.parquet").write_bytes(b"no table")
+    assert "cannot be read" in fail("plot", "phase", tmp_path / "out")
+
+
+def test_a_moved_folder_can_still_be_drawn(run: Command, swept: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(swept[0], tmp_path / "moved")
+    only = ["--only", "train_fraction=0.8", "--only", "corrupt_fraction=0.2"]
+    hidden = swept[0].rename(swept[0].with_name("hidden"))
+    try:
+        run("plot", "pruning", tmp_path / "moved", *only)
+    finally:
+        hidden.rename(swept[0])
 
 
 def test_what_cannot_be_swept_is_one_message(fail: Command, tmp_path: Path) -> None:

@@ -14,17 +14,18 @@ from interp.regimes.summary import summarise
 SPLITS = ("train", "test", "corrupted_as_labelled", "corrupted_as_true")
 
 
-def table(
-    phases: dict[tuple, str], axes: tuple[str, ...] = ("train_fraction", "corrupt_fraction", "seed"), **more
-) -> pa.Table:
+AXES = ("train_fraction", "corrupt_fraction", "seed")
+
+
+def table(phases: dict[tuple, str | None], axes: tuple[str, ...] = AXES, **more: object) -> pa.Table:
     rows = []
     for key, phase in phases.items():
         own = dict(zip(axes, key, strict=True))
         rows.append(
             {
+                "run": "some",
                 "variant": "",
                 **own,
-                "operation": "add",
                 "phase": phase,
                 "phase_by_table": "confusion",
                 "expected": None,
@@ -108,6 +109,27 @@ def test_diagrams_that_cannot_be_drawn_say_why() -> None:
 
 def test_axes_are_what_differs_but_the_seed() -> None:
     assert axes_of(table(FOUR)) == ["train_fraction", "corrupt_fraction"]
+
+
+def test_operations_and_variants_are_axes_like_any_other() -> None:
+    phases = {(op, seed): "confusion" for op in ("add", "multiply") for seed in (0, 1)}
+    found = table(phases, ("operation", "seed"))
+    assert axes_of(found) == ["operation"]
+    assert [(line.name, line.runs) for line in summarise(found)] == [
+        ("operation add", 2),
+        ("operation multiply", 2),
+    ]
+    both = pa.concat_tables([table(FOUR, variant="a"), table(FOUR, variant="b")])
+    assert axes_of(both)[-1] == "variant"
+    panels = [trace for trace in phase_diagram(both).data if trace.type == "heatmap"]
+    assert len(panels) == 2
+    assert "b, train_fraction 0.5, corrupt_fraction 0.3" in [line.name for line in summarise(both)]
+
+
+def test_axes_need_be_no_numbers() -> None:
+    phases = {(norm, tied): "confusion" for norm in ("layer", "none") for tied in (True, None)}
+    heat = phase_diagram(table(phases, ("norm", "tied"))).data[0]
+    assert (list(heat.x), list(heat.y)) == (["layer", "none"], ["True", "–"])
 
 
 def test_the_commonest_phase_of_a_tie_is_the_first_in_the_palette() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from scipy import stats
 
@@ -68,9 +67,9 @@ def test_the_papers_numbers_are_compared(files: list[Path]) -> None:
 
 
 def test_paper_numbers_of_unknown_orders_are_refused(files: list[Path]) -> None:
-    with pytest.raises(ConfigError, match="name the order 'lowest'"):
+    with pytest.raises(ConfigError, match="names 'lowest'"):
         pruning_of(files[:1], paper={"lowest": {}}, n_random=1)
-    with pytest.raises(ConfigError, match="name the split 'tests'"):
+    with pytest.raises(ConfigError, match="names 'tests'"):
         pruning_of(files[:1], paper={"random": {"tests": {}}}, n_random=1)
     with pytest.raises(ConfigError, match="no checkpoints"):
         pruning_of([])
@@ -81,8 +80,11 @@ def test_the_interval_is_students() -> None:
     found = OverSeeds.of(values)
     low, high = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
     assert (found.low, found.high) == pytest.approx((low, high))
-    assert found.agrees(high - 1e-9)
-    assert not found.agrees(high + 1e-3, within=0.0)
+    assert found.agrees(high + 1e-3) is False
+    assert found.agrees(high - 1e-3) is None  # so wide an interval agrees with nothing
+    narrow = OverSeeds.of([0.50, 0.52, 0.51])
+    assert narrow.agrees(narrow.high - 1e-6, within=0.0) is True
+    assert narrow.agrees(narrow.high + 1e-3, within=0.0) is False
     alone = OverSeeds.of([0.5])
     assert alone.agrees(0.54)
     assert not alone.agrees(0.56)
@@ -110,10 +112,17 @@ def test_neurons_needed_are_those_left_before_the_first_dip(
 
 
 def test_neurons_needed_by_width(files: list[Path]) -> None:
-    rows = pa.Table.from_pylist([{"checkpoint": str(file), "status": "ok", "neurons": 140} for file in files])
-    found = needed_by_width(rows, level=0.4)
-    assert list(found) == [140]
-    assert found[140].values == tuple(float(neurons_needed(curves_of(file, n_random=0)[0], level=0.4)) for file in files)
-    assert 10 < found[140].mean <= 80
-    with pytest.raises(ConfigError, match=r"no network has a test accuracy of 1\.1"):
-        needed_by_width(rows, level=1.1)
+    found, missed = needed_by_width(files, level=0.4)[140]
+    lowest = [curves_of(file, n_random=0)[0] for file in files]
+    assert found is not None
+    assert found.values == tuple(float(neurons_needed(one, level=0.4)) for one in lowest)
+    assert missed == 0
+    assert 10 < found.mean <= 80
+    assert needed_by_width(files[:2], level=1.1) == {140: (None, 2)}
+
+
+def test_the_papers_fractions_are_measured_too(files: list[Path]) -> None:
+    found = pruning_of(
+        files[:1], paper={"random": {"test": {"0.333": 0.5}}}, fractions=(0.0, 0.5), n_random=1
+    )
+    assert found.fractions == (0.0, 0.333, 0.5)

@@ -153,6 +153,89 @@ def test_a_killed_sweep_goes_on(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").rglob("resume.safetensors"))
 
 
+@pytest.mark.parametrize("axis", ["seed = [0]", "seed = [0, 1]"])
+def test_ctrl_c_ends_a_sweep_that_goes_on_later(tmp_path: Path, axis: str) -> None:
+    """Of one network alone, and of two that are trained together."""
+    file = tmp_path / "grid.toml"
+    file.write_text(
+        f"p = 11\nwidth = 16\nsteps = 3000\nlog_every = 500\nmeasure = 'labels'\n[grid]\n{axis}\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "interp.cli",
+        "sweep",
+        str(file),
+        "--out",
+        str(tmp_path / "out"),
+        "--workers",
+        "1",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out").rglob("resume.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=120)
+    assert process.returncode == 130, output + error
+    assert "the same command goes on from there" in error
+    assert not list((tmp_path / "out").rglob(RECORD))
+    assert list((tmp_path / "out").rglob("resume.safetensors"))
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert set(read_runs(tmp_path / "out")["step"].to_pylist()) == {3000}
+    assert set(read_runs(tmp_path / "out")["ended"].to_pylist()) == {"all steps"}
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "{}", "no json", '{"checkpoint": 3}'])
+def test_a_damaged_record_costs_one_training(tmp_path: Path, content: str) -> None:
+    values = {"grid": {"seed": [0, 1]}}
+    first = run(tmp_path / "out", values)
+    (Path(first.table["checkpoint"][0].as_py()).parent / RECORD).write_text(content)
+    again = run(tmp_path / "out", values)
+    assert (again.done, again.before, again.failed) == (1, 1, 0)
+    assert again.table["accuracy_all"].to_pylist() == first.table["accuracy_all"].to_pylist()
+
+
+def test_a_run_that_ended_early_is_done_again_at_full_length(tmp_path: Path) -> None:
+    values = {"grid": {"seed": [0]}, "train_fraction": 0.3, "corrupt_fraction": 0.5, "steps": 600}
+    early = run(tmp_path / "out", values, early_stop=True)
+    assert early.table["ended"].to_pylist() == ["settled"]
+    whole = run(tmp_path / "out", values)
+    assert (whole.done, whole.table["step"].to_pylist()) == (1, [600])
+
+
+def test_an_axis_more_trains_nothing_again(swept: GridResult) -> None:
+    again = run(swept.grid.out, {"grid": {**AXES, "width": [16]}})
+    assert (again.done, again.before) == (0, 8)
+
+
+def test_other_errors_are_rows_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("interp.regimes.worker.prepare", broken)
+    found = run(tmp_path / "out", {"grid": {"seed": [0, 1]}})
+    assert found.failed == 2
+    assert found.table["error"].to_pylist() == ["out of memory"] * 2
+
+
+def test_options_of_a_grid_that_is_made_already(tmp_path: Path) -> None:
+    grid = grid_from({**SMALL, "grid": {"seed": [0]}}, out=tmp_path / "one")
+    found = run_grid(grid, out=tmp_path / "two", workers=1, console=Console(file=StringIO()))
+    assert found.grid.out == tmp_path / "two"
+    with pytest.raises(ConfigError, match="unknown option 'wrokers'; did you mean 'workers'"):
+        run_grid(grid, wrokers=3)
+    with pytest.raises(ConfigError, match="unknown option 'wrokers'"):
+        grid_from({**SMALL}, out="o", wrokers=3)
+
+
+def test_the_folder_of_a_batch_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text("{}")
+    with pytest.raises(ConfigError, match="holds the results of a batch"):
+        run(tmp_path, {"grid": {"seed": [0]}})
+
+
 def test_networks_of_one_shape_share_a_chunk_where_that_is_faster() -> None:
     grid = grid_from({**SMALL, "grid": {**AXES, "train_fraction": [0.4, 0.6]}}, out="o")
     chunks = list(chunks_of(grid.runs, grid, Settings("labels"), "cpu", 1))

@@ -1,0 +1,54 @@
+"""Numbers of the paper that a grid may hold, for figures to show beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interp.errors import ConfigError, near_matches
+
+ORDERS = ("lowest first", "highest first", "random")
+SPLITS = ("corrupted_as_labelled", "corrupted_as_true", "test")
+KNOWN = ("pruning", "neurons_needed")
+
+Pruned = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Accuracy by order, split and share of the neurons that are removed."""
+
+
+def check_paper(paper: Mapping[str, Any]) -> None:
+    """Check a grid's ``[paper]``: ``pruning`` (see `Pruned`) and ``neurons_needed`` by width.
+
+    Raises:
+        ConfigError: It names something else, or a value is no number.
+
+    Example:
+        >>> check_paper({"neurons_needed": {"500": 58}})
+    """
+    _check_names("paper", paper, KNOWN)
+    _check_numbers("neurons_needed", paper.get("neurons_needed", {}))
+    pruning = paper.get("pruning", {})
+    _check_names("paper.pruning", pruning, ORDERS)
+    for order, splits in pruning.items():
+        _check_names(f"paper.pruning.{order}", splits, SPLITS)
+        for split, numbers in splits.items():
+            _check_numbers(f"paper.pruning.{order}.{split}", numbers)
+
+
+def _check_names(place: str, found: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"[{place}] = {found!r} is no table")
+    for name in found:
+        if name not in known:
+            raise ConfigError(f"[{place}] names {name!r}; {near_matches(name, known)}")
+
+
+def _check_numbers(place: str, numbers: Any) -> None:
+    """Whether keys and values are numbers."""
+    try:
+        if not all(
+            0 <= float(key) < float("inf") and 0 <= float(value) < float("inf")
+            for key, value in numbers.items()
+        ):
+            raise ValueError
+    except (AttributeError, TypeError, ValueError):
+        raise ConfigError(f"[{place}] = {numbers!r} must be numbers by number, of at least 0") from None

@@ -1,0 +1,72 @@
+"""The results beside the notebooks: every recipe ended as it says, and the phases follow from the accuracies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import csv
+
+from interp.evaluation import SplitValues
+from interp.phase import phase_of
+from interp.regimes import read_grid
+from interp.regimes.figures import phase_diagram
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+RESULTS = sorted((NOTEBOOKS / "results").glob("*.csv"))
+SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
+
+
+def rows_of(file: Path) -> list[dict]:
+    return csv.read_csv(file).to_pylist()
+
+
+def number(value: object) -> float | None:
+    return None if value in (None, "") else float(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("file", RESULTS, ids=lambda file: file.stem)
+def test_results_are_those_of_their_recipe(file: Path) -> None:
+    grid = read_grid(NOTEBOOKS / "recipes" / f"{file.stem}.toml", out="out")
+    assert [row["run"] for row in rows_of(file)] == [run.name for run in grid.runs]
+
+
+@pytest.mark.parametrize("file", RESULTS, ids=lambda file: file.stem)
+def test_phases_follow_from_accuracies(file: Path) -> None:
+    grid = read_grid(NOTEBOOKS / "recipes" / f"{file.stem}.toml", out="out")
+    for row, run in zip(rows_of(file), grid.runs, strict=True):
+        measured = SplitValues(**{split: number(row[f"accuracy_{split}"]) for split in SPLITS})
+        before = (number(row["best_test"]) or 0.0) >= 0.9
+        found = phase_of(measured, run.task.corrupt_fraction, generalised_before=before)
+        assert (row["phase"], row["phase_by_table"]) == (found.name, found.by_table)
+
+
+@pytest.mark.parametrize("file", RESULTS, ids=lambda file: file.stem)
+def test_four_in_five_runs_end_as_their_recipe_expects(file: Path) -> None:
+    grid = read_grid(NOTEBOOKS / "recipes" / f"{file.stem}.toml", out="out")
+    asked = [(row, run) for row, run in zip(rows_of(file), grid.runs, strict=True) if run.expect]
+    for variant in {run.variant for _, run in asked}:
+        as_expected = [row["phase"] in run.expect for row, run in asked if run.variant == variant]
+        assert sum(as_expected) >= 0.8 * len(as_expected)
+
+
+@pytest.mark.parametrize(("recipe", "unlearns"), [("coexistence", False), ("full-inversion", True)])
+def test_both_stages_are_found_at_weight_decay_15_and_only_the_first_without(
+    recipe: str, unlearns: bool
+) -> None:
+    rows = rows_of(NOTEBOOKS / "results" / f"{recipe}.csv")
+    assert len(rows) >= 5
+    for row in rows:
+        assert row["memorisation_after"] < row["grokking_after"]
+        assert (number(row["unlearning_after"]) is not None) == unlearns
+        assert (number(row["unlearning_before"]) is not None) == unlearns
+
+
+def test_the_diagram_covers_its_grid() -> None:
+    table = csv.read_csv(NOTEBOOKS / "results" / "phase-diagram.csv")
+    assert table.num_rows == 9 * 9 * 2
+    figure = phase_diagram(pa.Table.from_pylist(table.to_pylist()))
+    heats = [trace for trace in figure.data if trace.type == "heatmap"]
+    assert [len(heat.z) * len(heat.z[0]) for heat in heats] == [81, 81]
+    assert (NOTEBOOKS / "images" / "phases.png").exists()
