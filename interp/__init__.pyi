@@ -70,6 +70,8 @@ from .training import TrainResult as TrainResult
 from .training import prepare as prepare
 from .training import train as train
 from .training import train_together as train_together
+from .trajectory import stages_of as stages_of
+from .trajectory import trajectory_of as trajectory_of
 from .unlearning import Unlearning as Unlearning
 from .unlearning import compare_unlearning as compare_unlearning
 from .unsaid import OpenAs as OpenAs

@@ -1,10 +1,11 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and TOML."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,21 @@ def write_text(path: Path | str, text: str, *, durable: bool = False) -> Path:
 def write_json(path: Path | str, value: Any, *, durable: bool = False) -> Path:
     """Write a value as indented JSON, whole or not at all; NaN is an error."""
     return write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n", durable=durable)
+
+
+def read_toml(path: Path | str, what: str) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Args:
+        path: Of the file.
+        what: What it describes, for messages.
+
+    Raises:
+        ConfigError: It cannot be read, or is no valid TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the {what} {str(path)!r}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{str(path)!r} is no valid TOML: {error}") from None

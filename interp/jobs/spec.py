@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import product
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.errors import ConfigError, choose
-from interp.files import write_json
+from interp.files import read_toml, write_json
 from interp.jobs.executors import ENGINES
 from interp.jobs.settings import Settings
 from interp.jobs.sources import is_remote
@@ -132,12 +131,7 @@ def read_job(file: Path | str, **options: Any) -> Job:
         ([('labels', 0), ('labels', 1)], 'scored')
     """
     file = Path(file)
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the job {str(file)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{str(file)!r} is no valid TOML: {error}") from None
+    values = read_toml(file, "job")
     return _job(values, file.parent, {name: value for name, value in options.items() if value is not None})
 
 

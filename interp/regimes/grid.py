@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.errors import ConfigError, choose, near_matches
+from interp.files import read_toml
 from interp.jobs.executors import ENGINES
 from interp.jobs.settings import MEASURES
 from interp.phase import PHASES
@@ -108,12 +108,7 @@ def read_grid(file: Path | str, **options: Any) -> Grid:
         (4, ('weight_decay', 'seed'), 15.0)
     """
     file = Path(file)
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the grid {str(file)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{str(file)!r} is no valid TOML: {error}") from None
+    values = read_toml(file, "grid")
     return grid_from(values, file.parent, **options)
 
 

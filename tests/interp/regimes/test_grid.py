@@ -100,7 +100,7 @@ def test_a_name_changes_with_every_setting_but_not_with_how_a_number_is_written(
         ("[paper.neurons_needed]\ntwo = 3", "must be numbers by number"),
         ('[paper.pruning."lowest first".test]\n"0.1" = nan', "must be numbers by number"),
         ("[paper.pruning]\nlowest = {}", "names 'lowest'; did you mean 'lowest first'"),
-        ('model = "transformer"\ntokens = "a c"', "tokens|prompt"),
+        ('model = "transformer"\ntokens = "a b +"', "tokens|prompt"),
         ('norm = "batch"\nbatch_size = 1', "batches of at least 2 examples"),
         ("[grid]\nweight_decay = [0, 0.0]", "two runs of the grid are the same"),
     ],
