@@ -118,18 +118,11 @@ def _show(found: GridResult) -> bool:
 def _table(found: GridResult, lines: Any) -> Any:
     from rich.table import Table
 
-    table = Table(title=escape(found.grid.title or str(found.grid.out)))
-    for name in (
-        "runs",
-        "seeds",
-        "phase",
-        "train",
-        "test",
-        "corrupted as labelled",
-        "as true",
-        "as expected",
-    ):
-        table.add_column(name, justify="left" if name in ("runs", "phase") else "right")
+    caption = "Accuracy in %; labelled, as true: corrupted examples by either label."
+    table = Table(title=escape(found.grid.title or str(found.grid.out)), caption=caption)
+    for name in ("runs", "seeds", "phase", "train", "test", "labelled", "as true", "expected"):
+        left = name in ("runs", "phase")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "runs")
     for line in lines:
         shown = [f"{100 * one.mean:.1f}" if one else "–" for one in line.accuracy.values()]
         phases = ", ".join(

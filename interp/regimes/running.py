@@ -26,8 +26,8 @@ from interp.jobs.worker import Result
 from interp.models import MLPConfig
 from interp.regimes.grid import Grid, read_grid
 from interp.regimes.run import Run
-from interp.regimes.table import GRID, RUNS, folder_of, runs_table, write_runs
-from interp.regimes.worker import TrainChunk, train_and_measure, trained_file
+from interp.regimes.table import GRID, runs_table, write_runs
+from interp.regimes.worker import TrainChunk, folder_of, train_and_measure, trained_file
 from interp.safeguards import deferred_interrupt
 
 MOST_TOGETHER = 64
@@ -176,13 +176,13 @@ def chunks_of(
 ) -> Iterator[TrainChunk]:
     """The runs in chunks, each of which one worker trains; those that gain from it are trained together."""
     threads = max(1, cores() // workers) if grid.engine == "local" else 1
-    folder = str((grid.out / RUNS).absolute())
+    out = str(grid.out.absolute())
     for alike, group in groupby(sorted(runs, key=_shape), _shape):
         same = list(group)
         most = min(_together(same[0], device), -(-len(same) // workers)) if alike else 1
         for first in range(0, len(same), most):
             some = tuple(same[first : first + most])
-            yield TrainChunk(some, folder, settings, grid.early_stop, grid.keep_series, device, threads)
+            yield TrainChunk(some, out, settings, grid.early_stop, grid.keep_series, device, threads)
 
 
 def _shape(run: Run) -> str:

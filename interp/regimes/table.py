@@ -21,9 +21,9 @@ from interp.phase import GOOD, Phase, phase_of
 from interp.regimes.grid import Grid
 from interp.regimes.paper import check_paper
 from interp.regimes.run import Run
-from interp.regimes.worker import read_record
+from interp.regimes.worker import RUNS, folder_of, read_record
 
-GRID, RUNS = "grid.json", "runs"
+GRID = "grid.json"
 STAGES = ("memorisation", "grokking", "unlearning")
 MEASURED = (
     "neurons",
@@ -44,12 +44,6 @@ MEASURED = (
     "error",
 )
 """Columns that are taken over from the store."""
-
-
-def folder_of(out: Path, run: Run) -> Path:
-    """Where a run's checkpoints are: its settings decide, whatever the axes of the grid that it was first part of."""
-    runs = out.absolute() / RUNS
-    return next(runs.glob(f"*{run.digest}"), runs / run.name)
 
 
 def runs_table(grid: Grid, store: Store) -> pa.Table:

@@ -23,8 +23,9 @@ from interp.stopping import settled
 from interp.training import TrainingRun, finish, prepare, train_together
 from interp.trajectory import stages_of
 
-RECORD = "run.json"
-"""In a run's folder once it has ended: its settings, the step it ended at and why, and its last checkpoint's name."""
+RUNS, RECORD = "runs", "run.json"
+"""The folder of all runs; and in a run's own folder, once it has ended, a file with its settings, the step it ended at
+and why, and the name of its last checkpoint."""
 SETTLED = "settled"
 STATE_EVERY = 500
 """Steps after which a run that keeps no series stores what it needs to go on."""
@@ -35,7 +36,7 @@ class TrainChunk:
     """Runs that one worker trains, together where there are several, and then measures."""
 
     runs: tuple[Run, ...]
-    folder: str
+    out: str
     settings: Settings
     early_stop: bool = False
     keep_series: bool = False
@@ -45,11 +46,17 @@ class TrainChunk:
     @property
     def paths(self) -> tuple[str, ...]:
         """The runs' folders."""
-        return tuple(str(Path(self.folder) / run.name) for run in self.runs)
+        return tuple(str(folder_of(Path(self.out), run)) for run in self.runs)
 
     def alone(self) -> Iterator[TrainChunk]:
         """Each run as a chunk of its own."""
         return (replace(self, runs=(run,)) for run in self.runs)
+
+
+def folder_of(out: Path, run: Run) -> Path:
+    """Where a run's checkpoints are: its settings decide, whatever the axes of the grid that it was first part of."""
+    runs = out.absolute() / RUNS
+    return next(runs.glob(f"*{run.digest}"), runs / run.name)
 
 
 def train_and_measure(chunk: TrainChunk) -> list[Result]:

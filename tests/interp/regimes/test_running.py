@@ -121,6 +121,7 @@ def test_expectations_are_compared(tmp_path: Path) -> None:
     assert found.table["expected"].to_pylist() == [found.table["phase"][0].as_py() == "memorisation"]
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "grid.toml"
     settings = "".join(
@@ -153,7 +154,7 @@ def test_a_killed_sweep_goes_on(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").rglob("resume.safetensors"))
 
 
-@pytest.mark.parametrize("axis", ["seed = [0]", "seed = [0, 1]"])
+@pytest.mark.parametrize("axis", ["seed = [0]", pytest.param("seed = [0, 1]", marks=pytest.mark.slow)])
 def test_ctrl_c_ends_a_sweep_that_goes_on_later(tmp_path: Path, axis: str) -> None:
     """Of one network alone, and of two that are trained together."""
     file = tmp_path / "grid.toml"
@@ -263,7 +264,7 @@ def test_the_record_says_how_a_run_ended(swept: GridResult) -> None:
 
 
 def test_a_chunk_that_is_trained_already_is_only_measured(swept: GridResult) -> None:
-    chunk = TrainChunk(swept.grid.runs[:2], str(swept.grid.out / "runs"), Settings("causal", n_random=2))
+    chunk = TrainChunk(swept.grid.runs[:2], str(swept.grid.out), Settings("causal", n_random=2))
     rows = [result.row for result in train_and_measure(chunk)]
     assert [row["checkpoint"] for row in rows] == swept.table["checkpoint"].to_pylist()[:2]
     assert rows[0]["status"] == "ok"
