@@ -89,6 +89,15 @@ def test_two_workers_give_what_one_gives(swept: GridResult, tmp_path: Path) -> N
         assert ours["accuracy_all"] == pytest.approx(theirs["accuracy_all"], abs=0.02)
 
 
+@pytest.mark.slow
+def test_ray_gives_what_one_worker_gives(swept: GridResult, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    found = run(tmp_path / "ray", engine="ray", workers=2)
+    assert (found.done, found.failed) == (8, 0)
+    for ours, theirs in zip(found.table.to_pylist(), swept.table.to_pylist(), strict=True):
+        assert (ours["run"], ours["phase"]) == (theirs["run"], theirs["phase"])
+
+
 def test_a_run_that_diverges_is_a_row_and_spoils_no_other(tmp_path: Path) -> None:
     values = {
         "grid": {"seed": [0, 1]},
