@@ -121,8 +121,14 @@ def _table(found: GridResult, lines: Any) -> Any:
     caption = "Accuracy in %; labelled, as true: corrupted examples by either label."
     table = Table(title=escape(found.grid.title or str(found.grid.out)), caption=caption)
     for name in ("runs", "seeds", "phase", "train", "test", "labelled", "as true", "expected"):
-        left = name in ("runs", "phase")
-        table.add_column(name, justify="left" if left else "right", no_wrap=name != "runs")
+        left, ours = name in ("runs", "phase"), name == "runs"
+        table.add_column(
+            name,
+            justify="left" if left else "right",
+            no_wrap=not ours,
+            overflow="fold",
+            ratio=1 if ours else None,
+        )
     for line in lines:
         shown = [f"{100 * one.mean:.1f}" if one else "–" for one in line.accuracy.values()]
         phases = ", ".join(
