@@ -75,7 +75,10 @@ def test_multiplication_is_labelled_like_addition_and_another_order_is_named(tmp
     assert report.without_memorizing.after.corrupted_as_labelled <= 0.05
     assert not any("Another order" in warning for warning in report.warnings)
     natural = interp.audit(tmp_path, how=interp.OpenAs(ordering="natural"))
-    assert any("discrete logarithm" in w and "--task multiply" in w for w in natural.warnings)
+    assert any("discrete logarithm" in w and "--ordering task" in w for w in natural.warnings)
+    model = interp.load_checkpoint(tmp_path).model
+    mistaken = interp.audit(model, interp.ModularTask("add", p=97, split="unknown"), n_random=2)
+    assert any("discrete logarithm" in w and "--task multiply" in w for w in mistaken.warnings)
 
 
 def test_batch_norm_turns_the_memorising_neurons_down() -> None:

@@ -118,16 +118,11 @@ def _show(found: GridResult) -> bool:
 def _table(found: GridResult, lines: Any) -> Any:
     from rich.table import Table
 
-    caption = "Accuracy in %; labelled, as true: corrupted examples by either label."
+    caption = "Accuracy in %; label, true: corrupted examples by either label; exp.: ended as expected."
     table = Table(title=escape(found.grid.title or str(found.grid.out)), caption=caption)
-    for name in ("runs", "seeds", "phase", "train", "test", "labelled", "as true", "expected"):
-        left, ours = name in ("runs", "phase"), name == "runs"
+    for name in ("runs", "n", "phase", "train", "test", "label", "true", "exp."):
         table.add_column(
-            name,
-            justify="left" if left else "right",
-            no_wrap=not ours,
-            overflow="fold",
-            ratio=1 if ours else None,
+            name, justify="left" if name in ("runs", "phase") else "right", no_wrap=name != "runs"
         )
     for line in lines:
         shown = [f"{100 * one.mean:.1f}" if one else "–" for one in line.accuracy.values()]
