@@ -15,9 +15,9 @@ from interp.files import write_whole
 from interp.interventions import Edit, bake, make_intervention
 from interp.models import Adopted, HookedMLP, HookedModel, SmallTransformer
 from interp.opening import OpenAs, load_checkpoint
-from interp.scoring import score
+from interp.scoring import NeuronTable, score
 from interp.selection import select_neurons
-from interp.sweeps import Removal, removal, site_state
+from interp.sweeps import Removal, SiteState, removal, site_state
 from probes.labels import Label
 
 
@@ -57,26 +57,58 @@ def ablate_checkpoint(
         ``ablate_checkpoint("runs/r0", "lowest:0.7", save="pruned.safetensors").after.test``
     """
     opened = load_checkpoint(checkpoint, how)
-    target = None if save is None else Path(save).with_suffix(".safetensors")
-    if target is not None:
-        _check_target(target, opened, overwrite)
+    target = None if save is None else edited_file(save, opened, overwrite)
     model = opened.model.to(resolve_device(device))
     state = site_state(model, opened.task, site=site, mode=mode, seed=seed)
     table = score(model, opened.task, site=site, seed=seed, state=state if mode == "zero" else None)
+    return ablate_scored(opened, state, table, neurons, target=target, n_random=n_random, seed=seed)
+
+
+def ablate_scored(
+    opened: Checkpoint,
+    state: SiteState,
+    table: NeuronTable,
+    neurons: str = "label:memorizing",
+    *,
+    target: Path | None = None,
+    n_random: int = 20,
+    seed: int = 0,
+) -> Removal:
+    """`ablate_checkpoint` of a network that is open and scored already.
+
+    Args:
+        opened: The checkpoint.
+        state: Of its network, with the mode.
+        table: `score`'s table of the same neurons.
+        neurons: Which, as in `select_neurons`.
+        target: Where to write the edited network, from `edited_file`.
+        n_random: Random sets of the same size.
+        seed: Of all draws.
+
+    Raises:
+        CheckpointError: No file can hold the edited network. InterventionError: the neurons cannot be used, or the
+            edit cannot be saved.
+    """
     chosen = select_neurons(table, neurons)
     edited = None
     if target is not None:
         activations = state.prefix.activations[..., torch.as_tensor(chosen)]
-        edited = bake(model, Edit(state.hook, chosen, make_intervention(mode, activations, seed=seed)))
+        intervention = make_intervention(state.mode, activations, seed=seed)
+        edited = bake(state.model, Edit(state.hook, chosen, intervention))
     alive = table.neuron[table["label"] != Label.DEAD.value]
     found = removal(state, chosen, n_draws=n_random, pool=alive, seed=seed)
     if target is not None and edited is not None:
-        _write(target, edited, opened, f"{mode} on {len(chosen)} neurons ({neurons})")
+        write_edited(target, edited, opened, f"{state.mode} on {len(chosen)} neurons ({neurons})")
     return found
 
 
-def _check_target(target: Path, opened: Checkpoint, overwrite: bool) -> None:
-    """Refuse, before any work is done, to write over what is there, or what no file could hold."""
+def edited_file(save: Path | str, opened: Checkpoint, overwrite: bool = False) -> Path:
+    """The file that an edited network is saved as; refused, before any work is done, if it cannot be.
+
+    Raises:
+        ConfigError: It is the checkpoint itself, or exists. CheckpointError: No file can hold the network.
+    """
+    target = Path(save).with_suffix(".safetensors")
     source = opened.path
     if source is not None and target.resolve().with_suffix("") == source.resolve().with_suffix(""):
         what = "is" if target.resolve() == source.resolve() else "has the name of"
@@ -88,16 +120,15 @@ def _check_target(target: Path, opened: Checkpoint, overwrite: bool) -> None:
             raise ConfigError(
                 f"{str(file)!r} exists already; add --force to replace it, or choose another name"
             )
-    if isinstance(opened.model, Adopted):
-        return
-    if not isinstance(opened.task, ModularTask):
+    if not isinstance(opened.model, Adopted) and not isinstance(opened.task, ModularTask):
         raise CheckpointError(
             "a checkpoint is stored with its task, and examples from a table are none that the file can hold; "
             "leave out --save, or the table"
         )
+    return target
 
 
-def _write(target: Path, edited: HookedModel, opened: Checkpoint, what: str) -> None:
+def write_edited(target: Path, edited: HookedModel, opened: Checkpoint, what: str) -> None:
     """Store an edited network: natively where the format knows its kind, else the weights of the user's module."""
     if isinstance(edited, Adopted):
         stored = {name: tensor.detach().cpu() for name, tensor in edited.module.state_dict().items()}

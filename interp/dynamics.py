@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from interp.checkpoints import Checkpoint
+from interp.dynamics_page import dynamics_page
 from interp.errors import CheckpointError, ConfigError
 from interp.files import write_json, write_text, write_whole
 from interp.models import neuron_site
 from interp.neurons import weight_vectors
 from interp.opening import OpenAs
 from interp.plots import dynamics as figures
-from interp.report.page import bullets, data_table, figure_block, page
 from interp.scoring import NeuronTable
 from interp.sweeps import SiteState
-from interp.trajectory import Trajectory, trajectory_of
+from interp.trajectory import Trajectory, Watch, trajectory_of
 from probes.labels import Criteria
 from probes.paths import Alignment, NeuronPaths, alignment, neuron_paths, waves_of
 from probes.stages import Stage
@@ -215,33 +214,7 @@ class Dynamics:
 
     def to_html(self) -> str:
         """Everything as one HTML page that needs no network."""
-        files = [record["file"] for record in self.records if record["file"]]
-        span = f"<code>{escape(files[0])}</code> to <code>{escape(files[-1])}</code>; " if files else ""
-        header = f"<p>{span}{len(self.steps)} checkpoints, {len(self.paths)} neurons.</p>"
-        return page("Neurons over training", self.site, header, self._sections())
-
-    def _sections(self) -> Iterator[tuple[str, str, str]]:
-        """Id, title and content of each section, in reading order."""
-        reasons = [f"{stage.name.capitalize()}: {stage.reason}" for stage in self.stages]
-        stages = bullets(
-            reasons or ["No stage of learning is seen between the first and the last checkpoint."]
-        )
-        yield "found", "What was found", data_table("The neurons", ("what", "value"), self.summary()) + stages
-        drawn = {
-            "paths": ("When each neuron became periodic", self.plot(), figures.MAP_CAPTION),
-            "alignment": ("Phase alignment", self.plot_alignment(), figures.ALIGNMENT_CAPTION),
-            "animation": ("Neurons over training", self.animate(), figures.ANIMATION_CAPTION),
-        }
-        if self.waves is not None and len(self.paths):
-            keys = (np.nan_to_num(self.columns["strength"][-1]), self.paths.switches)
-            chosen = int(np.lexsort(keys)[-1])
-            drawn["race"] = (
-                f"Race of the frequencies in neuron {chosen}",
-                self.race(chosen),
-                figures.RACE_CAPTION,
-            )
-        for name, (title, figure, caption) in drawn.items():
-            yield name, title, figure_block(name, title, figure, caption)
+        return dynamics_page(self)
 
 
 def _listed(values: np.ndarray) -> list[Any]:
@@ -265,6 +238,7 @@ class _Kept:
     waves: list[tuple[np.ndarray, np.ndarray] | None] = field(default_factory=list)
     criteria: Criteria = field(default_factory=Criteria)
     site: str = ""
+    also: Watch | None = None
 
     def __call__(self, checkpoint: Checkpoint, state: SiteState, table: NeuronTable) -> None:
         unknown = np.full(len(table), np.nan)
@@ -278,6 +252,8 @@ class _Kept:
                 f"the checkpoints have {' and '.join(map(str, sorted(widths)))} neurons at {self.site!r}, so they are "
                 "no series of one network"
             )
+        if self.also is not None:
+            self.also(checkpoint, state, table)
 
     def joined(self) -> dict[str, np.ndarray]:
         """Each column over all checkpoints, ``(checkpoint, neuron)``."""
@@ -306,7 +282,13 @@ def _waves(
 
 
 def dynamics_of(
-    path: Path | str, how: OpenAs | None = None, *, site: str | None = None, seed: int = 0, most: int = 60
+    path: Path | str,
+    how: OpenAs | None = None,
+    *,
+    site: str | None = None,
+    seed: int = 0,
+    most: int = 60,
+    watch: Watch | None = None,
 ) -> Dynamics:
     """Follow every neuron over the checkpoints of a training run.
 
@@ -318,6 +300,7 @@ def dynamics_of(
         site: Hook name of the neurons; the model's last site if None.
         seed: Of all draws.
         most: Score at most so many checkpoints, evenly spaced, the first and the last among them.
+        watch: Is told of each checkpoint too, first to last.
 
     Raises:
         CheckpointError: There are fewer than two checkpoints, one cannot be read, or they differ in width.
@@ -335,7 +318,7 @@ def dynamics_of(
         >>> found.steps.tolist(), found.columns["ipr"].shape
         ([0, 2, 4], (3, 10))
     """
-    kept = _Kept()
+    kept = _Kept(also=watch)
     trajectory = trajectory_of(Path(path), how, site=site, seed=seed, most=most, watch=kept)
     if trajectory is None:
         raise CheckpointError(

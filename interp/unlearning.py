@@ -10,17 +10,17 @@ from typing import Any
 
 import torch
 
-from interp.ablation import ablate_checkpoint
+from interp.ablation import ablate_scored, edited_file
 from interp.checkpoints import Checkpoint
-from interp.data import ModularTask, Task
+from interp.data import ModularTask
 from interp.devices import resolve_device
 from interp.errors import ConfigError
 from interp.evaluation import SplitValues, accuracy
-from interp.models import HookedMLP, HookedModel, MLPConfig
+from interp.models import HookedMLP, MLPConfig
 from interp.opening import OpenAs, load_checkpoint
 from interp.plots import unlearning as unlearning_plots
-from interp.scoring import score
-from interp.sweeps import Removal
+from interp.scoring import NeuronTable, score
+from interp.sweeps import Removal, site_state
 from interp.training import TrainConfig, train
 from probes.labels import Label
 
@@ -138,40 +138,33 @@ def compare_unlearning(
     Example:
         ``compare_unlearning("runs/r0", save="unlearnt.safetensors")["as trained"].accuracy``
     """
+    begun = perf_counter()
     opened = load_checkpoint(checkpoint, how)
     place = resolve_device(device)
     plans = _plans(opened, steps, weight_decay, batch_size) if retrain else {}
-    begun = perf_counter()
-    removal = ablate_checkpoint(
-        checkpoint,
-        how=how,
-        save=save,
-        overwrite=overwrite,
-        site=site,
-        n_random=n_random,
-        seed=seed,
-        device=device,
-    )
-    seconds = perf_counter() - begun
-    alive, width = _alive(opened.model.to(place), opened.task, site, seed)
+    saved = None if save is None else edited_file(save, opened, overwrite)
+    model = opened.model.to(place)
+    state = site_state(model, opened.task, site=site)
+    table = score(model, opened.task, site=site, seed=seed, state=state)
+    removal = ablate_scored(opened, state, table, target=saved, n_random=n_random, seed=seed)
+    seconds, alive, width = perf_counter() - begun, _alive(table), len(table)
+    del state  # holds the activations of all examples, which training again does not need
     rows = [
         Method(AS_TRAINED, removal.before, alive),
         Method(REMOVED, removal.after, alive - removal.removed, seconds),
     ]
     for name, run in plans.items():
         begun = perf_counter()
-        model, done = run(place, show_progress)
+        again, done = run(place, show_progress)
         seconds = perf_counter() - begun
-        found = accuracy(model, opened.task)
-        rows.append(Method(name, found, _alive(model, opened.task, site, seed)[0], seconds, done))
-    saved = None if save is None else Path(save).with_suffix(".safetensors")
+        alive = _alive(score(again, opened.task, site=site, seed=seed))
+        rows.append(Method(name, accuracy(again, opened.task), alive, seconds, done))
     return Unlearning(str(opened.path or checkpoint), width, tuple(rows), removal, saved)
 
 
-def _alive(model: HookedModel, task: Task, site: str | None, seed: int) -> tuple[int, int]:
-    """How many neurons are not dead, and how many there are."""
-    table = score(model, task, site=site, seed=seed)
-    return int((table["label"] != Label.DEAD.value).sum()), len(table)
+def _alive(table: NeuronTable) -> int:
+    """How many neurons are not dead."""
+    return int((table["label"] != Label.DEAD.value).sum())
 
 
 def _plans(

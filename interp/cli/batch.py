@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from interp.cli.console import busy, say
-from interp.cli.options import Opening, option, with_opening
+from interp.cli.options import Engine, Opening, RayAddress, Workers, option, with_opening
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,13 +48,9 @@ def batch(
         Path | None, typer.Option(help="The folder of the results; what is there is kept.")
     ] = None,
     measure: Annotated[str | None, typer.Option(help=f"What to find out: {MEASURED}")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")
-    ] = None,
-    engine: Annotated[str | None, typer.Option(help="local, or ray for a cluster.")] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="Of a running Ray cluster; one is started here if left out.")
-    ] = None,
+    workers: Workers = None,
+    engine: Engine = None,
+    ray_address: RayAddress = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what is stored already.")] = False,
     retry_failed: Annotated[
         bool,

@@ -22,6 +22,11 @@ Source = Annotated[
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps or auto.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of every random draw.")]
 Draws = Annotated[int, typer.Option("--random", min=1, help="Random draws for each control.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")]
+Engine = Annotated[str | None, typer.Option(help="local, or ray for a cluster.")]
+RayAddress = Annotated[
+    str | None, typer.Option(help="Of a running Ray cluster; one is started here if left out.")
+]
 
 
 def _unsaid(help: str) -> Any:

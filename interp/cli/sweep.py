@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from interp.cli.console import busy, say
+from interp.cli.options import Engine, RayAddress, Workers
 
 if TYPE_CHECKING:
     from interp.regimes import GridResult
@@ -47,13 +48,9 @@ def sweep(
         bool | None,
         typer.Option("--keep-series/--keep-last", help="Keep every checkpoint, or only the last."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")
-    ] = None,
-    engine: Annotated[str | None, typer.Option(help="local, or ray for a cluster.")] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="Of a running Ray cluster; one is started here if left out.")
-    ] = None,
+    workers: Workers = None,
+    engine: Engine = None,
+    ray_address: RayAddress = None,
     device: Annotated[
         str | None,
         typer.Option(

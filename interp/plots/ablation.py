@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, faded, plotly, rounded, words
+from interp.plots.canvas import (
+    LABEL_COLOURS,
+    NEUTRAL,
+    SPLIT_COLOURS,
+    blank,
+    faded,
+    plotly,
+    rounded,
+    telling_splits,
+    words,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -29,15 +39,13 @@ def ablation_curve(sweep: Sweep) -> Figure:
     removed = "removed" if not sweep.mode.startswith("scale") else f"rescaled ({sweep.mode})"
     title, share = f"Accuracy with neurons {removed}, {sweep.order}", f"neurons {removed} (% of all)"
     figure = blank(title, share, "accuracy (%)")
-    known = [split for split, values in sweep.accuracy.items() if values is not None]
-    second = "corrupted_as_labelled" if "corrupted_as_labelled" in known else "train"
-    telling = [split for split in ("test", second) if split in known] or known[:1]
+    telling, others = telling_splits(sweep.accuracy)
     x = rounded(sweep.fraction)
     for split in telling:
         band = sweep.random.get(split)
         if band is not None:
             figure.add_traces(_random_traces(x, band, split))
-    for split in [*telling, *(split for split in known if split not in telling)]:
+    for split in [*telling, *others]:
         y, line = rounded(sweep.accuracy[split]), {"color": SPLIT_COLOURS.get(split, NEUTRAL), "width": 2.5}
         trace = go.Scatter(x=x, y=y, name=words(split), mode="lines", legendgroup=split, line=line)
         trace.update(customdata=sweep.removed.tolist(), visible=True if split in telling else "legendonly")

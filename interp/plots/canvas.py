@@ -94,6 +94,33 @@ def words(split: str) -> str:
     return split.replace("_", " ")
 
 
+def telling_splits(accuracy: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Of the splits that have values, the two that tell most, and the others.
+
+    Held-out examples, and corrupted ones as labelled (the training set where there are none); any split without these.
+
+    Example:
+        >>> telling_splits({"train": 1.0, "corrupted_as_labelled": None, "test": 0.9, "all": 0.95})
+        (['test', 'train'], ['all'])
+    """
+    known = [split for split, values in accuracy.items() if values is not None]
+    second = "corrupted_as_labelled" if "corrupted_as_labelled" in known else "train"
+    telling = [split for split in ("test", second) if split in known] or known[:1]
+    return telling, [split for split in known if split not in telling]
+
+
+def shown(value: Any) -> str:
+    """A setting's value for people.
+
+    Example:
+        >>> shown(15.0), shown("layer"), shown(True), shown(None)
+        ('15', 'layer', 'True', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
 def faded(colour: str, opacity: float = 0.18) -> str:
     """A colour that lets what is behind it show.
 

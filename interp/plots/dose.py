@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.plots.canvas import NEUTRAL, SPLIT_COLOURS, blank, faded, plotly, rounded, words
+from interp.plots.canvas import NEUTRAL, SPLIT_COLOURS, blank, faded, plotly, rounded, telling_splits, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -29,15 +29,13 @@ def dose_response(dose: Dose) -> Figure:
     go = plotly()
     title = f"Accuracy with {dose.size} neurons rescaled, {dose.name}"
     figure = blank(title, "factor on the neurons' activations", "accuracy (%)")
-    known = [split for split, values in dose.accuracy.items() if values is not None]
-    second = "corrupted_as_labelled" if "corrupted_as_labelled" in known else "train"
-    telling = [split for split in ("test", second) if split in known] or known[:1]
+    telling, others = telling_splits(dose.accuracy)
     x = rounded(dose.factors)
     for split in telling:
         band = dose.random.get(split)
         if band is not None:
             figure.add_traces(_band_traces(x, band, split, dose.n_random))
-    for split in [*telling, *(split for split in known if split not in telling)]:
+    for split in [*telling, *others]:
         y, line = rounded(dose.accuracy[split]), {"color": SPLIT_COLOURS.get(split, NEUTRAL), "width": 2.5}
         trace = go.Scatter(x=x, y=y, name=words(split), mode="lines", legendgroup=split, line=line)
         trace.update(

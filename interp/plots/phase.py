@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interp.plots.canvas import NEUTRAL, blank, plotly
+from interp.plots.canvas import NEUTRAL, blank, plotly, shown
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -50,7 +50,7 @@ def phase_diagram(
     columns, rows = (_values(cells, axis) for axis in (x, y))
     name = AXIS_TITLES.get(x, x)
     figure = blank(title or "Phases", name, AXIS_TITLES.get(y, y))
-    titles = [f"{AXIS_TITLES.get(facet, facet)} {_text(value)}" if facet else "" for value in facets]
+    titles = [f"{AXIS_TITLES.get(facet, facet)} {shown(value)}" if facet else "" for value in facets]
     if len(facets) > 1:
         figure.set_subplots(
             rows=1, cols=len(facets), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.03
@@ -87,11 +87,6 @@ def _values(cells: Sequence[Mapping[str, Any]], axis: str) -> list[Any]:
     )
 
 
-def _text(value: Any) -> str:
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return "–" if value is None else f"{value:g}" if plain else str(value)
-
-
 def commonest(phases: Sequence[str]) -> tuple[str, float]:
     """The phase that most seeds end in, the earlier in `PHASE_COLOURS` of two as common, and their share.
 
@@ -120,8 +115,8 @@ def _heat(
     scale = [[(i + step) / last, PHASE_COLOURS[phase]] for i, phase in enumerate(order) for step in (0, 1)]
     heat = plotly().Heatmap(
         z=z,
-        x=[_text(value) for value in columns],
-        y=[_text(value) for value in rows],
+        x=[shown(value) for value in columns],
+        y=[shown(value) for value in rows],
         text=text,
         customdata=notes,
     )

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from interp import plots
 from interp.errors import ConfigError, choose, near_matches
+from interp.plots.canvas import shown
 from interp.regimes.figures import axes_of, phase_diagram
 from interp.regimes.norms import gammas_of, plot_gammas
 from interp.regimes.pruning import GOOD, Pruning, needed_by_width, pruning_of
-from interp.regimes.run import shown
 from interp.regimes.summary import SHOWN, summarise
 from interp.regimes.table import checkpoint_of, read_description, read_runs
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from interp import plots
 from interp.errors import ConfigError, near_matches
-from interp.regimes.run import shown
+from interp.plots.canvas import shown
 
 WAYS = {"corrupted": "phase", "table": "phase_by_table"}
 """What a phase is decided by, and the column that has it."""

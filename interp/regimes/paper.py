@@ -8,7 +8,8 @@ from typing import Any
 from interp.errors import ConfigError, near_matches
 
 ORDERS = ("lowest first", "highest first", "random")
-SPLITS = ("corrupted_as_labelled", "corrupted_as_true", "test")
+PRUNED_SPLITS = ("corrupted_as_labelled", "corrupted_as_true", "test")
+"""Where pruned networks are measured."""
 KNOWN = ("pruning", "neurons_needed")
 
 Pruned = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -29,7 +30,7 @@ def check_paper(paper: Mapping[str, Any]) -> None:
     pruning = paper.get("pruning", {})
     _check_names("paper.pruning", pruning, ORDERS)
     for order, splits in pruning.items():
-        _check_names(f"paper.pruning.{order}", splits, SPLITS)
+        _check_names(f"paper.pruning.{order}", splits, PRUNED_SPLITS)
         for split, numbers in splits.items():
             _check_numbers(f"paper.pruning.{order}.{split}", numbers)
 

@@ -15,7 +15,7 @@ from interp.errors import ConfigError
 from interp.opening import load_checkpoint
 from interp.phase import GOOD
 from interp.progress import progress
-from interp.regimes.paper import ORDERS, SPLITS, Pruned, check_paper
+from interp.regimes.paper import ORDERS, PRUNED_SPLITS, Pruned, check_paper
 from interp.scoring import NeuronTable, score
 from interp.selection import order_by
 from interp.sweeps import SiteState, Sweep, curve, site_state
@@ -75,7 +75,7 @@ class Pruning:
 
     Attributes:
         fractions: Shares of the neurons that are removed.
-        accuracy: By order (one of `ORDERS`) and split (one of `SPLITS`), one a fraction. The random order of a
+        accuracy: By order (one of `ORDERS`) and split (one of `PRUNED_SPLITS`), one a fraction. The random order of a
             network is the mean over its random draws.
         networks: How many networks there are.
         paper: What the paper says, by order and split, as ``{fraction: accuracy}``.
@@ -160,12 +160,12 @@ def pruning_of(
     check_paper({"pruning": paper})
     told = {float(share) for splits in paper.values() for numbers in splits.values() for share in numbers}
     fractions = sorted({*fractions, *told})
-    found: dict[str, dict[str, list[np.ndarray]]] = {o: {s: [] for s in SPLITS} for o in ORDERS}
+    found: dict[str, dict[str, list[np.ndarray]]] = {o: {s: [] for s in PRUNED_SPLITS} for o in ORDERS}
     with progress("pruning networks", len(checkpoints)) as report:
         for done, path in enumerate(checkpoints, 1):
             lowest, highest = curves_of(path, n_random=n_random, seed=seed)
             places = [int(np.abs(lowest.fraction - share).argmin()) for share in fractions]
-            for split in SPLITS:
+            for split in PRUNED_SPLITS:
                 random, low, high = lowest.random[split], lowest.accuracy[split], highest.accuracy[split]
                 if random is None or low is None or high is None:
                     raise ConfigError(f"{str(path)!r} has no examples of the split {split!r}")

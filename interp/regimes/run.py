@@ -13,6 +13,7 @@ from typing import Any
 from interp.data import ModularTask
 from interp.errors import ConfigError, choose, near_matches
 from interp.models import MLPConfig, Prompt, TransformerConfig
+from interp.plots.canvas import shown
 from interp.training import TrainConfig
 
 SHAPES: dict[str, type[MLPConfig] | type[TransformerConfig]] = {
@@ -127,18 +128,6 @@ class Run:
 
     def _some(self, names: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self.settings[name] for name in names}
-
-
-def shown(value: Any) -> str:
-    """A setting's value for people.
-
-    Example:
-        >>> shown(15.0), shown("layer"), shown(True), shown(None)
-        ('15', 'layer', 'True', '–')
-    """
-    if value is None:
-        return "–"
-    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 def _check_kind(name: str, value: Any, default: Any) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from interp.plots.canvas import shown
 from interp.regimes.figures import axes_of
 from interp.regimes.pruning import OverSeeds
-from interp.regimes.run import shown
 
 SHOWN = ("train", "test", "corrupted_as_labelled", "corrupted_as_true")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -32,6 +31,19 @@ AXES = {"corrupt_fraction": [0.0, 0.3], "weight_decay": [0, 5], "seed": [0, 1]}
 def run(out: Path, values: dict | None = None, **options: object) -> GridResult:
     grid = grid_from({**SMALL, "grid": AXES, **(values or {})}, **{"out": out, "workers": 1, **options})
     return run_grid(grid, console=Console(file=StringIO()))
+
+
+def begun(file: Path, out: Path) -> tuple[list[str], subprocess.Popen[str]]:
+    """A sweep in a process of its own that has begun to train, and its command."""
+    words = ["sweep", str(file), "--out", str(out), "--workers", "1"]
+    command = [sys.executable, "-m", "interp.cli", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(out.rglob("resume.safetensors")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    return command, process
 
 
 @pytest.fixture(scope="module")
@@ -137,25 +149,9 @@ def test_a_killed_sweep_goes_on(tmp_path: Path) -> None:
         f"{k} = {json.dumps(v)}\n" for k, v in {**SMALL, "steps": 3000, "log_every": 500}.items()
     )
     file.write_text(settings + "[grid]\nseed = [0, 1, 2]\ntrain_fraction = [0.3, 0.5]\n")
-    command = [
-        sys.executable,
-        "-m",
-        "interp.cli",
-        "sweep",
-        str(file),
-        "--out",
-        str(tmp_path / "out"),
-        "--workers",
-        "1",
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "out").rglob("resume.safetensors")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command, process = begun(file, tmp_path / "out")
+    with process:
+        process.kill()
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     table = read_runs(tmp_path / "out")
@@ -170,22 +166,7 @@ def test_ctrl_c_ends_a_sweep_that_goes_on_later(tmp_path: Path, axis: str) -> No
     file.write_text(
         f"p = 11\nwidth = 16\nsteps = 3000\nlog_every = 500\nmeasure = 'labels'\n[grid]\n{axis}\n"
     )
-    command = [
-        sys.executable,
-        "-m",
-        "interp.cli",
-        "sweep",
-        str(file),
-        "--out",
-        str(tmp_path / "out"),
-        "--workers",
-        "1",
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "out").rglob("resume.safetensors")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    command, process = begun(file, tmp_path / "out")
     process.send_signal(signal.SIGINT)
     output, error = process.communicate(timeout=120)
     assert process.returncode == 130, output + error
