@@ -49,6 +49,9 @@ from .models import planted_mlp as planted_mlp
 from .neurons import activation_grid as activation_grid
 from .opening import load_checkpoint as load_checkpoint
 from .orderings import better_ordering as better_ordering
+from .portrait import Portrait as Portrait
+from .portrait import Spectrum as Spectrum
+from .portrait import portrait as portrait
 from .regimes import Grid as Grid
 from .regimes import read_grid as read_grid
 from .regimes import read_runs as read_runs

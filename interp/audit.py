@@ -18,12 +18,11 @@ from interp.errors import ConfigError
 from interp.evaluation import accuracy
 from interp.findings import AuditReport
 from interp.leakage import Leakage
-from interp.models import HookedModel, neuron_site
-from interp.neurons import grid_of, neuron_arrays
+from interp.models import HookedModel
 from interp.opening import OWN_MODULE, OpenAs, load_checkpoint
 from interp.orderings import better_ordering
-from interp.patterns import all_pairs_activations, operands_of
 from interp.phase import GOOD, phase_of
+from interp.portrait import portraits, telling_neurons
 from interp.progress import progress
 from interp.scoring import PATIENCE, NeuronTable, causal_agreement, score
 from interp.selection import default_order, order_by
@@ -32,10 +31,10 @@ from interp.trajectory import Trajectory, trajectory_of
 from interp.verdict import verdict, warnings_of
 from probes import null
 from probes.labels import Criteria, Label
-from probes.spectrum import Convention, energy
+from probes.spectrum import Convention
 
 HISTOGRAM_DRAWS = 2_000
-TELLING = 4
+TELLING = 24
 CURVE_RUNS = 26
 ORDER_NAMES = {"ipr": "IPR", "activation_share": "periodicity", "rule_effect": "rule effect"}
 
@@ -91,8 +90,8 @@ def audit(
         checkpoint=str(source.path or "a model in memory"),
         dialect=source.dialect,
         step=source.step,
-        task=_task_dict(task, corrupted),
-        model=_model_dict(model, state),
+        task=task_settings(task, corrupted),
+        model=model_settings(model, state),
         accuracy=measured,
         phase=phase_of(honest, corrupted, generalised_before=generalised),
         table=table,
@@ -104,7 +103,7 @@ def audit(
         null_ipr=null.null_scores(lengths, convention or Convention(), n_draws=HISTOGRAM_DRAWS, seed=seed)
         if lengths
         else np.empty(0),
-        spectra=_spectra(task, state, table),
+        portraits=portraits(state, task, table, telling_neurons(table, TELLING)),
         without_others={label.value: without[label] for label in (Label.DEAD, Label.INCONCLUSIVE)},
         leakage=leakage,
         circuit=circuit(model, task, state.logits, table),
@@ -182,7 +181,8 @@ def corrupt_fraction_of(task: Task) -> float:
     return float(data.corrupted.sum() / data.train.sum().clamp_min(1))
 
 
-def _task_dict(task: Task, corrupt_fraction: float) -> dict[str, Any]:
+def task_settings(task: Task, corrupt_fraction: float) -> dict[str, Any]:
+    """What a report says of a task."""
     data = task.dataset
     return {
         "operation": getattr(task, "operation", None),
@@ -195,7 +195,8 @@ def _task_dict(task: Task, corrupt_fraction: float) -> dict[str, Any]:
     }
 
 
-def _model_dict(model: HookedModel, state: SiteState) -> dict[str, Any]:
+def model_settings(model: HookedModel, state: SiteState) -> dict[str, Any]:
+    """What a report says of a network."""
     settings = model.to_dict() if hasattr(model, "to_dict") else {}
     return {"kind": type(model).__name__, "activation": None, **settings, "width": state.width}
 
@@ -203,21 +204,3 @@ def _model_dict(model: HookedModel, state: SiteState) -> dict[str, Any]:
 def _key_frequencies(table: NeuronTable) -> tuple[int, ...]:
     frequencies = table.where(label=Label.GENERALIZING.value)["frequency"]
     return tuple(sorted({int(frequency) for frequency in frequencies if frequency > 0}))
-
-
-def _spectra(task: Task, state: SiteState, table: NeuronTable) -> dict[int, dict[str, Any]]:
-    """For the strongest neurons of each label: weights in task order with their energies, and, where activations were
-    scored, those over all pairs."""
-    site, p = neuron_site(state.model, state.hook), operands_of(task)
-    vectors = neuron_arrays(site, state.activations, task.ordering).vectors
-    chosen: dict[int, dict[str, Any]] = {}
-    for label in Label:
-        group = table.where(label=label.value)
-        for neuron in group.neuron[np.argsort(-group["strength"], kind="stable")[:TELLING]]:
-            weights = [vector[neuron] for vector in vectors]
-            chosen[int(neuron)] = {"weights": weights, "energy": [energy(w[None])[0] for w in weights]}
-    if p is not None and table.meta["null"]["source"] == "activations" and chosen:
-        activations = all_pairs_activations(state, task, p)[:, list(chosen)]
-        for one, grid in zip(chosen.values(), grid_of(activations, p, task.ordering), strict=True):
-            one["grid"] = grid
-    return chosen

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from interp.data import AS_TRAINED, SPLITS, Dataset, Task
 from interp.errors import ConfigError, choose
 from interp.hooks import batches, device_of, evaluation_mode
+from interp.markup import html_table, number
 from interp.models import HookedModel
 
 LOSSES = ("mse", "cross_entropy")
@@ -55,6 +56,11 @@ class SplitValues:
     def to_dict(self) -> dict[str, float | None]:
         """The values by split name."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        rows = [(split.replace("_", " "), number(self[split], 4)) for split in self]
+        return html_table("One number for each kind of example", ("examples", "value"), rows, inline=True)
 
 
 @dataclass(frozen=True)

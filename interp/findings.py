@@ -12,6 +12,9 @@ from interp import report
 from interp.circuit import Circuit
 from interp.evaluation import SplitValues
 from interp.phase import Phase
+from interp.portrait import Portrait
+from interp.report.notebook import summary_html
+from interp.report.provenance import made_by
 from interp.scoring import NeuronTable
 from interp.sweeps import Removal, Sweep
 from interp.trajectory import Trajectory
@@ -37,8 +40,7 @@ class AuditReport:
         agreement: Of periodicity with causal effect; None if it cannot be measured.
         key_frequencies: Frequencies of generalizing neurons, ascending.
         null_ipr: A sample of the IPR of random weights.
-        spectra: For a few telling neurons, by number: ``weights`` in task order and their ``energy``; where activations
-            were scored, also the ``grid`` of them over all pairs.
+        portraits: Of the most telling neurons, by number: all that is known of each; see `interp.portrait`.
         without_others: Removal of the dead and of the inconclusive neurons, by label.
         leakage: How many held-out examples are trained on too, as they are or (for a network that treats (a, b) and
             (b, a) alike) in the other order, and the accuracy on the rest. None without held-out examples.
@@ -49,6 +51,7 @@ class AuditReport:
         stored: Accuracies that the file records of itself, by split.
         warnings: What a reader must know before relying on this.
         verdict: The findings in sentences, most important first.
+        command: The command line that made the report, as it was typed; None if it was made from Python.
     """
 
     checkpoint: str
@@ -65,7 +68,7 @@ class AuditReport:
     agreement: Agreement | None
     key_frequencies: tuple[int, ...]
     null_ipr: np.ndarray
-    spectra: dict[int, dict[str, Any]]
+    portraits: dict[int, Portrait]
     without_others: dict[str, Removal] = field(default_factory=dict)
     leakage: dict[str, Any] | None = None
     circuit: Circuit | None = None
@@ -75,6 +78,7 @@ class AuditReport:
     history: list[dict[str, Any]] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
     verdict: tuple[str, ...] = ()
+    command: str | None = None
 
     def __repr__(self) -> str:
         warnings = [f"Warning: {warning}" for warning in self.warnings]
@@ -112,7 +116,12 @@ class AuditReport:
             "agreement": {key: getattr(found, key, None) for key in ("auc", "low", "high")},
             "verdict": list(self.verdict),
             "warnings": list(self.warnings),
+            "made_by": made_by(self),
         }
+
+    def _repr_html_(self) -> str:
+        """Verdict, accuracies and warnings, for notebooks."""
+        return summary_html(self)
 
     def flat(self) -> dict[str, float | str | bool | None]:
         """The JSON's single values by dotted name, as `--fail-if` reads them.

@@ -134,20 +134,31 @@ def _over_pairs(state: SiteState, task: Task) -> tuple[Columns, np.ndarray | Non
     return columns, np.concatenate(profiles)
 
 
-def all_pairs_activations(state: SiteState, task: Task, p: int) -> torch.Tensor:
-    """Activations ``(pair, neuron)`` of all p² pairs in row-major order; NaN where the operation leaves one out."""
+def all_pairs_activations(
+    state: SiteState, task: Task, p: int, neurons: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Activations ``(pair, neuron)`` of all p² pairs in row-major order; NaN where the operation leaves one out.
+
+    Args:
+        state: From `site_state`.
+        task: What it was made from.
+        p: How many values an operand has.
+        neurons: Which of them, by index; all if None.
+    """
+    chosen = slice(None) if neurons is None else neurons
     inputs = state.data.inputs
     index = inputs[:, 0] * p + inputs[:, 1]
     missing = torch.ones(p * p, dtype=torch.bool, device=inputs.device)
     missing[index] = False
-    full = state.activations.new_full((p * p, state.width), float("nan"))
-    full[index] = state.activations
+    known = state.activations[:, chosen]
+    full = known.new_full((p * p, known.shape[1]), float("nan"))
+    full[index] = known
     needed = missing & _in_ordering(task.ordering, p, inputs.device)
     if needed.any():
         pairs = torch.cartesian_prod(*[torch.arange(p, device=inputs.device)] * 2)[needed]
         with evaluation_mode(state.model):
             prefix = prefix_at(state.model, state.hook, pairs.to(device_of(state.model)))
-        full[needed] = scored_activations(prefix, neuron_site(state.model, state.hook))
+        full[needed] = scored_activations(prefix, neuron_site(state.model, state.hook))[:, chosen]
     return full
 
 

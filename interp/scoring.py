@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from interp.errors import ConfigError
 from interp.files import write_whole
 from interp.interventions import neuron_indices
 from interp.leakage import Leakage
+from interp.markup import html_table, number
 from interp.models import HookedModel, neuron_site
 from interp.neurons import NeuronArrays, neuron_arrays
 from interp.patterns import periodicity
@@ -40,12 +43,53 @@ ORDERS = {"weights": "ipr", "activations": "activation_share", None: "rule_effec
 """For each source of periodicity, the column that neurons are ordered by; IPR where a table gives positions only."""
 
 
+EFFECTS = ("held-out effect", "corrupted effect")
+PERIODICITY = {"activation_share": "share at one frequency"}
+IN_NOTEBOOKS = 10
+"""So many neurons are shown of a table that a cell of a notebook ends with."""
+
+
 class NeuronTable(labels.NeuronTable):
     """One row a neuron: scores, p-values, label, evidence and causal effects; see `score` for the columns."""
 
     def plot(self) -> Any:
         """Periodicity against causal effect, coloured by label, as a Plotly figure."""
         return plots.neuron_scatter(self)
+
+    def measure(self) -> str:
+        """The column that says how periodic the neurons are: the one that they are ordered by, or IPR."""
+        column = str(self.meta.get("order", "ipr"))
+        return column if column in PERIODICITY and column in self else "ipr"
+
+    def strongest_header(self) -> tuple[str, ...]:
+        """Titles of the columns of `strongest`."""
+        return "neuron", "label", PERIODICITY.get(self.measure(), "IPR"), "frequency", *EFFECTS, "evidence"
+
+    def strongest(self, most: int) -> Iterator[tuple[str, ...]]:
+        """The strongest neurons, one row each, as people read them."""
+        strength, measure = np.nan_to_num(np.asarray(self["strength"], float), nan=-np.inf), self.measure()
+        for row in np.argsort(-strength, kind="stable")[:most]:
+            values = {name: self[name][row] for name in self}
+            yield (
+                str(values["neuron"]),
+                str(values["label"]),
+                number(values[measure]),
+                number(values["frequency"] or None, 6),  # 0 is no frequency
+                number(values.get("effect_test")),
+                number(values.get("effect_corrupted_as_labelled")),
+                str(values["evidence"]),
+            )
+
+    def _repr_html_(self) -> str:
+        """How many neurons have each label, and a table of the strongest, for notebooks."""
+        if not {"label", "strength", "evidence", "frequency", self.measure()} <= set(self):
+            return f"<pre>{escape(repr(self))}</pre>"
+        counts = dict(self.counts())
+        shown = min(IN_NOTEBOOKS, counts["total"])
+        caption = f"The {shown} strongest of {counts.pop('total')} neurons at {self.site_name}"
+        labelled = ", ".join(f"{count} {label}" for label, count in counts.items())
+        rows = self.strongest(IN_NOTEBOOKS)
+        return f"<p>{escape(labelled)}</p>\n{html_table(caption, self.strongest_header(), rows, inline=True)}"
 
     def save(self, path: Path | str) -> Path:
         """Write all columns to a ``.parquet`` or ``.csv`` file, whole or not at all.

@@ -22,6 +22,7 @@ install_import_hook(sorted(MODULES - UNCHECKED), "typechecking.checked")
 
 import pytest
 import torch
+from browser import browser, page  # noqa: F401 - fixtures
 from hypothesis import settings
 from torch import nn
 

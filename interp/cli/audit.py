@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,10 +79,18 @@ def audit(
             seed=seed,
             device=device,
         )
+    report = replace(report, command=typed())
     show(report, html, json, markdown)
     if fail_if is not None and condition(fail_if, _with_unknown(report.flat(), fail_if)):
         Console(stderr=True).print(f"[red]failed:[/red] {escape(fail_if)}", highlight=False)
         raise typer.Exit(1)
+
+
+def typed() -> str | None:
+    """The command line as it was typed; None if it was not typed, but called from Python."""
+    program = Path(sys.argv[0])
+    from_module = program.name == "__main__.py" and program.parent.name == "cli"
+    return shlex.join(["grokscope", *sys.argv[1:]]) if program.stem == "grokscope" or from_module else None
 
 
 def _check_suffixes(**paths: Path | None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from interp.cli.audit import typed
 from interp.cli.console import say, show
 from interp.cli.options import Device, Seed
 
@@ -34,4 +36,4 @@ def demo(
     except KeyboardInterrupt:
         say(f"stopped; the checkpoints in {str(out)!r} are complete, the same command continues", error=True)
         raise typer.Exit(130) from None
-    show(report, out / "report.html", out / "report.json")
+    show(replace(report, command=typed()), out / "report.html", out / "report.json")

@@ -13,13 +13,15 @@ from interp.plots.dynamics import alignment_curve, animated_scatter, frequency_r
 from interp.plots.frequencies import frequency_clusters, harmonics
 from interp.plots.gamma import gamma_against_ipr, gammas_against_ipr
 from interp.plots.neurons import MANY_POINTS, causal_effect, ipr_histogram, neuron_scatter
+from interp.plots.pairs import ANSWERS, answer_bars, answer_map, margin_histogram, pair_map
 from interp.plots.phase import PHASE_COLOURS, phase_diagram
 from interp.plots.pruning import neurons_needed, pruning_over_seeds
-from interp.plots.single import neuron_activations, neuron_weights
+from interp.plots.single import neuron_activations, neuron_weights, spectrum_figure
 from interp.plots.training import training_curve, trajectory_curves
 from interp.plots.unlearning import unlearning_bars
 
 __all__ = [
+    "ANSWERS",
     "LABEL_COLOURS",
     "LABEL_SYMBOLS",
     "MANY_POINTS",
@@ -31,6 +33,8 @@ __all__ = [
     "accuracy_over",
     "alignment_curve",
     "animated_scatter",
+    "answer_bars",
+    "answer_map",
     "causal_effect",
     "dose_response",
     "frequency_clusters",
@@ -41,13 +45,16 @@ __all__ = [
     "ipr_histogram",
     "ipr_over_checkpoints",
     "labels_over_steps",
+    "margin_histogram",
     "neuron_activations",
     "neuron_paths_map",
     "neuron_scatter",
     "neuron_weights",
     "neurons_needed",
+    "pair_map",
     "phase_diagram",
     "pruning_over_seeds",
+    "spectrum_figure",
     "training_curve",
     "trajectory_curves",
     "unlearning_bars",

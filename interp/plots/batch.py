@@ -24,7 +24,7 @@ def ipr_over_checkpoints(
         means: Mean IPR of each; None where it is not known.
     """
     go = plotly()
-    figure = blank("IPR over checkpoints", "checkpoint, in order", "IPR")
+    figure = blank("IPR over checkpoints", "checkpoint, in order", "IPR (1 = one pure frequency)")
     bins = len(shares[0]) if shares else 1
     centres = (np.arange(bins) + 0.5) / bins
     place = list(range(len(names)))
@@ -49,7 +49,7 @@ def labels_over_steps(series: Mapping[str, Mapping[str, Sequence[float | None]]]
         series: By name, columns of equal length: ``step``, and one of counts for each label.
     """
     go, owners = plotly(), []
-    figure = blank("Labels over training", "training step (updates)", "neurons")
+    figure = blank("Labels over training", "training step (updates)", "neurons (count)")
     for owner, columns in enumerate(series.values()):
         for label, colour in LABEL_COLOURS.items():
             trace = go.Scatter(

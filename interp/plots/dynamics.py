@@ -17,6 +17,8 @@ MOST_CELLS, MOST_POINTS = 60_000, 40_000
 """A map holds so many cells, and an animation so many points; beyond, neurons are evenly left out."""
 RIVALS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
 WINNER = "#0072B2"
+LETTER, ROW = 1 / 80, 13
+"""A letter's width as a share of a narrow figure, and pixels between rows of names."""
 DURATION = 300
 """Milliseconds that an animation shows each checkpoint for."""
 
@@ -67,7 +69,7 @@ def neuron_paths_map(
     text = "neuron %{customdata[0]}, step %{x}<br>%{z:.1%} of it at frequency %{customdata[1]} (cycles)"
     figure.add_trace(heat.update(hovertemplate=f"{text}<extra></extra>"))
     figure.update_layout(hovermode="closest", height=560, yaxis={"showticklabels": False, "ticks": ""})
-    return _ends(figure, stages, "#FFFFFF")
+    return _ends(figure, steps, stages, "#FFFFFF")
 
 
 def _thinned(items: np.ndarray, most: int) -> np.ndarray:
@@ -76,17 +78,25 @@ def _thinned(items: np.ndarray, most: int) -> np.ndarray:
     return items if len(items) <= most else items[np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
-def _ends(figure: Figure, stages: Sequence[Mapping[str, Any]], colour: str) -> Figure:
-    """A line at the step by which each stage is over, with its name above; of those at one step, all names."""
+def _ends(figure: Figure, steps: Sequence[int], stages: Sequence[Mapping[str, Any]], colour: str) -> Figure:
+    """A line at the step by which each stage is over, with its name above; of those at one step, all names.
+
+    Names that would overlap stand one above the other.
+    """
     names: dict[int, list[str]] = {}
     for stage in stages:
         if stage["end"] is not None:
             names.setdefault(stage["end"], []).append(stage["name"])
-    for step, ended in names.items():
+    rows: list[float] = []  # where the last name of each row ends
+    for step, ended in sorted(names.items()):
+        text = f"end of {', '.join(ended)}"
+        half = LETTER * len(text) * (steps[-1] - steps[0]) / 2
+        row = next((i for i, taken in enumerate(rows) if taken <= step - half), len(rows))
+        rows[row : row + 1] = [step + half]
         line = {"color": colour, "width": 1.5, "dash": "dot"}
-        place = {"annotation_position": "top", "annotation_font_size": 10}
-        figure.add_vline(x=step, line=line, annotation_text=f"end of {', '.join(ended)}", **place)
-    return figure
+        place = {"annotation_position": "top", "annotation_font_size": 10, "annotation_yshift": ROW * row}
+        figure.add_vline(x=step, line=line, annotation_text=text, **place)
+    return figure.update_layout(margin_t=50 + ROW * max(len(rows) - 1, 0))
 
 
 def alignment_curve(
@@ -125,7 +135,7 @@ def alignment_curve(
     }
     figure.update_layout(yaxis={"range": [0, 1.02]})
     figure.update_layout(yaxis2={**axis, **ticks, "title": {"text": "median |left + right − output| (rad)"}})
-    return _ends(figure, stages, NEUTRAL)
+    return _ends(figure, steps, stages, NEUTRAL)
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:

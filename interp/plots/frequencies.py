@@ -30,8 +30,8 @@ def frequency_clusters(
     """
     go = plotly()
     of_all = "" if total is None else f" of {total}"
-    count = f"neurons with 85 % of their variance there (count{of_all})"
-    figure = blank("Neurons by frequency", "frequency (cycles)", count)
+    title = "Neurons with 85 % of their variance at one frequency"
+    figure = blank(title, "frequency (cycles)", f"neurons (count{of_all})")
     kinds = (("key frequency of the logits", KEY, True), ("other frequency", OTHER, False))
     for name, colour, wanted in kinds:
         shown = {f: n for f, n in neuron_frequencies.items() if (f in key_frequencies) == wanted}
@@ -40,7 +40,7 @@ def frequency_clusters(
             figure.add_trace(trace.update(hovertemplate="%{y} neurons at frequency %{x}"))
     if not figure.data:
         return say(figure, "no neuron has 85 % of its variance at one frequency")
-    return figure.update_layout(barmode="stack", bargap=0.15, showlegend=True)
+    return figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend_traceorder="normal")
 
 
 def harmonics(table: NeuronTable) -> Figure:

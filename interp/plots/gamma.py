@@ -25,7 +25,9 @@ def gamma_against_ipr(found: GammaTransfer) -> Figure:
     title = "Norm weight against periodicity"
     if correlation.rho is not None and correlation.low is not None:
         title += f": rank correlation {correlation.rho:.2f} ({correlation.low:.2f} to {correlation.high:.2f})"
-    figure = blank(title, "IPR", "|γ|").update_layout(hovermode="closest")
+    figure = blank(title, "IPR (1 = one pure frequency)", "norm weight |γ| (no unit)").update_layout(
+        hovermode="closest"
+    )
     known = np.flatnonzero(np.isfinite(found.donor_ipr))
     if not len(known):
         return say(figure, "No neuron has an IPR.")
@@ -51,7 +53,9 @@ def gammas_against_ipr(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> F
         points: By the name of a network, IPRs and absolute norm weights of its neurons.
     """
     go = plotly()
-    figure = blank("Norm weight against periodicity", "IPR", "|γ|").update_layout(hovermode="closest")
+    figure = blank(
+        "Norm weight against periodicity", "IPR (1 = one pure frequency)", "norm weight |γ| (no unit)"
+    ).update_layout(hovermode="closest")
     for name, (ipr, gamma) in points.items():
         known = np.isfinite(ipr)
         trace = go.Scatter(x=rounded(ipr[known]), y=rounded(gamma[known]), mode="markers", name=name)

@@ -105,7 +105,7 @@ def _threshold(figure: Figure, quantile: float | None) -> None:
         figure.add_vline(x=float(quantile), line=line, annotation_text=text, **place)
 
 
-def neuron_scatter(table: NeuronTable) -> Figure:
+def neuron_scatter(table: NeuronTable, *, reasons: bool = True) -> Figure:
     """Periodicity of every neuron against what its removal does, coloured by label.
 
     The effect is how much more margin held-out examples lose than corrupted ones as labelled; where either
@@ -113,6 +113,7 @@ def neuron_scatter(table: NeuronTable) -> Figure:
 
     Args:
         table: From `interp.score`; ``meta["order"]`` names the column of periodicity.
+        reasons: Whether touching a point tells why the neuron has its label too.
     """
     effect, axis = causal_effect(table)
     title, column = "Periodicity against causal effect", periodicity_column(table)
@@ -131,19 +132,24 @@ def neuron_scatter(table: NeuronTable) -> Figure:
                 name=label,
                 marker={"color": colour, "symbol": LABEL_SYMBOLS[label], "size": 7, "opacity": 0.75},
                 customdata=[
-                    [int(neuron), int(frequency), f"{q:.2g}", "<br>".join(wrap(str(reason), HOVER_WIDTH))]
+                    [int(neuron), int(frequency), f"{q:.2g}", *(_lines(reason) if reasons else ())]
                     for neuron, frequency, q, reason in zip(*hover, strict=True)
                 ],
                 hovertemplate=(
                     f"<b>neuron %{{customdata[0]}}</b>, {label}<br>frequency %{{customdata[1]}}, "
-                    f"q=%{{customdata[2]}}<br>{NAMES[column]} %{{x:.3f}}, effect %{{y:.3g}}<br>%{{customdata[3]}}"
-                    "<extra></extra>"
+                    f"q=%{{customdata[2]}}<br>{NAMES[column]} %{{x:.3f}}, effect %{{y:.3g}}"
+                    f"{'<br>%{customdata[3]}' if reasons else ''}<extra></extra>"
                 ),
             )
         )
     figure.update_layout(hovermode="closest")
     figure.update_xaxes(range=[-0.02, 1.02])
     return figure
+
+
+def _lines(reason: str) -> list[str]:
+    """A reason in short lines, as the one entry of a list."""
+    return ["<br>".join(wrap(str(reason), HOVER_WIDTH))]
 
 
 def causal_effect(table: NeuronTable) -> tuple[np.ndarray, str]:

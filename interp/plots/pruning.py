@@ -67,7 +67,9 @@ def neurons_needed(
         level: The test accuracy that is asked for.
     """
     go = plotly()
-    figure = blank(f"Neurons needed for a test accuracy of {level:.0%}", "width (neurons)", "neurons needed")
+    figure = blank(
+        f"Neurons needed for a test accuracy of {level:.0%}", "width (neurons)", "neurons needed (count)"
+    )
     widths, means = list(found), [one.mean for one in found.values()]
     up, down = ([abs(getattr(one, end) - one.mean) for one in found.values()] for end in ("high", "low"))
     error = {"type": "data", "array": rounded(up), "arrayminus": rounded(down), "color": NEUTRAL}

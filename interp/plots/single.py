@@ -1,8 +1,8 @@
-"""One neuron at a time: its weights and activations, with their spectra; a menu chooses the neuron."""
+"""One neuron at a time: its weights and activations, with their spectra; of several, a menu chooses one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,63 +12,90 @@ from interp.plots.canvas import add_menu, blank, plotly, rounded, say
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from probes.labels import NeuronTable
-
 PARTS = {"left": "#0072B2", "right": "#E69F00", "output": "#009E73"}
+OTHERS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 SPOT, SCALE = "#0072B2", "Cividis"
-CELLS, MOST_MAPS = 150_000, 16
-"""A figure holds so many cells of activation maps, and so many maps."""
+CELLS = 320_000
+"""A figure holds so many cells of activation maps: 24 of 113 by 113, in 2 MB."""
 LONGEST = 256
 """Longer sides of a map are cut off here."""
 SPOTS, SMALLEST = 300, 0.001
+LOWER = {"xaxis": "x2", "yaxis": "y2"}
+"""The row that spectra are drawn in."""
+TOP, TOP_WITH_MENU = 60, 120
+"""Pixels above the drawing."""
 
 
-def neuron_weights(spectra: Mapping[int, Mapping[str, Any]], table: NeuronTable) -> Figure:
-    """Weights of one neuron along the task's ordering and their energy spectra; a menu chooses the neuron.
+def spectrum_figure(spectrum: Any) -> Figure:
+    """Vectors along an ordering, and below them how the variance of each is spread over frequencies.
 
     Args:
-        spectra: By neuron number, ``weights`` and ``energy``: vectors in the order left, right, output. Neurons
-            without vectors are left out.
-        table: From `interp.score`, for the menu's labels.
+        spectrum: As `interp.portrait.Spectrum`: names, vectors and their energies.
     """
-    figure = blank("Weights of a neuron and their spectra", "", "weight (no unit)")
-    figure.set_subplots(rows=2, cols=1, vertical_spacing=0.2)
+    figure = _two_rows("Vectors along the ordering and their spectra", "value (no unit)")
+    traces = _vector_traces(spectrum, "")
+    if not traces:
+        return say(figure, "there is no vector along the ordering")
+    return figure.add_traces(traces)
+
+
+def neuron_weights(portraits: Mapping[int, Any]) -> Figure:
+    """Weights of one neuron along the task's ordering and their energy spectra; a menu chooses among several neurons.
+
+    Args:
+        portraits: By neuron number, as `interp.portrait.Portrait`: its label and spectrum. Neurons without weights
+            along the ordering are left out.
+    """
+    figure = _two_rows("Weights of a neuron and their spectra", "weight (no unit)")
     owners: list[int] = []
-    for neuron, vectors in spectra.items():
-        traces = _vector_traces(vectors)
-        figure.add_traces(traces, rows=[1 + (t.type == "bar") for t in traces], cols=[1] * len(traces))
+    for neuron, portrait in portraits.items():
+        traces = weight_traces(portrait)
+        figure.add_traces(traces)
         owners += [neuron] * len(traces)
-    if owners:
-        add_menu(figure, owners, _names(owners, table))
-    else:
-        say(figure, "no neuron has weights along the ordering")
-    figure.update_layout(barmode="group", height=620, margin_t=90)
+    return _for_each(figure, owners, portraits, "no neuron has weights along the ordering")
+
+
+def weight_traces(portrait: Any) -> list[Any]:
+    """What `neuron_weights` draws of one neuron: for each vector, a line over position and bars over frequency."""
+    return _vector_traces(portrait.spectrum, " weights")
+
+
+def _two_rows(title: str, value: str) -> Figure:
+    figure = blank(title, "", value)
+    figure.set_subplots(rows=2, cols=1, vertical_spacing=0.2)
+    figure.update_layout(barmode="group", height=620, margin_t=TOP)
     figure.update_xaxes(title_text="position in the ordering", row=1, col=1)
     figure.update_xaxes(title_text="frequency (cycles)", row=2, col=1)
-    figure.update_yaxes(title_text="weight (no unit)", row=1, col=1)
-    figure.update_yaxes(title_text="energy (% of all)", tickformat=".0%", row=2, col=1)
-    return figure
+    figure.update_yaxes(title_text=value, row=1, col=1)
+    return figure.update_yaxes(title_text="energy (% of all)", tickformat=".0%", row=2, col=1)
 
 
-def _names(neurons: Iterable[int], table: NeuronTable) -> dict[int, str]:
-    rows = {int(neuron): i for i, neuron in enumerate(table.neuron)}
-    return {neuron: f"neuron {neuron}, {table['label'][rows[neuron]]}" for neuron in neurons}
+def _for_each(figure: Figure, owners: list[int], portraits: Mapping[int, Any], nothing: str) -> Figure:
+    """A menu of the traces' owners if there are several, their name if there is one, a sentence if there is none."""
+    if not owners:
+        return say(figure, nothing)
+    names = {neuron: f"neuron {neuron}, {portraits[neuron].label}" for neuron in owners}
+    if len(names) > 1:
+        return add_menu(figure, owners, names).update_layout(margin_t=TOP_WITH_MENU)
+    named = f"neuron {owners[0]} ({portraits[owners[0]].label})"
+    return figure.update_layout(title_text=figure.layout.title.text.replace("a neuron", named))
 
 
-def _vector_traces(vectors: Mapping[str, Sequence[np.ndarray]]) -> list[Any]:
-    go, traces, count = plotly(), [], len(vectors["weights"])
-    inputs = [f"input {i}" for i in range(1, count)]
-    names = {1: ["output"], 2: ["left", "right"], 3: list(PARTS)}.get(count, [*inputs, "output"][:count])
-    for name, weights, energy in zip(names, vectors["weights"], vectors["energy"], strict=True):
-        shared, colour = {"name": f"{name} weights", "legendgroup": name}, {"color": PARTS.get(name)}
-        line, bars = go.Scatter(y=rounded(weights), line=colour, **shared), rounded(energy)
-        line.update(mode="lines", hovertemplate="%{y:.3g} at position %{x}")
-        bar = go.Bar(x=list(range(1, len(bars) + 1)), y=bars, marker=colour, showlegend=False, **shared)
+def _vector_traces(spectrum: Any, suffix: str) -> list[Any]:
+    go, traces, others = plotly(), [], iter(OTHERS * (1 + len(spectrum.names) // len(OTHERS)))
+    for name, vector, energy in zip(spectrum.names, spectrum.vectors, spectrum.energy, strict=True):
+        colour = {"color": PARTS.get(name) or next(others)}
+        shared, bars = {"name": f"{name}{suffix}", "legendgroup": name}, rounded(energy)
+        line = go.Scatter(y=rounded(vector), line=colour, mode="lines", **shared)
+        line.update(hovertemplate="%{y:.3g} at position %{x}")
+        bar = go.Bar(
+            x=list(range(1, len(bars) + 1)), y=bars, marker=colour, showlegend=False, **LOWER, **shared
+        )
         traces += [line, bar.update(hovertemplate="%{y:.1%} at frequency %{x}")]
     return traces
 
 
-def neuron_activations(spectra: Mapping[int, Mapping[str, Any]], table: NeuronTable) -> Figure:
+def neuron_activations(portraits: Mapping[int, Any]) -> Figure:
     """Activation of one neuron for every pair of operands, and its two-dimensional spectrum; a menu chooses the neuron.
 
     A spot of the spectrum is a wave of that many cycles along either operand: on the rising diagonal it is a wave in
@@ -76,47 +103,48 @@ def neuron_activations(spectra: Mapping[int, Mapping[str, Any]], table: NeuronTa
     variance; spots below 0.1 % are left out.
 
     Args:
-        spectra: By neuron number, ``grid``: activations ``(left, right)`` in the task's order. Neurons without one are
-            left out, and those that would make the figure too large.
-        table: From `interp.score`, for the menu's labels.
+        portraits: By neuron number, as `interp.portrait.Portrait`: its label and grid, activations ``(left, right)``
+            in the task's order. Neurons without a grid are left out, and those that would make the figure too large:
+            the first ones of each label stay.
     """
     figure = blank("Activation of a neuron for every pair", "", "")
     figure.set_subplots(rows=2, cols=1, vertical_spacing=0.14)
-    grids = _affordable({neuron: one["grid"] for neuron, one in spectra.items() if "grid" in one}, table)
-    for grid in grids.values():
-        figure.add_traces([_map(grid), _spots(grid)], rows=[1, 2], cols=[1, 1])
-    if grids:
-        add_menu(figure, [neuron for neuron in grids for _ in range(2)], _names(grids, table))
-    else:
-        say(figure, "no activations over pairs of operands were kept")
-    figure.update_layout(height=900, margin_t=90, hovermode="closest", showlegend=False)
-    figure.update_xaxes(
-        title_text="right operand (position in the ordering)", constrain="domain", row=1, col=1
-    )
-    figure.update_yaxes(
-        title_text="left operand (position)", scaleanchor="x", constrain="domain", row=1, col=1
-    )
-    figure.update_xaxes(title_text="frequency along the right operand (cycles)", row=2, col=1)
-    figure.update_yaxes(title_text="along the left operand (cycles)", row=2, col=1)
-    return figure
+    figure.update_layout(height=900, margin_t=TOP, hovermode="closest", showlegend=False)
+    right, left = "right operand (position)", "left operand (position)"
+    figure.update_xaxes(title_text=right, constrain="domain", row=1, col=1)
+    figure.update_yaxes(title_text=left, scaleanchor="x", constrain="domain", row=1, col=1)
+    figure.update_xaxes(title_text="right frequency (cycles)", row=2, col=1)
+    figure.update_yaxes(title_text="left frequency (cycles)", row=2, col=1)
+    owners: list[int] = []
+    for neuron in with_maps(portraits):
+        figure.add_traces(activation_traces(portraits[neuron]))
+        owners += [neuron] * 2
+    return _for_each(figure, owners, portraits, "no activations over pairs of operands were kept")
 
 
-def _affordable(grids: dict[int, np.ndarray], table: NeuronTable) -> dict[int, np.ndarray]:
-    """As many grids as a page can hold, the first ones of each label before the second ones."""
-    labels = dict(zip(table.neuron.tolist(), table["label"].tolist(), strict=True))
+def activation_traces(portrait: Any) -> list[Any]:
+    """What `neuron_activations` draws of one neuron: its map and the spots of its spectrum."""
+    return [_map(portrait.grid), _spots(portrait.grid)]
+
+
+def with_maps(portraits: Mapping[int, Any]) -> list[int]:
+    """The neurons whose maps a page can hold, in the order given; the first of each label before the second ones."""
+    grids = {neuron: one.grid for neuron, one in portraits.items() if one.grid is not None}
     seen: dict[str, int] = {}
     rank = {}
     for neuron in grids:
-        rank[neuron] = seen[labels[neuron]] = seen.get(labels[neuron], 0) + 1
+        label = portraits[neuron].label
+        rank[neuron] = seen[label] = seen.get(label, 0) + 1
     cells = max((min(max(grid.shape), LONGEST) ** 2 for grid in grids.values()), default=1)
-    kept = sorted(grids, key=rank.__getitem__)[: max(1, min(MOST_MAPS, CELLS // cells))]
-    return {neuron: grid for neuron, grid in grids.items() if neuron in kept}
+    kept = set(sorted(grids, key=rank.__getitem__)[: max(1, CELLS // cells)])
+    return [neuron for neuron in grids if neuron in kept]
 
 
 def _map(grid: np.ndarray) -> Any:
-    shown = [rounded(row, 3) for row in grid[:LONGEST, :LONGEST]]
+    """Single precision, which a page holds in half the bytes and without any digit that a colour cannot show."""
+    shown = np.ascontiguousarray(grid[:LONGEST, :LONGEST], np.float32)
     hover = "%{z:.3g} at left %{y}, right %{x}<extra></extra>"
-    bar = {"title": {"text": "activation"}, "y": 0.79, "len": 0.45}
+    bar = {"title": {"text": "activation"}, "y": 0.79, "len": 0.45, "thickness": 14}
     return plotly().Heatmap(z=shown, colorscale=SCALE, colorbar=bar, hovertemplate=hover)
 
 
@@ -125,7 +153,7 @@ def _spots(grid: np.ndarray) -> Any:
     strongest = np.argsort(-share, kind="stable")[:SPOTS]
     strongest = strongest[share[strongest] >= SMALLEST]
     shares = share[strongest]
-    trace = plotly().Scatter(x=right[strongest].tolist(), y=left[strongest].tolist(), mode="markers")
+    trace = plotly().Scatter(x=right[strongest].tolist(), y=left[strongest].tolist(), mode="markers", **LOWER)
     trace.update(marker={"size": rounded(4 + 30 * np.sqrt(shares), 3), "color": SPOT, "opacity": 0.7})
     trace.update(customdata=rounded(shares, 3))
     return trace.update(hovertemplate="%{customdata:.1%} at left %{y}, right %{x}<extra></extra>")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 FEW_DECADES = 1e3
+TITLE_BELOW = 14
+"""Pixels from the upper edge to the title."""
 STAGE_COLOURS = {
     "memorisation": "#D55E00",
     "circuit formation": "#009E73",
@@ -36,7 +38,7 @@ STRUCTURE = {
     "mean_score": ("", "#0072B2", "solid"),
     "embedding_gini": ("embedding Gini", "#E69F00", "dash"),
     "logit_gini": ("logit Gini", "#CC79A7", "dash"),
-    "logit_variance_explained": ("logits explained by waves of the answer", "#009E73", "dot"),
+    "logit_variance_explained": ("logits explained", "#009E73", "dot"),
 }
 SCORES = {"ipr": "mean IPR", "activation_share": "mean share at one frequency"}
 LOSS_COLOURS = {"train": "#CC79A7", "test": "#0072B2", "all": "#009E73"}
@@ -114,7 +116,9 @@ def trajectory_curves(
     figure.update_xaxes(title_text=x, row=len(shown), col=1)
     for stage in stages:
         _shade(figure, stage, records)
-    return figure.update_layout(height=sum(heights) + 60 * len(shown))
+    height = sum(heights) + 60 * len(shown)
+    figure.update_layout(title_y=1 - TITLE_BELOW / height, legend={"font_size": 11, "traceorder": "normal"})
+    return figure.update_layout(height=height)
 
 
 def _series(records: Sequence[Mapping[str, Any]], name: str, inner: str | None = None) -> list[float | None]:

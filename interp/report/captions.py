@@ -5,7 +5,8 @@ ACCURACY_CAPTION = """\
 Each group of bars is one kind of example; higher means more right answers. Grey is the network as it is. If
 the other two colours fall on different kinds of examples, different neurons hold the rule and the memories.
 “Corrupted” examples were trained on with a label drawn at random: “as labelled” counts answers that repeat
-it, “as true” answers that follow the rule instead."""
+it, “as true” answers that follow the rule instead. “Clean” ones were trained on with their own label; “test”
+ones were held out, so that the network has never seen them."""
 IPR_CAPTION = """\
 A neuron that takes part in the rule repeats itself at regular intervals; IPR measures how regularly, from 0
 (noise) to 1 (one pure wave). The dotted outline is what random weights give, scaled to the tallest bar; 1
@@ -19,30 +20,32 @@ memorises: the label needs evidence of what the neuron does, shown in the next f
 EFFECT_CAPTION = """\
 One point is one neuron. To the right: more regular. Up: taking it out hurts examples that the network has
 never seen more than the corrupted labels it learnt by heart, so it serves the rule; down: the reverse, so
-it serves memory. Two separate clouds mean that different neurons do the two jobs. Touch a point for the
+it serves memory. Hurting means a smaller margin: how far the score (logit) of the answer is above all others.
+Two separate clouds mean that different neurons do the two jobs. Touch a point for the
 reasons."""
 RULE_EFFECT_CAPTION = """\
 One point is one neuron. To the right: more regular. Up: it adds more to the right answer, so the network
-needs it more. There are no examples here that would show memory separately. Touch a point for the reasons."""
+needs it more. The unit is that of the margin: how far the score (logit) of the answer is above all others. There
+are no examples here that would show memory separately. Touch a point for the reasons."""
 ABLATION_CAPTION = """\
 From left to right more and more neurons are taken out, {order}. Solid: the accuracy that is left. Dashed,
 with a band: the same number of neurons taken out at random ({draws} draws, 95 % of them inside the band). A
 solid line far outside its band means that this order picks neurons of one kind. Touch the legend to show
 other examples."""
 WEIGHTS_CAPTION = """\
-Choose a neuron in the menu. Above: how strongly it reacts to each number on the left and right of the
-operation, and which results it votes for. Below: the waves that these weights are made of. One tall bar is
-a pure wave, the mark of the rule; many low bars are noise."""
+Above: how strongly it reacts to each number on the left and right of the
+operation, and which results it votes for. Below: the waves that these weights are made of, each with its
+share (energy). One tall bar is a pure wave, the mark of the rule; many low bars are noise."""
 OUTPUT_CAPTION = """\
-Choose a neuron in the menu. Above: how strongly it votes for each result, in the order of the operation. Below:
-the waves that these weights are made of. One tall bar is a pure wave, the mark of the rule; many low bars are
-noise. What the neuron reacts to shows in its activations, as there are layers before it."""
+Above: how strongly it votes for each result, in the order of the operation. Below:
+the waves that these weights are made of, each with its share (energy). One tall bar is a pure wave, the mark of
+the rule; many low bars are noise. What the neuron reacts to shows in its activations, as there are layers before it."""
 TRAINING_CAPTION = """\
 How the network got there. Training accuracy that rises long before test accuracy means that it memorised
 first and understood later (grokking); a later fall of the corrupted line means that it unlearnt the
 corrupted labels."""
 ACTIVATION_CAPTION = """\
-Choose a neuron in the menu. Above: how active it is for every pair of operands, in the order in which a
+Above: how active it is for every pair of operands, in the order in which a
 solution is periodic. Stripes along the falling diagonal mean that only the sum counts. Below: the waves that
 the picture is made of; the larger a spot, the larger its part. One or a few spots at one frequency are the
 mark of the rule, on the rising diagonal where it is a wave in the sum; many small spots are noise."""
@@ -63,8 +66,16 @@ TRAJECTORY_CAPTION = """\
 Each column is one checkpoint, scored like the network above. Coloured spans are the stages that the numbers
 show; touch their bars at the top for the reasons. Losses that fall on training examples long before held-out
 ones mean memorising first. A circuit forms where the excluded loss rises, although accuracy on held-out
-examples has not moved yet. Touch the legend to show or hide lines."""
+examples has not moved yet: the loss without the waves of the answer; the restricted loss is that with these waves
+only. A Gini of 1 means that all is at one frequency, 0 that all frequencies have the same. Touch the
+legend to show or hide lines."""
 NO_PERIODICITY = """\
 Not shown: nothing says in which order a solution would be periodic, so how periodic the neurons are is not
 known. Labels rest on what the neurons do."""
-NO_WEIGHTS = "Not shown: no neuron has weights or activations along an ordering of the task."
+NO_WEIGHTS = "No figures: no neuron has weights or activations along an ordering of the task."
+NEURONS = """\
+The {count} most telling neurons: the strongest of every label in turn. Choose one: the figures, what is known
+of it, and the examples that need it most follow."""
+SERVED = """\
+The examples that it serves: their margin falls most without it. The margin is how far the label's logit is above
+all others, in logit units; below 0 the answer is another one."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from interp.report.wording import UNKNOWN, in_words, number, share
+from interp.markup import UNKNOWN, number, percentage
+from interp.report.wording import in_words
 
 if TYPE_CHECKING:
     from interp.circuit import Circuit
@@ -54,7 +55,7 @@ def circuit_rows(report: AuditReport) -> Iterator[Row]:
     )
     yield (
         "logits explained by them",
-        share(found.logit_variance_explained),
+        percentage(found.logit_variance_explained),
         "near 100 %: all answers are computed by these waves",
     )
     inputs = UNKNOWN if found.embedding_frequencies is None else in_words(found.embedding_frequencies)
@@ -148,7 +149,7 @@ def _value(record: dict[str, Any], name: str) -> Any:
 def _cell(record: dict[str, Any], name: str) -> str:
     value = _value(record, name)
     if name in SHARES:
-        return share(value)
+        return percentage(value)
     return number(value) if isinstance(value, float) else UNKNOWN if value is None else str(value)
 
 
@@ -178,7 +179,7 @@ def _interval(before: int | None, after: int | None) -> str:
 def stored_sentence(report: AuditReport) -> str:
     """Accuracies that the file records of itself beside the measured ones; a dash if it records none."""
     shown = [
-        f"{split} {share(value)} (measured: {share(report.accuracy[split])})"
+        f"{split} {percentage(value)} (measured: {percentage(report.accuracy[split])})"
         for split, value in report.stored.items()
     ]
     return ", ".join(shown) or UNKNOWN

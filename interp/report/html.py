@@ -16,19 +16,20 @@ from interp.report.computing import (
     trajectory_header,
     trajectory_rows,
 )
+from interp.report.glossary import WORDS
 from interp.report.markdown import (
     ACCURACY_HEADER,
-    REMOVAL_HEADER,
     STRONGEST,
     accuracy_rows,
     neuron_header,
     neuron_rows,
-    provenance,
-    removal_rows,
     removals,
 )
+from interp.report.neurons import neurons_html
 from interp.report.page import bullets, data_table, figure_block, page, prose
+from interp.report.provenance import provenance
 from interp.report.wording import frequency_sentence, model_sentence, task_sentence
+from interp.sweeps.controls import REMOVAL_HEADER
 
 if TYPE_CHECKING:
     from interp.circuit import Circuit
@@ -39,7 +40,7 @@ CURVE_POINTS = 101
 
 
 def to_html(report: AuditReport) -> str:
-    """The report as one HTML page of about 5 MB, nearly all of it Plotly's library.
+    """The report as one HTML page of 5 to 8 MB, most of it Plotly's library.
 
     It fetches nothing, is legible from 390 pixels up, follows the reader's light or dark setting, and prints.
     Every figure has a caption in plain words; the main numbers are in tables too.
@@ -70,7 +71,7 @@ def _sections(report: AuditReport) -> Iterator[tuple[str, str, str]]:
     yield "ipr", "How periodic the neurons are", _periodicity(report)
     yield "effect", "Periodicity against causal effect", _effect(report)
     yield "ablation", "Taking neurons out one after another", _ablation(report)
-    yield "weights", "Single neurons", _single(report)
+    yield "weights", "Single neurons", neurons_html(report.portraits)
     if report.circuit is not None:
         yield "computing", "How it computes", _computing(report, report.circuit)
     if len(report.history) > 1:
@@ -86,6 +87,10 @@ def _sections(report: AuditReport) -> Iterator[tuple[str, str, str]]:
     yield "neurons", "The strongest neurons", data_table(caption, neuron_header(report), neuron_rows(report))
     content = data_table("Where these numbers come from", ("what", "value"), provenance(report))
     yield "provenance", "Provenance", content
+    words = "".join(
+        f"<div><dt>{prose(word)}</dt><dd>{prose(meaning)}</dd></div>" for word, meaning in WORDS.items()
+    )
+    yield "words", "Words", f'<dl class="words">{words}</dl>'
 
 
 def _periodicity(report: AuditReport) -> str:
@@ -105,21 +110,6 @@ def _effect(report: AuditReport) -> str:
     return figure_block(
         "effect", "Periodicity against causal effect", plots.neuron_scatter(report.table), caption
     )
-
-
-def _single(report: AuditReport) -> str:
-    """Weights and activations of a few neurons, as far as there are any."""
-    spectra, parts = report.spectra, []
-    most = max((len(one["weights"]) for one in spectra.values()), default=0)
-    if most:
-        figure = plots.neuron_weights(spectra, report.table)
-        caption = captions.OUTPUT_CAPTION if most == 1 else captions.WEIGHTS_CAPTION
-        parts.append(figure_block("weights", "Weights and spectra of a neuron", figure, caption))
-    if any("grid" in one for one in spectra.values()):
-        figure = plots.neuron_activations(spectra, report.table)
-        label = "Activations of a neuron over all pairs, and their spectrum"
-        parts.append(figure_block("activations", label, figure, captions.ACTIVATION_CAPTION))
-    return "\n".join(parts) or f"<p>{prose(captions.NO_WEIGHTS)}</p>"
 
 
 def _computing(report: AuditReport, found: Circuit) -> str:
@@ -181,7 +171,7 @@ def _accuracy(report: AuditReport) -> str:
         caption = (
             f"Without the {removal.removed} {label} neurons, against {removal.n_draws} random sets as large"
         )
-        table = data_table(caption, REMOVAL_HEADER, removal_rows(removal))
+        table = data_table(caption, REMOVAL_HEADER, removal.rows())
         parts.append(f"<details><summary>{escape(caption)}</summary>{table}</details>")
     return "\n".join(parts)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from interp import plots
+from interp.markup import Link, html_table
 from interp.report import captions
 
 if TYPE_CHECKING:
@@ -20,22 +19,19 @@ CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage
 CLEAR = "rgba(0,0,0,0)"
 MODEBAR = {"orientation": "v", "bgcolor": CLEAR, "color": plots.NEUTRAL, "activecolor": plots.NEUTRAL}
 
+# Figures keep the size that they were drawn at; on paper they are shrunk to the width and height of a page.
+PRINTING = """\
+addEventListener("beforeprint", () => {
+  for (const box of document.querySelectorAll("figure > div")) {
+    const fits = Math.min(700 / box.offsetWidth, 820 / box.offsetHeight);
+    if (isFinite(fits)) box.style.setProperty("--zoom", fits);
+  }
+});
+"""
+
 # With this the browser itself refuses to fetch anything. Plotly compiles its WebGL code, hence 'unsafe-eval'.
 SCRIPTS = "script-src 'unsafe-inline' 'unsafe-eval'"
 POLICY = f"default-src 'none'; style-src 'unsafe-inline'; {SCRIPTS}; img-src data: blob:"
-
-
-@dataclass(frozen=True)
-class Link:
-    """A cell of a table that leads to another page.
-
-    Attributes:
-        text: What is shown.
-        place: The page, as a path from the folder of this one.
-    """
-
-    text: str
-    place: str
 
 
 def page(title: str, subject: str, header: str, sections: Iterable[tuple[str, str, str]]) -> str:
@@ -63,6 +59,7 @@ def page(title: str, subject: str, header: str, sections: Iterable[tuple[str, st
 <style>
 {STYLE.read_text(encoding="utf-8")}</style>
 <script>{get_plotlyjs()}</script>
+<script>{PRINTING}</script>
 </head>
 <body>
 <header>
@@ -89,7 +86,7 @@ def figure_block(name: str, label: str, figure: Figure, caption: str) -> str:
     """A figure with its caption; the page's headings stand in for the figure's own title."""
     figure.update_layout(title=None, paper_bgcolor=CLEAR, margin={"t": 20, "r": 36}, modebar=MODEBAR)
     height = f"{figure.layout.height or figure.layout.template.layout.height}px"
-    figure.layout.height = None
+    figure.layout.height = figure.layout.template.layout.height = None  # or the page could not resize it
     drawn = figure.to_html(
         config=CONFIG,
         include_plotlyjs=False,
@@ -116,20 +113,5 @@ def bullets(sentences: Iterable[str]) -> str:
 
 def data_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str | Link]]) -> str:
     """A table that scrolls sideways on its own where the screen is too narrow for it; every cell is escaped."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "\n".join(_row(row) for row in rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>\n'
-        f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
-    )
-
-
-def _row(row: Sequence[str | Link]) -> str:
-    first, *others = map(_cell, row)
-    return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in others)}</tr>'
-
-
-def _cell(cell: str | Link) -> str:
-    if isinstance(cell, Link):
-        return f'<a href="{quote(cell.place)}">{escape(cell.text)}</a>'
-    return escape(cell)
+    table = html_table(caption, header, rows)
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">{table}</div>'

@@ -5,29 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from interp.verdict import percent
+from interp.markup import UNKNOWN, number, percentage
 
 if TYPE_CHECKING:
     from interp.findings import AuditReport
-
-UNKNOWN = "–"
 
 
 def words(split: str) -> str:
     """The name of a split for people."""
     return split.replace("_", " ")
-
-
-def number(value: float | np.number | None, digits: int = 3) -> str:
-    """A number to so many significant digits, or a dash where it is None, NaN or infinite."""
-    return UNKNOWN if value is None or not np.isfinite(value) else f"{value:.{digits}g}"
-
-
-def share(value: float | None) -> str:
-    """A fraction as a percentage, or a dash where it is None or NaN."""
-    return percent(None if value is None or not np.isfinite(value) else value)
 
 
 def task_sentence(report: AuditReport) -> str:
@@ -42,8 +28,8 @@ def task_sentence(report: AuditReport) -> str:
         )
         return f"{name}{which} it was trained on"
     examples = "all examples" if count is None else f"{count} examples"
-    trained, corrupted = percent(task["train_fraction"]), task.get("corrupt_fraction")
-    wrong = "none" if corrupted == 0 else percent(corrupted)
+    trained, corrupted = percentage(task["train_fraction"]), task.get("corrupt_fraction")
+    wrong = "none" if corrupted == 0 else percentage(corrupted)
     return f"{name}, {trained} of {examples} trained on, {wrong} of those corrupted"
 
 

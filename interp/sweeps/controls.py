@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,12 @@ from torch import Tensor
 from interp.data import SPLITS
 from interp.evaluation import SplitValues
 from interp.interventions import neuron_indices
+from interp.markup import UNKNOWN, html_table, percentage
 from interp.progress import Report, silent
 from interp.sweeps.curves import band, counts_of_logits, split_accuracy
 from interp.sweeps.state import SiteState
 
+REMOVAL_HEADER = ("examples", "before", "after", "random sets: mean", "95 % interval", "outside it")
 MOST = 0.8
 """A set that is a larger share of the pool than this is nearly the same as any random one."""
 
@@ -62,6 +65,23 @@ class Removal:
             "random_draws": self.n_draws,
             "controlled": self.controlled,
         }
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Accuracy per split before and after, with the random sets, in the order of `REMOVAL_HEADER`, as shown."""
+        for split in self.before:
+            random, differs = self.random[split], self.differs(split)
+            mean, interval = UNKNOWN, UNKNOWN
+            if random is not None:
+                mean = percentage(random["mean"])
+                interval = f"{percentage(random['low'])} to {percentage(random['high'])}"
+            outside = UNKNOWN if differs is None else "yes" if differs else "no"
+            before, after = percentage(self.before[split]), percentage(self.after[split])
+            yield split.replace("_", " "), before, after, mean, interval, outside
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        caption = f"Accuracy without {self.removed} neurons, against {self.n_draws} random sets as large"
+        return html_table(caption, REMOVAL_HEADER, self.rows(), inline=True)
 
 
 def removal(

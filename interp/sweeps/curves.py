@@ -14,6 +14,7 @@ from torch import Tensor
 
 from interp import plots
 from interp.data import SPLITS
+from interp.markup import notebook_figure
 from interp.progress import Report, silent
 from interp.sweeps import kernels
 from interp.sweeps.state import GROUPS, SiteState, both_margins, group_sums
@@ -55,6 +56,10 @@ class Sweep:
     def plot(self) -> Any:
         """The curve of every split with the band of the random control, as a Plotly figure."""
         return plots.ablation_curve(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The figure, for notebooks."""
+        return notebook_figure(self, include, exclude)
 
     def thinned(self, points: int = 51) -> Sweep:
         """The same curve at about `points` evenly spaced points, ends included."""

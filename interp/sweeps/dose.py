@@ -14,6 +14,7 @@ from torch import Tensor
 from interp.data import SPLITS
 from interp.errors import ConfigError, InterventionError
 from interp.interventions import neuron_indices
+from interp.markup import notebook_figure
 from interp.plots import dose as dose_plots
 from interp.progress import Report, silent
 from interp.sweeps.controls import MOST
@@ -64,6 +65,10 @@ class Dose:
     def plot(self) -> Any:
         """The curve of every split with the band of the random control, as a Plotly figure."""
         return dose_plots.dose_response(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The figure, for notebooks."""
+        return notebook_figure(self, include, exclude)
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""

@@ -1,9 +1,11 @@
 """Figures against the numbers they were given, and what every figure must have."""
 
+import inspect
 import json
 import subprocess
 import sys
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,12 @@ from probes.labels import NeuronTable
 
 LABELS = ("generalizing", "memorizing", "dead", "inconclusive")
 SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
+INNER = {"trajectory_curves": 5, "frequency_race": 1}
+"""Panels that share the title of the last."""
+UNITLESS = {"phase_diagram"}
+"""Figures of settings of training."""
+MAPS = {"neuron_activations", "answer_map", "pair_map"}
+"""Figures that hold so many numbers that they are written as bytes."""
 BEFORE = SplitValues(0.98, 1.0, 0.94, 0.06, 0.986, 0.83)
 AFTER = {"without memorizing": SplitValues(0.65, 1.0, 0.008, 1.0, None, 1.0)}
 
@@ -52,14 +60,21 @@ def make_sweep(missing=(), mode="zero", n_random=20):
     return Sweep("lowest IPR first", mode, removed, removed / 10, accuracy, random, n_random)
 
 
-def make_spectra(neurons=(3, 7, 11), vectors=3):
-    generator = np.random.default_rng(2)
+def make_spectrum(names, generator):
+    vectors = [generator.normal(size=13) for _ in names]
+    return SimpleNamespace(
+        names=names, vectors=vectors, energy=[generator.dirichlet(np.ones(6)) for _ in names]
+    )
+
+
+def make_portraits(neurons=(3, 7, 11), names=("left", "right", "output"), grids=()):
+    """Portraits with as much as figures read of them."""
+    generator, maps = np.random.default_rng(2), dict(grids)
     return {
-        neuron: {
-            "weights": [generator.normal(size=13) for _ in range(vectors)],
-            "energy": [generator.dirichlet(np.ones(6)) for _ in range(vectors)],
-        }
-        for neuron in neurons
+        neuron: SimpleNamespace(
+            label=LABELS[i % 4], spectrum=make_spectrum(names, generator), grid=maps.get(neuron)
+        )
+        for i, neuron in enumerate(neurons)
     }
 
 
@@ -89,10 +104,12 @@ def wave(left, right, n=7, phase=0.4):
 
 
 def make_grids(neurons=(3, 7, 11), n=7):
-    return {
-        neuron: {"weights": [], "energy": [], "grid": wave(1 + i, 1 + i, n) + 2}
-        for i, neuron in enumerate(neurons)
-    }
+    return {neuron: wave(1 + i, 1 + i, n) + 2 for i, neuron in enumerate(neurons)}
+
+
+def with_grids(grids):
+    """Portraits of neurons without weights."""
+    return make_portraits(tuple(grids), (), grids)
 
 
 def make_records(missing=()):
@@ -142,14 +159,78 @@ def every_figure():
         "harmonics": plots.harmonics(make_activation_table()),
         "histogram_of_shares": plots.ipr_histogram(make_activation_table(), np.empty(0)),
         "scatter_of_shares": plots.neuron_scatter(make_activation_table()),
-        "neuron_activations": plots.neuron_activations(make_grids(), table),
+        "neuron_activations": plots.neuron_activations(with_grids(make_grids())),
         "trajectory_curves": plots.trajectory_curves(make_records(), STAGES),
         "ablation_curve": plots.ablation_curve(make_sweep()),
         "ipr_histogram": plots.ipr_histogram(table, np.array([0.04, 0.05])),
         "neuron_scatter": plots.neuron_scatter(table),
         "accuracy_bars": plots.accuracy_bars(BEFORE, AFTER),
-        "neuron_weights": plots.neuron_weights(make_spectra(), table),
+        "neuron_weights": plots.neuron_weights(make_portraits()),
+        "spectrum_figure": plots.spectrum_figure(make_portraits()[3].spectrum),
         "training_curve": plots.training_curve(make_history()),
+        **figures_of_several(),
+        **figures_over_training(),
+        **figures_of_pairs(),
+    }
+
+
+def figures_of_several():
+    """Of several networks, methods or settings."""
+    mean = SimpleNamespace(mean=0.5, low=0.4, high=0.6, values=(0.4, 0.6))
+    several = {"lowest first": {"test": [mean, mean], "corrupted_as_labelled": [mean, mean]}}
+    pruned = SimpleNamespace(networks=2, fractions=(0.0, 0.5), accuracy=several, paper={})
+    spread = np.linspace(0.1, 0.9, 5)
+    correlation = SimpleNamespace(rho=0.5, low=0.1, high=0.8)
+    carried = SimpleNamespace(correlation=correlation, donor_ipr=spread, donor_gamma=spread, donor_fit=spread)
+    dose = SimpleNamespace(
+        size=3, name="given", factors=spread, accuracy=make_sweep().accuracy, random={}, n_random=0
+    )
+    dose.accuracy = {split: values[:5] for split, values in dose.accuracy.items()}
+    methods = [SimpleNamespace(name="retraining with dropout", accuracy=BEFORE)]
+    cells = [{"train_fraction": 0.3, "dropout": d, "phases": ["coexistence"], "note": "x"} for d in (0, 0.5)]
+    labels = {label: [1, 2] for label in LABELS}
+    return {
+        "accuracy_over": plots.accuracy_over(["0.1"], {"test": [mean]}, x="weight_decay"),
+        "dose_response": plots.dose_response(dose),
+        "gamma_against_ipr": plots.gamma_against_ipr(carried),
+        "gammas_against_ipr": plots.gammas_against_ipr({"a": (spread, spread)}),
+        "ipr_over_checkpoints": plots.ipr_over_checkpoints([[0.2, 0.8]], ["a"], [0.7]),
+        "labels_over_steps": plots.labels_over_steps({"r0": {"step": [0, 10], **labels}}),
+        "neurons_needed": plots.neurons_needed({500: mean}, {500: 200}),
+        "phase_diagram": plots.phase_diagram(cells, x="train_fraction", y="dropout"),
+        "pruning_over_seeds": plots.pruning_over_seeds(pruned),
+        "unlearning_bars": plots.unlearning_bars(SimpleNamespace(methods=methods)),
+    }
+
+
+def figures_over_training():
+    """Of single neurons over training."""
+    steps, generator = [0, 10, 20], np.random.default_rng(6)
+    share, frequency = generator.uniform(size=(3, 4)), generator.integers(1, 6, (3, 4))
+    found = {name: [0.1, None, 0.9] for name in ("resultant", "direction", "median", "p_value")} | {
+        "n": [3, 0, 4]
+    }
+    labels = np.resize(np.array(LABELS), (3, 4))
+    return {
+        "neuron_paths_map": plots.neuron_paths_map(steps, share, frequency, np.arange(4)),
+        "alignment_curve": plots.alignment_curve(steps, found),
+        "animated_scatter": plots.animated_scatter(
+            steps, share, share, labels, x_title="IPR", y_title="effect (logit units)"
+        ),
+        "frequency_race": plots.frequency_race(7, steps, share, share, 2),
+    }
+
+
+def figures_of_pairs():
+    """Of all pairs of operands."""
+    codes = np.array([[0.0, 1.0], [np.nan, 3.0]])
+    kinds = np.array(["held out", "trained on"])
+    colours = {"held out": "#0072B2", "trained on": "#56B4E9"}
+    return {
+        "answer_bars": plots.answer_bars([1] * len(plots.ANSWERS)),
+        "answer_map": plots.answer_map(codes, [0, 1], [0, 1], title="Answers"),
+        "margin_histogram": plots.margin_histogram(np.array([0.1, 0.4]), kinds, colours),
+        "pair_map": plots.pair_map(codes, [0, 1], [0, 1], title="Margins"),
     }
 
 
@@ -158,17 +239,25 @@ def named(figure, name):
     return found
 
 
+def test_every_function_that_draws_is_proved():
+    drawing = {name for name in plots.__all__ if inspect.isfunction(getattr(plots, name))} - {"causal_effect"}
+    assert drawing <= set(every_figure())
+
+
 @pytest.mark.parametrize("name", every_figure())
-def test_every_figure_has_titles_hover_text_and_plain_numbers(name):
+def test_every_figure_has_titles_units_and_hover_text(name):
     figure = every_figure()[name]
     assert figure.layout.title.text
-    inner = 5 if name == "trajectory_curves" else 0  # its panels share the title of the last
+    inner = INNER.get(name, 0)
     axes = [*list(figure.select_xaxes())[inner:], *figure.select_yaxes()]
     assert all(axis.title.text for axis in axes)
-    assert any("(" in axis.title.text for axis in axes)
-    assert all(trace.hovertemplate or trace.hoverinfo == "skip" for trace in figure.data)
+    assert name in UNITLESS or any("(" in axis.title.text for axis in axes)
+    drawn = [
+        trace for trace in figure.data if trace.x is None or list(trace.x) != [None]
+    ]  # not legends alone
+    assert all(trace.hovertemplate or trace.hoverinfo == "skip" for trace in drawn)
     text = figure.to_json()
-    assert "bdata" not in text
+    assert ("bdata" in text) == (name in MAPS)
     assert "NaN" not in text
     json.loads(text)
 
@@ -352,84 +441,97 @@ def test_bars_show_what_is_known():
 
 
 def test_menu_shows_one_neuron_at_a_time():
-    table, spectra = make_table(), make_spectra()
-    spectra[7]["energy"][0][:] = np.nan
-    figure = plots.neuron_weights(spectra, table)
+    portraits = make_portraits()
+    portraits[7].spectrum.energy[0][:] = np.nan
+    figure = plots.neuron_weights(portraits)
     assert [t.visible for t in figure.data] == [True] * 6 + [False] * 12
     (menu,) = figure.layout.updatemenus
-    for button, (neuron, vectors) in zip(menu.buttons, spectra.items(), strict=True):
+    for button, (neuron, portrait) in zip(menu.buttons, portraits.items(), strict=True):
         attribute, visible = button.args
-        row = np.flatnonzero(table.neuron == neuron)[0]
         assert attribute == "visible"
-        assert button.label == f"neuron {neuron}, {table['label'][row]}"
+        assert button.label == f"neuron {neuron}, {portrait.label}"
         shown = [trace for trace, on in zip(figure.data, visible, strict=True) if on]
-        lines, bars = shown[::2], shown[1::2]
+        lines, bars, spectrum = shown[::2], shown[1::2], portrait.spectrum
         assert [t.name for t in lines] == ["left weights", "right weights", "output weights"]
-        for line, bar, weights, energy in zip(
-            lines, bars, vectors["weights"], vectors["energy"], strict=True
-        ):
-            np.testing.assert_allclose(line.y, weights, rtol=1e-4)
+        for line, bar, vector, energy in zip(lines, bars, spectrum.vectors, spectrum.energy, strict=True):
+            np.testing.assert_allclose(line.y, vector, rtol=1e-4)
             np.testing.assert_allclose(np.array(bar.y, float), energy, rtol=1e-4)
             assert list(bar.x) == [1, 2, 3, 4, 5, 6]
-            assert (line.yaxis, bar.yaxis) == ("y", "y2")
+            assert line.yaxis in (None, "y")
+            assert (bar.xaxis, bar.yaxis) == ("x2", "y2")
+            assert line.line.color == bar.marker.color
+
+
+def test_one_neuron_needs_no_menu_but_a_name():
+    figure = plots.neuron_weights(make_portraits([3]))
+    assert not figure.layout.updatemenus
+    assert figure.layout.title.text == "Weights of neuron 3 (generalizing) and their spectra"
 
 
 @pytest.mark.parametrize(
-    ("vectors", "names"),
-    [
-        (1, ["output"]),
-        (2, ["left", "right"]),
-        (4, ["input 1", "input 2", "input 3", "output"]),
-    ],
+    "names", [("output",), ("left", "right"), ("input 1", "input 2", "input 3", "output")]
 )
-def test_weights_of_other_networks(vectors, names):
-    figure = plots.neuron_weights(make_spectra([3], vectors), make_table())
+def test_weights_of_other_networks(names):
+    figure = plots.neuron_weights(make_portraits([3], names))
     assert [trace.name for trace in figure.data[::2]] == [f"{name} weights" for name in names]
+    assert len({trace.line.color for trace in figure.data[::2]}) == len(names)
 
 
-@pytest.mark.parametrize("spectra", [{}, make_spectra([3], 0)])
-def test_no_weights_is_said(spectra):
-    figure = plots.neuron_weights(spectra, make_table())
+def test_a_spectrum_is_drawn_below_its_vectors():
+    names = tuple("abcdefgh")
+    spectrum = make_portraits([3], names)[3].spectrum
+    figure = plots.spectrum_figure(spectrum)
+    assert [trace.name for trace in figure.data[::2]] == list(names)
+    np.testing.assert_allclose(figure.data[14].y, spectrum.vectors[7], rtol=1e-4)
+    np.testing.assert_allclose(figure.data[15].y, spectrum.energy[7], rtol=1e-4)
+    empty = plots.spectrum_figure(SimpleNamespace(names=(), vectors=(), energy=()))
+    assert "no vector" in empty.layout.annotations[0].text
+
+
+@pytest.mark.parametrize("portraits", [{}, make_portraits([3], ())])
+def test_no_weights_is_said(portraits):
+    figure = plots.neuron_weights(portraits)
     assert not figure.data
     assert "no neuron" in figure.layout.annotations[0].text
 
 
 def test_neurons_without_weights_are_left_out_of_the_menu():
-    spectra = {**make_spectra([3], 1), **make_grids([7])}
-    figure = plots.neuron_weights(spectra, make_table())
+    figure = plots.neuron_weights({**make_portraits([3, 4], ("output",)), **with_grids(make_grids([7]))})
     (menu,) = figure.layout.updatemenus
-    assert [button.label.split(",")[0] for button in menu.buttons] == ["neuron 3"]
-    assert not plots.neuron_weights(make_grids(), make_table()).data
+    assert [button.label.split(",")[0] for button in menu.buttons] == ["neuron 3", "neuron 4"]
+    assert not plots.neuron_weights(with_grids(make_grids())).data
 
 
 def test_menu_shows_the_activations_of_one_neuron_at_a_time():
-    grids, table = make_grids(), make_table()
-    figure = plots.neuron_activations({**make_spectra([1]), **grids}, table)
+    grids = make_grids()
+    figure = plots.neuron_activations({**make_portraits([1]), **with_grids(grids)})
     assert [trace.type for trace in figure.data] == ["heatmap", "scatter"] * 3
     assert [trace.visible for trace in figure.data] == [True] * 2 + [False] * 4
     (menu,) = figure.layout.updatemenus
-    for button, (neuron, one) in zip(menu.buttons, grids.items(), strict=True):
+    for button, (neuron, grid) in zip(menu.buttons, grids.items(), strict=True):
         assert button.label.startswith(f"neuron {neuron}, ")
         _, visible = button.args
         heat, spots = [trace for trace, on in zip(figure.data, visible, strict=True) if on]
-        np.testing.assert_allclose(np.array(heat.z), one["grid"], atol=0.006)
+        np.testing.assert_allclose(np.array(heat.z), grid, rtol=1e-6)
         frequency = 1 + list(grids).index(neuron)
         assert (list(spots.x), list(spots.y)) == ([frequency], [frequency])
         assert spots.customdata[0] == pytest.approx(1)
-    empty = plots.neuron_activations(make_spectra(), table)
+    empty = plots.neuron_activations(make_portraits())
     assert not empty.data
     assert "no activations" in empty.layout.annotations[0].text
 
 
 def test_pages_hold_the_first_maps_of_each_label():
-    """40 neurons of four labels in turns, on grids that a page holds nine of."""
-    table = make_table()
-    chosen = [int(n) for label in LABELS for n in table.where(label=label).neuron[:10]]
-    figure = plots.neuron_activations({n: {"weights": [], "grid": wave(1, 1, 129)} for n in chosen}, table)
+    """40 neurons of four labels in turns, on grids that a page holds nineteen of; 24 maps of 113 by 113 fit."""
+    grid = wave(1, 1, 129)
+    figure = plots.neuron_activations(with_grids(dict.fromkeys(range(40), grid)))
     shown = [button.label for button in figure.layout.updatemenus[0].buttons]
-    assert len(shown) == 9
-    assert [sum(label in text for text in shown) for label in LABELS] == [3, 2, 2, 2]
-    large = plots.neuron_activations({0: {"weights": [], "grid": wave(1, 1, 401)}}, table)
+    assert len(shown) == 19
+    assert [sum(label in text for text in shown) for label in LABELS] == [5, 5, 5, 4]
+    fitting = plots.neuron_activations(with_grids(dict.fromkeys(range(24), wave(1, 1, 113))))
+    assert len(fitting.data) == 48
+    assert len(fitting.to_json()) < 2.5e6
+    large = plots.neuron_activations(with_grids({0: wave(1, 1, 401)}))
     assert np.array(large.data[0].z).shape == (256, 256)
 
 
@@ -455,10 +557,9 @@ def test_the_spectrum_counts_every_wave_once(n, m):
 def test_a_constant_neuron_and_one_with_holes_have_no_spots():
     holes = wave(1, 1)
     holes[2, 3] = np.nan
-    spectra = {n: {"weights": [], "grid": g} for n, g in ((1, np.ones((7, 7))), (2, holes))}
-    figure = plots.neuron_activations(spectra, make_table())
+    figure = plots.neuron_activations(with_grids({1: np.ones((7, 7)), 2: holes}))
     assert [len(trace.x) for trace in figure.data[1::2]] == [0, 0]
-    assert figure.data[2].z[2][3] is None
+    assert np.isnan(figure.data[2].z[2][3])
 
 
 def test_training_curve_leaves_gaps_where_nothing_is_known():
@@ -514,3 +615,12 @@ def test_trajectory_leaves_out_panels_of_which_nothing_is_known():
     assert not nothing.data
     effects = [{**record, "score": "rule_effect"} for record in make_records(("embedding_gini",))]
     assert not [t for t in plots.trajectory_curves(effects).data if t.name.startswith("mean")]
+
+
+def test_names_of_stages_that_end_close_together_stand_above_each_other():
+    ends = {"memorisation": 300, "circuit formation": 350, "clean-up": 900}
+    stages = [{"name": name, "end": end} for name, end in ends.items()]
+    found = {name: [0.5] * 2 for name in ("resultant", "direction", "median", "p_value")} | {"n": [3, 3]}
+    shown = plots.alignment_curve([0, 1000], found, stages).layout.annotations
+    assert [one.text for one in shown] == [f"end of {name}" for name in ends]
+    assert [bool(one.yshift) for one in shown] == [False, True, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,11 +242,10 @@ def test_stored_accuracies_stand_beside_the_measured_ones(foreign: AuditReport) 
 def test_transformers_show_their_activations(foreign: AuditReport) -> None:
     found = figures(reports.to_html(foreign))
     heat, spots = found["plot-activations"][0][:2]
-    neuron, one = next((n, s) for n, s in foreign.spectra.items() if "grid" in s)
-    np.testing.assert_allclose(np.array(heat["z"], float), one["grid"], rtol=0.01, atol=1e-6)
+    first = next(iter(foreign.portraits.values()))
+    shown = np.frombuffer(b64decode(heat["z"]["bdata"]), np.float32).reshape(11, 11)
+    np.testing.assert_allclose(shown, first.grid, rtol=1e-6)
     assert spots["type"] == "scatter"
-    buttons = found["plot-activations"][1]["updatemenus"][0]["buttons"]
-    assert buttons[0]["label"].startswith(f"neuron {neuron}, ")
     assert {trace["name"] for trace in found["plot-weights"][0]} == {"output weights"}
     title = found["plot-ipr"][1]["xaxis"]["title"]["text"]
     assert title.startswith("share of the activations' variance at one frequency")
@@ -262,7 +262,7 @@ def test_nothing_known_of_periodicity_is_said_in_a_sentence(foreign: AuditReport
     table, nans = foreign.table, np.full(len(foreign.table), np.nan)
     columns = {**table.columns, "ipr": nans, "activation_share": nans, "frequency": np.zeros(len(table), int)}
     meta = {**table.meta, "order": "rule_effect", "null": {"source": None, "vector_lengths": []}}
-    report = replace(foreign, table=NeuronTable(columns, table.site_name, meta), spectra={}, circuit=None)
+    report = replace(foreign, table=NeuronTable(columns, table.site_name, meta), portraits={}, circuit=None)
     page, text = reports.to_html(report), reports.to_markdown(report)
     assert not {"plot-ipr", "plot-effect", "plot-weights", "plot-activations"} & set(figures(page))
     assert page.count("nothing says in which order a solution would be periodic") == 2

@@ -1,0 +1,122 @@
+"""Tables and figures as pages and notebooks show them, and how their cells show numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+UNKNOWN = "–"
+LINE = "1px solid rgba(127,127,127,0.35)"
+"""A line that shows on light and on dark ground."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell of a table that leads to another page.
+
+    Attributes:
+        text: What is shown.
+        place: The page, as a path from the folder of this one.
+    """
+
+    text: str
+    place: str
+
+
+def html_table(
+    caption: str, header: Sequence[str], rows: Iterable[Sequence[str | Link]], *, inline: bool = False
+) -> str:
+    """A table whose first column names the rows; every cell is escaped.
+
+    Args:
+        caption: What the table shows.
+        header: Titles of the columns.
+        rows: Their cells.
+        inline: Whether the style is written into the elements, for notebooks; else a page's style sheet has it.
+            Colours are inherited, so that it shows on light and on dark ground.
+
+    Example:
+        >>> html_table("Two <b>", ("name", "value"), [("a", "1")]).splitlines()[1]
+        '<caption>Two &lt;b&gt;</caption>'
+    """
+    style = (
+        _style("border-collapse:collapse;margin:0.5em 0;color:inherit;font-size:inherit") if inline else ""
+    )
+    title = _style("text-align:left;padding:0.3em 0;color:inherit") if inline else ""
+    cell = (
+        _style(f"text-align:left;vertical-align:top;padding:0.2em 0.7em;border-bottom:{LINE}")
+        if inline
+        else ""
+    )
+    head = "".join(f'<th scope="col"{cell}>{escape(name)}</th>' for name in header)
+    body = "\n".join(_row(row, cell) for row in rows)
+    return (
+        f"<table{style}>\n<caption{title}>{escape(caption)}</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+    )
+
+
+def _style(text: str) -> str:
+    return f' style="{text}"'
+
+
+def _row(row: Sequence[str | Link], style: str) -> str:
+    first, *others = map(_cell, row)
+    cells = "".join(f"<td{style}>{cell}</td>" for cell in others)
+    return f'<tr><th scope="row"{style}>{first}</th>{cells}</tr>'
+
+
+def _cell(cell: str | Link) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{quote(cell.place)}">{escape(cell.text)}</a>'
+    return escape(cell)
+
+
+def notebook_figure(thing: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    """What a notebook shows of something that has a figure: the figure as Plotly shows it, and its text.
+
+    Where figures open in a browser instead, as in a terminal, there is only the text.
+
+    Args:
+        thing: With a method ``plot()`` that returns a Plotly figure.
+        include: Kinds of output that are wanted; all if None.
+        exclude: Kinds that are not.
+    """
+    from plotly import io
+
+    bundle: dict[str, Any] = {"text/plain": repr(thing)}
+    shown = [
+        io.renderers[name] for name in str(io.renderers.default or "").split("+") if name in io.renderers
+    ]
+    if shown and all(hasattr(renderer, "to_mimebundle") for renderer in shown):
+        bundle = thing.plot()._repr_mimebundle_() | bundle
+    return {
+        kind: content
+        for kind, content in bundle.items()
+        if (include is None or kind in include) and (exclude is None or kind not in exclude)
+    }
+
+
+def number(value: float | np.number | None, digits: int = 3) -> str:
+    """A number to so many significant digits, or a dash where it is None, NaN or infinite.
+
+    Example:
+        >>> number(1 / 3), number(None), number(float("nan"))
+        ('0.333', '–', '–')
+    """
+    return UNKNOWN if value is None or not np.isfinite(value) else f"{value:.{digits}g}"
+
+
+def percentage(value: float | np.number | None) -> str:
+    """A fraction as a percentage with one decimal, or a dash where it is None, NaN or infinite.
+
+    Example:
+        >>> percentage(0.5), percentage(None)
+        ('50.0 %', '–')
+    """
+    return UNKNOWN if value is None or not np.isfinite(value) else f"{100 * value:.1f} %"

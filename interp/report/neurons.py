@@ -1,0 +1,207 @@
+"""Single neurons of a report: one is chosen, and its figures, its facts in words and its examples are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp import plots
+from interp.markup import number, percentage
+from interp.plots.single import activation_traces, weight_traces, with_maps
+from interp.report import captions
+from interp.report.page import CONFIG, data_table, figure_block, prose
+
+if TYPE_CHECKING:
+    from interp.portrait import Portrait
+
+Row = tuple[str, ...]
+FACTS_HEADER: Row = ("what", "value", "what it means")
+SERVED_HEADER: Row = ("inputs", "kind", "label", "true label", "margin, with it → without it")
+KINDS = {"clean": "trained on", "corrupted": "corrupted", "test": "held out", "unknown": "not known"}
+MEANINGS = {
+    "generalizing": "part of the rule: it is periodic and raises right answers that cannot be memories",
+    "memorizing": "part of the memory: it is not periodic and raises labels that the rule does not explain",
+    "dead": "it adds next to nothing to any answer",
+    "inconclusive": "the numbers do not decide between rule and memory",
+}
+SCRIPT = """\
+(() => {
+  const { figures, config } = JSON.parse(document.getElementById("neuron-data").textContent);
+  const chooser = document.getElementById("neuron");
+  const places = Object.keys(figures).map((id) => document.getElementById(id));
+  const layouts = places.map((place) => structuredClone(place.layout));
+  const show = () => {
+    for (const one of document.querySelectorAll(".portrait")) one.hidden = one.dataset.neuron !== chooser.value;
+  };
+  chooser.addEventListener("change", () => {
+    show();
+    places.forEach((place, i) => {
+      const traces = figures[place.id][chooser.value];
+      place.closest("figure").hidden = !traces;
+      if (traces) Plotly.react(place, traces, structuredClone(layouts[i]), config);
+    });
+  });
+  chooser.parentElement.hidden = false;
+  show();
+})();
+"""
+"""Shows what is chosen; without it, all facts are there, one neuron after another."""
+
+
+def facts(portrait: Portrait) -> list[tuple[str, str, str]]:
+    """What is known of a neuron: name, value and, in plain words, what that means; what is not known is left out.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> from interp.portrait import portrait
+        >>> found = facts(portrait(analytic_mlp("add", p=31), ModularTask("add", p=31), 4))
+        >>> found[0][:2], "IPR" in [name for name, *_ in found]
+        (('label', 'generalizing'), True)
+    """
+    found = [("label", portrait.label, MEANINGS.get(portrait.label, ""))]
+    found.append(("reason", str(portrait.values["evidence"]), "what decided; q is a q-value, see below"))
+    return [*found, *_periodicity(portrait.values), *_chance(portrait.values), *_effects(portrait.values)]
+
+
+def _periodicity(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    if not values.get("frequency"):
+        return
+    times = f"{values['frequency']} cycles"
+    yield "frequency", times, "so often it rises and falls along the ordering; its strongest wave"
+    one_wave = "how much of the neuron that one wave is"
+    yield from _known(values, ("frequency_share", "share at one frequency", percentage, one_wave))
+    if values.get("activation_share") != values.get("frequency_share"):  # equal where weights say nothing
+        same = f"the same of its activations over all pairs, at {values.get('activation_frequency')} cycles"
+        yield from _known(values, ("activation_share", "share in its activations", percentage, same))
+    yield from _known(values, ("ipr", "IPR", number, "0: noise; 1: one pure wave"))
+    parts = [part for part in ("left", "right", "output") if np.isfinite(values.get(f"phase_{part}", np.nan))]
+    if parts:
+        angles = ", ".join(f"{values[f'phase_{part}']:.2f}" for part in parts)
+        begins = "where in its cycle each wave begins, as an angle (half a turn is 3.14)"
+        yield f"phase {', '.join(parts)}", f"{angles} rad", begins
+    adds = "phase left + right − output: near 0 if it adds the operands as the rule does"
+    yield from _known(values, ("phase_residual", "phase residual", lambda angle: f"{angle:.2f} rad", adds))
+
+
+def _chance(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    chance = "how likely random weights have a wave as tall"
+    corrected = (
+        "the same, corrected for the number of neurons looked at: the share of false finds among such values"
+    )
+    yield from _known(
+        values, ("p_value", "p-value", number, chance), ("q_value", "q-value", number, corrected)
+    )
+
+
+def _effects(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What the neuron adds to the margins of examples; of all of them where none are held out or corrupted."""
+    falls = "so much their margin falls without it, on average; below 0 it stands in their way"
+    kinds = {
+        "test": "held-out examples",
+        "corrupted_as_labelled": "corrupted examples",
+        "all": "all examples",
+    }
+    known = [kind for kind in kinds if f"effect_{kind}" in values]
+    for kind in [kind for kind in known if kind != "all"] or known:
+        yield from _known(values, (f"effect_{kind}", f"adds to {kinds[kind]}", _logits, falls))
+
+
+def _known(
+    values: Mapping[str, Any], *rows: tuple[str, str, Callable[[Any], str], str]
+) -> Iterator[tuple[str, str, str]]:
+    """A fact for each column that there is a number in."""
+    for column, name, show, meaning in rows:
+        value = float(values.get(column, np.nan))
+        if np.isfinite(value):
+            yield name, show(value), meaning
+
+
+def _logits(value: float) -> str:
+    return f"{number(value)} logit units"
+
+
+def served_rows(portrait: Portrait) -> list[Row]:
+    """The examples whose margin falls most without a neuron, one row each, in the order of `SERVED_HEADER`."""
+    return [
+        (
+            ", ".join(map(str, one.inputs)) or f"example {one.index}",
+            KINDS[one.kind],
+            str(one.label),
+            str(one.true_label),
+            f"{number(one.before)} → {number(one.after)}",
+        )
+        for one in portrait.served
+    ]
+
+
+def neurons_html(portraits: Mapping[int, Portrait]) -> str:
+    """A list to choose a neuron from, its weights and activations as figures, its facts, and its examples."""
+    if not portraits:
+        return f"<p>{prose(captions.NO_WEIGHTS)}</p>"
+    first = next(iter(portraits))
+    parts, data = [_chooser(portraits)], {}
+    weights = {neuron: weight_traces(one) for neuron, one in portraits.items() if len(one.spectrum)}
+    if first in weights:
+        data["plot-weights"] = _data(weights)
+        only_output = len(portraits[first].spectrum) == 1
+        caption = captions.OUTPUT_CAPTION if only_output else captions.WEIGHTS_CAPTION
+        figure = plots.neuron_weights({first: portraits[first]})
+        parts.append(figure_block("weights", "Weights and spectra of the chosen neuron", figure, caption))
+    maps = {neuron: activation_traces(portraits[neuron]) for neuron in with_maps(portraits)}
+    if first in maps:
+        data["plot-activations"] = _data(maps)
+        figure = plots.neuron_activations({first: portraits[first]})
+        label = "Activations of the chosen neuron over all pairs, and their spectrum"
+        parts.append(figure_block("activations", label, figure, captions.ACTIVATION_CAPTION))
+    if not data:
+        parts.append(f"<p>{prose(captions.NO_WEIGHTS)}</p>")
+    parts += [_portrait(one) for one in portraits.values()]
+    return "\n".join((*parts, _script(data)))
+
+
+def _data(traces: Mapping[int, list[Any]]) -> dict[str, Any]:
+    """Traces as Plotly's JavaScript takes them, by neuron."""
+    from plotly.graph_objects import Figure
+
+    return {str(neuron): Figure(data=drawn).to_dict()["data"] for neuron, drawn in traces.items()}
+
+
+def _chooser(portraits: Mapping[int, Portrait]) -> str:
+    groups: dict[str, list[int]] = {}
+    for neuron, portrait in portraits.items():
+        groups.setdefault(portrait.label, []).append(neuron)
+    options = "".join(
+        f'<optgroup label="{escape(label)}">'
+        + "".join(f'<option value="{neuron}">neuron {neuron}, {escape(label)}</option>' for neuron in neurons)
+        + "</optgroup>"
+        for label, neurons in groups.items()
+    )
+    return (
+        f"<p>{prose(captions.NEURONS.format(count=len(portraits)))}</p>\n"
+        '<p class="chooser" hidden><label for="neuron">Show</label> '
+        f'<select id="neuron" autocomplete="off">{options}</select></p>'
+    )
+
+
+def _portrait(portrait: Portrait) -> str:
+    neuron, served = portrait.neuron, served_rows(portrait)
+    table = "<p>No example's margin falls without it.</p>"
+    if served:
+        table = data_table(captions.SERVED, SERVED_HEADER, served)
+    return (
+        f'<article class="portrait" data-neuron="{neuron}" aria-label="Neuron {neuron}">\n'
+        f"<h3>Neuron {neuron}, {escape(portrait.label)}</h3>\n"
+        f"{data_table(f'What is known of neuron {neuron}', FACTS_HEADER, facts(portrait))}\n{table}\n</article>"
+    )
+
+
+def _script(data: dict[str, Any]) -> str:
+    """The figures' data, and what shows them; Plotly's JSON has no character that could end a script."""
+    from plotly.io.json import to_json_plotly
+
+    held = to_json_plotly({"figures": data, "config": CONFIG})
+    return f'<script type="application/json" id="neuron-data">{held}</script>\n<script>{SCRIPT}</script>'
