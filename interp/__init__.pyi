@@ -14,6 +14,7 @@ from .errors import GrokscopeError as GrokscopeError
 from .evaluation import SplitValues as SplitValues
 from .evaluation import accuracy as accuracy
 from .evaluation import evaluate as evaluate
+from .explorer import explore as explore
 from .findings import AuditReport as AuditReport
 from .gamma import GammaTransfer as GammaTransfer
 from .gamma import gamma_of as gamma_of

@@ -17,7 +17,7 @@ from interp.cli import app
 from interp.errors import GrokscopeError
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ["demo", "train", "score", "ablate", "audit", "batch", "sweep", "plot"]
+COMMANDS = ["demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot"]
 COMMANDS += ["dynamics", "dose", "unlearn", "transfer-gamma", "dialects"]
 
 
@@ -42,14 +42,14 @@ def test_no_command_is_missing_from_the_list_above() -> None:
 
 
 def test_help_answers_without_importing_anything_heavy() -> None:
-    heavy = "torch", "numpy", "plotly", "sklearn", "numba", "pyarrow"
+    heavy = "torch", "numpy", "plotly", "dash", "sklearn", "numba", "pyarrow"
     script = f"import sys, interp.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_python_has_an_equivalent_for_every_command() -> None:
-    names = ["demo", "train", "score", "ablate_checkpoint", "audit", "batch", "load_checkpoint", "run_grid"]
+    names = ["demo", "train", "score", "ablate_checkpoint", "audit", "explore", "batch", "load_checkpoint", "run_grid"]
     for name in [*names, "dynamics_of", "dose", "compare_unlearning", "gamma_rescale"]:
         assert callable(getattr(interp, name))
     assert issubclass(interp.GrokscopeError, Exception)

@@ -1,0 +1,199 @@
+"""The network that is looked at: opened, scored, and measured again at once after every change of its neurons."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.ablation import write_edited
+from interp.checkpoints import Checkpoint
+from interp.data import SPLITS
+from interp.errors import ConfigError
+from interp.evaluation import SplitValues
+from interp.explorer.edits import Change, composed
+from interp.hooks import evaluation_mode
+from interp.interventions import Edit, Intervention, Patch, Scale, Zero, bake
+from interp.opening import OpenAs, load_checkpoint
+from interp.portrait import Portrait, portraits
+from interp.scoring import NeuronTable, score
+from interp.sweeps import SiteState, site_state
+from interp.sweeps.curves import split_accuracy
+from interp.sweeps.state import both_margins, group_sums
+
+CACHED = 4
+"""So many selections are kept with what they add to the logits; each takes two sets of logits."""
+MOST_SAVED = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The network after some changes.
+
+    Attributes:
+        accuracy: On every split, in [0, 1].
+        logits: ``(example, output)``.
+        margins: Of the label as trained on and of the true one, ``(2, example)``, in logit units.
+    """
+
+    accuracy: SplitValues
+    logits: Float[Tensor, "example output"]
+    margins: Float[Tensor, "two example"]
+
+
+@dataclass(eq=False)
+class Network:
+    """A scored network, with every change of its neurons measured without a new forward pass where that can be.
+
+    Attributes:
+        opened: The checkpoint.
+        how: What it did not say of itself.
+        state: The network's forward pass, kept at the neurons.
+        table: Scores and labels of the neurons.
+    """
+
+    opened: Checkpoint
+    how: OpenAs
+    state: SiteState
+    table: NeuronTable
+    _parts: OrderedDict[Any, tuple[Tensor, Tensor]] = field(default_factory=OrderedDict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @classmethod
+    def open(
+        cls, path: Path | str, how: OpenAs | None = None, *, site: str | None = None, seed: int = 0
+    ) -> Network:
+        """Open a checkpoint, the last one of a folder, and score its neurons.
+
+        Raises:
+            CheckpointError: It cannot be read. HookNameError: there are no neurons at the site.
+        """
+        how = how or OpenAs()
+        opened = load_checkpoint(path, how)
+        state = site_state(opened.model, opened.task, site=site)
+        return cls(opened, how, state, score(opened.model, opened.task, seed=seed, state=state))
+
+    @property
+    def width(self) -> int:
+        """How many neurons there are."""
+        return self.state.width
+
+    def measure(self, changes: Sequence[Change]) -> Measured:
+        """Accuracies, logits and margins after changes one after another.
+
+        Where all that follows the neurons is linear, the logits are two sums, of which only a factor changes while
+        the last change's slider moves: they are kept, so that a factor costs one addition of logits. Elsewhere the
+        rest of the network runs once.
+        """
+        state, data = self.state, self.state.data
+        changes = [change for change in changes if not change.changes_nothing]
+        if not changes:
+            logits = state.logits
+        elif state.readout is not None:
+            *before, last = changes
+            rest, own = self._split(tuple(before), last.neurons)
+            added = own.mean(0) if last.mode == "mean" else own * last.scale
+            logits = rest + added
+        else:
+            logits = self._run(changes)
+        margins = both_margins(logits, data.labels, data.true_labels)
+        right = group_sums((margins > state.tolerance).double(), state.group).T.cpu().numpy()
+        shares = split_accuracy(right[None], state)
+        values = {split: None if (found := shares[split]) is None else float(found[0]) for split in SPLITS}
+        return Measured(SplitValues(**values), logits, margins)
+
+    def _split(self, before: tuple[Change, ...], neurons: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Logits without some neurons, and what these add to them, both after the changes before."""
+        key = (before, neurons)
+        with self._lock:
+            if key in self._parts:
+                self._parts.move_to_end(key)
+                return self._parts[key]
+            scale, shift = self._coefficients(before)
+            chosen = torch.as_tensor(neurons, device=scale.device)
+            own = self._added(chosen, scale, shift)
+            factor, term = scale - 1, shift.clone()
+            factor[chosen], term[chosen] = -1, 0
+            touched = ((factor != 0) | (term != 0)).nonzero()[:, 0]
+            self._parts[key] = self.state.logits + self._added(touched, factor, term), own
+            while len(self._parts) > CACHED:
+                self._parts.popitem(last=False)
+            return self._parts[key]
+
+    def _added(self, neurons: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """What some neurons would add to the logits, were they ``activations * scale + shift``."""
+        assert self.state.readout is not None
+        readout = self.state.readout[neurons]
+        return self._activations[:, neurons] @ (scale[neurons, None] * readout) + shift[neurons] @ readout
+
+    def _coefficients(self, changes: Sequence[Change]) -> tuple[Tensor, Tensor]:
+        """Factor and term of each neuron's activation after some changes."""
+        scale, shift = composed(changes, self._means)
+        return torch.as_tensor(scale).to(self._activations), torch.as_tensor(shift).to(self._activations)
+
+    @cached_property
+    def _means(self) -> np.ndarray:
+        """Of the activations over all examples."""
+        return self._activations.mean(0, dtype=torch.float64).cpu().numpy()
+
+    @property
+    def _activations(self) -> Tensor:
+        """What the changes are made to: one number an example and neuron, or one at each position."""
+        return self.state.prefix.activations
+
+    def _run(self, changes: Sequence[Change]) -> Tensor:
+        scale, shift = self._coefficients(changes)
+        with self._lock, evaluation_mode(self.state.model):
+            return self.state.prefix.logits(self._activations * scale + shift)
+
+    def portrait(self, neuron: int) -> Portrait:
+        """Everything that is known of one neuron.
+
+        Raises:
+            InterventionError: There is no such neuron.
+        """
+        with self._lock:
+            return portraits(self.state, self.opened.task, self.table, [neuron])[neuron]
+
+    def edited(self, changes: Sequence[Change]) -> list[Edit]:
+        """The changes as edits at the site, for `interp.intervene` and `interp.bake`."""
+        edits: list[Edit] = []
+        for i, change in enumerate(changes):
+            chosen = np.array(change.neurons, dtype=np.int64)
+            done: Intervention = Zero()
+            if change.mode == "scale":
+                done = Scale(change.factor)
+            elif change.mode == "mean":
+                scale, shift = composed(changes[:i], self._means)
+                now = scale[chosen] * self._means[..., chosen] + shift[..., chosen]
+                done = Patch(torch.as_tensor(now).to(self._activations))
+            edits.append(Edit(self.state.hook, chosen, done))
+        return edits
+
+    def save(self, changes: Sequence[Change], folder: Path) -> Path:
+        """Write the network with the changes in its weights under a new name in a folder.
+
+        Raises:
+            InterventionError: Weights cannot express a change. CheckpointError: no file can hold the network.
+            ConfigError: The folder cannot be written to.
+        """
+        stem = "model" if self.opened.path is None else self.opened.path.stem
+        # A name that ends in a number would be a step of the folder's series.
+        names = (folder / f"{stem}-{i}-edited.safetensors" for i in range(1, MOST_SAVED))
+        free = (path for path in names if not path.exists() and not path.with_suffix(".json").exists())
+        what = "; ".join(map(str, changes)) or "nothing changed"
+        with self._lock:
+            edited, target = bake(self.state.model, *self.edited(changes)), next(free, None)
+            if target is None:
+                raise ConfigError(f"{str(folder)!r} holds {MOST_SAVED - 1} edited networks of {stem} already")
+            write_edited(target, edited, self.opened, f"{what} (in the explorer)")
+        return target

@@ -1,0 +1,154 @@
+"""A training run, scored in the background while the page is in use already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any
+
+import numpy as np
+
+from interp.checkpoints import Checkpoint
+from interp.dynamics import Dynamics, dynamics_of
+from interp.errors import GrokscopeError
+from interp.explorer.answers import answers
+from interp.models import neuron_site
+from interp.neurons import weight_vectors
+from interp.opening import OpenAs, series_files
+from interp.scoring import NeuronTable
+from interp.sweeps import SiteState
+
+MOST_NUMBERS = 100_000_000
+"""So many weights are kept over all checkpoints, in half precision; beyond, those of evenly chosen neurons."""
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """What the page shows of a training run.
+
+    Attributes:
+        dynamics: Scores of every neuron at every checkpoint; see `interp.dynamics_of`.
+        codes: What each answer was, ``(checkpoint, example)``; see `interp.explorer.answers.answers`.
+        neurons: Whose weights were kept.
+        weights: Theirs, one ``(checkpoint, neuron, position)`` array for each vector, in the task's order.
+    """
+
+    dynamics: Dynamics
+    codes: np.ndarray
+    neurons: np.ndarray
+    weights: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        return len(self.dynamics.steps)
+
+    def vectors(self, checkpoint: int, neuron: int) -> list[np.ndarray] | None:
+        """One neuron's weights at one checkpoint; None if they were not kept."""
+        place = np.flatnonzero(self.neurons == neuron)
+        return (
+            [vector[checkpoint, place[0]] for vector in self.weights] if len(place) and self.weights else None
+        )
+
+    def table(self, checkpoint: int) -> NeuronTable:
+        """Label and IPR of every neuron at one checkpoint."""
+        columns = self.dynamics.columns
+        kept = {name: columns[name][checkpoint] for name in ("label", "ipr")}
+        return NeuronTable({"neuron": np.arange(len(kept["ipr"])), **kept}, self.dynamics.site)
+
+
+@dataclass(eq=False)
+class Scoring:
+    """A training run to be scored beside the page; `done` is set at the end, with a `series` or an `error`.
+
+    Attributes:
+        path: The folder.
+        how: What its checkpoints do not say of themselves.
+        options: Of `interp.dynamics_of`.
+        total: How many checkpoints there are to score.
+        scored: How many are scored.
+        series: What was found, at the end.
+        error: Or why nothing was.
+        done: Set at the end.
+    """
+
+    path: Path
+    how: OpenAs
+    options: dict[str, Any]
+    total: int
+    scored: int = 0
+    series: Series | None = None
+    error: str | None = None
+    done: Event = field(default_factory=Event)
+    _thread: Thread | None = None
+    _stop: Event = field(default_factory=Event)
+    _lock: Lock = field(default_factory=Lock)
+    _codes: list[np.ndarray] = field(default_factory=list)
+    _weights: list[list[np.ndarray]] = field(default_factory=list)
+    _neurons: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def _watch(self, checkpoint: Checkpoint, state: SiteState, table: NeuronTable) -> None:
+        """Keep what the page shows of one checkpoint."""
+        if self._stop.is_set():
+            raise _Stopped
+        self._codes.append(answers(state.margins, state.data, state.tolerance).astype(np.int8))
+        _, vectors = weight_vectors(neuron_site(state.model, state.hook), checkpoint.task.ordering)
+        if not self._weights:
+            per_neuron = self.total * sum(vector.shape[1] for vector in vectors)
+            most = max(1, MOST_NUMBERS // max(per_neuron, 1))
+            kept = min(most, state.width)
+            self._neurons = np.unique(np.linspace(0, state.width - 1, kept).round().astype(np.int64))
+        self._weights.append([vector[self._neurons].astype(np.float16) for vector in vectors])
+        self.scored += 1
+
+    def start(self) -> None:
+        """Score the run in a thread of its own, if that has not begun."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._run, daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        """Score the run; what can go wrong becomes `error`."""
+        try:
+            found = dynamics_of(self.path, self.how, watch=self._watch, **self.options)
+            weights = tuple(np.stack(parts) for parts in zip(*self._weights, strict=True))
+            self.series = Series(found, np.stack(self._codes), self._neurons, weights)
+        except _Stopped:
+            self.error = "stopped"
+        except GrokscopeError as error:
+            self.error = str(error)
+        except Exception as error:  # the page must say that the background work died, whatever of
+            self.error = f"scoring the run failed with {type(error).__name__}: {error}"
+        finally:
+            self._codes, self._weights = [], []
+            self.done.set()
+
+    def stop(self) -> None:
+        """End after the checkpoint that is being scored, and wait for that."""
+        self._stop.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+
+class _Stopped(Exception):
+    """The page was closed before all checkpoints were scored."""
+
+
+def scoring_of(
+    path: Path, how: OpenAs, *, site: str | None = None, seed: int = 0, most: int = 60
+) -> Scoring | None:
+    """How a folder of checkpoints will be scored; None if it is no series.
+
+    Args:
+        path: What is explored.
+        how: What the checkpoints do not say of themselves.
+        site: Hook name of the neurons; the model's last site if None.
+        seed: Of all draws.
+        most: Score at most so many checkpoints.
+    """
+    files = series_files(path) if path.is_dir() else []
+    if len(files) < 2:
+        return None
+    return Scoring(path, how, {"site": site, "seed": seed, "most": most}, min(most, len(files)))

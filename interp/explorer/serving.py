@@ -1,0 +1,195 @@
+"""The explorer as a server on this machine: opened, guarded, and stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from interp.audit import corrupt_fraction_of, model_settings, task_settings
+from interp.errors import ConfigError, GrokscopeError
+from interp.explorer.network import Network
+from interp.explorer.series import Scoring, scoring_of
+from interp.opening import OpenAs
+
+if TYPE_CHECKING:
+    from dash import Dash
+
+HERE = Path(__file__).parent
+HIGHEST_PORT = 65535
+LOCAL = "127.0.0.1"
+
+
+def app_of(
+    network: Network, scoring: Scoring | None, *, folder: Path, opened: str, host: str, port: int
+) -> Dash:
+    """The page as a Dash app that answers at one host and port only.
+
+    Args:
+        network: What is looked at.
+        scoring: The training run that it is the last of, if any.
+        folder: Where edited networks are saved.
+        opened: The call that opens the checkpoint, for scripts.
+        host: The name or address that is served.
+        port: The port that is served.
+    """
+    import dash
+
+    from interp.explorer import callbacks, inspecting, panels
+    from interp.explorer.guard import LOG, guard
+
+    def failed(error: Exception) -> None:
+        known = isinstance(error, GrokscopeError)
+        if not known:
+            LOG.warning("the page sent something that cannot be used", exc_info=error)
+        what = str(error) if known else f"this cannot be shown ({type(error).__name__})"
+        dash.set_props("message", {"children": what})
+
+    app = dash.Dash(
+        "grokscope",
+        title="Grokscope explorer",
+        update_title="",
+        assets_folder=str(HERE / "assets"),
+        index_string=_index(),
+        on_error=failed,
+        suppress_callback_exceptions=True,
+        add_log_handler=False,
+    )
+    app.layout = panels.whole(network, header_of(network), scoring)
+    callbacks.connect(app, network, callbacks.Place(folder, opened))
+    inspecting.connect(app, network, scoring)
+    guard(app, host, port)
+    return app
+
+
+def header_of(network: Network) -> str:
+    """What is looked at, in words."""
+    from interp.report.wording import model_sentence, task_sentence
+
+    opened, state = network.opened, network.state
+    task = task_settings(opened.task, corrupt_fraction_of(opened.task))
+    subject: Any = SimpleNamespace(task=task, model=model_settings(opened.model, state), table=network.table)
+    step = "" if opened.step is None else f", step {opened.step}"
+    where = f"{opened.path or 'a model in memory'} ({opened.dialect}{step})"
+    return f"{where}: {task_sentence(subject)}; {model_sentence(subject)}"
+
+
+def _index() -> str:
+    """The page around Dash's own parts, with the reports' style and the explorer's."""
+    from interp.report.page import STYLE
+
+    style = STYLE.read_text(encoding="utf-8") + (HERE / "explorer.css").read_text(encoding="utf-8")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+{{%metas%}}
+<meta name="color-scheme" content="light dark">
+<title>{{%title%}}</title>
+{{%favicon%}}
+{{%css%}}
+<style>
+{style}</style>
+</head>
+<body>
+{{%app_entry%}}
+<footer>
+{{%config%}}
+{{%scripts%}}
+{{%renderer%}}
+</footer>
+</body>
+</html>"""
+
+
+def explore(
+    path: Path | str,
+    how: OpenAs | None = None,
+    *,
+    site: str | None = None,
+    seed: int = 0,
+    most: int = 60,
+    folder: Path | str = ".",
+    host: str = LOCAL,
+    port: int = 0,
+    open_browser: bool = True,
+    ready: Callable[[str], Any] = print,
+) -> None:
+    """Serve a page on which a network's neurons can be looked at and changed, until Ctrl-C.
+
+    Args:
+        path: A checkpoint file, or a folder (its last is opened; of a training run all are shown).
+        how: What the checkpoint does not say of itself.
+        site: Hook name of the neurons; the model's last site if None.
+        seed: Of all draws.
+        most: Score at most so many checkpoints of a training run.
+        folder: Where edited networks are saved.
+        host: The address to listen at. Whoever reaches another one than this machine's own can use the page.
+        port: The port; a free one if 0.
+        open_browser: Open the page.
+        ready: Told the page's address once it can be opened.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read. ConfigError: the address or folder cannot be used, or Dash is
+            not installed.
+
+    Example:
+        ``interp.explore("runs/r0")``
+    """
+    _check(Path(folder), port)
+    from werkzeug.serving import make_server
+
+    from interp.explorer.guard import EVERYWHERE
+
+    how = how or OpenAs()
+    with _listening(host, port) as listening:
+        port = listening.getsockname()[1]
+        network = Network.open(path, how, site=site, seed=seed)
+        scoring = scoring_of(Path(path), how, site=site, seed=seed, most=most)
+        try:
+            app = app_of(network, scoring, folder=Path(folder), opened=_call(path, how), host=host, port=port)
+            logging.getLogger("werkzeug").setLevel(logging.ERROR)
+            server = make_server(host, port, app.server, threaded=True, fd=listening.fileno())
+            name = LOCAL if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+            url = f"http://{name}:{port}/"
+            ready(url)
+            if open_browser:
+                webbrowser.open(url)
+            server.serve_forever()
+        finally:
+            if scoring is not None:
+                scoring.stop()
+
+
+def _check(folder: Path, port: int) -> None:
+    """Refuse, before anything is opened, what cannot work."""
+    try:
+        import dash_ag_grid  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            "the explorer needs Dash, which is not installed; install it with pip install 'grokscope[explore]'"
+        ) from None
+    if not 0 <= port <= HIGHEST_PORT:
+        raise ConfigError(f"there is no port {port}; expected 0 (any free one) to {HIGHEST_PORT}")
+    if not folder.is_dir():
+        raise ConfigError(f"edited networks cannot be saved in {str(folder)!r}: there is no such folder")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens already, so that the port is known, or refused, before any work is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(f"cannot listen at {host}, port {port}: {error.strerror or error}") from None
+
+
+def _call(path: Path | str, how: OpenAs) -> str:
+    """The call that opens the checkpoint."""
+    standard = OpenAs()
+    given = {name: value for name, value in vars(how).items() if value != getattr(standard, name)}
+    options = "".join(f", {name}={str(v) if isinstance(v, Path) else v!r}" for name, v in given.items())
+    return f"interp.load_checkpoint({str(path)!r}{options})"

@@ -1,0 +1,75 @@
+"""Small networks that were trained, and pages of them that are really served."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from werkzeug.serving import make_server
+
+from interp import MLPConfig, ModularTask, TrainConfig, train
+from interp.explorer import app_of
+from interp.explorer.network import Network
+from interp.explorer.series import Scoring, scoring_of
+from interp.opening import OpenAs
+
+TASK = ModularTask("add", p=23, train_fraction=0.7, corrupt_fraction=0.2, seed=0)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A page that is served, and what it was made from."""
+
+    url: str
+    port: int
+    network: Network
+    scoring: Scoring | None
+    folder: Path
+
+
+@contextmanager
+def served(path: Path, folder: Path) -> Iterator[Served]:
+    """Serve the page of a checkpoint or a run in a thread, until the block ends."""
+    network = Network.open(path)
+    scoring = scoring_of(path, OpenAs())
+    server = make_server("127.0.0.1", 0, lambda environment, start: [], threaded=True)
+    opened = f"interp.load_checkpoint({str(path)!r})"
+    app = app_of(network, scoring, folder=folder, opened=opened, host="127.0.0.1", port=server.port)
+    server.app = app.server
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Served(f"http://127.0.0.1:{server.port}/", server.port, network, scoring, folder)
+    finally:
+        if scoring is not None:
+            scoring.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training run of three checkpoints, whose network has learnt a part of everything."""
+    out = tmp_path_factory.mktemp("explored") / "run"
+    config = TrainConfig(steps=300, save_every=150, lr=0.01)
+    train(TASK, MLPConfig(width=60), config, out=out, show_progress=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Served]]:
+    """Serve pages that are shared by the tests of a file."""
+    pages: dict[Path, tuple[object, Served]] = {}
+
+    def get(path: Path) -> Served:
+        if path not in pages:
+            context = served(path, tmp_path_factory.mktemp("saved"))
+            pages[path] = context, context.__enter__()
+        return pages[path][1]
+
+    yield get
+    for context, _ in pages.values():
+        context.__exit__(None, None, None)
