@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.stats import wilcoxon
 
 from interp.data import OPERATIONS, Ordering, Task, group_ordering
 from interp.data.operations import is_prime, ordering_called
@@ -309,5 +308,7 @@ def _aligned(found: Explained, read: Explained) -> BetterOrdering | None:
 
 def _paired(difference: np.ndarray) -> float:
     """One-sided p-value of Wilcoxon's signed-rank test that the differences tend to be above 0."""
+    from scipy.stats import wilcoxon  # takes half a second to import
+
     difference = difference[difference != 0]
     return float(wilcoxon(difference, alternative="greater").pvalue) if len(difference) >= FEWEST else 1.0

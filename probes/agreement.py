@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
-from scipy.stats import rankdata, spearmanr
-from sklearn.metrics import roc_auc_score
 
 CHUNK = 2**21  # numbers held at a time by the bootstrap
 
@@ -60,6 +58,9 @@ def auc(score: Float[np.ndarray, " neuron"], positive: Bool[np.ndarray, " neuron
     score, positive = _scored(score, positive)
     if positive.all() or not positive.any():
         return None
+    from scipy.stats import rankdata  # both take a while to import
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(positive, rankdata(score)))  # ranks, because it refuses an infinite score
 
 
@@ -142,6 +143,8 @@ def rank_correlation(x: Float[np.ndarray, " neuron"], y: Float[np.ndarray, " neu
     y, x = _scored(y, x)
     if len(x) < 2 or (x == x[0]).all() or (y == y[0]).all():
         return None
+    from scipy.stats import spearmanr
+
     return float(np.clip(spearmanr(x, y).statistic, -1, 1))
 
 

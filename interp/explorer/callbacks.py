@@ -127,7 +127,7 @@ def _asked(cause: str, sent: dict[str, Any], table: NeuronTable, width: int) -> 
 
 
 def _live(app: Dash, network: Network, place: Place) -> None:
-    from dash import Input, Output, Patch, ctx
+    from dash import Input, Output, Patch, ctx, no_update
 
     before = network.measure(()).accuracy.to_dict()
 
@@ -156,12 +156,9 @@ def _live(app: Dash, network: Network, place: Place) -> None:
         return layout.cards(measured.accuracy.to_dict(), before), _map(measured, quantity), said, script
 
     def _map(measured, quantity):
-        if (
-            ctx.triggered_id == "quantity"
-            or not ctx.triggered_id
-            or quantity == "answers"
-            or not views.has_pairs(network)
-        ):
+        if not ctx.triggered_id:
+            return no_update  # the page came with it
+        if ctx.triggered_id == "quantity" or quantity == "answers" or not views.has_pairs(network):
             return views.pair_map(measured, network, quantity)
         patch = Patch()
         patch["data"][0]["z"] = views.typed(views.map_values(measured, network, quantity))
@@ -169,7 +166,10 @@ def _live(app: Dash, network: Network, place: Place) -> None:
 
 
 def _keeping(app: Dash, network: Network) -> None:
-    from dash import Input, Output, State, ctx, html
+    from dash import ClientsideFunction, Input, Output, State, ctx, html
+
+    needless = ClientsideFunction("explorer", "needless")
+    app.clientside_callback(needless, Output("factor", "disabled"), Input("mode", "value"))
 
     @app.callback(
         Output("kept", "data"),

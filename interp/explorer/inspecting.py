@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ConfigError, InterventionError
-from interp.explorer import captions, panels, views
+from interp.explorer import panels, views
 from interp.explorer.choosing import by_lasso
 from interp.explorer.network import Network
 from interp.explorer.rows import rows_of
 from interp.explorer.series import Scoring, Series
-from interp.report.neurons import SERVED_HEADER, facts, served_rows
 from interp.report.page import CONFIG
 
 if TYPE_CHECKING:
@@ -98,7 +97,11 @@ def _pick(app: Dash, network: Network) -> None:
 
 
 def _portrait(app: Dash, network: Network) -> None:
-    from dash import Input, Output, html
+    from dash import Input, Output, State
+
+    @app.callback(Output("portrait", "children"), Input("portrait", "id"), State("neuron", "data"))
+    def begin(_, neuron):
+        return panels.portrait(network, _index(neuron, network))
 
     @app.callback(
         Output("facts", "children"),
@@ -107,18 +110,11 @@ def _portrait(app: Dash, network: Network) -> None:
         Output("activations", "figure"),
         Output("loss", "figure"),
         Input("neuron", "data"),
+        prevent_initial_call=True,
     )
     def show(neuron):
         found = network.portrait(_index(neuron, network))
-        known = [
-            html.Div([html.Dt(name), html.Dd([html.Strong(value), html.Small(meaning)])])
-            for name, value, meaning in facts(found)
-        ]
-        head = html.Thead(html.Tr([html.Th(title, scope="col") for title in SERVED_HEADER]))
-        body = html.Tbody([html.Tr([html.Td(cell) for cell in row]) for row in served_rows(found)])
-        caption = html.Caption(captions.SERVED)
-        table = html.Div(html.Table([caption, head, body]), className="scroll", tabIndex=0)
-        return html.Dl(known, className="facts"), table, *views.neuron_figures(found, network)
+        return panels.facts_of(found), panels.served_by(found), *views.neuron_figures(found, network)
 
 
 def _downloads(app: Dash) -> None:

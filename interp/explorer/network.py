@@ -123,7 +123,7 @@ class Network:
             own = self._added(chosen, scale, shift)
             factor, term = scale - 1, shift.clone()
             factor[chosen], term[chosen] = -1, 0
-            touched = ((factor != 0) | (term != 0)).nonzero()[:, 0]
+            touched = factor.nonzero()[:, 0]  # a term comes with a factor of 0
             self._parts[key] = self.state.logits + self._added(touched, factor, term), own
             while len(self._parts) > CACHED:
                 self._parts.popitem(last=False)

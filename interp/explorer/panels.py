@@ -13,6 +13,8 @@ from interp.explorer.layout import columns, field, graph, labelled, page, row, s
 from interp.explorer.network import Network
 from interp.explorer.rows import columns_of
 from interp.explorer.series import Scoring, Series
+from interp.portrait import Portrait
+from interp.report.neurons import SERVED_HEADER, facts, served_rows
 from probes.labels import Label
 
 STEP = 0.01
@@ -27,7 +29,7 @@ def whole(network: Network, header: str, scoring: Scoring | None) -> Any:
     top = columns(overview(network), interventions(network))
     middle = columns(pairs(network), table(network))
     below = [] if scoring is None else [series_place()]
-    return page(header, strongest(network), top, middle, neuron(network), *below)
+    return page(header, strongest(network), top, middle, neuron_place(network), *below)
 
 
 def strongest(network: Network) -> int:
@@ -166,25 +168,61 @@ def table(network: Network) -> Any:
     )
 
 
-def neuron(network: Network) -> Any:
-    """Everything about one neuron."""
+def neuron_place(network: Network) -> Any:
+    """Where everything about one neuron will be shown, after the page's first figures."""
     from dash import dcc, html
 
-    number = dcc.Input(
-        id="number", type="text", inputMode="numeric", debounce=True, value=str(strongest(network))
-    )
+    first = str(strongest(network))
+    number = dcc.Input(id="number", type="text", inputMode="numeric", debounce=True, value=first)
     buttons = {"before": "Before", "next": "Next", "choose-it": "Choose it"}
     controls = row(field("Neuron", number), *(html.Button(title, id=name) for name, title in buttons.items()))
+    return section("neuron", "One neuron", controls, html.Div(id="portrait"))
+
+
+def portrait(network: Network, chosen: int) -> Any:
+    """Everything about one neuron."""
+    from dash import html
+
+    found = network.portrait(chosen)
+    weights, activations, loss = views.neuron_figures(found, network)
     left = [
-        html.Div(id="facts"),
-        html.Div(id="served"),
-        graph("loss", "Margin that each pair loses without the neuron", 560, captions.LOSS, square=True),
+        html.Div(facts_of(found), id="facts"),
+        html.Div(served_by(found), id="served"),
+        graph(
+            "loss", "Margin that each pair loses without the neuron", 560, captions.LOSS, loss, square=True
+        ),
     ]
     right = [
-        graph("weights", "Weights and spectra of the neuron", 580, captions.WEIGHTS),
-        graph("activations", "Activation over all pairs, and its spectrum", 880, captions.ACTIVATIONS),
+        graph("weights", "Weights and spectra of the neuron", 580, captions.WEIGHTS, weights),
+        graph(
+            "activations",
+            "Activation over all pairs, and its spectrum",
+            880,
+            captions.ACTIVATIONS,
+            activations,
+        ),
     ]
-    return section("neuron", "One neuron", controls, columns(html.Div(left), html.Div(right)))
+    return columns(html.Div(left), html.Div(right))
+
+
+def facts_of(found: Portrait) -> Any:
+    """What is known of a neuron, with what it means."""
+    from dash import html
+
+    known = [
+        html.Div([html.Dt(name), html.Dd([html.Strong(value), html.Small(meaning)])])
+        for name, value, meaning in facts(found)
+    ]
+    return html.Dl(known, className="facts")
+
+
+def served_by(found: Portrait) -> Any:
+    """The examples that a neuron serves, as a table."""
+    from dash import html
+
+    head = html.Thead(html.Tr([html.Th(title, scope="col") for title in SERVED_HEADER]))
+    body = html.Tbody([html.Tr([html.Td(cell) for cell in cells]) for cells in served_rows(found)])
+    return html.Div(html.Table([html.Caption(captions.SERVED), head, body]), className="scroll", tabIndex=0)
 
 
 def series_place() -> Any:

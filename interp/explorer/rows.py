@@ -16,7 +16,7 @@ SHOWN = {
     "label": "label",
     "frequency": "frequency (cycles)",
     "ipr": "IPR",
-    "activation_share": "share of activations at it",
+    "activation_share": "activation share",
     "q_value": "q-value",
     "strength": "strength (logit units)",
     "rule_effect": "adds to the rule (logit units)",

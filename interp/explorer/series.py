@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from interp.checkpoints import Checkpoint
+from interp.checkpoints import Checkpoint, is_native
+from interp.checkpoints.reading import read_series
 from interp.dynamics import Dynamics, dynamics_of
 from interp.errors import GrokscopeError
 from interp.explorer.answers import answers
 from interp.models import neuron_site
 from interp.neurons import weight_vectors
-from interp.opening import OpenAs, series_files
+from interp.opening import OpenAs, find_checkpoint, series_files
 from interp.scoring import NeuronTable
 from interp.sweeps import SiteState
 
@@ -61,7 +62,7 @@ class Scoring:
     """A training run to be scored beside the page; `done` is set at the end, with a `series` or an `error`.
 
     Attributes:
-        path: The folder.
+        path: The folder, or the file that holds them.
         how: What its checkpoints do not say of themselves.
         options: Of `interp.dynamics_of`.
         total: How many checkpoints there are to score.
@@ -139,16 +140,20 @@ class _Stopped(Exception):
 def scoring_of(
     path: Path, how: OpenAs, *, site: str | None = None, seed: int = 0, most: int = 60
 ) -> Scoring | None:
-    """How a folder of checkpoints will be scored; None if it is no series.
+    """How the checkpoints of a training run will be scored; None for a single one.
 
     Args:
-        path: What is explored.
+        path: What is explored: a folder, or a file that may hold several.
         how: What the checkpoints do not say of themselves.
         site: Hook name of the neurons; the model's last site if None.
         seed: Of all draws.
         most: Score at most so many checkpoints.
     """
-    files = series_files(path) if path.is_dir() else []
-    if len(files) < 2:
+    if path.is_dir():
+        count = len(series_files(path))
+    else:
+        path = find_checkpoint(path)
+        count = 1 if is_native(path) else sum(1 for _ in read_series(path))
+    if count < 2:
         return None
-    return Scoring(path, how, {"site": site, "seed": seed, "most": most}, min(most, len(files)))
+    return Scoring(path, how, {"site": site, "seed": seed, "most": most}, min(most, count))

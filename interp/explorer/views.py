@@ -33,11 +33,15 @@ QUANTITIES = {
     "answers": "Which answers are right",
 }
 """What the map over pairs can show."""
+HEADROOM = 50
+"""Pixels that figures leave for their titles."""
 
 
 def dressed(figure: Figure) -> Figure:
     """A figure without its own title and height, which the page has, on the page's background."""
-    figure.update_layout(title=None, paper_bgcolor=CLEAR, margin={"t": 28, "r": 36}, modebar=MODEBAR)
+    named_above = max(0, (figure.layout.margin.t or HEADROOM) - HEADROOM)  # what stands above the drawing itself
+    margin = {"t": 28 + named_above, "r": 36}
+    figure.update_layout(title=None, paper_bgcolor=CLEAR, margin=margin, modebar=MODEBAR)
     figure.layout.template.layout.height = None
     figure.layout.height = None
     return figure.update_layout(uirevision="kept", autosize=True)

@@ -17,8 +17,8 @@ MOST_CELLS, MOST_POINTS = 60_000, 40_000
 """A map holds so many cells, and an animation so many points; beyond, neurons are evenly left out."""
 RIVALS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
 WINNER = "#0072B2"
-LETTER, ROW = 1 / 80, 13
-"""A letter's width as a share of a narrow figure, and pixels between rows of names."""
+LETTER, ROW = 1 / 45, 13
+"""A letter's width as a share of the narrowest figure, on a phone, and pixels between rows of names."""
 DURATION = 300
 """Milliseconds that an animation shows each checkpoint for."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
+from scipy.special import ndtr
 from torch import Tensor
 
 from interp.data import SPLITS
@@ -190,7 +190,7 @@ def _evidence(moments: np.ndarray, question: Question) -> Evidence:
     n, known = int(question.examples.sum()), variance > 0
     z = np.where(known, total / np.sqrt(np.where(known, variance, 1.0)), np.nan)
     effective = np.where(known, variance**2 / np.where(known, fourth, 1.0), 0.0)
-    p = np.where(known & (effective >= MIN_EFFECTIVE), norm.sf(z), np.nan)
+    p = np.where(known & (effective >= MIN_EFFECTIVE), ndtr(-z), np.nan)
     return Evidence(total / n, z, p, n)
 
 
@@ -202,4 +202,4 @@ def difference_evidence(first: Evidence, second: Evidence) -> Evidence:
     difference = first.effect - second.effect
     z = difference / np.hypot(*deviation)
     known = ~(np.isnan(first.p) | np.isnan(second.p))
-    return Evidence(difference, z, np.where(known, norm.sf(z), np.nan), first.n + second.n)
+    return Evidence(difference, z, np.where(known, ndtr(-z), np.nan), first.n + second.n)

@@ -15,6 +15,9 @@
         }
         return nothing();
       },
+      needless: function (mode) {
+        return mode !== "scale"; // only multiplying needs a factor
+      },
       play: function (clicks, stopped) {
         return [!stopped, stopped ? "Pause" : "Play"];
       },
