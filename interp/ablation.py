@@ -123,7 +123,7 @@ def edited_file(save: Path | str, opened: Checkpoint, overwrite: bool = False) -
     if not isinstance(opened.model, Adopted) and not isinstance(opened.task, ModularTask):
         raise CheckpointError(
             "a checkpoint is stored with its task, and examples from a table are none that the file can hold; "
-            "leave out --save, or the table"
+            "it can be measured, but not saved"
         )
     return target
 
@@ -139,6 +139,8 @@ def write_edited(target: Path, edited: HookedModel, opened: Checkpoint, what: st
         target.with_suffix(".json").unlink(missing_ok=True)  # it described the weights that were here before
         return
     if not isinstance(edited, HookedMLP | SmallTransformer):
-        raise CheckpointError(f"no file can hold a {type(edited).__name__}; leave out --save")
+        raise CheckpointError(
+            f"no file can hold a {type(edited).__name__}; it can be measured, but not saved"
+        )
     training = opened.settings.get("training")
     save_checkpoint(target, edited, opened.task, step=opened.step, training=training, edited=what)

@@ -129,11 +129,16 @@ def on_grid(
     activations: Float[Tensor, "example neuron"], task: Task
 ) -> Float[np.ndarray, "neuron left right"]:
     """Activations that were measured on every example, laid out as in `activation_grid`."""
-    inputs = task.dataset.inputs.cpu()
-    p = int(inputs.max()) + 1
+    inputs, p = task.dataset.inputs.cpu(), side_of_grid(task)
     full = activations.new_full((p * p, activations.shape[1]), float("nan"))
     full[(inputs[:, 0] * p + inputs[:, 1]).to(full.device)] = activations
     return grid_of(full, p, task.ordering)
+
+
+def side_of_grid(task: Task) -> int:
+    """How many values an operand can have: p, or one more than the largest that occurs."""
+    p = getattr(task, "p", None)
+    return p if isinstance(p, int) else int(task.dataset.inputs.max()) + 1
 
 
 def grid_of(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from interp.choice import NOT_TOLD_APART, above_chance
 from interp.data import Task
+from interp.markup import percentage as percent
 
 if TYPE_CHECKING:
     from interp.audit import AuditReport
@@ -30,11 +31,6 @@ _PHASES = {
     "forgetting": "It generalised earlier in training and has lost it (forgetting).",
     "confusion": "It has neither learnt its training set nor the rule (confusion).",
 }
-
-
-def percent(value: float | None) -> str:
-    """A fraction as a percentage with one decimal, or a dash."""
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def verdict(report: AuditReport) -> Iterator[str]:

@@ -67,7 +67,7 @@ def _print_transfer(found: GammaTransfer) -> None:
     from rich import box
     from rich.table import Table
 
-    from interp.verdict import percent
+    from interp.markup import percentage
 
     title = (
         f"{len(found.scales)} neurons rescaled, factors {found.scales.min():.2f} to {found.scales.max():.2f}"
@@ -77,8 +77,8 @@ def _print_transfer(found: GammaTransfer) -> None:
         table.add_column(name, justify="left" if name == "split" else "right")
     for split in found.before:
         random = found.random[split]
-        interval = "–" if random is None else f"{percent(random['low'])} to {percent(random['high'])}"
-        row = percent(found.before[split]), percent(found.after[split]), interval
+        interval = "–" if random is None else f"{percentage(random['low'])} to {percentage(random['high'])}"
+        row = percentage(found.before[split]), percentage(found.after[split]), interval
         table.add_row(split.replace("_", " "), *row)
     Console().print(table)
     correlation = found.correlation

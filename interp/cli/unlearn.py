@@ -95,9 +95,9 @@ def _print_methods(found: Unlearning) -> None:
 
 
 def _row(method: Method) -> list[str]:
-    from interp.verdict import percent
+    from interp.markup import percentage
 
-    shares = [percent(method.accuracy[split]) for split in COLUMNS]
+    shares = [percentage(method.accuracy[split]) for split in COLUMNS]
     return [
         method.name,
         *shares,

@@ -92,6 +92,14 @@ def _choosing(app: Dash, network: Network) -> None:
         return choosing.combined(before, new, sent["combine"])
 
     @app.callback(
+        *(Output(name, "value") for name in ("by-label", "by-frequency", "threshold", "by-number")),
+        Input("clear", "n_clicks"),
+        prevent_initial_call=True,
+    )
+    def forget(_):
+        return None, None, "", ""
+
+    @app.callback(
         Output("scatter", "figure"),
         Output("chosen", "children"),
         Input("selection", "data"),
@@ -99,11 +107,13 @@ def _choosing(app: Dash, network: Network) -> None:
     )
     def mark(chosen):
         neurons = change_of(chosen, "zero", 0, width).neurons
-        patch = Patch()
+        said, patch = f"{len(neurons)} of {width} neurons chosen", Patch()
+        if not views.has_points(network):
+            return no_update, said
         for i, points in enumerate(views.selected_points(network, set(neurons))):
             patch["data"][i]["selectedpoints"] = points
         patch["layout"]["selections"] = []
-        return patch, f"{len(neurons)} of {width} neurons chosen"
+        return patch, said
 
 
 def _asked(cause: str, sent: dict[str, Any], table: NeuronTable, width: int) -> list[int] | None:

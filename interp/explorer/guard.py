@@ -82,7 +82,10 @@ def guard(app: Dash, host: str, port: int) -> None:
     @server.before_request
     def check() -> Response | None:
         if not is_own_host(request.headers.get("Host", ""), host, port):
-            return Response("this server answers to its own address only", 403, mimetype="text/plain")
+            own = (
+                f"this server answers to its own address and port {port} only; a tunnel has to keep the port"
+            )
+            return Response(own, 403, mimetype="text/plain")
         origin = request.headers.get("Origin")
         same = origin is None or origin == f"http://{request.headers['Host']}"
         if not same or request.headers.get("Sec-Fetch-Site", "none") not in _allowed(request.path):

@@ -83,7 +83,7 @@ def _pick(app: Dash, network: Network) -> None:
         now = _index(now, network)
         match ctx.triggered_id:
             case "scatter":
-                chosen = by_lasso(point, network.width)[0] if point else now
+                chosen = by_lasso(point, network.width)[0] if point and point.get("points") else now
             case "table":
                 chosen = _number(cell.get("rowId"), now) if isinstance(cell, dict) else now
             case "number":

@@ -56,13 +56,11 @@ class Network:
 
     Attributes:
         opened: The checkpoint.
-        how: What it did not say of itself.
         state: The network's forward pass, kept at the neurons.
         table: Scores and labels of the neurons.
     """
 
     opened: Checkpoint
-    how: OpenAs
     state: SiteState
     table: NeuronTable
     _parts: OrderedDict[Any, tuple[Tensor, Tensor]] = field(default_factory=OrderedDict, repr=False)
@@ -77,10 +75,9 @@ class Network:
         Raises:
             CheckpointError: It cannot be read. HookNameError: there are no neurons at the site.
         """
-        how = how or OpenAs()
         opened = load_checkpoint(path, how)
         state = site_state(opened.model, opened.task, site=site)
-        return cls(opened, how, state, score(opened.model, opened.task, seed=seed, state=state))
+        return cls(opened, state, score(opened.model, opened.task, seed=seed, state=state))
 
     @property
     def width(self) -> int:
@@ -121,10 +118,9 @@ class Network:
             scale, shift = self._coefficients(before)
             chosen = torch.as_tensor(neurons, device=scale.device)
             own = self._added(chosen, scale, shift)
-            factor, term = scale - 1, shift.clone()
-            factor[chosen], term[chosen] = -1, 0
-            touched = factor.nonzero()[:, 0]  # a term comes with a factor of 0
-            self._parts[key] = self.state.logits + self._added(touched, factor, term), own
+            touched = (scale != 1).nonzero()[:, 0]  # a shift comes with a scale of 0
+            logits = self.state.logits + self._added(touched, scale - 1, shift)
+            self._parts[key] = logits - own, own
             while len(self._parts) > CACHED:
                 self._parts.popitem(last=False)
             return self._parts[key]
@@ -143,7 +139,7 @@ class Network:
     @cached_property
     def _means(self) -> np.ndarray:
         """Of the activations over all examples."""
-        return self._activations.mean(0, dtype=torch.float64).cpu().numpy()
+        return self._activations.mean(0).double().cpu().numpy()
 
     @property
     def _activations(self) -> Tensor:

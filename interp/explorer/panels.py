@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def overview(network: Network) -> Any:
 
 def interventions(network: Network) -> Any:
     """How neurons are chosen and changed, and how the edit is taken away."""
-    return section("live", "Live interventions", _choose(network), _change(), _take())
+    return section("live", "Live interventions", _choose(network), _change(network), _take())
 
 
 def _choose(network: Network) -> Any:
@@ -88,12 +88,15 @@ def _choose(network: Network) -> Any:
     )
 
 
-def _change() -> Any:
+def _change(network: Network) -> Any:
+    """A slider that is followed while it moves where that is cheap, else once it is let go."""
     from dash import dcc, html
+
+    follow: Literal["drag", "mouseup"] = "drag" if network.state.readout is not None else "mouseup"
 
     modes = {"scale": "multiply", "zero": "set to 0", "mean": "set to their mean"}
     marks = {int(value): f"{value:g}" for value in (LOWEST, 0, 1, HIGHEST)}
-    slider = dcc.Slider(LOWEST, HIGHEST, STEP, value=1, id="factor", marks=marks, updatemode="drag")
+    slider = dcc.Slider(LOWEST, HIGHEST, STEP, value=1, id="factor", marks=marks, updatemode=follow)
     buttons = (html.Button(title, id=title.lower()) for title in ("Keep", "Undo", "Reset"))
     return html.Fieldset(
         [

@@ -20,8 +20,8 @@ from interp.opening import OpenAs, find_checkpoint, series_files
 from interp.scoring import NeuronTable
 from interp.sweeps import SiteState
 
-MOST_NUMBERS = 100_000_000
-"""So many weights are kept over all checkpoints, in half precision; beyond, those of evenly chosen neurons."""
+MOST_NUMBERS = 50_000_000
+"""So many weights are kept over all checkpoints; beyond, those of evenly chosen neurons."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +51,18 @@ class Series:
         )
 
     def table(self, checkpoint: int) -> NeuronTable:
-        """Label and IPR of every neuron at one checkpoint."""
+        """Label and periodicity of every neuron at one checkpoint."""
+        measure, values = self.periodicity
+        rows = {"neuron": np.arange(values.shape[1]), "label": self.dynamics.columns["label"][checkpoint]}
+        return NeuronTable({**rows, measure: values[checkpoint]}, self.dynamics.site, {"order": measure})
+
+    @property
+    def periodicity(self) -> tuple[str, np.ndarray]:
+        """What the network's tables call how periodic a neuron is, and that, ``(checkpoint, neuron)``."""
         columns = self.dynamics.columns
-        kept = {name: columns[name][checkpoint] for name in ("label", "ipr")}
-        return NeuronTable({"neuron": np.arange(len(kept["ipr"])), **kept}, self.dynamics.site)
+        if self.dynamics.records[-1]["score"] == "activation_share":
+            return "activation_share", columns["frequency_share"]
+        return "ipr", columns["ipr"]
 
 
 @dataclass(eq=False)
@@ -98,7 +106,7 @@ class Scoring:
             most = max(1, MOST_NUMBERS // max(per_neuron, 1))
             kept = min(most, state.width)
             self._neurons = np.unique(np.linspace(0, state.width - 1, kept).round().astype(np.int64))
-        self._weights.append([vector[self._neurons].astype(np.float16) for vector in vectors])
+        self._weights.append([vector[self._neurons].astype(np.float32) for vector in vectors])
         self.scored += 1
 
     def start(self) -> None:

@@ -139,7 +139,7 @@ def explore(
     Example:
         ``interp.explore("runs/r0")``
     """
-    _check(Path(folder), port)
+    _check(Path(folder), port, most)
     from werkzeug.serving import make_server
 
     from interp.explorer.guard import EVERYWHERE
@@ -152,19 +152,19 @@ def explore(
         try:
             app = app_of(network, scoring, folder=Path(folder), opened=_call(path, how), host=host, port=port)
             logging.getLogger("werkzeug").setLevel(logging.ERROR)
-            server = make_server(host, port, app.server, threaded=True, fd=listening.fileno())
             name = LOCAL if host in EVERYWHERE else f"[{host}]" if ":" in host else host
             url = f"http://{name}:{port}/"
-            ready(url)
-            if open_browser:
-                webbrowser.open(url)
-            server.serve_forever()
+            with make_server(host, port, app.server, threaded=True, fd=listening.fileno()) as server:
+                ready(url)
+                if open_browser:
+                    webbrowser.open(url)
+                server.serve_forever()
         finally:
             if scoring is not None:
                 scoring.stop()
 
 
-def _check(folder: Path, port: int) -> None:
+def _check(folder: Path, port: int, most: int) -> None:
     """Refuse, before anything is opened, what cannot work."""
     try:
         import dash_ag_grid  # noqa: F401
@@ -174,6 +174,8 @@ def _check(folder: Path, port: int) -> None:
         ) from None
     if not 0 <= port <= HIGHEST_PORT:
         raise ConfigError(f"there is no port {port}; expected 0 (any free one) to {HIGHEST_PORT}")
+    if most < 2:
+        raise ConfigError(f"{most} checkpoints make no series; expected at least 2 as the most to score")
     if not folder.is_dir():
         raise ConfigError(f"edited networks cannot be saved in {str(folder)!r}: there is no such folder")
 
@@ -181,8 +183,9 @@ def _check(folder: Path, port: int) -> None:
 def _listening(host: str, port: int) -> socket.socket:
     """A socket that listens already, so that the port is known, or refused, before any work is done."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
         raise ConfigError(f"cannot listen at {host}, port {port}: {error.strerror or error}") from None
 

@@ -13,9 +13,10 @@ from interp import plots
 from interp.explorer.answers import answers
 from interp.explorer.network import Measured, Network
 from interp.explorer.series import Series
-from interp.neurons import on_grid
+from interp.neurons import on_grid, side_of_grid
 from interp.patterns import operands_of
 from interp.plots.canvas import say
+from interp.plots.neurons import periodicity_column
 from interp.plots.pairs import far_from_zero
 from interp.portrait import PARTS, Portrait, Spectrum
 from interp.report.page import CLEAR, MODEBAR
@@ -39,7 +40,9 @@ HEADROOM = 50
 
 def dressed(figure: Figure) -> Figure:
     """A figure without its own title and height, which the page has, on the page's background."""
-    named_above = max(0, (figure.layout.margin.t or HEADROOM) - HEADROOM)  # what stands above the drawing itself
+    named_above = max(
+        0, (figure.layout.margin.t or HEADROOM) - HEADROOM
+    )  # what stands above the drawing itself
     margin = {"t": 28 + named_above, "r": 36}
     figure.update_layout(title=None, paper_bgcolor=CLEAR, margin=margin, modebar=MODEBAR)
     figure.layout.template.layout.height = None
@@ -57,6 +60,11 @@ def scatter(network: Network) -> Figure:
     return dressed(figure)
 
 
+def has_points(network: Network) -> bool:
+    """Whether the scatter shows anything: it needs to be known how periodic the neurons are."""
+    return periodicity_column(network.table) is not None
+
+
 def selected_points(network: Network, chosen: set[int]) -> list[list[int] | None]:
     """Which points of each trace of `scatter` are chosen; None for all traces if none is."""
     rows = (network.table.neuron[network.table["label"] == label] for label in plots.LABEL_COLOURS)
@@ -67,7 +75,7 @@ def orders_of(task: Task) -> tuple[np.ndarray, np.ndarray]:
     """The operands of rows and columns of every map, in the task's order."""
     if task.ordering is not None:
         return task.ordering.left, task.ordering.right
-    both = np.arange(int(task.dataset.inputs.max()) + 1)
+    both = np.arange(side_of_grid(task))
     return both, both
 
 
@@ -150,8 +158,7 @@ def histogram_at(series: Series, checkpoint: int) -> Figure:
 
 def _tallest(series: Series) -> int:
     """The tallest bar over all checkpoints, so that the axis stands still."""
-    shares = series.dynamics.columns["ipr"]
-    known = [np.clip(row[np.isfinite(row)], 0, 1) for row in shares]
+    known = [np.clip(row[np.isfinite(row)], 0, 1) for row in series.periodicity[1]]
     return max((int(np.histogram(row, 100, (0, 1))[0].max()) for row in known if len(row)), default=1)
 
 
@@ -166,7 +173,7 @@ def weights_at(series: Series, checkpoint: int, neuron: int) -> Figure:
         )
         return dressed(say(plots.canvas.blank("Weights of a neuron", "", ""), text))
     names = PARTS.get(len(vectors), tuple(f"weights {i + 1}" for i in range(len(vectors))))
-    found = Spectrum.of(**dict(zip(names, (v.astype(np.float32) for v in vectors), strict=True)))
+    found = Spectrum.of(**dict(zip(names, vectors, strict=True)))
     return dressed(plots.spectrum_figure(found))
 
 

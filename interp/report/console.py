@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from interp.markup import percentage
 from interp.report.computing import circuit_rows, stage_sentences, trajectory_header, trajectory_rows
 from interp.report.markdown import ACCURACY_HEADER, accuracy_rows, label_rows
 from interp.report.wording import frequency_sentence, model_sentence, task_sentence
-from interp.verdict import percent
 
 if TYPE_CHECKING:
     from interp.findings import AuditReport
@@ -68,8 +68,15 @@ def print_removal(found: Removal, title: str, console: Console) -> None:
     def rows() -> Iterable[Sequence[str]]:
         for split in found.before:
             random = found.random[split]
-            interval = "–" if random is None else f"{percent(random['low'])} to {percent(random['high'])}"
-            yield split.replace("_", " "), percent(found.before[split]), percent(found.after[split]), interval
+            interval = (
+                "–" if random is None else f"{percentage(random['low'])} to {percentage(random['high'])}"
+            )
+            yield (
+                split.replace("_", " "),
+                percentage(found.before[split]),
+                percentage(found.after[split]),
+                interval,
+            )
 
     header = ("split", "before", "after", f"{found.n_draws} random sets, 95 %")
     console.print(_table(f"{title}: {found.removed} neurons", header, rows()))

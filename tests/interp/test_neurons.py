@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data import ModularTask
+from interp.data import ModularTask, TableTask
 from interp.errors import HookNameError
 from interp.hooks import capture
 from interp.models import HookedMLP, MLPConfig, analytic_mlp, neuron_site
-from interp.neurons import activation_grid, neuron_arrays
+from interp.neurons import activation_grid, neuron_arrays, on_grid
 
 POST, POST_1 = "blocks.0.mlp.hook_post", "blocks.1.mlp.hook_post"
 OPERATIONS = ["add", "subtract", "multiply", "divide", "3*b + 2*a"]
@@ -190,3 +190,12 @@ def test_an_analytic_neuron_is_a_wave_of_the_sum():
             lattice = {0, sigma, n - sigma, 2 * sigma % n, -2 * sigma % n}
             outside = [spectrum[i, j] for i in range(n) for j in range(n) if not {i, j} <= lattice]
             assert max(outside) < 1e-6 * spectrum.max()
+
+
+def test_operands_that_do_not_occur_have_a_place_all_the_same():
+    inputs = torch.tensor([[a, b] for a in range(3) for b in range(4)])
+    task = TableTask.from_arrays(inputs, inputs.sum(1) % 5, task="add", p=5)
+    grid = on_grid(torch.arange(12.0)[:, None], task)[0]
+    assert grid.shape == (5, 5)
+    assert grid[2, 3] == 11
+    assert np.isnan(grid[4]).all()

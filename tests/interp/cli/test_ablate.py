@@ -159,7 +159,7 @@ def test_examples_of_a_table_cannot_be_stored_with_a_network(
     table = ["--table", tmp_path / "t.csv"]
     assert "test" in run("ablate", series, *table)
     error = fail("ablate", series, *table, "--save", tmp_path / "edited")
-    assert "leave out --save, or the table" in error
+    assert "it can be measured, but not saved" in error
     assert not (tmp_path / "edited.safetensors").exists()
 
 

@@ -49,7 +49,17 @@ def test_help_answers_without_importing_anything_heavy() -> None:
 
 
 def test_python_has_an_equivalent_for_every_command() -> None:
-    names = ["demo", "train", "score", "ablate_checkpoint", "audit", "explore", "batch", "load_checkpoint", "run_grid"]
+    names = [
+        "demo",
+        "train",
+        "score",
+        "ablate_checkpoint",
+        "audit",
+        "explore",
+        "batch",
+        "load_checkpoint",
+        "run_grid",
+    ]
     for name in [*names, "dynamics_of", "dose", "compare_unlearning", "gamma_rescale"]:
         assert callable(getattr(interp, name))
     assert issubclass(interp.GrokscopeError, Exception)

@@ -83,7 +83,7 @@ def test_the_page_is_served_with_a_policy_that_fetches_nothing_from_elsewhere(pa
 def test_another_host_or_port_is_refused(page, host):
     status, _, text = ask(page, host=host.format(port=page.port) or " ")
     assert status == 403
-    assert "own address" in text
+    assert "its own address" in text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}"])

@@ -27,7 +27,7 @@ from interp.models import (
     adopt,
     analytic_mlp,
 )
-from interp.opening import OpenAs, load_checkpoint, series_files
+from interp.opening import load_checkpoint, series_files
 from interp.scoring import score
 from interp.sweeps import site_state
 
@@ -50,7 +50,7 @@ def transformer(**settings: object) -> SmallTransformer:
 
 def network_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Network:
     state = site_state(model, task, site=site)
-    return Network(Checkpoint(model, task, "in memory"), OpenAs(), state, score(model, task, state=state))
+    return Network(Checkpoint(model, task, "in memory"), state, score(model, task, state=state))
 
 
 MODELS = {

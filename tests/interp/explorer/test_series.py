@@ -20,6 +20,7 @@ from interp.explorer.series import Scoring, Series, scoring_of
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
 from interp.opening import OpenAs, load_checkpoint, load_series
 from interp.scoring import score
+from interp.training import TrainConfig, train
 from probes.labels import NeuronTable
 
 P = 11
@@ -223,3 +224,20 @@ def test_what_was_stopped_before_it_began_scores_nothing(run: Path) -> None:
     scoring.start()
     assert scoring.done.wait(60)
     assert (scoring.error, scoring.scored, scoring.series) == ("stopped", 0, None)
+
+
+def test_neurons_that_are_scored_by_their_activations_are_shown_by_them(tmp_path: Path) -> None:
+    task = ModularTask("add", p=7, train_fraction=0.8)
+    model = TransformerConfig(d_model=8, n_heads=2, d_mlp=6, n_layers=2)
+    train(task, model, TrainConfig(steps=2, save_every=1), out=tmp_path, show_progress=False)
+    scoring = scoring_of(tmp_path, OpenAs())
+    assert scoring is not None
+    scoring.start()
+    assert scoring.done.wait(60)
+    assert scoring.series is not None, scoring.error
+    last = load_checkpoint(tmp_path)
+    table = scoring.series.table(2)
+    assert table.meta["order"] == "activation_share"
+    np.testing.assert_allclose(
+        table["activation_share"], score(last.model, last.task)["activation_share"], rtol=1e-5
+    )

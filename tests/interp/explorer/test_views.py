@@ -35,7 +35,7 @@ CHANGES = [Change((0, 1, 2, 5, 8), "scale", -0.5), Change((3, 5), "mean")]
 
 def network_of(model: HookedModel, task: ModularTask | TableTask) -> Network:
     state = site_state(model, task)
-    return Network(Checkpoint(model, task, "in memory"), OpenAs(), state, score(model, task, state=state))
+    return Network(Checkpoint(model, task, "in memory"), state, score(model, task, state=state))
 
 
 @pytest.fixture(scope="module")

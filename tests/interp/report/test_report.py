@@ -19,10 +19,10 @@ from interp.audit import audit
 from interp.data import SPLITS, ModularTask
 from interp.errors import ConfigError
 from interp.evaluation import SplitValues
+from interp.markup import percentage as percent
 from interp.models import analytic_mlp, planted_mlp
 from interp.phase import Phase
 from interp.report.markdown import frequency_sentence
-from interp.verdict import percent
 
 HOSTILE = 'runs/<script>alert(1)</script>&"x" | `y` [red]*z*.pt'
 SECTIONS = [
