@@ -39,8 +39,8 @@ ANSWERS = "The answer to each pair at this step; colours tell what was trained o
 HISTOGRAM = "Bars that move to the right are neurons that become periodic."
 WEIGHTS_AT = "The neuron that is shown above, at this step."
 RACE = (
-    "How large each wave in the neuron's weights is over training, and how far its phases are from the rule's at the "
-    "frequency that won."
+    "Above: how large each wave in the neuron's weights is over training. Below: how far the phases of the largest are "
+    "from the rule's; 0 is the rule. Touch the legend to hide a frequency."
 )
 ALIGNMENT = "R is 1 where the phases of all periodic neurons obey the rule; the median is 0 there."
 TRAJECTORY = "Coloured spans are the stages that the numbers show; touch their bars for the reasons."

@@ -35,8 +35,8 @@ ANIMATION_CAPTION = (
     "A neuron that finds a frequency moves right. The button plays the checkpoints, the slider picks one."
 )
 RACE_CAPTION = (
-    "How large each wave in the weights of one neuron is, and how far its phases are from the rule's at the frequency "
-    "that won. Shown is the neuron that switched its frequency most often; of equals, the strongest at the end."
+    "How large each wave in the weights of one neuron is, and how far the phases of the largest are from the rule's. "
+    "Shown is the neuron that switched its frequency most often; of equals, the strongest at the end."
 )
 
 
@@ -218,7 +218,7 @@ def _controls(figure: Figure, steps: Sequence[int]) -> Figure:
 def frequency_race(
     neuron: int, steps: Sequence[int], amplitude: np.ndarray, residual: np.ndarray, winner: int
 ) -> Figure:
-    """How large each wave in one neuron's weights is over training, and how far the winning one's phases are off.
+    """How large each wave in one neuron's weights is over training, and how far the phases of the largest are off.
 
     Args:
         neuron: Its number.
@@ -237,11 +237,12 @@ def frequency_race(
     rivals = [int(k) for k in strongest if k != winner][: len(RIVALS)]
     others = [int(k) for k in strongest if k != winner and k not in rivals]
     traces = [_faint(steps, amplitude, others)] if others else []
-    traces += [_wave(steps, amplitude, k, c, 1.8) for k, c in zip(rivals, RIVALS, strict=False)]
-    traces.append(_wave(steps, amplitude, winner, WINNER, 3.5))
+    racing = [(k, colour, 1.8) for k, colour in zip(rivals, RIVALS, strict=False)] + [(winner, WINNER, 3.5)]
+    traces += [_wave(steps, amplitude, *one) for one in racing]
     figure.add_traces(traces, **({"rows": [1] * len(traces), "cols": [1] * len(traces)} if phases else {}))
     if phases:
-        figure.add_trace(_phases(steps, residual[:, winner - 1], winner), row=2, col=1)
+        for one in racing:
+            figure.add_trace(_phases(steps, residual, *one), row=2, col=1)
         ticks = {"tickvals": [-np.pi, 0, np.pi], "ticktext": ["−π", "0", "π"], "range": [-3.4, 3.4]}
         figure.update_yaxes(title_text="residual (rad)", **ticks, row=2, col=1)
         figure.update_yaxes(title_text="amplitude (units of the weights)", row=1, col=1)
@@ -253,6 +254,7 @@ def _wave(steps: Sequence[int], amplitude: np.ndarray, frequency: int, colour: s
     name = f"frequency {frequency}"
     trace = plotly().Scatter(x=list(steps), y=rounded(amplitude[:, frequency - 1], 4), name=name)
     trace.update(mode="lines+markers", line={"color": colour, "width": width}, marker={"size": 4})
+    trace.legendgroup = name
     return trace.update(hovertemplate=f"{name} (cycles), step %{{x}}: %{{y:.4g}}<extra></extra>")
 
 
@@ -268,7 +270,9 @@ def _faint(steps: Sequence[int], amplitude: np.ndarray, frequencies: Sequence[in
     return trace.update(hovertemplate="frequency %{customdata}, step %{x}: %{y:.3g}<extra></extra>")
 
 
-def _phases(steps: Sequence[int], residual: np.ndarray, winner: int) -> Any:
-    trace = plotly().Scatter(x=list(steps), y=rounded(residual, 4), mode="markers", showlegend=False)
-    trace.update(name=f"phases at frequency {winner}", marker={"color": WINNER, "size": 6})
-    return trace.update(hovertemplate="left + right − output = %{y:.3f} rad at step %{x}<extra></extra>")
+def _phases(steps: Sequence[int], residual: np.ndarray, frequency: int, colour: str, width: float) -> Any:
+    y, name = rounded(residual[:, frequency - 1], 4), f"phases at frequency {frequency}"
+    trace = plotly().Scatter(x=list(steps), y=y, name=name, mode="markers", showlegend=False)
+    trace.update(marker={"color": colour, "size": 2 + 1.5 * width}, legendgroup=f"frequency {frequency}")
+    text = f"frequency {frequency}: left + right − output = %{{y:.3f}} rad at step %{{x}}<extra></extra>"
+    return trace.update(hovertemplate=text)

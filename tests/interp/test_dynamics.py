@@ -238,6 +238,8 @@ def test_the_race_is_won_by_the_neurons_own_frequency(found: Dynamics) -> None:
     np.testing.assert_allclose(drawn[f"frequency {frequency}"].y, amplitude, rtol=1e-3)
     np.testing.assert_allclose(drawn[f"phases at frequency {frequency}"].y, residual, rtol=1e-3, atol=1e-6)
     named = [name for name in drawn if name.startswith("frequency ")]
+    for name in named:  # the legend hides a wave together with its phases
+        assert drawn[name].legendgroup == drawn[f"phases at {name}"].legendgroup == name
     others = set(drawn["other frequencies"].customdata)
     assert others | {int(name.split()[1]) for name in named} == set(range(1, P // 2 + 1))
     assert str(neuron) in found.race(neuron).layout.title.text
