@@ -27,6 +27,7 @@ SERIES_FIGURES = ("answers-at", "histogram-at", "weights-at", "race", "alignment
 
 def connect(app: Dash, network: Network, scoring: Scoring | None) -> None:
     """Connect the table, the neuron, the downloads and, if there is one, the training run."""
+    _rest(app, network, scoring)
     _table(app, network)
     _pick(app, network)
     _portrait(app, network)
@@ -34,6 +35,19 @@ def connect(app: Dash, network: Network, scoring: Scoring | None) -> None:
     if scoring is not None:
         _waiting(app, scoring)
         _stepping(app, network, scoring)
+
+
+def _rest(app: Dash, network: Network, scoring: Scoring | None) -> None:
+    from dash import Input, Output
+
+    @app.callback(
+        Output("beside", "children"),
+        Output("rest", "children"),
+        Input("later", "n_intervals"),
+        prevent_initial_call=True,
+    )
+    def follow(_):
+        return panels.others(network, scoring)
 
 
 def _table(app: Dash, network: Network) -> None:

@@ -11,14 +11,37 @@ from interp.report.page import CONFIG
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+HEAD_START = 500
+"""Milliseconds that the first figures are drawn for before the rest is asked for."""
 FORMATS = {"png": "PNG", "svg": "SVG", "html": "HTML"}
 
 
-def page(header: str, neuron: int, *sections: Any) -> Any:
-    """The whole page.
+def page(header: str, accuracies: Any, first: Any) -> Any:
+    """The page with its first figures, and places for the rest, which comes once these are there.
 
     Args:
         header: What is looked at.
+        accuracies: From `cards`.
+        first: From `section`; what comes beside it goes to the place ``beside``, all else to ``rest``.
+    """
+    from dash import dcc, html
+
+    parts = [
+        html.Header([html.H1("Grokscope explorer"), html.P(header)]),
+        html.P(id="message", role="alert", className="message"),
+        html.Section(
+            accuracies, id="accuracies", className="cards", **labelled("Accuracy by kind of example")
+        ),
+        html.Main([columns(first, html.Div(id="beside")), html.Div(id="rest")]),
+        dcc.Interval(id="later", interval=HEAD_START, max_intervals=1),
+    ]
+    return html.Div(parts, id="explorer")
+
+
+def rest(neuron: int, *sections: Any) -> Any:
+    """What comes after the first figures, with all that the page remembers.
+
+    Args:
         neuron: Which is shown at first.
         sections: From `section`.
     """
@@ -26,15 +49,9 @@ def page(header: str, neuron: int, *sections: Any) -> Any:
 
     stored: dict[str, Any] = {"selection": [], "kept": [], "neuron": neuron, "pictured": None}
     rows = [html.Li([html.Kbd(key), f" {what}"]) for key, what in captions.SHORTCUTS.items()]
-    parts = [
-        html.Header([html.H1("Grokscope explorer"), html.P(header)]),
-        html.P(id="message", role="alert", className="message"),
-        html.Section(id="accuracies", className="cards", **labelled("Accuracy by kind of example")),
-        html.Main([*sections, html.Details([html.Summary("Keyboard"), html.Ul(rows)], className="keys")]),
-        *(dcc.Store(id=name, data=value) for name, value in stored.items()),
-        dcc.Download(id="download"),
-    ]
-    return html.Div(parts, id="explorer")
+    keys = html.Details([html.Summary("Keyboard"), html.Ul(rows)], className="keys")
+    remembered = (dcc.Store(id=name, data=value) for name, value in stored.items())
+    return [*sections, keys, *remembered, dcc.Download(id="download")]
 
 
 def labelled(label: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from interp.explorer import captions, views
 from interp.explorer.choosing import COMBINE, SIDES
 from interp.explorer.edits import HIGHEST, LOWEST
-from interp.explorer.layout import columns, field, graph, labelled, page, row, section
+from interp.explorer.layout import cards, columns, field, graph, labelled, page, rest, row, section
 from interp.explorer.network import Network
 from interp.explorer.rows import columns_of
 from interp.explorer.series import Scoring, Series
@@ -24,12 +24,17 @@ MARKS = 5
 """So many steps are named below the slider of a training run."""
 
 
-def whole(network: Network, header: str, scoring: Scoring | None) -> Any:
-    """The page of a network; of a training run with a place for it."""
-    top = columns(overview(network), interventions(network))
-    middle = columns(pairs(network), table(network))
+def first(network: Network, header: str) -> Any:
+    """The page of a network with its first figures."""
+    unchanged = network.measure(()).accuracy.to_dict()
+    return page(header, cards(unchanged, unchanged), overview(network))
+
+
+def others(network: Network, scoring: Scoring | None) -> tuple[Any, Any]:
+    """What comes after them, beside them and below; of a training run with a place for it."""
     below = [] if scoring is None else [series_place()]
-    return page(header, strongest(network), top, middle, neuron_place(network), *below)
+    middle = columns(pairs(network), table(network))
+    return interventions(network), rest(strongest(network), middle, neuron_place(network), *below)
 
 
 def strongest(network: Network) -> int:

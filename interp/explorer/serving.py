@@ -38,6 +38,7 @@ def app_of(
         port: The port that is served.
     """
     import dash
+    import dash_ag_grid  # noqa: F401 - before the page is made, which lists the scripts of all that is loaded
 
     from interp.explorer import callbacks, inspecting, panels
     from interp.explorer.guard import LOG, guard
@@ -59,7 +60,7 @@ def app_of(
         suppress_callback_exceptions=True,
         add_log_handler=False,
     )
-    app.layout = panels.whole(network, header_of(network), scoring)
+    app.layout = panels.first(network, header_of(network))
     callbacks.connect(app, network, callbacks.Place(folder, opened))
     inspecting.connect(app, network, scoring)
     guard(app, host, port)

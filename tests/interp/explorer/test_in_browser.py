@@ -62,6 +62,7 @@ def opened(run, serve, page):
     page.goto(served.url)
     page.wait_for_selector(f"#scatter {DRAWN}")
     page.wait_for_selector("#accuracies .card")
+    page.wait_for_selector(f"#map {DRAWN}")
     return served
 
 
@@ -90,7 +91,7 @@ def test_a_lasso_chooses_the_neurons_inside_it(opened, page):
     for x, y in ((0.99, 0.01), (0.99, 0.99), (0.5, 0.99), (0.5, 0.02)):
         page.mouse.move(area["x"] + area["width"] * x, area["y"] + area["height"] * y, steps=4)
     page.mouse.up()
-    wait_for(page, "of 60", "chosen")
+    page.wait_for_function("/^[1-9]/.test(document.getElementById('chosen').textContent)")
     middle = page.evaluate(
         "document.querySelector('#scatter .js-plotly-plot')._fullLayout.xaxis.range.reduce((a, b) => a + b) / 2"
     )
