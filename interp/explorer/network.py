@@ -28,7 +28,7 @@ from interp.portrait import Portrait, portraits
 from interp.scoring import NeuronTable, score
 from interp.sweeps import SiteState, site_state
 from interp.sweeps.curves import split_accuracy
-from interp.sweeps.state import both_margins, group_sums
+from interp.sweeps.state import both_margins
 
 CACHED = 4
 """So many selections are kept with what they add to the logits; each takes two sets of logits."""
@@ -75,7 +75,11 @@ class Network:
         Raises:
             CheckpointError: It cannot be read. HookNameError: there are no neurons at the site.
         """
-        opened = load_checkpoint(path, how)
+        return cls.of(load_checkpoint(path, how), site=site, seed=seed)
+
+    @classmethod
+    def of(cls, opened: Checkpoint, *, site: str | None = None, seed: int = 0) -> Network:
+        """The same of a checkpoint that is opened already."""
         state = site_state(opened.model, opened.task, site=site)
         return cls(opened, state, score(opened.model, opened.task, seed=seed, state=state))
 
@@ -103,7 +107,7 @@ class Network:
         else:
             logits = self._run(changes)
         margins = both_margins(logits, data.labels, data.true_labels)
-        right = group_sums((margins > state.tolerance).double(), state.group).T.cpu().numpy()
+        right = state.by_group(margins > state.tolerance)
         shares = split_accuracy(right[None], state)
         values = {split: None if (found := shares[split]) is None else float(found[0]) for split in SPLITS}
         return Measured(SplitValues(**values), logits, margins)

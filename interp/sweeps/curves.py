@@ -17,7 +17,7 @@ from interp.data import SPLITS
 from interp.markup import notebook_figure
 from interp.progress import Report, silent
 from interp.sweeps import kernels
-from interp.sweeps.state import GROUPS, SiteState, both_margins, group_sums
+from interp.sweeps.state import GROUPS, SiteState, both_margins
 
 TORCH_BLOCK_BYTES = 256e6
 Counts = np.ndarray  # (step, group, 2): right answers by label and by true label
@@ -120,8 +120,7 @@ def _counts_by_kernel(state: SiteState) -> Callable[[np.ndarray], Counts]:
 
 def counts_of_logits(state: SiteState, logits: Tensor) -> np.ndarray:
     """Right answers ``(group, 2)`` by label and by true label."""
-    right = both_margins(logits, state.data.labels, state.data.true_labels) > state.tolerance
-    return group_sums(right.double(), state.group).T.cpu().numpy()
+    return state.by_group(both_margins(logits, state.data.labels, state.data.true_labels) > state.tolerance)
 
 
 def counts_by_blocks(state: SiteState, order: np.ndarray) -> Counts:

@@ -15,7 +15,7 @@ from interp.data import SPLITS
 from interp.progress import Report, silent
 from interp.sweeps import kernels
 from interp.sweeps.curves import kernel_arguments, kernel_threads, split_accuracy, use_kernels
-from interp.sweeps.state import GROUPS, SiteState, both_margins, group_sums
+from interp.sweeps.state import GROUPS, SiteState, both_margins
 
 CHUNK_ELEMENTS = 20_000_000
 MIN_EFFECTIVE = 8.0
@@ -126,11 +126,7 @@ def _drops(state: SiteState, counts: np.ndarray, sums: np.ndarray) -> SingleEffe
         base, changed = split_accuracy(before[None], state), split_accuracy(after, state)
         return {s: None if (b := base[s]) is None or (c := changed[s]) is None else b - c for s in SPLITS}
 
-    return SingleEffects(drops(_by_group(hits, state), counts), drops(_by_group(margins, state), sums))
-
-
-def _by_group(values: Tensor, state: SiteState) -> np.ndarray:
-    return group_sums(values.double(), state.group).T.cpu().numpy()
+    return SingleEffects(drops(state.by_group(hits), counts), drops(state.by_group(margins), sums))
 
 
 def _one_neuron(
@@ -146,7 +142,7 @@ def _one_neuron(
             asked = rows[inside]
             excluded = None if question.excluded is None else question.excluded[asked]
             moments[i] += _moments(state.logits[asked] - logits[inside], question.labels[asked], excluded)
-    return _by_group(margins > state.tolerance, state), _by_group(margins, state), moments
+    return state.by_group(margins > state.tolerance), state.by_group(margins), moments
 
 
 def _moments(effect: Float[Tensor, "row output"], target: Tensor, barred: Tensor | None) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -76,6 +77,10 @@ class SiteState:
         """Which examples a change of each neuron reaches at all, ``(neuron, example)``: a quiet ReLU changes none."""
         changed = self.change != 0
         return (changed if changed.ndim == 2 else changed.flatten(1, -2).any(1)).T.contiguous()
+
+    def by_group(self, values: Tensor) -> np.ndarray:
+        """Sums of ``(two, example)`` values, as labelled and by the true label, ``(group, two)``, in float64."""
+        return group_sums(values.double(), self.group).T.cpu().numpy()
 
     def logits_after(self, neurons: Int[Tensor, " chosen"]) -> Float[Tensor, "example output"]:
         """Logits with these neurons changed: by one matrix product where linear, else from the cached prefix."""

@@ -31,7 +31,6 @@ from interp.models import (
 )
 from interp.opening import load_checkpoint
 from interp.scoring import score
-from interp.sweeps import site_state
 
 P = 7
 TASK = ModularTask("add", p=P, train_fraction=0.6, corrupt_fraction=0.4, seed=3)
@@ -86,9 +85,7 @@ STACKED = {
 
 
 def network_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Network:
-    state = site_state(model, task, site=site)
-    table = score(model, task, state=state)
-    return Network(Checkpoint(model, task, "in memory"), state, table)
+    return Network.of(Checkpoint(model, task, "in memory"), site=site)
 
 
 def by_hooks(network: Network, changes: list[Change]) -> torch.Tensor:

@@ -28,8 +28,6 @@ from interp.models import (
     analytic_mlp,
 )
 from interp.opening import load_checkpoint, series_files
-from interp.scoring import score
-from interp.sweeps import site_state
 
 P = 11
 TASK = ModularTask("add", p=P, train_fraction=0.6, corrupt_fraction=0.4, seed=3)
@@ -49,8 +47,7 @@ def transformer(**settings: object) -> SmallTransformer:
 
 
 def network_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Network:
-    state = site_state(model, task, site=site)
-    return Network(Checkpoint(model, task, "in memory"), state, score(model, task, state=state))
+    return Network.of(Checkpoint(model, task, "in memory"), site=site)
 
 
 MODELS = {

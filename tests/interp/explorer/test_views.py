@@ -25,8 +25,6 @@ from interp.explorer.series import Series, scoring_of
 from interp.models import HookedModel, adopt, planted_mlp
 from interp.opening import OpenAs
 from interp.plots.canvas import blank
-from interp.scoring import score
-from interp.sweeps import site_state
 
 P = 11
 PRODUCT = ModularTask("multiply", p=P, train_fraction=0.7, corrupt_fraction=0.3)
@@ -34,8 +32,7 @@ CHANGES = [Change((0, 1, 2, 5, 8), "scale", -0.5), Change((3, 5), "mean")]
 
 
 def network_of(model: HookedModel, task: ModularTask | TableTask) -> Network:
-    state = site_state(model, task)
-    return Network(Checkpoint(model, task, "in memory"), state, score(model, task, state=state))
+    return Network.of(Checkpoint(model, task, "in memory"))
 
 
 @pytest.fixture(scope="module")
