@@ -62,6 +62,8 @@ from .scoring import causal_agreement as causal_agreement
 from .scoring import score as score
 from .scoring import sweep as sweep
 from .selection import select_neurons as select_neurons
+from .studies import StudyResult as StudyResult
+from .studies import run_study as run_study
 from .sweeps import Dose as Dose
 from .sweeps import Removal as Removal
 from .sweeps import Sweep as Sweep

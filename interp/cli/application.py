@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from interp.cli import (
     explore,
     plot,
     score,
+    study,
     sweep,
     train,
     transfer_gamma,
@@ -54,6 +56,11 @@ def _root(
 ) -> None: ...
 
 
+def _shown(examples: Iterable[str]) -> str:
+    lines = "\n\n".join(f"  {escape(line)}" for line in examples)
+    return f"[bold]Examples[/bold]\n\n{lines}"
+
+
 for command, examples in (
     (demo.demo, demo.EXAMPLES),
     (train.train, train.EXAMPLES),
@@ -70,8 +77,8 @@ for command, examples in (
     (transfer_gamma.transfer_gamma, transfer_gamma.EXAMPLES),
     (dialects.dialects, dialects.EXAMPLES),
 ):
-    shown = "\n\n".join(f"  {escape(line)}" for line in examples)
-    app.command(epilog=f"[bold]Examples[/bold]\n\n{shown}")(command)
+    app.command(epilog=_shown(examples))(command)
+app.add_typer(study.app, name="study", epilog=_shown(study.EXAMPLES))
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def neurons_needed(
     """Neurons that networks need against their width, on logarithmic axes.
 
     Args:
-        found: By width, an `interp.regimes.pruning.OverSeeds`.
+        found: By width, an `interp.seeds.OverSeeds`.
         paper: By width, what the paper says.
         level: The test accuracy that is asked for.
     """

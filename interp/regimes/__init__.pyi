@@ -2,7 +2,6 @@ from .figures import phase_diagram as phase_diagram
 from .grid import Grid as Grid
 from .grid import read_grid as read_grid
 from .norms import gammas_of as gammas_of
-from .pruning import OverSeeds as OverSeeds
 from .pruning import Pruning as Pruning
 from .pruning import needed_by_width as needed_by_width
 from .pruning import neurons_needed as neurons_needed

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from interp import plots
 from interp.errors import ConfigError
@@ -17,56 +16,11 @@ from interp.phase import GOOD
 from interp.progress import progress
 from interp.regimes.paper import ORDERS, PRUNED_SPLITS, Pruned, check_paper
 from interp.scoring import NeuronTable, score
+from interp.seeds import OverSeeds
 from interp.selection import order_by
 from interp.sweeps import SiteState, Sweep, curve, site_state
 
 FRACTIONS = tuple(round(0.05 * i, 2) for i in range(20))
-WIDEST = 0.1
-"""Half the width from which an interval is too wide to agree with anything."""
-
-
-@dataclass(frozen=True)
-class OverSeeds:
-    """A number measured once for each seed.
-
-    Attributes:
-        values: One a seed.
-        mean: Their mean.
-        low: Lower end of the 95 % interval of the mean (Student's t); nan for a single seed.
-        high: Its upper end.
-    """
-
-    values: tuple[float, ...]
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float] | np.ndarray) -> OverSeeds:
-        """The interval of some values.
-
-        Example:
-            >>> found = OverSeeds.of([0.9, 1.0, 0.95])
-            >>> round(found.mean, 2), round(found.low, 3), round(found.high, 3)
-            (0.95, 0.826, 1.074)
-        """
-        numbers = np.asarray(values, float)
-        mean, n = float(numbers.mean()), len(numbers)
-        half = float(stats.t.ppf(0.975, n - 1) * numbers.std(ddof=1) / n**0.5) if n > 1 else np.nan
-        return cls(tuple(numbers.tolist()), mean, mean - half, mean + half)
-
-    def agrees(self, value: float, *, within: float = 0.05) -> bool | None:
-        """Whether a value lies within so much of the mean, or in the interval; None if that is too wide to tell."""
-        if abs(value - self.mean) <= within:
-            return True
-        if not self.low <= value <= self.high:
-            return False
-        return True if self.high - self.mean <= WIDEST else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same, ready for JSON; no interval for a single seed."""
-        low, high = (None if np.isnan(end) else end for end in (self.low, self.high))
-        return {"mean": self.mean, "low": low, "high": high, "values": list(self.values)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from interp.plots.canvas import shown
 from interp.regimes.figures import axes_of
-from interp.regimes.pruning import OverSeeds
+from interp.seeds import OverSeeds
 
 SHOWN = ("train", "test", "corrupted_as_labelled", "corrupted_as_true")
 

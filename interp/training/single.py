@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, flushed_denormals
 from interp.training.settings import TrainConfig
 from interp.training.state import Network, TrainingRun, Until
+
+During = Callable[[Network, int], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,7 @@ def train(
     out: Path | str | None = None,
     resume: bool = False,
     until: Until | None = None,
+    during: During | None = None,
     device: torch.device | str = "cpu",
     show_progress: bool = True,
 ) -> TrainResult:
@@ -65,6 +68,8 @@ def train(
         out: Folder for the series.
         resume: Continue the series in `out`; starts anew if there is none.
         until: Asked after every measurement, with all records so far, whether the run may end.
+        during: Given the network and the number of updates done, what the next update, and a measurement that follows
+            it, take place in: such as `intervene` with the edits of that step. It is not stored with a series.
         device: Where to compute; ``"auto"`` picks the fastest.
         show_progress: Show a bar with train, test and corrupted accuracy.
 
@@ -79,17 +84,19 @@ def train(
     run = prepare(task, model, config, tokens=tokens, out=out, resume=resume, until=until, device=device)
     shown = progress("training", run.config.steps) if show_progress else _no_progress()
     with shown as report:
-        return finish(run, report)
+        return finish(run, report, during=during)
 
 
-def finish(run: TrainingRun, report: Report = silent) -> TrainResult:
-    """Train from where a run stands until it ends; Ctrl-C ends it after the current step."""
+def finish(run: TrainingRun, report: Report = silent, *, during: During | None = None) -> TrainResult:
+    """Train from where a run stands until it ends; Ctrl-C ends it after the current step. See `train`."""
+    around = during or (lambda model, step: nullcontext())
     with flushed_denormals(), deferred_interrupt() as interrupted:
         run.begin(report)
         while not run.ended and not interrupted():
-            run.update()
-            if run.due() or interrupted():
-                run.look(report, interrupted=interrupted())
+            with around(run.model, run.step):
+                run.update()
+                if run.due() or interrupted():
+                    run.look(report, interrupted=interrupted())
     return result_of(run)
 
 

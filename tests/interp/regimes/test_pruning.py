@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from interp import ablate, accuracy, score
 from interp.checkpoints import save_checkpoint
@@ -14,7 +13,7 @@ from interp.data import ModularTask
 from interp.errors import ConfigError
 from interp.models import planted_mlp
 from interp.opening import load_checkpoint
-from interp.regimes.pruning import OverSeeds, curves_of, needed_by_width, neurons_needed, pruning_of
+from interp.regimes.pruning import curves_of, needed_by_width, neurons_needed, pruning_of
 from interp.selection import order_by
 from interp.sweeps import Sweep
 
@@ -73,22 +72,6 @@ def test_paper_numbers_of_unknown_orders_are_refused(files: list[Path]) -> None:
         pruning_of(files[:1], paper={"random": {"tests": {}}}, n_random=1)
     with pytest.raises(ConfigError, match="no checkpoints"):
         pruning_of([])
-
-
-def test_the_interval_is_students() -> None:
-    values = np.array([0.2, 0.4, 0.5, 0.1])
-    found = OverSeeds.of(values)
-    low, high = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
-    assert (found.low, found.high) == pytest.approx((low, high))
-    assert found.agrees(high + 1e-3) is False
-    assert found.agrees(high - 1e-3) is None  # so wide an interval agrees with nothing
-    narrow = OverSeeds.of([0.50, 0.52, 0.51])
-    assert narrow.agrees(narrow.high - 1e-6, within=0.0) is True
-    assert narrow.agrees(narrow.high + 1e-3, within=0.0) is False
-    alone = OverSeeds.of([0.5])
-    assert alone.agrees(0.54)
-    assert not alone.agrees(0.56)
-    assert alone.to_dict() == {"mean": 0.5, "low": None, "high": None, "values": [0.5]}
 
 
 def sweep_of(values: list[float]) -> Sweep:

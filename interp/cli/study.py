@@ -1,0 +1,225 @@
+"""``grokscope study NAME``: one command for each study, made from its settings when it is asked for."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from typer.core import TyperCommand, TyperGroup
+
+from interp.cli.console import busy, say
+from interp.cli.options import Opening, Source, option, with_opening
+from interp.errors import ConfigError
+from interp.studies import STUDIES
+
+if TYPE_CHECKING:
+    from interp.studies import Study, StudyResult
+
+EXAMPLES = (
+    "grokscope study influence",
+    "grokscope study tickets --seeds 5 --out tickets --html tickets.html",
+    "grokscope study lens runs/r0 --json lens.json",
+)
+Seeds = Annotated[
+    int, typer.Option(min=1, help="How many seeds everything is measured for; 3 or more give intervals.")
+]
+First = Annotated[int, typer.Option("--seed", min=0, max=2**31, help="The first of the seeds.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Keep each seed's result in this folder; the same command goes on where it was ended."),
+]
+Html = Annotated[Path | None, typer.Option(help="Write figure and findings as a page that works offline.")]
+Json = Annotated[Path | None, typer.Option(help="Write all numbers, with their intervals, as JSON.")]
+
+
+class Studies(TyperGroup):
+    """Lists the studies without loading any; a study is loaded when its command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(STUDIES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return TyperCommand(cmd_name, short_help=STUDIES[cmd_name]) if cmd_name in STUDIES else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        return (
+            (args[0], _command(args[0]), args[1:])
+            if args[0] in STUDIES
+            else super().resolve_command(ctx, args)
+        )
+
+
+app = typer.Typer(cls=Studies, no_args_is_help=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def study() -> None:
+    """Run a study: an instrument of a neighbouring paper, on its smallest real experiment or on your own checkpoint."""
+
+
+def _command(name: str) -> Any:
+    """A study's command, with one option for each of its settings."""
+    from interp.studies import study_called
+
+    found = study_called(name)
+    single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
+    single.command(name, help=f"{found.title}.\n\n{escape(found.about)}", short_help=STUDIES[name])(
+        _function(found)
+    )
+    command = typer.main.get_command(single)
+    command.name = name
+    return command
+
+
+def _function(found: Study) -> Callable[..., None]:
+    """A function whose parameters are the study's settings, and what all studies are asked."""
+
+    def run(
+        *,
+        checkpoint: Path | None = None,
+        opening: Opening | None = None,
+        seeds: Seeds = 3,
+        seed: First = 0,
+        out: Out = None,
+        html: Html = None,
+        json: Json = None,
+        **settings: Any,
+    ) -> None:
+        from interp.studies import run_study
+
+        for suffix, path in (("html", html), ("json", json)):
+            if path is not None and path.suffix != f".{suffix}":
+                raise ConfigError(f"the result {str(path)!r} should end in .{suffix}")
+        changed: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()
+        }
+        opened = None
+        if checkpoint is not None and opening is not None:
+            from interp.opening import load_checkpoint
+
+            with busy("opening"):
+                opened = load_checkpoint(checkpoint, opening.how())
+            for note in opened.notes:
+                say(note)
+        result = run_study(found.name, range(seed, seed + seeds), out=out, opened=opened, **changed)
+        _show(result, html, json)
+
+    own = inspect.signature(run, eval_str=True)
+    kept = [p for p in own.parameters.values() if p.name not in ("checkpoint", "opening", "settings")]
+    if found.inspect is None:
+        run.__signature__ = own.replace(parameters=[*_options(found.config), *kept])  # type: ignore[attr-defined]
+        return run
+    subject = inspect.Parameter(
+        "checkpoint", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_optional(Source)
+    )
+    opening = own.parameters["opening"].replace(annotation=Opening)
+    run.__signature__ = own.replace(parameters=[subject, *_options(found.config), *kept, opening])  # type: ignore[attr-defined]
+    return with_opening(run)
+
+
+def _optional(source: Any) -> Any:
+    kind, argument = source.__origin__, source.__metadata__[0]
+    return Annotated[
+        kind | None, typer.Argument(help=f"{argument.help} Without it the study trains its own.")
+    ]
+
+
+def _options(config: type) -> list[inspect.Parameter]:
+    """One option for each setting, explained by the settings' docstring."""
+    hints, explained = get_type_hints(config), explanations(config)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=list(field.default) if isinstance(field.default, tuple) else field.default,
+            annotation=Annotated[
+                _plain(hints[field.name]),
+                typer.Option(
+                    option(field.name), help=explained[field.name], rich_help_panel="The experiment"
+                ),
+            ],
+        )
+        for field in fields(config)
+    ]
+
+
+def _plain(hint: Any) -> Any:
+    """Tuples of numbers are given by repeating the option."""
+    return list[hint.__args__[0]] if getattr(hint, "__origin__", None) is tuple else hint
+
+
+def explanations(config: type) -> dict[str, str]:
+    """What the ``Args`` of a docstring say of each name.
+
+    Example:
+        >>> class Config:
+        ...     '''Settings.
+        ...
+        ...     Args:
+        ...         width: Neurons in
+        ...             each layer.
+        ...         steps: Updates.
+        ...     '''
+        >>> explanations(Config)
+        {'width': 'Neurons in each layer.', 'steps': 'Updates.'}
+    """
+    text = inspect.getdoc(config) or ""
+    block = text.partition("Args:\n")[2].split("\n\n")[0]
+    found: dict[str, str] = {}
+    for line in block.splitlines():
+        start = re.match(r" {4}(\w+): (.*)", line)
+        if start:
+            name, words = start.groups()
+            found[name] = words
+        elif line.startswith(" " * 8) and found:
+            found[name] += f" {line.strip()}"
+    return {name: words.replace("``", "") for name, words in found.items()}
+
+
+def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:
+    """Print the table and the findings, and write them to the paths that were given."""
+    from rich import box
+    from rich.table import Table
+
+    from interp.files import write_json, write_text
+    from interp.studies.study import HEADER
+
+    table = Table(title=escape(result.study.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(HEADER):
+        table.add_column(name, justify="right" if i else "left")
+    for row in result.rows():
+        table.add_row(*map(escape, row))
+    Console().print(table)
+    for finding in result.findings():
+        say(finding)
+    if html is not None:
+        say(f"wrote {write_text(html, page_of(result))}")
+    if json is not None:
+        say(f"wrote {write_json(json, result.to_dict())}")
+
+
+def page_of(result: StudyResult) -> str:
+    """A page with the study's findings, figure and numbers."""
+    from interp.report.page import bullets, data_table, figure_block, page, prose
+    from interp.studies.study import HEADER
+
+    found = result.study
+    seeds = ", ".join(map(str, result.seeds))
+    figure = figure_block("study", found.title, result.plot(), found.about)
+    numbers = data_table(f"Seeds {seeds}", HEADER, result.rows())
+    settings = data_table(
+        "Settings", ("setting", "value"), [(k, str(v)) for k, v in vars(result.config).items()]
+    )
+    return page(
+        found.title,
+        found.name,
+        f"<p>{prose(found.about)}</p>{bullets(result.findings())}",
+        [("figure", "Figure", figure), ("numbers", "Numbers", numbers), ("settings", "Settings", settings)],
+    )

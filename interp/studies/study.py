@@ -1,0 +1,259 @@
+"""What all studies have in common: measured once for each seed, kept, compared, drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import ConfigError, choose, near_matches
+from interp.files import write_json
+from interp.markup import UNKNOWN, html_table, number
+from interp.progress import Report, progress, silent
+from interp.seeds import OverSeeds
+from interp.studies.names import STUDIES
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+HEADER = ("quantity", "mean", "95 % interval", "each seed")
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a study measured for one seed, ready for JSON.
+
+    Attributes:
+        numbers: By name; None where the seed has no such number.
+        curves: Whatever else the figure shows.
+    """
+
+    numbers: Mapping[str, float | None]
+    curves: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study: what it measures, and how that is told and drawn.
+
+    Attributes:
+        name: One of `STUDIES`.
+        title: A heading.
+        about: A paragraph: the question, the method with its source, and what the figure shows.
+        config: The frozen dataclass of its settings; its docstring explains each of them.
+        measure: Given settings, a seed and a report of progress, what there is to know for this seed.
+        units: How many steps of progress one seed takes, given the settings.
+        quantities: For each number that is told, its name in words, in the order told.
+        judge: Sentences that say what the seeds decide, and what they do not.
+        draw: The figure.
+        inspect: The same as `measure` for a user's own opened checkpoint, given before the settings; None: the study
+            trains its own networks only.
+    """
+
+    name: str
+    title: str
+    about: str
+    config: type
+    measure: Callable[[Any, int, Report], Record]
+    units: Callable[[Any], int]
+    quantities: Mapping[str, str]
+    judge: Callable[[StudyResult], list[str]]
+    draw: Callable[[StudyResult], Figure]
+    inspect: Callable[[Any, Any, int, Report], Record] | None = None
+
+    def settings(self, **given: Any) -> Any:
+        """The study's settings with these changed.
+
+        Raises:
+            ConfigError: There is no such setting, or a value is out of range.
+        """
+        known = [field.name for field in fields(self.config)]
+        for name in given:
+            if name not in known:
+                raise ConfigError(
+                    f"the study {self.name!r} has no setting {name!r}; {near_matches(name, known)}"
+                )
+        return self.config(**given)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyResult:
+    """What a study found, for each of several seeds.
+
+    Attributes:
+        study: Which one.
+        config: Its settings.
+        seeds: One for each record.
+        records: What was measured.
+    """
+
+    study: Study
+    config: Any
+    seeds: tuple[int, ...]
+    records: tuple[Record, ...]
+
+    def __repr__(self) -> str:
+        return f"StudyResult({self.study.name}, seeds {', '.join(map(str, self.seeds))})"
+
+    def over(self, name: str) -> OverSeeds | None:
+        """A number over the seeds; None unless every seed has it.
+
+        Raises:
+            ConfigError: The study measures no such number.
+        """
+        known = list(self.records[0].numbers)
+        if name not in known:
+            raise ConfigError(f"{self.study.name!r} measures no {name!r}; {near_matches(name, known)}")
+        values = [record.numbers[name] for record in self.records]
+        return None if None in values else OverSeeds.of(values)  # type: ignore[arg-type]
+
+    def difference(self, first: str, second: str) -> OverSeeds | None:
+        """By how much one number is above another, seed by seed; None unless every seed has both."""
+        one, other = self.over(first), self.over(second)
+        return None if one is None or other is None else one.minus(other)
+
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """Each quantity as shown, in the order of `HEADER`."""
+        for name, words in self.study.quantities.items():
+            found, values = self.over(name), [record.numbers[name] for record in self.records]
+            each = ", ".join(number(value, 3) for value in values)
+            if found is None:
+                yield words, UNKNOWN, UNKNOWN, each
+                continue
+            interval = UNKNOWN if len(values) < 2 else f"{number(found.low, 3)} to {number(found.high, 3)}"
+            yield words, number(found.mean, 3), interval, each
+
+    def findings(self) -> list[str]:
+        """What the seeds decide, in sentences, and what they do not."""
+        return self.study.judge(self)
+
+    def plot(self) -> Figure:
+        """The study's figure."""
+        return self.study.draw(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON: each number with its interval, the curves of every seed, the findings."""
+        over = {name: self.over(name) for name in self.records[0].numbers}
+        return {
+            "study": self.study.name,
+            "settings": asdict(self.config),
+            "seeds": list(self.seeds),
+            "numbers": {name: None if found is None else found.to_dict() for name, found in over.items()},
+            "findings": self.findings(),
+            "records": [asdict(record) for record in self.records],
+        }
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        return html_table(self.study.title, HEADER, self.rows(), inline=True)
+
+
+def study_called(name: str) -> Study:
+    """The study of that name.
+
+    Raises:
+        ConfigError: There is none.
+
+    Example:
+        >>> study_called("lens").name
+        'lens'
+    """
+    choose("study", name, STUDIES)
+    found: Study = import_module(f"interp.studies.{name}").STUDY
+    return found
+
+
+def run_study(
+    name: str,
+    seeds: Sequence[int] = (0, 1, 2),
+    *,
+    out: Path | str | None = None,
+    opened: Any = None,
+    show_progress: bool = True,
+    **settings: Any,
+) -> StudyResult:
+    """Run a study: its smallest real experiment, or another with other settings.
+
+    Args:
+        name: One of `STUDIES`.
+        seeds: Everything is measured once for each; three or more give intervals.
+        out: A folder where each seed's result is kept as ``seed-N.json``. Seeds that it holds are not measured again.
+        opened: A checkpoint from `load_checkpoint` to look at, where the study can; its own networks if None.
+        show_progress: Show a bar.
+        settings: Of the study; see its ``Config``.
+
+    Raises:
+        ConfigError: There is no such study or setting, a seed is named twice, or `out` holds another study's results.
+
+    Example:
+        >>> found = run_study("lens", [0], p=13, width=32, steps=20, show_progress=False)
+        >>> found.seeds
+        (0,)
+    """
+    study = study_called(name)
+    config = study.settings(**settings)
+    seeds = tuple(int(seed) for seed in seeds)
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ConfigError(f"seeds={list(seeds)} are no seeds; give one or more different numbers from 0 on")
+    if opened is not None and study.inspect is None:
+        raise ConfigError(f"the study {name!r} trains its own networks; it cannot look at a checkpoint")
+    measure = study.measure
+    if opened is not None:
+        inspect = study.inspect
+        measure = lambda config, seed, report: inspect(opened, config, seed, report)  # type: ignore[misc]  # noqa: E731
+    kept = _Kept(None if out is None else Path(out), study.name, asdict(config) | _subject(opened))
+    stored = {seed: kept.read(seed) for seed in seeds}
+    waiting = [seed for seed in seeds if stored[seed] is None]
+    units = study.units(config)
+    with ExitStack() as stack:
+        report: Report = silent
+        if show_progress and waiting:
+            report = stack.enter_context(progress(name, units * len(waiting)))
+        for place, seed in enumerate(waiting):
+            stored[seed] = kept.write(seed, measure(config, seed, _shifted(report, units * place, seed)))
+    return StudyResult(study, config, seeds, tuple(stored[seed] for seed in seeds))  # type: ignore[misc]
+
+
+def _subject(opened: Any) -> dict[str, Any]:
+    """What a result depends on beside its settings."""
+    return {} if opened is None else {"checkpoint": str(opened.path)}
+
+
+def _shifted(report: Report, before: int, seed: int) -> Report:
+    def shifted(done: int, note: str = "") -> None:
+        report(before + done, f"seed {seed}{', ' * bool(note)}{note}")
+
+    return shifted
+
+
+class _Kept:
+    """Results of seeds in a folder, each of which is written whole once it is there."""
+
+    def __init__(self, folder: Path | None, study: str, settings: dict[str, Any]) -> None:
+        self.folder = folder
+        self.made_with = json.loads(json.dumps({"study": study, "settings": settings}))
+
+    def read(self, seed: int) -> Record | None:
+        file = None if self.folder is None else self.folder / f"seed-{seed}.json"
+        if file is None or not file.exists():
+            return None
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            same = {key: stored[key] for key in self.made_with} == self.made_with
+            record = Record(stored["numbers"], stored["curves"])
+        except (OSError, ValueError, TypeError, KeyError):
+            raise ConfigError(f"{str(file)!r} is no study's result; choose another folder") from None
+        if not same:
+            raise ConfigError(
+                f"{str(file)!r} was made by another study or with other settings; choose another folder, or delete it"
+            )
+        return record
+
+    def write(self, seed: int, record: Record) -> Record:
+        if self.folder is not None:
+            write_json(self.folder / f"seed-{seed}.json", {**self.made_with, "seed": seed, **asdict(record)})
+        return record
