@@ -168,7 +168,7 @@ def study_called(name: str) -> Study:
 
 
 def run_study(
-    name: str,
+    name: str | Study,
     seeds: Sequence[int] = (0, 1, 2),
     *,
     out: Path | str | None = None,
@@ -179,7 +179,7 @@ def run_study(
     """Run a study: its smallest real experiment, or another with other settings.
 
     Args:
-        name: One of `STUDIES`.
+        name: One of `STUDIES`, or a study of your own.
         seeds: Everything is measured once for each; three or more give intervals.
         out: A folder where each seed's result is kept as ``seed-N.json``. Seeds that it holds are not measured again.
         opened: A checkpoint from `load_checkpoint` to look at, where the study can; its own networks if None.
@@ -194,13 +194,13 @@ def run_study(
         >>> found.seeds
         (0,)
     """
-    study = study_called(name)
+    study = name if isinstance(name, Study) else study_called(name)
     config = study.settings(**settings)
     seeds = tuple(int(seed) for seed in seeds)
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise ConfigError(f"seeds={list(seeds)} are no seeds; give one or more different numbers from 0 on")
     if opened is not None and study.inspect is None:
-        raise ConfigError(f"the study {name!r} trains its own networks; it cannot look at a checkpoint")
+        raise ConfigError(f"the study {study.name!r} trains its own networks; it cannot look at a checkpoint")
     measure = study.measure
     if opened is not None:
         inspect = study.inspect
@@ -212,7 +212,7 @@ def run_study(
     with ExitStack() as stack:
         report: Report = silent
         if show_progress and waiting:
-            report = stack.enter_context(progress(name, units * len(waiting)))
+            report = stack.enter_context(progress(study.name, units * len(waiting)))
         for place, seed in enumerate(waiting):
             stored[seed] = kept.write(seed, measure(config, seed, _shifted(report, units * place, seed)))
     return StudyResult(study, config, seeds, tuple(stored[seed] for seed in seeds))  # type: ignore[misc]

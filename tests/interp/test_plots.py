@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from figures import check_figure
 
 from interp import plots
 from interp.evaluation import SplitValues
@@ -246,20 +247,9 @@ def test_every_function_that_draws_is_proved():
 
 @pytest.mark.parametrize("name", every_figure())
 def test_every_figure_has_titles_units_and_hover_text(name):
-    figure = every_figure()[name]
-    assert figure.layout.title.text
-    inner = INNER.get(name, 0)
-    axes = [*list(figure.select_xaxes())[inner:], *figure.select_yaxes()]
-    assert all(axis.title.text for axis in axes)
-    assert name in UNITLESS or any("(" in axis.title.text for axis in axes)
-    drawn = [
-        trace for trace in figure.data if trace.x is None or list(trace.x) != [None]
-    ]  # not legends alone
-    assert all(trace.hovertemplate or trace.hoverinfo == "skip" for trace in drawn)
-    text = figure.to_json()
-    assert ("bdata" in text) == (name in MAPS)
-    assert "NaN" not in text
-    json.loads(text)
+    check_figure(
+        every_figure()[name], inner=INNER.get(name, 0), unitless=name in UNITLESS, as_bytes=name in MAPS
+    )
 
 
 def test_colours_are_fixed_and_distinct():

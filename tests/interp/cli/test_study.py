@@ -1,0 +1,73 @@
+"""``grokscope study``: each study's command is made of its settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from interp.cli.options import option
+from interp.cli.study import explanations
+from interp.studies import STUDIES, study_called
+
+SMALL = ("--p", 13, "--width", 32, "--steps", 20)
+
+
+def test_the_list_of_studies_loads_none_of_them() -> None:
+    script = (
+        "import sys\nfrom interp.cli import app\n"
+        "try: app(['study', '--help'])\n"
+        "except SystemExit: print([m for m in sys.modules if m == 'torch' or m.startswith('interp.studies.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert all(name in done.stdout for name in STUDIES)
+    assert done.stdout.splitlines()[-1] == "['interp.studies.names']"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_explains_itself_and_each_of_its_settings(run: Callable[..., str], name: str) -> None:
+    config = study_called(name).config
+    output = re.sub(r"[\s│]+", " ", run("study", name, "--help"))
+    explained = explanations(config)
+    assert list(explained) == [field.name for field in fields(config)]
+    for setting, words in explained.items():
+        assert option(setting) in output
+        assert len(words.split()) > 1
+    for shared in ("--seeds", "--seed", "--out", "--html", "--json"):
+        assert shared in output
+
+
+def test_a_study_is_run_kept_and_written(run: Callable[..., str], tmp_path: Path) -> None:
+    arguments = ("study", "lens", *SMALL, "--seeds", 2, "--seed", 3, "--out", tmp_path / "kept")
+    output = run(*arguments, "--json", tmp_path / "lens.json", "--html", tmp_path / "lens.html")
+    found = json.loads((tmp_path / "lens.json").read_text())
+    assert found["seeds"] == [3, 4]
+    assert found["settings"]["p"] == 13
+    study = study_called("lens")
+    assert study.title in output
+    assert found["findings"][0].split()[0] in output
+    page = (tmp_path / "lens.html").read_text()
+    assert study.title in page
+    assert "plot-study" in page
+    assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == ["seed-3.json", "seed-4.json"]
+    assert run(*arguments).splitlines()[-1] == output.splitlines()[-3]  # from what was kept
+
+
+def test_bad_input_is_one_message(fail: Callable[..., str], tmp_path: Path) -> None:
+    assert "should end in .json" in fail("study", "lens", *SMALL, "--json", tmp_path / "lens.txt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_study_is_refused(run: Callable[..., str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "interp.cli", "study", "lenz"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "No such command 'lenz'" in done.stderr
+    assert "Traceback" not in done.stderr
