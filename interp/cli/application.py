@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -27,6 +26,7 @@ from interp.cli import (
     transfer_gamma,
     unlearn,
 )
+from interp.cli.console import examples_shown
 from interp.errors import GrokscopeError
 
 app = typer.Typer(
@@ -56,11 +56,6 @@ def _root(
 ) -> None: ...
 
 
-def _shown(examples: Iterable[str]) -> str:
-    lines = "\n\n".join(f"  {escape(line)}" for line in examples)
-    return f"[bold]Examples[/bold]\n\n{lines}"
-
-
 for command, examples in (
     (demo.demo, demo.EXAMPLES),
     (train.train, train.EXAMPLES),
@@ -77,8 +72,8 @@ for command, examples in (
     (transfer_gamma.transfer_gamma, transfer_gamma.EXAMPLES),
     (dialects.dialects, dialects.EXAMPLES),
 ):
-    app.command(epilog=_shown(examples))(command)
-app.add_typer(study.app, name="study", epilog=_shown(study.EXAMPLES))
+    app.command(epilog=examples_shown(examples))(command)
+app.add_typer(study.app, name="study", epilog=examples_shown(study.EXAMPLES))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,11 @@ def show(report: AuditReport, *paths: Path | None) -> None:
     for path in paths:
         if path is not None:
             say(f"wrote {report.save(path)}")
+
+
+def examples_shown(lines: Iterable[str]) -> str:
+    """What a command's help ends with."""
+    return "[bold]Examples[/bold]\n\n" + "\n\n".join(f"  {escape(line)}" for line in lines)
 
 
 @contextmanager

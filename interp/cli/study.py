@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
-from interp.cli.console import busy, say
+from interp.cli.console import busy, examples_shown, say
 from interp.cli.options import Opening, Source, option, with_opening
 from interp.errors import ConfigError
 from interp.studies import STUDIES
@@ -70,7 +70,8 @@ def _command(name: str) -> Any:
 
     found = study_called(name)
     single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
-    single.command(name, help=f"{found.title}.\n\n{escape(found.about)}", short_help=STUDIES[name])(
+    about = f"{found.title}.\n\n{escape(found.about)}"
+    single.command(name, help=about, short_help=STUDIES[name], epilog=examples_shown(_examples(found)))(
         _function(found)
     )
     command = typer.main.get_command(single)
@@ -78,8 +79,18 @@ def _command(name: str) -> Any:
     return command
 
 
+def _examples(found: Study) -> list[str]:
+    command = f"grokscope study {found.name}"
+    written = f"{command} --seeds 5 --out {found.name} --html {found.name}.html --json {found.name}.json"
+    return [command, written, *[f"{command} runs/r0"] * (found.inspect is not None)]
+
+
 def _function(found: Study) -> Callable[..., None]:
     """A function whose parameters are the study's settings, and what all studies are asked."""
+    asked = {field.name for field in fields(Opening)} if found.inspect else set()
+    shared = asked & {
+        field.name for field in fields(found.config)
+    }  # such as p: of the checkpoint, or of the task
 
     def run(
         *,
@@ -102,26 +113,47 @@ def _function(found: Study) -> Callable[..., None]:
         }
         opened = None
         if checkpoint is not None and opening is not None:
-            from interp.opening import load_checkpoint
-
-            with busy("opening"):
-                opened = load_checkpoint(checkpoint, opening.how())
-            for note in opened.notes:
-                say(note)
+            opened = _opened(checkpoint, opening)
+        elif opening is not None:
+            changed |= _own_settings(opening, shared)
         result = run_study(found.name, range(seed, seed + seeds), out=out, opened=opened, **changed)
         _show(result, html, json)
 
     own = inspect.signature(run, eval_str=True)
-    kept = [p for p in own.parameters.values() if p.name not in ("checkpoint", "opening", "settings")]
-    if found.inspect is None:
-        run.__signature__ = own.replace(parameters=[*_options(found.config), *kept])  # type: ignore[attr-defined]
+    common = [p for p in own.parameters.values() if p.name not in ("checkpoint", "opening", "settings")]
+    options = [parameter for parameter in _options(found.config) if parameter.name not in shared]
+    if not asked:
+        run.__signature__ = own.replace(parameters=[*options, *common])  # type: ignore[attr-defined]
         return run
-    subject = inspect.Parameter(
-        "checkpoint", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_optional(Source)
-    )
-    opening = own.parameters["opening"].replace(annotation=Opening)
-    run.__signature__ = own.replace(parameters=[subject, *_options(found.config), *kept, opening])  # type: ignore[attr-defined]
+    subject = own.parameters["checkpoint"].replace(annotation=_optional(Source))
+    opening = own.parameters["opening"]
+    run.__signature__ = own.replace(parameters=[subject, *options, *common, opening])  # type: ignore[attr-defined]
     return with_opening(run)
+
+
+def _opened(checkpoint: Path, opening: Opening) -> Any:
+    from interp.opening import load_checkpoint
+
+    with busy("opening"):
+        opened = load_checkpoint(checkpoint, opening.how())
+    for note in opened.notes:
+        say(note)
+    return opened
+
+
+def _own_settings(opening: Opening, shared: set[str]) -> dict[str, Any]:
+    """Settings of the study's own networks, of options that a checkpoint has too.
+
+    Raises:
+        ConfigError: An option says how a checkpoint is opened, but there is none.
+    """
+    given = {name: value for name, value in vars(opening).items() if value}
+    for name in given:
+        if name not in shared:
+            raise ConfigError(
+                f"{option(name)} says how a checkpoint is opened, but none is given; name its file"
+            )
+    return given
 
 
 def _optional(source: Any) -> Any:

@@ -39,6 +39,7 @@ def test_every_study_explains_itself_and_each_of_its_settings(run: Callable[...,
     for setting, words in explained.items():
         assert option(setting) in output
         assert len(words.split()) > 1
+    assert f"grokscope study {name} --seeds 5" in output
     for shared in ("--seeds", "--seed", "--out", "--html", "--json"):
         assert shared in output
 
