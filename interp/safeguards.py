@@ -27,6 +27,22 @@ def flushed_denormals() -> Iterator[None]:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Have PyTorch and numba compute with one thread."""
+    import numba
+    import torch
+
+    before = torch.get_num_threads(), numba.get_num_threads()
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        numba.set_num_threads(before[1])
+
+
+@contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Hold the first Ctrl-C back until the caller asks; a second one interrupts at once.
 

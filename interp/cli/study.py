@@ -15,7 +15,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from interp.cli.console import busy, examples_shown, say
-from interp.cli.options import Opening, Source, option, with_opening
+from interp.cli.options import Opening, Source, Workers, option, with_opening
 from interp.errors import ConfigError
 from interp.studies import STUDIES
 
@@ -101,6 +101,7 @@ def _function(found: Study) -> Callable[..., None]:
         out: Out = None,
         html: Html = None,
         json: Json = None,
+        workers: Workers = None,
         **settings: Any,
     ) -> None:
         from interp.studies import run_study
@@ -116,7 +117,8 @@ def _function(found: Study) -> Callable[..., None]:
             opened = _opened(checkpoint, opening)
         elif opening is not None:
             changed |= _own_settings(opening, shared)
-        result = run_study(found.name, range(seed, seed + seeds), out=out, opened=opened, **changed)
+        seen = range(seed, seed + seeds)
+        result = run_study(found.name, seen, out=out, opened=opened, workers=workers, **changed)
         _show(result, html, json)
 
     own = inspect.signature(run, eval_str=True)

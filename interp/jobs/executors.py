@@ -133,7 +133,7 @@ class Processes:
 
     def _start(self) -> ProcessPoolExecutor:
         context = prepare_processes()
-        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_prepare)
+        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=begin_worker)
 
     def submit(self, chunk: Piece) -> None:
         try:
@@ -156,11 +156,16 @@ class Processes:
 
     def close(self) -> None:
         """End the processes; chunks that are still running are given up."""
-        running = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=not self._running, cancel_futures=True)
-        if self._running:
-            for process in running:
-                process.terminate()
+        end_pool(self._pool, busy=bool(self._running))
+
+
+def end_pool(pool: ProcessPoolExecutor, *, busy: bool) -> None:
+    """End a pool's processes, and do not wait for those that are busy."""
+    running = list((pool._processes or {}).values())
+    pool.shutdown(wait=not busy, cancel_futures=True)
+    if busy:
+        for process in running:
+            process.terminate()
 
 
 def prepare_processes() -> Any:
@@ -177,7 +182,7 @@ def prepare_processes() -> Any:
     return context
 
 
-def _prepare() -> None:
+def begin_worker() -> None:
     """Make a worker ignore Ctrl-C, which its parent handles, and end with its parent however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numba
-import torch
 
 from interp.audit import audit, corrupt_fraction_of, history_of
 from interp.checkpoints import Checkpoint
@@ -27,6 +23,7 @@ from interp.opening import load_checkpoint
 from interp.patterns import operands_of, periodicity
 from interp.phase import GOOD, phase_of
 from interp.report.html import to_html
+from interp.safeguards import one_thread
 from interp.scoring import NeuronTable, causal_agreement, score
 from interp.sweeps import Removal, removal, site_state
 from probes.agreement import Agreement
@@ -53,7 +50,7 @@ def known_of(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def opened(path: Path, settings: Settings, like: Checkpoint | None, data: bytes | None) -> Checkpoint:
     """Open a checkpoint; see `interp.opening.load_checkpoint`."""
-    with one_torch_thread():
+    with one_thread():
         return load_checkpoint(path, settings.how, like=like, data=data)
 
 
@@ -68,25 +65,12 @@ def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Found | We
     Raises:
         GrokscopeError: It cannot be measured.
     """
-    with one_torch_thread():
+    with one_thread():
         if settings.measure == "scores":
             return _weights(checkpoint, settings.site) or _activation_scores(checkpoint, settings)
         if settings.measure == "audit":
             return _audited(checkpoint, settings, name)
         return _labelled(checkpoint, settings)
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Have PyTorch and numba compute with one thread."""
-    before = torch.get_num_threads(), numba.get_num_threads()
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        numba.set_num_threads(before[1])
 
 
 def _weights(checkpoint: Checkpoint, site: str | None) -> Weights | None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ConfigError, choose, near_matches
-from interp.files import write_json
 from interp.markup import UNKNOWN, html_table, number
-from interp.progress import Report, progress, silent
+from interp.progress import Report
 from interp.seeds import OverSeeds
 from interp.studies.names import STUDIES
 
@@ -165,95 +161,3 @@ def study_called(name: str) -> Study:
     choose("study", name, STUDIES)
     found: Study = import_module(f"interp.studies.{name}").STUDY
     return found
-
-
-def run_study(
-    name: str | Study,
-    seeds: Sequence[int] = (0, 1, 2),
-    *,
-    out: Path | str | None = None,
-    opened: Any = None,
-    show_progress: bool = True,
-    **settings: Any,
-) -> StudyResult:
-    """Run a study: its smallest real experiment, or another with other settings.
-
-    Args:
-        name: One of `STUDIES`, or a study of your own.
-        seeds: Everything is measured once for each; three or more give intervals.
-        out: A folder where each seed's result is kept as ``seed-N.json``. Seeds that it holds are not measured again.
-        opened: A checkpoint from `load_checkpoint` to look at, where the study can; its own networks if None.
-        show_progress: Show a bar.
-        settings: Of the study; see its ``Config``.
-
-    Raises:
-        ConfigError: There is no such study or setting, a seed is named twice, or `out` holds another study's results.
-
-    Example:
-        >>> found = run_study("lens", [0], p=13, width=32, steps=20, show_progress=False)
-        >>> found.seeds
-        (0,)
-    """
-    study = name if isinstance(name, Study) else study_called(name)
-    config = study.settings(**settings)
-    seeds = tuple(int(seed) for seed in seeds)
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ConfigError(f"seeds={list(seeds)} are no seeds; give one or more different numbers from 0 on")
-    if opened is not None and study.inspect is None:
-        raise ConfigError(f"the study {study.name!r} trains its own networks; it cannot look at a checkpoint")
-    measure = study.measure
-    if opened is not None:
-        inspect = study.inspect
-        measure = lambda config, seed, report: inspect(opened, config, seed, report)  # type: ignore[misc]  # noqa: E731
-    kept = _Kept(None if out is None else Path(out), study.name, asdict(config) | _subject(opened))
-    stored = {seed: kept.read(seed) for seed in seeds}
-    waiting = [seed for seed in seeds if stored[seed] is None]
-    units = study.units(config)
-    with ExitStack() as stack:
-        report: Report = silent
-        if show_progress and waiting:
-            report = stack.enter_context(progress(study.name, units * len(waiting)))
-        for place, seed in enumerate(waiting):
-            stored[seed] = kept.write(seed, measure(config, seed, _shifted(report, units * place, seed)))
-    return StudyResult(study, config, seeds, tuple(stored[seed] for seed in seeds))  # type: ignore[misc]
-
-
-def _subject(opened: Any) -> dict[str, Any]:
-    """What a result depends on beside its settings."""
-    return {} if opened is None else {"checkpoint": str(opened.path)}
-
-
-def _shifted(report: Report, before: int, seed: int) -> Report:
-    def shifted(done: int, note: str = "") -> None:
-        report(before + done, f"seed {seed}{', ' * bool(note)}{note}")
-
-    return shifted
-
-
-class _Kept:
-    """Results of seeds in a folder, each of which is written whole once it is there."""
-
-    def __init__(self, folder: Path | None, study: str, settings: dict[str, Any]) -> None:
-        self.folder = folder
-        self.made_with = json.loads(json.dumps({"study": study, "settings": settings}))
-
-    def read(self, seed: int) -> Record | None:
-        file = None if self.folder is None else self.folder / f"seed-{seed}.json"
-        if file is None or not file.exists():
-            return None
-        try:
-            stored = json.loads(file.read_text(encoding="utf-8"))
-            same = {key: stored[key] for key in self.made_with} == self.made_with
-            record = Record(stored["numbers"], stored["curves"])
-        except (OSError, ValueError, TypeError, KeyError):
-            raise ConfigError(f"{str(file)!r} is no study's result; choose another folder") from None
-        if not same:
-            raise ConfigError(
-                f"{str(file)!r} was made by another study or with other settings; choose another folder, or delete it"
-            )
-        return record
-
-    def write(self, seed: int, record: Record) -> Record:
-        if self.folder is not None:
-            write_json(self.folder / f"seed-{seed}.json", {**self.made_with, "seed": seed, **asdict(record)})
-        return record

@@ -1,7 +1,6 @@
 """Figures against the numbers they were given, and what every figure must have."""
 
 import inspect
-import json
 import subprocess
 import sys
 from functools import cache

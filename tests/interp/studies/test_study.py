@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from scipy import stats
 
 from interp.errors import ConfigError
 from interp.plots.canvas import blank
-from interp.progress import Report
+from interp.progress import Report, silent
 from interp.studies import STUDIES, Record, Study, StudyResult, run_study, study_called
 
 
@@ -176,3 +178,28 @@ def test_every_study_is_whole(name: str) -> None:
     assert study.units(study.settings()) > 0
     assert study.quantities
     assert not np.array([words == "" for words in study.quantities.values()]).any()
+
+
+def test_seeds_at_once_are_the_same_as_one_after_another(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"p": 11, "width": 24, "steps": 20}
+    together = run_study("lens", [4, 1], workers=2, **settings)
+    assert "seed 1" in capsys.readouterr().err
+    alone = run_study("lens", [4, 1], workers=1, show_progress=False, **settings)
+    assert together.seeds == (4, 1)
+    assert together.to_dict() == alone.to_dict()
+
+
+def test_ctrl_c_keeps_what_is_done_and_nothing_half_done(tmp_path: Path) -> None:
+    def pressed(config: Config, seed: int, report: Report) -> Record:
+        if seed == 1:
+            os.kill(os.getpid(), signal.SIGINT)  # held back, as within a training run
+        return measure(config, seed, silent)
+
+    with pytest.raises(KeyboardInterrupt):
+        quiet(0, 1, study=replace(STUDY, measure=pressed), out=tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["seed-0.json"]
+
+
+def test_workers_must_be_a_number_of_processes() -> None:
+    with pytest.raises(ConfigError, match="workers=0 is no number"):
+        quiet(0, workers=0)
