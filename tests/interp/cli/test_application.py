@@ -36,9 +36,10 @@ def test_every_command_has_help_with_examples_and_stands_in_the_readme(
 
 
 def test_no_command_is_missing_from_the_list_above() -> None:
-    assert [
+    commands = [
         command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands
-    ] == COMMANDS
+    ]
+    assert [*commands, *(group.name for group in app.registered_groups)] == COMMANDS
 
 
 def test_help_answers_without_importing_anything_heavy() -> None:
@@ -57,6 +58,7 @@ def test_python_has_an_equivalent_for_every_command() -> None:
         "audit",
         "explore",
         "batch",
+        "run_study",
         "load_checkpoint",
         "run_grid",
     ]
