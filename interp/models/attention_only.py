@@ -1,0 +1,187 @@
+"""A transformer of attention layers alone, which predicts the next token at every position."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformer_lens import HookedRootModule
+from transformer_lens.hook_points import HookPoint
+
+from interp.errors import ConfigError, HookNameError, choose, near_matches
+from interp.models.attention import Attention, Embedding, PositionEmbedding, Stream, make_norm
+from interp.models.layers import Linear, take_weights
+from interp.models.protocol import NeuronSite, Prefix, check_tokens
+
+PARTS = {"attn.hook_pattern": -3, "attn.hook_z": -2}
+"""The hook points of a layer whose activations have an axis of heads, and which it is."""
+
+
+@dataclass(frozen=True)
+class AttentionOnlyConfig:
+    """Shape of an `AttentionOnly`.
+
+    Args:
+        vocab: How many tokens there are, inputs and outputs alike.
+        n_ctx: Tokens in a sequence.
+        d_model: Width of the residual stream.
+        n_heads: Heads in each layer.
+        d_head: Width of a head.
+        n_layers: Layers of attention.
+        norm: ``"none"``, ``"layer"`` or ``"pre"`` before each layer and the output.
+        embed_scale: Standard deviation of the initial embeddings; small ones make a plateau before induction heads.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    vocab: int = 32
+    n_ctx: int = 32
+    d_model: int = 64
+    n_heads: int = 4
+    d_head: int = 16
+    n_layers: int = 2
+    norm: str = "none"
+    embed_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        choose("norm", self.norm, ("none", "layer", "pre"))
+        for name, value in asdict(self).items():
+            if name not in ("norm", "embed_scale") and value < 1:
+                raise ConfigError(f"{name}={value} must be at least 1")
+        if not 0 < self.embed_scale < float("inf"):
+            raise ConfigError(f"embed_scale={self.embed_scale} must be above 0")
+
+
+class AttentionLayer(nn.Module):
+    """Heads that read the residual stream and add to it."""
+
+    def __init__(self, config: AttentionOnlyConfig) -> None:
+        super().__init__()
+        c = config
+        self.hook_resid_pre, self.hook_resid_post, self.hook_attn_out = HookPoint(), HookPoint(), HookPoint()
+        self.ln1 = make_norm(c.d_model, c.norm)
+        self.attn = Attention(
+            c.d_model, c.n_heads, c.d_head, n_ctx=c.n_ctx, causal=True, coeff=1.0, bias=False
+        )
+
+    def forward(self, resid: Stream) -> Stream:
+        resid = self.hook_resid_pre(resid)
+        return self.from_heads(self.attn.heads(self.ln1(resid), None), resid)
+
+    def from_heads(self, z: Tensor, resid: Tensor) -> Tensor:
+        """The stream after the layer, given what the heads gathered and the stream that entered it."""
+        return self.hook_resid_post(resid + self.hook_attn_out(self.attn.mix(z)))
+
+
+class AttentionOnly(HookedRootModule):
+    """Layers of causal attention from tokens to the logits of the next token at every position.
+
+    Names of weights and hook points are TransformerLens': ``blocks.L.attn.hook_pattern``
+    ``(example, head, query, key)``, ``blocks.L.attn.hook_z`` ``(example, query, head, d_head)``. At both the heads are
+    the neurons of a site, so that edits of heads are edits of neurons.
+
+    Args:
+        config: The network's shape.
+        seed: Of the initial weights: embeddings normal, matrices uniform within 1/sqrt(fan-in).
+
+    Example:
+        >>> model = AttentionOnly(AttentionOnlyConfig(vocab=5, n_ctx=4))
+        >>> hook = "blocks.0.attn.hook_pattern"
+        >>> logits, cache = model.run_with_cache(torch.tensor([[0, 1, 2, 0]]), names_filter=hook)
+        >>> tuple(logits.shape), tuple(cache[hook].shape)
+        ((1, 4, 5), (1, 4, 4, 4))
+    """
+
+    def __init__(self, config: AttentionOnlyConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.embed, self.hook_embed = Embedding(config.vocab, config.d_model), HookPoint()
+        self.pos_embed, self.hook_pos_embed = PositionEmbedding(config.n_ctx, config.d_model), HookPoint()
+        self.blocks = nn.ModuleList(AttentionLayer(config) for _ in range(config.n_layers))
+        self.ln_final = make_norm(config.d_model, config.norm)
+        self.unembed = Linear("U", config.d_model, config.vocab, False)
+        self._initialise(torch.Generator().manual_seed(seed))
+        self.setup()
+
+    @property
+    def layers(self) -> list[AttentionLayer]:
+        """The layers, first to last."""
+        return list(self.blocks)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator) -> None:
+        for name, parameter in self.named_parameters():
+            part = name.rsplit(".", 1)[-1]
+            if part in ("W_E", "W_pos"):
+                parameter.normal_(0, self.config.embed_scale, generator=generator)
+            elif part.startswith("W_"):
+                bound = (parameter[..., 0].numel() if part == "W_O" else self.config.d_model) ** -0.5
+                parameter.uniform_(-bound, bound, generator=generator)
+
+    def forward(self, tokens: Int[Tensor, "example position"]) -> Float[Tensor, "example position output"]:
+        """Logits of the token that follows each position."""
+        check_tokens(tokens, self.config.vocab, self.config.n_ctx)
+        return self._from(
+            self.hook_embed(self.embed(tokens)) + self.hook_pos_embed(self.pos_embed(tokens)), 0
+        )
+
+    def _from(self, resid: Tensor, layer: int) -> Tensor:
+        """Logits, given the residual stream that enters a layer."""
+        for block in self.layers[layer:]:
+            resid = block(resid)
+        return self.unembed(self.ln_final(resid))
+
+    def neuron_sites(self) -> tuple[NeuronSite, ...]:
+        """For each layer its heads, by their patterns and by what they gather."""
+        last = {"attn.hook_z": self.config.n_ctx - 1}
+        return tuple(
+            NeuronSite(f"blocks.{layer}.{part}", self.config.n_heads, axis=axis, position=last.get(part))
+            for layer in range(self.config.n_layers)
+            for part, axis in PARTS.items()
+        )
+
+    def _layer_of(self, hook: str) -> tuple[int, str]:
+        """Which layer a site belongs to, and which part of it."""
+        names = [site.hook for site in self.neuron_sites()]
+        if hook not in names:
+            raise HookNameError(f"there are no heads at {hook!r}; {near_matches(hook, names)}")
+        _, layer, part = hook.split(".", 2)
+        return int(layer), part
+
+    def prefix(self, hook: str, inputs: Int[Tensor, "example position"]) -> Prefix:
+        """The forward pass up to a layer's heads; the rest of it gives the logits after the last position alone."""
+        layer, part = self._layer_of(hook)
+        block, at = self.layers[layer], f"blocks.{layer}"
+        _, cache = self.run_with_cache(
+            inputs, names_filter=[hook, f"{at}.hook_resid_pre", f"{at}.attn.hook_v"]
+        )
+
+        def after(activations: Tensor, resid: Tensor, v: Tensor) -> Tensor:
+            heads = activations.movedim(-1, PARTS[part])
+            z = torch.einsum("ehqk,ekhd->eqhd", heads, v) if part == "attn.hook_pattern" else heads
+            return self._from(block.from_heads(z, resid), layer + 1)[:, -1]
+
+        carried = (cache[f"{at}.hook_resid_pre"], cache[f"{at}.attn.hook_v"])
+        return Prefix(cache[hook].movedim(PARTS[part], -1), after, carried=carried, has_positions=True)
+
+    @torch.no_grad()
+    def absorb(
+        self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
+    ) -> AttentionOnly:
+        """A copy whose heads write `scale` times what they wrote; this model is unchanged.
+
+        Raises:
+            HookNameError: There are no such heads. ConfigError: a shift, which this network has no biases for.
+        """
+        layer, _ = self._layer_of(hook)
+        if shift.any():
+            raise ConfigError(
+                "a head's shift cannot be saved: the network has no biases; scale heads instead"
+            )
+        twin = AttentionOnly(self.config)
+        take_weights(twin, self)
+        twin.layers[layer].attn.W_O.mul_(scale[:, None, None])
+        return twin

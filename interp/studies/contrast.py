@@ -1,0 +1,247 @@
+"""Neurons that serve one set of inputs and not another, found without any periodicity."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from interp import ModularTask, TrainConfig, prepare, score, site_state
+from interp.errors import ConfigError
+from interp.markup import number, percentage
+from interp.models import MLPConfig
+from interp.plots.studies import contrast_figure
+from interp.progress import Report
+from interp.scoring import NeuronTable
+from interp.seeds import OverSeeds
+from interp.studies.scores import contrast_scores as contrast_scores
+from interp.studies.scores import label_attribution as label_attribution
+from interp.studies.scores import scores_of as scores_of
+from interp.studies.sets import Candidate as Candidate
+from interp.studies.sets import Cumulative as Cumulative
+from interp.studies.sets import Effect as Effect
+from interp.studies.sets import InputSets as InputSets
+from interp.studies.sets import chosen_neurons as chosen_neurons
+from interp.studies.sets import cumulative as cumulative
+from interp.studies.sets import effect_of as effect_of
+from interp.studies.sets import input_sets as input_sets
+from interp.studies.sets import pareto_front as pareto_front
+from interp.studies.sets import search_sets as search_sets
+from interp.studies.study import Record, Study, StudyResult
+from interp.sweeps import curve
+from interp.training import finish
+from probes.agreement import auc
+
+SCORES = {
+    "attribution": "attribution to the label",
+    "selectivity": "selectivity of ablation",
+    "kurtosis": "kurtosis",
+    "contrast": "|weight| · activation",
+    "average_precision": "average precision",
+    "z": "z of the activation",
+    "mean_ratio": "ratio of means",
+    "auroc": "activation as a detector",
+    "selected": "chosen by outputs",
+    "maximum_ratio": "ratio of maxima",
+    "periodicity": "IPR (needs Fourier)",
+}
+"""Each score of a neuron in words; all but the last know nothing of periodicity. The first that there is, is used."""
+ENOUGH = 0.99
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network, and what is done to it.
+
+    Args:
+        p: The modulus of the addition.
+        width: Neurons.
+        train_fraction: Share of all pairs that is trained on.
+        corrupt_fraction: Share of the training set whose labels are redrawn.
+        steps: Updates of the full training set.
+        lr: Learning rate.
+        share: Share of the neurons that is taken out, those first that serve the wrong labels most.
+        n_random: Random sets of neurons for each control.
+        n_candidates: Sets of neurons that are tried for the best trade.
+    """
+
+    p: int = 97
+    width: int = 500
+    train_fraction: float = 0.5
+    corrupt_fraction: float = 0.35
+    steps: int = 1000
+    lr: float = 0.01
+    share: float = 0.5
+    n_random: int = 20
+    n_candidates: int = 60
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ConfigError(f"share={self.share} is not in (0, 1)")
+        for name in ("width", "steps", "n_random", "n_candidates"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} is below 1")
+        if not 0 < self.corrupt_fraction <= 1:
+            raise ConfigError(f"corrupt_fraction={self.corrupt_fraction} is not in (0, 1]")
+
+
+def measure(config: Config, seed: int, report: Report) -> Record:
+    """Train a network that knows a rule and wrong labels, and tell the neurons of the two apart."""
+    task = ModularTask(
+        p=config.p, train_fraction=config.train_fraction, corrupt_fraction=config.corrupt_fraction, seed=seed
+    )
+    training = TrainConfig(steps=config.steps, lr=config.lr, save_every=0, log_every=50, seed=seed)
+    finish(run := prepare(task, MLPConfig(width=config.width), training), report)
+    return _contrasted(run.model.eval(), task, config, seed)
+
+
+def inspect(opened: Any, config: Config, seed: int, report: Report) -> Record:
+    """The same of a checkpoint's last site."""
+    found = _contrasted(opened.model, opened.task, config, seed)
+    report(config.steps)
+    return found
+
+
+def _contrasted(model: Any, task: Any, config: Config, seed: int) -> Record:
+    state = site_state(model, task)
+    sets = input_sets(state.data)
+    table = score(model, task, state=state, seed=seed)
+    scores = scores_of(state, sets, table)
+    effect = effect_of(
+        state, replace(sets, first=state.data.split(sets.split)[0])
+    )  # with labels right by chance
+    used = next(name for name in SCORES if name in scores)
+    order = chosen_neurons(scores[used], 1.0)
+    sweep = curve(state, order, n_random=config.n_random, seed=seed)
+    at = int(np.abs(sweep.fraction - config.share).argmin())
+    gone = order[: sweep.removed[at]]
+    known = {name: values for name, values in scores.items() if name != "periodicity"}
+    tried = search_sets(effect, known, n_candidates=config.n_candidates, seed=seed)
+    numbers = _agreement(scores, table) | _pruned(effect, gone, scores["periodicity"])
+    numbers["memorizing_share"] = float((table["label"][gone] == "memorizing").mean())
+    unhurt = effect(gone[:0])[1]
+    numbers["front_first"] = min((one.first for one in tried if one.other >= unhurt), default=None)
+    curves: dict[str, Any] = {"used": used, "split": sets.split, "candidates": [asdict(c) for c in tried]}
+    thin = sweep.thinned()
+    curves["removed"] = thin.fraction.tolist()
+    for name, split in (("first", sets.split), ("other", "test")):
+        line, bands, all_bands = thin.accuracy[split], thin.random[split], sweep.random[split]
+        assert line is not None
+        assert bands is not None
+        assert all_bands is not None
+        numbers[f"{name}_random"] = float(all_bands["mean"][at])
+        curves[name] = {"line": line.tolist(), **{key: band.tolist() for key, band in bands.items()}}
+    return Record(numbers, curves)
+
+
+def _agreement(scores: dict[str, np.ndarray], table: NeuronTable) -> dict[str, float | None]:
+    """Area under the curve of each score against the audit's labels, where both labels occur."""
+    positive = table["label"] == "memorizing"
+    told = positive | (table["label"] == "generalizing")
+    return {
+        f"auroc_{name}": auc(scores[name][told], positive[told]) if name in scores else None
+        for name in SCORES
+    }
+
+
+def _pruned(effect: Effect, gone: np.ndarray, periodicity: np.ndarray) -> dict[str, float | None]:
+    """Both sets before and after, whether the effect adds up, and what the least periodic neurons would have done."""
+    by_ipr = chosen_neurons(periodicity, len(gone) / len(periodicity))
+    before, after, ipr = effect(gone[:0]), effect(gone), effect(by_ipr)
+    parts = sum(before[0] - effect(gone[start::2])[0] for start in (0, 1))
+    found: dict[str, float | None] = {}
+    for i, name in enumerate(("first", "other")):
+        found |= {f"{name}_before": before[i], f"{name}_after": after[i], f"{name}_by_ipr": ipr[i]}
+    found["other_gain"] = after[1] - before[1]
+    found["additivity"] = (before[0] - after[0]) / parts if parts > 0 else None
+    return found
+
+
+def judge(result: StudyResult) -> list[str]:
+    """What the seeds decide."""
+    used = result.records[0].curves["used"]
+    found = [_best(result, used), _chance(result) if len(result.seeds) > 1 else ""]
+    gains = result.over("other_gain")
+    for name, words in (("first", "the first set"), ("other", "the other set")):
+        after, random = result.over(f"{name}_after"), result.over(f"{name}_random")
+        difference = result.difference(f"{name}_after", f"{name}_random")
+        if after is None or random is None or difference is None:
+            continue
+        sign = {1: "above", -1: "below", None: "not decidedly different from"}[difference.sign]
+        found.append(
+            f"Without the chosen neurons the accuracy on {words} is {percentage(after.mean)}, {sign} that without as "
+            f"many random ones, {percentage(random.mean)}."
+        )
+    if gains is not None:
+        found.append(
+            {
+                1: "Taking them out helps the other set: they stood in its way.",
+                -1: "Taking them out costs the other set something.",
+                None: "Whether taking them out helps or hurts the other set is not decided.",
+            }[gains.sign]
+        )
+    return [sentence for sentence in found if sentence]
+
+
+def _best(result: StudyResult, used: str) -> str:
+    area = result.over(f"auroc_{used}")
+    if area is None:
+        return "The audit finds no two kinds of neurons here that scores could be compared with."
+    every = "in every seed" if min(area.values) >= ENOUGH else "not in every seed"
+    return (
+        f"Ranked by {SCORES[used]} alone, without periodicity, memorising neurons come before generalising ones with "
+        f"an area under the curve of {_told(area)}: {number(ENOUGH)} or more {every}."
+    )
+
+
+def _chance(result: StudyResult) -> str:
+    """Which scores cannot be told from chance."""
+    areas = {name: result.over(f"auroc_{name}") for name in SCORES}
+    useless = [
+        SCORES[name]
+        for name, a in areas.items()
+        if a is not None and OverSeeds.of(np.subtract(a.values, 0.5)).sign != 1
+    ]
+    return f"Not decidedly better than chance: {', '.join(useless)}." if useless else ""
+
+
+def _told(found: OverSeeds) -> str:
+    if len(found.values) < 2:
+        return number(found.mean)
+    return f"{number(found.mean)} ({number(found.low)} to {number(found.high)})"
+
+
+STUDY = Study(
+    name="contrast",
+    title="Neurons that serve memorised inputs, found without Fourier",
+    about=(
+        "Which neurons serve the wrong labels that a network remembers, and not the rule? Ten scores contrast what "
+        "each neuron does on mislabelled training examples and on held-out ones: statistics of activations (arXiv "
+        "2502.17355, 2406.18566), weight times activation (arXiv 2306.11695, 2405.19458), attribution to the "
+        "labels, and ablation. The bars compare them with the labels of the audit, which knows the periodicity; "
+        "the lines show the accuracy on both sets while neurons are taken out, those first that serve the wrong "
+        "labels most, beside random orders. The score for that is fixed beforehand, and no label of the audit is used."
+    ),
+    config=Config,
+    measure=measure,
+    units=lambda config: config.steps,
+    quantities={
+        **{f"auroc_{name}": f"AUROC of {words}" for name, words in SCORES.items()},
+        "first_before": "first set: accuracy",
+        "first_after": "first set, without the neurons",
+        "first_random": "first set, without random ones",
+        "first_by_ipr": "first set, without the least periodic",
+        "other_before": "other set: accuracy",
+        "other_after": "other set, without the neurons",
+        "other_random": "other set, without random ones",
+        "other_by_ipr": "other set, without the least periodic",
+        "other_gain": "what the other set gains",
+        "additivity": "effect of all over the sum of two halves",
+        "memorizing_share": "share of them that the audit calls memorizing",
+        "front_first": "least of the first set that costs the other nothing",
+    },
+    judge=judge,
+    draw=contrast_figure,
+    inspect=inspect,
+)

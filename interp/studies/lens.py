@@ -1,0 +1,250 @@
+"""What each neuron writes for, read from the weights alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from interp.checkpoints import Checkpoint
+from interp.data import ModularTask
+from interp.errors import ConfigError, GrokscopeError
+from interp.models import MLPConfig
+from interp.opening import load_series, series_files
+from interp.plots.studies import lens_figure
+from interp.progress import Report
+from interp.studies.decoded import ALPHA, decoded
+from interp.studies.decoded_series import SeriesDecoding as SeriesDecoding
+from interp.studies.decoded_series import decode_series as decode_series
+from interp.studies.decoding import DirectEffect as DirectEffect
+from interp.studies.decoding import clamp_and_compare as clamp_and_compare
+from interp.studies.decoding import direct_effect as direct_effect
+from interp.studies.decoding import in_double as in_double
+from interp.studies.study import Record, Study, StudyResult
+from interp.studies.waves import EXPLAINED
+from interp.studies.waves import match_of as match_of
+from interp.studies.waves import read_waves as read_waves
+from interp.studies.waves import significance as significance
+from interp.studies.waves import written_waves as written_waves
+from interp.training import TrainConfig, finish, prepare
+
+EXACT = 1e-4
+"""Up to this difference of a logit a promise was kept."""
+STRICT, WIDE = 0.8, 0.2
+"""From this agreement R, and up to this mean difference in radians, phases are called the same."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the study; a checkpoint needs the last five only.
+
+    Args:
+        p: The modulus of the addition that is learnt.
+        width: Neurons.
+        steps: Updates.
+        train_fraction: Share of all pairs that is trained on, in (0, 1].
+        corrupt_fraction: Share of the training labels that is redrawn, in [0, 1).
+        weight_decay: Decoupled.
+        saves: Checkpoints of the training run, beside the first.
+        rotations: Randomly rotated directions that the neurons are compared with.
+        clamped: Neurons that are clamped, one at a time, each to a value within its range.
+        least: Share of its variance from which one frequency explains a neuron, in (0, 1].
+        site: Hook name of the neurons; the last site if empty.
+    """
+
+    p: int = 59
+    width: int = 256
+    steps: int = 400
+    train_fraction: float = 0.6
+    corrupt_fraction: float = 0.3
+    weight_decay: float = 0.0
+    saves: int = 40
+    rotations: int = 5000
+    clamped: int = 20
+    least: float = EXPLAINED
+    site: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("p", "width", "steps", "saves", "rotations", "clamped"):
+            least = 5 if name == "p" else 1
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name}={getattr(self, name)} must be at least {least}")
+        for name, bracket in (("train_fraction", "("), ("least", "("), ("corrupt_fraction", "[")):
+            if not 0 <= getattr(self, name) <= 1 or (bracket == "(" and not getattr(self, name)):
+                raise ConfigError(f"{name}={getattr(self, name)} is not in {bracket}0, 1]")
+        if self.weight_decay < 0:
+            raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or more")
+
+
+def measure(config: Config, seed: int, report: Report) -> Record:
+    """Train a network on addition with some wrong labels, and decode its neurons and their past."""
+    task = ModularTask("add", config.p, config.train_fraction, config.corrupt_fraction, seed=seed)
+    every = max(1, config.steps // config.saves)
+    training = TrainConfig(
+        config.steps, weight_decay=config.weight_decay, save_every=every, log_every=every, seed=seed
+    )
+    with TemporaryDirectory() as folder:
+        trained = finish(prepare(task, MLPConfig(width=config.width), training, out=folder), report)
+        found = decode_series(folder, config.site or None)
+    report(config.steps + 1, "decoded")
+    return decoded(Checkpoint(trained.model, task, "trained here"), found, config, seed)
+
+
+def inspect(opened: Any, config: Config, seed: int, report: Report) -> Record:
+    """Decode the neurons of a checkpoint, and their past if it is part of a series that is read in the same way."""
+    found = decoded(opened, _series_of(opened, config.site or None), config, seed)
+    report(config.steps + 1, "decoded")
+    return found
+
+
+def _series_of(opened: Any, site: str | None) -> SeriesDecoding | None:
+    """The decoded series beside a checkpoint up to it; None if there is none."""
+    path = opened.path
+    files = [] if path is None or not path.is_file() else series_files(path.parent)
+    if path not in files or len(files) < 2:
+        return None
+    before = files[: files.index(path)]
+    try:
+        ones = [one for one in load_series(path.parent) if one.path in before]
+        alike = {one.settings.get("reading") for one in ones} == {opened.settings.get("reading")}
+        return (
+            decode_series([*(replace(one, task=opened.task) for one in ones), opened], site)
+            if alike
+            else None
+        )
+    except GrokscopeError:
+        return None
+
+
+def judge(result: StudyResult) -> list[str]:
+    """What the seeds decide, and what they do not."""
+    return [*_agreement(result), *_promise(result), *_rotations(result), *_past(result)]
+
+
+def _agreement(result: StudyResult) -> list[str]:
+    counts = [(r.numbers["same"], r.numbers["explained"]) for r in result.records]
+    agreed, chance, phases = result.over("agreement"), result.over("chance"), result.over("resultant")
+    least = f"{100 * result.config.least:g} %"
+    if agreed is None or chance is None:
+        return [f"Not decided: in a seed no neuron is explained to {least} by one frequency that it reads."]
+    told = ", ".join(f"{same:.0f} of {explained:.0f}" for same, explained in dict.fromkeys(counts))
+    if all(same == explained for same, explained in counts):
+        sentence = f"Every neuron that one frequency explains to {least} writes the frequency that it reads ({told})."
+    else:
+        sentence = f"Of the neurons that one frequency explains to {least}, {told} write the frequency that they read."
+    found = [f"{sentence} Rotated directions would in {100 * chance.mean:.1f} %."]
+    if phases is not None:
+        offset = max(abs(record.numbers["offset"] or 0.0) for record in result.records)
+        same = "is" if phases.mean >= STRICT and offset <= WIDE else "is not simply"
+        found.append(
+            f"Where the frequencies agree, the phase written {same} the sum of the phases read: R = {phases.mean:.3f} "
+            f"(1 for equal ones), and the mean difference is at most {offset:.3f} rad."
+        )
+    return found
+
+
+def _promise(result: StudyResult) -> list[str]:
+    exact = all(record.numbers["exact"] for record in result.records)
+    largest = {
+        name: max(record.numbers[name] or 0.0 for record in result.records)
+        for name in ("error", "error_stored", "moved", "relative_error")
+    }
+    if not exact:
+        explained = min(record.numbers["promise_explained"] or 0.0 for record in result.records)
+        return [
+            "What follows the neurons is not linear, so the effects are an approximation: of the change that a clamped "
+            f"neuron makes they explain at least {100 * explained:.1f} %."
+        ]
+    kept = "as promised" if largest["error"] <= EXACT else "NOT as promised"
+    return [
+        f"Clamped neurons move the logits {kept}: by up to {largest['moved']:.3g}, with an error of at most "
+        f"{largest['error']:.1e} in double precision and {largest['error_stored']:.1e} in the network's own, which is "
+        f"{largest['relative_error']:.1e} of its largest logit."
+    ]
+
+
+def _rotations(result: StudyResult) -> list[str]:
+    found = []
+    share, rotated, real = (result.over(name) for name in ("share", "share_rotated", "significant"))
+    if share is not None and rotated is not None and real is not None:
+        found.append(
+            f"{100 * real.mean:.0f} % of the neurons write a purer wave than rotated directions do (false-discovery "
+            f"rate {100 * ALPHA:.0f} %). At one frequency neurons have {100 * share.mean:.0f} % of the variance on "
+            f"average, rotated directions {100 * rotated.mean:.0f} %."
+        )
+    memory, rule = (
+        result.difference(f"{split}_without", f"{split}_random") for split in ("corrupted", "test")
+    )
+    if memory is not None and rule is not None:
+        words = {-1: "costs more than", 1: "costs less than", None: "is not decided to differ from"}
+        found.append(
+            f"Taking out the others {words[memory.sign]} taking out random ones, as many, on corrupted examples as "
+            f"labelled ({100 * memory.mean:+.0f} points), and {words[rule.sign]} it on held-out examples "
+            f"({100 * rule.mean:+.0f} points)."
+        )
+    return found
+
+
+def _past(result: StudyResult) -> list[str]:
+    settled, step, learnt = (result.over(name) for name in ("settled_by_learnt", "settled", "learnt"))
+    nearest, others = result.over("cosine"), result.over("cosine_others")
+    if nearest is None or others is None:
+        return []
+    found = [
+        f"Between the last two checkpoints a neuron's effects have a cosine of {nearest.mean:.3f}, those of two "
+        f"different neurons {others.mean:.3f}."
+    ]
+    if settled is not None and step is not None and learnt is not None:
+        found.append(
+            f"{100 * settled.mean:.0f} % of the significant neurons wrote their last frequency by the time that the "
+            f"network answered 90 % (step {learnt.mean:.0f} on average); half had by step {step.mean:.0f}."
+        )
+    return found
+
+
+STUDY = Study(
+    name="lens",
+    title="What each neuron writes for, read from the weights alone",
+    about=(
+        "A neuron's direct effect on every output class is a product of the matrices that follow it (the idea of arXiv "
+        "2501.02688): exact where these are all, through a norm with a fixed scale or an average derivative elsewhere. "
+        "Along the task's ordering of classes its spectrum names the frequency that the neuron writes. The study "
+        "compares it with the frequency and phases that the neuron reads, with randomly rotated directions read by the "
+        "same unembedding, with what clamping the neuron really does to the logits, and with the checkpoints before. "
+        "Left: of neurons that one frequency explains, the frequency read and written (first seed), and a rotated "
+        "direction in each one's place; areas are counts. Middle: how pure the written waves are, of neurons and of "
+        "rotated directions. Right: the decoding over training, or the waves that the strongest neurons write."
+    ),
+    config=Config,
+    measure=measure,
+    inspect=inspect,
+    units=lambda config: config.steps + 1,
+    quantities={
+        "explained": "neurons that one frequency explains by what they read",
+        "same": "of these, neurons that write at the same frequency",
+        "agreement": "the same as a share",
+        "chance": "share for rotated directions",
+        "resultant": "agreement R of phase written with the sum of phases read",
+        "offset": "mean phase difference (rad)",
+        "share": "variance written at one frequency, neurons",
+        "share_rotated": "variance written at one frequency, rotated directions",
+        "significant": "share of neurons that write a purer wave than rotated ones",
+        "one_class": "share that writes more for one class than rotated ones",
+        "moved": "largest change of a logit by a clamped neuron",
+        "error": "largest error of the promised change, double precision",
+        "error_stored": "largest error of the promised change, the network's own precision",
+        "relative_error": "the same, of the largest logit",
+        "promise_explained": "least share of a clamped neuron's change that was promised",
+        "corrupted_without": "corrupted accuracy without the neurons that write like rotated ones",
+        "corrupted_random": "corrupted accuracy without as many random neurons",
+        "test_without": "test accuracy without the neurons that write like rotated ones",
+        "test_random": "test accuracy without as many random neurons",
+        "cosine": "cosine of a neuron's effects, last two checkpoints",
+        "cosine_others": "cosine of two neurons' effects, last two checkpoints",
+        "learnt": "step at which the network answered 90 %",
+        "settled": "median step from which a neuron wrote its last frequency",
+        "settled_by_learnt": "share of neurons that had settled when the network answered 90 %",
+    },
+    judge=judge,
+    draw=lens_figure,
+)
