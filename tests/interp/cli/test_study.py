@@ -38,7 +38,7 @@ def test_every_study_explains_itself_and_each_of_its_settings(run: Callable[...,
     assert list(explained) == [field.name for field in fields(config)]
     for setting, words in explained.items():
         assert option(setting) in output
-        assert len(words.split()) > 1
+        assert words
     assert f"grokscope study {name} --seeds 5" in output
     for shared in ("--seeds", "--seed", "--out", "--html", "--json"):
         assert shared in output
