@@ -22,6 +22,8 @@ from .gamma import gamma_rescale as gamma_rescale
 from .gamma import transfer_gamma as transfer_gamma
 from .hooks import capture as capture
 from .hooks import hooked as hooked
+from .instruments import Held as Held
+from .instruments import Schedule as Schedule
 from .interventions import Clamp as Clamp
 from .interventions import Edit as Edit
 from .interventions import Mean as Mean

@@ -13,6 +13,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from interp.studies import STUDIES
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MOST_CELLS, MOST_BYTES, MOST_SECONDS = 40, 1_500_000, 90
@@ -33,6 +35,22 @@ SMALL: dict[str, dict[str, Any]] = {
     "06": {"P": 23, "WIDTH": 60, "STEPS": 100, "WEIGHT_DECAYS": (0, 5, 15), "NORM_STEPS": 60, "SMALL_P": 13}
     | {"SMALL_WIDTH": 20, "SMALL_STEPS": 40, "DATA": (0.5, 0.8), "CORRUPTION": (0.0, 0.3)},
     "07": {"P": 23, "WIDTH": 50, "STEPS": 100, "SAVE_EVERY": 50, "WEIGHT_DECAYS": (0, 10, 20)},
+    "08": {
+        "SEEDS": dict.fromkeys(STUDIES, 1),
+        "RESULTS": "kept",
+        "SETTINGS": {
+            "contrast": {"p": 23, "width": 60, "steps": 150, "n_random": 3, "n_candidates": 8},
+            "diffusion": {"n_images": 2, "width": 64, "steps": 60, "n_samples": 200, "n_candidates": 4}
+            | {"longest": 2, "n_random": 2},
+            "facts": {"relations": 4, "subjects": 8, "objects": 4, "d_model": 16, "d_mlp": 40, "steps": 60},
+            "influence": {"networks": 12, "p": 11, "width": 40, "steps": 60},
+            "tickets": {"p": 13, "wide": 16, "width": 24, "trained": 300, "limit": 200, "recovery": 20},
+            "clamp": {"p": 19, "width": 48, "steps": 45, "log_every": 5},
+            "induction": {"vocab": 8, "shortest": 3, "longest": 4, "d_model": 12, "d_head": 4, "steps": 30}
+            | {"batch": 8, "log_every": 10},
+            "lens": {"p": 13, "width": 32, "steps": 20},
+        },
+    },
 }
 """By a notebook's number: what its parameters are replaced by, so that it runs in seconds; the seed is set to 0."""
 

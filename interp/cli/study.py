@@ -120,6 +120,8 @@ def _function(found: Study) -> Callable[..., None]:
         seen = range(seed, seed + seeds)
         result = run_study(found.name, seen, out=out, opened=opened, workers=workers, **changed)
         _show(result, html, json)
+        if opened is not None and seeds > 1:
+            say("Seeds differ in what is drawn at random; the intervals say nothing of other networks.")
 
     own = inspect.signature(run, eval_str=True)
     common = [p for p in own.parameters.values() if p.name not in ("checkpoint", "opening", "settings")]

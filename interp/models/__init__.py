@@ -3,6 +3,7 @@
 from interp.models.adopt import adopt
 from interp.models.adopted import Adopted
 from interp.models.analytic import PlantedNetwork, analytic_mlp, planted_mlp
+from interp.models.attention_only import AttentionOnly
 from interp.models.layers import ACTIVATIONS
 from interp.models.mlp import HookedMLP, MLPConfig
 from interp.models.prompt import Prompt
@@ -12,6 +13,7 @@ from interp.models.transformer import SmallTransformer, TransformerConfig
 __all__ = [
     "ACTIVATIONS",
     "Adopted",
+    "AttentionOnly",
     "HookedMLP",
     "HookedModel",
     "MLPConfig",

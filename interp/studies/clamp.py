@@ -11,12 +11,13 @@ import torch
 
 from interp.data import ModularTask
 from interp.errors import ConfigError
+from interp.instruments.schedule import Held, Schedule, first_reaching
 from interp.interventions import Edit, Zero, bake
 from interp.models import MLPConfig
 from interp.plots.studies import clamp_figure
 from interp.progress import Report
 from interp.scoring import score
-from interp.studies.schedule import Held, Schedule, delay, first_reaching
+from interp.studies.delays import delay
 from interp.studies.study import Record, Study, StudyResult
 from interp.training import TrainConfig, TrainResult, finish, prepare
 

@@ -9,25 +9,20 @@ import numpy as np
 
 from interp import ModularTask, TrainConfig, prepare, score, site_state
 from interp.errors import ConfigError
+from interp.instruments.scores import scores_of
+from interp.instruments.sets import (
+    Effect,
+    chosen_neurons,
+    effect_of,
+    input_sets,
+    search_sets,
+)
 from interp.markup import number, percentage
 from interp.models import MLPConfig
 from interp.plots.studies import contrast_figure
 from interp.progress import Report
 from interp.scoring import NeuronTable
 from interp.seeds import OverSeeds
-from interp.studies.scores import contrast_scores as contrast_scores
-from interp.studies.scores import label_attribution as label_attribution
-from interp.studies.scores import scores_of as scores_of
-from interp.studies.sets import Candidate as Candidate
-from interp.studies.sets import Cumulative as Cumulative
-from interp.studies.sets import Effect as Effect
-from interp.studies.sets import InputSets as InputSets
-from interp.studies.sets import chosen_neurons as chosen_neurons
-from interp.studies.sets import cumulative as cumulative
-from interp.studies.sets import effect_of as effect_of
-from interp.studies.sets import input_sets as input_sets
-from interp.studies.sets import pareto_front as pareto_front
-from interp.studies.sets import search_sets as search_sets
 from interp.studies.study import Record, Study, StudyResult
 from interp.sweeps import curve
 from interp.training import finish

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from interp.data import Ordering
-from interp.models import HookedModel
-from interp.studies.decoded_series import SeriesDecoding
-from interp.studies.decoding import DirectEffect, clamp_and_compare, direct_effect, in_double
-from interp.studies.study import Record
-from interp.studies.waves import (
+from interp.instruments.decoded_series import SeriesDecoding
+from interp.instruments.decoding import DirectEffect, clamp_and_compare, direct_effect, in_double
+from interp.instruments.waves import (
     Significance,
     Waves,
     chance_of_match,
@@ -23,6 +21,8 @@ from interp.studies.waves import (
     significance,
     written_waves,
 )
+from interp.models import HookedModel
+from interp.studies.study import Record
 from interp.sweeps import SiteState, removal, site_state
 from probes.labels import Criteria
 

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from interp.errors import ConfigError
+from interp.instruments.carriers import carrier_scores, edits, random_like, select
+from interp.instruments.denoising import generate, train_denoiser
+from interp.instruments.samples import Bench, digits, overlap
+from interp.instruments.sets import Candidate, chosen_neurons, search_sets
 from interp.interventions import intervene
 from interp.markup import number, percentage
 from interp.models import Adopted
 from interp.plots.studies import diffusion_figure
 from interp.progress import Report
 from interp.seeds import OverSeeds
-from interp.studies.carriers import edits, random_like, scores_of, select
-from interp.studies.denoising import generate, train_denoiser
-from interp.studies.samples import Bench, digits, overlap
-from interp.studies.sets import Candidate, chosen_neurons, search_sets
 from interp.studies.study import Record, Study, StudyResult
 
 SHARES = (0.01, 0.012, 0.014, 0.016, 0.018, 0.02, 0.023, 0.027, 0.031)
@@ -104,7 +104,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         )
     model = networks["with"]
     report(2 * config.steps, "scores")
-    scores = scores_of(model, bench.memorised, bench.images, config.longest, seed)
+    scores = carrier_scores(model, bench.memorised, bench.images, config.longest, seed)
     maker = Maker(bench, config.n_samples, report, 2 * config.steps + CHUNK * config.longest)
     gone, best, tried = _chosen(maker, networks, scores, config, seed)
     start = FRESH + seed
@@ -179,10 +179,8 @@ def judge(result: StudyResult) -> list[str]:
     if copies.sign != 1:
         memorised = "Whether duplicates make the network copy these images is not decided"
     else:
-        shares = [
-            percentage(np.mean([r.numbers[f"copies_{n}"] for r in result.records]))
-            for n in ("with", "without")
-        ]
+        told = [result.over(f"copies_{name}") for name in ("with", "without")]
+        shares = [percentage(found.mean) for found in told if found is not None]
         memorised = (
             f"With duplicates {shares[0]} of the samples are copies of these images, without {shares[1]}"
         )

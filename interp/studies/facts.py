@@ -10,13 +10,11 @@ from torch.nn import functional as F
 
 from interp import Dataset, Prompt, SmallTransformer, TransformerConfig, site_state
 from interp.errors import ConfigError, choose
+from interp.instruments.groups import group_effect, group_margins, group_order
 from interp.markup import percentage
 from interp.plots.studies import facts_figure
 from interp.progress import Report
 from interp.seeds import OverSeeds
-from interp.studies.groups import group_effect as group_effect
-from interp.studies.groups import group_margins as group_margins
-from interp.studies.groups import group_order as group_order
 from interp.studies.study import Record, Study, StudyResult
 
 MULTIPLES = (1, 2, 4)

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from interp.errors import ConfigError
 from interp.hooks import evaluation_mode
+from interp.instruments.schedule import Schedule
 from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
 from interp.progress import Report, silent
 from interp.safeguards import flushed_denormals
-from interp.studies.schedule import Schedule
 
 EMBED_SCALE, WEIGHT_DECAY, EVALUATED = 0.2, 0.01, 256
 

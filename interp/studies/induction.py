@@ -8,19 +8,20 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.hooks import capture
-from interp.interventions import Edit, Intervention, Patch
-from interp.models.attention_only import AttentionOnly
-from interp.plots.studies import induction_figure
-from interp.progress import Report
-from interp.studies.heads import (
+from interp.instruments.heads import (
     Blind,
     induction_scores,
     previous_pattern,
     previous_token_scores,
     uniform_pattern,
 )
+from interp.instruments.schedule import Held, Schedule, first_reaching
+from interp.interventions import Edit, Intervention, Patch
+from interp.models import AttentionOnly
+from interp.plots.studies import induction_figure
+from interp.progress import Report
+from interp.studies.delays import delay
 from interp.studies.in_context import EVALUATED, Config, repeated_blocks, train_in_context
-from interp.studies.schedule import Held, Schedule, delay, first_reaching
 from interp.studies.study import Record, Study, StudyResult
 
 FIRST, SECOND = "blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern"

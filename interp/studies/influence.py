@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 
 from interp.errors import ConfigError, choose
+from interp.instruments.memory import (
+    errors_by_number,
+    falls_as,
+    memorisation,
+    precision_at,
+    share_from,
+    train_on_subsets,
+)
+from interp.instruments.mislabelled import Digits, Sums
 from interp.markup import number
 from interp.models import MLPConfig
 from interp.plots.studies import influence_figure
 from interp.progress import Report
 from interp.seeds import OverSeeds
-from interp.studies.memorised import Memorisation as Memorisation
-from interp.studies.memorised import errors_by_number as errors_by_number
-from interp.studies.memorised import falls_as as falls_as
-from interp.studies.memorised import memorisation as memorisation
-from interp.studies.memorised import memory_effects as memory_effects
-from interp.studies.memorised import precision_at as precision_at
-from interp.studies.memorised import share_from
-from interp.studies.memorised import train_on_subsets as train_on_subsets
-from interp.studies.mislabelled import Digits, Sums
 from interp.studies.study import Record, Study, StudyResult
 from interp.training import TrainConfig
 from probes.agreement import auc

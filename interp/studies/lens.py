@@ -9,23 +9,14 @@ from typing import Any
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
 from interp.errors import ConfigError, GrokscopeError
+from interp.instruments.decoded_series import SeriesDecoding, decode_series
+from interp.instruments.waves import EXPLAINED
 from interp.models import MLPConfig
 from interp.opening import load_series, series_files
 from interp.plots.studies import lens_figure
 from interp.progress import Report
 from interp.studies.decoded import ALPHA, decoded
-from interp.studies.decoded_series import SeriesDecoding as SeriesDecoding
-from interp.studies.decoded_series import decode_series as decode_series
-from interp.studies.decoding import DirectEffect as DirectEffect
-from interp.studies.decoding import clamp_and_compare as clamp_and_compare
-from interp.studies.decoding import direct_effect as direct_effect
-from interp.studies.decoding import in_double as in_double
 from interp.studies.study import Record, Study, StudyResult
-from interp.studies.waves import EXPLAINED
-from interp.studies.waves import match_of as match_of
-from interp.studies.waves import read_waves as read_waves
-from interp.studies.waves import significance as significance
-from interp.studies.waves import written_waves as written_waves
 from interp.training import TrainConfig, finish, prepare
 
 EXACT = 1e-4

@@ -116,12 +116,12 @@ class StudyResult:
         """Each quantity as shown, in the order of `HEADER`."""
         for name, words in self.study.quantities.items():
             found, values = self.over(name), [record.numbers[name] for record in self.records]
-            each = ", ".join(number(value, 3) for value in values)
+            each = ", ".join(map(_shown, values))
             if found is None:
                 yield words, UNKNOWN, UNKNOWN, each
                 continue
-            interval = UNKNOWN if len(values) < 2 else f"{number(found.low, 3)} to {number(found.high, 3)}"
-            yield words, number(found.mean, 3), interval, each
+            interval = UNKNOWN if len(values) < 2 else f"{_shown(found.low)} to {_shown(found.high)}"
+            yield words, _shown(found.mean), interval, each
 
     def findings(self) -> list[str]:
         """What the seeds decide, in sentences, and what they do not."""
@@ -146,6 +146,11 @@ class StudyResult:
     def _repr_html_(self) -> str:
         """A table, for notebooks."""
         return html_table(self.study.title, HEADER, self.rows(), inline=True)
+
+
+def _shown(value: float | None) -> str:
+    """Three significant digits, and numbers of steps to the last."""
+    return f"{value:.0f}" if value is not None and 1000 <= abs(value) < 1e6 else number(value, 3)
 
 
 def study_called(name: str) -> Study:

@@ -10,11 +10,17 @@ import torch
 
 from interp.data import Dataset, ModularTask
 from interp.errors import ConfigError
-from interp.plots.studies import tickets_figure
-from interp.progress import Report
-from interp.scoring import score
-from interp.studies.masked import LEARNT, Trained, Training, Weights, as_mlp, first_weights, train_masked
-from interp.studies.masks import (
+from interp.instruments.censored import sooner, told
+from interp.instruments.masked_networks import (
+    LEARNT,
+    Trained,
+    Training,
+    Weights,
+    as_mlp,
+    first_weights,
+    train_masked,
+)
+from interp.instruments.masks import (
     jaccard_distance,
     magnitude_mask,
     mask_distances,
@@ -25,7 +31,9 @@ from interp.studies.masks import (
     survival,
     with_norm,
 )
-from interp.studies.sooner import sooner, told
+from interp.plots.studies import tickets_figure
+from interp.progress import Report
+from interp.scoring import score
 from interp.studies.study import Record, Study, StudyResult
 
 ARMS = {
@@ -58,11 +66,7 @@ QUANTITIES = {
     "distance_mem": "Jaccard distance from the last mask, when memorised",
     "distance_gen": "Jaccard distance from the last mask, when it generalises",
     "distance_random": "Jaccard distance from the last mask, random mask",
-    **{
-        f"{s}_{m}": f"pruned {when}: held-out accuracy {what}"
-        for m, when in MOMENTS.items()
-        for s, what in STAGES.items()
-    },
+    **{f"{s}_{m}": f"pruned {MOMENTS[m]}: held-out accuracy {STAGES[s]}" for m in MOMENTS for s in STAGES},
 }
 BETWEEN = 10
 """Measurements from one mask to the next where masks are compared over training."""

@@ -16,7 +16,7 @@ NETWORKS = {
     "pruned": ("pruned", "with duplicates, neurons taken out", SPLIT_COLOURS["all"]),
     "random": ("random", "with duplicates, random neurons taken out", NEUTRAL),
 }
-NETWORK = "network (with or without duplicates)"
+NETWORK = "network"
 BARS = {"near": "", "rest": "2"}
 
 
@@ -38,13 +38,13 @@ def diffusion_figure(result: Any) -> Figure:
         margin={"b": 110},
         bargap=0.3,
         xaxis2={"domain": PANELS[1], "anchor": "y2", "title": {"text": NETWORK}},
-        yaxis2={"anchor": "x2", "rangemode": "tozero", "title": {"text": "other samples (Fréchet distance)"}},
+        yaxis2={"anchor": "x2", "rangemode": "tozero", "title": {"text": "others (Fréchet distance)"}},
         xaxis3={
             "domain": PANELS[2],
             "anchor": "y3",
             "type": "log",
             "tickvals": [0.5, 1, 2, 5, 10, 20],
-            "title": {"text": "other samples (Fréchet distance)"},
+            "title": {"text": "others (Fréchet distance)"},
         },
         yaxis3={
             "anchor": "x3",

@@ -10,11 +10,11 @@ from figures import check_figure
 
 from interp.data import ModularTask
 from interp.errors import ConfigError
+from interp.instruments.schedule import Held, Schedule
 from interp.interventions import Edit, Zero
 from interp.models import MLPConfig
 from interp.studies import Record, StudyResult, run_study
 from interp.studies.clamp import ARMS, HOOK, MOMENTS, STUDY, Config, moments
-from interp.studies.schedule import Held, Schedule
 from interp.training import TrainConfig, train
 
 TINY = {"p": 19, "width": 48, "steps": 45, "log_every": 5}

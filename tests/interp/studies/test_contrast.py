@@ -14,24 +14,19 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from interp import ModularTask, ablate, accuracy, planted_mlp, score, site_state
 from interp.errors import ConfigError
-from interp.progress import silent
-from interp.studies import Record, StudyResult, run_study, study_called
-from interp.studies.contrast import (
-    SCORES,
-    Config,
+from interp.instruments.scores import contrast_scores, label_attribution, scores_of
+from interp.instruments.sets import (
     InputSets,
     chosen_neurons,
-    contrast_scores,
     cumulative,
     effect_of,
     input_sets,
-    inspect,
-    judge,
-    label_attribution,
     pareto_front,
-    scores_of,
     search_sets,
 )
+from interp.progress import silent
+from interp.studies import Record, StudyResult, run_study, study_called
+from interp.studies.contrast import SCORES, Config, inspect, judge
 from probes.agreement import auc
 
 TASK = ModularTask(p=31, train_fraction=0.6, corrupt_fraction=0.35)

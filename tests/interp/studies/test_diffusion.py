@@ -15,15 +15,23 @@ from scipy import linalg
 from scipy.spatial.distance import cdist
 
 from interp.errors import ConfigError
+from interp.instruments.carriers import FLOOR, carrier_scores, edits, greedy_scores, random_like, select
+from interp.instruments.denoising import (
+    SITES,
+    generate,
+    noised,
+    noisy_inputs,
+    signal,
+    train_denoiser,
+    with_level,
+)
+from interp.instruments.samples import Bench, copy_limits, digits, frechet, near, overlap
+from interp.instruments.sets import Candidate
 from interp.interventions import intervene
 from interp.models import Adopted
 from interp.progress import Report, silent
 from interp.studies import Record, StudyResult, run_study, study_called
-from interp.studies.carriers import FLOOR, edits, greedy_scores, random_like, scores_of, select
-from interp.studies.denoising import SITES, generate, noised, noisy_inputs, signal, train_denoiser, with_level
 from interp.studies.diffusion import Config, Maker, judge
-from interp.studies.samples import Bench, copy_limits, digits, frechet, near, overlap
-from interp.studies.sets import Candidate
 
 TINY = {
     "n_images": 2,
@@ -226,7 +234,7 @@ def test_neurons_are_chosen_by_what_they_do_after_those_before() -> None:
 
 def test_scores_of_a_network_are_those_of_edited_weights(model: Adopted) -> None:
     images = np.random.default_rng(0).uniform(-1, 1, size=(12, 6)).astype(np.float32).astype(float)
-    found = scores_of(model, images[:2], images, 1, 7)
+    found = carrier_scores(model, images[:2], images, 1, 7)
     clean, first = noisy_inputs(torch.tensor(images[:2]).float(), 256, 7)
     _, other = noisy_inputs(torch.tensor(images[2:][::3]).float(), 1, 8)
     assert set(found) == {"auroc", "z", "contrast", "alone", "by change", "by error"}

@@ -12,19 +12,10 @@ from figures import check_figure
 
 from interp import ablate, site_state
 from interp.errors import ConfigError
+from interp.instruments.groups import group_effect, group_margins, group_order
 from interp.progress import silent
 from interp.studies import Record, StudyResult, run_study, study_called
-from interp.studies.facts import (
-    SCORES,
-    Config,
-    group_effect,
-    group_margins,
-    group_order,
-    judge,
-    language_model,
-    measure,
-    random_facts,
-)
+from interp.studies.facts import SCORES, Config, judge, language_model, measure, random_facts
 from interp.sweeps import SiteState
 
 TINY = Config(

@@ -13,10 +13,7 @@ from torch.nn import functional as F
 
 from interp.errors import ConfigError
 from interp.hooks import capture
-from interp.interventions import Edit, Patch, intervene
-from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
-from interp.studies import Record, StudyResult, run_study
-from interp.studies.heads import (
+from interp.instruments.heads import (
     Blind,
     induction_scores,
     induction_targets,
@@ -24,9 +21,12 @@ from interp.studies.heads import (
     previous_token_scores,
     uniform_pattern,
 )
+from interp.instruments.schedule import Held, Schedule
+from interp.interventions import Edit, Patch, intervene
+from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
+from interp.studies import Record, StudyResult, run_study
 from interp.studies.in_context import Config, in_context_accuracy, repeated_blocks, train_in_context
 from interp.studies.induction import ARMS, FIRST, SECOND, STUDY, schedules_of
-from interp.studies.schedule import Held, Schedule
 
 TINY = {
     "vocab": 8,

@@ -14,22 +14,19 @@ from sklearn.metrics import roc_auc_score
 from interp import Dataset, HookedMLP, MLPConfig, ModularTask, TrainConfig
 from interp.errors import ConfigError
 from interp.evaluation import margins
-from interp.progress import silent
-from interp.studies import Record, StudyResult, run_study
-from interp.studies.influence import (
-    ARMS,
-    STUDY,
-    Config,
+from interp.instruments.memory import (
     errors_by_number,
     falls_as,
-    measure,
     memorisation,
     memory_effects,
     precision_at,
     share_from,
     train_on_subsets,
 )
-from interp.studies.mislabelled import Digits, Sums
+from interp.instruments.mislabelled import Digits, Sums
+from interp.progress import silent
+from interp.studies import Record, StudyResult, run_study
+from interp.studies.influence import ARMS, STUDY, Config, measure
 
 TINY = {"networks": 12, "p": 11, "width": 40, "steps": 60}
 

@@ -16,9 +16,10 @@ from interp import TrainConfig, load_checkpoint, train
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
 from interp.errors import ConfigError
+from interp.instruments.decoded_series import decode_series
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
 from interp.studies import Record, StudyResult, run_study
-from interp.studies.lens import STUDY, Config, decode_series
+from interp.studies.lens import STUDY, Config
 
 FILES = Path(__file__).parents[4] / "shared" / "checkpoints"
 TINY: dict[str, Any] = {"p": 13, "width": 32, "steps": 20, "rotations": 200, "clamped": 4}

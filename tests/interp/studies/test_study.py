@@ -86,6 +86,8 @@ def test_rows_show_every_seed_also_where_one_has_no_number() -> None:
     assert rows[1] == ("what is missing", "–", "–", "5, –")
     (alone,) = [row for row in quiet(2).rows() if row[0] == "what grows"]
     assert alone[1:3] == ("4", "–")
+    (late,) = [row for row in quiet(1, slope=1234.5).rows() if row[0] == "what grows"]
+    assert late[1] == "1234"  # steps, not 1.23e+03
     assert "what grows" in quiet(0)._repr_html_()
 
 

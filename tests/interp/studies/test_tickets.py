@@ -12,10 +12,10 @@ import torch
 from figures import check_figure
 
 from interp.errors import ConfigError
+from interp.instruments.masked_networks import LAYERS, Training, first_weights, train_masked
+from interp.instruments.masks import magnitude_mask, with_norm
 from interp.progress import silent
 from interp.studies import Record, StudyResult, run_study, study_called
-from interp.studies.masked import LAYERS, Training, first_weights, train_masked
-from interp.studies.masks import magnitude_mask, with_norm
 from interp.studies.tickets import ARMS, QUANTITIES, Config, judge, measure
 
 TINY = Config(

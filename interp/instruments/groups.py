@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 
 from interp.errors import choose
 from interp.evaluation import margins
-from interp.studies.scores import contrast_scores
-from interp.studies.sets import chosen_neurons
+from interp.instruments.scores import contrast_scores
+from interp.instruments.sets import chosen_neurons
 from interp.sweeps import SiteState
 
 

@@ -8,8 +8,16 @@ import torch
 
 from interp.data import ModularTask
 from interp.errors import ConfigError
-from interp.studies.masked import LAYERS, Training, Weights, first_weights, gradients_of, masked, train_masked
-from interp.studies.masks import (
+from interp.instruments.masked_networks import (
+    LAYERS,
+    Training,
+    Weights,
+    first_weights,
+    gradients_of,
+    masked,
+    train_masked,
+)
+from interp.instruments.masks import (
     jaccard_distance,
     largest,
     magnitude_mask,

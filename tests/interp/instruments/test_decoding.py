@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, InterventionError
 from interp.hooks import capture, hooked
+from interp.instruments.decoding import DirectEffect, clamp_and_compare, direct_effect, in_double
 from interp.models import (
     HookedMLP,
     HookedModel,
@@ -24,7 +25,6 @@ from interp.models import (
     neuron_site,
 )
 from interp.models.bridge import BridgedTransformer
-from interp.studies.decoding import DirectEffect, clamp_and_compare, direct_effect, in_double
 
 PAIRS = torch.tensor([[0, 1], [2, 3], [4, 4], [1, 3]])
 SMALL = TransformerConfig(d_model=6, n_heads=2, d_head=3, d_mlp=5, bias=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interp.data import Dataset
 from interp.errors import ConfigError
-from interp.studies.masked import LAYERS, Training, Weights, gradients_of, masked, train_masked
+from interp.instruments.masked_networks import LAYERS, Training, Weights, gradients_of, masked, train_masked
 from probes.agreement import auc
 
 Masks = dict[str, Tensor]

@@ -13,10 +13,10 @@ from jaxtyping import Float, Int
 from interp.checkpoints import Checkpoint
 from interp.errors import ConfigError
 from interp.evaluation import accuracy
+from interp.instruments.decoding import direct_effect
+from interp.instruments.waves import written_waves
 from interp.opening import load_series, number_of
 from interp.phase import GOOD
-from interp.studies.decoding import direct_effect
-from interp.studies.waves import written_waves
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -10,7 +10,7 @@ from torch import nn
 from interp.data import Dataset, ModularTask
 from interp.errors import ConfigError
 from interp.evaluation import accuracy
-from interp.studies.masked import (
+from interp.instruments.masked_networks import (
     LAYERS,
     Trained,
     Training,
@@ -23,7 +23,7 @@ from interp.studies.masked import (
     train_masked,
     unseen,
 )
-from interp.studies.masks import shuffled
+from interp.instruments.masks import shuffled
 
 HOW = Training(steps=30, every=10, lr=1e-2, weight_decay=0.5)
 TASK = ModularTask("add", p=7, train_fraction=0.5, seed=1)

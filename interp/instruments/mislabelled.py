@@ -12,9 +12,9 @@ from jaxtyping import Bool
 
 from interp.data import ModularTask, splits
 from interp.evaluation import accuracy, all_logits, margins
+from interp.instruments.memory import memory_effects
 from interp.models import HookedMLP, MLPConfig
 from interp.scoring import score
-from interp.studies.memorised import memory_effects
 from interp.training import TrainConfig, finish, prepare
 from probes.agreement import auc
 

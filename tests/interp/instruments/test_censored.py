@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interp.studies.sooner import sooner, told
+from interp.instruments.censored import sooner, told
 
 
 def log_rank(first: list[float | None], second: list[float | None], limit: float) -> float:

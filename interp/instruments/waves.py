@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float, Int
 
 from interp.data import Ordering, Task
 from interp.errors import ConfigError
+from interp.instruments.decoding import DirectEffect
 from interp.models import HookedModel, neuron_site
 from interp.neurons import grid_of, weight_vectors
 from interp.patterns import all_pairs_activations, answer_profile, operands_of
-from interp.studies.decoding import DirectEffect
 from interp.sweeps import SiteState, site_state
 from probes.activity import explained_by_one_frequency
 from probes.null import benjamini_hochberg
@@ -48,7 +48,7 @@ def written_waves(effect: Float[np.ndarray, "neuron output"], ordering: Ordering
 
     Example:
         >>> from interp.models import analytic_mlp
-        >>> from interp.studies.decoding import direct_effect
+        >>> from interp.instruments.decoding import direct_effect
         >>> waves = written_waves(direct_effect(analytic_mlp("add", p=13, width=20)).effect)
         >>> float(waves.share.min().round(6))
         1.0
@@ -85,7 +85,7 @@ def read_waves(
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
-        >>> from interp.studies.decoding import direct_effect
+        >>> from interp.instruments.decoding import direct_effect
         >>> model, task = analytic_mlp("add", p=13, width=20), ModularTask("add", p=13)
         >>> read, written = read_waves(model, task), written_waves(direct_effect(model).effect)
         >>> bool((read.frequency == written.frequency).all())
@@ -198,7 +198,7 @@ def significance(
 
     Example:
         >>> from interp.models import analytic_mlp
-        >>> from interp.studies.decoding import direct_effect
+        >>> from interp.instruments.decoding import direct_effect
         >>> found = significance(direct_effect(analytic_mlp("add", p=31, width=20)), rotations=999)
         >>> float(found.q_wave.max()), bool(found.p_class.min() > 0.5)
         (0.001, True)

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.hooks import capture
+from interp.instruments.denoising import SITES, noisy_inputs
+from interp.instruments.scores import contrast_scores
+from interp.instruments.sets import Candidate
 from interp.interventions import Edit, Zero, intervene
 from interp.models import Adopted
-from interp.studies.denoising import SITES, noisy_inputs
-from interp.studies.scores import contrast_scores
-from interp.studies.sets import Candidate
 
 SCORES = ("auroc", "z", "contrast")
 POOL = 60
@@ -64,7 +64,7 @@ def greedy_scores(
     return alone, scores
 
 
-def scores_of(
+def carrier_scores(
     model: Adopted,
     memorised: Float[np.ndarray, "image pixel"],
     images: Float[np.ndarray, "example pixel"],

@@ -1,4 +1,4 @@
-"""Interventions scheduled over the steps of training: the instrument that the clamping studies share."""
+"""Interventions scheduled over the steps of training: what is held, and when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from interp.errors import ConfigError
 from interp.hooks import resolve
 from interp.interventions import Change, Edit, Intervention, intervene
 from interp.models import HookedModel
-from interp.studies.study import StudyResult
 
 
 @dataclass(frozen=True)
@@ -134,29 +133,3 @@ def first_reaching(steps: Sequence[float], values: Sequence[float], level: float
         return float(steps[0])
     below, above = values[at - 1], values[at]
     return float(steps[at - 1] + (level - below) / (above - below) * (steps[at] - steps[at - 1]))
-
-
-def delay(result: StudyResult, arm: str, control: str, reference: str) -> str:
-    """How much sooner or later ``step_ARM`` comes than ``step_CONTROL``, seed by seed; what follows "it comes".
-
-    A seed where it never comes (``reached_ARM`` is 0) counts with its last step, and that is said.
-
-    Args:
-        result: Of a study.
-        arm: One way of training.
-        control: Another.
-        reference: The other in words, such as ``"in the baseline"``.
-    """
-    found = result.difference(f"step_{arm}", f"step_{control}")
-    if found is None:
-        return f"at an unknown distance from {reference}"
-    side, steps = "later" if found.mean > 0 else "sooner", f"{abs(found.mean):.0f} steps"
-    known = (
-        f"95 % interval {found.low:+.0f} to {found.high:+.0f}" if found.low == found.low else "a single seed"
-    )
-    text = f"{steps} {side} than {reference} ({known})"
-    if found.sign is None:
-        text = f"sooner or later than {reference}: not decided (on average {steps} {side}; {known})"
-    never = sum(record.numbers[f"reached_{arm}"] == 0.0 for record in result.records)
-    late = f"; never in {never} of {len(result.seeds)} seeds, which count with the last step"
-    return text + late * bool(never)

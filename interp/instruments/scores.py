@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.errors import ConfigError
+from interp.instruments.sets import InputSets
 from interp.scoring import NeuronTable
-from interp.studies.sets import InputSets
 from interp.sweeps import SiteState
 
 

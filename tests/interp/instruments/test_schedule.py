@@ -13,12 +13,13 @@ from torch.nn import functional as F
 
 from interp.data import ModularTask
 from interp.errors import ConfigError, HookNameError
+from interp.instruments.schedule import Held, Schedule, first_reaching
 from interp.interventions import Clamp, Edit, Patch, Scale, Zero, intervene
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, adopt
 from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
 from interp.plots.canvas import blank
 from interp.studies import Record, Study, StudyResult
-from interp.studies.schedule import Held, Schedule, delay, first_reaching
+from interp.studies.delays import delay
 from interp.training import TrainConfig, TrainResult, train
 
 HOOK = "blocks.0.mlp.hook_post"

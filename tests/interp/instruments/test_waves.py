@@ -11,10 +11,8 @@ from scipy import stats
 
 from interp.data import ModularTask, TableTask, group_ordering
 from interp.errors import ConfigError
-from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
-from interp.neurons import activation_grid
-from interp.studies.decoding import DirectEffect, direct_effect
-from interp.studies.waves import (
+from interp.instruments.decoding import DirectEffect, direct_effect
+from interp.instruments.waves import (
     Waves,
     chance_of_match,
     explained_by,
@@ -23,6 +21,8 @@ from interp.studies.waves import (
     significance,
     written_waves,
 )
+from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
+from interp.neurons import activation_grid
 from probes.null import g_test
 
 TURN = 2 * np.pi

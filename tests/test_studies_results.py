@@ -1,0 +1,108 @@
+"""What is committed of the studies: made with their settings, and as strong as the texts say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from figures import check_figure
+
+from interp.seeds import OverSeeds
+from interp.studies import STUDIES, StudyResult, run_study
+
+FOLDER = Path(__file__).parents[1] / "notebooks" / "results" / "studies"
+
+
+def stored(folder: str, **settings: str) -> StudyResult:
+    """Results as they lie there; what is not there, or was made with other settings, would have to be measured anew."""
+    seeds = sorted(int(file.stem.removeprefix("seed-")) for file in (FOLDER / folder).glob("seed-*.json"))
+    assert seeds == list(range(len(seeds)))
+    assert len(seeds) >= 3
+    name = folder.partition("-")[0]
+    return run_study(name, seeds, out=FOLDER / folder, show_progress=False, workers=1, **settings)
+
+
+def over(result: StudyResult, name: str) -> OverSeeds:
+    found = result.over(name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_has_results_of_its_own_settings(name: str) -> None:
+    result = stored(name)
+    assert result.findings()
+    check_figure(result.plot(), inner=3)
+
+
+def test_contrast_finds_the_memorising_neurons_without_fourier() -> None:
+    result = stored("contrast")
+    scores = [
+        name for name in result.study.quantities if name.startswith("auroc_") and name != "auroc_periodicity"
+    ]
+    assert len(scores) >= 6
+    assert min(over(result, "auroc_attribution").values) >= 0.99
+    assert max(over(result, "first_after").values) <= 0.15
+    assert min(over(result, "other_after").values) >= 0.95
+    assert over(result, "first_random").low > over(result, "first_after").high
+
+
+def test_samples_return_to_the_level_without_duplicates() -> None:
+    result = stored("diffusion")
+    before, after, level = (over(result, f"near_{name}") for name in ("with", "pruned", "without"))
+    assert before.high < level.low
+    assert after.low <= level.high
+    assert level.low <= after.high
+    assert max(over(result, "rise_pruned").values) <= 0.2
+    assert over(result, "near_random").high < after.low
+
+
+def test_a_relations_neurons_cost_its_facts_three_times_what_random_ones_cost() -> None:
+    result = stored("facts")
+    assert over(result, "excess").sign == 1
+    assert over(result, "own_1").mean >= 3 * over(result, "random_1").mean
+
+
+def test_influence_tells_wrong_labels_and_says_where_it_cannot() -> None:
+    result = stored("influence")
+    assert min(over(result, "score_wrong").values) >= 0.6
+    assert max(over(result, "score_right").values) <= 0.02
+    assert min(over(result, "auc").values) >= 0.97
+    assert over(result, "slope_spread").low <= -0.5 <= over(result, "slope_spread").high
+    never = stored("influence-never", on="never")
+    assert over(never, "auc").low <= 0.5 <= over(never, "auc").high
+    assert "cannot tell wrong labels from right ones" in " ".join(never.findings())
+    digits = stored("influence-digits", on="digits")
+    assert min(over(digits, "precision").values) >= 0.8
+
+
+def test_the_ticket_is_sooner_than_networks_of_its_norm() -> None:
+    result = stored("tickets")
+    assert len(result.seeds) >= 5
+    for other in ("dense", "l1", "l2"):
+        difference = result.difference("gen_ticket", f"gen_{other}")
+        assert difference is not None
+        assert difference.sign == -1
+    for mask in ("ticket_mem", "random", "snip"):
+        assert all(record.numbers[f"gen_{mask}"] is None for record in result.records)
+
+
+def test_held_heads_and_neurons_move_the_phase_change_and_idle_schedules_nothing() -> None:
+    for name, arm, sign in (
+        ("clamp", "memorizing_start", -1),
+        ("induction", "ideal", -1),
+        ("induction", "blind", 1),
+    ):
+        result = stored(name)
+        difference = result.difference(f"step_{arm}", "step_baseline")
+        assert difference is not None
+        assert difference.sign == sign
+        assert over(result, "identical").values == (1.0,) * len(result.seeds)
+
+
+def test_neurons_write_what_they_read_and_do_what_they_promise() -> None:
+    result = stored("lens")
+    assert over(result, "agreement").values == (1.0,) * len(result.seeds)
+    assert max(over(result, "error").values) <= 1e-4
+    assert np.mean(over(result, "chance").values) < 0.1
