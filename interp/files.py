@@ -53,6 +53,16 @@ def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool
     return path
 
 
+def check_place(path: Path | str) -> None:
+    """Make sure, before long work, that a file can be written to `path`.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    path = Path(path)
+    write_whole(path.with_name(f".{path.name}.place"), lambda part: None).unlink()
+
+
 def _to_disk(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:

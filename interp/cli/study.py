@@ -28,7 +28,10 @@ EXAMPLES = (
     "grokscope study lens runs/r0 --json lens.json",
 )
 Seeds = Annotated[
-    int, typer.Option(min=1, help="How many seeds everything is measured for; 3 or more give intervals.")
+    int | None,
+    typer.Option(
+        min=1, help="How many seeds everything is measured for; 3, or 1 for a checkpoint, if left out."
+    ),
 ]
 First = Annotated[int, typer.Option("--seed", min=0, max=2**31, help="The first of the seeds.")]
 Out = Annotated[
@@ -96,7 +99,7 @@ def _function(found: Study) -> Callable[..., None]:
         *,
         checkpoint: Path | None = None,
         opening: Opening | None = None,
-        seeds: Seeds = 3,
+        seeds: Seeds = None,
         seed: First = 0,
         out: Out = None,
         html: Html = None,
@@ -104,24 +107,28 @@ def _function(found: Study) -> Callable[..., None]:
         workers: Workers = None,
         **settings: Any,
     ) -> None:
+        from interp.files import check_place
         from interp.studies import run_study
 
         for suffix, path in (("html", html), ("json", json)):
             if path is not None and path.suffix != f".{suffix}":
                 raise ConfigError(f"the result {str(path)!r} should end in .{suffix}")
+            if path is not None:
+                check_place(path)
         changed: dict[str, Any] = {
             name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()
         }
         opened = None
         if checkpoint is not None and opening is not None:
             opened = _opened(checkpoint, opening)
+            changed |= {"site": opening.hook} if opening.hook else {}
         elif opening is not None:
             changed |= _own_settings(opening, shared)
-        seen = range(seed, seed + seeds)
-        result = run_study(found.name, seen, out=out, opened=opened, workers=workers, **changed)
+        n = seeds or (3 if opened is None else 1)
+        result = run_study(
+            found.name, range(seed, seed + n), out=out, opened=opened, workers=workers, **changed
+        )
         _show(result, html, json)
-        if opened is not None and seeds > 1:
-            say("Seeds differ in what is drawn at random; the intervals say nothing of other networks.")
 
     own = inspect.signature(run, eval_str=True)
     common = [p for p in own.parameters.values() if p.name not in ("checkpoint", "opening", "settings")]
@@ -151,7 +158,9 @@ def _own_settings(opening: Opening, shared: set[str]) -> dict[str, Any]:
     Raises:
         ConfigError: An option says how a checkpoint is opened, but there is none.
     """
-    given = {name: value for name, value in vars(opening).items() if value}
+    given = {name: value for name, value in vars(opening).items() if value} | (
+        {"site": opening.hook} if opening.hook else {}
+    )
     for name in given:
         if name not in shared:
             raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interp.checkpoints import Checkpoint
-from interp.errors import ConfigError
+from interp.errors import ConfigError, GrokscopeError
 from interp.evaluation import accuracy
 from interp.instruments.decoding import direct_effect
 from interp.instruments.waves import written_waves
-from interp.opening import load_series, number_of
+from interp.opening import load_series, number_of, series_files
 from interp.phase import GOOD
 
 
@@ -93,3 +93,35 @@ def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | No
         np.array([(one * later).sum(1) for one, later in pairs]),
         np.array([(np.roll(one, 1, axis=0) * later).sum(1) for one, later in pairs]),
     )
+
+
+def series_before(opened: Checkpoint, site: str | None = None) -> tuple[SeriesDecoding | None, str]:
+    """Decode the neurons of the training run that a checkpoint is part of, up to it.
+
+    Args:
+        opened: The checkpoint, with the path that it was read from.
+        site: Hook name of the neurons; the last site if None.
+
+    Returns:
+        The series, or None; and why there is none although files of one lie beside the checkpoint, else "".
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> series_before(Checkpoint(analytic_mlp("add", p=13, width=20), ModularTask("add", p=13), "in memory"))
+        (None, '')
+    """
+    path = opened.path
+    files = [] if path is None or not path.is_file() else series_files(path.parent)
+    if path is None or path not in files or len(files) < 2:
+        return None, ""
+    before = files[: files.index(path)]
+    if not before:
+        return None, ""
+    try:
+        ones = [one for one in load_series(path.parent) if one.path in before]
+        if {one.settings.get("reading") for one in ones} != {opened.settings.get("reading")}:
+            return None, "they are read in another way than this one."
+        return decode_series([*(replace(one, task=opened.task) for one in ones), opened], site), ""
+    except GrokscopeError as error:
+        return None, str(error)

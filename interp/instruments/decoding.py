@@ -118,12 +118,12 @@ def _small(model: HookedModel) -> HookedModel:
     return found
 
 
-def in_double(model: HookedModel) -> HookedModel:
-    """A copy in double precision, in which rounding hides nothing; the model itself where it cannot be copied."""
+def in_double(model: HookedModel) -> HookedModel | None:
+    """A copy in double precision, in which rounding hides nothing; None where it cannot be copied."""
     try:
         return copy.deepcopy(_small(model)).to(torch.float64)
     except (RuntimeError, TypeError):
-        return model
+        return None
 
 
 def _exact(weights: Tensor) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from interp.data import ModularTask
 from interp.errors import ConfigError
 from interp.instruments.schedule import Held, Schedule, first_reaching
-from interp.interventions import Edit, Zero, bake
+from interp.interventions import Edit, Scale, Zero, bake
 from interp.models import MLPConfig
 from interp.plots.studies import clamp_figure
 from interp.progress import Report
@@ -93,8 +93,8 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     baseline = run(0, "baseline", None)
     begin = moments(baseline.history, config)
     groups = _groups(baseline, task, seed)
-    over = Schedule((Held(Edit(HOOK, groups["memorizing"], Zero()), start=1, stop=1),))
-    same = _same(baseline, run(1, "nothing held", over))
+    idle = Held(Edit(HOOK, groups["memorizing"], Scale(1.0)), stop=config.steps // 2)
+    same = _same(baseline, run(1, "held as they are, then let go", Schedule((idle,))))
     found = {"baseline": (baseline, np.array([], dtype=np.int64))}
     for place, arm in enumerate(ARMS[1:], 2):
         group, moment = arm.split("_")
@@ -164,14 +164,13 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
 
 def judge(result: StudyResult) -> list[str]:
     """When generalisation comes, against the baseline and as many random neurons, and what becomes of memory."""
-    told = []
-    for moment in MOMENTS:
-        arm, random = f"memorizing_{moment}", f"random_{moment}"
-        told.append(
-            f"Memorizing neurons held at zero {WORDS[moment]}: generalisation comes "
-            f"{delay(result, arm, 'baseline', 'in the baseline')}, and "
-            f"{delay(result, arm, random, 'with as many random neurons held')}. {_memory(result, arm)}"
-        )
+    told = [
+        f"Memorizing neurons held at zero {WORDS[moment]}: generalisation comes "
+        f"{delay(result, f'memorizing_{moment}', 'baseline', 'in the baseline')}, and "
+        f"{delay(result, f'memorizing_{moment}', f'random_{moment}', 'with as many random neurons held')}. "
+        f"{_memory(result, f'memorizing_{moment}')}"
+        for moment in MOMENTS
+    ]
     told.append(
         "What a smaller network does by itself: with as many random neurons held from the start it comes "
         f"{delay(result, 'random_start', 'baseline', 'in the baseline')}."
@@ -183,27 +182,29 @@ def judge(result: StudyResult) -> list[str]:
     ]
     told.append(f"Generalizing neurons held at zero, {few:.0f} of them: {'; '.join(comes)}.")
     same, n = sum(record.numbers["identical"] == 1.0 for record in result.records), len(result.seeds)
-    told.append(f"With a schedule that is over at once, {same} of {n} runs are the baseline to the bit.")
-    return told
+    told.append(f"Held as they are and then let go, {same} of {n} runs are the baseline to the bit.")
+    none = sum(record.numbers["held_memorizing"] == 0.0 for record in result.records)
+    return told + [f"In {none} of {n} seeds no neuron memorises in the end, so none was held."] * bool(none)
 
 
 def _memory(result: StudyResult, arm: str) -> str:
     """Whether other neurons come to memorise in the end."""
-    names = (
-        f"corrupted_{arm}",
-        "corrupted_baseline",
-        arm.replace("memorizing", "corrupted_random"),
-        f"grown_{arm}",
+    control = arm.replace("memorizing", "corrupted_random")
+    left, before, random, grown = map(
+        result.over, (f"corrupted_{arm}", "corrupted_baseline", control, f"grown_{arm}")
     )
-    left, before, random, grown = map(result.over, names)
     if left is None or before is None or random is None or grown is None:
         return "What becomes of the corrupted labels is not known."
-    against = f"{before.mean:.1%} in the baseline, {random.mean:.1%} with random ones held"
-    shares = f"{left.mean:.1%} of the corrupted labels are given in the end ({against})"
+    shares = f"{left.mean:.1%} of the corrupted labels are given in the end"
+    shares += f" ({before.mean:.1%} in the baseline, {random.mean:.1%} with random ones held)"
     others = f"{grown.mean:.1%} of the other neurons memorise then"
     fell = left.minus(before).sign
-    if left.high <= GONE:
-        verdict = "Other neurons do not take over memory"
+    if before.low <= GONE or np.isnan(left.high):
+        verdict = "What becomes of memory is not decided"
+    elif left.high <= GONE:
+        verdict = "The neurons that are left do not memorise" + ", as with random ones held" * (
+            random.high <= GONE
+        )
     elif fell is None:
         verdict = "Whether memory suffers is not decided"
     else:

@@ -59,6 +59,7 @@ class Config:
         share: Share of the neurons that is taken out, those first that serve the wrong labels most.
         n_random: Random sets of neurons for each control.
         n_candidates: Sets of neurons that are tried for the best trade.
+        site: Hook name of the neurons of a checkpoint; the last if empty.
     """
 
     p: int = 97
@@ -70,6 +71,7 @@ class Config:
     share: float = 0.5
     n_random: int = 20
     n_candidates: int = 60
+    site: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
@@ -92,16 +94,16 @@ def measure(config: Config, seed: int, report: Report) -> Record:
 
 
 def inspect(opened: Any, config: Config, seed: int, report: Report) -> Record:
-    """The same of a checkpoint's last site."""
+    """The same of the neurons of a checkpoint."""
     found = _contrasted(opened.model, opened.task, config, seed)
     report(config.steps)
     return found
 
 
 def _contrasted(model: Any, task: Any, config: Config, seed: int) -> Record:
-    state = site_state(model, task)
+    state = site_state(model, task, site=config.site or None)
     sets = input_sets(state.data)
-    table = score(model, task, state=state, seed=seed)
+    table = score(model, task, site=config.site or None, state=state, seed=seed)
     scores = scores_of(state, sets, table)
     effect = effect_of(
         state, replace(sets, first=state.data.split(sets.split)[0])
@@ -109,7 +111,7 @@ def _contrasted(model: Any, task: Any, config: Config, seed: int) -> Record:
     used = next(name for name in SCORES if name in scores)
     order = chosen_neurons(scores[used], 1.0)
     sweep = curve(state, order, n_random=config.n_random, seed=seed)
-    at = int(np.abs(sweep.fraction - config.share).argmin())
+    at = max(0, int(np.abs(sweep.fraction - config.share).argmin()))  # at least one neuron
     gone = order[: sweep.removed[at]]
     known = {name: values for name, values in scores.items() if name != "periodicity"}
     tried = search_sets(effect, known, n_candidates=config.n_candidates, seed=seed)
@@ -164,18 +166,16 @@ def judge(result: StudyResult) -> list[str]:
         if after is None or random is None or difference is None:
             continue
         sign = {1: "above", -1: "below", None: "not decidedly different from"}[difference.sign]
+        sign, one = ("beside", "; one seed does not decide") if len(result.seeds) < 2 else (sign, "")
         found.append(
             f"Without the chosen neurons the accuracy on {words} is {percentage(after.mean)}, {sign} that without as "
-            f"many random ones, {percentage(random.mean)}."
+            f"many random ones, {percentage(random.mean)}{one}."
         )
-    if gains is not None:
-        found.append(
-            {
-                1: "Taking them out helps the other set: they stood in its way.",
-                -1: "Taking them out costs the other set something.",
-                None: "Whether taking them out helps or hurts the other set is not decided.",
-            }[gains.sign]
-        )
+    before, after = result.over("other_before"), result.over("other_after")
+    if gains is not None and before is not None and after is not None:
+        verb = {1: "rises", -1: "falls", None: "does not decidedly change"}[gains.sign]
+        change = f"from {percentage(before.mean)} to {percentage(after.mean)}"
+        found.append(f"Without them held-out accuracy {verb} ({change}).")
     return [sentence for sentence in found if sentence]
 
 
@@ -183,22 +183,24 @@ def _best(result: StudyResult, used: str) -> str:
     area = result.over(f"auroc_{used}")
     if area is None:
         return "The audit finds no two kinds of neurons here that scores could be compared with."
+    side = int(np.sign(area.mean - 0.5)) if len(area.values) < 2 else _beside_chance(area)
+    come = {1: "come before", -1: "come after"}.get(side or 0, "do not decidedly come before")
     every = "in every seed" if min(area.values) >= ENOUGH else "not in every seed"
     return (
-        f"Ranked by {SCORES[used]} alone, without periodicity, memorising neurons come before generalising ones with "
-        f"an area under the curve of {_told(area)}: {number(ENOUGH)} or more {every}."
+        f"Ranked by {SCORES[used]} alone, without periodicity, memorising neurons {come} generalising ones "
+        f"with an area under the curve of {_told(area)}: {number(ENOUGH)} or more {every}."
     )
 
 
 def _chance(result: StudyResult) -> str:
     """Which scores cannot be told from chance."""
     areas = {name: result.over(f"auroc_{name}") for name in SCORES}
-    useless = [
-        SCORES[name]
-        for name, a in areas.items()
-        if a is not None and OverSeeds.of(np.subtract(a.values, 0.5)).sign != 1
-    ]
+    useless = [SCORES[name] for name, a in areas.items() if a is not None and _beside_chance(a) != 1]
     return f"Not decidedly better than chance: {', '.join(useless)}." if useless else ""
+
+
+def _beside_chance(area: OverSeeds) -> int | None:
+    return OverSeeds.of(np.subtract(area.values, 0.5)).sign
 
 
 def _told(found: OverSeeds) -> str:
@@ -234,7 +236,7 @@ STUDY = Study(
         "other_gain": "what the other set gains",
         "additivity": "effect of all over the sum of two halves",
         "memorizing_share": "share of them that the audit calls memorizing",
-        "front_first": "least of the first set that costs the other nothing",
+        "front_first": "least of the first set that costs the other nothing, chosen on the same examples",
     },
     judge=judge,
     draw=contrast_figure,

@@ -32,7 +32,7 @@ EXAMPLES, BINS, DRAWS, DRAWN = 512, 40, 20, 2
 """Examples on which neurons are clamped, bins of the histograms, random sets of neurons, and neurons that are shown."""
 
 
-def decoded(opened: Any, series: SeriesDecoding | None, config: Any, seed: int) -> Record:
+def decoded(opened: Any, series: SeriesDecoding | None, config: Any, seed: int, note: str = "") -> Record:
     """Everything that the study `lens` tells of one network.
 
     Args:
@@ -40,6 +40,7 @@ def decoded(opened: Any, series: SeriesDecoding | None, config: Any, seed: int) 
         series: What its neurons wrote before, if that is known.
         config: With ``rotations``, ``clamped``, ``least`` and ``site`` of the study.
         seed: Of examples, rotations, and which neurons are clamped to what.
+        note: Why what they wrote before is not known, if there is a reason to tell.
     """
     generator = np.random.default_rng(seed)
     inputs = opened.task.dataset.inputs
@@ -66,12 +67,11 @@ def decoded(opened: Any, series: SeriesDecoding | None, config: Any, seed: int) 
         "significant": float(real.mean()),
         "one_class": float((rotated.q_class <= ALPHA).mean()),
         **_promises(opened.model, chosen, effect, state, config, generator),
-        **_without(state, ~real & (written.frequency > 0), seed),
+        **_without(state, real, written.frequency > 0, seed),
         **_settling(series, real),
     }
-    return Record(
-        numbers, _curves(effect, read, written, rotated, series, config.least, opened.task.ordering)
-    )
+    curves = _curves(effect, read, written, rotated, series, config.least, opened.task.ordering)
+    return Record(numbers, curves | {"series_note": note or None})
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -95,25 +95,33 @@ def _promises(
         return dict.fromkeys(("moved", "error", "error_stored", "relative_error", "promise_explained"))
     neurons = generator.permutation(active)[: config.clamped]
     values = generator.uniform(low[neurons], high[neurons])
-    precise = clamp_and_compare(in_double(model), inputs, effect, neurons, values)
+    twin = in_double(model)
     stored = clamp_and_compare(model, inputs, effect, neurons, values)
+    precise = stored if twin is None else clamp_and_compare(twin, inputs, effect, neurons, values)
     explained = precise.explained[np.isfinite(precise.explained)]
     return {
         "moved": float(precise.moved.max()),
-        "error": float(precise.error.max()),
+        "error": None if twin is None else float(precise.error.max()),
         "error_stored": float(stored.error.max()),
         "relative_error": float(stored.error.max()) / stored.scale if stored.scale else None,
         "promise_explained": float(explained.min()) if len(explained) else None,
     }
 
 
-def _without(state: SiteState, neurons: np.ndarray, seed: int) -> dict[str, float | None]:
-    """Accuracies without some neurons, and without as many random ones, where examples are known to be corrupted."""
+def _without(state: SiteState, real: np.ndarray, writing: np.ndarray, seed: int) -> dict[str, float | None]:
+    """Accuracies without the living neurons that write no real wave, and without as many random living ones.
+
+    Only where examples are known to be corrupted, and the random ones are not nearly the same set.
+    """
+    alive = writing & (state.activations != 0).any(0).cpu().numpy()
+    neurons = alive & ~real
     splits = {"corrupted": "corrupted_as_labelled", "test": "test"}
     names = [f"{split}_{kind}" for split in splits for kind in ("without", "random")]
     if not neurons.any() or not state.data.corrupted.any():
         return dict.fromkeys(names)
-    found = removal(state, neurons, n_draws=DRAWS, seed=seed)
+    found = removal(state, neurons, n_draws=DRAWS, pool=np.flatnonzero(alive), seed=seed)
+    if not found.controlled:
+        return dict.fromkeys(names)
     values = []
     for split in splits.values():
         random = found.random[split]

@@ -22,7 +22,7 @@ from interp.seeds import OverSeeds
 from interp.studies.study import Record, Study, StudyResult
 
 SHARES = (0.01, 0.012, 0.014, 0.016, 0.018, 0.02, 0.023, 0.027, 0.031)
-LIMIT = 0.2
+LIMIT, MOST = 0.2, 50
 FRESH = 10_000  # what is reported begins from other noise than what sets were chosen on
 CHUNK = 20
 
@@ -32,7 +32,7 @@ class Config:
     """The networks, and what is done to them.
 
     Args:
-        n_images: How many images are memorised.
+        n_images: How many images are memorised, at most 50.
         copies: How often each of them is in the training set.
         width: Neurons in each of two hidden layers.
         steps: Updates of each network.
@@ -60,6 +60,8 @@ class Config:
         for name, value in (least | {"longest": 1, "n_random": 1}).items():
             if getattr(self, name) < value:
                 raise ConfigError(f"{name}={getattr(self, name)} is below {value}")
+        if self.n_images > MOST:
+            raise ConfigError(f"n_images={self.n_images} is above {MOST}; expected 1 to {MOST} images")
         if self.sparsity < 0 or self.allowed < 0:
             raise ConfigError(f"sparsity={self.sparsity} and allowed={self.allowed} must be 0 or more")
 

@@ -68,6 +68,10 @@ class Config:
         for name in ("subjects", "objects", "d_model", "d_mlp", "steps", "n_random"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is below 1")
+        if not 0 < self.lr < np.inf:
+            raise ConfigError(f"lr={self.lr} is not a finite number above 0")
+        if not 0 <= self.weight_decay < np.inf:
+            raise ConfigError(f"weight_decay={self.weight_decay} is not a finite number from 0 on")
         if not 0 < self.share * MULTIPLES[-1] <= 1 or round(self.share * self.d_mlp) < 1:
             raise ConfigError(f"share={self.share} is no neuron, or above {1 / MULTIPLES[-1]:g}")
 

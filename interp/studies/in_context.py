@@ -62,7 +62,11 @@ class Config:
             )
         if not 0 < self.level <= 1:
             raise ConfigError(f"level={self.level} is no accuracy; expected a number above 0 and up to 1")
-        if min(self.batch, self.steps, self.log_every) < 1 or not self.lr > 0 or self.n_heads < 2:
+        if (
+            min(self.batch, self.steps, self.log_every) < 1
+            or not 0 < self.lr < float("inf")
+            or self.n_heads < 2
+        ):
             raise ConfigError("batch, steps, log_every and lr must be above 0, and n_heads at least 2")
 
 

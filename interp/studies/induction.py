@@ -16,10 +16,11 @@ from interp.instruments.heads import (
     uniform_pattern,
 )
 from interp.instruments.schedule import Held, Schedule, first_reaching
-from interp.interventions import Edit, Intervention, Patch
+from interp.interventions import Edit, Intervention, Patch, Scale
 from interp.models import AttentionOnly
 from interp.plots.studies import induction_figure
 from interp.progress import Report
+from interp.seeds import OverSeeds
 from interp.studies.delays import delay
 from interp.studies.in_context import EVALUATED, Config, repeated_blocks, train_in_context
 from interp.studies.study import Record, Study, StudyResult
@@ -56,8 +57,8 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     baseline, accuracy = run(0, "baseline", None)
     heads = previous_heads(baseline, tokens)
     schedules = schedules_of(heads, config)
-    over = Schedule(tuple(Held(held.edit, start=1, stop=1) for held in schedules["uniform"].held))
-    removed, again = run(1, "nothing held", over)
+    idle = Held(Edit(FIRST, schedules["uniform"].held[0].edit.neurons, Scale(1.0)), stop=config.steps // 2)
+    removed, again = run(1, "held as they are, then let go", Schedule((idle,)))
     runs = {"baseline": (baseline, accuracy)}
     for place, (arm, schedule) in enumerate(schedules.items(), 2):
         runs[arm] = run(place, arm, schedule)
@@ -141,16 +142,22 @@ def judge(result: StudyResult) -> list[str]:
     ]
     against = delay(result, "uniform", "control", "with as many other heads held so")
     told.append(f"{WORDS['uniform']}, it comes {against}.")
-    free, even = result.over("previous_uniform"), result.over("previous_even")
-    if free is not None and even is not None and not np.isnan(free.low):
-        took = free.minus(even).sign == 1
+    free, before = result.over("previous_uniform"), OverSeeds.of([_free_before(r) for r in result.records])
+    if free is not None and not np.isnan(free.low):
+        took = {1: "take", -1: "do not take", None: "are not decidedly seen to take"}[free.minus(before).sign]
         told.append(
-            f"Other first-layer heads {'take' if took else 'are not seen to take'} their place: the most that one "
-            f"of them attends to the previous token is {free.mean:.2f}, against {even.mean:.2f} for uniform attention."
+            f"Other first-layer heads {took} their place: the most that one of them attends to the previous token is "
+            f"{free.mean:.2f}, against {before.mean:.2f} of the same heads in the baseline."
         )
     same, n = sum(record.numbers["identical"] == 1.0 for record in result.records), len(result.seeds)
-    told.append(f"With a schedule that is over at once, {same} of {n} runs are the baseline to the bit.")
+    told.append(f"Held as they are and then let go, {same} of {n} runs are the baseline to the bit.")
     return told
+
+
+def _free_before(record: Record) -> float:
+    """The most that one of the heads that were not held attended to the previous token in the baseline."""
+    heads = sorted(record.curves["heads"], reverse=True)
+    return float(heads[int(record.numbers["heads_held"] or 0)])
 
 
 def _quantities() -> dict[str, str]:

@@ -35,6 +35,7 @@ THRESHOLDS = np.linspace(-0.5, 1.0, 31)
 NEURONS = ("n_memorizing", "n_generalizing", "neurons_auc", "neurons_control")
 APART, USELESS = 0.9, 0.65
 """Areas under the curve from which a score tells wrong labels, and up to which it cannot."""
+LEARNT, NOT_LEARNT = 0.9, "the wrong labels were not learnt"
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class Config:
         networks: How many are trained, each on a subset of its own.
         share: Of the training set in each subset.
         threshold: Score from which an example counts as memorised when its neurons are looked for.
-        wrong: Share of wrong labels; below 0, as the experiment has it (.15, .1 of digits).
+        wrong: Share of wrong labels; -1, as the experiment has it (.15, .1 of digits).
         p: Modulus; 0, as the experiment has it (59, 31 if it never generalises).
         width: Neurons of each network; 0, as the experiment has it (300, 200 for digits).
-        weight_decay: Below 0, as the experiment has it (2, 0 or .1); an L2 penalty for digits.
+        weight_decay: -1, as the experiment has it (2, 0 or .1); an L2 penalty for digits.
         steps: Updates at most; 0, as the experiment has it (200, 1000 or 500).
     """
 
@@ -67,8 +68,12 @@ class Config:
         choose("experiment", self.on, list(ARMS))
         for name, own in ARMS[self.on].items():
             given = getattr(self, name)
-            if given < 0 or (given == 0 and isinstance(own, int)):
+            if given == (0 if isinstance(own, int) else -1.0):
                 object.__setattr__(self, name, own)
+            elif name != "wrong" and not 0 <= given < np.inf:
+                raise ConfigError(
+                    f"{name}={given} is below 0 or not finite; give none for the experiment's own"
+                )
         for name, low, high in (("share", 0, 1), ("threshold", -1, 1), ("wrong", 0, 1)):
             if not low < getattr(self, name) < high:
                 raise ConfigError(f"{name}={getattr(self, name)} is not between {low} and {high}")
@@ -155,7 +160,8 @@ def _examples(result: StudyResult) -> list[str]:
     elif area.high <= USELESS:
         verdict = "cannot tell wrong labels from right ones"
         if not generalise:
-            verdict += ", because all of them are memorised alike"
+            learnt = min(record.numbers["learnt_wrong"] or 0.0 for record in result.records) >= LEARNT
+            verdict += f", because {'all of them are memorised alike' if learnt else NOT_LEARNT}"
     elif np.isnan(area.low):
         verdict = "is known for one seed only, which decides nothing"
     return [
@@ -190,9 +196,10 @@ def _exactness(result: StudyResult) -> list[str]:
     if found is None:
         return ["There are too few networks to see how the errors fall."]
     agrees = {True: "as 1/√K does", False: "not as 1/√K does", None: "which is too wide to tell"}
+    decided = "which one seed does not decide" if len(found.values) < 2 else agrees[found.agrees(-0.5)]
     return [
         f"The standard error falls as the number K of networks to the power {_told(found)}, "
-        f"{agrees[found.agrees(-0.5)]}; two independent estimates lie {_told(result.over('calibration'))} times as "
+        f"{decided}; two independent estimates lie {_told(result.over('calibration'))} times as "
         "far apart as it says."
     ]
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from interp.errors import ConfigError
-from interp.files import write_json
+from interp.files import check_place, write_json
 from interp.jobs.executors import cores
 from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, one_thread
@@ -60,7 +61,7 @@ def run_study(
         raise ConfigError(f"workers={workers} is no number of processes; give 1 or more")
     if opened is not None and study.inspect is None:
         raise ConfigError(f"the study {study.name!r} trains its own networks; it cannot look at a checkpoint")
-    kept = _Kept(None if out is None else Path(out), study.name, asdict(config) | _subject(opened))
+    kept = _Kept(None if out is None else Path(out), study, asdict(config) | _subject(opened))
     stored = {seed: kept.read(seed) for seed in seeds}
     waiting = [seed for seed in seeds if stored[seed] is None]
     measure: Measure = study.measure
@@ -74,7 +75,7 @@ def run_study(
             report = stack.enter_context(progress(study.name, study.units(config) * len(waiting)))
         for seed, record in _measured(study, measure, config, waiting, workers, report):
             stored[seed] = kept.write(seed, record)
-    return StudyResult(study, config, seeds, tuple(stored[seed] for seed in seeds))  # type: ignore[misc]
+    return StudyResult(study, config, seeds, tuple(stored[seed] for seed in seeds), opened is not None)  # type: ignore[misc]
 
 
 def _measured(
@@ -103,8 +104,14 @@ def _measured(
 
 
 def _subject(opened: Any) -> dict[str, Any]:
-    """What a result depends on beside its settings."""
-    return {} if opened is None else {"checkpoint": str(opened.path)}
+    """What a result depends on beside its settings: a checkpoint's weights and task, however it was opened."""
+    if opened is None:
+        return {}
+    digest = sha256(json.dumps(opened.task.to_dict(), sort_keys=True, default=str).encode())
+    digest.update(repr(opened.task.ordering).encode())
+    for name, tensor in sorted(opened.model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return {"checkpoint": f"{opened.path} {digest.hexdigest()[:12]}"}
 
 
 def _shifted(report: Report, before: int, seed: int) -> Report:
@@ -117,9 +124,11 @@ def _shifted(report: Report, before: int, seed: int) -> Report:
 class _Kept:
     """Results of seeds in a folder, each of which is written whole once it is there."""
 
-    def __init__(self, folder: Path | None, study: str, settings: dict[str, Any]) -> None:
-        self.folder = folder
-        self.made_with = json.loads(json.dumps({"study": study, "settings": settings}))
+    def __init__(self, folder: Path | None, study: Study, settings: dict[str, Any]) -> None:
+        self.folder, self.names = folder, set(study.quantities)
+        self.made_with = json.loads(json.dumps({"study": study.name, "settings": settings}))
+        if folder is not None:
+            check_place(folder / "seed.json")
 
     def read(self, seed: int) -> Record | None:
         file = None if self.folder is None else self.folder / f"seed-{seed}.json"
@@ -129,6 +138,7 @@ class _Kept:
             stored = json.loads(file.read_text(encoding="utf-8"))
             same = {key: stored[key] for key in self.made_with} == self.made_with
             record = Record(stored["numbers"], stored["curves"])
+            same = same and not self.names - set(record.numbers)
         except (OSError, ValueError, TypeError, KeyError):
             raise ConfigError(f"{str(file)!r} is no study's result; choose another folder") from None
         if not same:

@@ -16,6 +16,9 @@ from interp.studies.names import STUDIES
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+ONE_NETWORK = (
+    "All seeds looked at one network: intervals are about random draws, and say nothing of other networks."
+)
 HEADER = ("quantity", "mean", "95 % interval", "each seed")
 
 
@@ -85,12 +88,14 @@ class StudyResult:
         config: Its settings.
         seeds: One for each record.
         records: What was measured.
+        one_network: Whether all seeds looked at one network, a checkpoint, and differ in what was drawn at random only.
     """
 
     study: Study
     config: Any
     seeds: tuple[int, ...]
     records: tuple[Record, ...]
+    one_network: bool = False
 
     def __repr__(self) -> str:
         return f"StudyResult({self.study.name}, seeds {', '.join(map(str, self.seeds))})"
@@ -104,8 +109,12 @@ class StudyResult:
         known = list(self.records[0].numbers)
         if name not in known:
             raise ConfigError(f"{self.study.name!r} measures no {name!r}; {near_matches(name, known)}")
-        values = [record.numbers[name] for record in self.records]
+        values = self.each(name)
         return None if None in values else OverSeeds.of(values)  # type: ignore[arg-type]
+
+    def each(self, name: str) -> list[float | None]:
+        """A number of every seed; None where it has none."""
+        return [record.numbers[name] for record in self.records]
 
     def difference(self, first: str, second: str) -> OverSeeds | None:
         """By how much one number is above another, seed by seed; None unless every seed has both."""
@@ -115,7 +124,7 @@ class StudyResult:
     def rows(self) -> Iterator[tuple[str, str, str, str]]:
         """Each quantity as shown, in the order of `HEADER`."""
         for name, words in self.study.quantities.items():
-            found, values = self.over(name), [record.numbers[name] for record in self.records]
+            found, values = self.over(name), self.each(name)
             each = ", ".join(map(_shown, values))
             if found is None:
                 yield words, UNKNOWN, UNKNOWN, each
@@ -125,7 +134,7 @@ class StudyResult:
 
     def findings(self) -> list[str]:
         """What the seeds decide, in sentences, and what they do not."""
-        return self.study.judge(self)
+        return self.study.judge(self) + [ONE_NETWORK] * (self.one_network and len(self.seeds) > 1)
 
     def plot(self) -> Figure:
         """The study's figure."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -108,6 +109,10 @@ class Config:
         for name in ("wide", "width", "trained", "limit", "every", "recovery"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
+        if self.trained < self.limit:
+            raise ConfigError(f"trained={self.trained} is below limit={self.limit}, which all arms are given")
+        if not 0 < self.lr < float("inf") or not 0 <= self.weight_decay < float("inf"):
+            raise ConfigError(f"lr={self.lr} must be above 0 and weight_decay={self.weight_decay} 0 or more")
         for name in ("pruned", "cut"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is not in (0, 1)")
@@ -123,10 +128,8 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     first = first_weights(config.p, config.wide, config.width, seed)
     whole = {name: torch.ones_like(weight).bool() for name, weight in first.items()}
     tell = lambda done, note="": report(done, "without a mask")  # noqa: E731
-    how = config.training(config.trained)
-    dense = train_masked(
-        task.dataset, [first], [whole], how, until_generalised=False, keep=True, report=tell
-    )[0]
+    how: dict[str, Any] = {"until_generalised": False, "keep": True, "report": tell}
+    dense = train_masked(task.dataset, [first], [whole], config.training(config.trained), **how)[0]
     moments = {"mem": dense.memorised, "gen": dense.generalised, "end": config.trained}
     kept = {moment: dense.kept[step] for moment, step in moments.items() if step is not None}
     table = score(as_mlp(dense.weights), task)
@@ -136,8 +139,8 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     masks = _masks(config, seed, task.dataset, first, kept, order)
     starts = [first] * len(masks) + [with_norm(first, masks["ticket"], power) for power in (1, 2)]
     tell = lambda done, note="": report(config.trained + done, "with masks")  # noqa: E731
-    how = config.training(config.limit)
-    found = train_masked(task.dataset, starts, [*masks.values(), whole, whole], how, report=tell)
+    training = config.training(config.limit)
+    found = train_masked(task.dataset, starts, [*masks.values(), whole, whole], training, report=tell)
     arms = {"dense": dense, **dict(zip([*masks, "l1", "l2"], found, strict=True))}
     numbers = _times(arms, config.limit) | {"generalizing": float(generalizing.mean())}
     chosen, others, numbers["auc_ticket"] = survival(masks["ticket"], generalizing)
@@ -186,25 +189,21 @@ def _recovery(config: Config, data: Dataset, kept: Mapping[str, Weights]) -> dic
 
 def judge(result: StudyResult) -> list[str]:
     """What the seeds decide about masks, norms, neurons and recovery, and what they do not."""
-    each = [f"{words}: {told(_times_of(result, arm), result.config.limit)}" for arm, words in ARMS.items()]
+    each = [f"{words}: {told(result.each(f'gen_{arm}'), result.config.limit)}" for arm, words in ARMS.items()]
     norm = dict.fromkeys(("l1", "l2"), ", so that its smaller norm alone does not explain it")
     others = [arm for arm in ARMS if arm not in ("ticket", "any")]
     return [
         f"{LEARNT:.0%} of the unseen pairs are right: {'; '.join(each)}.",
         *(_compared(result, "ticket", other, norm.get(other, "")) for other in others),
         _compared(result, "label", "any", ", so that it matters which neurons are kept"),
-        _compared(result, "any", "dense", ", so that the ticket's embeddings alone are enough to be sooner"),
+        _compared(result, "any", "dense"),
         *_differences(result),
     ]
 
 
-def _times_of(result: StudyResult, arm: str) -> list[float | None]:
-    return [record.numbers[f"gen_{arm}"] for record in result.records]
-
-
 def _compared(result: StudyResult, first: str, second: str, then: str = "") -> str:
     """Whether one arm generalises sooner than another, and what follows if so."""
-    found = sooner(_times_of(result, first), _times_of(result, second), result.config.limit)
+    found = sooner(result.each(f"gen_{first}"), result.each(f"gen_{second}"), result.config.limit)
     verdict = {
         -1: f"generalises sooner than {ARMS[second]}{then}",
         1: f"generalises later than {ARMS[second]}",

@@ -63,6 +63,21 @@ def test_a_study_is_run_kept_and_written(run: Callable[..., str], tmp_path: Path
 def test_bad_input_is_one_message(fail: Callable[..., str], tmp_path: Path) -> None:
     assert "should end in .json" in fail("study", "lens", *SMALL, "--json", tmp_path / "lens.txt")
     assert not list(tmp_path.iterdir())
+    assert "there are no neurons at 'nonsense'" in fail("study", "lens", *SMALL, "--site", "nonsense")
+    assert "--dialect says how a checkpoint is opened, but none is given" in fail(
+        "study", "lens", "--dialect", "he"
+    )
+    (tmp_path / "file").write_text("")
+    assert "cannot write" in fail("study", "lens", *SMALL, "--json", tmp_path / "file" / "lens.json")
+
+
+def test_a_checkpoint_is_looked_at_once_at_the_site_that_is_named(
+    run: Callable[..., str], fail: Callable[..., str], series: Path
+) -> None:
+    output = run("study", "lens", series, "--rotations", 1000, "--site", "blocks.0.mlp.hook_post")
+    assert "All seeds looked at one network" not in output
+    assert "All seeds" in run("study", "lens", series, "--rotations", 1000, "--seeds", 2)
+    assert "there are no neurons at 'nonsense'" in fail("study", "lens", series, "--site", "nonsense")
 
 
 def test_an_unknown_study_is_refused(run: Callable[..., str]) -> None:

@@ -254,5 +254,14 @@ def test_a_copy_in_double_precision_leaves_the_network_as_it_is() -> None:
     model = HookedMLP(MLPConfig(width=6), vocab=5)
     twin = in_double(model)
     assert model.unembed.weight.dtype == torch.float32
+    assert twin is not None
     assert twin(PAIRS).dtype == torch.float64
     assert twin(PAIRS).detach().numpy() == pytest.approx(model(PAIRS).detach().numpy(), rel=1e-5)
+
+
+def test_what_cannot_be_copied_has_no_double(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = HookedMLP(MLPConfig(width=6), vocab=5)
+    monkeypatch.setattr(
+        model, "held", torch.ones(1, requires_grad=True) * 2, raising=False
+    )  # part of a graph
+    assert in_double(model) is None

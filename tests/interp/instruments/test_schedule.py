@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -263,7 +264,9 @@ def test_the_first_step_at_a_level_lies_on_the_line_between_measurements() -> No
     assert first_reaching([0, 10], [0.1, 0.2], 0.5) is None
 
 
-def told(arm: list[float], control: list[float], reached: list[float]) -> str:
+def told(
+    arm: list[float], control: list[float], reached: list[float], of_control: list[float] | None = None
+) -> str:
     study = Study(
         "made-up",
         "t",
@@ -276,10 +279,11 @@ def told(arm: list[float], control: list[float], reached: list[float]) -> str:
         lambda r: blank("t", "x", "y"),
     )
     records = [
-        Record({"step_a": a, "step_b": b, "reached_a": r}, {})
-        for a, b, r in zip(arm, control, reached, strict=True)
+        Record({"step_a": a, "step_b": b, "reached_a": r, "reached_b": c}, {})
+        for a, b, r, c in zip(arm, control, reached, of_control or [1.0] * len(arm), strict=True)
     ]
-    return delay(StudyResult(study, None, tuple(range(len(arm))), tuple(records)), "a", "b", "before")
+    config = SimpleNamespace(steps=600)
+    return delay(StudyResult(study, config, tuple(range(len(arm))), tuple(records)), "a", "b", "before")
 
 
 def test_a_delay_is_told_as_far_as_the_seeds_decide_it() -> None:
@@ -292,8 +296,16 @@ def test_a_delay_is_told_as_far_as_the_seeds_decide_it() -> None:
     )
     undecided = told([90.0, 131, 120], [100.0, 110, 120], [1.0] * 3)
     assert undecided.startswith("sooner or later than before: not decided (on average 4 steps later; 95 %")
-    never = told([600.0, 600, 550], [100.0, 110, 120], [0.0, 0, 1])
-    assert never.endswith("; never in 2 of 3 seeds, which count with the last step")
+    late = [600.0, 600, 600, 600, 550], [100.0, 110, 120, 130, 140]
+    assert (
+        told(*late, [0.0, 0, 0, 0, 1])
+        == "later than before (never in 4 of 5 seeds; exact log-rank p = 0.0079)"
+    )
+    few = told([600.0, 600, 550], [100.0, 110, 120], [0.0, 0, 1])
+    assert few.startswith("sooner or later than before: not decided (never in 2 of 3 seeds; exact log-rank")
+    assert told([600.0] * 3, [600.0] * 3, [0.0] * 3, [0.0] * 3) == "in no seed by step 600, nor before"
+    sooner = told([100.0, 110, 120, 130], [600.0] * 4, [1.0] * 4, [0.0] * 4)
+    assert sooner == "sooner than before (before never in 4 of 4; exact log-rank p = 0.029)"
     assert (
         told([90.0], [100.0], [1.0])
         == "sooner or later than before: not decided (on average 10 steps sooner; a single seed)"

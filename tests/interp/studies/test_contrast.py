@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from interp import ModularTask, ablate, accuracy, planted_mlp, score, site_state
-from interp.errors import ConfigError
+from interp.errors import ConfigError, HookNameError
 from interp.instruments.scores import contrast_scores, label_attribution, scores_of
 from interp.instruments.sets import (
     InputSets,
@@ -24,9 +25,10 @@ from interp.instruments.sets import (
     pareto_front,
     search_sets,
 )
+from interp.models import HookedMLP, MLPConfig
 from interp.progress import silent
 from interp.studies import Record, StudyResult, run_study, study_called
-from interp.studies.contrast import SCORES, Config, inspect, judge
+from interp.studies.contrast import SCORES, Config, inspect, judge, measure
 from probes.agreement import auc
 
 TASK = ModularTask(p=31, train_fraction=0.6, corrupt_fraction=0.35)
@@ -286,7 +288,9 @@ def test_the_sentences_follow_the_numbers(record: Record) -> None:
     assert "kurtosis" in told.split("Not decidedly")[1].split(".")[0]
     assert "on the first set is 3.0 %, below that without as many random ones, 50.0 %" in told
     assert "on the other set is 99.0 %, above that" in told
-    assert "helps the other set" in told
+    before = f"{100 * record.numbers['other_before']:.1f} %"  # type: ignore[operator]
+    assert f"held-out accuracy rises (from {before} to 99.0 %)" in told
+    assert "memorising neurons come before generalising ones" in told
     bad = {
         "first_after": 0.7,
         "first_random": 0.5,
@@ -297,13 +301,23 @@ def test_the_sentences_follow_the_numbers(record: Record) -> None:
     told = " ".join(judge(three(record, auroc_attribution=0.9, **bad)))
     assert "0.99 or more not in every seed" in told
     assert "on the first set is 70.0 %, above that" in told
-    assert "costs the other set something" in told
+    assert f"held-out accuracy falls (from {before} to 60.0 %)" in told
+    for area, words in ((0.3, "come after"), (0.5, "do not decidedly come before")):
+        assert f"neurons {words} generalising ones" in judge(three(record, auroc_attribution=area))[0]
+        assert (
+            f"neurons {words} generalising ones"
+            in judge(result_of(changed(record, auroc_attribution=area)))[0]
+            or area == 0.5
+        )
     unclear = [
         changed(record, other_after=0.6 + d, other_random=0.6 - d, other_gain=d) for d in (-0.2, 0.1, 0.1)
     ]
     told = " ".join(judge(result_of(*unclear)))
     assert "other set is 60.0 %, not decidedly different from" in told
-    assert "helps or hurts the other set is not decided" in told
+    assert "held-out accuracy does not decidedly change" in told
+    single = " ".join(judge(result_of(record)))
+    assert single.count("; one seed does not decide.") == 2
+    assert "not decidedly different from" not in single
     nothing = {f"auroc_{name}": None for name in SCORES}
     assert judge(result_of(changed(record, **nothing)))[0].startswith(
         "The audit finds no two kinds of neurons"
@@ -337,3 +351,27 @@ def test_the_study_runs_end_to_end_and_looks_at_other_networks() -> None:
     assert record.curves["split"] == "train"
     assert record.numbers["auroc_attribution"] is None  # nothing is memorised
     assert len(judge(result_of(record))) == 4  # a single network decides nothing about chance
+
+
+@pytest.mark.parametrize(("width", "share"), [(24, 0.001), (1, 0.001), (1, 0.9)])
+def test_at_least_one_neuron_is_taken_out(width: int, share: float) -> None:
+    record = measure(replace(TINY, width=width, share=share), 0, silent)
+    numbers = record.numbers
+    assert all(value is None or np.isfinite(value) for value in numbers.values())
+    assert numbers["memorizing_share"] in (0.0, 1.0)  # of the only one
+    gone = min(one for one in record.curves["removed"] if one > 0)
+    at = record.curves["removed"].index(gone)
+    assert numbers["first_random"] == record.curves["first"]["mean"][at]
+    json.dumps(record.curves, allow_nan=False)
+
+
+def test_neurons_of_a_site_are_contrasted() -> None:
+    model = HookedMLP(MLPConfig(width=12, depth=3), vocab=31).eval()
+    opened = type("Opened", (), {"model": model, "task": TASK})()
+    hooks = [f"blocks.{layer}.mlp.hook_post" for layer in (0, 1)]
+    first, last, other = (inspect(opened, replace(TINY, site=hook), 0, silent) for hook in (*hooks, ""))
+    assert last.numbers == other.numbers
+    assert first.numbers != last.numbers
+    assert first.curves["used"] != "attribution"  # what follows the first layer is not linear
+    with pytest.raises(HookNameError, match=r"blocks\.7"):
+        inspect(opened, replace(TINY, site="blocks.7.mlp.hook_post"), 0, silent)

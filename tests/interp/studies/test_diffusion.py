@@ -275,6 +275,9 @@ def test_settings_out_of_range_are_refused() -> None:
     for name, value in (("n_samples", 10), ("width", 4), ("longest", 0), ("n_random", 0), ("copies", 0)):
         with pytest.raises(ConfigError, match=f"{name}={value} is below"):
             Config(**{name: value})
+    with pytest.raises(ConfigError, match="n_images=51 is above 50"):
+        Config(n_images=51)
+    assert Config(n_images=50).n_images == 50
     with pytest.raises(ConfigError, match="sparsity=-1"):
         Config(sparsity=-1.0)
 

@@ -133,7 +133,19 @@ def test_random_sets_beyond_and_additivity_are_those_of_a_loop(
 
 @pytest.mark.parametrize(
     "given",
-    [{"relations": 5}, {"relations": 2}, {"score": "best"}, {"share": 0.3}, {"share": 0.001}, {"steps": 0}],
+    [
+        {"relations": 5},
+        {"relations": 2},
+        {"score": "best"},
+        {"share": 0.3},
+        {"share": 0.001},
+        {"steps": 0},
+        {"lr": 0.0},
+        {"lr": float("inf")},
+        {"lr": float("nan")},
+        {"weight_decay": -0.1},
+        {"weight_decay": float("nan")},
+    ],
 )
 def test_settings_out_of_range_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(given))):

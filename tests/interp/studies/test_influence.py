@@ -251,6 +251,12 @@ def test_neurons_are_compared_with_the_audit_only_if_some_examples_stand_out() -
         ({"threshold": 1.5}, "threshold"),
         ({"wrong": 1.0}, "wrong"),
         ({"on": "digits", "p": 59}, "10 classes"),
+        ({"p": -3}, "p=-3"),
+        ({"steps": -1}, "steps=-1"),
+        ({"width": -2}, "width=-2"),
+        ({"wrong": -0.5}, "wrong=-0.5"),
+        ({"weight_decay": -2.0}, "weight_decay=-2.0"),
+        ({"weight_decay": float("nan")}, "weight_decay=nan"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(given: dict[str, Any], message: str) -> None:
@@ -323,14 +329,17 @@ def made_up(*each: dict[str, Any], **settings: Any) -> StudyResult:
 
 
 def test_the_judgement_of_examples_goes_both_ways() -> None:
-    def said(*areas: float, held_out: float = 1.0) -> str:
-        return " ".join(made_up(*({"auc": area, "held_out": held_out} for area in areas)).findings())
+    def said(*areas: float, held_out: float = 1.0, learnt: float = 1.0) -> str:
+        usual = {"held_out": held_out, "learnt_wrong": learnt}
+        return " ".join(made_up(*({"auc": area} | usual for area in areas)).findings())
 
     assert "networks generalise" in said(0.98, 0.99, 0.985)
     assert "The score tells wrong labels from right ones:" in said(0.98, 0.99, 0.985)
     never = said(0.5, 0.52, 0.51, held_out=0.03)
     assert "do not generalise" in never
     assert "cannot tell wrong labels from right ones, because all of them are memorised alike" in never
+    unlearnt = said(0.5, 0.52, 0.51, held_out=0.03, learnt=0.85)
+    assert "from right ones, because the wrong labels were not learnt:" in unlearnt
     assert "because" not in said(0.5, 0.52, 0.51)
     assert "in part only" in said(0.7, 0.8, 0.9)
     assert "decides nothing" in said(0.99)
@@ -348,4 +357,5 @@ def test_the_judgement_of_neurons_and_errors_goes_both_ways() -> None:
     assert "-0.5, as 1/√K does" in said({}, {})
     assert "not as 1/√K does" in said(*({"slope_spread": -0.9 - 0.01 * i} for i in range(3)))
     assert "too wide to tell" in said(*({"slope_spread": slope} for slope in (-0.1, -0.7, -0.3)))
+    assert "-0.5, which one seed does not decide" in said({})
     assert "too few networks" in said({"slope_spread": None})

@@ -15,14 +15,16 @@ from figures import check_figure
 from interp import TrainConfig, load_checkpoint, train
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
-from interp.errors import ConfigError
+from interp.errors import CheckpointError, ConfigError
 from interp.instruments.decoded_series import decode_series
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
 from interp.studies import Record, StudyResult, run_study
+from interp.studies.decoded import decoded
 from interp.studies.lens import STUDY, Config
+from interp.sweeps import removal
 
 FILES = Path(__file__).parents[4] / "shared" / "checkpoints"
-TINY: dict[str, Any] = {"p": 13, "width": 32, "steps": 20, "rotations": 200, "clamped": 4}
+TINY: dict[str, Any] = {"p": 13, "width": 32, "steps": 20, "rotations": 1000, "clamped": 4}
 
 
 def opened(model: Any, **given: Any) -> Checkpoint:
@@ -138,6 +140,49 @@ def test_a_control_shows_what_the_neurons_that_write_no_wave_are_for() -> None:
     assert numbers["test_random"] < numbers["test_without"]
 
 
+def test_the_control_is_drawn_from_living_neurons(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = ModularTask("add", p=31, train_fraction=0.8, corrupt_fraction=0.2)
+    model = analytic_mlp("add", p=31, width=120)
+    generator = torch.Generator().manual_seed(0)
+
+    def change(weight: torch.Tensor) -> None:
+        weight[40:60].normal_(0, 1e-3, generator=generator)
+        weight[60:] = 0
+
+    pools = []
+
+    def spied(state: Any, neurons: Any, **given: Any) -> Any:
+        pools.append((np.flatnonzero(neurons), given["pool"]))
+        return removal(state, neurons, **given)
+
+    monkeypatch.setattr("interp.studies.decoded.removal", spied)
+    one = Checkpoint(edited(model, change), task, "in memory")
+    numbers = decoded(one, None, Config(rotations=1000), 0).numbers
+    gone, pool = pools[0]
+    assert set(gone) <= set(range(40, 60))
+    assert pool.tolist() == list(range(60))
+    assert numbers["test_random"] is not None
+    noise = edited(model, lambda weight: weight.normal_(0, 1e-3, generator=generator))
+    numbers = decoded(Checkpoint(noise, task, "in memory"), None, Config(rotations=1000), 0).numbers
+    assert numbers["significant"] < 0.2  # type: ignore[operator]  # so that random sets are nearly the same one
+    assert numbers["test_random"] is numbers["test_without"] is numbers["corrupted_random"] is None
+
+
+def test_why_a_series_is_left_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = ModularTask("add", p=11, train_fraction=0.8)
+    train(task, MLPConfig(width=12), TrainConfig(steps=4, save_every=2), out=tmp_path, show_progress=False)
+
+    def broken(folder: Path) -> Any:
+        raise CheckpointError(f"{folder.name!r} holds a damaged file")
+
+    monkeypatch.setattr("interp.instruments.decoded_series.load_series", broken)
+    found = run_study("lens", [0], opened=load_checkpoint(tmp_path), show_progress=False)
+    assert found.records[0].curves["series"] is None
+    assert "holds a damaged file" in found.records[0].curves["series_note"]
+    (told_why,) = [one for one in found.findings() if one.startswith("The checkpoints before are left out (")]
+    assert told_why.endswith("holds a damaged file).")
+
+
 def test_a_checkpoint_brings_its_series(tmp_path: Path) -> None:
     task = ModularTask("add", p=11, train_fraction=0.8)
     train(task, MLPConfig(width=12), TrainConfig(steps=6, save_every=2), out=tmp_path, show_progress=False)
@@ -156,13 +201,13 @@ def test_a_checkpoint_brings_its_series(tmp_path: Path) -> None:
 def test_what_is_not_linear_is_told_as_an_approximation() -> None:
     config = TransformerConfig(d_model=8, n_heads=2, d_head=4, d_mlp=6, norm="layer")
     model = SmallTransformer(config, 31, 31).eval()
-    found = run_study("lens", [0], opened=opened(model), rotations=50, clamped=3, show_progress=False)
+    found = run_study("lens", [0], opened=opened(model), rotations=1000, clamped=3, show_progress=False)
     assert found.records[0].numbers["exact"] == 0
     assert any("an approximation" in sentence for sentence in found.findings())
     deep = HookedMLP(MLPConfig(width=6, depth=3), vocab=31).eval()
     first = "blocks.0.mlp.hook_post"
     found = run_study(
-        "lens", [0], opened=opened(deep), rotations=50, clamped=3, site=first, show_progress=False
+        "lens", [0], opened=opened(deep), rotations=1000, clamped=3, site=first, show_progress=False
     )
     assert found.records[0].numbers["exact"] == 0
 
@@ -172,6 +217,7 @@ def test_what_is_not_linear_is_told_as_an_approximation() -> None:
     [
         ({"p": 3}, "p=3 must be at least 5"),
         ({"clamped": 0}, "clamped=0"),
+        ({"rotations": 999}, "rotations=999 must be at least 1000: with fewer no p-value"),
         ({"least": 0.0}, r"least=0.0 is not in \(0, 1"),
         ({"train_fraction": 1.5}, "train_fraction=1.5"),
         ({"weight_decay": -1.0}, "weight_decay=-1.0"),
@@ -189,6 +235,9 @@ def test_agreement_is_told_as_it_is() -> None:
         "Rotated directions would in 10.0 %."
     )
     assert "the phase written is the sum of the phases read: R = 0.950" in second
+    assert "is mostly the sum of the phases read: R = 0.940" in told({"resultant": 0.94})[1]
+    assert "is not simply the sum" in told({"resultant": 0.79})[1]
+    assert "is not simply the sum" in told({"resultant": 0.94, "offset": 0.3})[1]
     first, second, *_ = told({"same": 8.0, "agreement": 8 / 9, "resultant": 0.4})
     assert first.startswith("Of the neurons that one frequency explains to 85 %, 8 of 9 write the frequency")
     assert "is not simply the sum" in second
@@ -202,6 +251,36 @@ def test_a_promise_that_was_not_kept_is_told() -> None:
     assert any(
         "explain at least 70.0 %" in sentence for sentence in told({"exact": 0.0, "promise_explained": 0.7})
     )
+    unknown = " ".join(told({"exact": 0.0, "promise_explained": 0.7}, {"exact": 0.0}))
+    assert "explain a share that is not known" in unknown
+
+
+def test_a_promise_that_cannot_be_checked_is_not_called_kept() -> None:
+    none = dict.fromkeys(("moved", "error", "error_stored", "relative_error", "promise_explained"))
+    said = " ".join(told({}, none))
+    assert "No neuron could be clamped in 1 of 2 seeds" in said
+    assert "promised:" not in said
+    assert "No neuron could be clamped" in " ".join(told(none | {"exact": 0.0}))
+    single = " ".join(told({"error": None}))
+    assert (
+        "as promised: by up to 3, with an error of at most 2.0e-06 in the network's own precision" in single
+    )
+    assert "double" not in single
+    assert "not decidedly as promised" in " ".join(told({"error": None, "error_stored": 1e-3}))
+
+
+def test_what_cannot_be_copied_has_no_error_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interp.studies.decoded.in_double", lambda model: None)
+    one = opened(analytic_mlp("add", p=31, width=20))
+    numbers = decoded(one, None, Config(rotations=1000, clamped=3), 0).numbers
+    assert numbers["error"] is None
+    assert 0 < numbers["error_stored"] < 1e-4  # type: ignore[operator]
+    silent_one = opened(edited(one.model, lambda weight: weight))
+    with torch.no_grad():
+        silent_one.model.embed.W_E.zero_()  # no neuron changes over the examples
+    found = run_study("lens", [0], opened=silent_one, show_progress=False)
+    assert found.records[0].numbers["moved"] is None
+    assert "No neuron could be clamped" in " ".join(found.findings())
 
 
 def test_the_others_are_told_with_what_random_neurons_cost() -> None:

@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from interp.checkpoints import Checkpoint
+from interp.data import ModularTask
 from interp.errors import ConfigError
+from interp.models import analytic_mlp
 from interp.plots.canvas import blank
 from interp.progress import Report, silent
 from interp.studies import STUDIES, Record, Study, StudyResult, run_study, study_called
@@ -156,13 +159,39 @@ def test_unknown_names_are_told_with_what_exists() -> None:
 
 
 def test_a_study_that_reads_checkpoints_is_told_which(tmp_path: Path) -> None:
-    opened = type("Opened", (), {"path": Path("net.pt")})()
+    task = ModularTask("add", p=7)
+    opened = Checkpoint(analytic_mlp("add", p=7, width=12), task, "in memory", path=Path("net.pt"))
     with pytest.raises(ConfigError, match="'made-up' trains its own networks"):
         quiet(0, opened=opened)
     study = replace(STUDY, inspect=lambda opened, *rest: Record({"up": 7.0, "flat": 0.0, "late": 1.0}, {}))
-    assert quiet(0, study=study, opened=opened, out=tmp_path).records[0].numbers["up"] == 7.0
+    found = quiet(0, 1, study=study, opened=opened, out=tmp_path)
+    assert found.records[0].numbers["up"] == 7.0
+    assert "All seeds looked at one network" in found.findings()[-1]
+    assert "one network" not in quiet(0, study=study, opened=opened).findings()[-1]
+    others = [None, replace(opened, model=analytic_mlp("add", p=7, width=12, seed=1))]
+    others += [replace(opened, task=ModularTask("add", p=7, read_in="log"))]
+    others += [replace(opened, task=ModularTask("add", p=7, seed=3))]
+    for other in others:  # its own networks, another file's weights, another order, another split
+        with pytest.raises(ConfigError, match="another study or with other settings"):
+            quiet(0, study=study, opened=other, out=tmp_path)
+    assert quiet(0, study=study, opened=replace(opened), out=tmp_path).records[0].numbers["up"] == 7.0
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path: Path) -> None:
+    def never(config: Config, seed: int, report: Report) -> Record:
+        raise AssertionError("it was measured")
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot write"):
+        quiet(0, study=replace(STUDY, measure=never), out=tmp_path / "file")
+
+
+def test_kept_results_that_lack_a_number_are_not_taken(tmp_path: Path) -> None:
+    quiet(0, out=tmp_path)
+    file = tmp_path / "seed-0.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"numbers": {}}))
     with pytest.raises(ConfigError, match="another study or with other settings"):
-        quiet(0, study=study, out=tmp_path)  # the study's own networks are something else
+        quiet(0, out=tmp_path)
 
 
 def test_progress_runs_over_all_seeds(capsys: pytest.CaptureFixture[str]) -> None:

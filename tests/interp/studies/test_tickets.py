@@ -19,7 +19,7 @@ from interp.studies import Record, StudyResult, run_study, study_called
 from interp.studies.tickets import ARMS, QUANTITIES, Config, judge, measure
 
 TINY = Config(
-    p=7, wide=16, width=32, train_fraction=0.6, trained=300, limit=400, every=5, recovery=20, lr=1e-2
+    p=7, wide=16, width=32, train_fraction=0.6, trained=400, limit=400, every=5, recovery=20, lr=1e-2
 )
 
 
@@ -33,7 +33,7 @@ def test_the_table_has_every_arm_and_knows_nothing_of_moments_that_did_not_come(
     assert set(QUANTITIES) == set(numbers)
     moments = record.curves["moments"]
     assert moments["mem"] is not None
-    assert moments["end"] == 300
+    assert moments["end"] == 400
     for arm in ARMS:
         mem, gen, tau = (numbers[f"{what}_{arm}"] for what in ("mem", "gen", "tau"))
         assert mem is None or 0 <= mem <= 400
@@ -52,7 +52,7 @@ def test_the_ticket_is_the_first_weights_under_the_mask_of_the_last(record: Reco
     data = ModularTask("add", 7, 0.6, seed=0).dataset
     first = first_weights(7, 16, 32, 0)
     whole = {name: torch.ones_like(first[name]).bool() for name in LAYERS}
-    how = Training(300, 5, 1e-2, 1.0)
+    how = Training(400, 5, 1e-2, 1.0)
     dense = train_masked(data, [first], [whole], how, until_generalised=False, keep=True)[0]
     mask = magnitude_mask(dense.weights, 0.4)
     again = train_masked(data, [first], [mask], replace(how, steps=400))[0]
@@ -119,7 +119,7 @@ def test_masks_that_never_generalise_are_later_and_counted() -> None:
     assert "a random mask: in 0 of 5 seeds by step 3000" in judge(found)[0]
     assert "the SNIP mask: in 1 of 5 seeds, at 2900" in judge(found)[0]
     text = sentence(found, "The mask of the end generalises sooner than a random mask")
-    assert "sooner in 5 of 5, later in 0; log-rank p = 0.0" in text
+    assert "sooner in 5 of 5, later in 0; exact log-rank p = 0.0079" in text
     assert "not decided" in sentence(
         made_up(gen_ticket=NEVER, gen_random=NEVER), "The mask of the end against a random"
     )
@@ -132,12 +132,6 @@ def test_neurons_matter_only_if_random_ones_are_later() -> None:
     )
     assert "later" in sentence(
         made_up(gen_label=LATE, gen_any=SOON), "The mask of generalizing neurons generalises later"
-    )
-    assert "embeddings alone" in sentence(
-        made_up(gen_any=SOON), "The mask of random neurons generalises sooner than no mask"
-    )
-    assert "embeddings alone" not in sentence(
-        made_up(gen_any=LATE), "The mask of random neurons generalises later than no mask"
     )
 
 
@@ -168,6 +162,10 @@ def test_the_figure_shows_those_given_up_as_open_marks() -> None:
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"pruned=1.0 is not in \(0, 1\)"):
         Config(pruned=1.0)
+    with pytest.raises(ConfigError, match="trained=100 is below limit=3000"):
+        Config(trained=100)
+    with pytest.raises(ConfigError, match="lr=-1 must be above 0"):
+        Config(lr=-1)
     with pytest.raises(ConfigError, match="limit=0 must be 1 or more"):
         Config(limit=0)
 
