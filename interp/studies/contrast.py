@@ -111,7 +111,7 @@ def _contrasted(model: Any, task: Any, config: Config, seed: int) -> Record:
     used = next(name for name in SCORES if name in scores)
     order = chosen_neurons(scores[used], 1.0)
     sweep = curve(state, order, n_random=config.n_random, seed=seed)
-    at = max(0, int(np.abs(sweep.fraction - config.share).argmin()))  # at least one neuron
+    at = max(1, int(np.abs(sweep.fraction - config.share).argmin()))  # at least one neuron
     gone = order[: sweep.removed[at]]
     known = {name: values for name, values in scores.items() if name != "periodicity"}
     tried = search_sets(effect, known, n_candidates=config.n_candidates, seed=seed)
