@@ -63,5 +63,5 @@ def _measure(name: str, config: Any, seed: int) -> Any:
     from interp.safeguards import one_thread
     from interp.studies.study import study_called
 
-    with one_thread():
+    with one_thread(everywhere=True):
         return study_called(name).measure(config, seed, lambda done, note="": _told.put((seed, done, note)))

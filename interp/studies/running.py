@@ -96,7 +96,7 @@ def _measured(
             yield from measured_at_once(study.name, config, seeds, workers, tell)
             return
         for place, seed in enumerate(seeds):
-            with one_thread():
+            with one_thread(everywhere=True):
                 record = measure(config, seed, _shifted(tell, place * study.units(config), seed))
             if interrupted():  # what Ctrl-C ended early is not what was asked for
                 raise KeyboardInterrupt
