@@ -121,7 +121,7 @@ def _function(found: Study) -> Callable[..., None]:
         opened = None
         if checkpoint is not None and opening is not None:
             opened = _opened(checkpoint, opening)
-            changed |= {"site": opening.hook} if opening.hook else {}
+            changed |= _site(opening)
         elif opening is not None:
             changed |= _own_settings(opening, shared)
         n = seeds or (3 if opened is None else 1)
@@ -152,15 +152,18 @@ def _opened(checkpoint: Path, opening: Opening) -> Any:
     return opened
 
 
+def _site(opening: Opening) -> dict[str, Any]:
+    """The setting for the one hook name that is to be measured, if it is named."""
+    return {"site": opening.hook} if opening.hook else {}
+
+
 def _own_settings(opening: Opening, shared: set[str]) -> dict[str, Any]:
     """Settings of the study's own networks, of options that a checkpoint has too.
 
     Raises:
         ConfigError: An option says how a checkpoint is opened, but there is none.
     """
-    given = {name: value for name, value in vars(opening).items() if value} | (
-        {"site": opening.hook} if opening.hook else {}
-    )
+    given = {name: value for name, value in vars(opening).items() if value} | _site(opening)
     for name in given:
         if name not in shared:
             raise ConfigError(

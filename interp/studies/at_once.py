@@ -41,7 +41,7 @@ def measured_at_once(
             finished, _ = wait(running, timeout=POLL, return_when=FIRST_COMPLETED)
             while not told.empty():
                 seed, done[seed], note = told.get()
-                said = f"seed {seed}{', ' * bool(note)}{note}"
+                said = of_seed(seed, note)
             report(sum(done.values()), said)
             for future in finished:
                 yield running.pop(future), future.result()
@@ -51,6 +51,16 @@ def measured_at_once(
         ) from None
     finally:
         end_pool(pool, busy=bool(running))
+
+
+def of_seed(seed: int, note: str) -> str:
+    """What is shown of a seed's progress.
+
+    Example:
+        >>> of_seed(2, "loss 0.1"), of_seed(2, "")
+        ('seed 2, loss 0.1', 'seed 2')
+    """
+    return f"seed {seed}, {note}" if note else f"seed {seed}"
 
 
 def _begin(told: Any) -> None:

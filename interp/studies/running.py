@@ -16,7 +16,7 @@ from interp.files import check_place, write_json
 from interp.jobs.executors import cores
 from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, one_thread
-from interp.studies.at_once import measured_at_once
+from interp.studies.at_once import measured_at_once, of_seed
 from interp.studies.study import Record, Study, StudyResult, study_called
 
 Measure = Callable[[Any, int, Report], Record]
@@ -116,7 +116,7 @@ def _subject(opened: Any) -> dict[str, Any]:
 
 def _shifted(report: Report, before: int, seed: int) -> Report:
     def shifted(done: int, note: str = "") -> None:
-        report(before + done, f"seed {seed}{', ' * bool(note)}{note}")
+        report(before + done, of_seed(seed, note))
 
     return shifted
 
