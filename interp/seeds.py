@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,20 @@ class OverSeeds:
                 "for the same seeds"
             )
         return OverSeeds.of(np.subtract(self.values, other.values))
+
+    def told(self, words: Callable[[float], str]) -> str:
+        """The mean with its interval, if there is one.
+
+        Args:
+            words: A number as it is shown.
+
+        Example:
+            >>> OverSeeds.of([1.0, 2.0, 3.0]).told("{:.1f}".format), OverSeeds.of([2.0]).told("{:.1f}".format)
+            ('2.0 (-0.5 to 4.5)', '2.0')
+        """
+        if len(self.values) < 2:
+            return words(self.mean)
+        return f"{words(self.mean)} ({words(self.low)} to {words(self.high)})"
 
     def agrees(self, value: float, *, within: float = 0.05) -> bool | None:
         """Whether a value lies within so much of the mean, or in the interval; None if that is too wide to tell."""

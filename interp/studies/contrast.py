@@ -188,7 +188,7 @@ def _best(result: StudyResult, used: str) -> str:
     every = "in every seed" if min(area.values) >= ENOUGH else "not in every seed"
     return (
         f"Ranked by {SCORES[used]} alone, without periodicity, memorising neurons {come} generalising ones "
-        f"with an area under the curve of {_told(area)}: {number(ENOUGH)} or more {every}."
+        f"with an area under the curve of {area.told(number)}: {number(ENOUGH)} or more {every}."
     )
 
 
@@ -201,12 +201,6 @@ def _chance(result: StudyResult) -> str:
 
 def _beside_chance(area: OverSeeds) -> int | None:
     return OverSeeds.of(np.subtract(area.values, 0.5)).sign
-
-
-def _told(found: OverSeeds) -> str:
-    if len(found.values) < 2:
-        return number(found.mean)
-    return f"{number(found.mean)} ({number(found.low)} to {number(found.high)})"
 
 
 STUDY = Study(

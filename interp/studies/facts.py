@@ -202,10 +202,7 @@ def _compared(result: StudyResult, one: str, other: str, what: str, than: str) -
 
 
 def _told(found: OverSeeds) -> str:
-    mean, low, high = (
-        percentage(round(value, 3) + 0.0) for value in (found.mean, found.low, found.high)
-    )  # no -0
-    return mean if len(found.values) < 2 else f"{mean} ({low} to {high})"
+    return found.told(lambda value: percentage(round(value, 3) + 0.0))  # no -0
 
 
 STUDY = Study(
