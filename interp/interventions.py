@@ -1,135 +1,20 @@
-"""Small objects that say what to do to neurons; applying them for a while, or for good in a copy."""
+"""Interventions on neurons applied to a network: for a while, or for good in a copy."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from interp.errors import InterventionError
 from interp.hooks import capture, hooked
 from interp.models import HookedModel, neuron_site, split_position
-
-Change = Callable[[Tensor], Tensor]
-
-
-@runtime_checkable
-class Intervention(Protocol):
-    """What is done to the chosen neurons' activations ``(…, neuron)``."""
-
-    def start(self) -> Change:
-        """A function from activations to new ones; the same object started twice does the same."""
-        ...
-
-    def affine(self) -> tuple[Tensor | float, Tensor | float] | None:
-        """Scale and shift that have the same effect on every input, or None if there are none."""
-        ...
-
-
-@dataclass(frozen=True)
-class Zero:
-    """Set the neurons to 0."""
-
-    def start(self) -> Change:
-        return torch.zeros_like
-
-    def affine(self) -> tuple[float, float]:
-        return 0.0, 0.0
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Multiply the neurons by a factor; any real number."""
-
-    factor: float
-
-    def start(self) -> Change:
-        return lambda x: x * self.factor
-
-    def affine(self) -> tuple[float, float]:
-        return self.factor, 0.0
-
-
-@dataclass(frozen=True)
-class Clamp:
-    """Limit the neurons to [low, high]."""
-
-    low: float | None = None
-    high: float | None = None
-
-    def start(self) -> Change:
-        if self.low is None and self.high is None:
-            raise InterventionError("a clamp needs low, high or both")
-        return lambda x: x.clamp(self.low, self.high)
-
-    def affine(self) -> None:
-        return None
-
-
-@dataclass(frozen=True, eq=False)
-class Patch:
-    """Set the neurons to given values: ``(neuron,)`` or ``(…, neuron)`` for every example, or row by row."""
-
-    values: Tensor
-
-    def start(self) -> Change:
-        def change(x: Tensor) -> Tensor:
-            values = self.values.to(x)
-            if values.shape not in (x.shape, x.shape[1:], x.shape[-1:]):
-                raise InterventionError(
-                    f"the patch has shape {tuple(values.shape)} but the neurons have {tuple(x.shape)}; give one "
-                    "value a neuron, or values for exactly the examples of this forward pass"
-                )
-            return values.expand_as(x)
-
-        return change
-
-    def affine(self) -> tuple[float, Tensor] | None:
-        return (0.0, self.values) if self.values.ndim < 2 else None
-
-
-def Mean(activations: Float[Tensor, "example *axes neuron"]) -> Patch:
-    """Set each neuron to its mean over `activations` (all leading axes)."""
-    return Patch(activations.flatten(0, -2).mean(0))
-
-
-@dataclass(frozen=True, eq=False)
-class Resample:
-    """Give each example the neurons' joint activations of another example, drawn anew in every forward pass.
-
-    Args:
-        activations: The examples to draw from, ``(example, …, neuron)``.
-        seed: Of the draws.
-    """
-
-    activations: Tensor
-    seed: int = 0
-
-    def start(self) -> Change:
-        generator = torch.Generator().manual_seed(self.seed)
-        if not len(self.activations):
-            raise InterventionError("resample ablation has no examples to draw from")
-
-        def change(x: Tensor) -> Tensor:
-            if self.activations.shape[1:] != x.shape[1:]:
-                raise InterventionError(
-                    f"the reference activations have shape {tuple(self.activations.shape)}; "
-                    f"the neurons have {tuple(x.shape)}"
-                )
-            rows = torch.randint(len(self.activations), (len(x),), generator=generator)
-            return self.activations[rows.to(self.activations.device)].to(x)
-
-        return change
-
-    def affine(self) -> None:
-        return None
+from interp.modes import Change, Intervention, Patch, Zero, make_intervention, parse_mode
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,42 +63,6 @@ def neuron_indices(neurons: Any, width: int) -> np.ndarray:
     return chosen
 
 
-def make_intervention(
-    mode: str, activations: Float[Tensor, "example *axes neuron"] | None, *, seed: int = 0
-) -> Intervention:
-    """An intervention from its name.
-
-    Args:
-        mode: ``"zero"``, ``"mean"`` (over the examples, at each position), ``"resample"`` or ``"scale=FACTOR"``.
-        activations: The chosen neurons on reference examples; needed by ``"mean"`` and ``"resample"``.
-        seed: Of ``"resample"``.
-
-    Raises:
-        InterventionError: The mode is unknown, or it needs activations.
-
-    Example:
-        >>> make_intervention("scale=0.5", None)
-        Scale(factor=0.5)
-    """
-    if mode == "zero":
-        return Zero()
-    if mode.startswith("scale="):
-        try:
-            factor = float(mode.removeprefix("scale="))
-            if not math.isfinite(factor):
-                raise ValueError
-            return Scale(factor)
-        except ValueError:
-            raise InterventionError(
-                f"mode {mode!r} has no number after 'scale='; write a finite one such as scale=0.25"
-            ) from None
-    if mode not in ("mean", "resample"):
-        raise InterventionError(f"unknown mode {mode!r}; expected zero, mean, resample or scale=FACTOR")
-    if activations is None:
-        raise InterventionError(f"{mode} ablation needs reference examples; pass the task as reference")
-    return Patch(activations.mean(0)) if mode == "mean" else Resample(activations, seed)
-
-
 def edit_from_mode(
     model: HookedModel,
     neurons: Any,
@@ -227,7 +76,7 @@ def edit_from_mode(
     place = neuron_site(model, site or getattr(neurons, "site_name", None))
     chosen = neuron_indices(neurons, place.width)
     activations = None
-    if reference is not None and mode in ("mean", "resample"):
+    if reference is not None and parse_mode(mode)[0].from_examples:
         examples = getattr(reference, "dataset", reference)
         inputs = examples if isinstance(examples, Tensor) else examples.inputs
         captured = capture(model, inputs, place.hook)[place.hook].movedim(place.axis, -1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -75,31 +74,6 @@ def _cell(cell: str | Link) -> str:
     if isinstance(cell, Link):
         return f'<a href="{quote(cell.place)}">{escape(cell.text)}</a>'
     return escape(cell)
-
-
-def notebook_figure(thing: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-    """What a notebook shows of something that has a figure: the figure as Plotly shows it, and its text.
-
-    Where figures open in a browser instead, as in a terminal, there is only the text.
-
-    Args:
-        thing: With a method ``plot()`` that returns a Plotly figure.
-        include: Kinds of output that are wanted; all if None.
-        exclude: Kinds that are not.
-    """
-    from plotly import io
-
-    bundle: dict[str, Any] = {"text/plain": repr(thing)}
-    shown = [
-        io.renderers[name] for name in str(io.renderers.default or "").split("+") if name in io.renderers
-    ]
-    if shown and all(hasattr(renderer, "to_mimebundle") for renderer in shown):
-        bundle = thing.plot()._repr_mimebundle_() | bundle
-    return {
-        kind: content
-        for kind, content in bundle.items()
-        if (include is None or kind in include) and (exclude is None or kind not in exclude)
-    }
 
 
 def number(value: float | np.number | None, digits: int = 3) -> str:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 PLAIN_LINES = 10
+PATIENCE = 2.0
+"""Seconds of work before progress is shown, where the work is short as a rule."""
 
 
 @runtime_checkable

@@ -1,30 +1,20 @@
-"""Labels for neurons, each with the evidence that decided, and the table that holds them with the scores."""
+"""Labels of neurons, each with the rule that decides it and the evidence in words.
+
+A label is said once, in `LABELS`: counts, colours, the glossary, the store and the documentation are made from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from probes.null import benjamini_hochberg
 
-
-class Label(StrEnum):
-    """What a neuron does for the network.
-
-    `GENERALIZING` neurons are periodic and raise the true label of examples that were not memorised;
-    `MEMORIZING` ones are not periodic and raise labels that the rule does not explain; `DEAD` ones do next to
-    nothing; for `INCONCLUSIVE` ones the data do not decide.
-    """
-
-    GENERALIZING = "generalizing"
-    MEMORIZING = "memorizing"
-    DEAD = "dead"
-    INCONCLUSIVE = "inconclusive"
+GENERALIZING, MEMORIZING, DEAD, INCONCLUSIVE = "generalizing", "memorizing", "dead", "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,7 @@ class NeuronFacts:
 
 @dataclass(frozen=True, eq=False)
 class Labelling:
-    """A `Label` and its reason in words for each neuron, with q-values (Benjamini–Hochberg over the neurons)."""
+    """A label and its reason in words for each neuron, with q-values (Benjamini–Hochberg over the neurons)."""
 
     label: np.ndarray
     evidence: np.ndarray
@@ -101,19 +91,160 @@ def dead_neurons(strength: Float[np.ndarray, " neuron"], dead_ratio: float) -> n
     return ~(strength > dead_ratio * largest)
 
 
-def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Labelling:
-    """Decide every neuron's label.
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Facts held against criteria: what the rules of `LABELS` are made of, ``(neuron,)`` each."""
 
-    - dead: its strength is next to nothing;
-    - generalizing: significantly periodic, one frequency explains at least `min_share` of it, and it
-      significantly raises the true label where memory cannot help, by more than it serves memory. Or its weights
-      lie outside the ordering, or no neuron's periodicity is known, and it does so;
-    - memorizing: not periodic, and it significantly serves labels that the rule does not explain, by more than it
-      serves the rule. A quiet, useless or merely aperiodic neuron is not memorising;
-    - inconclusive: all others, with the reason.
+    facts: NeuronFacts
+    criteria: Criteria
+
+    @cached_property
+    def dead(self) -> Bool[np.ndarray, " neuron"]:
+        """Next to no strength; dead neurons take no part in the multiple-testing control."""
+        return dead_neurons(self.facts.strength, self.criteria.dead_ratio)
+
+    def _q(self, p: np.ndarray) -> np.ndarray:
+        return benjamini_hochberg(np.where(self.dead, np.nan, p))
+
+    @cached_property
+    def q_value(self) -> np.ndarray:
+        """False-discovery rate of periodicity."""
+        return self._q(self.facts.p_value)
+
+    @cached_property
+    def rule_q(self) -> np.ndarray:
+        """False-discovery rate of serving the rule."""
+        return self._q(self.facts.rule_p)
+
+    @cached_property
+    def memory_q(self) -> np.ndarray:
+        """False-discovery rate of serving memory."""
+        return self._q(self.facts.memory_p)
+
+    @cached_property
+    def significant(self) -> np.ndarray:
+        """Significantly periodic."""
+        return self.q_value <= self.criteria.alpha
+
+    @cached_property
+    def periodic(self) -> np.ndarray:
+        """Significantly periodic, with enough of the variance at one frequency."""
+        return self.significant & (self.facts.share >= self.criteria.min_share)
+
+    @cached_property
+    def rule_wins(self) -> np.ndarray:
+        """Significantly raises the true label where memory cannot help, by more than it serves memory."""
+        serves = (self.rule_q <= self.criteria.alpha) & (self.facts.rule_effect > 0)
+        return serves & (self.facts.rule_effect > np.nan_to_num(self.facts.memory_effect))
+
+    @cached_property
+    def memory_wins(self) -> np.ndarray:
+        """Significantly serves labels that the rule does not explain, by more than it serves the rule."""
+        memory = np.nan_to_num(self.facts.memory_effect)
+        return (self.memory_q <= self.criteria.alpha) & (
+            memory > np.maximum(np.nan_to_num(self.facts.rule_effect), 0)
+        )
+
+    @cached_property
+    def apart(self) -> np.ndarray:
+        """Periodicity says nothing: weights outside the ordering, or no neuron's periodicity is known."""
+        return (self.facts.outside >= OUTSIDE) | np.isnan(self.facts.p_value[~self.dead]).all()
+
+    def spectrum(self, i: int) -> str:
+        """Periodicity of one neuron in words."""
+        share, frequency, q = self.facts.share[i], int(self.facts.frequency[i]), self.q_value[i]
+        if self.periodic[i]:
+            return f"frequency {frequency} explains {share:.0%} of it (q={q:.1g})"
+        if self.significant[i]:
+            return f"frequency {frequency} is significant (q={q:.1g}) but explains only {share:.0%}"
+        return "periodicity not known" if np.isnan(q) else f"no significant frequency (q={q:.1g})"
+
+    def rule(self, i: int) -> str:
+        """The effect of one neuron on the rule in words."""
+        return f"adds {self.facts.rule_effect[i]:.2g} to true labels (q={self.rule_q[i]:.1g})"
+
+    def memory(self, i: int) -> str:
+        """The effect of one neuron on memory in words."""
+        if np.isnan(self.memory_q[i]):
+            return "no examples that tell whether it memorises"
+        effect = f"{self.facts.memory_effect[i]:.2g}"
+        return f"adds {effect} to labels that the rule does not explain (q={self.memory_q[i]:.1g})"
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a neuron does for the network.
+
+    Attributes:
+        verb: What neurons with this label do, as in "12 memorize".
+        colour: Of its points.
+        symbol: Plotly's name of its points' shape.
+        meaning: One sentence.
+        rule: The neurons that it fits, of those that no label before it fits.
+        reason: The evidence for one neuron, in words.
+    """
+
+    verb: str
+    colour: str
+    symbol: str
+    meaning: str
+    rule: Callable[[Judged], np.ndarray]
+    reason: Callable[[Judged, int], str]
+
+
+def _generalizes_because(judged: Judged, i: int) -> str:
+    if judged.facts.outside[i] >= OUTSIDE:
+        return f"serves operands outside the group ordering; {judged.rule(i)}"
+    return f"{judged.spectrum(i)}; {judged.rule(i)}"
+
+
+def _undecided_because(judged: Judged, i: int) -> str:
+    first, second = judged.rule(i), judged.memory(i)
+    if np.isnan(judged.memory_q[i]):
+        first, second = second, first
+    return f"{judged.spectrum(i)}; {first}; {second}"
+
+
+OUTSIDE = 0.5
+"""A neuron with at least this share of its weights outside the ordering is judged without its periodicity."""
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart: the rule is blue, memory vermilion.
+LABELS: dict[str, Label] = {
+    GENERALIZING: Label(
+        "generalize", "#0072B2", "circle",
+        "Significantly periodic, one frequency explains at least half of its variance, and it raises the true label "
+        "of held-out examples by more than it serves memory.",
+        lambda judged: ~judged.dead & (judged.periodic | judged.apart) & judged.rule_wins,
+        _generalizes_because,
+    ),
+    MEMORIZING: Label(
+        "memorize", "#D55E00", "diamond",
+        "Not periodic, and it raises labels that the rule does not explain by more than the rule's. A quiet or "
+        "useless neuron is not memorizing; where no example can tell, none is called so.",
+        lambda judged: ~judged.dead & ~judged.periodic & judged.memory_wins,
+        lambda judged, i: f"{judged.spectrum(i)}; {judged.memory(i)}",
+    ),
+    DEAD: Label(
+        "are dead", "#8C8C8C", "x",
+        "Adds at most 1 % of what the strongest neuron adds.",
+        lambda judged: judged.dead,
+        lambda judged, i: "its output is next to nothing beside the strongest neuron's",
+    ),
+    INCONCLUSIVE: Label(
+        "are inconclusive", "#CC79A7", "square",
+        "All others, with the reason.",
+        lambda judged: np.ones(len(judged.dead), bool),
+        _undecided_because,
+    ),
+}  # fmt: skip
+"""Every label by name, in the order in which tables show them."""
+
+
+def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Labelling:
+    """Decide every neuron's label: the first of `LABELS` whose rule fits.
 
     Args:
-        facts: Measurements of all neurons at one site; dead ones take no part in the multiple-testing control.
+        facts: Measurements of all neurons at one site.
         criteria: Thresholds; the defaults if None.
 
     Example:
@@ -125,139 +256,7 @@ def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Label
         >>> str(label_neurons(facts).label[0])
         'generalizing'
     """
-    criteria = criteria or Criteria()
-    dead = dead_neurons(facts.strength, criteria.dead_ratio)
-    q_value, rule_q, memory_q = (
-        benjamini_hochberg(np.where(dead, np.nan, p)) for p in (facts.p_value, facts.rule_p, facts.memory_p)
-    )
-    significant = q_value <= criteria.alpha
-    periodic = significant & (facts.share >= criteria.min_share)
-    serves_rule = (rule_q <= criteria.alpha) & (facts.rule_effect > 0)
-    memory = np.nan_to_num(facts.memory_effect)
-    rule_wins = serves_rule & (facts.rule_effect > memory)
-    memorizes = (memory_q <= criteria.alpha) & (memory > np.maximum(np.nan_to_num(facts.rule_effect), 0))
-    apart = (facts.outside >= 0.5) | np.isnan(facts.p_value[~dead]).all()
-    decisions = [
-        dead,
-        (periodic | apart) & rule_wins,
-        ~periodic & memorizes,
-    ]
-    label = np.select(
-        decisions,
-        [Label.DEAD.value, Label.GENERALIZING.value, Label.MEMORIZING.value],
-        Label.INCONCLUSIVE.value,
-    )
-    reasons = [
-        _reason(
-            i, facts, label[i], bool(periodic[i]), bool(significant[i]), q_value[i], rule_q[i], memory_q[i]
-        )
-        for i in range(len(label))
-    ]
-    return Labelling(label, np.array(reasons, dtype=object), q_value, rule_q, memory_q)
-
-
-def _reason(
-    i: int,
-    facts: NeuronFacts,
-    label: str,
-    periodic: bool,
-    significant: bool,
-    q_value: float,
-    rule_q: float,
-    memory_q: float,
-) -> str:
-    share, frequency = facts.share[i], int(facts.frequency[i])
-    rule = f"adds {facts.rule_effect[i]:.2g} to true labels (q={rule_q:.1g})"
-    memory = f"adds {facts.memory_effect[i]:.2g} to labels that the rule does not explain (q={memory_q:.1g})"
-    if label == Label.DEAD:
-        return "its output is next to nothing beside the strongest neuron's"
-    if facts.outside[i] >= 0.5 and label == Label.GENERALIZING:
-        return f"serves operands outside the group ordering; {rule}"
-    if periodic:
-        spectrum = f"frequency {frequency} explains {share:.0%} of it (q={q_value:.1g})"
-    elif significant:
-        spectrum = f"frequency {frequency} is significant (q={q_value:.1g}) but explains only {share:.0%}"
-    elif np.isnan(q_value):
-        spectrum = "periodicity not known"
-    else:
-        spectrum = f"no significant frequency (q={q_value:.1g})"
-    if label == Label.GENERALIZING:
-        return f"{spectrum}; {rule}"
-    if label == Label.MEMORIZING:
-        return f"{spectrum}; {memory}"
-    if np.isnan(memory_q):
-        return f"{spectrum}; no examples that tell whether it memorises; {rule}"
-    return f"{spectrum}; {rule}; {memory}"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class NeuronTable:
-    """One row a neuron: equally long columns by name.
-
-    Attributes:
-        columns: Arrays of shape ``(row,)``; ``neuron`` holds the indices.
-        site_name: Hook name of the site.
-        meta: How the columns were made: convention, criteria, null distribution.
-
-    Example:
-        >>> table = NeuronTable({"neuron": np.arange(3), "ipr": np.array([0.1, 0.9, 0.8])}, "blocks.0.mlp.hook_post")
-        >>> table.where(table["ipr"] > 0.5).neuron.tolist()
-        [1, 2]
-    """
-
-    columns: Mapping[str, np.ndarray]
-    site_name: str
-    meta: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        lengths = {name: len(column) for name, column in self.columns.items()}
-        if "neuron" not in lengths or len(set(lengths.values())) > 1:
-            raise ValueError(f"expected a column 'neuron' and equally long others, got lengths {lengths}")
-
-    def __len__(self) -> int:
-        return len(self.neuron)
-
-    def __repr__(self) -> str:
-        found = self.counts() if "label" in self.columns else {"total": len(self)}
-        described = ", ".join(f"{count} {label}" for label, count in found.items())
-        return f"{type(self).__name__}({self.site_name}: {described}; {len(self.columns)} columns)"
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.columns:
-            raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}")
-        return self.columns[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.columns)
-
-    @property
-    def neuron(self) -> np.ndarray:
-        """Indices of the rows' neurons."""
-        return self.columns["neuron"]
-
-    def where(self, mask: np.ndarray | None = None, **equal: Any) -> NeuronTable:
-        """The rows for which the mask is true and every named column has the given value.
-
-        Raises:
-            KeyError: There is no such column. ValueError: there is no such label.
-        """
-        if "label" in equal and equal["label"] not in list(Label):
-            raise ValueError(f"label={equal['label']!r} is no label; expected one of {', '.join(Label)}")
-        keep = np.ones(len(self), bool) if mask is None else np.asarray(mask, bool)
-        for name, value in equal.items():
-            keep = keep & (self[name] == value)
-        return type(self)(
-            {name: column[keep] for name, column in self.columns.items()}, self.site_name, self.meta
-        )
-
-    def counts(self) -> dict[str, int]:
-        """How many neurons have each label, and in total."""
-        return {"total": len(self)} | {
-            label.value: int((self["label"] == label.value).sum()) for label in Label
-        }
-
-    def to_pandas(self) -> Any:
-        """A `pandas.DataFrame` with the same columns."""
-        import pandas
-
-        return pandas.DataFrame(dict(self.columns))
+    judged = Judged(facts, criteria or Criteria())
+    label = np.select([kind.rule(judged) for kind in LABELS.values()], list(LABELS), INCONCLUSIVE)
+    reasons = [LABELS[name].reason(judged, i) for i, name in enumerate(label)]
+    return Labelling(label, np.array(reasons, dtype=object), judged.q_value, judged.rule_q, judged.memory_q)

@@ -11,7 +11,7 @@ from jaxtyping import install_import_hook
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make busy machines twenty times slower
 
 ROOT = Path(__file__).parents[1]
-UNCHECKED = {"interp.sweeps.kernels"}  # compiled by numba, which needs bare functions
+UNCHECKED = {"interp.measuring.kernels"}  # compiled by numba, which needs bare functions
 MODULES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for package in ("interp", "probes")

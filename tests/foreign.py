@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from interp.checkpoints.reading import StoredWeights
+from interp.checkpoints.unwrap import StoredWeights
 
 SHARED = Path(__file__).parents[2] / "shared" / "checkpoints"
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import interp
-from interp.audit import AuditReport
+from interp.analysis.trajectory import stages_of
+from interp.audit.audit import AuditReport
 from interp.training import new_transformer
-from interp.trajectory import stages_of
 from probes.agreement import rank_correlation
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def test_memorisation_and_generalisation_coexist_and_come_apart(tmp_path: Path, 
     assert without.corrupted_as_true >= 0.95
     assert without.test >= 0.99
     assert report.without_generalizing.after.test <= 0.05
-    lowest, highest = report.sweeps
+    lowest, highest = report.curves
     assert lowest.at(0.4, "corrupted_as_labelled") <= 0.30
     assert lowest.at(0.4, "test") >= 0.93
     assert highest.at(0.3, "test") <= 0.05
@@ -46,7 +46,7 @@ def test_memorisation_and_generalisation_coexist_and_come_apart(tmp_path: Path, 
     for fraction, split in ((0.3, "test"), (0.4, "corrupted_as_labelled")):
         at = round(fraction * 500)
         low, high = sorted((lowest.accuracy[split][at], highest.accuracy[split][at]))
-        assert low < lowest.random[split]["low"][at] <= lowest.random[split]["high"][at] < high
+        assert low < lowest.random[split].low[at] <= lowest.random[split].high[at] < high
     assert report.agreement.low > 0.9
 
 
@@ -74,7 +74,7 @@ def test_multiplication_is_labelled_like_addition_and_another_order_is_named(tmp
     assert report.agreement.low > 0.9
     assert report.without_memorizing.after.corrupted_as_labelled <= 0.05
     assert not any("Another order" in warning for warning in report.warnings)
-    natural = interp.audit(tmp_path, how=interp.OpenAs(ordering="natural"))
+    natural = interp.audit(tmp_path, options=interp.OpenOptions(ordering="natural"))
     assert any("discrete logarithm" in w and "--ordering task" in w for w in natural.warnings)
     model = interp.load_checkpoint(tmp_path).model
     mistaken = interp.audit(model, interp.ModularTask("add", p=97, split="unknown"), n_random=2)
@@ -119,11 +119,11 @@ def test_a_transformer_spreads_its_memories_and_the_audit_says_so(tmp_path: Path
     report = interp.audit(tmp_path / "step-00003000.safetensors")
     assert report.accuracy.corrupted_as_labelled >= 0.98
     assert report.accuracy.test >= 0.80
-    lowest, highest = report.sweeps
+    lowest, highest = report.curves
     assert lowest.order == "lowest periodicity first"
     before, at = report.accuracy, int(np.abs(lowest.fraction - 0.3).argmin())
     assert before.test - lowest.at(0.3, "test") <= 0.10
     assert before.corrupted_as_labelled - lowest.at(0.3, "corrupted_as_labelled") >= 0.25
-    assert before.test - lowest.random["test"]["mean"][at] >= 0.15
+    assert before.test - lowest.random["test"].mean[at] >= 0.15
     assert before.test - highest.at(0.3, "test") >= 0.45
     assert any("spread over neurons of all kinds" in warning for warning in report.warnings)

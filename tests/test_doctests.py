@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-SKIPPED = {"interp.sweeps.kernels"}  # numba's dispatchers hide their docstrings, and hold no examples
+SKIPPED = {"interp.measuring.kernels"}  # numba's dispatchers hide their docstrings, and hold no examples
 
 
 class Finder(doctest.DocTestFinder):
@@ -47,4 +47,4 @@ def test_examples_are_found_behind_decorators():
         for name in ("interp.interventions", "interp.hooks", "probes.labels")
         for test in examples(name)
     }
-    assert {"interp.interventions.ablate", "interp.hooks.resolve", "probes.labels.NeuronTable"} <= found
+    assert {"interp.interventions.ablate", "interp.hooks.resolve", "probes.NeuronTable"} <= found

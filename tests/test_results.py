@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
-from interp.evaluation import SplitValues
-from interp.phase import phase_of
-from interp.regimes import read_grid
-from interp.regimes.figures import phase_diagram
+from interp.lab.grids.figures import phase_diagram
+from interp.lab.grids.grid import read_grid
+from interp.measuring.evaluation import SplitValues
+from interp.measuring.phase import phase_of
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 RESULTS = sorted((NOTEBOOKS / "results").glob("*.csv"))

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interp.audit import audit
-from interp.opening import OpenAs, load_checkpoint
+from interp.audit.audit import audit
+from interp.checkpoints.open import OpenOptions, load_checkpoint
 from probes.periodicity import ipr
 from probes.spectrum import energy
 
@@ -73,7 +73,7 @@ def test_a_stored_split_is_used() -> None:
 
 
 def test_a_folder_gives_the_trajectory() -> None:
-    report = audit(FILES / "he_p23_quad", how=OpenAs())
+    report = audit(FILES / "he_p23_quad", options=OpenOptions())
     steps = [record["step"] for record in report.trajectory.records]
     assert steps == [0, 1000, 2000, 4000, 6000, 9800]
     accuracies = [record["accuracy"]["all"] for record in report.trajectory.records]

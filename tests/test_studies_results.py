@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from figures import check_figure
 
-from interp.seeds import OverSeeds
-from interp.studies import STUDIES, StudyResult, run_study
+from interp.lab.names import STUDIES
+from interp.lab.over_seeds import OverSeeds
+from interp.lab.running import run_study
+from interp.lab.study import StudyResult
 
 FOLDER = Path(__file__).parents[1] / "notebooks" / "results" / "studies"
 

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interp.checkpoints.reading import StoredWeights
-from interp.checkpoints.readings import (
+from interp.checkpoints.dialect import (
     Fact,
     Hints,
     Reading,
@@ -21,6 +20,7 @@ from interp.checkpoints.readings import (
     operation_fact,
     stored_modulus,
 )
+from interp.checkpoints.unwrap import StoredWeights
 from interp.data.operations import is_prime
 from interp.errors import ConfigError
 from interp.models import HookedMLP, HookedModel, MLPConfig, Prompt, TransformerConfig

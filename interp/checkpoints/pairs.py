@@ -15,7 +15,7 @@ from jaxtyping import Int64
 from pyarrow import csv, parquet
 from torch import Tensor
 
-from interp.checkpoints.reading import load_pickle_safely, open_file, read_json_value, said_by
+from interp.checkpoints.unwrap import load_pickle_safely, open_file, read_json_value, said_by
 from interp.errors import CheckpointError
 
 MAX_PAIRS = 2**22

@@ -35,7 +35,7 @@ def ablate(
     device: Device = "cpu",
 ) -> None:
     """Take neurons out, or rescale them, and measure every split again, beside random sets of the same size."""
-    from interp.ablation import ablate_checkpoint
+    from interp.analysis.ablation import ablate_checkpoint
     from interp.report import print_removal
 
     with busy("scoring"):
@@ -43,7 +43,7 @@ def ablate(
             checkpoint,
             neurons,
             mode,
-            how=opening.how(),
+            options=opening.options(),
             save=save,
             overwrite=force,
             site=opening.hook,

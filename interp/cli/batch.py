@@ -119,7 +119,7 @@ def _job(paths: list[str], opening: Opening, settings: dict[str, Any], options: 
         raise ConfigError("say where the results go, with --out FOLDER")
     if not paths:
         return recorded(**options)
-    chosen = Settings(how=opening.how(), site=opening.hook, **settings)
+    chosen = Settings(options=opening.options(), site=opening.hook, **settings)
     return Job((Group(tuple(paths), (chosen,)),), **options)
 
 
@@ -128,7 +128,7 @@ def _show(found: BatchResult) -> None:
     from pyarrow import compute
     from rich.table import Table
 
-    from probes.labels import Label
+    from probes.labels import LABELS
 
     rows = found.store.checkpoints
     table = Table(title=escape(str(found.store.folder)), show_header=False)
@@ -138,9 +138,9 @@ def _show(found: BatchResult) -> None:
     table.add_row("stored before", f"{found.before:,}")
     table.add_row("failed", f"{found.failed:,}")
     table.add_row("neurons in the store", f"{_sum(rows['neurons']):,}")
-    for label in Label:
-        if count := _sum(rows[label.value]):
-            table.add_row(label.value, f"{count:,}")
+    for label in LABELS:
+        if count := _sum(rows[label]):
+            table.add_row(label, f"{count:,}")
     if (ipr := compute.mean(rows["ipr_mean"]).as_py()) is not None:
         table.add_row("mean IPR", f"{ipr:.3f}")
     rate = f", {found.done / found.seconds:.1f} a second" if found.done else ""

@@ -16,8 +16,8 @@ from interp.errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
+    from interp.measuring.doses import Dose
     from interp.models import HookedModel
-    from interp.sweeps import Dose
 
 EXAMPLES = (
     "grokscope dose runs/r0",
@@ -55,19 +55,17 @@ def dose(
     The table shows accuracies in percent, on corrupted examples as labelled and as true; in brackets where 95 % of the
     random sets lie.
     """
-    from interp.devices import resolve_device
-    from interp.dosing import dose as measure
-    from interp.opening import load_checkpoint
+    from interp.analysis.removing import dose as measure
+    from interp.subject import open_subject
 
     for suffix, path in (("html", html), ("json", json)):
         if path is not None and path.suffix != f".{suffix}":
             raise ConfigError(f"the curve {str(path)!r} should end in .{suffix}")
     with busy("scoring"):
-        opened = load_checkpoint(checkpoint, opening.how())
-        model = opened.model.to(resolve_device(device))
-        factors = _factors(model, opening.hook, low, high, points)
-        found = measure(model, opened.task, neurons, factors, site=opening.hook, n_random=random, seed=seed)
-    for note in opened.notes:
+        subject = open_subject(checkpoint, opening.options(), device=device, site=opening.hook, seed=seed)
+        factors = _factors(subject.model, opening.hook, low, high, points)
+        found = measure(subject, neurons=neurons, factors=factors, n_random=random)
+    for note in subject.source.notes:
         say(note)
     _print_dose(found)
     _write(found, str(checkpoint), html, json)
@@ -77,8 +75,8 @@ def _factors(model: HookedModel, hook: str | None, low: float, high: float, poin
     """Evenly spaced factors, and those that the table shows."""
     import numpy as np
 
+    from interp.measuring.doses import FEW_POINTS, POINTS, factors_between
     from interp.models import neuron_site
-    from interp.sweeps.dose import FEW_POINTS, POINTS, factors_between
 
     linear = neuron_site(model, hook).readout is not None
     spaced = factors_between(low, high, points if points is not None else POINTS if linear else FEW_POINTS)
@@ -110,7 +108,7 @@ def _cell(found: Dose, factor: float, split: str) -> str:
     assert value is not None
     if random is None:
         return f"{100 * value:.1f}"
-    low, high = (100 * float(random[end][found.nearest(factor)]) for end in ("low", "high"))
+    low, high = (100 * float(end[found.nearest(factor)]) for end in (random.low, random.high))
     return f"{100 * value:.1f} \\[{low:.0f}–{high:.0f}]"
 
 

@@ -14,7 +14,7 @@ from interp.cli.options import Opening, Seed, with_opening
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from interp.dynamics import Dynamics
+    from interp.analysis.dynamics import Dynamics
     from probes.stages import Boundary
 
 EXAMPLES = (
@@ -40,11 +40,11 @@ def dynamics(
     seed: Seed = 0,
 ) -> None:
     """Follow every neuron over a training run: when it became periodic, its frequencies, and its phases."""
-    from interp.dynamics import dynamics_of
+    from interp.analysis.dynamics import dynamics_of
 
     _check_suffixes((html, (".html",)), (save, (".parquet", ".csv")), (json, (".json",)))
     with busy("scoring checkpoints"):
-        found = dynamics_of(run, opening.how(), site=opening.hook, seed=seed, most=most)
+        found = dynamics_of(run, opening.options(), site=opening.hook, seed=seed, most=most)
     _print(found)
     for path in (html, save, json):
         if path is not None:

@@ -46,7 +46,7 @@ def explore(
     try:
         serve(
             checkpoint,
-            opening.how(),
+            opening.options(),
             site=opening.hook,
             seed=seed,
             most=most,

@@ -14,7 +14,7 @@ import typer
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from interp.unsaid import OpenAs
+    from interp.checkpoints.options import OpenOptions
 
 Source = Annotated[
     Path, typer.Argument(help="A checkpoint file, or a folder of them (its last one is used).")
@@ -87,20 +87,20 @@ class Opening:
             raise ConfigError(f"--site is given {len(self.site)} times; only with --model it may be repeated")
         return self.site[0]
 
-    def how(self) -> OpenAs:
-        """The same for `interp.opening`.
+    def options(self) -> OpenOptions:
+        """The same for `interp.checkpoints.open`.
 
         Raises:
             ConfigError: An option has no meaning beside, or without, --model.
         """
-        from interp.unsaid import OpenAs
+        from interp.checkpoints.options import OpenOptions
 
         if self.model is None:
             self._refuse("tokens", "readout", why="says how your own module is used; give --model too")
         else:
             why = "does not apply to your own module; leave it out, or --model"
             self._refuse("dialect", "activation", "attn_coeff", why=why)
-        return OpenAs(
+        return OpenOptions(
             dialect=self.dialect,
             activation=self.activation,
             attn_coeff=self.attn_coeff,

@@ -55,7 +55,7 @@ def plot(
         raise ConfigError(f"the numbers of a phase diagram are in {folder / 'runs.csv'}; leave out --json")
     with busy("drawing"):
         from interp.files import write_json, write_text
-        from interp.regimes.drawing import Asked, draw
+        from interp.lab.grids.drawing import Asked, draw
         from interp.report.page import figure_block, page
 
         drawn = draw(kind, Asked(folder, x, y, by, level, tuple(only or ())))

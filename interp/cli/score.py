@@ -13,7 +13,7 @@ from interp.cli.console import busy, say
 from interp.cli.options import Device, Opening, Seed, Source, with_opening
 
 if TYPE_CHECKING:
-    from interp.scoring import NeuronTable
+    from interp.scoring.table import NeuronTable
 
 EXAMPLES = (
     "grokscope score runs/r0",
@@ -40,16 +40,13 @@ def score(
     device: Device = "cpu",
 ) -> None:
     """Score and label every neuron."""
-    from interp.devices import resolve_device
-    from interp.opening import load_checkpoint
-    from interp.scoring import score as score_neurons
-    from interp.selection import default_order
+    from interp.scoring.selection import default_order
+    from interp.subject import open_subject
 
     with busy("scoring"):
-        opened = load_checkpoint(checkpoint, opening.how())
-        model = opened.model.to(resolve_device(device))
-        table = score_neurons(model, opened.task, site=opening.hook, seed=seed)
-    for note in opened.notes:
+        subject = open_subject(checkpoint, opening.options(), device=device, site=opening.hook, seed=seed)
+        table = subject.table
+    for note in subject.source.notes:
         say(note)
     _print_neurons(table, sort or default_order(table), top)
     if save is not None:
@@ -59,7 +56,7 @@ def score(
 def _print_neurons(table: NeuronTable, column: str, top: int) -> None:
     from rich.table import Table
 
-    from interp.selection import default_order, order_by
+    from interp.scoring.selection import default_order, order_by
 
     counts = ", ".join(f"{n} {label}" for label, n in table.counts().items())
     shown = Table(title=escape(f"{table.site_name}: {counts}"))

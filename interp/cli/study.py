@@ -17,10 +17,10 @@ from typer.core import TyperCommand, TyperGroup
 from interp.cli.console import busy, examples_shown, say
 from interp.cli.options import Opening, Source, Workers, option, with_opening
 from interp.errors import ConfigError
-from interp.studies import STUDIES
+from interp.lab.names import STUDIES
 
 if TYPE_CHECKING:
-    from interp.studies import Study, StudyResult
+    from interp.lab.study import Study, StudyResult
 
 EXAMPLES = (
     "grokscope study influence",
@@ -69,7 +69,7 @@ def study() -> None:
 
 def _command(name: str) -> Any:
     """A study's command, with one option for each of its settings."""
-    from interp.studies import study_called
+    from interp.lab.study import study_called
 
     found = study_called(name)
     single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -108,7 +108,7 @@ def _function(found: Study) -> Callable[..., None]:
         **settings: Any,
     ) -> None:
         from interp.files import check_place
-        from interp.studies import run_study
+        from interp.lab.running import run_study
 
         for suffix, path in (("html", html), ("json", json)):
             if path is not None and path.suffix != f".{suffix}":
@@ -143,10 +143,10 @@ def _function(found: Study) -> Callable[..., None]:
 
 
 def _opened(checkpoint: Path, opening: Opening) -> Any:
-    from interp.opening import load_checkpoint
+    from interp.checkpoints.open import load_checkpoint
 
     with busy("opening"):
-        opened = load_checkpoint(checkpoint, opening.how())
+        opened = load_checkpoint(checkpoint, opening.options())
     for note in opened.notes:
         say(note)
     return opened
@@ -237,7 +237,7 @@ def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:
     from rich.table import Table
 
     from interp.files import write_json, write_text
-    from interp.studies.study import HEADER
+    from interp.lab.study import HEADER
 
     table = Table(title=escape(result.study.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(HEADER):
@@ -255,8 +255,8 @@ def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:
 
 def page_of(result: StudyResult) -> str:
     """A page with the study's findings, figure and numbers."""
+    from interp.lab.study import HEADER
     from interp.report.page import bullets, data_table, figure_block, page, prose
-    from interp.studies.study import HEADER
 
     found = result.study
     seeds = ", ".join(map(str, result.seeds))

@@ -13,7 +13,7 @@ from interp.cli.console import busy, say
 from interp.cli.options import Engine, RayAddress, Workers
 
 if TYPE_CHECKING:
-    from interp.regimes import GridResult
+    from interp.lab.grids.running import GridResult
 
 EXAMPLES = (
     "grokscope sweep notebooks/recipes/coexistence.toml --out runs/coexistence",
@@ -70,7 +70,8 @@ def sweep(
     input, 3 some runs failed, 130 interrupted.
     """
     with busy("starting"):
-        from interp.regimes import read_grid, run_grid
+        from interp.lab.grids.grid import read_grid
+        from interp.lab.grids.running import run_grid
 
         options: dict[str, Any] = {"out": out, "measure": measure, "early_stop": early_stop, "device": device}
         options |= {
@@ -93,7 +94,7 @@ def sweep(
 
 def _show(found: GridResult) -> bool:
     """Print one line for each combination of settings; whether too few runs ended as expected."""
-    from interp.regimes.summary import summarise
+    from interp.lab.grids.summary import summarise
 
     lines, console = summarise(found.table), Console()
     console.print(_table(found, lines))

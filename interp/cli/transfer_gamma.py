@@ -13,7 +13,7 @@ from interp.cli.options import Device, Draws, Opening, Seed, with_opening
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from interp.gamma import GammaTransfer
+    from interp.analysis.gamma import GammaTransfer
 
 EXAMPLES = (
     "grokscope transfer-gamma runs/bn runs/r0",
@@ -42,8 +42,8 @@ def transfer_gamma(
     Beside the accuracies stand those with the same scales permuted among the neurons. What DONOR does not say of itself
     cannot be given; the options are TARGET's.
     """
+    from interp.analysis.gamma import gamma_rescale
     from interp.files import write_json
-    from interp.gamma import gamma_rescale
 
     if json is not None and json.suffix != ".json":
         raise ConfigError(f"the findings {str(json)!r} should end in .json")
@@ -53,7 +53,7 @@ def transfer_gamma(
             target,
             n_random=random,
             strength=strength,
-            how=opening.how(),
+            options=opening.options(),
             site=opening.hook,
             seed=seed,
             device=device,
@@ -77,7 +77,7 @@ def _print_transfer(found: GammaTransfer) -> None:
         table.add_column(name, justify="left" if name == "split" else "right")
     for split in found.before:
         random = found.random[split]
-        interval = "–" if random is None else f"{percentage(random['low'])} to {percentage(random['high'])}"
+        interval = "–" if random is None else f"{percentage(random.low)} to {percentage(random.high)}"
         row = percentage(found.before[split]), percentage(found.after[split]), interval
         table.add_row(split.replace("_", " "), *row)
     Console().print(table)

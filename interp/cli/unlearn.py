@@ -13,7 +13,7 @@ from interp.cli.options import Device, Draws, Opening, Seed, Source, with_openin
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from interp.unlearning import Method, Unlearning
+    from interp.analysis.unlearning import Method, Unlearning
 
 EXAMPLES = (
     "grokscope unlearn runs/r0 --save unlearnt.safetensors",
@@ -50,9 +50,9 @@ def unlearn(
 
     With --compare the same network is also trained again in two ways that keep it from memorising.
     """
+    from interp.analysis.unlearning import compare_unlearning
     from interp.files import write_json
     from interp.report import print_removal
-    from interp.unlearning import compare_unlearning
 
     if json is not None and json.suffix != ".json":
         raise ConfigError(f"the findings {str(json)!r} should end in .json")
@@ -61,7 +61,7 @@ def unlearn(
     with busy("scoring"):
         found = compare_unlearning(
             checkpoint,
-            how=opening.how(),
+            options=opening.options(),
             save=save,
             overwrite=force,
             retrain=compare,

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from interp.data.names import AS_TRAINED, SPLITS
 from interp.data.operations import Ordering, check_operation, operation_table, ordering_called
-from interp.data.splits import UNKNOWN, packed_split, split_of_pairs, unpack_split
+from interp.data.packing import UNKNOWN, packed_split, split_of_pairs, unpack_split
+from interp.data.splits import GROUPS, SPLITS
 from interp.errors import CheckpointError, ConfigError, choose
 
 FEW_COLUMNS = 8
@@ -110,15 +110,13 @@ class Dataset:
     def split(self, name: str) -> tuple[Bool[Tensor, " example"], Int[Tensor, " example"]]:
         """The examples of one of `SPLITS`, as a mask, and the labels they are measured against."""
         choose("split", name, SPLITS)
-        mask = {
-            "train": self.train,
-            "clean": self.clean,
-            "corrupted_as_labelled": self.corrupted,
-            "corrupted_as_true": self.corrupted,
-            "test": self.test,
-            "all": torch.ones_like(self.train),
-        }[name]
-        return mask, self.labels if name in AS_TRAINED else self.true_labels
+        split = SPLITS[name]
+        inside = torch.zeros_like(self.train)
+        for group in split.groups:
+            inside = inside | getattr(self, group)
+        if split.groups == GROUPS:
+            inside = torch.ones_like(inside)
+        return inside, self.labels if split.as_trained else self.true_labels
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same examples with their tensors on `device`."""

@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 
 from interp.errors import ConfigError, choose
 from interp.expressions import polynomial
-from interp.unsaid import ORDERINGS
 
 OPERATIONS = ("add", "subtract", "multiply", "divide")
 MAX_MODULUS = 4096
+ORDERINGS = ("task", "natural", "log")
+"""Orders that periodicity can be read in; see `ordering_called`."""
 
 
 @dataclass(frozen=True)

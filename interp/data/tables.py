@@ -15,7 +15,7 @@ from torch import Tensor
 
 from interp.data.datasets import Dataset
 from interp.data.operations import Ordering, operation_table, ordering_called
-from interp.data.splits import check_corrupted, rows_of_pairs
+from interp.data.packing import check_corrupted, rows_of_pairs
 from interp.errors import ConfigError, near_matches
 
 Array = np.ndarray | Tensor

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import InterventionError
-from interp.explorer import choosing, layout, views
+from interp.explorer import layout, selection, views
 from interp.explorer.edits import Change, as_python, change_of, changes_of
 from interp.explorer.network import Network
 from interp.explorer.rows import found
@@ -18,7 +18,7 @@ from interp.explorer.rows import found
 if TYPE_CHECKING:
     from dash import Dash
 
-    from probes.labels import NeuronTable
+    from interp.scoring.table import NeuronTable
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _choosing(app: Dash, network: Network) -> None:
             return no_update
         before = change_of(sent["before"], "zero", 0, width).neurons
         _all_is_well()
-        return choosing.combined(before, new, sent["combine"])
+        return selection.combined(before, new, sent["combine"])
 
     @app.callback(
         *(Output(name, "value") for name in ("by-label", "by-frequency", "threshold", "by-number")),
@@ -122,17 +122,19 @@ def _asked(cause: str, sent: dict[str, Any], table: NeuronTable, width: int) -> 
         case "by_filter":
             return table.neuron[found(table, {"filterModel": sent["filters"]})].tolist()
         case "choose_it":
-            return choosing.by_number(sent["neuron"], width)
+            return selection.by_number(sent["neuron"], width)
         case "threshold" | "score" | "side" if sent["threshold"] not in (None, ""):
-            return choosing.by_score(table, sent["score"], sent["side"], sent["threshold"])
+            return selection.by_score(table, sent["score"], sent["side"], sent["threshold"])
         case "by_label" if sent[cause] is not None:
-            return choosing.by_label(table, sent[cause])
+            return selection.by_label(table, sent[cause])
         case "by_frequency" if sent[cause] is not None:
-            return choosing.by_frequency(table, sent[cause])
+            return selection.by_frequency(table, sent[cause])
         case "by_number" if sent[cause] not in (None, ""):
-            return choosing.by_number(sent[cause], width)
+            return selection.by_number(sent[cause], width)
         case "scatter" if isinstance(sent[cause], dict) and sent[cause].get("points"):
-            return choosing.by_lasso(sent[cause], width)  # without points it only says that its marks changed
+            return selection.by_lasso(
+                sent[cause], width
+            )  # without points it only says that its marks changed
     return None
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from interp.errors import ConfigError, InterventionError
 from interp.explorer import panels, views
-from interp.explorer.choosing import by_lasso
 from interp.explorer.network import Network
 from interp.explorer.rows import rows_of
+from interp.explorer.selection import by_lasso
 from interp.explorer.series import Scoring, Series
 from interp.report.page import CONFIG
 

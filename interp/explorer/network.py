@@ -15,20 +15,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.ablation import write_edited
+from interp.analysis.ablation import write_edited
+from interp.analysis.portrait import Portrait, portraits
 from interp.checkpoints import Checkpoint
+from interp.checkpoints.options import OpenOptions
 from interp.data import SPLITS
 from interp.errors import ConfigError
-from interp.evaluation import SplitValues
 from interp.explorer.edits import Change, composed
 from interp.hooks import evaluation_mode
-from interp.interventions import Edit, Intervention, Patch, Scale, Zero, bake
-from interp.opening import OpenAs, load_checkpoint
-from interp.portrait import Portrait, portraits
-from interp.scoring import NeuronTable, score
-from interp.sweeps import SiteState, site_state
-from interp.sweeps.curves import split_accuracy
-from interp.sweeps.state import both_margins
+from interp.interventions import Edit, bake
+from interp.measuring.cached_pass import CachedPass, both_margins
+from interp.measuring.curves import split_accuracy
+from interp.measuring.evaluation import SplitValues
+from interp.modes import Intervention, Patch, Scale, Zero
+from interp.scoring.table import NeuronTable
+from interp.subject import Subject, open_subject
 
 CACHED = 4
 """So many selections are kept with what they add to the logits; each takes two sets of logits."""
@@ -55,33 +56,40 @@ class Network:
     """A scored network, with every change of its neurons measured without a new forward pass where that can be.
 
     Attributes:
-        opened: The checkpoint.
-        state: The network's forward pass, kept at the neurons.
-        table: Scores and labels of the neurons.
+        subject: The checkpoint's network, with its cached pass and its table.
     """
 
-    opened: Checkpoint
-    state: SiteState
-    table: NeuronTable
+    subject: Subject
     _parts: OrderedDict[Any, tuple[Tensor, Tensor]] = field(default_factory=OrderedDict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
     def open(
-        cls, path: Path | str, how: OpenAs | None = None, *, site: str | None = None, seed: int = 0
+        cls, path: Path | str, options: OpenOptions | None = None, *, site: str | None = None, seed: int = 0
     ) -> Network:
         """Open a checkpoint, the last one of a folder, and score its neurons.
 
         Raises:
             CheckpointError: It cannot be read. HookNameError: there are no neurons at the site.
         """
-        return cls.of(load_checkpoint(path, how), site=site, seed=seed)
+        network = cls(open_subject(path, options, site=site, seed=seed))
+        _ = network.table  # before the page is served
+        return network
 
-    @classmethod
-    def of(cls, opened: Checkpoint, *, site: str | None = None, seed: int = 0) -> Network:
-        """The same of a checkpoint that is opened already."""
-        state = site_state(opened.model, opened.task, site=site)
-        return cls(opened, state, score(opened.model, opened.task, seed=seed, state=state))
+    @property
+    def opened(self) -> Checkpoint:
+        """Where the network came from."""
+        return self.subject.source
+
+    @property
+    def state(self) -> CachedPass:
+        """The network's forward pass, kept at the neurons."""
+        return self.subject.cached
+
+    @property
+    def table(self) -> NeuronTable:
+        """Scores and labels of the neurons."""
+        return self.subject.table
 
     @property
     def width(self) -> int:
@@ -95,11 +103,11 @@ class Network:
         the last change's slider moves: they are kept, so that a factor costs one addition of logits. Elsewhere the
         rest of the network runs once.
         """
-        state, data = self.state, self.state.data
+        cached, data = self.state, self.state.data
         changes = [change for change in changes if not change.changes_nothing]
         if not changes:
-            logits = state.logits
-        elif state.readout is not None:
+            logits = cached.logits
+        elif cached.readout is not None:
             *before, last = changes
             rest, own = self._split(tuple(before), last.neurons)
             added = own.mean(0) if last.mode == "mean" else own * last.scale
@@ -107,8 +115,8 @@ class Network:
         else:
             logits = self._run(changes)
         margins = both_margins(logits, data.labels, data.true_labels)
-        right = state.by_group(margins > state.tolerance)
-        shares = split_accuracy(right[None], state)
+        right = cached.by_group(margins > cached.tolerance)
+        shares = split_accuracy(right[None], cached)
         values = {split: None if (found := shares[split]) is None else float(found[0]) for split in SPLITS}
         return Measured(SplitValues(**values), logits, margins)
 
@@ -162,7 +170,7 @@ class Network:
             InterventionError: There is no such neuron.
         """
         with self._lock:
-            return portraits(self.state, self.opened.task, self.table, [neuron])[neuron]
+            return portraits(self.subject, [neuron])[neuron]
 
     def edited(self, changes: Sequence[Change]) -> list[Edit]:
         """The changes as edits at the site, for `interp.intervene` and `interp.bake`."""

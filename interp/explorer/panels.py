@@ -6,16 +6,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from interp.analysis.portrait import Portrait
 from interp.explorer import captions, views
-from interp.explorer.choosing import COMBINE, SIDES
 from interp.explorer.edits import HIGHEST, LOWEST
 from interp.explorer.layout import cards, columns, field, graph, labelled, page, rest, row, section
 from interp.explorer.network import Network
 from interp.explorer.rows import columns_of
+from interp.explorer.selection import COMBINE, SIDES
 from interp.explorer.series import Scoring, Series
-from interp.portrait import Portrait
 from interp.report.neurons import SERVED_HEADER, facts, served_rows
-from probes.labels import Label
+from probes.labels import LABELS
 
 STEP = 0.01
 POLL = 1000
@@ -61,7 +61,7 @@ def _choose(network: Network) -> Any:
     from dash import dcc, html
 
     scores = network.table
-    labels = [label.value for label in Label if (scores["label"] == label.value).any()]
+    labels = [label for label in LABELS if (scores["label"] == label).any()]
     frequencies = sorted({int(f) for f in scores["frequency"] if f > 0})
     numeric = {name: title for name, title in columns_of(scores).items() if scores[name].dtype.kind == "f"}
     threshold = dcc.Input(id="threshold", type="text", debounce=True, placeholder="a number")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from interp.errors import ConfigError
-from probes.labels import NeuronTable
+from interp.scoring.table import NeuronTable
 
 SHOWN = {
     "neuron": "neuron",

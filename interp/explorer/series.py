@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from interp.checkpoints import Checkpoint, is_native
-from interp.checkpoints.reading import read_series
-from interp.dynamics import Dynamics, dynamics_of
+from interp.analysis.dynamics import Dynamics, dynamics_of
+from interp.checkpoints import is_native
+from interp.checkpoints.open import OpenOptions, find_checkpoint, series_files
+from interp.checkpoints.unwrap import read_series
 from interp.errors import GrokscopeError
 from interp.explorer.answers import answers
-from interp.models import neuron_site
-from interp.neurons import weight_vectors
-from interp.opening import OpenAs, find_checkpoint, series_files
-from interp.scoring import NeuronTable
-from interp.sweeps import SiteState
+from interp.measuring.arrays import weight_vectors
+from interp.scoring.table import NeuronTable
+from interp.subject import Subject
 
 MOST_NUMBERS = 50_000_000
 """So many weights are kept over all checkpoints; beyond, those of evenly chosen neurons."""
@@ -71,8 +70,8 @@ class Scoring:
 
     Attributes:
         path: The folder, or the file that holds them.
-        how: What its checkpoints do not say of themselves.
-        options: Of `interp.dynamics_of`.
+        options: What its checkpoints do not say of themselves.
+        settings: The other arguments of `interp.dynamics_of`.
         total: How many checkpoints there are to score.
         scored: How many are scored.
         series: What was found, at the end.
@@ -81,8 +80,8 @@ class Scoring:
     """
 
     path: Path
-    how: OpenAs
-    options: dict[str, Any]
+    options: OpenOptions
+    settings: dict[str, Any]
     total: int
     scored: int = 0
     series: Series | None = None
@@ -95,17 +94,18 @@ class Scoring:
     _weights: list[list[np.ndarray]] = field(default_factory=list)
     _neurons: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
-    def _watch(self, checkpoint: Checkpoint, state: SiteState, table: NeuronTable) -> None:
+    def _watch(self, subject: Subject) -> None:
         """Keep what the page shows of one checkpoint."""
         if self._stop.is_set():
             raise _Stopped
-        self._codes.append(answers(state.margins, state.data, state.tolerance).astype(np.int8))
-        _, vectors = weight_vectors(neuron_site(state.model, state.hook), checkpoint.task.ordering)
+        cached = subject.cached
+        self._codes.append(answers(cached.margins, cached.data, cached.tolerance).astype(np.int8))
+        _, vectors = weight_vectors(subject.place, subject.task.ordering)
         if not self._weights:
             per_neuron = self.total * sum(vector.shape[1] for vector in vectors)
             most = max(1, MOST_NUMBERS // max(per_neuron, 1))
-            kept = min(most, state.width)
-            self._neurons = np.unique(np.linspace(0, state.width - 1, kept).round().astype(np.int64))
+            kept = min(most, cached.width)
+            self._neurons = np.unique(np.linspace(0, cached.width - 1, kept).round().astype(np.int64))
         self._weights.append([vector[self._neurons].astype(np.float32) for vector in vectors])
         self.scored += 1
 
@@ -119,7 +119,7 @@ class Scoring:
     def _run(self) -> None:
         """Score the run; what can go wrong becomes `error`."""
         try:
-            found = dynamics_of(self.path, self.how, watch=self._watch, **self.options)
+            found = dynamics_of(self.path, self.options, watch=self._watch, **self.settings)
             weights = tuple(np.stack(parts) for parts in zip(*self._weights, strict=True))
             self.series = Series(found, np.stack(self._codes), self._neurons, weights)
         except _Stopped:
@@ -146,13 +146,13 @@ class _Stopped(Exception):
 
 
 def scoring_of(
-    path: Path, how: OpenAs, *, site: str | None = None, seed: int = 0, most: int = 60
+    path: Path, options: OpenOptions, *, site: str | None = None, seed: int = 0, most: int = 60
 ) -> Scoring | None:
     """How the checkpoints of a training run will be scored; None for a single one.
 
     Args:
         path: What is explored: a folder, or a file that may hold several.
-        how: What the checkpoints do not say of themselves.
+        options: What the checkpoints do not say of themselves.
         site: Hook name of the neurons; the model's last site if None.
         seed: Of all draws.
         most: Score at most so many checkpoints.
@@ -164,4 +164,4 @@ def scoring_of(
         count = 1 if is_native(path) else sum(1 for _ in read_series(path))
     if count < 2:
         return None
-    return Scoring(path, how, {"site": site, "seed": seed, "most": most}, min(most, count))
+    return Scoring(path, options, {"site": site, "seed": seed, "most": most}, min(most, count))

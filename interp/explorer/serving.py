@@ -10,11 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from interp.audit import corrupt_fraction_of, model_settings, task_settings
+from interp.audit.audit import model_settings, task_settings
+from interp.checkpoints.open import OpenOptions
 from interp.errors import ConfigError, GrokscopeError
 from interp.explorer.network import Network
 from interp.explorer.series import Scoring, scoring_of
-from interp.opening import OpenAs
 
 if TYPE_CHECKING:
     from dash import Dash
@@ -72,7 +72,7 @@ def header_of(network: Network) -> str:
     from interp.report.wording import model_sentence, task_sentence
 
     opened, state = network.opened, network.state
-    task = task_settings(opened.task, corrupt_fraction_of(opened.task))
+    task = task_settings(opened.task, network.subject.corrupt_fraction)
     subject: Any = SimpleNamespace(task=task, model=model_settings(opened.model, state), table=network.table)
     step = "" if opened.step is None else f", step {opened.step}"
     where = f"{opened.path or 'a model in memory'} ({opened.dialect}{step})"
@@ -108,7 +108,7 @@ def _index() -> str:
 
 def explore(
     path: Path | str,
-    how: OpenAs | None = None,
+    options: OpenOptions | None = None,
     *,
     site: str | None = None,
     seed: int = 0,
@@ -123,7 +123,7 @@ def explore(
 
     Args:
         path: A checkpoint file, or a folder (its last is opened; of a training run all are shown).
-        how: What the checkpoint does not say of itself.
+        options: What the checkpoint does not say of itself.
         site: Hook name of the neurons; the model's last site if None.
         seed: Of all draws.
         most: Score at most so many checkpoints of a training run.
@@ -145,13 +145,15 @@ def explore(
 
     from interp.explorer.guard import EVERYWHERE
 
-    how = how or OpenAs()
+    options = options or OpenOptions()
     with _listening(host, port) as listening:
         port = listening.getsockname()[1]
-        network = Network.open(path, how, site=site, seed=seed)
-        scoring = scoring_of(Path(path), how, site=site, seed=seed, most=most)
+        network = Network.open(path, options, site=site, seed=seed)
+        scoring = scoring_of(Path(path), options, site=site, seed=seed, most=most)
         try:
-            app = app_of(network, scoring, folder=Path(folder), opened=_call(path, how), host=host, port=port)
+            app = app_of(
+                network, scoring, folder=Path(folder), opened=_call(path, options), host=host, port=port
+            )
             logging.getLogger("werkzeug").setLevel(logging.ERROR)
             name = LOCAL if host in EVERYWHERE else f"[{host}]" if ":" in host else host
             url = f"http://{name}:{port}/"
@@ -191,9 +193,9 @@ def _listening(host: str, port: int) -> socket.socket:
         raise ConfigError(f"cannot listen at {host}, port {port}: {error.strerror or error}") from None
 
 
-def _call(path: Path | str, how: OpenAs) -> str:
+def _call(path: Path | str, options: OpenOptions) -> str:
     """The call that opens the checkpoint."""
-    standard = OpenAs()
-    given = {name: value for name, value in vars(how).items() if value != getattr(standard, name)}
-    options = "".join(f", {name}={str(v) if isinstance(v, Path) else v!r}" for name, v in given.items())
-    return f"interp.load_checkpoint({str(path)!r}{options})"
+    standard = OpenOptions()
+    given = {name: value for name, value in vars(options).items() if value != getattr(standard, name)}
+    listed = "".join(f", {name}={str(v) if isinstance(v, Path) else v!r}" for name, v in given.items())
+    return f"interp.load_checkpoint({str(path)!r}{listed})"

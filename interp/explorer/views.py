@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from interp import plots
+from interp.analysis.portrait import PARTS, Portrait, Spectrum
 from interp.explorer.answers import answers
 from interp.explorer.network import Measured, Network
 from interp.explorer.series import Series
-from interp.neurons import on_grid, side_of_grid
-from interp.patterns import operands_of
+from interp.measuring.arrays import on_grid, side_of_grid
 from interp.plots.canvas import say
 from interp.plots.neurons import periodicity_column
 from interp.plots.pairs import far_from_zero
-from interp.portrait import PARTS, Portrait, Spectrum
 from interp.report.page import CLEAR, MODEBAR
+from interp.scoring.periodicity import operands_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -7,27 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from interp.audit import audit, corrupt_fraction_of, history_of
+from interp.audit.audit import audit
+from interp.audit.results import AuditReport
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of
-from interp.evaluation import SplitValues, measure_logits
-from interp.findings import AuditReport
-from interp.jobs.found import Found, from_scores, summary
+from interp.checkpoints.open import load_checkpoint
+from interp.jobs.row import Found, from_scores, summary
 from interp.jobs.schema import REMOVED, REMOVED_SPLITS
 from interp.jobs.settings import Settings
 from interp.jobs.weights import Weights
-from interp.leakage import Leakage
+from interp.measuring.arrays import distinct_vectors, neuron_arrays, weight_vectors
+from interp.measuring.controls import Removal, removal
+from interp.measuring.evaluation import SplitValues
 from interp.models import neuron_site
-from interp.neurons import distinct_vectors, neuron_arrays, weight_vectors
-from interp.opening import load_checkpoint
-from interp.patterns import operands_of, periodicity
-from interp.phase import GOOD, phase_of
 from interp.report.html import to_html
 from interp.safeguards import one_thread
-from interp.scoring import NeuronTable, causal_agreement, score
-from interp.sweeps import Removal, removal, site_state
+from interp.scoring.periodicity import operands_of, periodicity
+from interp.scoring.table import NeuronTable
+from interp.subject import Subject, subject_of
 from probes.agreement import Agreement
-from probes.labels import Label
 from probes.null import benjamini_hochberg
 
 
@@ -49,9 +47,9 @@ def known_of(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def opened(path: Path, settings: Settings, like: Checkpoint | None, data: bytes | None) -> Checkpoint:
-    """Open a checkpoint; see `interp.opening.load_checkpoint`."""
+    """Open a checkpoint; see `interp.checkpoints.open.load_checkpoint`."""
     with one_thread():
-        return load_checkpoint(path, settings.how, like=like, data=data)
+        return load_checkpoint(path, settings.options, like=like, data=data)
 
 
 def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Found | Weights:
@@ -82,34 +80,33 @@ def _weights(checkpoint: Checkpoint, site: str | None) -> Weights | None:
     return Weights(tuple(ordered), distinct_vectors(place), place.hook, known_of(checkpoint))
 
 
+def _subject(checkpoint: Checkpoint, settings: Settings) -> Subject:
+    return subject_of(checkpoint, site=settings.site, convention=settings.convention, seed=settings.seed)
+
+
 def _activation_scores(checkpoint: Checkpoint, settings: Settings) -> Found:
     """Periodicity of neurons that no token feeds directly, without their effects."""
-    model, task = checkpoint.model, checkpoint.task
-    state = site_state(model, task, site=settings.site)
-    place = neuron_site(model, state.hook)
-    arrays = neuron_arrays(place, state.activations, task.ordering)
-    columns, null = periodicity(state, task, place, arrays, settings.convention, settings.seed)
+    subject = _subject(checkpoint, settings)
+    arrays = neuron_arrays(subject.place, subject.cached.activations, subject.task.ordering)
+    columns, null = periodicity(
+        subject.cached, subject.task, subject.place, arrays, settings.convention, settings.seed
+    )
     columns = {**columns, "q_value": benjamini_hochberg(columns["p_value"])}
-    return from_scores(_columns(columns), known_of(checkpoint), state.hook, null["source"])
+    return from_scores(_columns(columns), known_of(checkpoint), subject.hook, null["source"])
 
 
 def _labelled(checkpoint: Checkpoint, settings: Settings) -> Found:
-    model, task = checkpoint.model, checkpoint.task
-    state = site_state(model, task, site=settings.site)
-    table = score(model, task, convention=settings.convention, seed=settings.seed, state=state)
-    measured = measure_logits(state.logits, state.data).accuracy
-    leakage = Leakage(state.data, state.logits).to_dict()
-    honest = measured if leakage is None else replace(measured, test=leakage["accuracy_without"])
-    generalised = any((record["accuracy"].get("test") or 0) >= GOOD for record in history_of(checkpoint))
-    phase = phase_of(honest, corrupt_fraction_of(task), generalised_before=generalised).name
-    row = _of_network(checkpoint, table, measured, leakage, phase)
+    subject = _subject(checkpoint, settings)
+    table = subject.table
+    row = _of_network(checkpoint, table, subject.accuracy, subject.leakage.to_dict(), subject.phase.name)
     if settings.measure == "causal":
-        alive = table.neuron[table["label"] != Label.DEAD.value]
         for label in REMOVED:
             chosen = table.where(label=label)
-            without = removal(state, chosen, n_draws=settings.n_random, pool=alive, seed=settings.seed)
+            without = removal(
+                subject.cached, chosen, n_draws=settings.n_random, pool=subject.alive, seed=settings.seed
+            )
             row |= _of_removal(label, without)
-        row |= _of_agreement(causal_agreement(table, seed=settings.seed))
+        row |= _of_agreement(subject.agreement)
     return Found(row, _of_neurons(checkpoint, table))
 
 
@@ -174,7 +171,7 @@ def _of_removal(label: str, without: Removal) -> dict[str, Any]:
     for split in REMOVED_SPLITS:
         random = without.random[split]
         row[f"without_{label}_{split}"] = without.after[split]
-        row[f"random_{label}_{split}"] = None if random is None else random["mean"]
+        row[f"random_{label}_{split}"] = None if random is None else random.mean
     return row
 
 

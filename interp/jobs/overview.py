@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from interp import plots
 from interp.report.page import Link, bullets, data_table, figure_block, page
-from probes.labels import Label
+from probes.labels import GENERALIZING, LABELS
 
 UNUSUAL = 3.5
 """The robust z-score from which a checkpoint counts as an outlier (Iglewicz and Hoaglin 1993)."""
@@ -24,7 +24,6 @@ LEAST_PEERS = 5
 AROUND = 2
 """Checkpoints before and after one in its series that say what is to be expected of it."""
 MOST_COLUMNS, MOST_SERIES, MOST_ROWS, MOST_FAILURES = 400, 30, 500, 100
-LABELS = tuple(label.value for label in Label)
 COMPARED = {
     "ipr_mean": ("mean IPR", None),
     "periodic": ("share of periodic neurons", "neurons"),
@@ -270,7 +269,7 @@ def _span(ends: Sequence[str]) -> str:
 def _labels(good: list[dict[str, Any]]) -> str:
     series: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in good:
-        if row["step"] is not None and row[LABELS[0]] is not None:
+        if row["step"] is not None and row[GENERALIZING] is not None:
             series.setdefault((row["series"], row["settings"]), []).append(row)
     runs = {key: sorted(one, key=lambda row: row["step"]) for key, one in series.items() if len(one) > 1}
     if not runs:

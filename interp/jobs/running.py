@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError
 from interp.jobs.dispatch import Dispatch
 from interp.jobs.executors import cores, executor, prepare_processes
@@ -18,7 +19,6 @@ from interp.jobs.settings import Settings
 from interp.jobs.spec import Group, Job, read_job
 from interp.jobs.store import Store
 from interp.safeguards import deferred_interrupt
-from interp.unsaid import OpenAs
 
 COPIED = 64
 """Results that are read and stored again together."""
@@ -54,11 +54,11 @@ def batch(
     out: Path | str | None = None,
     *,
     measure: str = "scores",
-    how: OpenAs | None = None,
+    options: OpenOptions | None = None,
     site: str | None = None,
     seed: int = 0,
     n_random: int = 20,
-    **options: Any,
+    **job: Any,
 ) -> BatchResult:
     """Measure many checkpoints, and store one row a neuron and one row a checkpoint.
 
@@ -69,11 +69,11 @@ def batch(
             describes the job, see `interp.jobs.spec.read_job`.
         out: The folder of the results; a TOML file may name it itself.
         measure: ``"scores"``, ``"labels"``, ``"causal"`` or ``"audit"``; see `interp.jobs.settings.Settings`.
-        how: What the checkpoints do not say of themselves.
+        options: What the checkpoints do not say of themselves.
         site: Hook name of the neurons.
         seed: Of all draws.
         n_random: Random draws of every control.
-        options: The other fields of `interp.jobs.spec.Job`: ``workers``, ``engine``, ``force``, ``retry_failed``, …
+        job: The other fields of `interp.jobs.spec.Job`: ``workers``, ``engine``, ``force``, ``retry_failed``, …
 
     Returns:
         The store, and how many were done, stored before, and failed. A checkpoint that fails is a row, not an error.
@@ -94,11 +94,11 @@ def batch(
     """
     listed = [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     if len(listed) == 1 and listed[0].endswith(".toml"):
-        return run(read_job(listed[0], out=out, **options))
+        return run(read_job(listed[0], out=out, **job))
     if out is None:
         raise ConfigError("say where the results go: out='FOLDER'")
-    settings = Settings(measure, how or OpenAs(), site, seed, n_random)
-    return run(Job((Group(tuple(listed), (settings,)),), Path(out), **options))
+    settings = Settings(measure, options or OpenOptions(), site, seed, n_random)
+    return run(Job((Group(tuple(listed), (settings,)),), Path(out), **job))
 
 
 def run(job: Job, console: Console | None = None) -> BatchResult:

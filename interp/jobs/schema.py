@@ -8,45 +8,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from interp.data.names import SPLITS
-from interp.jobs.found import IPR_BINS as IPR_BINS
+from interp.data.splits import SPLITS
+from interp.jobs.row import IPR_BINS as IPR_BINS
 from interp.jobs.worker import SCHEMA_VERSION as SCHEMA_VERSION
-from probes.labels import Label
+from probes.columns import expanded
+from probes.labels import GENERALIZING, LABELS, MEMORIZING
 
 NAME = pa.dictionary(pa.int32(), pa.string())
 """A text that many rows share."""
-REMOVED = (Label.MEMORIZING.value, Label.GENERALIZING.value)
+REMOVED = (MEMORIZING, GENERALIZING)
 REMOVED_SPLITS = ("corrupted_as_labelled", "test")
 
-_WHERE = {"checkpoint": NAME, "settings": NAME, "step": pa.int64(), "site": NAME, "neuron": pa.int32()}
-_WEIGHTS = {
-    **{name: pa.float32() for name in ("ipr", "ipr_0", "ipr_1", "ipr_2")},
-    "frequency": pa.int32(),
-    **{name: pa.float32() for name in ("frequency_share", "phase_left", "phase_right", "phase_output")},
-    **{name: pa.float32() for name in ("phase_residual", "norm")},
-    **{name: pa.float64() for name in ("p_value", "q_value")},
+_KINDS = {"float": pa.float32(), "double": pa.float64(), "int": pa.int32()}
+_WHERE = {"checkpoint": NAME, "settings": NAME, "step": pa.int64(), "site": NAME}
+_COLUMNS = {
+    name: _KINDS.get(column.kind, pa.string() if name == "evidence" else NAME)
+    for name, column in expanded(list(SPLITS)).items()
 }
-_ACTIVATIONS = {
-    "activation_share": pa.float32(),
-    "activation_frequency": pa.int32(),
-    "activation_harmonics": pa.float32(),
-    "sum_share": pa.float32(),
-    "sum_frequency": pa.int32(),
-    "activation_ipr": pa.float32(),
-    "silent": pa.float32(),
-}
-_LABELS = {
-    "label": NAME,
-    "evidence": pa.string(),
-    **{
-        name: pa.float32()
-        for name in ("p_null", "gini", "peak_share", "harmonic_share", "entropy", "strength", "outside")
-    },
-    **{name: pa.float32() for name in ("rule_effect", "rule_q", "memory_effect", "memory_q")},
-    **{f"effect_{split}": pa.float32() for split in SPLITS},
-    **{f"accuracy_effect_{split}": pa.float32() for split in SPLITS},
-}
-NEURONS = pa.schema({**_WHERE, **_WEIGHTS, **_ACTIVATIONS, **_LABELS})
+NEURONS = pa.schema({**_WHERE, **_COLUMNS})
 """One row a neuron; null where the job's measure does not give the column."""
 
 _TEXT, _COUNT, _NUMBER = pa.string(), pa.int64(), pa.float64()
@@ -70,7 +49,7 @@ _MEASURED = {
     "accuracy_test_without_leakage": _NUMBER,
     **{f"stored_{split}": _NUMBER for split in ("train", "test")},
     "phase": _TEXT,
-    **{label.value: _COUNT for label in Label},
+    **dict.fromkeys(LABELS, _COUNT),
     **{
         f"{what}_{label}_{split}": _NUMBER
         for label in REMOVED

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError, choose, near_matches
-from interp.unsaid import OpenAs
 from probes.spectrum import Convention
 
 MEASURES = ("scores", "labels", "causal", "audit")
@@ -32,7 +32,7 @@ class Settings:
             directly are run). ``"labels"``: also accuracies, phase, labels and every neuron's own effect. ``"causal"``:
             also what happens without the memorizing, and without the generalizing neurons, beside random sets.
             ``"audit"``: all of an audit, with its page.
-        how: What the checkpoints do not say of themselves.
+        options: What the checkpoints do not say of themselves.
         site: Hook name of the neurons; each model's last site if None.
         seed: Of all draws.
         n_random: Random draws of every control, for ``"causal"`` and ``"audit"``.
@@ -47,7 +47,7 @@ class Settings:
     """
 
     measure: str = "scores"
-    how: OpenAs = field(default_factory=OpenAs)
+    options: OpenOptions = field(default_factory=OpenOptions)
     site: str | None = None
     seed: int = 0
     n_random: int = 20
@@ -62,13 +62,19 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings, ready for JSON; `from_dict` gives equal settings back."""
-        how = {name: value for name, value in asdict(self.how).items() if value != getattr(OpenAs(), name)}
+        options = {
+            name: value
+            for name, value in asdict(self.options).items()
+            if value != getattr(OpenOptions(), name)
+        }
         paths: dict[str, Any] = {
-            name: str(Path(how[name]).absolute()) for name in ("split_from", "table", "model") if name in how
+            name: str(Path(options[name]).absolute())
+            for name in ("split_from", "table", "model")
+            if name in options
         }
         return {
             "measure": self.measure,
-            **how,
+            **options,
             **paths,
             "site": self.site,
             "seed": self.seed,
@@ -78,27 +84,29 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
-        """Settings from plain values: those of `OpenAs` and of this class, by name.
+        """Settings from plain values: those of `OpenOptions` and of this class, by name.
 
         Raises:
             ConfigError: A name is unknown, or a value cannot be used.
         """
-        own = [f.name for f in fields(cls) if f.name != "how"]
-        opening = [f.name for f in fields(OpenAs)]
+        own = [f.name for f in fields(cls) if f.name != "options"]
+        opening = [f.name for f in fields(OpenOptions)]
         for name in values:
             if name not in (*own, *opening):
                 raise ConfigError(f"unknown setting {name!r}; {near_matches(name, [*own, *opening])}")
             _check_kind(name, values[name])
-        how = {name: values[name] for name in opening if name in values}
-        if "sites" in how:
-            how["sites"] = (how["sites"],) if isinstance(how["sites"], str) else tuple(how["sites"])
+        options = {name: values[name] for name in opening if name in values}
+        if "sites" in options:
+            options["sites"] = (
+                (options["sites"],) if isinstance(options["sites"], str) else tuple(options["sites"])
+            )
         rest = {name: values[name] for name in own if name in values}
         if isinstance(rest.get("convention"), dict):
             try:
                 rest["convention"] = Convention(**rest["convention"])
             except (TypeError, ValueError) as error:
                 raise ConfigError(f"the convention {rest['convention']} cannot be used: {error}") from None
-        return cls(how=OpenAs(**how), **rest)
+        return cls(options=OpenOptions(**options), **rest)
 
     @cached_property
     def digest(self) -> str:

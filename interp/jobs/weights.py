@@ -22,7 +22,7 @@ from interp.checkpoints.files import (
 )
 from interp.data.operations import Ordering, group_ordering, in_order
 from interp.errors import CheckpointError
-from interp.jobs.found import Found, from_scores
+from interp.jobs.row import Found, from_scores
 from interp.jobs.sources import Fetched
 from probes.joint import joint_scores
 from probes.null import benjamini_hochberg

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from interp.checkpoints.files import library_version
+from interp.checkpoints.options import OpenOptions
 from interp.errors import CheckpointError, GrokscopeError
-from interp.jobs.found import Found, from_scores
+from interp.jobs.row import Found, from_scores
 from interp.jobs.settings import Settings
 from interp.jobs.sources import Fetched, announce, fetched, is_remote, stamp_of
 from interp.jobs.weights import Weights, large_scores, plain, plain_weights, stack_scores
-from interp.unsaid import OpenAs
 
 if TYPE_CHECKING:
     from interp.checkpoints import Checkpoint
@@ -164,7 +164,7 @@ def _look_at(item: _Item, settings: Settings, like: Checkpoint | None) -> Weight
     at_hand = item.at_hand
     assert at_hand is not None
     item.at_hand = replace(at_hand, data=None)  # a chunk holds the content of one file at a time
-    if settings.measure == "scores" and settings.how in (OpenAs(), OpenAs(dialect="native")):
+    if settings.measure == "scores" and settings.options in (OpenOptions(), OpenOptions(dialect="native")):
         network = plain(at_hand, settings.site)
         if network is not None and at_hand.data is None:
             return large_scores(network, settings.convention)

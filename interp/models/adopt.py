@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models.adopted import Adopted, Call
-from interp.models.ports import Port, layout_of, time_first
+from interp.models.module_io import Port, layout_of, time_first
 from interp.models.prompt import Prompt
 
 SHARDED = ("FullyShardedDataParallel", "FSDPModule", "DeepSpeedEngine")

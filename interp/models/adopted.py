@@ -16,7 +16,7 @@ from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
 from interp.errors import ConfigError, HookNameError, InterventionError, near_matches
-from interp.models.ports import Layout, Port, layout_of, learned_layout, logits_in
+from interp.models.module_io import Layout, Port, layout_of, learned_layout, logits_in
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix
 from interp.models.weights import absorb_change, linear_readout

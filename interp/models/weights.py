@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.errors import InterventionError
-from interp.models.ports import Port, is_conv1d_of_transformers
+from interp.models.module_io import Port, is_conv1d_of_transformers
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)

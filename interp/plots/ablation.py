@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from interp.plots.canvas import (
     LABEL_COLOURS,
     NEUTRAL,
@@ -22,18 +20,19 @@ from interp.plots.canvas import (
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.evaluation import SplitValues
-    from interp.sweeps import Sweep
+    from interp.measuring.band import Band
+    from interp.measuring.curves import Curve
+    from interp.measuring.evaluation import SplitValues
 
 
-def ablation_curve(sweep: Sweep) -> Figure:
+def ablation_curve(sweep: Curve) -> Figure:
     """Accuracy on every split against the share of neurons removed, with the random control.
 
     Shown at first, with the control, are the two splits that tell most: held-out examples, and corrupted ones
     as labelled (the training set where there are none); the others can be switched on in the legend.
 
     Args:
-        sweep: From `interp.sweep` or `interp.sweeps.curve`.
+        sweep: From `interp.sweep` or `interp.measuring.curves.measure_curve`.
     """
     go = plotly()
     removed = "removed" if not sweep.mode.startswith("scale") else f"rescaled ({sweep.mode})"
@@ -56,17 +55,17 @@ def ablation_curve(sweep: Sweep) -> Figure:
     return figure
 
 
-def _random_traces(x: list[float | None], band: Mapping[str, np.ndarray], split: str) -> list[Any]:
+def _random_traces(x: list[float | None], band: Band, split: str) -> list[Any]:
     go, colour = plotly(), SPLIT_COLOURS.get(split, NEUTRAL)
     shared = {"x": x, "mode": "lines", "legendgroup": split}
     edge = {**shared, "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
     low, high = (
-        go.Scatter(y=rounded(band[key]), name=f"{words(split)}, random {key}", **edge)
+        go.Scatter(y=rounded(getattr(band, key)), name=f"{words(split)}, random {key}", **edge)
         for key in ("low", "high")
     )
     high.update(fill="tonexty", fillcolor=faded(colour))
-    limits = list(zip(rounded(band["low"]), rounded(band["high"]), strict=True))
-    mean = go.Scatter(y=rounded(band["mean"]), name=f"{words(split)}, random", customdata=limits, **shared)
+    limits = list(zip(rounded(band.low), rounded(band.high), strict=True))
+    mean = go.Scatter(y=rounded(band.mean), name=f"{words(split)}, random", customdata=limits, **shared)
     interval = "95 % of draws from %{customdata[0]:.1%} to %{customdata[1]:.1%}"
     mean.update(line={"color": colour, "width": 1.5, "dash": "dash"})
     return [low, high, mean.update(hovertemplate=f"%{{y:.1%}} on average, {interval}")]

@@ -8,25 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.data.splits import SPLITS
+from probes.labels import LABELS
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart: the rule is blue, memory vermilion.
-LABEL_COLOURS = {
-    "generalizing": "#0072B2",
-    "memorizing": "#D55E00",
-    "dead": "#8C8C8C",
-    "inconclusive": "#CC79A7",
-}
-LABEL_SYMBOLS = {"generalizing": "circle", "memorizing": "diamond", "dead": "x", "inconclusive": "square"}
-SPLIT_COLOURS = {
-    "train": "#CC79A7",
-    "clean": "#56B4E9",
-    "corrupted_as_labelled": "#D55E00",
-    "corrupted_as_true": "#E69F00",
-    "test": "#0072B2",
-    "all": "#009E73",
-}
+LABEL_COLOURS = {name: label.colour for name, label in LABELS.items()}
+LABEL_SYMBOLS = {name: label.symbol for name, label in LABELS.items()}
+SPLIT_COLOURS = {name: split.colour for name, split in SPLITS.items()}
 NEUTRAL = "#7F7F7F"
 GRID = "rgba(127,127,127,0.25)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"

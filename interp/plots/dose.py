@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from interp.plots.canvas import NEUTRAL, SPLIT_COLOURS, blank, faded, plotly, rounded, telling_splits, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.sweeps import Dose
+    from interp.measuring.band import Band
+    from interp.measuring.doses import Dose
 
 MARKS = {0.0: "removed", 1.0: "unchanged"}
 
@@ -24,7 +22,7 @@ def dose_response(dose: Dose) -> Figure:
     are none); the others can be switched on in the legend.
 
     Args:
-        dose: From `interp.dose` or `interp.sweeps.dose_response`.
+        dose: From `interp.dose` or `interp.measuring.doses.dose_response`.
     """
     go = plotly()
     title = f"Accuracy with {dose.size} neurons rescaled, {dose.name}"
@@ -51,14 +49,12 @@ def dose_response(dose: Dose) -> Figure:
     return figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.09])  # room for the words at the lines
 
 
-def _band_traces(
-    x: list[float | None], band: Mapping[str, np.ndarray], split: str, n_random: int
-) -> list[Any]:
+def _band_traces(x: list[float | None], band: Band, split: str, n_random: int) -> list[Any]:
     """The interval of the random sets as an area, and their mean as a dashed line."""
     go, colour = plotly(), SPLIT_COLOURS.get(split, NEUTRAL)
-    area = go.Scatter(x=[*x, *x[::-1]], y=[*rounded(band["high"]), *rounded(band["low"])[::-1]])
+    area = go.Scatter(x=[*x, *x[::-1]], y=[*rounded(band.high), *rounded(band.low)[::-1]])
     area.update(name=f"{words(split)}, 95 % of random sets", legendgroup=split, showlegend=False)
     area.update(mode="lines", line={"width": 0}, fill="toself", fillcolor=faded(colour), hoverinfo="skip")
-    mean = go.Scatter(x=x, y=rounded(band["mean"]), name=f"{words(split)}, random", mode="lines")
+    mean = go.Scatter(x=x, y=rounded(band.mean), name=f"{words(split)}, random", mode="lines")
     mean.update(legendgroup=split, line={"color": colour, "width": 1.5, "dash": "dash"})
     return [area, mean.update(hovertemplate=f"%{{y:.1%}} on average of {n_random} random sets")]

@@ -13,7 +13,7 @@ from interp.plots.neurons import MANY_POINTS
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from probes.labels import NeuronTable
+    from interp.scoring.table import NeuronTable
 
 KEY, OTHER = "#0072B2", "#E69F00"
 

@@ -12,7 +12,7 @@ from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, blank, plotly, rounded, 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.gamma import GammaTransfer
+    from interp.analysis.gamma import GammaTransfer
 
 
 def gamma_against_ipr(found: GammaTransfer) -> Figure:

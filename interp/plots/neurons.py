@@ -21,7 +21,7 @@ from interp.plots.canvas import (
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from probes.labels import NeuronTable
+    from interp.scoring.table import NeuronTable
 
 MANY_POINTS = 2000
 """More points than these are drawn by WebGL."""

@@ -17,7 +17,7 @@ def pruning_over_seeds(found: Any) -> Figure:
     """Mean accuracy against the share of neurons removed, for each order and split, with 95 % intervals over networks.
 
     Args:
-        found: An `interp.regimes.pruning.Pruning`.
+        found: An `interp.lab.grids.pruning.Pruning`.
     """
     go = plotly()
     many = f", mean of {found.networks} networks with its 95 % interval" if found.networks > 1 else ""
@@ -62,7 +62,7 @@ def neurons_needed(
     """Neurons that networks need against their width, on logarithmic axes.
 
     Args:
-        found: By width, an `interp.seeds.OverSeeds`.
+        found: By width, an `interp.lab.over_seeds.OverSeeds`.
         paper: By width, what the paper says.
         level: The test accuracy that is asked for.
     """

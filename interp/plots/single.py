@@ -39,6 +39,11 @@ def spectrum_figure(spectrum: Any) -> Figure:
     return figure.add_traces(traces)
 
 
+def portrait_figure(portrait: Any) -> Any:
+    """The weights of one neuron with their spectra."""
+    return neuron_weights({portrait.neuron: portrait})
+
+
 def neuron_weights(portraits: Mapping[int, Any]) -> Figure:
     """Weights of one neuron along the task's ordering and their energy spectra; a menu chooses among several neurons.
 

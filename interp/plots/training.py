@@ -84,7 +84,7 @@ def trajectory_curves(
     nothing is known of is left out.
 
     Args:
-        records: As in `interp.trajectory.Trajectory`, one a checkpoint.
+        records: As in `interp.analysis.trajectory.Trajectory`, one a checkpoint.
         stages: Their ``to_dict()``: ``name``, ``begin_interval``, ``end_interval`` and ``reason``.
     """
     panels = {

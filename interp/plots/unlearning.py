@@ -9,7 +9,7 @@ from interp.plots.canvas import SPLIT_COLOURS, blank, plotly, rounded, words
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.unlearning import Unlearning
+    from interp.analysis.unlearning import Unlearning
 
 SHOWN = ("corrupted_as_labelled", "corrupted_as_true", "test")
 

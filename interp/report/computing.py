@@ -10,8 +10,8 @@ from interp.markup import UNKNOWN, number, percentage
 from interp.report.wording import in_words
 
 if TYPE_CHECKING:
-    from interp.circuit import Circuit
-    from interp.findings import AuditReport
+    from interp.analysis.circuit import Circuit
+    from interp.audit.results import AuditReport
 
 Row = tuple[str, ...]
 CIRCUIT_HEADER: Row = ("what", "value", "what it means")

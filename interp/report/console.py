@@ -16,8 +16,8 @@ from interp.report.markdown import ACCURACY_HEADER, accuracy_rows, label_rows
 from interp.report.wording import frequency_sentence, model_sentence, task_sentence
 
 if TYPE_CHECKING:
-    from interp.findings import AuditReport
-    from interp.sweeps import Removal
+    from interp.audit.results import AuditReport
+    from interp.measuring.controls import Removal
 
 
 CHECKPOINTS = 8
@@ -68,9 +68,7 @@ def print_removal(found: Removal, title: str, console: Console) -> None:
     def rows() -> Iterable[Sequence[str]]:
         for split in found.before:
             random = found.random[split]
-            interval = (
-                "–" if random is None else f"{percentage(random['low'])} to {percentage(random['high'])}"
-            )
+            interval = "–" if random is None else f"{percentage(random.low)} to {percentage(random.high)}"
             yield (
                 split.replace("_", " "),
                 percentage(found.before[split]),

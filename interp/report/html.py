@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from interp import plots
+from interp.measuring.controls import REMOVAL_HEADER
 from interp.plots.neurons import periodicity_column
 from interp.report import captions
 from interp.report.computing import (
@@ -29,12 +30,11 @@ from interp.report.neurons import neurons_html
 from interp.report.page import bullets, data_table, figure_block, page, prose
 from interp.report.provenance import provenance
 from interp.report.wording import frequency_sentence, model_sentence, task_sentence
-from interp.sweeps.controls import REMOVAL_HEADER
 
 if TYPE_CHECKING:
-    from interp.circuit import Circuit
-    from interp.findings import AuditReport
-    from interp.trajectory import Trajectory
+    from interp.analysis.circuit import Circuit
+    from interp.analysis.trajectory import Trajectory
+    from interp.audit.results import AuditReport
 
 CURVE_POINTS = 101
 
@@ -178,7 +178,7 @@ def _accuracy(report: AuditReport) -> str:
 
 def _ablation(report: AuditReport) -> str:
     parts = []
-    for i, sweep in enumerate(report.sweeps):
+    for i, sweep in enumerate(report.curves):
         caption = captions.ABLATION_CAPTION.format(order=sweep.order, draws=sweep.n_random)
         figure = plots.ablation_curve(sweep.thinned(CURVE_POINTS))
         name = sweep.order[:1].upper() + sweep.order[1:]

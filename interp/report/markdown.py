@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from interp.markup import percentage
+from interp.measuring.controls import REMOVAL_HEADER
 from interp.report.computing import (
     CIRCUIT_HEADER,
     circuit_rows,
@@ -16,11 +17,10 @@ from interp.report.computing import (
 from interp.report.glossary import WORDS
 from interp.report.provenance import provenance
 from interp.report.wording import frequency_sentence, words
-from interp.sweeps.controls import REMOVAL_HEADER
 
 if TYPE_CHECKING:
-    from interp.findings import AuditReport
-    from interp.sweeps import Removal
+    from interp.audit.results import AuditReport
+    from interp.measuring.controls import Removal
 
 STRONGEST = 24
 Row = tuple[str, ...]

@@ -15,7 +15,7 @@ from interp.report import captions
 from interp.report.page import CONFIG, data_table, figure_block, prose
 
 if TYPE_CHECKING:
-    from interp.portrait import Portrait
+    from interp.analysis.portrait import Portrait
 
 Row = tuple[str, ...]
 FACTS_HEADER: Row = ("what", "value", "what it means")

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from interp.markup import UNKNOWN, number
 from interp.report.computing import stored_sentence
 from interp.report.wording import model_sentence, task_sentence
+from interp.versions import versions
 
 if TYPE_CHECKING:
-    from interp.findings import AuditReport
-
-PACKAGES = ("torch", "numpy", "transformer-lens", "plotly")
-"""What the numbers and the figures depend on."""
-
-
-def versions() -> dict[str, str]:
-    """Versions of Grokscope, Python, the packages that matter, and the system; a dash where one is not installed."""
-    installed = {package: _version(package) for package in PACKAGES}
-    own = {"grokscope": _version("grokscope"), "python": platform.python_version()}
-    return own | installed | {"system": platform.platform()}
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return UNKNOWN
-
-
-def made_by(report: AuditReport) -> dict[str, Any]:
-    """The command (None if the report was made from Python) and the versions, ready for JSON."""
-    return {"command": report.command, "versions": versions()}
+    from interp.audit.results import AuditReport
 
 
 def provenance(report: AuditReport) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interp.errors import ConfigError, choose
-from interp.evaluation import LOSSES
+from interp.measuring.evaluation import LOSSES
 
 MAY_CHANGE = ("steps", "save_every", "log_every")
 """Training settings that a resumed run may change: they do not alter any step."""

@@ -20,8 +20,8 @@ from interp.checkpoints.files import RESUME
 from interp.checkpoints.native import read_tensors
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
-from interp.evaluation import evaluate
 from interp.files import write_whole
+from interp.measuring.evaluation import evaluate
 from interp.models import HookedMLP, SmallTransformer
 from interp.models.layers import SeededDropout
 from interp.progress import Report

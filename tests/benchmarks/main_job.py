@@ -17,10 +17,12 @@ import torch
 from torch.nn import functional as F
 
 from interp.data import ModularTask
-from interp.evaluation import measure_logits
 from interp.hooks import evaluation_mode
+from interp.measuring.cached_pass import cached_pass
+from interp.measuring.curves import measure_curve
+from interp.measuring.effects import single_effects
+from interp.measuring.evaluation import measure_logits
 from interp.models import HookedMLP, MLPConfig
-from interp.sweeps import curve, single_effects, site_state
 from interp.training import TrainConfig, TrainingRun
 
 P, WIDTH = 97, 500
@@ -83,7 +85,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     task = ModularTask("add", p=P, train_fraction=0.5, corrupt_fraction=0.35)
     model = HookedMLP(MLPConfig(width=WIDTH), vocab=P).eval()
-    state, order, inputs = site_state(model, task), np.arange(WIDTH), task.dataset.inputs
+    state, order, inputs = cached_pass(model, task), np.arange(WIDTH), task.dataset.inputs
 
     def forward() -> None:
         with torch.no_grad():
@@ -92,11 +94,11 @@ def main() -> None:
     found = alternate(
         rounds,
         forward=forward,
-        curve=lambda: curve(state, order, n_random=0),
+        curve=lambda: measure_curve(state, order, n_random=0),
         effects=lambda: single_effects(state),
     )
     by_hooks = seconds(lambda: curve_by_hooks(model, task, order, WIDTH + 1))
-    with_control = seconds(lambda: curve(state, order, n_random=20))
+    with_control = seconds(lambda: measure_curve(state, order, n_random=20))
     run = TrainingRun(HookedMLP(MLPConfig(width=WIDTH), vocab=P), task, TrainConfig())
     steps = alternate(
         rounds,

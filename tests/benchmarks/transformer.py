@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from interp.data import ModularTask
-from interp.evaluation import evaluate
 from interp.interventions import ablate
+from interp.measuring.cached_pass import cached_pass
+from interp.measuring.curves import measure_curve
+from interp.measuring.effects import Question, _one_neuron, measure_neurons
+from interp.measuring.evaluation import evaluate
 from interp.models import Prompt, SmallTransformer, TransformerConfig
-from interp.sweeps import Question, curve, measure_neurons, site_state
-from interp.sweeps.effects import _one_neuron
 
 TASK = ModularTask("add", 113, train_fraction=0.3, corrupt_fraction=0.1, corrupt="wrong")
 SITE, WIDTH, HOOKED = "blocks.0.mlp.hook_post", 512, 3
@@ -55,19 +56,19 @@ def main() -> None:
         with torch.no_grad():
             forward = seconds(lambda model=model: model(data.inputs))
             by_hooks = seconds(hooked, HOOKED)
-        state = site_state(model, TASK, site=SITE)
-        if state.readout is not None:
-            curve(state, np.arange(WIDTH), n_random=1)
-            effects = seconds(lambda state=state: measure_neurons(state, asked))
-            curves = seconds(lambda state=state: curve(state, np.arange(WIDTH), n_random=20), 1)
+        cached = cached_pass(model, TASK, site=SITE)
+        if cached.readout is not None:
+            measure_curve(cached, np.arange(WIDTH), n_random=1)
+            effects = seconds(lambda cached=cached: measure_neurons(cached, asked))
+            curves = seconds(lambda cached=cached: measure_curve(cached, np.arange(WIDTH), n_random=20), 1)
             print(
                 f"{name}: forward pass {forward:.3f} s; effects and evidence of {WIDTH} neurons "
                 f"{effects / forward:.1f} forward passes, {WIDTH * by_hooks / effects:.0f} times faster than hooks; "
                 f"a curve with 20 random ones {curves / forward:.1f} forward passes"
             )
         else:
-            _one_neuron(state, 0, asked)
-            one = seconds(lambda state=state: [_one_neuron(state, n, asked) for n in range(8)]) / 8
+            _one_neuron(cached, 0, asked)
+            one = seconds(lambda cached=cached: [_one_neuron(cached, n, asked) for n in range(8)]) / 8
             print(f"{name}: one neuron {one * 1e3:.1f} ms, {by_hooks / one:.1f} times faster than hooks")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 

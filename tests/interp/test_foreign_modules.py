@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from interp.data import Dataset
-from interp.evaluation import Measurement, evaluate, measure_logits
 from interp.hooks import capture
 from interp.interventions import ablate
+from interp.measuring.evaluation import Measurement, evaluate, measure_logits
 from interp.models import HookedModel, neuron_site
 from interp.models.adopt import adopt
 

@@ -10,24 +10,10 @@ import torch
 from interp.data import ModularTask
 from interp.errors import HookNameError, InterventionError
 from interp.hooks import capture
-from interp.interventions import (
-    Clamp,
-    Edit,
-    Mean,
-    Patch,
-    Resample,
-    Scale,
-    Zero,
-    ablate,
-    bake,
-    edit_from_mode,
-    intervene,
-    make_intervention,
-    neuron_indices,
-    rescale,
-)
+from interp.interventions import Edit, ablate, bake, edit_from_mode, intervene, neuron_indices, rescale
 from interp.models import HookedMLP, MLPConfig, neuron_site
-from probes.labels import NeuronTable
+from interp.modes import Clamp, Mean, Patch, Resample, Scale, Zero, make_intervention
+from interp.scoring.table import NeuronTable
 
 POST, POST_1 = "blocks.0.mlp.hook_post", "blocks.1.mlp.hook_post"
 CHOSEN = np.array([4, 1])

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from plotly import io
 
-from interp.audit import audit
+from interp.analysis.portrait import Spectrum
+from interp.audit.audit import audit
+from interp.audit.results import AuditReport
 from interp.data import ModularTask
-from interp.evaluation import SplitValues
-from interp.findings import AuditReport
-from interp.markup import Link, html_table, notebook_figure, number, percentage
+from interp.markup import Link, html_table, number, percentage
+from interp.measuring.cached_pass import cached_pass
+from interp.measuring.doses import dose_response
+from interp.measuring.evaluation import SplitValues
 from interp.models import analytic_mlp, planted_mlp
-from interp.portrait import Spectrum
-from interp.scoring import NeuronTable
-from interp.sweeps import dose_response, site_state
+from interp.scoring.table import NeuronTable
 
 HOSTILE = '<script>alert(1)</script>&"x"'
 FIGURE = "application/vnd.plotly.v1+json"
@@ -121,10 +122,10 @@ def test_removals_and_values_of_splits_are_tables(report: AuditReport) -> None:
 
 def things(report: AuditReport) -> list[Any]:
     """One of everything that is shown as a figure."""
-    state = site_state(analytic_mlp("add", p=13, width=20), ModularTask("add", p=13))
+    cached = cached_pass(analytic_mlp("add", p=13, width=20), ModularTask("add", p=13))
     portrait = next(iter(report.portraits.values()))
-    dose = dose_response(state, range(3), [0, 1], n_random=0)
-    return [report.sweeps[0], portrait, portrait.spectrum, Spectrum.of(a=np.arange(5.0)), dose]
+    dose = dose_response(cached, range(3), [0, 1], n_random=0)
+    return [report.curves[0], portrait, portrait.spectrum, Spectrum.of(a=np.arange(5.0)), dose]
 
 
 @pytest.mark.usefixtures("jupyter")
@@ -143,5 +144,5 @@ def test_terminals_show_text_alone(
 ) -> None:
     monkeypatch.setattr(io.renderers, "_default_renderers", [io.renderers[renderer]] if renderer else [])
     monkeypatch.setattr(io.renderers, "_default_name", renderer or "")
-    sweep = report.sweeps[0]
-    assert notebook_figure(sweep) == {"text/plain": repr(sweep)}
+    sweep = report.curves[0]
+    assert sweep._repr_mimebundle_() == {"text/plain": repr(sweep)}

@@ -11,10 +11,11 @@ import pytest
 from figures import check_figure
 
 from interp import plots
-from interp.evaluation import SplitValues
+from interp.measuring.band import Band
+from interp.measuring.curves import Curve
+from interp.measuring.evaluation import SplitValues
 from interp.plots.single import spectrum_of
-from interp.sweeps import Sweep
-from probes.labels import NeuronTable
+from interp.scoring.table import NeuronTable
 
 LABELS = ("generalizing", "memorizing", "dead", "inconclusive")
 SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
@@ -52,12 +53,10 @@ def make_sweep(missing=(), mode="zero", n_random=20):
     removed = np.arange(11)
     accuracy = {split: None if split in missing else generator.uniform(0, 1, 11) for split in SPLITS}
     random = {
-        split: None
-        if split in missing or not n_random
-        else {"mean": values, "low": values - 0.1, "high": values + 0.1}
+        split: None if split in missing or not n_random else Band(values, values - 0.1, values + 0.1)
         for split, values in accuracy.items()
     }
-    return Sweep("lowest IPR first", mode, removed, removed / 10, accuracy, random, n_random)
+    return Curve("lowest IPR first", mode, removed, removed / 10, accuracy, random, n_random)
 
 
 def make_spectrum(names, generator):
@@ -278,9 +277,9 @@ def test_ablation_curve_draws_the_sweep_and_its_band():
     for split in ("test", "corrupted_as_labelled"):
         name = split.replace("_", " ")
         low, high = named(figure, f"{name}, random low"), named(figure, f"{name}, random high")
-        np.testing.assert_allclose(low.y, sweep.random[split]["low"], rtol=1e-4)
-        np.testing.assert_allclose(high.y, sweep.random[split]["high"], rtol=1e-4)
-        np.testing.assert_allclose(named(figure, f"{name}, random").y, sweep.random[split]["mean"], rtol=1e-4)
+        np.testing.assert_allclose(low.y, sweep.random[split].low, rtol=1e-4)
+        np.testing.assert_allclose(high.y, sweep.random[split].high, rtol=1e-4)
+        np.testing.assert_allclose(named(figure, f"{name}, random").y, sweep.random[split].mean, rtol=1e-4)
         place = list(figure.data).index(high)
         assert high.fill == "tonexty"
         assert figure.data[place - 1] is low

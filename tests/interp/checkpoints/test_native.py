@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from interp.checkpoints import load_native, save_checkpoint, training_history
+from interp.checkpoints.open import load_checkpoint
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
 from interp.models import HookedMLP, MLPConfig
-from interp.opening import load_checkpoint
 
 TASK = ModularTask("multiply", p=7, train_fraction=0.7, corrupt_fraction=0.5, corrupt="wrong", seed=4)
 CONFIGS = [

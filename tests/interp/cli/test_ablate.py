@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 import interp
-from interp.ablation import ablate_checkpoint
+from interp.analysis.ablation import ablate_checkpoint
 from interp.checkpoints import Checkpoint
+from interp.checkpoints.open import OpenOptions, load_checkpoint
 from interp.data import ModularTask
 from interp.interventions import ablate
 from interp.models import HookedMLP, SmallTransformer
-from interp.opening import OpenAs, load_checkpoint
 
 Command = Callable[..., str]
 P = 7
@@ -118,11 +118,13 @@ def test_an_own_module_is_stored_as_weights_that_its_factory_takes(
     output = run("ablate", *own, "--neurons", "highest:0.5", "--save", edited)
     assert "wrote" in output
     assert not edited.with_suffix(".json").exists()
-    how = OpenAs(model=f"{tmp_path}/net.py:build", sites=("mlp.2:input",), tokens="a b =", task="add", p=P)
-    found = ablate_checkpoint(tmp_path / "own.pt", "highest:0.5", how=how, n_random=1)
-    opened = load_checkpoint(edited, how)
+    options = OpenOptions(
+        model=f"{tmp_path}/net.py:build", sites=("mlp.2:input",), tokens="a b =", task="add", p=P
+    )
+    found = ablate_checkpoint(tmp_path / "own.pt", "highest:0.5", options=options, n_random=1)
+    opened = load_checkpoint(edited, options)
     assert accuracies(opened).all == pytest.approx(found.after.all)
-    before = load_checkpoint(tmp_path / "own.pt", how).model.module.state_dict()
+    before = load_checkpoint(tmp_path / "own.pt", options).model.module.state_dict()
     changed = [
         name for name, t in opened.model.module.state_dict().items() if not torch.equal(t, before[name])
     ]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from interp.dosing import dose
-from interp.evaluation import accuracy
+from interp.analysis.removing import dose
+from interp.checkpoints.open import load_checkpoint
 from interp.interventions import rescale
-from interp.opening import load_checkpoint
-from interp.scoring import score
-from interp.selection import select_neurons
+from interp.measuring.evaluation import accuracy
+from interp.scoring.selection import select_neurons
+from interp.subject import score
 
 Command = Callable[..., str]
 

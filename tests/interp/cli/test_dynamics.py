@@ -11,8 +11,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from interp.analysis.dynamics import dynamics_of
 from interp.cli.dynamics import EXAMPLES, dynamics
-from interp.dynamics import dynamics_of
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 
 Command = Callable[..., str]

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
+from interp.checkpoints.options import OpenOptions
 from interp.cli import app
 from interp.cli.options import Opening, option
-from interp.unsaid import OpenAs
 
 Command = Callable[..., str]
 P = 7
@@ -65,22 +65,22 @@ def test_three_commands_have_every_option_in_a_panel_of_its_own(run: Command, co
 
 def test_every_setting_of_opening_has_an_option() -> None:
     given = {field.name for field in fields(Opening)} - {"site"} | {"sites"}
-    assert given == {field.name for field in fields(OpenAs)}
+    assert given == {field.name for field in fields(OpenOptions)}
 
 
 def test_the_options_become_the_settings_of_opening() -> None:
     opening = Opening(dialect="doshi", activation="relu", attn_coeff=0.5, task="multiply", p=7, site=["x@1"])
-    assert opening.how() == OpenAs(
+    assert opening.options() == OpenOptions(
         dialect="doshi", activation="relu", attn_coeff=0.5, task="multiply", p=7, readout=-1
     )
     assert opening.hook == "x@1"
-    assert Opening(ordering="log").how() == OpenAs(ordering="log")
+    assert Opening(ordering="log").options() == OpenOptions(ordering="log")
     own = Opening(model="net.py:build", site=["a", "b:input"], tokens="a b", readout=1, table=Path("t.csv"))
-    assert own.how() == OpenAs(
+    assert own.options() == OpenOptions(
         model="net.py:build", sites=("a", "b:input"), tokens="a b", readout=1, table=Path("t.csv")
     )
     assert own.hook is None
-    assert Opening().how() == OpenAs()
+    assert Opening().options() == OpenOptions()
     assert Opening().hook is None
 
 

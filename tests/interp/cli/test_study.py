@@ -14,7 +14,8 @@ import pytest
 
 from interp.cli.options import option
 from interp.cli.study import explanations
-from interp.studies import STUDIES, study_called
+from interp.lab.names import STUDIES
+from interp.lab.study import study_called
 
 SMALL = ("--p", 13, "--width", 32, "--steps", 20)
 
@@ -23,11 +24,11 @@ def test_the_list_of_studies_loads_none_of_them() -> None:
     script = (
         "import sys\nfrom interp.cli import app\n"
         "try: app(['study', '--help'])\n"
-        "except SystemExit: print([m for m in sys.modules if m == 'torch' or m.startswith('interp.studies.')])"
+        "except SystemExit: print([m for m in sys.modules if m == 'torch' or m.startswith('interp.lab.')])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert all(name in done.stdout for name in STUDIES)
-    assert done.stdout.splitlines()[-1] == "['interp.studies.names']"
+    assert done.stdout.splitlines()[-1] == "['interp.lab.names']"
 
 
 @pytest.mark.parametrize("name", STUDIES)

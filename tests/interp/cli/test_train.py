@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from interp.checkpoints.open import load_checkpoint
 from interp.cli.train import SETTINGS, settings_of
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig
-from interp.opening import load_checkpoint
 from interp.training import TrainConfig
 
 Command = Callable[..., str]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.gamma import gamma_rescale
+from interp.analysis.gamma import gamma_rescale
 
 Command = Callable[..., str]
 NORMED = "--p 23 --width 60 --corrupt 0.3 --norm batch --batch-size 64 --steps 60 --save-every 0"

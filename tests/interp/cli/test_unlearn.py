@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from interp.ablation import ablate_checkpoint
-from interp.evaluation import accuracy
-from interp.opening import load_checkpoint
+from interp.analysis.ablation import ablate_checkpoint
+from interp.checkpoints.open import load_checkpoint
+from interp.measuring.evaluation import accuracy
 
 Command = Callable[..., str]
 

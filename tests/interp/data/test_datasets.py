@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import chisquare
 
-from interp.data import AS_TRAINED, SPLITS, UNKNOWN, Dataset, ModularTask, Task, operation_table
+from interp.data import SPLITS, UNKNOWN, Dataset, ModularTask, Task, operation_table
 from interp.errors import CheckpointError, ConfigError, ExpressionError, GrokscopeError
 
 TENSORS = ("inputs", "labels", "true_labels", "train", "corrupted")
@@ -117,7 +117,7 @@ def test_splits_and_what_they_are_measured_against():
         mask, labels = data.split(split)
         assert torch.equal(mask, expected), split
         as_trained = split in ("train", "clean", "corrupted_as_labelled")
-        assert as_trained == (split in AS_TRAINED)
+        assert as_trained == SPLITS[split].as_trained
         assert labels is (data.labels if as_trained else data.true_labels), split
     with pytest.raises(ConfigError, match=r"unknown split 'tset'; expected one of 'train', 'clean'"):
         data.split("tset")

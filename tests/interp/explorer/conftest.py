@@ -10,10 +10,10 @@ import pytest
 from werkzeug.serving import make_server
 
 from interp import MLPConfig, ModularTask, TrainConfig, train
+from interp.checkpoints.open import OpenOptions
 from interp.explorer import app_of
 from interp.explorer.network import Network
 from interp.explorer.series import Scoring, scoring_of
-from interp.opening import OpenAs
 
 TASK = ModularTask("add", p=23, train_fraction=0.7, corrupt_fraction=0.2, seed=0)
 
@@ -33,7 +33,7 @@ class Served:
 def served(path: Path, folder: Path) -> Iterator[Served]:
     """Serve the page of a checkpoint or a run in a thread, until the block ends."""
     network = Network.open(path)
-    scoring = scoring_of(path, OpenAs())
+    scoring = scoring_of(path, OpenOptions())
     server = make_server("127.0.0.1", 0, lambda environment, start: [], threaded=True)
     opened = f"interp.load_checkpoint({str(path)!r})"
     app = app_of(network, scoring, folder=folder, opened=opened, host="127.0.0.1", port=server.port)

@@ -15,11 +15,12 @@ from torch import nn
 
 import interp
 from interp.checkpoints import Checkpoint
+from interp.checkpoints.open import load_checkpoint
 from interp.data import ModularTask, TableTask
 from interp.errors import HookNameError, InterventionError
-from interp.evaluation import all_logits, measure_logits
 from interp.explorer.edits import Change
 from interp.explorer.network import Measured, Network
+from interp.measuring.evaluation import all_logits, measure_logits
 from interp.models import (
     HookedMLP,
     HookedModel,
@@ -29,8 +30,7 @@ from interp.models import (
     TransformerConfig,
     adopt,
 )
-from interp.opening import load_checkpoint
-from interp.scoring import score
+from interp.subject import score, subject_of
 
 P = 7
 TASK = ModularTask("add", p=P, train_fraction=0.6, corrupt_fraction=0.4, seed=3)
@@ -85,7 +85,7 @@ STACKED = {
 
 
 def network_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Network:
-    return Network.of(Checkpoint(model, task, "in memory"), site=site)
+    return Network(subject_of(Checkpoint(model, task, "in memory"), site=site))
 
 
 def by_hooks(network: Network, changes: list[Change]) -> torch.Tensor:
@@ -174,7 +174,7 @@ def test_what_is_kept_between_moves_changes_no_result(name: str) -> None:
     build, site = CASES[name]
     kept = network_of(build(), site=site)
     for changes in slides():
-        fresh = Network(kept.opened, kept.state, kept.table)
+        fresh = Network(kept.subject)
         assert same(kept.measure(changes), fresh.measure(changes))
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from interp.errors import ConfigError
 from interp.explorer.rows import MOST_ROWS, columns_of, found, rows_of
-from probes.labels import NeuronTable
+from interp.scoring.table import NeuronTable
 
 N = 700
 GENERATOR = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from torch import nn
 
 import interp
 from interp.checkpoints import Checkpoint, save_checkpoint
+from interp.checkpoints.open import load_checkpoint, series_files
 from interp.data import ModularTask, TableTask
 from interp.errors import CheckpointError, ConfigError, InterventionError
 from interp.explorer import network as module
@@ -27,7 +28,7 @@ from interp.models import (
     adopt,
     analytic_mlp,
 )
-from interp.opening import load_checkpoint, series_files
+from interp.subject import subject_of
 
 P = 11
 TASK = ModularTask("add", p=P, train_fraction=0.6, corrupt_fraction=0.4, seed=3)
@@ -47,7 +48,7 @@ def transformer(**settings: object) -> SmallTransformer:
 
 
 def network_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Network:
-    return Network.of(Checkpoint(model, task, "in memory"), site=site)
+    return Network(subject_of(Checkpoint(model, task, "in memory"), site=site))
 
 
 MODELS = {

@@ -12,16 +12,16 @@ import pytest
 from safetensors.torch import load_file
 
 from interp.checkpoints import Checkpoint, save_checkpoint
+from interp.checkpoints.open import OpenOptions, load_checkpoint, load_series
 from interp.data import ModularTask
-from interp.evaluation import accuracy
 from interp.explorer import series
 from interp.explorer.answers import CODES
 from interp.explorer.series import Scoring, Series, scoring_of
+from interp.measuring.evaluation import accuracy
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
-from interp.opening import OpenAs, load_checkpoint, load_series
-from interp.scoring import score
+from interp.scoring.table import NeuronTable
+from interp.subject import score
 from interp.training import TrainConfig, train
-from probes.labels import NeuronTable
 
 P = 11
 PRODUCT = ModularTask("multiply", p=P, train_fraction=0.7)
@@ -29,7 +29,7 @@ PRODUCT = ModularTask("multiply", p=P, train_fraction=0.7)
 
 def scored(path: Path, **options: Any) -> Scoring:
     """The run at a path, once it is scored or given up."""
-    scoring = scoring_of(path, OpenAs(), **options)
+    scoring = scoring_of(path, OpenOptions(), **options)
     assert scoring is not None
     scoring.start()
     assert scoring.done.wait(60)
@@ -143,11 +143,11 @@ def test_so_many_checkpoints_are_scored_as_were_asked_for(run: Path) -> None:
 
 
 def test_only_a_folder_of_several_checkpoints_is_a_run(run: Path, tmp_path: Path) -> None:
-    assert scoring_of(run / "step-00000300.safetensors", OpenAs()) is None
-    assert scoring_of(tmp_path, OpenAs()) is None
+    assert scoring_of(run / "step-00000300.safetensors", OpenOptions()) is None
+    assert scoring_of(tmp_path, OpenOptions()) is None
     for name in ("step-00000300.safetensors", "step-00000300.json"):
         shutil.copy(run / name, tmp_path)
-    assert scoring_of(tmp_path, OpenAs()) is None
+    assert scoring_of(tmp_path, OpenOptions()) is None
     assert load_checkpoint(tmp_path).step == 300
 
 
@@ -199,7 +199,7 @@ def test_it_is_scored_once_however_often_it_is_started(run: Path, monkeypatch: p
 def test_stopping_ends_after_the_checkpoint_that_is_being_scored(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scoring = scoring_of(run, OpenAs())
+    scoring = scoring_of(run, OpenOptions())
     assert scoring is not None
     busy, original = Event(), series.answers
 
@@ -218,7 +218,7 @@ def test_stopping_ends_after_the_checkpoint_that_is_being_scored(
 
 
 def test_what_was_stopped_before_it_began_scores_nothing(run: Path) -> None:
-    scoring = scoring_of(run, OpenAs())
+    scoring = scoring_of(run, OpenOptions())
     assert scoring is not None
     scoring.stop()
     scoring.start()
@@ -230,7 +230,7 @@ def test_neurons_that_are_scored_by_their_activations_are_shown_by_them(tmp_path
     task = ModularTask("add", p=7, train_fraction=0.8)
     model = TransformerConfig(d_model=8, n_heads=2, d_mlp=6, n_layers=2)
     train(task, model, TrainConfig(steps=2, save_every=1), out=tmp_path, show_progress=False)
-    scoring = scoring_of(tmp_path, OpenAs())
+    scoring = scoring_of(tmp_path, OpenOptions())
     assert scoring is not None
     scoring.start()
     assert scoring.done.wait(60)

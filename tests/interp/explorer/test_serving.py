@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import interp
+from interp.checkpoints.open import OpenOptions
 from interp.errors import ConfigError
 from interp.explorer.serving import header_of
-from interp.opening import OpenAs
 
 
 class Stop(Exception):
@@ -59,6 +59,6 @@ def test_what_cannot_be_served_is_refused(tmp_path, options):
 def test_the_script_opens_the_checkpoint_as_it_was_opened():
     from interp.explorer.serving import _call
 
-    how = OpenAs(activation="relu", p=113, table=Path("rows.csv"))
+    options = OpenOptions(activation="relu", p=113, table=Path("rows.csv"))
     expected = "interp.load_checkpoint('net.pth', activation='relu', p=113, table='rows.csv')"
-    assert _call("net.pth", how) == expected
+    assert _call("net.pth", options) == expected

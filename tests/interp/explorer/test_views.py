@@ -16,6 +16,7 @@ from torch import nn
 
 from interp import plots
 from interp.checkpoints import Checkpoint
+from interp.checkpoints.open import OpenOptions
 from interp.data import ModularTask, TableTask
 from interp.explorer import views
 from interp.explorer.answers import CODES
@@ -23,8 +24,8 @@ from interp.explorer.edits import Change
 from interp.explorer.network import Measured, Network
 from interp.explorer.series import Series, scoring_of
 from interp.models import HookedModel, adopt, planted_mlp
-from interp.opening import OpenAs
 from interp.plots.canvas import blank
+from interp.subject import subject_of
 
 P = 11
 PRODUCT = ModularTask("multiply", p=P, train_fraction=0.7, corrupt_fraction=0.3)
@@ -32,7 +33,7 @@ CHANGES = [Change((0, 1, 2, 5, 8), "scale", -0.5), Change((3, 5), "mean")]
 
 
 def network_of(model: HookedModel, task: ModularTask | TableTask) -> Network:
-    return Network.of(Checkpoint(model, task, "in memory"))
+    return Network(subject_of(Checkpoint(model, task, "in memory")))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def of_table(split: bool) -> Network:
 @pytest.fixture(scope="module")
 def trained(run: Path) -> tuple[Network, Series]:
     """The last network of a run, and the run."""
-    scoring = scoring_of(run, OpenAs())
+    scoring = scoring_of(run, OpenOptions())
     assert scoring is not None
     scoring.start()
     assert scoring.done.wait(60)

@@ -32,16 +32,18 @@ def cluster() -> Iterator[Any]:
 def test_two_nodes_give_the_rows_of_one_process(make: Make, tmp_path: Path, cluster: Any) -> None:
     make(24)
     (tmp_path / "runs" / "broken.safetensors").write_bytes(b"")
-    how = {"measure": "labels", "outliers": 0}
-    alone = batch(tmp_path / "runs", tmp_path / "alone", workers=1, **how)
-    spread = batch(tmp_path / "runs", tmp_path / "spread", engine="ray", ray_address=cluster.address, **how)
+    options = {"measure": "labels", "outliers": 0}
+    alone = batch(tmp_path / "runs", tmp_path / "alone", workers=1, **options)
+    spread = batch(
+        tmp_path / "runs", tmp_path / "spread", engine="ray", ray_address=cluster.address, **options
+    )
     assert (spread.done, spread.failed) == (alone.done, alone.failed) == (24, 1)
     assert_same(alone.store, spread.store)
 
 
 def test_a_node_that_dies_midway_costs_no_row(make: Make, tmp_path: Path, cluster: Any) -> None:
     make(200)
-    how = {"measure": "labels", "outliers": 0}
+    options = {"measure": "labels", "outliers": 0}
 
     def kill() -> None:
         deadline = time.monotonic() + 120
@@ -53,12 +55,14 @@ def test_a_node_that_dies_midway_costs_no_row(make: Make, tmp_path: Path, cluste
 
     killer = threading.Thread(target=kill)
     killer.start()
-    spread = batch(tmp_path / "runs", tmp_path / "spread", engine="ray", ray_address=cluster.address, **how)
+    spread = batch(
+        tmp_path / "runs", tmp_path / "spread", engine="ray", ray_address=cluster.address, **options
+    )
     killer.join()
     assert (spread.done, spread.failed) == (200, 0)
     parts = list((tmp_path / "spread" / "checkpoints").glob("*.parquet"))
     assert len(parts) > 1  # the node died before the job was done
-    alone = batch(tmp_path / "runs", tmp_path / "alone", workers=1, **how)
+    alone = batch(tmp_path / "runs", tmp_path / "alone", workers=1, **options)
     assert len(rows_of(spread.store)) == 200
     assert_same(alone.store, spread.store)
 

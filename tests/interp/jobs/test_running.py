@@ -12,12 +12,12 @@ from batches import Make, assert_same, neurons_of, rows_of
 from rich.console import Console
 
 from interp import score
+from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError
-from interp.evaluation import accuracy
 from interp.jobs import Group, Job, Settings, batch, open_store, run
 from interp.jobs.worker import measure_checkpoint
-from interp.opening import load_checkpoint
-from interp.unsaid import OpenAs
+from interp.measuring.evaluation import accuracy
 
 
 def quick(paths: object, out: Path, **options: object):
@@ -148,10 +148,10 @@ def test_failures_are_rows_and_are_tried_again_when_asked_or_repaired(make: Make
 
 def test_a_worker_that_dies_costs_one_row(make: Make, killer: Path, tmp_path: Path) -> None:
     make(40)
-    how = OpenAs(model=f"{killer}:build", sites=("0:input",), task="add", p=3)
+    options = OpenOptions(model=f"{killer}:build", sites=("0:input",), task="add", p=3)
     groups = (
         Group((str(tmp_path / "runs"),)),
-        Group((str(tmp_path / "victim.pt"),), (Settings(how=how),)),
+        Group((str(tmp_path / "victim.pt"),), (Settings(options=options),)),
     )
     found = run(Job(groups, tmp_path / "out", workers=2, outliers=0))
     assert (found.done, found.failed) == (40, 1)
@@ -164,9 +164,9 @@ def test_a_worker_that_dies_costs_one_row(make: Make, killer: Path, tmp_path: Pa
 def test_where_no_worker_can_live_the_job_ends_with_one_error(killer: Path, tmp_path: Path) -> None:
     for i in range(8):
         shutil.copy(tmp_path / "victim.pt", tmp_path / f"victim-{i}.pt")
-    how = OpenAs(model=f"{killer}:build", sites=("0:input",), task="add", p=3)
+    options = OpenOptions(model=f"{killer}:build", sites=("0:input",), task="add", p=3)
     with pytest.raises(ConfigError, match="workers die before they have measured anything"):
-        quick(str(tmp_path / "victim-*.pt"), tmp_path / "out", how=how, workers=2)
+        quick(str(tmp_path / "victim-*.pt"), tmp_path / "out", options=options, workers=2)
 
 
 def test_nothing_to_measure_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError
 from interp.jobs import Group, Job, Settings, read_job, recorded
-from interp.unsaid import OpenAs
 from probes.spectrum import Convention
 
 TEXT = """
@@ -46,8 +46,8 @@ def test_a_file_describes_grids_of_files_and_settings(tmp_path: Path) -> None:
     assert first.paths == (str(tmp_path / "runs/*"), "s3://bucket/x.pt")
     combinations = [(s.measure, s.seed, s.site, s.n_random) for s in first.settings]
     assert combinations == [("labels", 7, site, n) for site in "ab" for n in (5, 10)]
-    how = OpenAs(task="add", p=23, split_from=str(tmp_path / "pairs.json"))
-    assert {(s.measure, s.how) for s in second.settings} == {("scores", how)}
+    options = OpenOptions(task="add", p=23, split_from=str(tmp_path / "pairs.json"))
+    assert {(s.measure, s.options) for s in second.settings} == {("scores", options)}
 
 
 def test_options_take_the_files_place(tmp_path: Path) -> None:
@@ -90,7 +90,9 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> N
 def test_what_is_recorded_is_the_same_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("table.csv").write_text("x,label\n0,0\n")
-    settings = Settings("causal", OpenAs(table="table.csv", sites=("a:input",)), "a", 3, 9, Convention(r=3.0))
+    settings = Settings(
+        "causal", OpenOptions(table="table.csv", sites=("a:input",)), "a", 3, 9, Convention(r=3.0)
+    )
     job = Job((Group(("runs", "memory://b/*"), (settings, Settings())),), tmp_path / "out")
     job.record()
     found = recorded(tmp_path / "out", workers=2)
@@ -113,18 +115,19 @@ def test_every_setting_and_every_file_it_names_changes_the_digest(tmp_path: Path
     table.write_text("one")
     changes = [
         Settings(), Settings("labels"), Settings(seed=1), Settings(site="x"), Settings(convention=Convention("two")),
-        Settings(how=OpenAs(p=5)), Settings(how=OpenAs(table=table)), Settings(how=OpenAs(dialect="he")),
+        Settings(options=OpenOptions(p=5)), Settings(options=OpenOptions(table=table)),
+        Settings(options=OpenOptions(dialect="he")),
     ]  # fmt: skip
     digests = [settings.digest for settings in changes]
     table.write_text("two")
-    digests.append(Settings(how=OpenAs(table=table)).digest)
+    digests.append(Settings(options=OpenOptions(table=table)).digest)
     assert len(set(digests)) == len(digests)
     assert Settings(n_random=5).digest == Settings().digest  # scores have no control
     assert Settings("causal", n_random=5).digest != Settings("causal").digest
     factory = tmp_path / "net.py"
     factory.write_text("def one(): ...\ndef two(): ...")
-    own = {Settings(how=OpenAs(model=f"{factory}:{name}")).digest for name in ("one", "two")}
+    own = {Settings(options=OpenOptions(model=f"{factory}:{name}")).digest for name in ("one", "two")}
     factory.write_text("def one(): ...")
-    assert len(own | {Settings(how=OpenAs(model=f"{factory}:one")).digest}) == 3
+    assert len(own | {Settings(options=OpenOptions(model=f"{factory}:one")).digest}) == 3
     with pytest.raises(ConfigError, match="cannot read table"):
-        _ = Settings(how=OpenAs(table=tmp_path / "gone.csv")).digest
+        _ = Settings(options=OpenOptions(table=tmp_path / "gone.csv")).digest

@@ -23,11 +23,11 @@ COMMAND = [sys.executable, "-m", "interp.cli", "batch"]
 ROOT = Path(__file__).parents[3]
 
 
-def start(*arguments: object, **how: object) -> subprocess.Popen[str]:
+def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
     """The command, in a process group of its own."""
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, **how,
+        start_new_session=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, **options,
     )  # fmt: skip
 
 

@@ -16,12 +16,12 @@ from batches import Make
 
 import interp
 from interp.checkpoints import save_checkpoint
+from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
 from interp.jobs import Settings, measure_checkpoint
 from interp.jobs.schema import COSTS
 from interp.jobs.worker import Chunk, Result, WorkerDied, failure, work
 from interp.models import SmallTransformer, TransformerConfig
-from interp.unsaid import OpenAs
 
 
 def plain(result: Result) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def test_causal_and_audit_are_the_audits_numbers(make: Make) -> None:
         assert row["phase"] == report.phase.name
         assert {split: row[f"accuracy_{split}"] for split in report.accuracy} == report.accuracy.to_dict()
         assert row["without_generalizing_test"] == report.without_generalizing.after.test
-        assert row["random_generalizing_test"] == report.without_generalizing.random["test"]["mean"]
+        assert row["random_generalizing_test"] == report.without_generalizing.random["test"].mean
         assert row["agreement_auc"] == (report.agreement and report.agreement.auc)
         assert {label: row[label] for label in ("generalizing", "memorizing", "dead", "inconclusive")} == {
             label: n for label, n in report.table.counts().items() if label != "total"
@@ -113,14 +113,16 @@ def foreign_file(tmp_path: Path) -> Path:
 
 
 def test_settings_say_what_a_strangers_file_does_not(foreign_file: Path) -> None:
-    found = measure_checkpoint(str(foreign_file), Settings("labels", OpenAs(task="add", activation="square")))
+    found = measure_checkpoint(
+        str(foreign_file), Settings("labels", OpenOptions(task="add", activation="square"))
+    )
     assert (found.row["dialect"], found.row["p"], found.row["accuracy_all"]) == (
         "doshi",
         7,
         pytest.approx(0.9387755),
     )
     assert found.row.get("accuracy_test", True)
-    wrong = measure_checkpoint(str(foreign_file), Settings("labels", OpenAs(dialect="nanda")))
+    wrong = measure_checkpoint(str(foreign_file), Settings("labels", OpenOptions(dialect="nanda")))
     assert wrong.row["status"] == "failed"
     assert "is not in the dialect 'nanda'" in wrong.row["error"]
 
@@ -129,7 +131,7 @@ def test_a_table_replaces_the_task_for_every_checkpoint(make: Make, tmp_path: Pa
     table = tmp_path / "t.csv"
     rows = [f"{a},{b},{(a + b) % 11},{'train' if a % 2 else 'test'}" for a in range(11) for b in range(11)]
     table.write_text("a,b,label,split\n" + "\n".join(rows))
-    settings = Settings("labels", OpenAs(table=table))
+    settings = Settings("labels", OpenOptions(table=table))
     files = tuple(map(str, make(3)))
     together = work(Chunk(files, settings))
     for path, result in zip(files, together, strict=True):

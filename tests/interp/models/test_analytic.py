@@ -22,7 +22,7 @@ def small() -> tuple[ModularTask, PlantedNetwork]:
 
 @torch.no_grad()
 def share_right(model: HookedMLP, inputs: torch.Tensor, labels: torch.Tensor) -> float:
-    """Accuracy, apart from `interp.evaluation`."""
+    """Accuracy, apart from `interp.measuring.evaluation`."""
     return (model(inputs).argmax(1) == labels).double().mean().item()
 
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from interp.errors import ConfigError, HookNameError
 from interp.hooks import capture
-from interp.interventions import Edit, Patch, Scale, Zero, bake, intervene
+from interp.interventions import Edit, bake, intervene
 from interp.models import HookedModel
 from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
+from interp.modes import Patch, Scale, Zero
 
 TOKENS = torch.tensor([[0, 1, 2, 0], [3, 3, 4, 1]])
 PATTERN, Z = "blocks.0.attn.hook_pattern", "blocks.0.attn.hook_z"

@@ -15,10 +15,11 @@ from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_check
 
 from interp.errors import CheckpointError, ConfigError, HookNameError
 from interp.hooks import capture, hooked
-from interp.interventions import Edit, Patch, Zero, ablate, bake, intervene
+from interp.interventions import Edit, ablate, bake, intervene
 from interp.models import HookedModel, Prompt, SmallTransformer, TransformerConfig, neuron_site, prefix_at
 from interp.models.bridge import BridgedTransformer, bridge_can_express, build_transformer
 from interp.models.bridge_names import from_bridge_names, to_bridge_names
+from interp.modes import Patch, Zero
 
 PAIRS = torch.cartesian_prod(torch.arange(5), torch.arange(5))
 SHAPES = {

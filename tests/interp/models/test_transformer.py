@@ -8,8 +8,9 @@ import torch
 
 from interp.errors import CheckpointError, ConfigError, HookNameError
 from interp.hooks import capture, hooked
-from interp.interventions import Edit, Zero, ablate, bake, intervene
+from interp.interventions import Edit, ablate, bake, intervene
 from interp.models import Prompt, SmallTransformer, TransformerConfig, neuron_site
+from interp.modes import Zero
 
 PAIRS = torch.cartesian_prod(torch.arange(5), torch.arange(5))
 SHAPES = {

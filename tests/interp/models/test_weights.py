@@ -9,7 +9,7 @@ from torch.nn.utils import parametrizations, prune
 from transformers.pytorch_utils import Conv1D
 
 from interp.errors import InterventionError
-from interp.models.ports import Port, layout_of, learned_layout
+from interp.models.module_io import Port, layout_of, learned_layout
 from interp.models.weights import absorb_change, editable_sides, linear_readout
 
 IMAGES, TOKENS = (3, 4, 6, 5), (3, 7)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from interp.audit import audit
+from interp.audit.audit import audit
+from interp.audit.results import AuditReport
 from interp.data import ModularTask
-from interp.findings import AuditReport
 from interp.models import planted_mlp
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

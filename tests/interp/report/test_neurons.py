@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from interp.audit import audit
+from interp.analysis.portrait import Portrait, Served, Spectrum
+from interp.audit.audit import audit
+from interp.audit.results import AuditReport
 from interp.data import ModularTask
-from interp.findings import AuditReport
 from interp.models import planted_mlp
-from interp.portrait import Portrait, Served, Spectrum
 from interp.report.neurons import FACTS_HEADER, SERVED_HEADER, facts, neurons_html, served_rows
 
 

@@ -15,13 +15,13 @@ from plotly.offline import get_plotlyjs
 from rich.console import Console
 
 from interp import report as reports
-from interp.audit import audit
+from interp.audit.audit import audit
 from interp.data import SPLITS, ModularTask
 from interp.errors import ConfigError
-from interp.evaluation import SplitValues
 from interp.markup import percentage as percent
+from interp.measuring.evaluation import SplitValues
+from interp.measuring.phase import Phase
 from interp.models import analytic_mlp, planted_mlp
-from interp.phase import Phase
 from interp.report.markdown import frequency_sentence
 
 HOSTILE = 'runs/<script>alert(1)</script>&"x" | `y` [red]*z*.pt'
@@ -79,7 +79,7 @@ def unknown(unheld):
         table=type(table)(columns, table.site_name, table.meta),
         without_memorizing=removal,
         without_generalizing=removal,
-        sweeps=tuple(replace(sweep, accuracy=nothing, random=nothing) for sweep in unheld.sweeps),
+        curves=tuple(replace(sweep, accuracy=nothing, random=nothing) for sweep in unheld.curves),
         agreement=None,
         key_frequencies=(),
         null_ipr=np.array([]),
@@ -200,7 +200,7 @@ def test_markdown_holds_the_numbers(planted):
     removal = planted.without_memorizing
     band = removal.random["test"]
     row = cells(text, f"Without the {removal.removed} memorizing neurons")["test"]
-    assert row[:3] == [percent(removal.before.test), percent(removal.after.test), percent(band["mean"])]
+    assert row[:3] == [percent(removal.before.test), percent(removal.after.test), percent(band.mean)]
     assert row[3] == f"{percent(band['low'])} to {percent(band['high'])}"
     assert row[4] == ("yes" if removal.differs("test") else "no")
     assert "- Beware of 50 % \\<b\\>." in text
@@ -291,7 +291,7 @@ def test_html_figures_hold_the_reports_numbers(planted, page):
         assert histogram[label] == (0 if label == "dead" else counts[label])
     (line,) = figures["plot-ipr"][1]["shapes"]
     assert line["x0"] == planted.table.meta["null"]["quantile_999"]
-    for i, sweep in enumerate(planted.sweeps):
+    for i, sweep in enumerate(planted.curves):
         curve = next(trace for trace in figures[f"plot-ablation-{i}"][0] if trace["name"] == "test")
         expected = [sweep.at(fraction, "test") for fraction in curve["x"]]
         np.testing.assert_allclose(curve["y"], expected, rtol=1e-4)

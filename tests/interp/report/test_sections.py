@@ -14,18 +14,18 @@ import pytest
 from rich.console import Console
 
 from interp import report as reports
-from interp.audit import audit
+from interp.analysis.circuit import Circuit
+from interp.analysis.trajectory import Trajectory, record_of, trajectory_of
+from interp.audit.audit import audit
+from interp.audit.results import AuditReport
 from interp.checkpoints import Checkpoint
-from interp.circuit import Circuit
 from interp.data import ModularTask
-from interp.findings import AuditReport
 from interp.models import MLPConfig, Prompt, SmallTransformer, TransformerConfig, analytic_mlp
 from interp.report.computing import circuit_rows, stage_sentences, stored_sentence, trajectory_rows
 from interp.report.markdown import neuron_header, neuron_rows
 from interp.report.wording import in_words, model_sentence, task_sentence
-from interp.scoring import NeuronTable
+from interp.scoring.table import NeuronTable
 from interp.training import TrainConfig, train
-from interp.trajectory import Trajectory, record_of, trajectory_of
 from probes.stages import Boundary, Stage
 
 UNKNOWN_SPLIT = ModularTask("add", p=11, train_fraction=1.0, split="unknown")
@@ -234,7 +234,7 @@ def test_a_real_series_is_shown_with_its_stages(series: Path) -> None:
 
 def test_stored_accuracies_stand_beside_the_measured_ones(foreign: AuditReport) -> None:
     assert stored_sentence(foreign) == "train 100.0 % (measured: –), test 97.5 % (measured: –)"
-    known = replace(foreign, accuracy=replace(foreign.accuracy, test=0.5))
+    known = replace(foreign, accuracy=foreign.accuracy.changed(test=0.5))
     row = next(r for r in cells(reports.to_markdown(known), "Provenance") if r[0].startswith("accuracy that"))
     assert row[1].endswith("test 97.5 % (measured: 50.0 %)")
 

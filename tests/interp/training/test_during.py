@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from interp.data import ModularTask
-from interp.evaluation import accuracy
 from interp.hooks import hooked
 from interp.interventions import ablate
+from interp.measuring.evaluation import accuracy
 from interp.models import HookedMLP, MLPConfig
 from interp.training import During, TrainConfig, TrainResult, train
 

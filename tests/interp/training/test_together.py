@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from interp.checkpoints import checkpoint_files
+from interp.checkpoints.open import load_checkpoint
 from interp.data import ModularTask
 from interp.errors import ConfigError
 from interp.models import HookedMLP, MLPConfig, TransformerConfig
-from interp.opening import load_checkpoint
 from interp.training import MLPStack, TrainConfig, TrainingRun, prepare, train, train_together
 
 SHAPES = {

@@ -17,11 +17,11 @@ from safetensors.torch import load_file
 
 from interp.checkpoints import checkpoint_files, training_history
 from interp.checkpoints.files import RESUME
+from interp.checkpoints.open import load_checkpoint
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
-from interp.evaluation import evaluate
+from interp.measuring.evaluation import evaluate
 from interp.models import HookedMLP, MLPConfig
-from interp.opening import load_checkpoint
 from interp.training import TrainConfig, train
 
 TASK = ModularTask("add", p=11, train_fraction=0.6, corrupt_fraction=0.3, seed=1)

@@ -1,0 +1,1 @@
+"""Analyses of one network or one training run, each with its result."""

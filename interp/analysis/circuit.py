@@ -1,0 +1,224 @@
+"""Which algorithm a network uses: key frequencies, restricted and excluded loss, Clock or Pizza."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.data import Dataset, Ordering, Task
+from interp.hooks import device_of, hooked
+from interp.measuring.arrays import as_array
+from interp.models import HookedModel, SmallTransformer
+from interp.models.bridge import BridgedTransformer
+from interp.scoring.periodicity import operands_of
+from interp.scoring.table import NeuronTable
+from interp.subject import Network, subject_of
+from probes import activity
+from probes import logits as scores
+
+GRADIENT_PAIRS = 400
+CLUSTER_SHARE = 0.85
+LEARNT = 0.5
+"""A network that answers fewer pairs by the rule uses no algorithm for it, though noise measures like a Clock."""
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """Measures of how a network computes its answers; None where they cannot be measured.
+
+    Attributes:
+        embedding_frequencies: Key frequencies of the token embedding or first-layer weights.
+        logit_frequencies: Key frequencies of the logits along cos(w(a+b-c)).
+        neuron_frequencies: How many neurons have at least 85 % of their activations' variance at each frequency.
+        clustered: How many neurons these are in all.
+        clustered_with_harmonics: How many there are if the multiples of a neuron's frequency count too.
+        restricted_loss: Cross-entropy on all pairs if the logits keep only the key frequencies' cos and sin of w(a+b).
+        excluded_loss: Cross-entropy on the training pairs (all, if the split is not known) if the logits lose them.
+        embedding_gini: Gini coefficient of the embedding's Fourier norms, in [0, 1]; 1 is one single frequency.
+        logit_gini: The same of the logits' norms.
+        logit_variance_explained: Share of the logits' variance that cos(w(a+b-c)) of the key frequencies explains.
+        gradient_symmetricity: Mean cosine of the gradients to the two operands' embeddings; high for Pizza.
+        distance_irrelevance: How much of the correct logit's spread is not explained by a - b; high for Clock.
+        by_rule: Share of pairs answered by the rule: of those held out, or of all where none is known to be.
+    """
+
+    embedding_frequencies: tuple[int, ...] | None
+    logit_frequencies: tuple[int, ...]
+    neuron_frequencies: dict[int, int]
+    clustered: int
+    clustered_with_harmonics: int
+    restricted_loss: float
+    excluded_loss: float
+    embedding_gini: float | None
+    logit_gini: float
+    logit_variance_explained: float
+    gradient_symmetricity: float | None
+    distance_irrelevance: float
+    by_rule: float = float("nan")
+
+    @property
+    def learnt(self) -> bool:
+        """Whether at least half of the pairs are answered by the rule, or this was not measured."""
+        return not self.by_rule < LEARNT
+
+    @property
+    def algorithm(self) -> str | None:
+        """``"clock"`` or ``"pizza"`` by both measures of arXiv 2306.17844; None where they disagree or are missing,
+        or where less than half of the pairs are answered by the rule."""
+        if self.gradient_symmetricity is None or not self.learnt:
+            return None
+        pizza = self.gradient_symmetricity > 0.95, self.distance_irrelevance < 0.4
+        clock = self.gradient_symmetricity < 0.8, self.distance_irrelevance > 0.6
+        return "pizza" if all(pizza) else "clock" if all(clock) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        values = {name: _plain(value) for name, value in vars(self).items()}
+        return {**values, "algorithm": self.algorithm}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, dict):
+        return {str(key): count for key, count in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def circuit(network: Network, task: Task | None = None, *, site: str | None = None) -> Circuit | None:
+    """Measure how a network computes an operation (arXiv 2301.05217, 2306.17844).
+
+    Args:
+        network: A hooked model, a checkpoint, or a `Subject`.
+        task: An operation with a group ordering, with all its pairs among the examples.
+        site: Hook name of the neurons whose frequencies are counted; the model's last site if None.
+
+    Returns:
+        None if the task has no ordering or leaves pairs out.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> result = circuit(analytic_mlp("add", p=31), ModularTask("add", p=31))
+        >>> result.logit_variance_explained > 0.5, result.excluded_loss > result.restricted_loss
+        (True, True)
+    """
+    subject = subject_of(network, task, site=site)
+    model, task, table, logits = subject.model, subject.task, subject.table, subject.cached.logits
+    p, order = operands_of(task), task.ordering
+    if p is None or order is None or logits.shape[1] < p:
+        return None
+    grid = logit_grid(logits, task.dataset, order, p)
+    if grid is None:
+        return None
+    norms = scores.logit_profile(grid)
+    keys = scores.key_frequencies(norms)
+    clusters = clusters_of(table)
+    matrices = embeddings(model, order, p)
+    energy = sum(scores.spectrum_norms(matrix) ** 2 for matrix in matrices) if matrices else None
+    ginis = [scores.spectrum_gini(matrix) for matrix in matrices]
+    n = len(order)
+    answers = np.add.outer(np.arange(n), np.arange(n)) % n
+    trained = train_grid(task.dataset, order, p)
+    return Circuit(
+        embedding_frequencies=None if energy is None else scores.key_frequencies(np.sqrt(energy)),
+        logit_frequencies=keys,
+        neuron_frequencies={frequency: len(neurons) for frequency, neurons in clusters.items()},
+        clustered=sum(len(neurons) for neurons in clusters.values()),
+        clustered_with_harmonics=int((table["activation_harmonics"] >= CLUSTER_SHARE).sum()),
+        restricted_loss=_loss(scores.restricted(grid, keys), answers, np.ones_like(trained)),
+        excluded_loss=_loss(scores.excluded(grid, keys), answers, trained),
+        embedding_gini=float(np.mean(ginis)) if ginis else None,
+        logit_gini=scores.spectrum_gini(grid.reshape(n, -1)),
+        logit_variance_explained=scores.sum_variance_explained(grid, keys),
+        gradient_symmetricity=gradient_symmetricity(model, task),
+        distance_irrelevance=scores.distance_irrelevance(
+            np.take_along_axis(grid, answers[..., None], axis=2)[..., 0]
+        ),
+        by_rule=float((grid.argmax(2) == answers)[trained if trained.all() else ~trained].mean()),
+    )
+
+
+def clusters_of(table: NeuronTable) -> dict[int, np.ndarray]:
+    """Neurons by frequency, of those with at least 85 % of their variance at one."""
+    return activity.frequency_clusters(
+        table["activation_frequency"], table["activation_share"], min_share=CLUSTER_SHARE
+    )
+
+
+def logit_grid(
+    logits: Float[Tensor, "example output"], data: Dataset, order: Ordering, p: int
+) -> Float[np.ndarray, "left right answer"] | None:
+    """Logits over the task's order on all three axes; None if a pair is missing."""
+    row = _rows(data, p)[np.ix_(order.left, order.right)]
+    if (row < 0).any():
+        return None
+    return as_array(logits).astype(np.float64)[row][:, :, order.output]
+
+
+def train_grid(data: Dataset, order: Ordering, p: int) -> np.ndarray:
+    """Which pairs were trained on, over the task's order; all if that is not known."""
+    row = _rows(data, p)[np.ix_(order.left, order.right)]
+    return data.train.cpu().numpy()[row] if data.split_known else np.ones(row.shape, bool)
+
+
+def _rows(data: Dataset, p: int) -> np.ndarray:
+    """The example that holds each pair, ``(left, right)``; -1 where there is none."""
+    found = np.full((p, p), -1)
+    left, right = data.inputs.cpu().numpy().T
+    found[left, right] = np.arange(len(data))
+    return found
+
+
+def _loss(grid: np.ndarray, answers: np.ndarray, chosen: np.ndarray) -> float:
+    return float(scores.cross_entropy(grid[chosen.astype(bool)], answers[chosen.astype(bool)]).mean())
+
+
+def embeddings(model: HookedModel, order: Ordering, p: int) -> list[np.ndarray]:
+    """Each operand's rows of the token embedding or the first layer, ``(position, feature)``; none if unknown."""
+    orders = (order.left, order.right)
+    if isinstance(model, (SmallTransformer, BridgedTransformer)):
+        small = model if isinstance(model, SmallTransformer) else model.as_small()
+        tables = [small.prompt.at(small.embed.W_E, column, p) for column in (0, 1)]
+        return [as_array(t)[o] for t, o in zip(tables, orders, strict=True) if t is not None]
+    vectors = model.neuron_sites()[0].input_vectors
+    return [as_array(v).T[o] for v, o in zip(vectors, orders, strict=True)] if len(vectors) == 2 else []
+
+
+def gradient_symmetricity(model: HookedModel, task: Task) -> float | None:
+    """Mean cosine between the gradients of the right logit to the two operands' embeddings (arXiv 2306.17844).
+
+    Measured on up to 400 evenly spaced pairs; None for a network without token embeddings.
+    """
+    hook = "hook_embed"
+    if hook not in model.hook_dict:
+        return None
+    data, kept = task.dataset, list[Tensor]()
+
+    def keep(embedded: Tensor) -> Tensor:
+        leaf = embedded.detach().requires_grad_(True)
+        kept.append(leaf)
+        return leaf
+
+    chosen = torch.linspace(0, len(data) - 1, min(GRADIENT_PAIRS, len(data))).long()
+    device = device_of(model)
+    with torch.enable_grad(), hooked(model, {hook: keep}):
+        logits = model(data.inputs[chosen].to(device))
+        right = logits.gather(1, data.true_labels[chosen].to(device)[:, None]).sum()
+        (gradient,) = torch.autograd.grad(right, kept[0])
+    places = operand_positions(model)
+    if len(places) != 2:
+        return None
+    left, other = (as_array(gradient[:, place]) for place in places)
+    return scores.gradient_symmetricity(left, other)
+
+
+def operand_positions(model: HookedModel) -> list[int]:
+    """The positions at which a prompt holds operands."""
+    prompt = getattr(model, "prompt", None)
+    return [] if prompt is None else [i for i, (column, _) in enumerate(prompt.slots) if column is not None]

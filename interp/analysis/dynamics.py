@@ -1,0 +1,334 @@
+"""How single neurons developed over a training run: when each became periodic, at which frequency, in which phase."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interp.analysis.trajectory import Trajectory, Watch, trajectory_of
+from interp.checkpoints.open import OpenOptions
+from interp.drawing import present
+from interp.errors import CheckpointError, ConfigError
+from interp.files import write_json, write_text, write_whole
+from interp.measuring.arrays import weight_vectors
+from interp.subject import Subject
+from probes.labels import Criteria
+from probes.paths import Alignment, NeuronPaths, alignment, neuron_paths, waves_of
+from probes.stages import Stage
+
+NUMBERS = ("ipr", "frequency_share", "q_value", "phase_residual", "norm", "strength")
+COLUMNS = ("label", "frequency", *NUMBERS)
+AXES = {
+    "norm": "norm (RMS of what was scored)",
+    "strength": "strength (logit units)",
+    "phase_residual": "left + right − output (rad)",
+    "frequency_share": "variance at one frequency (share)",
+}
+SUFFIXES = (".parquet", ".csv", ".json", ".html")
+MOST_FREQUENCIES = 8
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dynamics:
+    """What `dynamics_of` found.
+
+    Attributes:
+        trajectory: Records and stages of the network as a whole.
+        steps: Of the checkpoints, ``(checkpoint,)``; indices where the files do not say them.
+        columns: `COLUMNS` of `interp.score`, ``(checkpoint, neuron)`` each; nan where not known.
+        paths: When each neuron became periodic, and its frequencies.
+        alignment: How well the periodic neurons' phases obey the rule at each checkpoint.
+        site: Hook name of the neurons.
+        waves: Amplitude and phase residual at every frequency 1, 2, … of the neurons' weights,
+            ``(checkpoint, neuron, freq)`` each, in float32; None if neurons have no weights along the task's order.
+    """
+
+    trajectory: Trajectory
+    steps: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    paths: NeuronPaths
+    alignment: Alignment
+    site: str
+    waves: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __repr__(self) -> str:
+        periodic = int(self.paths.periodic_at_end.sum())
+        return f"Dynamics({len(self.steps)} checkpoints; {periodic} of {len(self.paths)} neurons periodic at the end)"
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Stages of the training run; see `probes.stages.find_stages`."""
+        return self.trajectory.stages
+
+    @property
+    def records(self) -> tuple[dict[str, Any], ...]:
+        """One a checkpoint; see `interp.analysis.trajectory.Trajectory`."""
+        return self.trajectory.records
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with one row a neuron.
+
+        Columns are those of `probes.paths.NeuronPaths` (steps are missing where there is none), then ``label`` and the
+        numbers of `COLUMNS` at the last checkpoint.
+        """
+        import pandas
+
+        whole = {name: pandas.array(values, dtype="Int64") for name, values in self._whole().items()}
+        return pandas.DataFrame(self._neurons() | whole)
+
+    def _neurons(self) -> dict[str, np.ndarray]:
+        last = {name: self.columns[name][-1] for name in ("label", *NUMBERS)}
+        return {"neuron": np.arange(len(self.paths)), **self.paths.columns(), **last}
+
+    def _whole(self) -> dict[str, list[int | None]]:
+        """The columns of steps as whole numbers, None where there is none."""
+        named = {name: values for name, values in self.paths.columns().items() if values.dtype.kind == "f"}
+        return {
+            name: [None if np.isnan(v) else int(v) for v in values.tolist()] for name, values in named.items()
+        }
+
+    def save(self, path: Path | str) -> Path:
+        """Write one row a neuron to ``.parquet`` or ``.csv``, all findings to ``.json``, or a page to ``.html``.
+
+        Raises:
+            ConfigError: The suffix is none of these, or the place cannot be written to.
+        """
+        path = Path(path)
+        if path.suffix not in SUFFIXES:
+            raise ConfigError(
+                f"cannot write dynamics to {str(path)!r}; expected a name ending in {', '.join(SUFFIXES)}"
+            )
+        if path.suffix == ".json":
+            return write_json(path, self.to_dict())
+        if path.suffix == ".html":
+            return write_text(path, self.to_html())
+        import pyarrow
+        from pyarrow import csv, parquet
+
+        arrays = {name: pyarrow.array(values) for name, values in self._neurons().items()}
+        arrays |= {name: pyarrow.array(v, pyarrow.int64()) for name, v in self._whole().items()}
+        rows, write = (
+            pyarrow.table(arrays),
+            parquet.write_table if path.suffix == ".parquet" else csv.write_csv,
+        )
+        return write_whole(path, lambda part: write(rows, part))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Steps, records, stages, alignment by checkpoint, and one dictionary a neuron; ready for JSON."""
+        columns = {name: _listed(values) for name, values in self._neurons().items()} | self._whole()
+        neurons = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return {
+            "site": self.site,
+            "steps": self.steps.tolist(),
+            **self.trajectory.to_dict(),
+            "alignment": self.alignment.to_dict(),
+            "neurons": neurons,
+        }
+
+    def plot(self) -> Any:
+        """Every neuron's frequency share over training, those that became periodic first at the bottom."""
+        columns, stages = self.columns, [stage.to_dict() for stage in self.stages]
+        share, frequency = columns["frequency_share"], columns["frequency"]
+        return present(
+            "plots.dynamics.neuron_paths_map", self.steps.tolist(), share, frequency, self.order(), stages
+        )
+
+    def order(self) -> np.ndarray:
+        """Neurons by when they became periodic for good, then by frequency; those that did not last, by final share."""
+        share = np.nan_to_num(self.columns["frequency_share"][-1])
+        return np.lexsort((-share, self.paths.frequency, self.paths.became_periodic_after))
+
+    def plot_alignment(self) -> Any:
+        """How well the periodic neurons' phases obey the rule over training, as a Plotly figure."""
+        stages = [stage.to_dict() for stage in self.stages]
+        return present(
+            "plots.dynamics.alignment_curve", self.steps.tolist(), self.alignment.to_dict(), stages
+        )
+
+    def animate(self, y: str = "norm") -> Any:
+        """IPR against the norm, or another column, one frame a checkpoint, coloured by label.
+
+        Args:
+            y: One of `AXES`.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        if y not in AXES:
+            raise ConfigError(f"cannot animate {y!r}; expected one of {', '.join(AXES)}")
+        steps, x, labels = self.steps.tolist(), self.columns["ipr"], self.columns["label"]
+        titles = {"x_title": "IPR (1 = one pure frequency)", "y_title": AXES[y]}
+        return present("plots.dynamics.animated_scatter", steps, x, self.columns[y], labels, **titles)
+
+    def race(self, neuron: int) -> Any:
+        """The amplitude of every frequency in one neuron's weights over training, as a Plotly figure.
+
+        In front is the frequency of the last checkpoint at which the neuron was periodic; the main one at the end if it
+        never was.
+
+        Raises:
+            ConfigError: There is no such neuron, or neurons have no weights along the task's order.
+        """
+        if not 0 <= neuron < len(self.paths):
+            raise ConfigError(f"there is no neuron {neuron}; expected 0 to {len(self.paths) - 1}")
+        if self.waves is None:
+            raise ConfigError(f"the neurons of {self.site!r} have no weights along the task's order to show")
+        amplitude, residual = (values[:, neuron] for values in self.waves)
+        when = np.flatnonzero(self.paths.periodic[:, neuron])
+        winner = int(self.columns["frequency"][when[-1] if len(when) else -1, neuron])
+        winner = winner if 1 <= winner <= amplitude.shape[1] else int(amplitude[-1].argmax()) + 1
+        return present(
+            "plots.dynamics.frequency_race", neuron, self.steps.tolist(), amplitude, residual, winner
+        )
+
+    def summary(self) -> list[tuple[str, str]]:
+        """What was found of the neurons, as pairs of words for people."""
+        paths, n = self.paths, len(self.paths)
+        at_end, ever = paths.periodic_at_end, paths.periodic.any(0)
+        rows = [
+            ("checkpoints", f"{len(self.steps)}, step {self.steps[0]} to {self.steps[-1]}"),
+            ("neurons", f"{n} ({self.site})"),
+            ("periodic at the end", f"{at_end.sum()} of {n}"),
+            ("periodic once, but not at the end", f"{(ever & ~at_end).sum()}"),
+        ]
+        if at_end.any():
+            low, middle, high = np.quantile(paths.became_periodic_after[at_end], (0.25, 0.5, 0.75))
+            rows.append(("periodic for good by step", f"{middle:g} (median; quartiles {low:g} and {high:g})"))
+            rows.append(("frequencies at the end", _frequencies(paths.frequency[at_end])))
+        switched = paths.switches > 0
+        last = f", the last by step {np.nanmax(paths.last_switch_after):g}" if switched.any() else ""
+        rows.append(("neurons that switched frequency", f"{switched.sum()}{last}"))
+        return [*rows, ("phase alignment at the end", self._alignment_at_end())]
+
+    def _alignment_at_end(self) -> str:
+        found = {name: values[-1] for name, values in self.alignment.to_dict().items()}
+        if not found["n"]:
+            return "no periodic neuron has phases of its own"
+        return (
+            f"R={found['resultant']:.3f} over {found['n']} neurons, direction {found['direction']:.2f} rad, "
+            f"median |residual| {found['median']:.2f} rad, Rayleigh p={found['p_value']:.2g}"
+        )
+
+    def to_html(self) -> str:
+        """Everything as one HTML page that needs no network."""
+        return str(present("report.dynamics.dynamics_page", self))
+
+
+def _listed(values: np.ndarray) -> list[Any]:
+    """As a list, None for what is not finite."""
+    if values.dtype.kind != "f":
+        return list(values.tolist())
+    return [value if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _frequencies(found: np.ndarray) -> str:
+    counts = Counter(found.tolist()).most_common()
+    more = f" and {len(counts) - MOST_FREQUENCIES} more" if len(counts) > MOST_FREQUENCIES else ""
+    return ", ".join(f"{k} ({count})" for k, count in counts[:MOST_FREQUENCIES]) + more
+
+
+@dataclass(eq=False)
+class _Kept:
+    """What is kept of each checkpoint while the run is scored."""
+
+    columns: list[dict[str, np.ndarray]] = field(default_factory=list)
+    waves: list[tuple[np.ndarray, np.ndarray] | None] = field(default_factory=list)
+    criteria: Criteria = field(default_factory=Criteria)
+    site: str = ""
+    also: Watch | None = None
+
+    def __call__(self, subject: Subject) -> None:
+        table = subject.table
+        unknown = np.full(len(table), np.nan)
+        kept = {name: np.asarray(table[name], float) if name in table else unknown for name in NUMBERS}
+        self.columns.append({"label": table["label"].astype(str), "frequency": table["frequency"], **kept})
+        self.waves.append(_waves(subject))
+        self.criteria, self.site = subject.criteria, subject.hook
+        widths = {len(one["label"]) for one in self.columns}
+        if len(widths) > 1:
+            raise CheckpointError(
+                f"the checkpoints have {' and '.join(map(str, sorted(widths)))} neurons at {self.site!r}, so they are "
+                "no series of one network"
+            )
+        if self.also is not None:
+            self.also(subject)
+
+    def joined(self) -> dict[str, np.ndarray]:
+        """Each column over all checkpoints, ``(checkpoint, neuron)``."""
+        return {name: np.stack([one[name] for one in self.columns]) for name in COLUMNS}
+
+    def all_waves(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The waves over all checkpoints; None if one has none."""
+        known = [pair for pair in self.waves if pair is not None]
+        if len(known) < len(self.waves) or len({pair[0].shape for pair in known}) != 1:
+            return None
+        amplitude, residual = zip(*known, strict=True)
+        return np.stack(amplitude), np.stack(residual)
+
+
+def _waves(subject: Subject) -> tuple[np.ndarray, np.ndarray] | None:
+    """The waves in the neurons' weights; None where no order is known, or there are no weights along it."""
+    if subject.table.meta["null"]["source"] is None:
+        return None
+    _, vectors = weight_vectors(subject.place, subject.task.ordering)
+    if len({vector.shape for vector in vectors}) != 1 or vectors[0].shape[1] < 2:
+        return None
+    amplitude, residual = waves_of(vectors)
+    return amplitude.astype(np.float32), residual.astype(np.float32)
+
+
+def dynamics_of(
+    path: Path | str,
+    options: OpenOptions | None = None,
+    *,
+    site: str | None = None,
+    seed: int = 0,
+    most: int = 60,
+    watch: Watch | None = None,
+) -> Dynamics:
+    """Follow every neuron over the checkpoints of a training run.
+
+    Assumes that a neuron keeps its index. Neurons count as periodic as they do for their labels.
+
+    Args:
+        path: A folder of checkpoints, or a file that holds several.
+        options: What the checkpoints do not say of themselves.
+        site: Hook name of the neurons; the model's last site if None.
+        seed: Of all draws.
+        most: Score at most so many checkpoints, evenly spaced, the first and the last among them.
+        watch: Is told of each checkpoint too, first to last.
+
+    Raises:
+        CheckpointError: There are fewer than two checkpoints, one cannot be read, or they differ in width.
+        HookNameError: There are no neurons at the site.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from interp.data import ModularTask
+        >>> from interp.models import MLPConfig
+        >>> from interp.training import TrainConfig, train
+        >>> config = TrainConfig(steps=4, save_every=2)
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = train(ModularTask("add", p=7), MLPConfig(width=10), config, out=folder, show_progress=False)
+        ...     found = dynamics_of(folder)
+        >>> found.steps.tolist(), found.columns["ipr"].shape
+        ([0, 2, 4], (3, 10))
+    """
+    kept = _Kept(also=watch)
+    trajectory = trajectory_of(Path(path), options, site=site, seed=seed, most=most, watch=kept)
+    if trajectory is None:
+        raise CheckpointError(
+            f"{str(path)!r} holds fewer than two checkpoints to compare; give the folder of a training run that saved "
+            "several, and at least 2 as the most to score"
+        )
+    steps = np.array([record["step"] for record in trajectory.records])
+    columns, criteria = kept.joined(), kept.criteria
+    q, share, frequency = (columns[name] for name in ("q_value", "frequency_share", "frequency"))
+    paths = neuron_paths(steps, q, share, frequency, criteria.alpha, criteria.min_share)
+    aligned = alignment(columns["phase_residual"], paths.periodic)
+    return Dynamics(trajectory, steps, columns, paths, aligned, kept.site, kept.all_waves())

@@ -1,0 +1,268 @@
+"""Everything that is known of one neuron: weights, spectra, activations, and the examples that it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.data import Task
+from interp.drawing import Drawable
+from interp.interventions import neuron_indices
+from interp.measuring.arrays import grid_of, on_grid, weight_vectors
+from interp.measuring.cached_pass import CachedPass, both_margins
+from interp.models import NeuronSite
+from interp.scoring.periodicity import all_pairs_activations, operands_of
+from interp.scoring.table import NeuronTable
+from interp.subject import Network, Subject, subject_of
+from probes.labels import DEAD, LABELS
+from probes.spectrum import energy, frequencies, is_flat, phase
+
+SERVED = 12
+PARTS = {1: ("output",), 2: ("left", "right"), 3: ("left", "right", "output")}
+"""What a neuron's vectors are called, by how many there are."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Drawable):
+    """Vectors along an ordering, and how the variance of each is spread over frequencies.
+
+    Attributes:
+        names: Of the vectors, such as ``left``, ``right`` and ``output``.
+        vectors: ``(position,)`` each.
+        energy: Share of each vector's variance at frequency 1, 2, … (cycles), ``(freq,)`` each; they sum to 1, and
+            are nan for a constant vector. See `probes.spectrum.energy`.
+
+    Example:
+        >>> wave = np.cos(2 * np.pi * 3 * np.arange(11) / 11)
+        >>> Spectrum.of(left=wave, right=2 * wave)
+        Spectrum(left: frequency 3 has 100%; right: frequency 3 has 100%)
+    """
+
+    figure = "plots.single.spectrum_figure"
+
+    names: tuple[str, ...]
+    vectors: tuple[np.ndarray, ...]
+    energy: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, **vectors: Any) -> Spectrum:
+        """The spectrum of vectors by name.
+
+        Raises:
+            ValueError: A vector is empty or has more than one axis.
+        """
+        arrays = {name: np.asarray(vector, np.float64) for name, vector in vectors.items()}
+        for name, array in arrays.items():
+            if array.ndim != 1 or not array.size:
+                raise ValueError(
+                    f"{name} has shape {array.shape}; expected a vector with at least one position"
+                )
+        return cls(tuple(arrays), tuple(arrays.values()), tuple(energy(a[None])[0] for a in arrays.values()))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def peaks(self) -> list[tuple[str, int, float, float]]:
+        """Name, strongest frequency (cycles; 0 for a constant vector), its share in [0, 1] and its phase (rad) of each.
+
+        Share and phase are nan for a constant vector.
+        """
+        found = []
+        for name, vector, share in zip(self.names, self.vectors, self.energy, strict=True):
+            if not share.size or np.isnan(share).all() or is_flat(vector):
+                found.append((name, 0, float("nan"), float("nan")))
+                continue
+            best = int(share.argmax())
+            frequency = int(frequencies(len(vector))[best])
+            found.append((name, frequency, float(share[best]), float(phase(vector, frequency))))
+        return found
+
+    def __repr__(self) -> str:
+        said = "; ".join(f"{name}: frequency {k} has {share:.0%}" for name, k, share, _ in self.peaks())
+        return f"Spectrum({said})"
+
+
+@dataclass(frozen=True)
+class Served:
+    """An example whose margin a neuron holds up.
+
+    Attributes:
+        index: Of the example in the dataset.
+        inputs: What the network reads, if it is a few whole numbers; else empty.
+        label: As trained on.
+        true_label: By the rule.
+        kind: ``clean``, ``corrupted``, ``test`` or ``unknown`` (where nobody knows what was trained on).
+        before: Margin of the label (as trained on) in logit units.
+        after: The same without the neuron.
+    """
+
+    index: int
+    inputs: tuple[int, ...]
+    label: int
+    true_label: int
+    kind: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Portrait(Drawable):
+    """Everything that is known of one neuron.
+
+    Attributes:
+        neuron: Its index.
+        values: Its row of the table of scores, by column.
+        spectrum: Its weights in the task's order, with their energies; without vectors where it has no weights there.
+        grid: Its activation for every pair of operands in the task's order, ``(left, right)``; None for other tasks.
+        loss: The margin that each pair loses without it, in logit units, in the same layout.
+        served: The examples whose margin falls most without it, the largest fall first.
+    """
+
+    figure = "plots.single.portrait_figure"
+
+    neuron: int
+    values: Mapping[str, Any]
+    spectrum: Spectrum
+    grid: Float[np.ndarray, "left right"] | None
+    loss: Float[np.ndarray, "left right"] | None
+    served: tuple[Served, ...]
+
+    @property
+    def label(self) -> str:
+        """Its label."""
+        return str(self.values["label"])
+
+    def __repr__(self) -> str:
+        return f"Portrait(neuron {self.neuron}, {self.label}: {self.values['evidence']})"
+
+
+def portrait(
+    network: Network,
+    task: Task | None = None,
+    neuron: int = 0,
+    *,
+    site: str | None = None,
+    served: int = SERVED,
+    seed: int | None = None,
+) -> Portrait:
+    """Everything that is known of one neuron.
+
+    Args:
+        network: A hooked model, a checkpoint, or a `Subject`.
+        task: A task.
+        neuron: Its index.
+        site: Hook name of the neurons; the model's last site if None.
+        served: How many of the examples that it serves to list.
+        seed: Of the scores' null distribution.
+
+    Raises:
+        InterventionError: There is no such neuron. HookNameError: there are no neurons at the site.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> result = portrait(analytic_mlp("add", p=31), ModularTask("add", p=31), 4)
+        >>> result.label, result.spectrum.peaks()[0][1] == int(result.values["frequency"]), result.served[0].before > 0
+        ('generalizing', True, True)
+    """
+    return portraits(subject_of(network, task, site=site, seed=seed), [neuron], served=served)[neuron]
+
+
+def portraits(subject: Subject, neurons: Iterable[int], *, served: int = SERVED) -> dict[int, Portrait]:
+    """Portraits of several neurons, by index, in the order given.
+
+    Args:
+        subject: The network, task and site.
+        neurons: Their indices.
+        served: How many of the examples that each serves to list.
+
+    Raises:
+        InterventionError: There is no such neuron, or one is named twice.
+    """
+    cached, task, table = subject.cached, subject.task, subject.table
+    chosen = neuron_indices(np.array(list(neurons), dtype=np.int64), subject.width)
+    p = operands_of(task)
+    spectra = _spectra(subject.place, task, chosen)
+    grids: Iterable[np.ndarray | None] = [None] * len(chosen)
+    if p is not None and len(chosen):
+        activations = all_pairs_activations(cached, task, p, torch.as_tensor(chosen))
+        grids = grid_of(activations, p, task.ordering)
+    rows = {int(neuron): i for i, neuron in enumerate(table.neuron)}
+    result = {}
+    for neuron, spectrum, grid in zip(chosen.tolist(), spectra, grids, strict=True):
+        values = {name: table[name][rows[neuron]] for name in table}
+        after = _margins_without(cached, neuron)
+        fall = cached.margins[0] - after
+        loss = None if p is None else on_grid(fall[:, None], task)[0]
+        result[neuron] = Portrait(neuron, values, spectrum, grid, loss, _served(cached, after, fall, served))
+    return result
+
+
+def telling_neurons(table: NeuronTable, most: int) -> list[int]:
+    """The strongest neurons of every label in turn, at most so many; of the dead only one, as they are all alike.
+
+    Example:
+        >>> columns = {"neuron": np.arange(4), "strength": np.array([1.0, 4.0, 2.0, 3.0])}
+        >>> label = np.array(["memorizing", "generalizing", "memorizing", "generalizing"])
+        >>> telling_neurons(NeuronTable({**columns, "label": label}, "site"), 3)
+        [1, 2, 3]
+    """
+    queues = []
+    for label in LABELS:
+        group = table.where(label=label)
+        strongest = group.neuron[np.argsort(-group["strength"], kind="stable")]
+        queues.append(strongest[: 1 if label == DEAD else most].tolist())
+    longest = max(map(len, queues))
+    return [queue[i] for i in range(longest) for queue in queues if i < len(queue)][:most]
+
+
+def _spectra(site: NeuronSite, task: Task, neurons: np.ndarray) -> list[Spectrum]:
+    """Spectra of the neurons' weights in the task's order; empty where no order is known."""
+    _, vectors = weight_vectors(site, task.ordering)
+    usable = task.ordering is not None or operands_of(task) is not None or not site.input_vectors
+    vectors = vectors if usable else []
+    inputs = tuple(f"input {i + 1}" for i in range(len(vectors) - 1))
+    names = PARTS.get(len(vectors), (*inputs, "output")[: len(vectors)])
+    return [
+        Spectrum.of(**dict(zip(names, (vector[neuron] for vector in vectors), strict=True)))
+        for neuron in neurons
+    ]
+
+
+def _margins_without(cached: CachedPass, neuron: int) -> Float[Tensor, " example"]:
+    """Margins of the labels as trained on, without one neuron; only examples that it reaches are computed again."""
+    data, margins = cached.data, cached.margins[0].clone()
+    one = torch.tensor([neuron], device=margins.device)
+    if cached.readout is not None:
+        return both_margins(cached.logits_after(one), data.labels, data.true_labels)[0]
+    for rows, logits in cached.changed_logits(one):
+        margins[rows] = both_margins(logits, data.labels[rows], data.true_labels[rows])[0]
+    return margins
+
+
+def _served(cached: CachedPass, after: Tensor, fall: Tensor, most: int) -> tuple[Served, ...]:
+    """The examples whose margin falls most, if it falls at all."""
+    data = cached.data
+    largest, examples = torch.topk(fall, min(most, len(fall)))
+    few_numbers = not data.inputs.is_floating_point() and data.inputs[0].numel() <= 8
+    found = []
+    for index in examples[largest > cached.tolerance].tolist():
+        kind = "corrupted" if data.corrupted[index] else "clean" if data.train[index] else "test"
+        found.append(
+            Served(
+                index=index,
+                inputs=tuple(data.inputs[index].flatten().tolist()) if few_numbers else (),
+                label=int(data.labels[index]),
+                true_label=int(data.true_labels[index]),
+                kind=kind if data.split_known else "unknown",
+                before=float(cached.margins[0, index]),
+                after=float(after[index]),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""The audit: everything put together, with a verdict."""

@@ -1,0 +1,172 @@
+"""From a checkpoint to a verdict: what the network learnt, which neurons do it, and how far that is certain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from interp.analysis.circuit import circuit
+from interp.analysis.orderings import better_ordering
+from interp.analysis.portrait import portraits, telling_neurons
+from interp.analysis.removing import curves_from_both_ends
+from interp.analysis.trajectory import Trajectory, trajectory_of
+from interp.audit.results import AuditReport
+from interp.audit.verdict import verdict, warnings_of
+from interp.checkpoints import FORMAT as NATIVE
+from interp.checkpoints import Checkpoint
+from interp.checkpoints.open import OWN_MODULE, OpenOptions
+from interp.data import Task
+from interp.devices import resolve_device
+from interp.measuring.cached_pass import CachedPass
+from interp.measuring.controls import Removal, removal
+from interp.models import HookedModel
+from interp.progress import PATIENCE, progress
+from interp.scoring.table import NeuronTable
+from interp.subject import Network, Subject, on_device, open_subject, subject_of
+from probes import null
+from probes.labels import GENERALIZING, LABELS, MEMORIZING, Criteria
+from probes.spectrum import Convention
+
+HISTOGRAM_DRAWS = 2_000
+TELLING = 24
+
+
+def audit(
+    checkpoint: Path | str | Network,
+    task: Task | None = None,
+    *,
+    options: OpenOptions | None = None,
+    site: str | None = None,
+    criteria: Criteria | None = None,
+    convention: Convention | None = None,
+    n_random: int = 20,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> AuditReport:
+    """Measure a network, score and label its neurons, take them out, and say what that shows.
+
+    Args:
+        checkpoint: A file, a folder of checkpoints (its last is audited, beside the trajectory of all), a checkpoint
+            that was opened, or a hooked model.
+        task: The task; read from the checkpoint if None.
+        options: What the checkpoint does not say of itself.
+        site: Hook name of the neurons; the model's last site if None.
+        criteria: Of the labels.
+        convention: Of the Fourier scores.
+        n_random: Random draws for every control; at least 20 for a usable interval.
+        seed: Of all draws.
+        device: Where to compute; ``"auto"`` picks the fastest.
+
+    Raises:
+        CheckpointError: The file cannot be read. ConfigError: a model was given without a task.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> found = audit(analytic_mlp("add", p=31), ModularTask("add", p=31))
+        >>> found.phase.name, found.table.counts()["memorizing"]
+        ('generalisation', 0)
+    """
+    settings = {"task": task, "site": site, "criteria": criteria, "convention": convention, "seed": seed}
+    subject = _subject(checkpoint, options, device, **settings)
+    series = checkpoint if task is None else None
+    task, table, source = subject.task, subject.table, subject.source
+    without = _removals(subject, n_random)
+    lengths = tuple(table.meta["null"]["vector_lengths"])
+    result = AuditReport(
+        checkpoint=str(source.path or "a model in memory"),
+        dialect=source.dialect,
+        step=source.step,
+        task=task_settings(task, subject.corrupt_fraction),
+        model=model_settings(subject.model, subject.cached),
+        accuracy=subject.accuracy,
+        phase=subject.phase,
+        table=table,
+        without_memorizing=without[MEMORIZING],
+        without_generalizing=without[GENERALIZING],
+        curves=curves_from_both_ends(subject, n_random),
+        agreement=subject.agreement,
+        key_frequencies=_key_frequencies(table),
+        null_ipr=null.null_scores(lengths, subject.convention, n_draws=HISTOGRAM_DRAWS, seed=seed)
+        if lengths
+        else np.empty(0),
+        portraits=portraits(subject, telling_neurons(table, TELLING)),
+        without_others={
+            label: without[label] for label in without if label not in (MEMORIZING, GENERALIZING)
+        },
+        leakage=subject.leakage.to_dict(),
+        circuit=circuit(subject),
+        trajectory=_trajectory(series, source, options, site, seed),
+        notes=source.notes,
+        stored=source.stored,
+        history=subject.history,
+    )
+    other = better_ordering(subject.cached, task, table["strength"])
+    return replace(result, verdict=tuple(verdict(result)), warnings=tuple(warnings_of(result, task, other)))
+
+
+def _removals(subject: Subject, n_random: int) -> dict[str, Removal]:
+    """Removal of each label's neurons."""
+    without = {}
+    with progress("removing labelled neurons", len(LABELS) * n_random, after=PATIENCE) as report:
+        for i, label in enumerate(LABELS):
+            without[label] = removal(
+                subject.cached,
+                subject.table.where(label=label),
+                n_draws=n_random,
+                pool=subject.alive,
+                seed=subject.seed,
+                report=lambda done, note="", before=i * n_random: report(before + done),
+            )
+    return without
+
+
+def _trajectory(
+    checkpoint: Any, source: Checkpoint, options: OpenOptions | None, site: str | None, seed: int
+) -> Trajectory | None:
+    """Of a folder, or of a stranger's file, which may hold several networks."""
+    if not isinstance(checkpoint, (str, Path)):
+        return None
+    path, alone = Path(checkpoint), source.dialect in (NATIVE, OWN_MODULE)
+    return None if alone and not path.is_dir() else trajectory_of(path, options, site=site, seed=seed)
+
+
+def _subject(
+    checkpoint: Path | str | Network, options: OpenOptions | None, device: torch.device | str, **settings: Any
+) -> Subject:
+    if isinstance(checkpoint, (str, Path)):
+        return open_subject(checkpoint, options, device=device, **settings)
+    if isinstance(checkpoint, Checkpoint):
+        checkpoint = on_device(checkpoint, device)
+    elif not isinstance(checkpoint, Subject):
+        checkpoint = checkpoint.to(resolve_device(device))
+    return subject_of(checkpoint, **settings)
+
+
+def task_settings(task: Task, corrupt_fraction: float) -> dict[str, Any]:
+    """What a report says of a task."""
+    data = task.dataset
+    return {
+        "operation": getattr(task, "operation", None),
+        "p": getattr(task, "p", None),
+        "train_fraction": float(data.train.double().mean()) if data.split_known else None,
+        "split_known": data.split_known,
+        "corrupt_fraction": corrupt_fraction,
+        "examples": len(data),
+        "seed": getattr(task, "seed", None),
+    }
+
+
+def model_settings(model: HookedModel, cached: CachedPass) -> dict[str, Any]:
+    """What a report says of a network."""
+    settings = model.to_dict() if hasattr(model, "to_dict") else {}
+    return {"kind": type(model).__name__, "activation": None, **settings, "width": cached.width}
+
+
+def _key_frequencies(table: NeuronTable) -> tuple[int, ...]:
+    frequencies = table.where(label=GENERALIZING)["frequency"]
+    return tuple(sorted({int(frequency) for frequency in frequencies if frequency > 0}))

@@ -1,0 +1,155 @@
+"""Everything an audit found, and its JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interp.analysis.circuit import Circuit
+from interp.analysis.portrait import Portrait
+from interp.analysis.trajectory import Trajectory
+from interp.drawing import present
+from interp.measuring.controls import Removal
+from interp.measuring.curves import Curve
+from interp.measuring.evaluation import SplitValues
+from interp.measuring.phase import Phase
+from interp.scoring.table import NeuronTable
+from interp.versions import versions
+from probes.agreement import Agreement
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AuditReport:
+    """Everything an audit found; `to_dict` has the JSON contract, `save` writes JSON, Markdown or HTML.
+
+    Attributes:
+        checkpoint: Where the network came from.
+        dialect: How its file was read.
+        step: Training step, if known.
+        task: Settings of the task.
+        model: Settings of the network.
+        accuracy: Before any intervention.
+        phase: See `Phase`.
+        table: One row a neuron.
+        without_memorizing: Removal of all neurons labelled memorizing, with its random control.
+        without_generalizing: The same for those labelled generalizing.
+        curves: Ablation curves: lowest and highest IPR first, each with its random control.
+        agreement: Of periodicity with causal effect; None if it cannot be measured.
+        key_frequencies: Frequencies of generalizing neurons, ascending.
+        null_ipr: A sample of the IPR of random weights.
+        portraits: Of the most telling neurons, by number: all that is known of each; see `interp.portrait`.
+        without_others: Removal of the dead and of the inconclusive neurons, by label.
+        leakage: How many held-out examples are trained on too, as they are or (for a network that treats (a, b) and
+            (b, a) alike) in the other order, and the accuracy on the rest. None without held-out examples.
+        circuit: How the network computes an operation; None for other tasks.
+        trajectory: For a folder of checkpoints, how everything developed; see `trajectory_of`.
+        history: Metrics over training, if the series has them.
+        notes: How the file was read, where it does not say that itself.
+        stored: Accuracies that the file records of itself, by split.
+        warnings: What a reader must know before relying on this.
+        verdict: The findings in sentences, most important first.
+        command: The command line that made the report, as it was typed; None if it was made from Python.
+    """
+
+    checkpoint: str
+    dialect: str
+    step: int | None
+    task: dict[str, Any]
+    model: dict[str, Any]
+    accuracy: SplitValues
+    phase: Phase
+    table: NeuronTable
+    without_memorizing: Removal
+    without_generalizing: Removal
+    curves: tuple[Curve, ...]
+    agreement: Agreement | None
+    key_frequencies: tuple[int, ...]
+    null_ipr: np.ndarray
+    portraits: dict[int, Portrait]
+    without_others: dict[str, Removal] = field(default_factory=dict)
+    leakage: dict[str, Any] | None = None
+    circuit: Circuit | None = None
+    trajectory: Trajectory | None = None
+    notes: tuple[str, ...] = ()
+    stored: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
+    command: str | None = None
+
+    def __repr__(self) -> str:
+        warnings = [f"Warning: {warning}" for warning in self.warnings]
+        return "\n".join((f"AuditReport of {self.checkpoint}", *self.verdict, *warnings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON contract: fractions in [0, 1], null where not known."""
+        found = self.agreement
+        return {
+            "checkpoint": self.checkpoint,
+            "dialect": self.dialect,
+            "step": self.step,
+            "task": self.task,
+            "model": self.model,
+            "convention": {**self.table.meta["convention"], "ordering": self.table.meta["ordering"]},
+            "criteria": self.table.meta["criteria"],
+            "null": self.table.meta["null"],
+            "site": self.table.site_name,
+            "accuracy": self.accuracy.to_dict(),
+            "phase": self.phase.name,
+            "phase_by_table": self.phase.by_table,
+            "phase_by_corrupted": self.phase.by_corrupted,
+            "neurons": self.table.counts(),
+            "mean_ipr": _mean(self.table["ipr"]),
+            "key_frequencies": list(self.key_frequencies),
+            "without_memorizing": self.without_memorizing.to_dict(),
+            "without_generalizing": self.without_generalizing.to_dict(),
+            **{f"without_{label}": removal.to_dict() for label, removal in self.without_others.items()},
+            "leakage": self.leakage,
+            "circuit": None if self.circuit is None else self.circuit.to_dict(),
+            "trajectory": None if self.trajectory is None else self.trajectory.to_dict(),
+            "reading": list(self.notes),
+            "stored_accuracy": self.stored,
+            "ablation": [curve.thinned().to_dict() for curve in self.curves],
+            "agreement": {key: getattr(found, key, None) for key in ("auc", "low", "high")},
+            "verdict": list(self.verdict),
+            "warnings": list(self.warnings),
+            "made_by": {"command": self.command, "versions": versions()},
+        }
+
+    def _repr_html_(self) -> str:
+        """Verdict, accuracies and warnings, for notebooks."""
+        return str(present("report.notebook.summary_html", self))
+
+    def flat(self) -> dict[str, float | str | bool | None]:
+        """The JSON's single values by dotted name, as `--fail-if` reads them.
+
+        Example:
+            ``report.flat()["neurons.memorizing"]``
+        """
+        found: dict[str, float | str | bool | None] = {}
+
+        def walk(prefix: str, value: Any) -> None:
+            if isinstance(value, dict):
+                for key, inner in value.items():
+                    walk(f"{prefix}.{key}" if prefix else key, inner)
+            elif not isinstance(value, list):
+                found[prefix] = value
+
+        walk("", self.to_dict())
+        return found
+
+    def save(self, path: Path | str) -> Path:
+        """Write the report; the suffix decides: ``.json``, ``.md`` or ``.html``.
+
+        Raises:
+            ConfigError: The suffix is none of these, or the place cannot be written to.
+        """
+        return Path(present("report.saving.save", self, path))
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None

@@ -1,0 +1,130 @@
+"""Which of several ways to read a file is the right one: each is measured on the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.checkpoints.dialect import Reading
+from interp.data import Task
+from interp.measuring.evaluation import all_logits, measure_logits
+from interp.models import HookedModel
+
+SAME_ACCURACY, SAME_LOSS, SAME_LOGITS = 0.001, 0.05, 1e-4
+SMALL_ERROR = 0.1
+"""A network's squared error below this share of that of all zeros shows that it was trained to make it small."""
+NOT_TOLD_APART = "measured alike, and so not told apart"
+ABOVE_CHANCE = 3.0
+"""A reading whose accuracy is below this many times chance has not been confirmed by measurement."""
+
+
+def above_chance(share: float, n_classes: int) -> bool:
+    """Whether so many right answers are more than chance: three times it, or, of few classes, half of what is left.
+
+    Example:
+        >>> above_chance(0.02, 97), above_chance(0.04, 97), above_chance(0.6, 2), above_chance(1.0, 2)
+        (False, True, False, True)
+    """
+    return share > min(ABOVE_CHANCE / n_classes, (1 + 1 / n_classes) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A reading that was measured on all examples.
+
+    Attributes:
+        reading: How the file was read.
+        model: The network that this gives.
+        task: What it was measured on.
+        accuracy: Share of right answers, in [0, 1].
+        loss: Mean cross-entropy of the right answers.
+        squared_error: Mean squared error against one-hot answers, the loss of the networks of arXiv 2310.13061.
+        logits: Of all examples.
+    """
+
+    reading: Reading
+    model: HookedModel
+    task: Task
+    accuracy: float
+    loss: float
+    squared_error: float
+    logits: Float[Tensor, "example output"]
+
+    def beats(self, other: Tried) -> bool:
+        """Whether this answers more examples, or as many with a clearly smaller loss.
+
+        Which loss the network was trained with is not known. If one of the two has a squared error near 0, it is that
+        one; else both losses must agree.
+        """
+        if abs(self.accuracy - other.accuracy) > SAME_ACCURACY:
+            return self.accuracy > other.accuracy
+        fits = self.squared_error < other.squared_error * (1 - SAME_LOSS)
+        if min(self.squared_error, other.squared_error) < SMALL_ERROR / self.reading.p:
+            return fits
+        return fits and self.loss < other.loss * (1 - SAME_LOSS)
+
+    def is_the_same_network(self, other: Tried) -> bool:
+        """Whether both give the same logits, whatever they are called."""
+        scale = float(self.logits.abs().max())
+        return self.logits.shape == other.logits.shape and bool(
+            (self.logits - other.logits).abs().max() <= SAME_LOGITS * scale
+        )
+
+
+def best_reading(
+    readings: Sequence[Reading], task_of: Callable[[Reading], Task]
+) -> tuple[Tried, tuple[str, ...]]:
+    """The reading that answers most examples (of equals the one with the smaller loss, then the most plausible).
+
+    Args:
+        readings: At least one, the most plausible first.
+        task_of: The examples to measure a reading on.
+
+    Returns:
+        The reading, measured, and what was chosen and assumed, in sentences.
+    """
+    tried = [_measured(reading, task_of(reading)) for reading in readings]
+    best = tried[0]
+    for other in tried[1:]:
+        if other.beats(best):
+            best = other
+    return best, tuple(_sentences(best, [one for one in tried if one is not best]))
+
+
+def _measured(reading: Reading, task: Task) -> Tried:
+    model = reading.build()
+    logits = all_logits(model, task.dataset)
+    found = measure_logits(logits, task.dataset)
+    squared = measure_logits(logits, task.dataset, loss="mse").loss.all or 0.0
+    return Tried(reading, model, task, found.accuracy.all or 0.0, found.loss.all or 0.0, squared, logits)
+
+
+def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:
+    reading, share = best.reading, f"{100 * best.accuracy:.1f} % right"
+    learnt = above_chance(best.accuracy, reading.p)
+    worse = [other for other in others if best.beats(other)]
+    equal = [other for other in others if not best.beats(other) and not best.is_the_same_network(other)]
+    if not learnt:
+        yield (
+            f"read as {reading.description}, with {share}: chance, so either the network has not learnt "
+            f"{reading.operation} modulo {reading.p}, or this is not how it is meant to be read"
+        )
+    if worse:
+        decided = "by measurement" if learnt else "although no reading is above chance"
+        yield f"read as {reading.description} ({share}, loss {best.loss:.2g}) {decided}; not as {_listed(worse)}"
+    if equal:
+        yield (
+            f"read as {reading.description}; {NOT_TOLD_APART}: "
+            f"{', '.join(other.reading.description for other in equal)}"
+        )
+    if reading.assumed:
+        yield f"assumed, as nothing says otherwise: {', '.join(reading.assumed)}"
+
+
+def _listed(tried: list[Tried]) -> str:
+    return ", ".join(
+        f"{one.reading.description} ({100 * one.accuracy:.1f} %, loss {one.loss:.2g})" for one in tried
+    )

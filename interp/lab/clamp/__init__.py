@@ -1,0 +1,1 @@
+"""The study ``clamp``: its settings, its instruments and its figure."""

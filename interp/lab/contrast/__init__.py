@@ -1,0 +1,1 @@
+"""The study ``contrast``: its settings, its instruments and its figure."""

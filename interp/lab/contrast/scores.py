@@ -1,0 +1,150 @@
+"""How much more each neuron serves one set of inputs than another: scores that know of no periodicity."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.errors import ConfigError
+from interp.lab.sets import InputSets
+from interp.measuring.cached_pass import CachedPass
+from interp.scoring.table import NeuronTable
+
+
+def contrast_scores(
+    first: Float[Tensor, "example neuron"],
+    other: Float[Tensor, "other_example neuron"],
+    outgoing: Float[Tensor, "neuron output"] | None = None,
+    *,
+    share: float = 0.1,
+) -> dict[str, Float[np.ndarray, " neuron"]]:
+    """How much more each neuron serves the first set of inputs than the other, by several scores; higher is more.
+
+    Args:
+        first: Activations on the first set.
+        other: Activations on the other set.
+        outgoing: What each neuron adds to each of the outputs that follow it.
+        share: Of the neurons that count as an output's most important ones, in (0, 1).
+
+    Returns:
+        ``auroc`` and ``average_precision`` of the activation as a detector of the first set (arXiv 2502.17355 uses the
+        latter), in [0, 1]; ``mean_ratio`` and ``maximum_ratio`` of its size, from 0; ``z``, the difference of means in
+        standard deviations over the other set; ``kurtosis`` over both sets, from -2. With `outgoing` also ``contrast``,
+        |weight| times root mean square activation (arXiv 2306.11695), summed over outputs, on the first set less that
+        on the other; and ``selected``, for how many outputs the neuron is among the most important on the first set
+        and not on the other. A neuron that never changes has AUROC .5, ratios 1, z 0 and kurtosis -2.
+
+    Raises:
+        ConfigError: A set is empty, the neurons differ, or the share is out of range.
+
+    Example:
+        >>> import torch
+        >>> first, other = torch.tensor([[3.0, 1.0], [4.0, 1.0]]), torch.tensor([[1.0, 1.0], [2.0, 1.0]])
+        >>> contrast_scores(first, other)["auroc"].tolist()
+        [1.0, 0.5]
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    one, two = (x.detach().cpu().double().numpy() for x in (first, other))
+    if not len(one) or not len(two) or one.shape[1] != two.shape[1]:
+        raise ConfigError(
+            f"activations of the shapes {one.shape} and {two.shape} cannot be contrasted; give at least one example "
+            "of each set, with the same neurons"
+        )
+    if not 0 < share < 1:
+        raise ConfigError(f"share={share} is not in (0, 1)")
+    both = np.concatenate([one, two])
+    truth = np.repeat(np.arange(len(both))[:, None] < len(one), both.shape[1], axis=1)
+    size, base = np.abs(one), np.abs(two)
+    scores = {
+        "auroc": np.atleast_1d(roc_auc_score(truth, both, average=None)),
+        "average_precision": np.atleast_1d(average_precision_score(truth, both, average=None)),
+        "mean_ratio": _ratio(size.mean(0), base.mean(0), neither=1.0),
+        "maximum_ratio": _ratio(size.max(0), base.max(0), neither=1.0),
+        "z": _ratio(one.mean(0) - two.mean(0), two.std(0), neither=0.0),
+        "kurtosis": _kurtosis(both),
+    }
+    if outgoing is None:
+        return scores
+    weight = outgoing.detach().cpu().double().abs().numpy()
+    important = [np.sqrt(np.square(x).mean(0))[:, None] * weight for x in (one, two)]
+    top = [_most(values, max(1, round(share * len(weight)))) for values in important]
+    return scores | {
+        "contrast": (important[0] - important[1]).sum(1),
+        "selected": (top[0] & ~top[1]).sum(1).astype(float),
+    }
+
+
+def _ratio(above: np.ndarray, below: np.ndarray, *, neither: float) -> np.ndarray:
+    """One by the other; infinite where only the second is 0, and `neither` where both are."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((above == 0) & (below == 0), neither, above / below)
+
+
+def _kurtosis(values: np.ndarray) -> np.ndarray:
+    """Excess kurtosis of each column, and the least there is for one that never changes."""
+    centred = values - values.mean(0)
+    square = np.square(centred).mean(0)
+    flat = np.sqrt(square) <= 1e-12 * np.abs(values).max(0)
+    return np.where(flat, -2.0, (centred**4).mean(0) / np.where(flat, 1.0, square) ** 2 - 3)
+
+
+def _most(values: np.ndarray, k: int) -> np.ndarray:
+    """Mask of the k largest values of each column; of equal ones the first."""
+    rank = np.argsort(np.argsort(-values, axis=0, kind="stable"), axis=0)
+    return rank < k
+
+
+def label_attribution(
+    activations: Float[Tensor, "example neuron"],
+    readout: Float[Tensor, "neuron output"],
+    labels: Int[Tensor, " example"],
+    rivals: Int[Tensor, " example"] | None = None,
+) -> Float[np.ndarray, " neuron"]:
+    """What each neuron adds to the label's logit beyond a rival's, on average: its direct logit attribution.
+
+    Exact where all that follows the neurons is linear.
+
+    Args:
+        activations: Of the neurons.
+        readout: What each neuron adds to each logit.
+        labels: Of the examples.
+        rivals: The class to compare with, such as the true one where the label is wrong; the mean of all if None.
+
+    Example:
+        >>> import torch
+        >>> readout = torch.tensor([[1.0, -1.0], [0.0, 2.0]])
+        >>> label_attribution(torch.ones(1, 2), readout, torch.tensor([1]), torch.tensor([0])).tolist()
+        [-2.0, 2.0]
+    """
+    own = readout[:, labels]
+    against = readout.mean(1, keepdim=True) if rivals is None else readout[:, rivals]
+    return (activations * (own - against).T).double().mean(0).detach().cpu().numpy()
+
+
+def scores_of(cached: CachedPass, sets: InputSets, table: NeuronTable) -> dict[str, np.ndarray]:
+    """All scores of a site's neurons; `periodicity` is for comparison."""
+    found = contrast_scores(cached.activations[sets.first], cached.activations[sets.other], cached.readout)
+    found["selectivity"] = table[f"effect_{sets.split}"] - table["effect_test"]
+    if cached.readout is not None:
+        found["attribution"] = _attribution(cached, sets)
+    return found | {"periodicity": -table["ipr"].astype(float)}
+
+
+def _attribution(cached: CachedPass, sets: InputSets) -> np.ndarray:
+    """To the wrong label against the true one; without wrong labels, to the label on one set against the other."""
+    assert cached.readout is not None
+    data = cached.data
+    if sets.split != "train":
+        return label_attribution(
+            cached.activations[sets.first],
+            cached.readout,
+            data.labels[sets.first],
+            data.true_labels[sets.first],
+        )
+    one, two = (
+        label_attribution(cached.activations[m], cached.readout, data.labels[m])
+        for m in (sets.first, sets.other)
+    )
+    return one - two

@@ -1,0 +1,233 @@
+"""Neurons that serve one set of inputs and not another, found without any periodicity."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from interp import ModularTask, TrainConfig, prepare
+from interp.errors import ConfigError
+from interp.lab.contrast.figure import contrast_figure
+from interp.lab.contrast.scores import scores_of
+from interp.lab.over_seeds import OverSeeds
+from interp.lab.sets import Effect, chosen_neurons, effect_of, input_sets, search_sets
+from interp.lab.study import Record, Study, StudyResult
+from interp.markup import number, percentage
+from interp.measuring.curves import measure_curve
+from interp.models import MLPConfig
+from interp.progress import Report
+from interp.scoring.table import NeuronTable
+from interp.subject import subject_of
+from interp.training import finish
+from probes.agreement import auc
+
+SCORES = {
+    "attribution": "attribution to the label",
+    "selectivity": "selectivity of ablation",
+    "kurtosis": "kurtosis",
+    "contrast": "|weight| · activation",
+    "average_precision": "average precision",
+    "z": "z of the activation",
+    "mean_ratio": "ratio of means",
+    "auroc": "activation as a detector",
+    "selected": "chosen by outputs",
+    "maximum_ratio": "ratio of maxima",
+    "periodicity": "IPR (needs Fourier)",
+}
+"""Each score of a neuron in words; all but the last know nothing of periodicity. The first that there is, is used."""
+ENOUGH = 0.99
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network, and what is done to it.
+
+    Args:
+        p: The modulus of the addition.
+        width: Neurons.
+        train_fraction: Share of all pairs that is trained on.
+        corrupt_fraction: Share of the training set whose labels are redrawn.
+        steps: Updates of the full training set.
+        lr: Learning rate.
+        share: Share of the neurons that is taken out, those first that serve the wrong labels most.
+        n_random: Random sets of neurons for each control.
+        n_candidates: Sets of neurons that are tried for the best trade.
+        site: Hook name of the neurons of a checkpoint; the last if empty.
+    """
+
+    p: int = 97
+    width: int = 500
+    train_fraction: float = 0.5
+    corrupt_fraction: float = 0.35
+    steps: int = 1000
+    lr: float = 0.01
+    share: float = 0.5
+    n_random: int = 20
+    n_candidates: int = 60
+    site: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ConfigError(f"share={self.share} is not in (0, 1)")
+        for name in ("width", "steps", "n_random", "n_candidates"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} is below 1")
+        if not 0 < self.corrupt_fraction <= 1:
+            raise ConfigError(f"corrupt_fraction={self.corrupt_fraction} is not in (0, 1]")
+
+
+def measure(config: Config, seed: int, report: Report) -> Record:
+    """Train a network that knows a rule and wrong labels, and tell the neurons of the two apart."""
+    task = ModularTask(
+        p=config.p, train_fraction=config.train_fraction, corrupt_fraction=config.corrupt_fraction, seed=seed
+    )
+    training = TrainConfig(steps=config.steps, lr=config.lr, save_every=0, log_every=50, seed=seed)
+    finish(run := prepare(task, MLPConfig(width=config.width), training), report)
+    return _contrasted(run.model.eval(), task, config, seed)
+
+
+def inspect(opened: Any, config: Config, seed: int, report: Report) -> Record:
+    """The same of the neurons of a checkpoint."""
+    found = _contrasted(opened.model, opened.task, config, seed)
+    report(config.steps)
+    return found
+
+
+def _contrasted(model: Any, task: Any, config: Config, seed: int) -> Record:
+    subject = subject_of(model, task, site=config.site or None, seed=seed)
+    cached, table = subject.cached, subject.table
+    sets = input_sets(cached.data)
+    scores = scores_of(cached, sets, table)
+    effect = effect_of(
+        cached, replace(sets, first=cached.data.split(sets.split)[0])
+    )  # with labels right by chance
+    used = next(name for name in SCORES if name in scores)
+    order = chosen_neurons(scores[used], 1.0)
+    sweep = measure_curve(cached, order, n_random=config.n_random, seed=seed)
+    at = max(1, int(np.abs(sweep.fraction - config.share).argmin()))  # at least one neuron
+    gone = order[: sweep.removed[at]]
+    known = {name: values for name, values in scores.items() if name != "periodicity"}
+    tried = search_sets(effect, known, n_candidates=config.n_candidates, seed=seed)
+    numbers = _agreement(scores, table) | _pruned(effect, gone, scores["periodicity"])
+    numbers["memorizing_share"] = float((table["label"][gone] == "memorizing").mean())
+    unhurt = effect(gone[:0])[1]
+    numbers["front_first"] = min((one.first for one in tried if one.other >= unhurt), default=None)
+    curves: dict[str, Any] = {"used": used, "split": sets.split, "candidates": [asdict(c) for c in tried]}
+    thin = sweep.thinned()
+    curves["removed"] = thin.fraction.tolist()
+    for name, split in (("first", sets.split), ("other", "test")):
+        line, bands, all_bands = thin.accuracy[split], thin.random[split], sweep.random[split]
+        assert line is not None
+        assert bands is not None
+        assert all_bands is not None
+        numbers[f"{name}_random"] = float(all_bands.mean[at])
+        curves[name] = {"line": line.tolist(), **bands.to_dict()}
+    return Record(numbers, curves)
+
+
+def _agreement(scores: dict[str, np.ndarray], table: NeuronTable) -> dict[str, float | None]:
+    """Area under the curve of each score against the audit's labels, where both labels occur."""
+    positive = table["label"] == "memorizing"
+    told = positive | (table["label"] == "generalizing")
+    return {
+        f"auroc_{name}": auc(scores[name][told], positive[told]) if name in scores else None
+        for name in SCORES
+    }
+
+
+def _pruned(effect: Effect, gone: np.ndarray, periodicity: np.ndarray) -> dict[str, float | None]:
+    """Both sets before and after, whether the effect adds up, and what the least periodic neurons would have done."""
+    by_ipr = chosen_neurons(periodicity, len(gone) / len(periodicity))
+    before, after, ipr = effect(gone[:0]), effect(gone), effect(by_ipr)
+    parts = sum(before[0] - effect(gone[start::2])[0] for start in (0, 1))
+    found: dict[str, float | None] = {}
+    for i, name in enumerate(("first", "other")):
+        found |= {f"{name}_before": before[i], f"{name}_after": after[i], f"{name}_by_ipr": ipr[i]}
+    found["other_gain"] = after[1] - before[1]
+    found["additivity"] = (before[0] - after[0]) / parts if parts > 0 else None
+    return found
+
+
+def judge(result: StudyResult) -> list[str]:
+    """What the seeds decide."""
+    used = result.records[0].curves["used"]
+    found = [_best(result, used), _chance(result) if len(result.seeds) > 1 else ""]
+    gains = result.over("other_gain")
+    for name, words in (("first", "the first set"), ("other", "the other set")):
+        after, random = result.over(f"{name}_after"), result.over(f"{name}_random")
+        difference = result.difference(f"{name}_after", f"{name}_random")
+        if after is None or random is None or difference is None:
+            continue
+        sign = {1: "above", -1: "below", None: "not decidedly different from"}[difference.sign]
+        sign, one = ("beside", "; one seed does not decide") if len(result.seeds) < 2 else (sign, "")
+        found.append(
+            f"Without the chosen neurons the accuracy on {words} is {percentage(after.mean)}, {sign} that without as "
+            f"many random ones, {percentage(random.mean)}{one}."
+        )
+    before, after = result.over("other_before"), result.over("other_after")
+    if gains is not None and before is not None and after is not None:
+        verb = {1: "rises", -1: "falls", None: "does not decidedly change"}[gains.sign]
+        change = f"from {percentage(before.mean)} to {percentage(after.mean)}"
+        found.append(f"Without them held-out accuracy {verb} ({change}).")
+    return [sentence for sentence in found if sentence]
+
+
+def _best(result: StudyResult, used: str) -> str:
+    area = result.over(f"auroc_{used}")
+    if area is None:
+        return "The audit finds no two kinds of neurons here that scores could be compared with."
+    side = int(np.sign(area.mean - 0.5)) if len(area.values) < 2 else _beside_chance(area)
+    come = {1: "come before", -1: "come after"}.get(side or 0, "do not decidedly come before")
+    every = "in every seed" if min(area.values) >= ENOUGH else "not in every seed"
+    return (
+        f"Ranked by {SCORES[used]} alone, without periodicity, memorising neurons {come} generalising ones "
+        f"with an area under the curve of {area.told(number)}: {number(ENOUGH)} or more {every}."
+    )
+
+
+def _chance(result: StudyResult) -> str:
+    """Which scores cannot be told from chance."""
+    areas = {name: result.over(f"auroc_{name}") for name in SCORES}
+    useless = [SCORES[name] for name, a in areas.items() if a is not None and _beside_chance(a) != 1]
+    return f"Not decidedly better than chance: {', '.join(useless)}." if useless else ""
+
+
+def _beside_chance(area: OverSeeds) -> int | None:
+    return OverSeeds.of(np.subtract(area.values, 0.5)).sign
+
+
+STUDY = Study(
+    name="contrast",
+    title="Neurons that serve memorised inputs, found without Fourier",
+    about=(
+        "Which neurons serve the wrong labels that a network remembers, and not the rule? Ten scores contrast what "
+        "each neuron does on mislabelled training examples and on held-out ones: statistics of activations (arXiv "
+        "2502.17355, 2406.18566), weight times activation (arXiv 2306.11695, 2405.19458), attribution to the "
+        "labels, and ablation. The bars compare them with the labels of the audit, which knows the periodicity; "
+        "the lines show the accuracy on both sets while neurons are taken out, those first that serve the wrong "
+        "labels most, beside random orders. The score for that is fixed beforehand, and no label of the audit is used."
+    ),
+    config=Config,
+    measure=measure,
+    units=lambda config: config.steps,
+    quantities={
+        **{f"auroc_{name}": f"AUROC of {words}" for name, words in SCORES.items()},
+        "first_before": "first set: accuracy",
+        "first_after": "first set, without the neurons",
+        "first_random": "first set, without random ones",
+        "first_by_ipr": "first set, without the least periodic",
+        "other_before": "other set: accuracy",
+        "other_after": "other set, without the neurons",
+        "other_random": "other set, without random ones",
+        "other_by_ipr": "other set, without the least periodic",
+        "other_gain": "what the other set gains",
+        "additivity": "effect of all over the sum of two halves",
+        "memorizing_share": "share of them that the audit calls memorizing",
+        "front_first": "least of the first set that costs the other nothing, chosen on the same examples",
+    },
+    judge=judge,
+    draw=contrast_figure,
+    inspect=inspect,
+)

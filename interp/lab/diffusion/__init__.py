@@ -1,0 +1,1 @@
+"""The study ``diffusion``: its settings, its instruments and its figure."""

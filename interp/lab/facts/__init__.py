@@ -1,0 +1,1 @@
+"""The study ``facts``: its settings, its instruments and its figure."""

@@ -1,0 +1,236 @@
+"""Neurons of a language model that carry the facts of one relation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from interp import Dataset, Prompt, SmallTransformer, TransformerConfig, cached_pass
+from interp.errors import ConfigError, choose
+from interp.lab.facts.figure import facts_figure
+from interp.lab.facts.groups import group_effect, group_margins, group_order
+from interp.lab.over_seeds import OverSeeds
+from interp.lab.study import Record, Study, StudyResult
+from interp.markup import percentage
+from interp.progress import Report
+
+MULTIPLES = (1, 2, 4)
+"""So many times the share of neurons is taken out as well."""
+TIMES = 3
+"""The neurons of a relation should cost its facts so many times what random ones cost."""
+SCORES = ("contrast", "selected", "average_precision", "auroc", "mean_ratio", "z")
+KINDS = {
+    "own": "the relation's facts",
+    "related": "facts with the same objects",
+    "unrelated": "facts with other objects",
+    "random": "all facts to random neurons",
+}
+REPORT_EVERY = 50
+
+
+@dataclass(frozen=True)
+class Config:
+    """The facts, the language model and what is taken out of it.
+
+    Args:
+        relations: How many relations; even, as each shares its objects with one other.
+        subjects: Subjects, each of which has one object for every relation.
+        objects: Objects of each pair of relations.
+        d_model: Width of the residual stream.
+        d_mlp: Neurons.
+        steps: Updates on all facts.
+        lr: Learning rate.
+        weight_decay: Decoupled.
+        score: What neurons are ranked by, one of contrast, selected, average_precision, auroc, mean_ratio, z.
+        share: Share of the neurons that is taken out for each relation; twice and four times as many as well.
+        n_random: Random sets of neurons for each control.
+    """
+
+    relations: int = 6
+    subjects: int = 60
+    objects: int = 20
+    d_model: int = 64
+    d_mlp: int = 256
+    steps: int = 600
+    lr: float = 0.003
+    weight_decay: float = 2.0
+    score: str = "contrast"
+    share: float = 0.05
+    n_random: int = 20
+
+    def __post_init__(self) -> None:
+        choose("score", self.score, SCORES)
+        if self.relations < 4 or self.relations % 2:
+            raise ConfigError(f"relations={self.relations} is odd or below 4; expected 4, 6, 8 …")
+        for name in ("subjects", "objects", "d_model", "d_mlp", "steps", "n_random"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} is below 1")
+        if not 0 < self.lr < np.inf:
+            raise ConfigError(f"lr={self.lr} is not a finite number above 0")
+        if not 0 <= self.weight_decay < np.inf:
+            raise ConfigError(f"weight_decay={self.weight_decay} is not a finite number from 0 on")
+        if not 0 < self.share * MULTIPLES[-1] <= 1 or round(self.share * self.d_mlp) < 1:
+            raise ConfigError(f"share={self.share} is no neuron, or above {1 / MULTIPLES[-1]:g}")
+
+
+def random_facts(config: Config, seed: int) -> Dataset:
+    """Every (subject, relation) with a random object; relations 0 and 1, 2 and 3 … draw from the same objects.
+
+    Returns:
+        Inputs ``(example, 2)``, relation by relation; nothing is held out, since no rule tells an unseen fact.
+    """
+    generator = np.random.default_rng(seed)
+    relation, subject = np.divmod(np.arange(config.relations * config.subjects), config.subjects)
+    objects = relation // 2 * config.objects + generator.integers(0, config.objects, len(relation))
+    labels, none = torch.from_numpy(objects), torch.zeros(len(relation), dtype=torch.bool)
+    inputs = torch.from_numpy(np.stack([subject, relation], axis=1))
+    n_classes = config.relations // 2 * config.objects
+    return Dataset(inputs, labels, labels, none, none, n_classes, split_known=False)
+
+
+def language_model(config: Config, data: Dataset, seed: int, report: Report) -> SmallTransformer:
+    """A transformer of one layer that reads "subject relation" and is trained to say the object."""
+    shape = TransformerConfig(
+        d_model=config.d_model, n_heads=4, d_head=max(1, config.d_model // 4), d_mlp=config.d_mlp, causal=True
+    )
+    model = SmallTransformer(
+        shape,
+        config.subjects + config.relations,
+        data.n_classes,
+        Prompt(((0, 0), (1, config.subjects))),
+        seed=seed,
+    )
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
+    model.readout_only = True
+    for step in range(config.steps):
+        loss = F.cross_entropy(model(data.inputs), data.labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if (step + 1) % REPORT_EVERY == 0 or step + 1 == config.steps:
+            report(step + 1, f"loss {loss.item():.3f}")
+    model.readout_only = False
+    return model.eval()
+
+
+def measure(config: Config, seed: int, report: Report) -> Record:
+    """Train a model on facts, and take out the neurons of each relation in turn."""
+    data = random_facts(config, seed)
+    model = language_model(config, data, seed, report)
+    cached, group = cached_pass(model, data), data.inputs[:, 1].numpy()
+    sizes = [round(times * config.share * cached.width) for times in MULTIPLES]
+    generator = np.random.default_rng(seed)
+
+    def effects(orders: list[np.ndarray]) -> np.ndarray:
+        """For each order, size, and relation that is measured: accuracy lost, share helped."""
+        return np.array([[group_effect(cached, group, order[:size]) for size in sizes] for order in orders])
+
+    orders = [group_order(cached, group, r, config.score) for r in range(config.relations)]
+    chosen, random = (
+        effects(orders),
+        effects([generator.permutation(cached.width) for _ in range(config.n_random)]),
+    )
+    numbers: dict[str, float | None] = {"known": float((group_margins(cached, orders[0][:0]) > 0).mean())}
+    numbers |= _by_kind(chosen, random)
+    halves = [
+        [group_effect(cached, group, order[start : sizes[1] : 2])[0, r] for start in (0, 1)]
+        for r, order in enumerate(orders)
+    ]
+    parts = float(np.sum(halves))
+    numbers["additivity"] = float(chosen[:, 1, 0].trace()) / parts if parts > 0 else None
+    every = range(config.relations)
+    numbers |= {f"lost_{r}_{q}": float(chosen[r, 0, 0, q]) for r in every for q in every}
+    numbers |= {f"lost_random_{q}": float(random[:, 0, 0, q].mean()) for q in every}
+    return Record(numbers, {"sizes": sizes, "shares": [size / cached.width for size in sizes]})
+
+
+def _by_kind(chosen: np.ndarray, random: np.ndarray) -> dict[str, float | None]:
+    """Means over the facts of the relation itself, of the one with the same objects, and of the others."""
+    one, other = np.indices(chosen.shape[:1] * 2)
+    masks = {"own": one == other, "related": other == (one ^ 1), "unrelated": one // 2 != other // 2}
+    found: dict[str, float | None] = {}
+    for place, times in enumerate(MULTIPLES):
+        found |= {f"{kind}_{times}": float(chosen[:, place, 0][mask].mean()) for kind, mask in masks.items()}
+        found[f"random_{times}"] = float(random[:, place, 0].mean())
+    own = chosen[:, 0, 0].diagonal()
+    found["excess"] = float(own.mean() - TIMES * random[:, 0, 0].mean())
+    found["beyond"] = float((own > np.quantile(random[:, 0, 0], 0.975, axis=0)).mean())
+    return found | {
+        "helped": float(chosen[:, 0, 1][~masks["own"]].mean()),
+        "helped_random": float(random[:, 0, 1].mean()),
+    }
+
+
+def judge(result: StudyResult) -> list[str]:
+    """What the seeds decide."""
+    own, random, known, excess = (result.over(name) for name in ("own_1", "random_1", "known", "excess"))
+    assert own is not None and random is not None and known is not None and excess is not None  # noqa: PT018
+    decided = {1: "more than", -1: "less than", None: "not decidedly more than"}[excess.sign]
+    first = (
+        f"The models know {percentage(known.mean)} of the facts. Without the {percentage(result.config.share)} of the "
+        f"neurons that serve a relation most, {_told(own)} of its facts are lost, {decided} {TIMES} times what as many "
+        f"random neurons cost, {_told(random)}."
+    )
+    pairs = {
+        ("own_1", "related_1"): ("its own facts", "facts of the relation with the same objects"),
+        ("related_1", "unrelated_1"): (
+            "facts of the relation with the same objects",
+            "facts of other relations",
+        ),
+    }
+    compared = [
+        f"Taking a relation's neurons out costs {_compared(result, *pair, of, than)}."
+        for pair, (of, than) in pairs.items()
+    ]
+    helped = _compared(
+        result, "helped", "helped_random", "other relations' facts", "facts gain without random neurons"
+    )
+    return [first, *compared, f"It helps {helped}."]
+
+
+def _compared(result: StudyResult, one: str, other: str, what: str, than: str) -> str:
+    difference = result.difference(one, other)
+    assert difference is not None
+    if difference.sign is None:
+        return f"{what} neither decidedly more nor less than {than} (difference {_told(difference)})"
+    return f"{what} {'more' if difference.sign > 0 else 'less'} than {than} (difference {_told(difference)})"
+
+
+def _told(found: OverSeeds) -> str:
+    return found.told(lambda value: percentage(round(value, 3) + 0.0))  # no -0
+
+
+STUDY = Study(
+    name="facts",
+    title="Neurons that carry the facts of one relation",
+    about=(
+        "Does a language model keep the facts of one relation in neurons of their own (arXiv 2502.17355)? A small "
+        "transformer learns an object for each subject and relation; relations come in pairs that share their objects. "
+        "Neurons are ranked by how much more they serve the facts of one relation than the others, and taken out. The "
+        "squares show what is lost of each relation, for the neurons of each, with random neurons in the last row; the "
+        "lines show how the loss grows with the number of neurons."
+    ),
+    config=Config,
+    measure=measure,
+    units=lambda config: config.steps,
+    quantities={
+        "known": "facts known",
+        **{
+            f"{kind}_{times}": f"lost of {words}, {times} × the share"
+            for times in MULTIPLES
+            for kind, words in KINDS.items()
+        },
+        "excess": f"own facts lost above {TIMES} times those lost to random neurons",
+        "beyond": "relations that lose more than to 95 % of random sets",
+        "helped": "other facts that gain",
+        "helped_random": "facts that gain without random neurons",
+        "additivity": "effect of all over the sum of two halves",
+    },
+    judge=judge,
+    draw=facts_figure,
+)

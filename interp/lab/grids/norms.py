@@ -1,0 +1,71 @@
+"""Norm weights against periodicity, over the networks of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interp import plots
+from interp.analysis.gamma import RankCorrelation, gamma_of, rank_correlation
+from interp.progress import progress
+from interp.subject import open_subject
+
+LOW, HIGH = 0.1, 0.9
+"""IPR below which a neuron counts as aperiodic, and above which as one wave."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gammas:
+    """The norm weights of one network beside the IPR of its neurons.
+
+    Attributes:
+        ipr: Of each neuron; nan for dead ones.
+        gamma: Absolute norm weight of each.
+        correlation: Spearman's, with its interval.
+        low: Median weight of neurons with an IPR below .1; None if there are none.
+        high: Median weight of those above .9.
+    """
+
+    ipr: np.ndarray
+    gamma: np.ndarray
+    correlation: RankCorrelation
+    low: float | None
+    high: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary, ready for JSON."""
+        return {"correlation": vars(self.correlation), "median_low": self.low, "median_high": self.high}
+
+
+def gammas_of(checkpoints: Sequence[Path | str], *, seed: int = 0) -> list[Gammas]:
+    """The norm weights of several networks.
+
+    Args:
+        checkpoints: Of networks with a norm after the activation.
+        seed: Of the bootstrap.
+
+    Raises:
+        ConfigError: One has no such norm. CheckpointError: one cannot be read.
+    """
+    found = []
+    with progress("scoring networks", len(checkpoints)) as report:
+        for done, path in enumerate(checkpoints, 1):
+            subject = open_subject(path, seed=seed)
+            gamma = gamma_of(subject.model)
+            ipr = subject.table["ipr"].astype(float)
+            chosen = (gamma[ipr < LOW], gamma[ipr > HIGH])
+            medians = (float(np.median(some)) if len(some) else None for some in chosen)
+            found.append(Gammas(ipr, gamma, rank_correlation(ipr, gamma, seed=seed), *medians))
+            report(done)
+    return found
+
+
+def plot_gammas(found: Sequence[Gammas], names: Sequence[str]) -> Any:
+    """All of them in one Plotly figure, a colour a network."""
+    return plots.gammas_against_ipr(
+        {name: (one.ipr, one.gamma) for name, one in zip(names, found, strict=True)}
+    )

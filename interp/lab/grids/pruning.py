@@ -1,0 +1,180 @@
+"""What is left of networks as their neurons are taken out, over several seeds: the paper's table, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interp import plots
+from interp.analysis.removing import curves_from_both_ends
+from interp.errors import ConfigError
+from interp.lab.grids.paper import ORDERS, PRUNED_SPLITS, Pruned, check_paper
+from interp.lab.over_seeds import OverSeeds
+from interp.measuring.curves import Curve
+from interp.measuring.phase import GOOD
+from interp.progress import progress
+from interp.subject import open_subject
+
+FRACTIONS = tuple(round(0.05 * i, 2) for i in range(20))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pruning:
+    """Accuracies of networks with a share of their neurons removed, over seeds.
+
+    Attributes:
+        fractions: Shares of the neurons that are removed.
+        accuracy: By order (one of `ORDERS`) and split (one of `PRUNED_SPLITS`), one a fraction. The random order of a
+            network is the mean over its random draws.
+        networks: How many networks there are.
+        paper: What the paper says, by order and split, as ``{fraction: accuracy}``.
+    """
+
+    fractions: tuple[float, ...]
+    accuracy: dict[str, dict[str, list[OverSeeds]]]
+    networks: int
+    paper: Pruned = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Pruning({self.networks} networks, {len(self.fractions)} fractions)"
+
+    def at(self, order: str, split: str, fraction: float) -> OverSeeds:
+        """Accuracy with the measured share of neurons removed that is nearest to `fraction`."""
+        place = int(np.abs(np.array(self.fractions) - fraction).argmin())
+        return self.accuracy[order][split][place]
+
+    def against_paper(self) -> list[dict[str, Any]]:
+        """One row for each number of the paper: order, split, fraction, the paper's, ours, and whether they agree.
+
+        They agree if the paper's lies in our 95 % interval or within .05 of our mean; see `OverSeeds.agrees`.
+        """
+        rows = []
+        for order, splits in self.paper.items():
+            for split, numbers in splits.items():
+                for fraction, value in numbers.items():
+                    ours = self.at(order, split, float(fraction))
+                    rows.append(
+                        {
+                            "order": order,
+                            "split": split,
+                            "fraction": float(fraction),
+                            "paper": value,
+                            **ours.to_dict(),
+                            "agrees": ours.agrees(value),
+                        }
+                    )
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        accuracy = {
+            order: {split: [one.to_dict() for one in values] for split, values in splits.items()}
+            for order, splits in self.accuracy.items()
+        }
+        return {
+            "fractions": list(self.fractions),
+            "networks": self.networks,
+            "accuracy": accuracy,
+            "against_paper": self.against_paper(),
+        }
+
+    def plot(self) -> Any:
+        """Mean accuracies with intervals against the share removed, and the paper's numbers, as a Plotly figure."""
+        return plots.pruning_over_seeds(self)
+
+
+def pruning_of(
+    checkpoints: Sequence[Path | str],
+    *,
+    paper: Mapping[str, Any] | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    n_random: int = 20,
+    seed: int = 0,
+) -> Pruning:
+    """Remove neurons of several networks by rising and falling periodicity, and at random.
+
+    Args:
+        checkpoints: Of networks that differ by their seed.
+        paper: Numbers to compare with; see `Pruning.paper`.
+        fractions: Shares of the neurons to measure at, beside those of the paper.
+        n_random: Random orders for each network.
+        seed: Of the random orders.
+
+    Raises:
+        ConfigError: There are no checkpoints, or one has no corrupted examples. CheckpointError: one cannot be read.
+    """
+    if not checkpoints:
+        raise ConfigError("there are no checkpoints to prune")
+    paper = paper or {}
+    check_paper({"pruning": paper})
+    told = {float(share) for splits in paper.values() for numbers in splits.values() for share in numbers}
+    fractions = sorted({*fractions, *told})
+    found: dict[str, dict[str, list[np.ndarray]]] = {o: {s: [] for s in PRUNED_SPLITS} for o in ORDERS}
+    with progress("pruning networks", len(checkpoints)) as report:
+        for done, path in enumerate(checkpoints, 1):
+            lowest, highest = curves_of(path, n_random=n_random, seed=seed)
+            places = [int(np.abs(lowest.fraction - share).argmin()) for share in fractions]
+            for split in PRUNED_SPLITS:
+                random, low, high = lowest.random[split], lowest.accuracy[split], highest.accuracy[split]
+                if random is None or low is None or high is None:
+                    raise ConfigError(f"{str(path)!r} has no examples of the split {split!r}")
+                for order, values in zip(ORDERS, (low, high, random.mean), strict=True):
+                    found[order][split].append(values[places])
+            report(done)
+    accuracy = {
+        order: {s: [OverSeeds.of(column) for column in np.array(rows).T] for s, rows in splits.items()}
+        for order, splits in found.items()
+    }
+    return Pruning(tuple(fractions), accuracy, len(checkpoints), paper)
+
+
+def curves_of(path: Path | str, *, n_random: int = 20, seed: int = 0) -> tuple[Curve, Curve]:
+    """Accuracy of a network as its neurons are removed, the least periodic first and the most periodic first."""
+    return curves_from_both_ends(open_subject(path, seed=seed), n_random)
+
+
+def neurons_needed(lowest: Curve, *, level: float = GOOD, split: str = "test") -> int | None:
+    """How many neurons a network needs: the fewest that are left, the least periodic removed first, with an accuracy of
+    at least `level`, provided that with any more left it is as good.
+
+    Returns:
+        None if the whole network is not that good.
+    """
+    values = lowest.accuracy[split]
+    if values is None or values[0] < level:
+        return None
+    below = np.flatnonzero(values < level)
+    at = int(below[0]) - 1 if len(below) else len(values) - 1
+    return int(lowest.removed[-1] - lowest.removed[at])
+
+
+def needed_by_width(
+    checkpoints: Sequence[Path | str], *, level: float = GOOD, seed: int = 0
+) -> dict[int, tuple[OverSeeds | None, int]]:
+    """`neurons_needed` of networks, by their width.
+
+    Args:
+        checkpoints: Of networks that differ by width and seed.
+        level: The test accuracy that is asked for.
+        seed: Of the scores' null distribution.
+
+    Returns:
+        For each width the number over those networks that reach the level, None if none does, and how many do not.
+    """
+    found: dict[int, list[int | None]] = {}
+    with progress("pruning networks", len(checkpoints)) as report:
+        for done, path in enumerate(checkpoints, 1):
+            subject = open_subject(path, seed=seed)
+            lowest, _ = curves_from_both_ends(subject, n_random=0)
+            found.setdefault(subject.width, []).append(neurons_needed(lowest, level=level))
+            report(done)
+    return {width: _over_reached(values) for width, values in sorted(found.items())}
+
+
+def _over_reached(values: Sequence[int | None]) -> tuple[OverSeeds | None, int]:
+    reached = [value for value in values if value is not None]
+    return OverSeeds.of(reached) if reached else None, len(values) - len(reached)

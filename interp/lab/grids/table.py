@@ -1,0 +1,158 @@
+"""One row a training run: its settings, how it ended, and what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from interp.data.splits import SPLITS
+from interp.errors import ConfigError
+from interp.files import write_whole
+from interp.jobs.settings import Settings
+from interp.jobs.store import Store
+from interp.lab.grids.grid import Grid
+from interp.lab.grids.paper import check_paper
+from interp.lab.grids.run import Run
+from interp.lab.grids.worker import RUNS, folder_of, read_record
+from interp.measuring.evaluation import SplitValues
+from interp.measuring.phase import GOOD, Phase, phase_of
+
+GRID = "grid.json"
+STAGES = ("memorisation", "grokking", "unlearning")
+MEASURED = (
+    "neurons",
+    "generalizing",
+    "memorizing",
+    "dead",
+    "inconclusive",
+    "ipr_mean",
+    "periodic",
+    "agreement_auc",
+    *(
+        f"{what}_{label}_{split}"
+        for label in ("memorizing", "generalizing")
+        for what in ("without", "random")
+        for split in ("corrupted_as_labelled", "test")
+    ),
+    "status",
+    "error",
+)
+"""Columns that are taken over from the store."""
+
+
+def runs_table(grid: Grid, store: Store) -> pa.Table:
+    """Every run of a grid that has ended or failed.
+
+    Columns: ``run`` (its folder), ``variant``, one for each axis of the grid, ``operation``, ``p``; ``phase`` (by the
+    corrupted examples where they are known), ``phase_by_table`` (the paper's table, arXiv 2310.13061), ``expected``;
+    ``step``, ``steps`` and ``ended`` (``settled`` or ``all steps``), ``seconds`` of training; ``<stage>_before`` and
+    ``_after`` for each of `STAGES`, the measurements between which it was over (grokking: held-out examples are right
+    for good); ``accuracy_<split>``, those of `MEASURED`, and ``checkpoint``.
+    """
+    digest = Settings(grid.measure).digest
+    stored = {row["checkpoint"]: row for row in store.checkpoints.to_pylist() if row["settings"] == digest}
+    rows = []
+    for run in grid.runs:
+        folder = folder_of(grid.out, run)
+        record = read_record(folder)
+        path = str(folder if record is None else folder / record["checkpoint"])
+        if path in stored:
+            rows.append(_row(run, grid.axes, record or {}, stored[path]))
+    return pa.Table.from_pylist(rows)
+
+
+def _row(
+    run: Run, axes: Sequence[str], record: Mapping[str, Any], stored: Mapping[str, Any]
+) -> dict[str, Any]:
+    accuracy = {f"accuracy_{split}": stored[f"accuracy_{split}"] for split in SPLITS}
+    phase = _phase(run, record, stored)
+    ended = {name: record.get(name) for name in ("step", "ended", "seconds", "best_test")}
+    return {
+        "run": run.name,
+        "variant": run.variant,
+        **{axis: run.settings.get(axis) for axis in dict.fromkeys((*axes, "operation", "p"))},
+        "phase": phase.name,
+        "phase_by_table": phase.by_table,
+        "expected": phase.name in run.expect if run.expect else None,
+        "steps": run.training.steps,
+        **ended,
+        **_stages(record),
+        **accuracy,
+        **{name: stored[name] for name in MEASURED},
+        "checkpoint": stored["checkpoint"],
+    }
+
+
+def _stages(record: Mapping[str, Any]) -> dict[str, int | None]:
+    """Between which two measurements each stage of training was over; nothing for one that the curve does not show."""
+    found = {stage["name"]: stage["end_interval"] for stage in record.get("stages", [])}
+    found["grokking"] = found.get("grokking", found.get("learning"))
+    return {
+        f"{name}_{side}": (found.get(name) or [None, None])[place]
+        for name in STAGES
+        for place, side in enumerate(("before", "after"))
+    }
+
+
+def _phase(run: Run, record: Mapping[str, Any], stored: Mapping[str, Any]) -> Phase:
+    if stored["status"] != "ok":
+        return Phase(None, None)
+    measured = {split: stored[f"accuracy_{split}"] for split in SPLITS}
+    if stored["accuracy_test_without_leakage"] is not None:
+        measured["test"] = stored["accuracy_test_without_leakage"]
+    before = (record.get("best_test") or 0.0) >= GOOD
+    return phase_of(SplitValues(**measured), run.task.corrupt_fraction, generalised_before=before)
+
+
+def write_runs(folder: Path, table: pa.Table) -> None:
+    """Write a table of runs as ``runs.parquet`` and ``runs.csv``."""
+    write_whole(folder / "runs.parquet", lambda part: pq.write_table(table, part))
+    write_whole(folder / "runs.csv", lambda part: csv.write_csv(table, part))
+
+
+def read_runs(folder: Path | str) -> pa.Table:
+    """The runs of a grid whose results are in a folder.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    file = Path(folder) / "runs.parquet"
+    if not file.exists():
+        raise ConfigError(
+            f"{str(folder)!r} holds no runs of a grid; expected a folder that was an --out of sweep"
+        )
+    try:
+        found = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from None
+    if not len(found) or "phase" not in found.column_names:
+        raise ConfigError(f"{str(file)!r} lists no runs; has any run of the grid ended?")
+    return found
+
+
+def checkpoint_of(row: Mapping[str, Any], folder: Path | str) -> Path:
+    """Where a run's last checkpoint is, also after its grid's folder was moved."""
+    stored = Path(row["checkpoint"])
+    here = Path(folder) / RUNS / stored.parent.name / stored.name
+    return here if here.exists() else stored
+
+
+def read_description(folder: Path | str) -> dict[str, Any]:
+    """Title, runs and the paper's numbers of a grid, as `run_grid` wrote them down.
+
+    Raises:
+        ConfigError: They are not there.
+    """
+    file = Path(folder) / GRID
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        check_paper(found["paper"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{str(file)!r} does not describe a grid: {error}") from None
+    return found

@@ -1,0 +1,1 @@
+"""The study ``induction``: its settings, its instruments and its figure."""

@@ -1,0 +1,46 @@
+"""In-context accuracy over training, while heads of the first layer are held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interp.lab.clamp.figure import line_over_seeds
+from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, rounded
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+STYLES = {
+    "ideal": ("previous-token heads held at the ideal pattern", LABEL_COLOURS["generalizing"], "solid"),
+    "baseline": ("nothing held", "#333333", "solid"),
+    "control": ("as many other heads held at uniform attention", SPLIT_COLOURS["all"], "dash"),
+    "uniform": (
+        "previous-token heads held at uniform attention",
+        SPLIT_COLOURS["corrupted_as_true"],
+        "solid",
+    ),
+    "blind": ("no head sees the previous token", LABEL_COLOURS["memorizing"], "solid"),
+}
+
+
+def induction_figure(result: Any) -> Figure:
+    """A line for each way of holding heads, with a band over the seeds, and the level of the phase change.
+
+    Args:
+        result: Of the study `induction`.
+    """
+    n = len(result.records)
+    over = f" (mean, lowest and highest of {n} seeds)" if n > 1 else ""
+    figure = blank(
+        f"The phase change while first-layer heads are held{over}",
+        "step (updates)",
+        "in-context accuracy (%)",
+    )
+    steps = rounded(result.records[0].curves["steps"])
+    for arm, (name, colour, dash) in STYLES.items():
+        values = [record.curves["arms"][arm] for record in result.records]
+        figure.add_traces(line_over_seeds(steps, values, name, colour, dash))
+    figure.add_hline(y=result.config.level, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_xaxes(range=[0, steps[-1]])
+    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.03])
+    return figure.update_layout(height=520, hovermode="closest", margin={"b": 110})

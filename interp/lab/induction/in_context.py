@@ -1,0 +1,132 @@
+"""Sequences in which a block is repeated, and the training of a network that can go on with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from interp.errors import ConfigError
+from interp.hooks import evaluation_mode
+from interp.lab.clamp.schedule import Schedule
+from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
+from interp.progress import Report, silent
+from interp.safeguards import flushed_denormals
+
+EMBED_SCALE, WEIGHT_DECAY, EVALUATED = 0.2, 0.01, 256
+
+
+@dataclass(frozen=True)
+class Config:
+    """A two-layer attention-only transformer, and sequences in which a random block of distinct tokens is repeated.
+
+    The blocks differ in length, so that no attention by position alone finds what comes next.
+
+    Args:
+        vocab: How many tokens there are.
+        shortest: Tokens in the shortest block.
+        longest: Tokens in the longest; sequences are twice as long.
+        d_model: Width of the residual stream.
+        n_heads: Heads in each layer.
+        d_head: Width of a head.
+        batch: New sequences in every update.
+        lr: Learning rate of AdamW.
+        steps: Updates of every run.
+        log_every: Updates between measurements.
+        level: In-context accuracy at which the phase change has come.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    vocab: int = 32
+    shortest: int = 6
+    longest: int = 12
+    d_model: int = 64
+    n_heads: int = 4
+    d_head: int = 32
+    batch: int = 48
+    lr: float = 0.001
+    steps: int = 1000
+    log_every: int = 20
+    level: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.shortest <= self.longest <= self.vocab:
+            raise ConfigError(
+                f"shortest={self.shortest}, longest={self.longest} and vocab={self.vocab} do not fit; expected "
+                "2 <= shortest <= longest <= vocab, as the tokens of a block are distinct"
+            )
+        if not 0 < self.level <= 1:
+            raise ConfigError(f"level={self.level} is no accuracy; expected a number above 0 and up to 1")
+        if (
+            min(self.batch, self.steps, self.log_every) < 1
+            or not 0 < self.lr < float("inf")
+            or self.n_heads < 2
+        ):
+            raise ConfigError("batch, steps, log_every and lr must be above 0, and n_heads at least 2")
+
+
+def repeated_blocks(
+    n: int, config: Config, generator: torch.Generator
+) -> tuple[Int[Tensor, "example position"], Bool[Tensor, "example position"]]:
+    """Sequences of a repeated block, and after which of their positions the next token is known from the block.
+
+    Example:
+        >>> tokens, known = repeated_blocks(3, Config(), torch.Generator().manual_seed(0))
+        >>> tuple(tokens.shape), int(known[:, :6].sum())
+        ((3, 24), 0)
+    """
+    length = torch.randint(config.shortest, config.longest + 1, (n, 1), generator=generator)
+    block = torch.rand(n, config.vocab, generator=generator).argsort(1)
+    position = torch.arange(2 * config.longest)
+    known = position >= length
+    known[:, -1] = False  # nothing follows the last
+    return block.gather(1, position % length), known
+
+
+def train_in_context(
+    config: Config, seed: int, schedule: Schedule | None = None, report: Report = silent
+) -> tuple[AttentionOnly, list[float]]:
+    """A network trained under a schedule, and its in-context accuracy at step 0 and after every `log_every` updates.
+
+    Batches are new in every update; they and the initial weights depend on the seed alone.
+    """
+    shape = AttentionOnlyConfig(
+        config.vocab,
+        2 * config.longest,
+        config.d_model,
+        config.n_heads,
+        config.d_head,
+        embed_scale=EMBED_SCALE,
+    )
+    model, schedule = AttentionOnly(shape, seed=seed), schedule or Schedule()
+    generator, held_out = (torch.Generator().manual_seed(2 * seed + i) for i in range(2))
+    test = repeated_blocks(EVALUATED, config, held_out)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY
+    )
+    with flushed_denormals():
+        accuracy = [in_context_accuracy(model, *test)]
+        for step in range(config.steps):
+            with schedule(model, step):
+                tokens, known = repeated_blocks(config.batch, config, generator)
+                loss = F.cross_entropy(model(tokens)[known], tokens.roll(-1, 1)[known])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if (step + 1) % config.log_every == 0:
+                    accuracy.append(in_context_accuracy(model, *test))
+                    report(step + 1, f"in-context accuracy {accuracy[-1]:.3f}")
+    return model, accuracy
+
+
+def in_context_accuracy(
+    model: AttentionOnly, tokens: Int[Tensor, "example position"], known: Bool[Tensor, "example position"]
+) -> float:
+    """Share of right next tokens after the positions where they are known."""
+    with evaluation_mode(model):
+        return float((model(tokens).argmax(-1) == tokens.roll(-1, 1))[known].double().mean())

@@ -1,0 +1,202 @@
+"""Attention heads held while induction heads form: is the phase change delayed, gone, or brought forward?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.hooks import capture
+from interp.interventions import Edit
+from interp.lab.clamp.schedule import Held, Schedule, first_reaching
+from interp.lab.delays import delay
+from interp.lab.induction.figure import induction_figure
+from interp.lab.induction.heads import (
+    Blind,
+    induction_scores,
+    previous_pattern,
+    previous_token_scores,
+    uniform_pattern,
+)
+from interp.lab.induction.in_context import EVALUATED, Config, repeated_blocks, train_in_context
+from interp.lab.over_seeds import OverSeeds
+from interp.lab.study import Record, Study, StudyResult
+from interp.models import AttentionOnly
+from interp.modes import Intervention, Patch, Scale
+from interp.progress import Report
+
+FIRST, SECOND = "blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern"
+ARMS = ("baseline", "uniform", "control", "blind", "ideal")
+WORDS = {
+    "uniform": "With the baseline's previous-token heads held at uniform attention",
+    "control": "With as many other first-layer heads held at uniform attention",
+    "blind": "With no first-layer head able to see the previous token",
+    "ideal": "With the previous-token heads held at the ideal pattern",
+}
+SHORT = {
+    "baseline": "nothing held",
+    "uniform": "previous-token heads uniform",
+    "control": "other heads uniform",
+    "blind": "all blind to the previous token",
+    "ideal": "previous-token heads ideal",
+}
+TWICE = 2.0
+"""A head attends to a place if it does so this many times as much as uniform attention would."""
+
+
+def measure(config: Config, seed: int, report: Report) -> Record:
+    """A baseline, and the same network with heads of its first layer held from the start in several ways."""
+
+    def run(place: int, name: str, schedule: Schedule | None) -> tuple[AttentionOnly, list[float]]:
+        def tell(done: int, note: str = "") -> None:
+            report(place * config.steps + done, f"{name}  {note}")
+
+        return train_in_context(config, seed, schedule, tell)
+
+    tokens, _ = repeated_blocks(EVALUATED, config, torch.Generator().manual_seed(2 * seed + 1))
+    baseline, accuracy = run(0, "baseline", None)
+    heads = previous_heads(baseline, tokens)
+    schedules = schedules_of(heads, config)
+    idle = Held(Edit(FIRST, schedules["uniform"].held[0].edit.neurons, Scale(1.0)), stop=config.steps // 2)
+    removed, again = run(1, "held as they are, then let go", Schedule((idle,)))
+    runs = {"baseline": (baseline, accuracy)}
+    for place, (arm, schedule) in enumerate(schedules.items(), 2):
+        runs[arm] = run(place, arm, schedule)
+    same = all(torch.equal(a, b) for a, b in zip(baseline.parameters(), removed.parameters(), strict=True))
+    even = uniform_pattern(2 * config.longest).expand(len(tokens), 1, -1, -1)
+    numbers: dict[str, float | None] = {
+        "identical": float(same and accuracy == again),
+        "heads_previous": float((heads > TWICE * previous_token_scores(even)).sum()),
+        "heads_held": float(len(schedules["uniform"].held[0].edit.neurons)),
+        "heads_control": float(len(schedules["control"].held[0].edit.neurons)),
+        "previous_even": float(previous_token_scores(even)[0]),
+        "induction_even": float(induction_scores(even, tokens)[0]),
+    }
+    steps = list(range(0, config.steps + 1, config.log_every))
+    for arm, (model, curve) in runs.items():
+        numbers |= _end(arm, model, schedules.get(arm, Schedule()), tokens, curve, config)
+    curves = {arm: curve for arm, (_, curve) in runs.items()}
+    return Record(numbers, {"steps": steps, "arms": curves, "heads": heads.tolist()})
+
+
+def previous_heads(model: AttentionOnly, tokens: Int[Tensor, "example position"]) -> np.ndarray:
+    """Previous-token score of every first-layer head."""
+    return previous_token_scores(capture(model, tokens, FIRST)[FIRST])
+
+
+def schedules_of(heads: np.ndarray, config: Config) -> dict[str, Schedule]:
+    """What is held in each arm but the baseline, given the baseline's previous-token scores of first-layer heads.
+
+    Held are the heads with more than `TWICE` the score of uniform attention, at least the first and at most half of the
+    layer, so that the control can hold as many others: those with the lowest scores.
+    """
+    n = 2 * config.longest
+    even = uniform_pattern(n)
+    least = TWICE * float(previous_token_scores(even[None, None])[0])
+    order = np.argsort(-heads, kind="stable")
+    own = order[: max(1, min(int((heads > least).sum()), len(heads) // 2))]
+    others = order[-len(own) :]
+
+    def held(chosen: np.ndarray, intervention: Intervention) -> Schedule:
+        return Schedule((Held(Edit(FIRST, chosen, intervention)),))
+
+    def constant(pattern: Tensor, chosen: np.ndarray) -> Patch:
+        return Patch(pattern[..., None].expand(n, n, len(chosen)))
+
+    return {
+        "uniform": held(own, constant(even, own)),
+        "control": held(others, constant(even, others)),
+        "blind": held(order, Blind()),
+        "ideal": held(own, constant(previous_pattern(n), own)),
+    }
+
+
+def _end(
+    arm: str,
+    model: AttentionOnly,
+    schedule: Schedule,
+    tokens: Int[Tensor, "example position"],
+    accuracy: list[float],
+    config: Config,
+) -> dict[str, float | None]:
+    """When an arm's phase change comes, and what its heads look at in the end, those that are held left out."""
+    at = first_reaching(range(0, config.steps + 1, config.log_every), accuracy, config.level)
+    with schedule(model, config.steps):
+        found = capture(model, tokens, [FIRST, SECOND])
+    held = [head for each in schedule.held for head in each.edit.neurons if arm != "blind"]
+    free = np.delete(previous_token_scores(found[FIRST]), held)
+    return {
+        f"step_{arm}": float(config.steps) if at is None else at,
+        f"reached_{arm}": float(at is not None),
+        f"accuracy_{arm}": accuracy[-1],
+        f"previous_{arm}": float(free.max()) if len(free) else None,
+        f"induction_{arm}": float(induction_scores(found[SECOND], tokens).max()),
+    }
+
+
+def judge(result: StudyResult) -> list[str]:
+    """When the phase change comes with heads held, what takes their place, and whether the baseline comes back."""
+    told = [
+        f"{WORDS[arm]}, the phase change comes {delay(result, arm, 'baseline', 'in the baseline')}."
+        for arm in ARMS[1:]
+    ]
+    against = delay(result, "uniform", "control", "with as many other heads held so")
+    told.append(f"{WORDS['uniform']}, it comes {against}.")
+    free, before = result.over("previous_uniform"), OverSeeds.of([_free_before(r) for r in result.records])
+    if free is not None and not np.isnan(free.low):
+        took = {1: "take", -1: "do not take", None: "are not decidedly seen to take"}[free.minus(before).sign]
+        told.append(
+            f"Other first-layer heads {took} their place: the most that one of them attends to the previous token is "
+            f"{free.mean:.2f}, against {before.mean:.2f} of the same heads in the baseline."
+        )
+    same, n = sum(record.numbers["identical"] == 1.0 for record in result.records), len(result.seeds)
+    told.append(f"Held as they are and then let go, {same} of {n} runs are the baseline to the bit.")
+    return told
+
+
+def _free_before(record: Record) -> float:
+    """The most that one of the heads that were not held attended to the previous token in the baseline."""
+    heads = sorted(record.curves["heads"], reverse=True)
+    return float(heads[int(record.numbers["heads_held"] or 0)])
+
+
+def _quantities() -> dict[str, str]:
+    told = {
+        "heads_previous": "previous-token heads of the baseline",
+        "heads_held": "heads held",
+        "heads_control": "other heads held in the control",
+        "previous_even": "previous-token score of uniform attention",
+        "induction_even": "induction score of uniform attention",
+        "identical": "baseline restored to the bit",
+    }
+    measured = {
+        "step": "step of the phase change",
+        "accuracy": "in-context accuracy in the end",
+        "previous": "best previous-token score of heads not held",
+        "induction": "best induction score",
+    }
+    for quantity, words in measured.items():
+        told |= {f"{quantity}_{arm}": f"{words}, {SHORT[arm]}" for arm in ARMS}
+    return told
+
+
+STUDY = Study(
+    name="induction",
+    title="What an induction head needs: heads held from the start",
+    about=(
+        "A two-layer attention-only transformer learns to go on with a block of tokens that is repeated, all at once, "
+        "when heads of its second layer find what followed the same token earlier (induction heads). They need heads "
+        "of the first layer that look at the previous token. As in arXiv 2404.07129, heads are held while the network "
+        "trains: the baseline's previous-token heads at uniform attention, as many others as a control, all of the "
+        "layer kept from seeing the previous token, and the same heads at the ideal pattern. Held patterns let no "
+        "gradient through; the blind heads still learn. The figure shows in-context accuracy, mean, lowest and "
+        "highest over the seeds."
+    ),
+    config=Config,
+    measure=measure,
+    units=lambda config: (len(ARMS) + 1) * config.steps,
+    quantities=_quantities(),
+    judge=judge,
+    draw=induction_figure,
+)

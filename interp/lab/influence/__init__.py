@@ -1,0 +1,1 @@
+"""The study ``influence``: its settings, its instruments and its figure."""

@@ -1,0 +1,250 @@
+"""Which training examples are memorised: how much each one's own presence in the training set matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from interp.errors import ConfigError, choose
+from interp.lab.influence.figure import influence_figure
+from interp.lab.influence.memory import (
+    errors_by_number,
+    falls_as,
+    memorisation,
+    precision_at,
+    share_from,
+    train_on_subsets,
+)
+from interp.lab.influence.mislabelled import Digits, Sums
+from interp.lab.over_seeds import OverSeeds
+from interp.lab.study import Record, Study, StudyResult
+from interp.markup import number
+from interp.models import MLPConfig
+from interp.progress import Report
+from interp.training import TrainConfig
+from probes.agreement import auc
+
+ARMS: dict[str, dict[str, Any]] = {
+    "corrupted": {"p": 59, "wrong": 0.15, "width": 300, "weight_decay": 2.0, "steps": 200},
+    "never": {"p": 31, "wrong": 0.15, "width": 300, "weight_decay": 0.0, "steps": 1000},
+    "digits": {"p": 10, "wrong": 0.10, "width": 200, "weight_decay": 0.1, "steps": 500},
+}
+THRESHOLDS = np.linspace(-0.5, 1.0, 31)
+NEURONS = ("n_memorizing", "n_generalizing", "neurons_auc", "neurons_control")
+APART, USELESS = 0.9, 0.65
+"""Areas under the curve from which a score tells wrong labels, and up to which it cannot."""
+LEARNT, NOT_LEARNT = 0.9, "the wrong labels were not learnt"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is trained on, and how the scores are estimated.
+
+    Args:
+        on: ``corrupted`` (modular addition that generalises), ``never`` (that never does) or ``digits`` (images).
+        networks: How many are trained, each on a subset of its own.
+        share: Of the training set in each subset.
+        threshold: Score from which an example counts as memorised when its neurons are looked for.
+        wrong: Share of wrong labels; -1, as the experiment has it (.15, .1 of digits).
+        p: Modulus; 0, as the experiment has it (59, 31 if it never generalises).
+        width: Neurons of each network; 0, as the experiment has it (300, 200 for digits).
+        weight_decay: -1, as the experiment has it (2, 0 or .1); an L2 penalty for digits.
+        steps: Updates at most; 0, as the experiment has it (200, 1000 or 500).
+    """
+
+    on: str = "corrupted"
+    networks: int = 20
+    share: float = 0.7
+    threshold: float = 0.25
+    wrong: float = -1.0
+    p: int = 0
+    width: int = 0
+    weight_decay: float = -1.0
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        choose("experiment", self.on, list(ARMS))
+        for name, own in ARMS[self.on].items():
+            given = getattr(self, name)
+            if given == (0 if isinstance(own, int) else -1.0):
+                object.__setattr__(self, name, own)
+            elif name != "wrong" and not 0 <= given < np.inf:
+                raise ConfigError(
+                    f"{name}={given} is below 0 or not finite; give none for the experiment's own"
+                )
+        for name, low, high in (("share", 0, 1), ("threshold", -1, 1), ("wrong", 0, 1)):
+            if not low < getattr(self, name) < high:
+                raise ConfigError(f"{name}={getattr(self, name)} is not between {low} and {high}")
+        inside = round(self.share * self.networks)
+        if not 2 <= inside <= self.networks - 2:
+            raise ConfigError(
+                f"networks={self.networks} with share={self.share} train {inside} on each example; expected 2 or more "
+                "with it and 2 or more without, so that there is an error"
+            )
+        if self.on == "digits" and self.p != ARMS["digits"]["p"]:
+            raise ConfigError(f"p={self.p} is of modular addition; the digits have 10 classes")
+
+
+def measure(config: Config, seed: int, report: Report) -> Record:
+    """Scores of one training set's examples by many networks, their errors, and the neurons that know the high ones."""
+    fit = _experiment(config, seed)
+    wrong = fit.wrong
+    if wrong.all() or not wrong.any():
+        raise ConfigError(
+            f"wrong={config.wrong} makes {wrong.sum()} of {len(wrong)} labels wrong; expected both kinds"
+        )
+    correct, included = train_on_subsets(
+        fit, len(wrong), networks=config.networks, share=config.share, seed=seed, report=report
+    )
+    found = memorisation(correct, included)
+    shuffled = np.random.default_rng((seed, 3)).permuted(included, axis=0)
+    null = memorisation(correct, shuffled)
+    memorised = found.score >= config.threshold
+    numbers: dict[str, float | None] = {
+        "score_wrong": float(found.score[wrong].mean()),
+        "score_right": float(found.score[~wrong].mean()),
+        "auc": auc(found.score, wrong),
+        "precision": precision_at(found.score, wrong, config.wrong),
+        "null_auc": auc(null.score, wrong),
+        "null_score": float(null.score[wrong].mean()),
+        "learnt_wrong": float(correct[:, wrong][included[:, wrong]].mean()),
+        "held_out": float(np.mean(fit.held_out)),
+        "chance": fit.chance,
+        "memorised": float(memorised.sum()),
+        "error": float(np.sqrt(np.square(found.error).mean())),
+    }
+    errors = errors_by_number(correct, included, share=config.share, seed=seed)
+    both = [(a, b) for a, b in zip(errors["spread"], errors["formula"], strict=True) if a and b]
+    numbers["calibration"] = both[-1][0] / both[-1][1] if both else None
+    numbers |= {f"slope_{name}": falls_as(errors["networks"], errors[name]) for name in ("formula", "spread")}
+    neurons: dict[str, float | None] = dict.fromkeys(NEURONS)
+    costs: dict[str, Any] = {}
+    if isinstance(fit, Sums):
+        neurons, costs = fit.neurons(memorised, config.networks)
+    report(units(config), "neurons")
+    kinds = {"wrong": found.score[wrong], "right": found.score[~wrong], "null": null.score[wrong]}
+    tails = {name: share_from(scores, THRESHOLDS) for name, scores in kinds.items()}
+    curves = {"thresholds": THRESHOLDS.tolist(), "tails": tails, "errors": errors, "costs": costs}
+    return Record(numbers | neurons, curves)
+
+
+def _experiment(config: Config, seed: int) -> Sums | Digits:
+    if config.on == "digits":
+        return Digits(config.wrong, config.width, config.weight_decay, config.steps, seed)
+    steps, decay = config.steps, config.weight_decay
+    training = TrainConfig(steps, weight_decay=decay, save_every=0, log_every=steps, seed=seed)
+    return Sums(config.p, config.wrong, MLPConfig(width=config.width), training)
+
+
+def units(config: Config) -> int:
+    """One for each network, and one for the neurons."""
+    return config.networks + 1
+
+
+def judge(result: StudyResult) -> list[str]:
+    """What the seeds decide: of examples, of neurons, and of the errors."""
+    return [*_examples(result), *_neurons(result), *_exactness(result)]
+
+
+def _examples(result: StudyResult) -> list[str]:
+    over = {name: result.over(name) for name in ("score_wrong", "score_right", "auc", "held_out", "chance")}
+    area, held_out, chance = over["auc"], over["held_out"], over["chance"]
+    if area is None or held_out is None or chance is None:
+        return []  # every seed has them
+    generalise = min(held_out.values) > 2 * chance.mean
+    verdict = "tells wrong labels from right ones in part only"
+    if area.low >= APART:
+        verdict = "tells wrong labels from right ones"
+    elif area.high <= USELESS:
+        verdict = "cannot tell wrong labels from right ones"
+        if not generalise:
+            learnt = min(record.numbers["learnt_wrong"] or 0.0 for record in result.records) >= LEARNT
+            verdict += f", because {'all of them are memorised alike' if learnt else NOT_LEARNT}"
+    elif np.isnan(area.low):
+        verdict = "is known for one seed only, which decides nothing"
+    return [
+        f"The networks {'generalise' if generalise else 'do not generalise'}: accuracy {_told(held_out)} on held-out "
+        f"examples, {_told(chance)} by chance.",
+        f"Wrong labels score {_told(over['score_wrong'])}, right ones {_told(over['score_right'])}. The score "
+        f"{verdict}: area under the curve {_told(area)}, precision {_told(result.over('precision'))} among as many of "
+        f"the highest scores as there are wrong labels. With subsets shuffled the area is "
+        f"{_told(result.over('null_auc'))}.",
+    ]
+
+
+def _neurons(result: StudyResult) -> list[str]:
+    if result.config.on == "digits":
+        return []
+    area, control = result.over("neurons_auc"), result.over("neurons_control")
+    difference = result.difference("neurons_auc", "neurons_control")
+    if area is None or control is None or difference is None:
+        return [
+            "Neurons cannot be compared: in a seed the audit finds no two kinds, or all examples score high."
+        ]
+    words = {1: "above", -1: "below", None: "not decidedly different from"}[difference.sign]
+    return [
+        f"Neurons whose removal costs high-scoring examples more than others are those that the audit calls "
+        f"memorizing with an area under the curve of {_told(area)}, {words} that of as many random examples, "
+        f"{_told(control)}."
+    ]
+
+
+def _exactness(result: StudyResult) -> list[str]:
+    found = result.over("slope_spread")
+    if found is None:
+        return ["There are too few networks to see how the errors fall."]
+    agrees = {True: "as 1/√K does", False: "not as 1/√K does", None: "which is too wide to tell"}
+    decided = "which one seed does not decide" if len(found.values) < 2 else agrees[found.agrees(-0.5)]
+    return [
+        f"The standard error falls as the number K of networks to the power {_told(found)}, "
+        f"{decided}; two independent estimates lie {_told(result.over('calibration'))} times as "
+        "far apart as it says."
+    ]
+
+
+def _told(found: OverSeeds | None) -> str:
+    if found is None:
+        return "not known"
+    mean, low, high = (number(value) for value in (found.mean, found.low, found.high))
+    return mean if low == high else f"{mean} ({low} to {high})"
+
+
+STUDY = Study(
+    name="influence",
+    title="Which training examples are memorised",
+    about=(
+        "An example is memorised to the degree that a network predicts its label only if it was trained on it: "
+        "mem(i) = P[right | i trained on] - P[right | i not trained on] (Feldman, arXiv 1906.05271). Many networks, "
+        "each trained on a random part of one training set with wrong labels, estimate it (Feldman and Zhang, arXiv "
+        "2008.03703). The first panel shows how many examples reach which score, the second how exact the scores are, "
+        "and the third, for modular addition, what removing each neuron costs the high-scoring examples more than "
+        "the others, beside the labels of an audit. Controls are grey: subsets shuffled between networks, and random "
+        "examples in the place of the high-scoring ones."
+    ),
+    config=Config,
+    measure=measure,
+    units=units,
+    quantities={
+        "score_wrong": "mean score of wrong labels",
+        "score_right": "mean score of right labels",
+        "auc": "AUC of the score for wrong labels",
+        "precision": "precision at the share of wrong labels",
+        "null_score": "mean score of wrong labels, subsets shuffled",
+        "null_auc": "AUC, subsets shuffled",
+        "learnt_wrong": "wrong labels learnt when trained on",
+        "held_out": "accuracy on held-out examples",
+        "memorised": "examples above the threshold",
+        "error": "standard error of a score",
+        "slope_spread": "power of K that two estimates approach by",
+        "slope_formula": "power of K that the error falls by",
+        "calibration": "distance of two estimates over what the error says",
+        "neurons_auc": "AUC of removal for memorizing neurons",
+        "neurons_control": "the same, random examples",
+        "n_memorizing": "memorizing neurons by the audit",
+        "n_generalizing": "generalizing neurons by the audit",
+    },
+    judge=judge,
+    draw=influence_figure,
+)

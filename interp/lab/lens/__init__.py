@@ -1,0 +1,1 @@
+"""The study ``lens``: its settings, its instruments and its figure."""

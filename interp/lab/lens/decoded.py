@@ -1,0 +1,209 @@
+"""All numbers and curves of one network whose neurons are decoded, from its weights and from what it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interp.data import Ordering
+from interp.lab.lens.decoded_series import SeriesDecoding
+from interp.lab.lens.decoding import DirectEffect, clamp_and_compare, direct_effect, in_double
+from interp.lab.lens.waves import (
+    Significance,
+    Waves,
+    chance_of_match,
+    explained_by,
+    match_of,
+    read_waves,
+    significance,
+    written_waves,
+)
+from interp.lab.study import Record
+from interp.measuring.cached_pass import CachedPass, cached_pass
+from interp.measuring.controls import removal
+from interp.models import HookedModel
+from probes.labels import Criteria
+
+ALPHA = Criteria().alpha
+"""False-discovery rate."""
+EXAMPLES, BINS, DRAWS, DRAWN = 512, 40, 20, 2
+"""Examples on which neurons are clamped, bins of the histograms, random sets of neurons, and neurons that are shown."""
+
+
+def decoded(opened: Any, series: SeriesDecoding | None, config: Any, seed: int, note: str = "") -> Record:
+    """Everything that the study `lens` tells of one network.
+
+    Args:
+        opened: Its checkpoint.
+        series: What its neurons wrote before, if that is known.
+        config: With ``rotations``, ``clamped``, ``least`` and ``site`` of the study.
+        seed: Of examples, rotations, and which neurons are clamped to what.
+        note: Why what they wrote before is not known, if there is a reason to tell.
+    """
+    generator = np.random.default_rng(seed)
+    inputs = opened.task.dataset.inputs
+    rows = generator.permutation(len(inputs))[:EXAMPLES]
+    chosen = inputs[torch.as_tensor(rows)]
+    effect = direct_effect(opened.model, config.site or None, examples=chosen)
+    cached = cached_pass(opened.model, opened.task, site=effect.hook)
+    read = read_waves(opened.model, opened.task, effect.hook, cached=cached)
+    written = written_waves(effect.effect, opened.task.ordering)
+    rotated = significance(effect, opened.task.ordering, rotations=config.rotations, seed=seed)
+    found = match_of(read, written, config.least)
+    real = rotated.q_wave <= ALPHA
+    numbers = {
+        "exact": float(effect.exact),
+        "neurons": float(len(effect.effect)),
+        "explained": float(found.explained),
+        "same": float(found.same),
+        "agreement": found.same / found.explained if found.explained else None,
+        "chance": chance_of_match(read, rotated.rotated, config.least),
+        "resultant": found.resultant,
+        "offset": found.offset,
+        "share": _mean(written.share),
+        "share_rotated": _mean(rotated.rotated.share),
+        "significant": float(real.mean()),
+        "one_class": float((rotated.q_class <= ALPHA).mean()),
+        **_promises(opened.model, chosen, effect, cached, config, generator),
+        **_without(cached, real, written.frequency > 0, seed),
+        **_settling(series, real),
+    }
+    curves = _curves(effect, read, written, rotated, series, config.least, opened.task.ordering)
+    return Record(numbers, curves | {"series_note": note or None})
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _promises(
+    model: HookedModel,
+    inputs: Tensor,
+    effect: DirectEffect,
+    cached: CachedPass,
+    config: Any,
+    generator: np.random.Generator,
+) -> dict[str, float | None]:
+    """Random neurons that are ever active, each clamped to a value within its range."""
+    activations = cached.activations.double().cpu().numpy()
+    low, high = activations.min(0), activations.max(0)
+    active = np.flatnonzero(high > low)
+    if not len(active):
+        return dict.fromkeys(("moved", "error", "error_stored", "relative_error", "promise_explained"))
+    neurons = generator.permutation(active)[: config.clamped]
+    values = generator.uniform(low[neurons], high[neurons])
+    twin = in_double(model)
+    stored = clamp_and_compare(model, inputs, effect, neurons, values)
+    precise = stored if twin is None else clamp_and_compare(twin, inputs, effect, neurons, values)
+    explained = precise.explained[np.isfinite(precise.explained)]
+    return {
+        "moved": float(precise.moved.max()),
+        "error": None if twin is None else float(precise.error.max()),
+        "error_stored": float(stored.error.max()),
+        "relative_error": float(stored.error.max()) / stored.scale if stored.scale else None,
+        "promise_explained": float(explained.min()) if len(explained) else None,
+    }
+
+
+def _without(cached: CachedPass, real: np.ndarray, writing: np.ndarray, seed: int) -> dict[str, float | None]:
+    """Accuracies without the living neurons that write no real wave, and without as many random living ones.
+
+    Only where examples are known to be corrupted, and the random ones are not nearly the same set.
+    """
+    alive = writing & (cached.activations != 0).any(0).cpu().numpy()
+    neurons = alive & ~real
+    splits = {"corrupted": "corrupted_as_labelled", "test": "test"}
+    names = [f"{split}_{kind}" for split in splits for kind in ("without", "random")]
+    if not neurons.any() or not cached.data.corrupted.any():
+        return dict.fromkeys(names)
+    found = removal(cached, neurons, n_draws=DRAWS, pool=np.flatnonzero(alive), seed=seed)
+    if not found.controlled:
+        return dict.fromkeys(names)
+    values = []
+    for split in splits.values():
+        random = found.random[split]
+        values += [found.after[split], None if random is None else random.mean]
+    return dict(zip(names, values, strict=True))
+
+
+def _settling(series: SeriesDecoding | None, real: np.ndarray) -> dict[str, float | None]:
+    """How the decoding changed before, of the neurons that are significant at the end."""
+    if series is None or series.frequency.shape[1] != len(real):
+        return dict.fromkeys(("cosine", "cosine_others", "learnt", "settled", "settled_by_learnt"))
+    settled, learnt = series.settled()[real], series.learnt()
+    settled = settled[np.isfinite(settled)]
+    trivial = learnt is None or learnt == series.steps[-1]  # at the last checkpoint all have settled
+    by = None if trivial or not len(settled) else float((settled <= learnt).mean())
+    return {
+        "cosine": _mean(series.cosine[-1]),
+        "cosine_others": _mean(series.others[-1]),
+        "learnt": None if learnt is None else float(learnt),
+        "settled": float(np.median(settled)) if len(settled) else None,
+        "settled_by_learnt": by,
+    }
+
+
+def _curves(
+    effect: DirectEffect,
+    read: Waves,
+    written: Waves,
+    rotated: Significance,
+    series: SeriesDecoding | None,
+    least: float,
+    ordering: Ordering | None,
+) -> dict[str, Any]:
+    """What the figure shows, ready for JSON."""
+    explained = explained_by(read, least)
+    edges = np.linspace(0, 1, BINS + 1)
+    turned = rotated.rotated.frequency[np.arange(len(explained)) % len(rotated.rotated.frequency)]
+    along = effect.centred() if ordering is None else effect.centred()[:, ordering.output]
+    return {
+        "highest": (effect.effect.shape[1] if ordering is None else len(ordering)) // 2,
+        "cells": _cells(read.frequency[explained], written.frequency[explained]),
+        "cells_rotated": _cells(read.frequency[explained], turned[explained]),
+        "edges": edges.tolist(),
+        "shares": _histogram(written.share, edges),
+        "shares_rotated": _histogram(rotated.rotated.share, edges),
+        "waves": [
+            {"neuron": i, "frequency": int(written.frequency[i]), "effect": along[i].tolist()}
+            for i in _strongest(along, written)
+        ],
+        "wave_rotated": {"frequency": int(rotated.rotated.frequency[0]), "effect": rotated.example.tolist()},
+        "series": None if series is None else _over_training(series, rotated.q_wave <= ALPHA),
+    }
+
+
+def _strongest(effect: np.ndarray, written: Waves) -> list[int]:
+    """The neurons that write most, each of another frequency."""
+    order = [int(i) for i in np.argsort(-np.linalg.norm(effect, axis=1)) if written.frequency[i]]
+    first = {int(written.frequency[i]): i for i in reversed(order)}
+    return [i for i in order if first[int(written.frequency[i])] == i][:DRAWN]
+
+
+def _cells(read: np.ndarray, written: np.ndarray) -> list[list[int]]:
+    """Each pair of frequencies that occurs, and how many neurons have it."""
+    pairs, counts = np.unique(np.stack([read, written], axis=1), axis=0, return_counts=True)
+    return np.column_stack([pairs, counts]).tolist()
+
+
+def _histogram(shares: np.ndarray, edges: np.ndarray) -> list[float]:
+    """The part of all values in each bin; those that are not known are left out."""
+    counts, _ = np.histogram(shares[np.isfinite(shares)], edges)
+    return (counts / max(counts.sum(), 1)).tolist()
+
+
+def _over_training(series: SeriesDecoding, real: np.ndarray) -> dict[str, Any] | None:
+    if series.frequency.shape[1] != len(real):
+        return None
+    same = (series.frequency == series.frequency[-1])[:, real] if real.any() else series.frequency > 0
+    return {
+        "steps": series.steps.tolist(),
+        "accuracy": [None if np.isnan(x) else float(x) for x in series.accuracy],
+        "cosine": [_mean(x) for x in series.cosine],
+        "others": [_mean(x) for x in series.others],
+        "settled": same.mean(1).tolist(),
+    }

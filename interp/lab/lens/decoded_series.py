@@ -1,0 +1,127 @@
+"""What neurons wrote at each checkpoint of a training run, and when that had settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from interp.checkpoints import Checkpoint
+from interp.checkpoints.open import load_series, number_of, series_files
+from interp.errors import ConfigError, GrokscopeError
+from interp.lab.lens.decoding import direct_effect
+from interp.lab.lens.waves import written_waves
+from interp.measuring.evaluation import accuracy
+from interp.measuring.phase import GOOD
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SeriesDecoding:
+    """What neurons wrote at each checkpoint of a training run.
+
+    Attributes:
+        steps: Of the checkpoints, ``(checkpoint,)``.
+        accuracy: On held-out examples, or on all where it is not known which were trained on.
+        frequency: Written by each neuron, 0 for a dead one.
+        share: Of its variance at that frequency.
+        cosine: Between a neuron's effects on the outputs, means apart, at a checkpoint and at the next.
+        others: The same between a neuron and another one at the next checkpoint: the control.
+    """
+
+    steps: Int[np.ndarray, " checkpoint"]
+    accuracy: Float[np.ndarray, " checkpoint"]
+    frequency: Int[np.ndarray, "checkpoint neuron"]
+    share: Float[np.ndarray, "checkpoint neuron"]
+    cosine: Float[np.ndarray, "pair neuron"]
+    others: Float[np.ndarray, "pair neuron"]
+
+    def settled(self) -> Float[np.ndarray, " neuron"]:
+        """The step from which on each neuron wrote the frequency that it writes at the end; nan for a dead one."""
+        same = self.frequency == self.frequency[-1]
+        first = len(same) - np.logical_and.accumulate(same[::-1]).sum(0)
+        return np.where(self.frequency[-1] > 0, self.steps[first].astype(float), np.nan)
+
+    def learnt(self) -> int | None:
+        """The first step at which the accuracy was at least 90 %; None if it never was."""
+        good = np.flatnonzero(self.accuracy >= GOOD)
+        return int(self.steps[good[0]]) if len(good) else None
+
+
+def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | None = None) -> SeriesDecoding:
+    """Decode the neurons at every checkpoint of a training run.
+
+    Args:
+        checkpoints: First to last, or a folder or file that holds them.
+        site: Hook name of the neurons; the last site if None.
+
+    Raises:
+        CheckpointError: One cannot be read. ConfigError: there are fewer than two, or weights alone do not tell.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> one = Checkpoint(analytic_mlp("add", p=13, width=20), ModularTask("add", p=13), "in memory")
+        >>> decode_series([one, one]).cosine.round(6).min().tolist()
+        1.0
+    """
+    given = load_series(Path(checkpoints)) if isinstance(checkpoints, (Path, str)) else checkpoints
+    steps, known, centred, waves = [], [], [], []
+    for i, one in enumerate(given):
+        named = None if one.path is None else number_of(one.path)
+        step = named if one.step is None else one.step
+        effect, found = direct_effect(one.model, site), accuracy(one.model, one.task)
+        steps.append(i if step is None else step)
+        known.append(found.all if found.test is None else found.test)
+        centred.append(effect.centred())
+        waves.append(written_waves(effect.effect, one.task.ordering))
+    if len(steps) < 2:
+        raise ConfigError(f"{len(steps)} checkpoints are no series; give two or more")
+    if any(one >= other for one, other in pairwise(steps)):
+        steps = list(range(len(steps)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in centred]  # nan for a dead neuron
+    pairs = list(pairwise(unit))
+    return SeriesDecoding(
+        np.array(steps),
+        np.array(known, float),
+        np.array([wave.frequency for wave in waves]),
+        np.array([wave.share for wave in waves]),
+        np.array([(one * later).sum(1) for one, later in pairs]),
+        np.array([(np.roll(one, 1, axis=0) * later).sum(1) for one, later in pairs]),
+    )
+
+
+def series_before(opened: Checkpoint, site: str | None = None) -> tuple[SeriesDecoding | None, str]:
+    """Decode the neurons of the training run that a checkpoint is part of, up to it.
+
+    Args:
+        opened: The checkpoint, with the path that it was read from.
+        site: Hook name of the neurons; the last site if None.
+
+    Returns:
+        The series, or None; and why there is none although files of one lie beside the checkpoint, else "".
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> series_before(Checkpoint(analytic_mlp("add", p=13, width=20), ModularTask("add", p=13), "in memory"))
+        (None, '')
+    """
+    path = opened.path
+    files = [] if path is None or not path.is_file() else series_files(path.parent)
+    if path is None or path not in files or len(files) < 2:
+        return None, ""
+    before = files[: files.index(path)]
+    if not before:
+        return None, ""
+    try:
+        ones = [one for one in load_series(path.parent) if one.path in before]
+        if {one.settings.get("reading") for one in ones} != {opened.settings.get("reading")}:
+            return None, "they are read in another way than this one."
+        return decode_series([*(replace(one, task=opened.task) for one in ones), opened], site), ""
+    except GrokscopeError as error:
+        return None, str(error)

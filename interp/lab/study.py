@@ -1,0 +1,177 @@
+"""What all studies have in common: measured once for each seed, kept, compared, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import ConfigError, choose, near_matches
+from interp.lab.names import STUDIES
+from interp.lab.over_seeds import OverSeeds
+from interp.markup import UNKNOWN, html_table, number
+from interp.progress import Report
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+ONE_NETWORK = (
+    "All seeds looked at one network: intervals are about random draws, and say nothing of other networks."
+)
+HEADER = ("quantity", "mean", "95 % interval", "each seed")
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a study measured for one seed, ready for JSON.
+
+    Attributes:
+        numbers: By name; None where the seed has no such number.
+        curves: Whatever else the figure shows.
+    """
+
+    numbers: Mapping[str, float | None]
+    curves: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study: what it measures, and how that is told and drawn.
+
+    Attributes:
+        name: One of `STUDIES`.
+        title: A heading.
+        about: A paragraph: the question, the method with its source, and what the figure shows.
+        config: The frozen dataclass of its settings; its docstring explains each of them.
+        measure: Given settings, a seed and a report of progress, what there is to know for this seed.
+        units: How many steps of progress one seed takes, given the settings.
+        quantities: For each number that is told, its name in words, in the order told.
+        judge: Sentences that say what the seeds decide, and what they do not.
+        draw: The figure.
+        inspect: The same as `measure` for a user's own opened checkpoint, given before the settings; None: the study
+            trains its own networks only.
+    """
+
+    name: str
+    title: str
+    about: str
+    config: type
+    measure: Callable[[Any, int, Report], Record]
+    units: Callable[[Any], int]
+    quantities: Mapping[str, str]
+    judge: Callable[[StudyResult], list[str]]
+    draw: Callable[[StudyResult], Figure]
+    inspect: Callable[[Any, Any, int, Report], Record] | None = None
+
+    def settings(self, **given: Any) -> Any:
+        """The study's settings with these changed.
+
+        Raises:
+            ConfigError: There is no such setting, or a value is out of range.
+        """
+        known = [field.name for field in fields(self.config)]
+        for name in given:
+            if name not in known:
+                raise ConfigError(
+                    f"the study {self.name!r} has no setting {name!r}; {near_matches(name, known)}"
+                )
+        return self.config(**given)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyResult:
+    """What a study found, for each of several seeds.
+
+    Attributes:
+        study: Which one.
+        config: Its settings.
+        seeds: One for each record.
+        records: What was measured.
+        one_network: Whether all seeds looked at one network, a checkpoint, and differ in what was drawn at random only.
+    """
+
+    study: Study
+    config: Any
+    seeds: tuple[int, ...]
+    records: tuple[Record, ...]
+    one_network: bool = False
+
+    def __repr__(self) -> str:
+        return f"StudyResult({self.study.name}, seeds {', '.join(map(str, self.seeds))})"
+
+    def over(self, name: str) -> OverSeeds | None:
+        """A number over the seeds; None unless every seed has it.
+
+        Raises:
+            ConfigError: The study measures no such number.
+        """
+        known = list(self.records[0].numbers)
+        if name not in known:
+            raise ConfigError(f"{self.study.name!r} measures no {name!r}; {near_matches(name, known)}")
+        values = self.each(name)
+        return None if None in values else OverSeeds.of(values)  # type: ignore[arg-type]
+
+    def each(self, name: str) -> list[float | None]:
+        """A number of every seed; None where it has none."""
+        return [record.numbers[name] for record in self.records]
+
+    def difference(self, first: str, second: str) -> OverSeeds | None:
+        """By how much one number is above another, seed by seed; None unless every seed has both."""
+        one, other = self.over(first), self.over(second)
+        return None if one is None or other is None else one.minus(other)
+
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """Each quantity as shown, in the order of `HEADER`."""
+        for name, words in self.study.quantities.items():
+            found, values = self.over(name), self.each(name)
+            each = ", ".join(map(_shown, values))
+            if found is None:
+                yield words, UNKNOWN, UNKNOWN, each
+                continue
+            interval = UNKNOWN if len(values) < 2 else f"{_shown(found.low)} to {_shown(found.high)}"
+            yield words, _shown(found.mean), interval, each
+
+    def findings(self) -> list[str]:
+        """What the seeds decide, in sentences, and what they do not."""
+        return self.study.judge(self) + [ONE_NETWORK] * (self.one_network and len(self.seeds) > 1)
+
+    def plot(self) -> Figure:
+        """The study's figure."""
+        return self.study.draw(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON: each number with its interval, the curves of every seed, the findings."""
+        over = {name: self.over(name) for name in self.records[0].numbers}
+        return {
+            "study": self.study.name,
+            "settings": asdict(self.config),
+            "seeds": list(self.seeds),
+            "numbers": {name: None if found is None else found.to_dict() for name, found in over.items()},
+            "findings": self.findings(),
+            "records": [asdict(record) for record in self.records],
+        }
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        return html_table(self.study.title, HEADER, self.rows(), inline=True)
+
+
+def _shown(value: float | None) -> str:
+    """Three significant digits, and numbers of steps to the last."""
+    return f"{value:.0f}" if value is not None and 1000 <= abs(value) < 1e6 else number(value, 3)
+
+
+def study_called(name: str) -> Study:
+    """The study of that name.
+
+    Raises:
+        ConfigError: There is none.
+
+    Example:
+        >>> study_called("lens").name
+        'lens'
+    """
+    choose("study", name, STUDIES)
+    found: Study = import_module(f"interp.lab.{name}.study").STUDY
+    return found

@@ -1,0 +1,1 @@
+"""The study ``tickets``: its settings, its instruments and its figure."""

@@ -1,0 +1,249 @@
+"""Whether a subnetwork, rewound to its first weights, carries the generalisation: masks of many kinds, retrained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from interp.data import Dataset, ModularTask
+from interp.errors import ConfigError
+from interp.lab.censored import sooner, told
+from interp.lab.study import Record, Study, StudyResult
+from interp.lab.tickets.figure import tickets_figure
+from interp.lab.tickets.masked_networks import (
+    LEARNT,
+    Trained,
+    Training,
+    Weights,
+    as_mlp,
+    first_weights,
+    train_masked,
+)
+from interp.lab.tickets.masks import (
+    jaccard_distance,
+    magnitude_mask,
+    mask_distances,
+    neuron_mask,
+    plasticity,
+    shuffled,
+    snip_mask,
+    survival,
+    with_norm,
+)
+from interp.progress import Report
+from interp.subject import score
+
+ARMS = {
+    "dense": "no mask",
+    "ticket": "the mask of the end",
+    "ticket_gen": "the mask when it generalises",
+    "ticket_mem": "the mask when memorised",
+    "random": "a random mask",
+    "snip": "the SNIP mask",
+    "label": "the mask of generalizing neurons",
+    "any": "the mask of random neurons",
+    "l1": "no mask, but the ticket's L1 norm",
+    "l2": "no mask, but the ticket's L2 norm",
+}
+TIMES = {"mem": "memorised at (step)", "gen": "generalises at (step)", "tau": "generalises / memorised"}
+MOMENTS = {"mem": "when memorised", "gen": "when it generalises", "end": "at the end"}
+STAGES = {
+    "pruned": "at once",
+    "retrained": "after training",
+    "regrown": "after regrowth and training",
+    "unpruned": "after training without pruning",
+}
+QUANTITIES = {
+    **{f"{time}_{arm}": f"{words}: {what}" for time, what in TIMES.items() for arm, words in ARMS.items()},
+    "generalizing": "share of neurons labelled generalizing",
+    "survivors_generalizing": "weights kept of generalizing neurons (share)",
+    "survivors_others": "weights kept of other neurons (share)",
+    "auc_ticket": "AUROC of weights kept for the label, ticket",
+    "auc_random": "AUROC of weights kept for the label, random mask",
+    "distance_mem": "Jaccard distance from the last mask, when memorised",
+    "distance_gen": "Jaccard distance from the last mask, when it generalises",
+    "distance_random": "Jaccard distance from the last mask, random mask",
+    **{f"{s}_{m}": f"pruned {MOMENTS[m]}: held-out accuracy {STAGES[s]}" for m in MOMENTS for s in STAGES},
+}
+BETWEEN = 10
+"""Measurements from one mask to the next where masks are compared over training."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Args:
+        p: The modulus of the addition.
+        wide: Length of an embedding.
+        width: Hidden neurons.
+        train_fraction: Share of all pairs that is trained on.
+        weight_decay: Of AdamW.
+        lr: Learning rate.
+        pruned: Share of each matrix that masks leave out.
+        trained: Steps of the dense network, whose last weights give the ticket.
+        limit: Steps after which a retrained network that does not generalise is given up.
+        every: Steps between measurements.
+        cut: Share of each matrix pruned to see what recovers; regrowth then moves 3 in 10 of the rest.
+        recovery: Steps of that recovery.
+    """
+
+    p: int = 53
+    wide: int = 128
+    width: int = 96
+    train_fraction: float = 0.5
+    weight_decay: float = 1.0
+    lr: float = 1e-3
+    pruned: float = 0.4
+    trained: int = 6000
+    limit: int = 3000
+    every: int = 50
+    cut: float = 0.7
+    recovery: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("wide", "width", "trained", "limit", "every", "recovery"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
+        if self.trained < self.limit:
+            raise ConfigError(f"trained={self.trained} is below limit={self.limit}, which all arms are given")
+        if not 0 < self.lr < float("inf") or not 0 <= self.weight_decay < float("inf"):
+            raise ConfigError(f"lr={self.lr} must be above 0 and weight_decay={self.weight_decay} 0 or more")
+        for name in ("pruned", "cut"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} is not in (0, 1)")
+
+    def training(self, steps: int) -> Training:
+        """So many steps with these settings."""
+        return Training(steps, self.every, self.lr, self.weight_decay)
+
+
+def measure(config: Config, seed: int, report: Report) -> Record:
+    """Train the dense network, make every mask, retrain each from the first weights, and prune at three moments."""
+    task = ModularTask("add", config.p, config.train_fraction, seed=seed)
+    first = first_weights(config.p, config.wide, config.width, seed)
+    whole = {name: torch.ones_like(weight).bool() for name, weight in first.items()}
+    tell = lambda done, note="": report(done, "without a mask")  # noqa: E731
+    how: dict[str, Any] = {"until_generalised": False, "keep": True, "report": tell}
+    dense = train_masked(task.dataset, [first], [whole], config.training(config.trained), **how)[0]
+    moments = {"mem": dense.memorised, "gen": dense.generalised, "end": config.trained}
+    kept = {moment: dense.kept[step] for moment, step in moments.items() if step is not None}
+    table = score(as_mlp(dense.weights), task)
+    generalizing = np.asarray(table["label"]) == "generalizing"
+    effect = np.nan_to_num(table["rule_effect"].astype(float), nan=-np.inf)
+    order = np.argsort(np.lexsort((effect, generalizing))).astype(float)
+    masks = _masks(config, seed, task.dataset, first, kept, order)
+    starts = [first] * len(masks) + [with_norm(first, masks["ticket"], power) for power in (1, 2)]
+    tell = lambda done, note="": report(config.trained + done, "with masks")  # noqa: E731
+    training = config.training(config.limit)
+    found = train_masked(task.dataset, starts, [*masks.values(), whole, whole], training, report=tell)
+    arms = {"dense": dense, **dict(zip([*masks, "l1", "l2"], found, strict=True))}
+    numbers = _times(arms, config.limit) | {"generalizing": float(generalizing.mean())}
+    chosen, others, numbers["auc_ticket"] = survival(masks["ticket"], generalizing)
+    numbers |= {"survivors_generalizing": chosen, "survivors_others": others}
+    numbers["auc_random"] = survival(masks["random"], generalizing)[2]
+    over_training = [magnitude_mask(weights, config.pruned) for weights in dense.kept.values()]
+    distances = mask_distances(over_training, BETWEEN) | {"steps": list(dense.steps)}
+    for moment in ("mem", "gen"):
+        at = moments[moment]
+        numbers[f"distance_{moment}"] = None if at is None else distances["to_end"][dense.steps.index(at)]
+    numbers["distance_random"] = jaccard_distance(masks["random"], masks["ticket"])
+    numbers |= _recovery(config, task.dataset, kept)
+    report(config.trained + config.limit + config.recovery)
+    return Record(numbers, {"moments": moments, "distances": distances})
+
+
+def _masks(
+    config: Config, seed: int, data: Dataset, first: Weights, kept: Mapping[str, Weights], order: np.ndarray
+) -> dict[str, Weights]:
+    """The masks by arm; no mask of a moment that did not come."""
+    found = {moment: magnitude_mask(weights, config.pruned) for moment, weights in kept.items()}
+    ticket, any_order = found["end"], np.random.default_rng(seed).permutation(order)
+    masks: dict[str, Weights] = {"ticket": ticket}
+    masks |= {f"ticket_{moment}": mask for moment, mask in found.items() if moment != "end"}
+    masks |= {"random": shuffled(ticket, seed), "snip": snip_mask(first, data, config.pruned)}
+    return masks | {"label": neuron_mask(order, ticket), "any": neuron_mask(any_order, ticket)}
+
+
+def _times(arms: Mapping[str, Trained], limit: int) -> dict[str, float | None]:
+    """When each arm memorised and generalised, None where not by the limit, and how many times later."""
+    numbers: dict[str, float | None] = {}
+    for arm in ARMS:
+        times = (arms[arm].memorised, arms[arm].generalised) if arm in arms else (None, None)
+        mem, gen = (None if time is None or time > limit else float(time) for time in times)
+        tau = gen / mem if mem and gen else None
+        numbers |= {f"mem_{arm}": mem, f"gen_{arm}": gen, f"tau_{arm}": tau}
+    return numbers
+
+
+def _recovery(config: Config, data: Dataset, kept: Mapping[str, Weights]) -> dict[str, float | None]:
+    """Held-out accuracy after pruning at each moment, and after some training."""
+    found = plasticity(data, list(kept.values()), config.cut, config.training(config.recovery))
+    by_moment = dict(zip(kept, found, strict=True))
+    return {f"{s}_{m}": by_moment.get(m, {}).get(s) for m in MOMENTS for s in STAGES}
+
+
+def judge(result: StudyResult) -> list[str]:
+    """What the seeds decide about masks, norms, neurons and recovery, and what they do not."""
+    each = [f"{words}: {told(result.each(f'gen_{arm}'), result.config.limit)}" for arm, words in ARMS.items()]
+    norm = dict.fromkeys(("l1", "l2"), ", so that its smaller norm alone does not explain it")
+    others = [arm for arm in ARMS if arm not in ("ticket", "any")]
+    return [
+        f"{LEARNT:.0%} of the unseen pairs are right: {'; '.join(each)}.",
+        *(_compared(result, "ticket", other, norm.get(other, "")) for other in others),
+        _compared(result, "label", "any", ", so that it matters which neurons are kept"),
+        _compared(result, "any", "dense"),
+        *_differences(result),
+    ]
+
+
+def _compared(result: StudyResult, first: str, second: str, then: str = "") -> str:
+    """Whether one arm generalises sooner than another, and what follows if so."""
+    found = sooner(result.each(f"gen_{first}"), result.each(f"gen_{second}"), result.config.limit)
+    verdict = {
+        -1: f"generalises sooner than {ARMS[second]}{then}",
+        1: f"generalises later than {ARMS[second]}",
+        None: f"against {ARMS[second]}: not decided which generalises sooner",
+    }[found.sign]
+    return f"{ARMS[first].capitalize()} {verdict} ({found.words()})."
+
+
+def _differences(result: StudyResult) -> Iterator[str]:
+    """Pairs of numbers of the same networks, and what their difference decides."""
+    pairs = [("auc_ticket", "auc_random"), ("distance_mem", "distance_gen")]
+    pairs += [(f"regrown_{moment}", f"retrained_{moment}") for moment in MOMENTS]
+    for first, second in pairs:
+        one, other, found = result.over(first), result.over(second), result.difference(first, second)
+        what = f"{QUANTITIES[first][0].upper()}{QUANTITIES[first][1:]}"
+        if one is None or other is None or found is None:
+            yield f"{what}, and {QUANTITIES[second]}: not known in every seed."
+            continue
+        verdict = {1: "more than", -1: "less than", None: "not decided whether it differs from"}[found.sign]
+        interval = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})".replace(" (+nan to +nan)", "")
+        values = f"{one.mean:.3f}, {verdict} {other.mean:.3f}, {QUANTITIES[second]}"
+        yield f"{what}: {values}; difference {interval}."
+
+
+STUDY = Study(
+    name="tickets",
+    title="Does a subnetwork carry the generalisation?",
+    about=(
+        "A network that generalises late is pruned; what is left is rewound to its first weights and trained again "
+        "(arXiv 2310.19470). Masks by size are taken at the end, when the network generalises and when it has only "
+        "memorised. Controls of equal sparsity: random weights, SNIP (arXiv 1810.02340), and the ticket's embeddings "
+        "with generalizing or with random neurons. Networks without a mask start as they are, or with the ticket's "
+        "norm. Held-out pairs whose swapped pair is trained on do not count: one embedding serves both operands. "
+        "Left: when each generalises; open marks were given up. Right: how far the mask is from the last one, and "
+        "what recovers after harder pruning, with and without growing as many connections (GraNet, arXiv 2106.10404)."
+    ),
+    config=Config,
+    measure=measure,
+    units=lambda config: config.trained + config.limit + config.recovery,
+    quantities=QUANTITIES,
+    judge=judge,
+    draw=tickets_figure,
+)

@@ -1,0 +1,1 @@
+"""Accuracies, effects, curves and controls of a network at one site."""

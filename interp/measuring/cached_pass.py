@@ -1,0 +1,161 @@
+"""A network's forward pass, cached at one site, with what an intervention would change there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.data import GROUPS, Dataset, Task
+from interp.errors import ConfigError
+from interp.hooks import device_of, evaluation_mode
+from interp.measuring.arrays import scored_activations
+from interp.measuring.evaluation import as_dataset, margins
+from interp.models import HookedModel, Prefix, neuron_site, prefix_at
+from interp.modes import make_intervention
+
+CHUNK_ELEMENTS = 30_000_000
+FEW = 8
+
+
+@dataclass(frozen=True, eq=False)
+class CachedPass:
+    """Everything needed to change neurons at one site without running the layers before it again.
+
+    Attributes:
+        model: The network, unchanged.
+        hook: Hook name of the site.
+        mode: The intervention, for example ``"zero"``.
+        data: The examples, on the model's device.
+        activations: Of the neurons on every example: one number each, at the site's position, or the mean over its
+            positions.
+        change: What the intervention adds to each activation, at every position.
+        logits: Of the unchanged network.
+        readout: ``(neuron, output)`` if all that follows the neurons is linear, else None.
+        prefix: The forward pass up to the site.
+    """
+
+    model: HookedModel
+    hook: str
+    mode: str
+    data: Dataset
+    activations: Float[Tensor, "example neuron"]
+    change: Float[Tensor, "example *axes neuron"]
+    logits: Float[Tensor, "example output"]
+    readout: Float[Tensor, "neuron output"] | None
+    prefix: Prefix
+
+    @property
+    def width(self) -> int:
+        """How many neurons the site has."""
+        return self.activations.shape[1]
+
+    @property
+    def tolerance(self) -> float:
+        """Margins up to this are rounding left over from subtracting neurons from float32 logits, not answers."""
+        return 0.0 if self.readout is None else 1e-5 * float(self.logits.abs().max())
+
+    @cached_property
+    def group(self) -> Int[Tensor, " example"]:
+        """Each example's index in `GROUPS`."""
+        return self.data.corrupted.long() + 2 * self.data.test.long()
+
+    @cached_property
+    def margins(self) -> Float[Tensor, "two example"]:
+        """Margins of the unchanged network: of the label as trained on, and of the true one."""
+        return both_margins(self.logits, self.data.labels, self.data.true_labels)
+
+    @cached_property
+    def affected(self) -> Tensor:
+        """Which examples a change of each neuron reaches at all, ``(neuron, example)``: a quiet ReLU changes none."""
+        changed = self.change != 0
+        return (changed if changed.ndim == 2 else changed.flatten(1, -2).any(1)).T.contiguous()
+
+    def by_group(self, values: Tensor) -> np.ndarray:
+        """Sums of ``(two, example)`` values, as labelled and by the true label, ``(group, two)``, in float64."""
+        return group_sums(values.double(), self.group).T.cpu().numpy()
+
+    def logits_after(self, neurons: Int[Tensor, " chosen"]) -> Float[Tensor, "example output"]:
+        """Logits with these neurons changed: by one matrix product where linear, else from the cached prefix."""
+        if self.readout is not None:
+            return torch.addmm(self.logits, self.change[:, neurons], self.readout[neurons])
+        logits = self.logits.clone()
+        for rows, changed in self.changed_logits(neurons):
+            logits[rows] = changed
+        return logits
+
+    def changed_logits(
+        self, neurons: Int[Tensor, " chosen"]
+    ) -> Iterator[tuple[Int[Tensor, " row"], Float[Tensor, "row output"]]]:
+        """Logits with these neurons changed, for the examples that this reaches, some examples at a time."""
+        prefix, reached = self.prefix, self.affected[neurons].any(0).nonzero()[:, 0]
+        per_example = max(1, prefix.stream[0].numel() + self.logits.shape[1])
+        with evaluation_mode(self.model):
+            for rows in reached.split(max(1, CHUNK_ELEMENTS // per_example)) if len(reached) else ():
+                shift = self.change[rows][..., neurons]
+                if len(neurons) <= FEW:
+                    yield rows, prefix.logits_shifted(neurons, shift, rows)
+                else:  # from the activations, so that taking all out leaves no rounding behind
+                    activations = prefix.activations[rows]
+                    activations[..., neurons] += shift
+                    yield rows, prefix.logits(activations, rows)
+
+
+def cached_pass(
+    model: HookedModel, task: Task | Dataset, *, site: str | None = None, mode: str = "zero", seed: int = 0
+) -> CachedPass:
+    """Run the network once and keep what sweeps need.
+
+    Args:
+        model: A hooked model.
+        task: A task or dataset.
+        site: Hook name of the neurons; the model's last site if None. With ``@N`` at its end they are changed at
+            position N only, else at every position.
+        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``; means and resamples are over all examples.
+        seed: Of ``"resample"``.
+
+    Raises:
+        HookNameError: There are no neurons at the site. InterventionError: the mode is unknown.
+        ConfigError: The network's answers are not finite, or it is for another task.
+    """
+    place, device = neuron_site(model, site), device_of(model)
+    data = as_dataset(task).to(device)
+    with evaluation_mode(model):
+        prefix = prefix_at(model, place.hook, data.inputs)
+        logits = prefix.logits()
+        full = prefix.activations
+        change = make_intervention(mode, full, seed=seed).start()(full) - full
+    if logits.shape != (len(data), data.n_classes):
+        raise ConfigError(
+            f"the logits have shape {tuple(logits.shape)}; the task has {len(data)} examples of {data.n_classes} "
+            "classes. Is this network for another task?"
+        )
+    if not logits.isfinite().all():
+        raise ConfigError(
+            "the network's logits hold NaN or infinity: its weights are damaged or its training diverged"
+        )
+    readout = None if place.readout is None else place.readout.detach()
+    one_each = scored_activations(prefix, place)
+    return CachedPass(model, place.hook, mode, data, one_each, change, logits, readout, prefix)
+
+
+def group_sums(values: Tensor, group: Tensor) -> Tensor:
+    """Sums of ``(…, example)`` values over the examples of each group, ``(…, group)``."""
+    sums = values.new_zeros(*values.shape[:-1], len(GROUPS), dtype=torch.float64)
+    return sums.index_add_(-1, group, values.double())
+
+
+def both_margins(
+    logits: Float[Tensor, "row output"], labels: Int[Tensor, " row"], true_labels: Int[Tensor, " row"]
+) -> Float[Tensor, "two row"]:
+    """Margins of the label as trained on, and of the true one."""
+    true = margins(logits, true_labels)
+    rows = (labels != true_labels).nonzero()[:, 0]
+    if not len(rows):
+        return true.expand(2, -1)
+    return torch.stack([true.index_copy(0, rows, margins(logits[rows], labels[rows])), true])

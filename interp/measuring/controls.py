@@ -1,0 +1,136 @@
+"""Taking a set of neurons out, against random sets of the same size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interp.data import SPLITS
+from interp.interventions import neuron_indices
+from interp.markup import UNKNOWN, html_table, percentage
+from interp.measuring.band import Band
+from interp.measuring.cached_pass import CachedPass
+from interp.measuring.curves import counts_of_logits, split_accuracy
+from interp.measuring.evaluation import SplitValues
+from interp.progress import Report, silent
+
+REMOVAL_HEADER = ("examples", "before", "after", "random sets: mean", "95 % interval", "outside it")
+MOST = 0.8
+"""A set that is a larger share of the pool than this is nearly the same as any random one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """What taking a set of neurons out does.
+
+    Attributes:
+        removed: Size of the set.
+        before: Accuracy of the whole network.
+        after: Accuracy without the set.
+        random: For each split, accuracy without a random set of the same size; None without examples.
+        n_draws: How many random sets were drawn.
+        controlled: Whether the random sets can tell anything: not if the set is most of what they are drawn from.
+    """
+
+    removed: int
+    before: SplitValues
+    after: SplitValues
+    random: dict[str, Band | None]
+    n_draws: int
+    controlled: bool = True
+
+    def differs(self, split: str) -> bool | None:
+        """Whether the accuracy without the set lies outside the random sets' interval; None if not known."""
+        after, random = self.after[split], self.random[split]
+        if not self.controlled or after is None or random is None:
+            return None
+        return after not in random
+
+    def hurts(self, split: str) -> bool | None:
+        """Whether removing the set costs more accuracy than 95 % of random sets do; None if not known."""
+        after, random = self.after[split], self.random[split]
+        if not self.controlled or after is None or random is None:
+            return None
+        return bool(after < random.low)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return {
+            "removed": self.removed,
+            "accuracy": self.after.to_dict(),
+            "random_accuracy": {s: None if b is None else b.to_dict() for s, b in self.random.items()},
+            "random_draws": self.n_draws,
+            "controlled": self.controlled,
+        }
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Accuracy per split before and after, with the random sets, in the order of `REMOVAL_HEADER`, as shown."""
+        for split in self.before:
+            random, differs = self.random[split], self.differs(split)
+            mean, interval = UNKNOWN, UNKNOWN
+            if random is not None:
+                mean = percentage(random.mean)
+                interval = f"{percentage(random.low)} to {percentage(random.high)}"
+            outside = UNKNOWN if differs is None else "yes" if differs else "no"
+            before, after = percentage(self.before[split]), percentage(self.after[split])
+            yield split.replace("_", " "), before, after, mean, interval, outside
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        caption = f"Accuracy without {self.removed} neurons, against {self.n_draws} random sets as large"
+        return html_table(caption, REMOVAL_HEADER, self.rows(), inline=True)
+
+
+def removal(
+    cached: CachedPass,
+    neurons: Any,
+    *,
+    n_draws: int = 20,
+    pool: np.ndarray | None = None,
+    seed: int = 0,
+    report: Report = silent,
+) -> Removal:
+    """Accuracy on every split before and after taking neurons out, and after taking out random ones.
+
+    Args:
+        cached: From `cached_pass`; its mode says what "taking out" means.
+        neurons: Indices, a mask, or rows of a `NeuronTable`.
+        n_draws: Random sets of the same size.
+        pool: Neurons that the random sets are drawn from; all if None. Dead neurons are best left out: a
+            random set that is half dead is no fair control.
+        seed: Of the random sets.
+        report: Told how many random sets are done.
+
+    Raises:
+        InterventionError: The neurons cannot be used.
+    """
+    chosen = neuron_indices(neurons, cached.width)
+    pool = np.arange(cached.width) if pool is None else np.asarray(pool)
+    if len(pool) < len(chosen):
+        pool = np.arange(cached.width)
+    generator = np.random.default_rng(seed)
+
+    def accuracy_without(gone: np.ndarray, draw: int) -> SplitValues:
+        rows = torch.as_tensor(gone, device=cached.logits.device)
+        report(draw)
+        return _measured(cached, cached.logits_after(rows))
+
+    draws = [
+        accuracy_without(generator.choice(pool, len(chosen), replace=False), draw) for draw in range(n_draws)
+    ]
+    random = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
+    after, controlled = accuracy_without(chosen, n_draws), len(chosen) <= MOST * len(pool)
+    return Removal(len(chosen), _measured(cached, cached.logits), after, random, n_draws, controlled)
+
+
+def _measured(cached: CachedPass, logits: Tensor) -> SplitValues:
+    """Accuracy on every split."""
+    accuracy = split_accuracy(counts_of_logits(cached, logits)[None], cached)
+    return SplitValues(
+        **{split: None if value is None else float(value[0]) for split, value in accuracy.items()}
+    )

@@ -1,0 +1,199 @@
+"""Accuracy, loss and margin of a network on every split of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from interp.data import SPLITS, Dataset, Task
+from interp.errors import ConfigError, choose
+from interp.hooks import batches, device_of, evaluation_mode
+from interp.markup import html_table, number
+from interp.models import HookedModel
+
+LOSSES = ("mse", "cross_entropy")
+
+
+@dataclass(frozen=True, init=False)
+class SplitValues:
+    """One number for each of `SPLITS`, as an attribute and by name; None where the split has no examples.
+
+    Where nobody knows which examples were trained on, only `all` is a number.
+
+    Args:
+        given: The numbers in the order of `SPLITS`.
+        named: The numbers by name; None for those left out.
+
+    Example:
+        >>> values = SplitValues(train=1.0, test=0.25)
+        >>> values.test, values["train"], values.clean
+        (0.25, 1.0, None)
+    """
+
+    values: dict[str, float | None]
+
+    def __init__(self, *given: float | None, **named: float | None) -> None:
+        by_name = dict(zip(SPLITS, given, strict=False)) | named
+        unknown = set(by_name) - set(SPLITS)
+        if unknown or len(given) > len(SPLITS):
+            raise ConfigError(f"no such splits: {unknown or given}; expected {', '.join(SPLITS)}")
+        object.__setattr__(self, "values", {split: by_name.get(split) for split in SPLITS})
+
+    def __getattr__(self, split: str) -> float | None:
+        if split not in SPLITS:
+            raise AttributeError(split)
+        return self.values[split]
+
+    def __getitem__(self, split: str) -> float | None:
+        return self.values[choose("split", split, SPLITS)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)
+
+    def __str__(self) -> str:
+        return "  ".join(
+            f"{split} {'–' if value is None else f'{value:.3f}'}" for split, value in self.values.items()
+        )
+
+    def changed(self, **named: float | None) -> SplitValues:
+        """The same numbers but for those named."""
+        return SplitValues(**(self.values | named))
+
+    def to_dict(self) -> dict[str, float | None]:
+        """The values by split name."""
+        return dict(self.values)
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        rows = [(SPLITS[split].title, number(self[split], 4)) for split in self]
+        return html_table("One number for each kind of example", ("examples", "value"), rows, inline=True)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What `evaluate` found: the share of right answers, the mean loss and the mean correct-label margin."""
+
+    accuracy: SplitValues
+    loss: SplitValues
+    margin: SplitValues
+
+
+def as_dataset(task: Task | Dataset) -> Dataset:
+    """The examples of a task, or a dataset as it is."""
+    return task if isinstance(task, Dataset) else task.dataset
+
+
+def margins(
+    logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"]
+) -> Float[Tensor, " example"]:
+    """How far the label's logit is above the largest other one.
+
+    An answer is right if its margin is above 0: a tie is no answer.
+
+    Example:
+        >>> margins(torch.tensor([[1.0, 3.0, 0.5]]), torch.tensor([1]))
+        tensor([2.])
+    """
+    own = logits.gather(1, labels[:, None])
+    others = logits.scatter(1, labels[:, None], float("-inf"))
+    return own[:, 0] - others.max(1).values
+
+
+def losses(
+    logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"], *, loss: str
+) -> Float[Tensor, " example"]:
+    """Each example's loss: squared error against the one-hot label (mean over outputs), or cross-entropy."""
+    if choose("loss", loss, LOSSES) == "cross_entropy":
+        return F.cross_entropy(logits, labels, reduction="none")
+    target = torch.ones_like(labels, dtype=logits.dtype)[:, None]
+    return logits.scatter_add(1, labels[:, None], -target).square().mean(1)
+
+
+def all_logits(
+    model: HookedModel, data: Dataset, *, batch_size: int | None = None
+) -> Float[Tensor, "example output"]:
+    """Logits of every example, in evaluation mode, on the model's device."""
+    with evaluation_mode(model):
+        return torch.cat([model(chunk) for chunk in batches(data.inputs, batch_size, device_of(model))])
+
+
+def split_means(values: dict[bool, Tensor], data: Dataset) -> SplitValues:
+    """Mean of per-example values on each split, given ``{as trained: values, as true: values}``.
+
+    `values[True]` compares with the labels as trained on, `values[False]` with the true ones.
+    """
+
+    def mean(split: str) -> float | None:
+        chosen = values[SPLITS[split].as_trained][data.split(split)[0]]
+        return chosen.double().mean().item() if len(chosen) else None
+
+    return SplitValues(**{split: mean(split) for split in SPLITS})
+
+
+def measure_logits(
+    logits: Float[Tensor, "example output"],
+    data: Dataset,
+    *,
+    loss: str = "cross_entropy",
+    tolerance: float = 0.0,
+) -> Measurement:
+    """Accuracy, loss and margin of logits that were computed already; see `evaluate`.
+
+    An answer whose margin is at most `tolerance` counts as none.
+    """
+    if logits.shape != (len(data), data.n_classes):
+        raise ConfigError(
+            f"the logits have shape {tuple(logits.shape)}; the task has {len(data)} examples of {data.n_classes} "
+            "classes. Is this network for another task?"
+        )
+    data = data.to(logits.device)
+    rows = data.mislabelled.nonzero()[:, 0]
+
+    def by_both(measure: Callable[[Tensor, Tensor], Tensor]) -> dict[bool, Tensor]:
+        true = measure(logits, data.true_labels)
+        return {False: true, True: true.index_copy(0, rows, measure(logits[rows], data.labels[rows]))}
+
+    margin = by_both(margins)
+    return Measurement(
+        accuracy=split_means({k: m > tolerance for k, m in margin.items()}, data),
+        loss=split_means(by_both(partial(losses, loss=loss)), data),
+        margin=split_means(margin, data),
+    )
+
+
+def evaluate(
+    model: HookedModel, task: Task | Dataset, *, loss: str = "cross_entropy", batch_size: int | None = None
+) -> Measurement:
+    """Measure a network on every split, in evaluation mode.
+
+    Args:
+        model: A hooked model; hooks that are in place stay in force.
+        task: A task or dataset.
+        loss: ``"cross_entropy"`` or ``"mse"``.
+        batch_size: Examples in one forward pass; all if None.
+
+    Returns:
+        Accuracy in [0, 1], loss and margin by split.
+
+    Raises:
+        ConfigError: The loss is unknown.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> evaluate(analytic_mlp("add", p=31), ModularTask("add", p=31)).accuracy.test
+        1.0
+    """
+    data = as_dataset(task)
+    return measure_logits(all_logits(model, data, batch_size=batch_size), data, loss=loss)
+
+
+def accuracy(model: HookedModel, task: Task | Dataset, *, batch_size: int | None = None) -> SplitValues:
+    """Share of right answers on every split, in [0, 1]; see `evaluate`."""
+    return evaluate(model, task, batch_size=batch_size).accuracy

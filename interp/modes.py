@@ -1,0 +1,238 @@
+"""Interventions on neurons, and the names that they have on the command line, in Python and in the explorer.
+
+A name is said once, in `MODES`. Nothing here loads PyTorch, so that the command line can check a name at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+
+from interp.errors import InterventionError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Change = Callable[[Any], Any]
+"""From activations of the chosen neurons to new ones, ``(…, neuron)`` both."""
+
+
+@runtime_checkable
+class Intervention(Protocol):
+    """What is done to the chosen neurons' activations ``(…, neuron)``."""
+
+    def start(self) -> Change:
+        """A function from activations to new ones; the same object started twice does the same."""
+        ...
+
+    def affine(self) -> tuple[Tensor | float, Tensor | float] | None:
+        """Scale and shift that have the same effect on every input, or None if there are none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Zero:
+    """Set the neurons to 0."""
+
+    def start(self) -> Change:
+        return lambda x: x.new_zeros(x.shape)
+
+    def affine(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Multiply the neurons by a factor; any real number."""
+
+    factor: float
+
+    def start(self) -> Change:
+        return lambda x: x * self.factor
+
+    def affine(self) -> tuple[float, float]:
+        return self.factor, 0.0
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """Limit the neurons to [low, high]."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def start(self) -> Change:
+        if self.low is None and self.high is None:
+            raise InterventionError("a clamp needs low, high or both")
+        return lambda x: x.clamp(self.low, self.high)
+
+    def affine(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Set the neurons to given values: ``(neuron,)`` or ``(…, neuron)`` for every example, or row by row."""
+
+    values: Tensor
+
+    def start(self) -> Change:
+        def change(x: Tensor) -> Tensor:
+            values = self.values.to(x)
+            if values.shape not in (x.shape, x.shape[1:], x.shape[-1:]):
+                raise InterventionError(
+                    f"the patch has shape {tuple(values.shape)} but the neurons have {tuple(x.shape)}; give one "
+                    "value a neuron, or values for exactly the examples of this forward pass"
+                )
+            return values.expand_as(x)
+
+        return change
+
+    def affine(self) -> tuple[float, Tensor] | None:
+        return (0.0, self.values) if self.values.ndim < 2 else None
+
+
+def Mean(activations: Float[Tensor, "example *axes neuron"]) -> Patch:
+    """Set each neuron to its mean over `activations` (all leading axes)."""
+    return Patch(activations.flatten(0, -2).mean(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Resample:
+    """Give each example the neurons' joint activations of another example, drawn anew in every forward pass.
+
+    Args:
+        activations: The examples to draw from, ``(example, …, neuron)``.
+        seed: Of the draws.
+    """
+
+    activations: Tensor
+    seed: int = 0
+
+    def start(self) -> Change:
+        import torch
+
+        generator = torch.Generator().manual_seed(self.seed)
+        if not len(self.activations):
+            raise InterventionError("resample ablation has no examples to draw from")
+
+        def change(x: Tensor) -> Tensor:
+            if self.activations.shape[1:] != x.shape[1:]:
+                raise InterventionError(
+                    f"the reference activations have shape {tuple(self.activations.shape)}; "
+                    f"the neurons have {tuple(x.shape)}"
+                )
+            rows = torch.randint(len(self.activations), (len(x),), generator=generator)
+            return self.activations[rows.to(self.activations.device)].to(x)
+
+        return change
+
+    def affine(self) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Mode:
+    """An intervention by its name.
+
+    Attributes:
+        title: What it does to neurons, as in "times 0.5", with ``{factor}`` where it has one.
+        help: A few words for ``--help``.
+        make: The intervention, from the neurons' activations on reference examples ``(example, …, neuron)`` (None where
+            it needs none), the factor and the seed.
+        argument: What stands after ``=``; empty for a mode without.
+        from_examples: Whether it needs reference examples.
+        in_weights: Whether weights can express it.
+    """
+
+    title: str
+    help: str
+    make: Callable[[Tensor | None, float, int], Intervention]
+    argument: str = ""
+    from_examples: bool = False
+    in_weights: bool = True
+
+
+def _mean(activations: Tensor | None, factor: float, seed: int) -> Intervention:
+    assert activations is not None
+    return Patch(activations.mean(0))
+
+
+def _resample(activations: Tensor | None, factor: float, seed: int) -> Intervention:
+    assert activations is not None
+    return Resample(activations, seed)
+
+
+MODES: dict[str, Mode] = {
+    "zero": Mode("set to 0", "remove the neurons", lambda activations, factor, seed: Zero()),
+    "mean": Mode(
+        "set to their mean", "their mean over the examples, at each position", _mean, from_examples=True
+    ),
+    "resample": Mode(
+        "resampled", "their activations on another example", _resample, from_examples=True, in_weights=False
+    ),
+    "scale": Mode(
+        "times {factor:g}", "multiply by a factor", lambda activations, factor, seed: Scale(factor), "FACTOR"
+    ),
+}
+"""Every mode by name."""
+
+
+def spelled_modes() -> list[str]:
+    """The modes as they are written, such as ``scale=FACTOR``."""
+    return [f"{name}={mode.argument}" if mode.argument else name for name, mode in MODES.items()]
+
+
+def parse_mode(text: str) -> tuple[Mode, float]:
+    """The mode and the factor that a text such as ``"scale=0.5"`` means; the factor is 1 where the mode has none.
+
+    Raises:
+        InterventionError: There is no such mode, or it has no finite number where it needs one.
+
+    Example:
+        >>> parse_mode("scale=0.5")[1]
+        0.5
+    """
+    name, equals, argument = text.partition("=")
+    mode = MODES.get(name)
+    if mode is None or bool(mode.argument) != bool(equals):
+        *others, last = spelled_modes()
+        raise InterventionError(f"unknown mode {text!r}; expected {', '.join(others)} or {last}")
+    if not mode.argument:
+        return mode, 1.0
+    try:
+        factor = float(argument)
+    except ValueError:
+        factor = math.nan
+    if not math.isfinite(factor):
+        raise InterventionError(
+            f"mode {text!r} has no number after '{name}='; write a finite one such as {name}=0.25"
+        )
+    return mode, factor
+
+
+def make_intervention(
+    mode: str, activations: Float[Tensor, "example *axes neuron"] | None, *, seed: int = 0
+) -> Intervention:
+    """An intervention from a short text.
+
+    Args:
+        mode: One of `MODES`, such as ``"mean"`` or ``"scale=0.5"``.
+        activations: The chosen neurons on reference examples, for modes that need them.
+        seed: Of draws.
+
+    Raises:
+        InterventionError: The mode is unknown, or it needs activations.
+
+    Example:
+        >>> make_intervention("scale=0.5", None)
+        Scale(factor=0.5)
+    """
+    known, factor = parse_mode(mode)
+    if known.from_examples and activations is None:
+        raise InterventionError(f"{mode} ablation needs reference examples; pass the task as reference")
+    return known.make(activations, factor, seed)

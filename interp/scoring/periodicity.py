@@ -1,0 +1,194 @@
+"""How periodic each neuron is: read from its weights, from its activations over all operand pairs, or from both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from interp.data import Ordering, Task
+from interp.hooks import device_of, evaluation_mode
+from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
+from interp.measuring.cached_pass import CachedPass
+from interp.models import NeuronSite, neuron_site, prefix_at
+from probes import activity, null
+from probes.features import weight_features
+from probes.spectrum import Convention
+
+GRID_CHUNK = 256
+MIN_DRAWS, DRAWS_PER_NEURON = 20_000, 40
+Columns = dict[str, np.ndarray]
+
+
+def periodicity(
+    cached: CachedPass,
+    task: Task,
+    site: NeuronSite,
+    arrays: NeuronArrays,
+    convention: Convention,
+    seed: int,
+) -> tuple[Columns, dict[str, Any]]:
+    """Columns of Fourier scores with their significance, and how they were made.
+
+    Where neurons are fed by tokens directly, their weights are scored. Elsewhere the mean of the activations at each
+    position of the answer stands in for them, and the activations over all pairs of operands decide the frequency.
+    Where the task says nothing of an order, all is NaN.
+
+    Args:
+        cached: From `cached_pass`.
+        task: Gives the order in which a solution is periodic.
+        site: Where the neurons are.
+        arrays: From `neuron_arrays`.
+        convention: Of the Fourier scores.
+        seed: Of the null distribution.
+
+    Returns:
+        Columns ``ipr``, ``p_value``, ``p_null``, ``frequency``, ``frequency_share`` and the others of
+        `probes.features.weight_features`, and those of `activation_scores`; what the null distribution was, with
+        ``"source"``: ``"weights"``, ``"activations"`` or None.
+    """
+    grid_scores, profile = _over_pairs(cached, task)
+    positions = getattr(task, "positions", None)
+    if profile is None and positions is not None:
+        profile = position_profile(cached, positions)
+    usable = site.input_vectors and (task.ordering is not None or operands_of(task) is not None)
+    if usable:
+        vectors, source = arrays.vectors, "weights"
+        independent = [vectors[i] for i in arrays.distinct]
+    elif profile is not None:
+        vectors, source = (profile, *(arrays.vectors if not site.input_vectors else ())), "activations"
+        independent = list(vectors)
+    else:
+        return _unknown(cached.width) | grid_scores, {"source": None, "vector_lengths": []}
+    columns = weight_features(vectors, convention)
+    tested = columns if len(independent) == len(vectors) else weight_features(independent, convention)
+    lengths = tuple(vector.shape[1] for vector in independent)
+    draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
+    random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
+    significance = {"p_value": tested["p_gtest"], "p_null": null.null_p_values(tested["ipr"], random_ipr)}
+    del columns["p_gtest"]
+    columns = {"ipr": columns.pop("ipr"), **significance, **columns, **grid_scores}
+    shares = grid_scores.get("activation_share")
+    if source == "activations" and shares is not None and not np.isnan(shares).all():
+        columns["frequency"] = grid_scores["activation_frequency"]
+        columns["frequency_share"] = shares
+    return columns, {
+        "source": source,
+        "draws": draws,
+        "seed": seed,
+        "mean": float(random_ipr.mean()),
+        "quantile_999": float(null.null_quantile(random_ipr, 0.999)),
+        "vector_lengths": list(lengths),
+    }
+
+
+def operands_of(task: Task) -> int | None:
+    """How many values an operand has, if the task is an operation on pairs; else None."""
+    p = getattr(task, "p", None)
+    return p if isinstance(p, int) and task.dataset.inputs.shape[1:] == (2,) else None
+
+
+def activation_scores(grid: np.ndarray) -> Columns:
+    """Scores of activations over all pairs of operands, ``(neuron, left, right)`` in the task's order.
+
+    Returns:
+        ``activation_share`` of the variance that one frequency explains (the 3 x 3 block, arXiv 2301.05217),
+        ``activation_frequency``, ``activation_harmonics`` (the share with its harmonics), ``sum_share`` of the sum
+        direction alone with ``sum_frequency``, ``activation_ipr`` of the two-dimensional spectrum and ``silent``, the
+        share of pairs at which the activation is exactly 0. NaN (frequency 0) for a dead neuron or a grid with holes.
+    """
+    if np.isnan(grid).any():
+        grid = np.zeros_like(grid)
+    n = grid.shape[1]
+    scores = activity.grid_scores(grid)
+    profile = scores["profile"]
+    share, frequency = activity.best_frequency(profile)
+    return {
+        "activation_share": share,
+        "activation_frequency": frequency,
+        "activation_harmonics": activity.with_harmonics(profile, frequency, n=n),
+        "sum_share": scores["sum_share"],
+        "sum_frequency": scores["sum_frequency"],
+        "activation_ipr": scores["ipr"],
+        "silent": activity.dead_fraction(grid),
+    }
+
+
+def _over_pairs(cached: CachedPass, task: Task) -> tuple[Columns, np.ndarray | None]:
+    """`activation_scores`, and the mean activation at each position of the answer ``(neuron, position)``.
+
+    The profile stands in for weights where a neuron has none of its own over the tokens. None if the task is no
+    operation on pairs, or leaves pairs out.
+    """
+    p = operands_of(task)
+    if p is None or not cached.width:
+        return {}, None
+    ordering, parts, profiles = task.ordering, [], []
+    activations = all_pairs_activations(cached, task, p)
+    for chunk in activations.split(GRID_CHUNK, dim=1):
+        grid = grid_of(chunk, p, ordering)
+        parts.append(activation_scores(grid))
+        profiles.append(answer_profile(grid))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return columns, np.concatenate(profiles)
+
+
+def all_pairs_activations(
+    cached: CachedPass, task: Task, p: int, neurons: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Activations ``(pair, neuron)`` of all p² pairs in row-major order; NaN where the operation leaves one out.
+
+    Args:
+        cached: From `cached_pass`.
+        task: What it was made from.
+        p: How many values an operand has.
+        neurons: Which of them, by index; all if None.
+    """
+    chosen = slice(None) if neurons is None else neurons
+    inputs = cached.data.inputs
+    index = inputs[:, 0] * p + inputs[:, 1]
+    missing = torch.ones(p * p, dtype=torch.bool, device=inputs.device)
+    missing[index] = False
+    known = cached.activations[:, chosen]
+    full = known.new_full((p * p, known.shape[1]), float("nan"))
+    full[index] = known
+    needed = missing & _in_ordering(task.ordering, p, inputs.device)
+    if needed.any():
+        pairs = torch.cartesian_prod(*[torch.arange(p, device=inputs.device)] * 2)[needed]
+        with evaluation_mode(cached.model):
+            prefix = prefix_at(cached.model, cached.hook, pairs.to(device_of(cached.model)))
+        full[needed] = scored_activations(prefix, neuron_site(cached.model, cached.hook))[:, chosen]
+    return full
+
+
+def _in_ordering(ordering: Ordering | None, p: int, device: torch.device) -> torch.Tensor:
+    """Which of all pairs the ordering speaks of; none without an ordering."""
+    inside = torch.zeros(p, p, dtype=torch.bool, device=device)
+    if ordering is not None:
+        inside[np.ix_(ordering.left, ordering.right)] = True
+    return inside.flatten()
+
+
+def answer_profile(grid: np.ndarray) -> np.ndarray:
+    """Mean activation at each position of the answer, ``(neuron, position)``; 0 for a grid with holes."""
+    n = grid.shape[1]
+    if np.isnan(grid).any():
+        return np.zeros((len(grid), n))
+    sums = np.add.outer(np.arange(n), np.arange(n)).ravel() % n
+    return np.stack([np.bincount(sums, weights=row) / n for row in grid.reshape(len(grid), -1)])
+
+
+def position_profile(cached: CachedPass, positions: np.ndarray) -> np.ndarray:
+    """Mean activation at each position of the order that a table gives, ``(neuron, position)``."""
+    activations = cached.activations.double().cpu().numpy()
+    n = int(positions.max()) + 1
+    counts = np.bincount(positions, minlength=n)
+    sums = np.stack([np.bincount(positions, weights=column, minlength=n) for column in activations.T])
+    return sums[:, counts > 0] / counts[counts > 0]
+
+
+def _unknown(width: int) -> Columns:
+    nan = np.full(width, np.nan)
+    names = ("ipr", "p_value", "p_null", "frequency_share")
+    return {name: nan.copy() for name in names} | {"frequency": np.zeros(width, int)}

@@ -1,0 +1,161 @@
+"""The table of neurons: one row a neuron, with scores, p-values, label, evidence and effects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interp.drawing import present
+from interp.errors import ConfigError
+from interp.files import write_whole
+from interp.markup import html_table, number
+from probes.labels import DEAD, LABELS
+
+EFFECTS = ("held-out effect", "corrupted effect")
+PERIODICITY = {"activation_share": "share at one frequency"}
+IN_NOTEBOOKS = 10
+"""So many neurons are shown of a table that a cell of a notebook ends with."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NeuronTable:
+    """One row a neuron: equally long columns by name.
+
+    Attributes:
+        columns: Arrays of shape ``(row,)``; ``neuron`` holds the indices.
+        site_name: Hook name of the site.
+        meta: How the columns were made: convention, criteria, null distribution.
+
+    Example:
+        >>> table = NeuronTable({"neuron": np.arange(3), "ipr": np.array([0.1, 0.9, 0.8])}, "blocks.0.mlp.hook_post")
+        >>> table.where(table["ipr"] > 0.5).neuron.tolist()
+        [1, 2]
+    """
+
+    columns: Mapping[str, np.ndarray]
+    site_name: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(column) for name, column in self.columns.items()}
+        if "neuron" not in lengths or len(set(lengths.values())) > 1:
+            raise ValueError(f"expected a column 'neuron' and equally long others, got lengths {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.neuron)
+
+    def __repr__(self) -> str:
+        found = self.counts() if "label" in self.columns else {"total": len(self)}
+        described = ", ".join(f"{count} {label}" for label, count in found.items())
+        return f"{type(self).__name__}({self.site_name}: {described}; {len(self.columns)} columns)"
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.columns:
+            raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}")
+        return self.columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    @property
+    def neuron(self) -> np.ndarray:
+        """Indices of the rows' neurons."""
+        return self.columns["neuron"]
+
+    @property
+    def alive(self) -> np.ndarray:
+        """Indices of the neurons that are not labelled dead."""
+        return self.neuron[self["label"] != DEAD]
+
+    def where(self, mask: np.ndarray | None = None, **equal: Any) -> NeuronTable:
+        """The rows for which the mask is true and every named column has the given value.
+
+        Raises:
+            KeyError: There is no such column. ValueError: there is no such label.
+        """
+        if "label" in equal and equal["label"] not in LABELS:
+            raise ValueError(f"label={equal['label']!r} is no label; expected one of {', '.join(LABELS)}")
+        keep = np.ones(len(self), bool) if mask is None else np.asarray(mask, bool)
+        for name, value in equal.items():
+            keep = keep & (self[name] == value)
+        return type(self)(
+            {name: column[keep] for name, column in self.columns.items()}, self.site_name, self.meta
+        )
+
+    def counts(self) -> dict[str, int]:
+        """How many neurons have each label, and in total."""
+        return {"total": len(self)} | {label: int((self["label"] == label).sum()) for label in LABELS}
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with the same columns."""
+        import pandas
+
+        return pandas.DataFrame(dict(self.columns))
+
+    def plot(self) -> Any:
+        """Periodicity against causal effect, coloured by label, as a Plotly figure."""
+        return present("plots.neurons.neuron_scatter", self)
+
+    def measure(self) -> str:
+        """The column that says how periodic the neurons are: the one that they are ordered by, or IPR."""
+        column = str(self.meta.get("order", "ipr"))
+        return column if column in PERIODICITY and column in self else "ipr"
+
+    def strongest_header(self) -> tuple[str, ...]:
+        """Titles of the columns of `strongest`."""
+        return "neuron", "label", PERIODICITY.get(self.measure(), "IPR"), "frequency", *EFFECTS, "evidence"
+
+    def strongest(self, most: int) -> Iterator[tuple[str, ...]]:
+        """The strongest neurons, one row each, as people read them."""
+        strength, measure = np.nan_to_num(np.asarray(self["strength"], float), nan=-np.inf), self.measure()
+        for row in np.argsort(-strength, kind="stable")[:most]:
+            values = {name: self[name][row] for name in self}
+            yield (
+                str(values["neuron"]),
+                str(values["label"]),
+                number(values[measure]),
+                number(values["frequency"] or None, 6),  # 0 is no frequency
+                number(values.get("effect_test")),
+                number(values.get("effect_corrupted_as_labelled")),
+                str(values["evidence"]),
+            )
+
+    def _repr_html_(self) -> str:
+        """How many neurons have each label, and a table of the strongest, for notebooks."""
+        if not {"label", "strength", "evidence", "frequency", self.measure()} <= set(self):
+            return f"<pre>{escape(repr(self))}</pre>"
+        counts = dict(self.counts())
+        shown = min(IN_NOTEBOOKS, counts["total"])
+        caption = f"The {shown} strongest of {counts.pop('total')} neurons at {self.site_name}"
+        labelled = ", ".join(f"{count} {label}" for label, count in counts.items())
+        rows = self.strongest(IN_NOTEBOOKS)
+        return f"<p>{escape(labelled)}</p>\n{html_table(caption, self.strongest_header(), rows, inline=True)}"
+
+    def save(self, path: Path | str) -> Path:
+        """Write all columns to a ``.parquet`` or ``.csv`` file, whole or not at all.
+
+        Parquet keeps site, convention, criteria and null distribution in its metadata, under ``grokscope``.
+
+        Raises:
+            ConfigError: The suffix is neither, or the place cannot be written to.
+        """
+        import pyarrow
+        from pyarrow import csv, parquet
+
+        made = {"site": self.site_name, **self.meta}
+
+        writers = {".parquet": parquet.write_table, ".csv": csv.write_csv}
+        path = Path(path)
+        if path.suffix not in writers:
+            raise ConfigError(
+                f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv"
+            )
+        rows = pyarrow.table({name: pyarrow.array(column) for name, column in self.columns.items()})
+        rows = rows.replace_schema_metadata({"grokscope": json.dumps(made)})
+        return write_whole(path, lambda part: writers[path.suffix](rows, part))

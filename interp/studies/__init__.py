@@ -1,8 +1,0 @@
-"""What neighbouring papers do to neurons and examples: each study is one file, one command and one figure.
-
-The names are listed in ``__init__.pyi`` and loaded when they are first used.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

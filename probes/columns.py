@@ -1,0 +1,113 @@
+"""Every column of a neuron table, said once; tables, store, reports, explorer and guide are made from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+LOGITS = "logit units"
+WEIGHTS = "probes.features.weight_features"
+GRID = "interp.scoring.periodicity.activation_scores"
+PERIODICITY = "interp.scoring.periodicity.periodicity"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a neuron table.
+
+    Attributes:
+        title: As headings and axes call it.
+        unit: Of its values; empty where they have none.
+        meaning: One sentence.
+        kind: ``"float"``, ``"double"`` (where float32 would lose what matters), ``"int"`` or ``"text"``.
+        source: The function that makes it.
+    """
+
+    title: str
+    unit: str
+    meaning: str
+    kind: str = "float"
+    source: str = "interp.scoring.score.score_neurons"
+
+    @property
+    def heading(self) -> str:
+        """Title and unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+COLUMNS: dict[str, Column] = {
+    "neuron": Column("neuron", "", "Index of the neuron at its site.", "int"),
+    "label": Column("label", "", "What the neuron does for the network.", "text"),
+    "evidence": Column("evidence", "", "The numbers that decided the label, in words.", "text"),
+    "ipr": Column("IPR", "", "Inverse participation ratio in (0, 1], mean over its vectors.", "float", WEIGHTS),
+    "ipr_<vector>": Column("IPR of vector", "", "The same of one vector: 0 left, 1 right, 2 output.", "float", WEIGHTS),
+    "p_value": Column("p-value", "", "Fisher's g-test of periodicity, vectors combined.", "double", PERIODICITY),
+    "p_null": Column("p-value of the IPR", "", "The IPR against that of random weights.", "float", PERIODICITY),
+    "q_value": Column("q-value", "", "False-discovery rate of `p_value` over the neurons.", "double"),
+    "frequency": Column("frequency", "cycles", "The strongest frequency; 0 where there is none.", "int", WEIGHTS),
+    "frequency_share": Column("share at one frequency", "", "Variance that it explains, in [0, 1].", "float", WEIGHTS),
+    "phase_left": Column("left phase", "rad", "Phase of the left weights at the frequency.", "float", WEIGHTS),
+    "phase_right": Column("right phase", "rad", "Phase of the right weights at the frequency.", "float", WEIGHTS),
+    "phase_output": Column("output phase", "rad", "Phase of the output weights at the frequency.", "float", WEIGHTS),
+    "phase_residual": Column("phase residual", "rad", "Left + right − output phase: 0 for the rule.", "float", WEIGHTS),
+    "norm": Column("norm", "", "Root mean square of the neuron's weights.", "float", WEIGHTS),
+    "gini": Column("Gini", "", "Gini coefficient of the spectrum, in [0, 1].", "float", WEIGHTS),
+    "peak_share": Column("peak share", "", "Share of each vector's own strongest frequency.", "float", WEIGHTS),
+    "harmonic_share": Column("harmonic share", "", "The same with its harmonics.", "float", WEIGHTS),
+    "entropy": Column("entropy", "", "Entropy of the spectrum; 0 for one frequency.", "float", WEIGHTS),
+    "activation_share": Column("activation share", "", "Variance at one frequency of the activations.", "float", GRID),
+    "activation_frequency": Column("activation frequency", "cycles", "That frequency.", "int", GRID),
+    "activation_harmonics": Column("with harmonics", "", "`activation_share` with its harmonics.", "float", GRID),
+    "sum_share": Column("share along a + b", "", "Variance explained along the sum alone.", "float", GRID),
+    "sum_frequency": Column("frequency along a + b", "cycles", "The frequency of `sum_share`.", "int", GRID),
+    "activation_ipr": Column("activation IPR", "", "IPR of the two-dimensional spectrum.", "float", GRID),
+    "silent": Column("silent", "", "Share of pairs at which the activation is exactly 0.", "float", GRID),
+    "strength": Column("strength", LOGITS, "Root mean square of what the neuron adds to a logit."),
+    "outside": Column("outside", "", "Share of its squared weights at tokens outside the ordering."),
+    "rule_effect": Column("adds to the rule", LOGITS, "What it adds to true labels where memory cannot help."),
+    "rule_q": Column("q-value of the rule", "", "False-discovery rate of `rule_effect`."),
+    "memory_effect": Column("adds to memory", LOGITS, "What it adds to labels that the rule does not explain."),
+    "memory_q": Column("q-value of memory", "", "False-discovery rate of `memory_effect`."),
+    "effect_<split>": Column("effect", LOGITS, "Mean margin lost without the neuron."),
+    "accuracy_effect_<split>": Column("accuracy effect", "", "Accuracy lost without the neuron."),
+}  # fmt: skip
+"""Every column by name, in the order of a table; ``<split>`` and ``<vector>`` stand for each of them."""
+
+
+def column(name: str) -> Column:
+    """What a column holds, also of one that is made for each split or vector.
+
+    Raises:
+        KeyError: No column is called that.
+
+    Example:
+        >>> column("effect_test").heading
+        'effect: test (logit units)'
+    """
+    if name in COLUMNS:
+        return COLUMNS[name]
+    for pattern, known in COLUMNS.items():
+        start, marked, _ = pattern.partition("<")
+        if marked and name.startswith(start) and (rest := name[len(start) :]):
+            return replace(known, title=f"{known.title}: {rest.replace('_', ' ')}")
+    raise KeyError(f"no column is called {name!r}; `probes.columns.COLUMNS` has all")
+
+
+def expanded(splits: Sequence[str], vectors: int = 3) -> dict[str, Column]:
+    """Every column, those for each split and vector written out.
+
+    Args:
+        splits: Names of the splits.
+        vectors: Vectors of a neuron.
+
+    Example:
+        >>> [name for name in expanded(["test"]) if name.startswith(("effect", "ipr"))]
+        ['ipr', 'ipr_0', 'ipr_1', 'ipr_2', 'effect_test']
+    """
+    values = {"<split>": list(splits), "<vector>": [str(i) for i in range(vectors)]}
+    names = []
+    for pattern in COLUMNS:
+        marked = re.search("<.*>", pattern)
+        names += [pattern.replace(marked[0], v) for v in values[marked[0]]] if marked else [pattern]
+    return {name: column(name) for name in names}

@@ -1,0 +1,124 @@
+"""What the user and the JSON say of a file, and what wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from foreign import stored
+
+from interp.checkpoints.dialect import (
+    Fact,
+    Hints,
+    activation_fact,
+    coefficient_fact,
+    combinations,
+    operation_fact,
+    operation_named,
+    setting,
+    stored_modulus,
+)
+from interp.checkpoints.unwrap import StoredWeights
+from interp.errors import CheckpointError, ConfigError
+
+
+def with_json(beside: dict[str, Any]) -> Any:
+    return stored({"x": np.zeros(1)}, beside)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lambda x: (x[0]+x[1])%59", ("add", 59)),
+        ("lambda a, b: (a - b) % p", ("subtract", None)),
+        ("(x*y) % 97", ("multiply", 97)),
+        ("i+j", ("add", None)),
+        ("(m + n) mod 97", ("add", 97)),
+        ("Addition", ("add", None)),
+        ("mul", ("multiply", None)),
+        ("x[1]-x[0]", (None, None)),
+        ("a+y", (None, None)),
+        ("x[0]+x[1]%59", (None, None)),
+        ("(x[0]+x[1]%59", (None, None)),
+        ("lambda x: (x[0]+x[1])%59 or __import__('os')", (None, None)),
+        ("lambda x: (x[0]**2+x[1])%59", (None, None)),
+        ("x2xyy2", (None, None)),
+    ],
+)
+def test_only_fixed_forms_of_operations_are_read(text: str, expected: tuple[str | None, int | None]) -> None:
+    assert operation_named(text) == expected
+
+
+def test_the_operation_is_the_users_then_the_jsons_then_addition() -> None:
+    plain = operation_fact(with_json({}), Hints())
+    assert (plain.values, plain.said, plain.notes) == (("add",), False, ())
+    told = operation_fact(with_json({"funcs": "lambda x: (x[0]*x[1])%7", "func": None}), Hints())
+    assert (told.values, told.said, told.notes) == (("multiply",), True, ())
+    against = operation_fact(with_json({"fn_name": "subtract"}), Hints(operation="add"))
+    assert against.values == ("add",)
+    assert against.notes == ("operation=add was given; the file's settings say subtract",)
+    unknown = operation_fact(with_json({"fn_name": "x2xyy2"}), Hints())
+    assert (unknown.values, unknown.said) == (("add",), False)
+    assert "'x2xyy2', which is none of the known forms" in unknown.notes[0]
+    assert operation_fact(with_json({"fn_name": "x2xyy2"}), Hints(operation="multiply")).notes == ()
+
+
+def test_the_activation_is_the_users_then_the_jsons_then_open() -> None:
+    open_ = activation_fact(with_json({}), Hints(), ("square", "relu"))
+    assert (open_.values, open_.said) == (("square", "relu"), False)
+    assert activation_fact(with_json({"cfg": {"act_fn": "GeLU"}}), Hints(), ()).values == ("gelu",)
+    assert activation_fact(with_json({"activation": "quad"}), Hints(), ()).values == ("square",)
+    against = activation_fact(with_json({"act_fn": "ReLU"}), Hints(activation="tanh"), ())
+    assert against.values == ("tanh",)
+    assert against.notes == ("activation=tanh was given; the file's settings say relu",)
+    with pytest.raises(ConfigError, match="unknown activation 'sine'"):
+        activation_fact(with_json({}), Hints(activation="sine"), ())
+    with pytest.raises(
+        CheckpointError, match=r"say that the activation is 'gelu_new'; known are .*--activation"
+    ):
+        activation_fact(with_json({"act_fn": "gelu_new"}), Hints(), ())
+    assert activation_fact(with_json({"act_fn": "gelu_new"}), Hints(activation="gelu"), ()).values == (
+        "gelu",
+    )
+
+
+def test_the_coefficient_is_the_users_then_the_jsons_then_1() -> None:
+    assert coefficient_fact(with_json({}), Hints(), said=False) == Fact((1.0,), said=False)
+    assert coefficient_fact(with_json({}), Hints(), said=True) == Fact((1.0,))
+    assert coefficient_fact(with_json({"attn_coeff": 1}), Hints(), said=False) == Fact((1.0,))
+    given = coefficient_fact(with_json({"attn_coeff": 0.5}), Hints(attn_coeff=0), said=False)
+    assert given.values == (0.0,)
+    assert given.notes == ("attn_coeff=0.0 was given; the file's settings say 0.5",)
+
+
+def test_settings_are_found_at_the_top_or_one_level_down() -> None:
+    beside = {"a": {"p": 7, "q": None}, "b": {"q": 0}, "p": 5}
+    assert setting(with_json(beside), "p") == 5
+    assert setting(with_json(beside), "q") == 0
+    assert setting(with_json(beside), "missing", "p") == 5
+    assert setting(with_json(beside), "missing") is None
+    inside = StoredWeights(Path("a.pt"), {}, extras={"config": {"p": 97, "r": 1}}, beside={"p": 5})
+    assert (setting(inside, "p"), setting(inside, "r")) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("beside", "p"),
+    [
+        ({"C": 59}, 59),
+        ({"group_parameter": 113}, 113),
+        ({"config": {"p": 97}}, 97),
+        ({"funcs": "lambda x: (x[0]+x[1])%31"}, 31),
+        ({"p": True}, None),
+        ({"p": "59"}, None),
+        ({}, None),
+    ],
+)
+def test_the_modulus_of_the_json(beside: dict[str, Any], p: int | None) -> None:
+    assert stored_modulus(with_json(beside)) == p
+
+
+def test_combinations_go_from_the_most_plausible_on() -> None:
+    found = [tuple(c.values()) for c in combinations(a=Fact((0, 1, 2)), b=Fact((0, 1)))]
+    assert found == [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (2, 1)]

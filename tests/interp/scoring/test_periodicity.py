@@ -1,0 +1,128 @@
+"""Periodicity from weights, from activations over all pairs, from a table's order, and not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from interp.data import ModularTask, TableTask
+from interp.hooks import capture
+from interp.measuring.arrays import grid_of, neuron_arrays
+from interp.measuring.cached_pass import cached_pass
+from interp.models import Prompt, SmallTransformer, TransformerConfig, analytic_mlp, neuron_site
+from interp.scoring.periodicity import (
+    activation_scores,
+    all_pairs_activations,
+    answer_profile,
+    operands_of,
+    periodicity,
+    position_profile,
+)
+from interp.scoring.selection import order_by
+from interp.subject import score
+from probes.spectrum import Convention
+
+P = 11
+
+
+def transformer() -> SmallTransformer:
+    config = TransformerConfig(d_model=8, n_heads=2, d_head=4, d_mlp=6, n_layers=2)
+    return SmallTransformer(config, P + 1, P, Prompt.parse("a b =", p=P), seed=2).eval()
+
+
+def columns_of(model: object, task: object, site: str | None = None) -> tuple[dict, dict]:
+    cached = cached_pass(model, task, site=site)
+    place = neuron_site(model, cached.hook)
+    arrays = neuron_arrays(place, cached.activations, task.ordering)
+    return periodicity(cached, task, place, arrays, Convention(), seed=0)
+
+
+def test_weights_are_scored_where_tokens_feed_the_neurons() -> None:
+    columns, how = columns_of(analytic_mlp("add", P, 20), ModularTask("add", P))
+    assert how["source"] == "weights"
+    assert (columns["ipr"] > 0.99).all()
+    assert (columns["sum_share"] > 0.3).all()
+    assert (columns["activation_frequency"] == columns["frequency"]).all() or P < 5
+
+
+@pytest.mark.parametrize(
+    "site", ["blocks.0.mlp.hook_post", "blocks.1.mlp.hook_post", "blocks.0.mlp.hook_post@1"]
+)
+def test_activations_are_scored_elsewhere(site: str) -> None:
+    model, task = transformer(), ModularTask("add", P)
+    columns, how = columns_of(model, task, site)
+    assert how["source"] == "activations"
+    base, _, position = site.partition("@")
+    acts = capture(model, task.dataset.inputs, base)[base][:, int(position or 2)]
+    grid = acts.T.reshape(6, P, P).double().numpy()
+    spectrum = np.abs(np.fft.fft2(grid - grid.mean((1, 2), keepdims=True))) ** 2
+    block = {0, 1, P - 1}
+    for neuron in range(6):
+        if not spectrum[neuron].any():
+            continue
+        shares = []
+        for k in range(1, P // 2 + 1):
+            inside = [spectrum[neuron, i * k % P, j * k % P] for i in block for j in block if i or j]
+            shares.append(sum(inside) / spectrum[neuron].sum())
+        assert columns["activation_share"][neuron] == pytest.approx(max(shares), abs=1e-5)
+        assert columns["frequency"][neuron] == int(np.argmax(shares)) + 1
+        assert columns["frequency_share"][neuron] == columns["activation_share"][neuron]
+
+
+def test_the_profile_is_the_mean_at_each_answer() -> None:
+    grid = np.random.default_rng(0).normal(size=(2, 5, 5))
+    expected = [
+        [np.mean([grid[n, i, j] for i in range(5) for j in range(5) if (i + j) % 5 == s]) for s in range(5)]
+        for n in range(2)
+    ]
+    np.testing.assert_allclose(answer_profile(grid), expected)
+
+
+def test_missing_pairs_are_run_if_the_order_speaks_of_them() -> None:
+    model, task = transformer(), ModularTask("multiply", P)
+    data = task.dataset
+    kept = torch.arange(len(data)) % 3 != 0
+    table = TableTask.from_arrays(data.inputs[kept], data.labels[kept], task="multiply", p=P)
+    found = all_pairs_activations(cached_pass(model, table), table, P)
+    expected = all_pairs_activations(cached_pass(model, task), task, P)
+    grids = [grid_of(x, P, task.ordering) for x in (found, expected)]
+    assert not np.isnan(grids[0]).any()
+    np.testing.assert_allclose(grids[0], grids[1], atol=1e-5)
+    assert operands_of(table) == P
+
+
+def test_a_tables_order_stands_in_for_operands() -> None:
+    generator = np.random.default_rng(0)
+    inputs = torch.as_tensor(generator.integers(0, P, (60, 2)))
+    positions = generator.integers(0, 7, 60)
+    table = TableTask.from_arrays(inputs, torch.zeros(60, dtype=torch.long), n_classes=P, positions=positions)
+    cached = cached_pass(transformer(), table)
+    found = position_profile(cached, positions)
+    for position in range(7):
+        mean = cached.activations[torch.as_tensor(positions == position)].double().mean(0)
+        np.testing.assert_allclose(found[:, position], mean, rtol=1e-5)
+    columns, how = columns_of(transformer(), table)
+    assert how["source"] == "activations"
+    assert how["vector_lengths"][0] == 7
+    assert not np.isnan(columns["p_value"]).all()
+    scored = score(transformer(), table)
+    np.testing.assert_array_equal(order_by(scored), np.argsort(scored["ipr"], kind="stable"))
+
+
+def test_without_any_order_nothing_is_known() -> None:
+    inputs = torch.cartesian_prod(torch.arange(P), torch.arange(P))
+    table = TableTask.from_arrays(inputs, inputs.sum(1) % P)
+    columns, how = columns_of(transformer(), table)
+    assert how["source"] is None
+    assert np.isnan(columns["ipr"]).all()
+    assert (columns["frequency"] == 0).all()
+
+
+def test_a_harmonic_counts_with_its_fundamental() -> None:
+    w = 2 * np.pi * 3 * np.arange(31) / 31
+    wave = np.maximum(np.cos(w[:, None]) + np.cos(w), 0)[None]
+    scores = activation_scores(wave)
+    assert scores["activation_frequency"][0] == 3
+    assert scores["activation_share"][0] < scores["activation_harmonics"][0] < 1
+    assert scores["silent"][0] == pytest.approx((wave == 0).mean())

@@ -1,0 +1,149 @@
+"""Scores and labels on networks whose answer is known; every part of the table against something independent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from interp.analysis.removing import curve
+from interp.data import ModularTask
+from interp.errors import ConfigError
+from interp.models import HookedMLP, MLPConfig, analytic_mlp, planted_mlp
+from interp.scoring.score import causal_agreement
+from interp.scoring.selection import order_by
+from interp.scoring.table import NeuronTable
+from interp.subject import score
+from probes.agreement import labels_against_truth
+from probes.labels import Criteria
+from probes.spectrum import Convention
+
+CORRUPTED = ModularTask("add", p=97, corrupt_fraction=0.35)
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[np.ndarray, NeuronTable]:
+    network = planted_mlp(CORRUPTED)
+    return network.labels, score(network.model, CORRUPTED)
+
+
+def test_every_planted_neuron_gets_its_label(planted: tuple[np.ndarray, NeuronTable]) -> None:
+    truth, table = planted
+    assert labels_against_truth(table["label"], truth) == {
+        ("generalizing", "generalizing"): 200,
+        ("memorizing", "memorizing"): 300,
+        ("dead", "dead"): 20,
+    }
+
+
+def test_the_evidence_names_what_decided(planted: tuple[np.ndarray, NeuronTable]) -> None:
+    _, table = planted
+    for row in range(len(table)):
+        evidence, label = table["evidence"][row], table["label"][row]
+        if label == "generalizing":
+            assert f"frequency {table['frequency'][row]} explains" in evidence
+            assert "true labels" in evidence
+        elif label == "memorizing":
+            assert "labels that the rule does not explain" in evidence
+            assert table["memory_q"][row] <= 0.01
+        else:
+            assert "next to nothing" in evidence
+
+
+def test_periodicity_predicts_the_causal_class(planted: tuple[np.ndarray, NeuronTable]) -> None:
+    found = causal_agreement(planted[1])
+    assert found is not None
+    assert found.low <= found.auc <= found.high
+    assert found.low > 0.95
+
+
+@pytest.mark.parametrize("operation", ["add", "subtract", "multiply", "divide", "a**5 + 3*b"])
+def test_closed_forms_are_periodic_in_their_ordering_and_all_generalize(operation: str) -> None:
+    task = ModularTask(operation, p=97)
+    table = score(analytic_mlp(operation, p=97, width=200), task)
+    assert table.counts()["generalizing"] == 200
+    alive = table["ipr"][~np.isnan(table["ipr"])]
+    assert len(alive) >= 199  # the one neuron that answers pairs with 0 has no weights inside the ordering
+    assert alive.min() >= 0.999
+    residuals = table["phase_residual"][~np.isnan(table["ipr"])]
+    np.testing.assert_allclose(residuals, 0, atol=1e-4)
+
+
+def test_in_the_wrong_order_a_perfect_multiplier_looks_random() -> None:
+    """The trap of science: raw order scores a perfect multiplication network as if it were noise."""
+    model, raw = analytic_mlp("multiply", p=97, width=200), ModularTask("add", p=97)
+    assert np.nanmean(score(model, raw)["ipr"]) < 0.06
+
+
+@pytest.mark.parametrize("corrupt", [0.0, 0.35])
+def test_random_networks_are_not_called_generalizing(corrupt: float) -> None:
+    generalizing, memorizing, total = 0, 0, 0
+    for seed in range(20):
+        task = ModularTask("add", p=97, corrupt_fraction=corrupt, seed=seed)
+        counts = score(HookedMLP(MLPConfig(width=100), vocab=97, seed=seed), task).counts()
+        generalizing += counts["generalizing"]
+        memorizing += counts["memorizing"]
+        total += counts["total"]
+    assert generalizing <= 0.01 * total
+    assert memorizing <= 0.01 * total
+
+
+def test_a_dead_network_is_dead_everywhere() -> None:
+    model = HookedMLP(MLPConfig(width=10), vocab=11)
+    for parameter in model.parameters():
+        parameter.detach().zero_()
+    table = score(model, ModularTask("add", p=11))
+    assert table.counts()["dead"] == 10
+    assert np.isnan(table["ipr"]).all()
+    assert causal_agreement(table) is None
+
+
+def test_without_corrupted_or_held_out_examples_nothing_is_called_memorizing() -> None:
+    task = ModularTask("add", p=31, train_fraction=1.0)
+    table = score(HookedMLP(MLPConfig(width=60), vocab=31), task)
+    assert table.counts()["memorizing"] == 0
+    assert np.isnan(table["memory_effect"]).all()
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_every_layer_of_a_deep_network_can_be_scored(layer: int) -> None:
+    model = HookedMLP(MLPConfig(width=12, depth=3, activation="relu"), vocab=11)
+    site = f"blocks.{layer}.mlp.hook_post"
+    table = score(model, ModularTask("add", p=11, corrupt_fraction=0.2), site=site)
+    assert table.site_name == site
+    assert len(table) == 12
+    assert set(table["label"]) <= {"generalizing", "memorizing", "dead", "inconclusive"}
+
+
+def test_conventions_and_criteria_are_used_and_recorded() -> None:
+    model, task = analytic_mlp("add", p=31, width=50), ModularTask("add", p=31)
+    two_sided = score(model, task, convention=Convention(sided="two"))
+    np.testing.assert_allclose(two_sided["ipr"], 0.5, atol=1e-3)
+    assert two_sided.meta["convention"] == {"sided": "two", "constant": "drop", "r": 2.0}
+    strict = score(HookedMLP(MLPConfig(width=50), vocab=31), task, criteria=Criteria(dead_ratio=0.9))
+    assert strict.counts()["dead"] == (strict["strength"] <= 0.9 * strict["strength"].max()).sum() > 0
+    assert strict.meta["criteria"]["dead_ratio"] == 0.9
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_a_table_is_saved_whole(planted: tuple[np.ndarray, NeuronTable], tmp_path: Path, suffix: str) -> None:
+    _, table = planted
+    path = table.save(tmp_path / f"neurons.{suffix}")
+    read = pyarrow.parquet.read_table if suffix == "parquet" else pyarrow.csv.read_csv
+    rows = read(path)
+    assert set(rows.column_names) == set(table)
+    np.testing.assert_allclose(rows["ipr"].to_numpy(zero_copy_only=False), table["ipr"], rtol=1e-9)
+    with pytest.raises(ConfigError, match=r"ending in .parquet or .csv"):
+        table.save(tmp_path / "neurons.xlsx")
+
+
+def test_a_sweep_takes_a_score_or_a_list() -> None:
+    model, task = analytic_mlp("add", p=31, width=30), ModularTask("add", p=31)
+    table = score(model, task)
+    by_name, by_list = curve(model, task, "ipr", n_random=0), curve(model, task, order_by(table), n_random=0)
+    np.testing.assert_array_equal(by_name.accuracy["test"], by_list.accuracy["test"])
+    assert by_name.order == "ipr ascending"
+    assert curve(model, task, [4, 2], n_random=3).removed.tolist() == [0, 1, 2]
