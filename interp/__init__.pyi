@@ -16,9 +16,7 @@ from .analysis.trajectory import stages_of as stages_of
 from .analysis.trajectory import trajectory_of as trajectory_of
 from .analysis.unlearning import Unlearning as Unlearning
 from .analysis.unlearning import compare_unlearning as compare_unlearning
-from .audit.audit import audit as audit
-from .audit.demo import demo as demo
-from .audit.results import AuditReport as AuditReport
+from .audit import audit as audit
 from .checkpoints import Checkpoint as Checkpoint
 from .checkpoints import save_checkpoint as save_checkpoint
 from .checkpoints.open import load_checkpoint as load_checkpoint
@@ -27,6 +25,7 @@ from .data import Dataset as Dataset
 from .data import ModularTask as ModularTask
 from .data import TableTask as TableTask
 from .data import group_ordering as group_ordering
+from .demo import demo as demo
 from .errors import GrokscopeError as GrokscopeError
 from .explorer import explore as explore
 from .hooks import capture as capture
@@ -75,6 +74,7 @@ from .modes import Patch as Patch
 from .modes import Resample as Resample
 from .modes import Scale as Scale
 from .modes import Zero as Zero
+from .results import AuditReport as AuditReport
 from .scoring.score import causal_agreement as causal_agreement
 from .scoring.selection import select_neurons as select_neurons
 from .scoring.table import NeuronTable as NeuronTable

@@ -47,9 +47,9 @@ class Subject:
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
-        >>> subject = Subject(analytic_mlp("add", p=31, width=60), ModularTask("add", p=31))
+        >>> subject = Subject(analytic_mlp("add", p=31), ModularTask("add", p=31))
         >>> subject.hook, len(subject.table), subject.accuracy.all, subject.phase.name
-        ('blocks.0.mlp.hook_post', 60, 1.0, 'generalisation')
+        ('blocks.0.mlp.hook_post', 200, 1.0, 'generalisation')
     """
 
     model: HookedModel

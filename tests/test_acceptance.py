@@ -9,7 +9,7 @@ import pytest
 
 import interp
 from interp.analysis.trajectory import stages_of
-from interp.audit.audit import AuditReport
+from interp.audit import AuditReport
 from interp.training import new_transformer
 from probes.agreement import rank_correlation
 

@@ -47,4 +47,4 @@ def test_examples_are_found_behind_decorators():
         for name in ("interp.interventions", "interp.hooks", "probes.labels")
         for test in examples(name)
     }
-    assert {"interp.interventions.ablate", "interp.hooks.resolve", "probes.NeuronTable"} <= found
+    assert {"interp.interventions.ablate", "interp.hooks.resolve", "probes.labels.label_neurons"} <= found

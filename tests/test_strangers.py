@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interp.audit.audit import audit
+from interp.audit import audit
 from interp.checkpoints.open import OpenOptions, load_checkpoint
 from probes.periodicity import ipr
 from probes.spectrum import energy

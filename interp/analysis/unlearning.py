@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -47,7 +47,7 @@ class Method:
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        return asdict(self)
+        return vars(self) | {"accuracy": self.accuracy.to_dict()}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -58,7 +58,7 @@ def audit(
 
     Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input.
     """
-    from interp.audit.audit import audit as audit_network
+    from interp.audit import audit as audit_network
     from interp.expressions import check_syntax, condition
     from probes.labels import Criteria
 

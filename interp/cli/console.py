@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.segment import ControlType
 
 if TYPE_CHECKING:
-    from interp.audit.audit import AuditReport
+    from interp.audit import AuditReport
 
 
 def say(text: str, *, error: bool = False) -> None:

@@ -29,7 +29,7 @@ def demo(
     The network learns addition modulo 97 with 35 % of its training labels redrawn at random. Run again, the demo
     takes up the trained network.
     """
-    from interp.audit.demo import demo as run_demo
+    from interp.demo import demo as run_demo
 
     try:
         report = run_demo(out, steps=steps, weight_decay=weight_decay, seed=seed, device=device)

@@ -38,7 +38,7 @@ def by_label(table: NeuronTable, label: Any) -> list[int]:
     Raises:
         InterventionError: There is no such label.
     """
-    if label not in LABELS:
+    if label not in list(LABELS):
         raise InterventionError(f"there is no label {str(label)[:40]!r}; expected one of {', '.join(LABELS)}")
     return table.where(label=str(label)).neuron.tolist()
 

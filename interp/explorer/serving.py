@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from interp.audit.audit import model_settings, task_settings
+from interp.audit import model_settings, task_settings
 from interp.checkpoints.open import OpenOptions
 from interp.errors import ConfigError, GrokscopeError
 from interp.explorer.network import Network

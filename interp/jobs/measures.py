@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from interp.audit.audit import audit
-from interp.audit.results import AuditReport
+from interp.audit import audit
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_checkpoint
@@ -21,6 +20,7 @@ from interp.measuring.controls import Removal, removal
 from interp.measuring.evaluation import SplitValues
 from interp.models import neuron_site
 from interp.report.html import to_html
+from interp.results import AuditReport
 from interp.safeguards import one_thread
 from interp.scoring.periodicity import operands_of, periodicity
 from interp.scoring.table import NeuronTable
@@ -120,7 +120,7 @@ def _audited(checkpoint: Checkpoint, settings: Settings, name: str) -> Found:
 
 
 def audit_of(checkpoint: Checkpoint, settings: Settings, name: str) -> AuditReport:
-    """The audit of an opened checkpoint, as `interp.audit.audit` gives it."""
+    """The audit of an opened checkpoint, as `interp.audit` gives it."""
     report = audit(
         checkpoint,
         site=settings.site,

@@ -11,7 +11,7 @@ from interp.report.wording import in_words
 
 if TYPE_CHECKING:
     from interp.analysis.circuit import Circuit
-    from interp.audit.results import AuditReport
+    from interp.results import AuditReport
 
 Row = tuple[str, ...]
 CIRCUIT_HEADER: Row = ("what", "value", "what it means")

@@ -16,8 +16,8 @@ from interp.report.markdown import ACCURACY_HEADER, accuracy_rows, label_rows
 from interp.report.wording import frequency_sentence, model_sentence, task_sentence
 
 if TYPE_CHECKING:
-    from interp.audit.results import AuditReport
     from interp.measuring.controls import Removal
+    from interp.results import AuditReport
 
 
 CHECKPOINTS = 8

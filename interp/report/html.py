@@ -34,7 +34,7 @@ from interp.report.wording import frequency_sentence, model_sentence, task_sente
 if TYPE_CHECKING:
     from interp.analysis.circuit import Circuit
     from interp.analysis.trajectory import Trajectory
-    from interp.audit.results import AuditReport
+    from interp.results import AuditReport
 
 CURVE_POINTS = 101
 

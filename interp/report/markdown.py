@@ -19,8 +19,8 @@ from interp.report.provenance import provenance
 from interp.report.wording import frequency_sentence, words
 
 if TYPE_CHECKING:
-    from interp.audit.results import AuditReport
     from interp.measuring.controls import Removal
+    from interp.results import AuditReport
 
 STRONGEST = 24
 Row = tuple[str, ...]

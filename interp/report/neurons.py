@@ -57,7 +57,7 @@ def facts(portrait: Portrait) -> list[tuple[str, str, str]]:
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
-        >>> from interp.portrait import portrait
+        >>> from interp.analysis.portrait import portrait
         >>> found = facts(portrait(analytic_mlp("add", p=31), ModularTask("add", p=31), 4))
         >>> found[0][:2], "IPR" in [name for name, *_ in found]
         (('label', 'generalizing'), True)

@@ -11,7 +11,7 @@ from interp.report.markdown import ACCURACY_HEADER, accuracy_rows
 from interp.report.page import bullets
 
 if TYPE_CHECKING:
-    from interp.audit.results import AuditReport
+    from interp.results import AuditReport
 
 WARNING = "#D98200"
 

@@ -11,7 +11,7 @@ from interp.report.wording import model_sentence, task_sentence
 from interp.versions import versions
 
 if TYPE_CHECKING:
-    from interp.audit.results import AuditReport
+    from interp.results import AuditReport
 
 
 def provenance(report: AuditReport) -> Iterator[tuple[str, str]]:

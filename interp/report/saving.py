@@ -11,7 +11,7 @@ from interp.report.html import to_html
 from interp.report.markdown import to_markdown
 
 if TYPE_CHECKING:
-    from interp.audit.audit import AuditReport
+    from interp.audit import AuditReport
 
 
 def save(report: AuditReport, path: Path | str) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from interp.markup import UNKNOWN, number, percentage
 
 if TYPE_CHECKING:
-    from interp.audit.results import AuditReport
+    from interp.results import AuditReport
 
 
 def words(split: str) -> str:

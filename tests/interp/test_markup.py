@@ -11,14 +11,14 @@ import pytest
 from plotly import io
 
 from interp.analysis.portrait import Spectrum
-from interp.audit.audit import audit
-from interp.audit.results import AuditReport
+from interp.audit import audit
 from interp.data import ModularTask
 from interp.markup import Link, html_table, number, percentage
 from interp.measuring.cached_pass import cached_pass
 from interp.measuring.doses import dose_response
 from interp.measuring.evaluation import SplitValues
 from interp.models import analytic_mlp, planted_mlp
+from interp.results import AuditReport
 from interp.scoring.table import NeuronTable
 
 HOSTILE = '<script>alert(1)</script>&"x"'

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interp.audit.audit import audit
+from interp.audit import audit
 from interp.checkpoints import save_checkpoint
 from interp.checkpoints.open import load_checkpoint, load_series
 from interp.checkpoints.options import OpenOptions

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from interp import subject as subjects
 from interp.analysis import trajectory
 from interp.analysis.dynamics import NUMBERS, Dynamics, dynamics_of
 from interp.analysis.trajectory import record_of, trajectory_of
@@ -22,7 +23,7 @@ from interp.errors import CheckpointError, ConfigError, HookNameError
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
 from interp.models.adopt import adopt
 from interp.plots import dynamics as figures
-from interp.subject import score
+from interp.subject import score, score_neurons
 from interp.training import TrainConfig, train
 
 P = 23
@@ -112,7 +113,7 @@ def test_only_so_many_checkpoints_are_scored_and_each_once(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored = []
-    monkeypatch.setattr(trajectory, "score", lambda *a, **k: scored.append(1) or score(*a, **k))
+    monkeypatch.setattr(subjects, "score_neurons", lambda *a, **k: scored.append(1) or score_neurons(*a, **k))
     found = dynamics_of(str(run), most=3)
     assert found.steps.tolist() == [0, 240, 480]
     assert len(scored) == 3
@@ -121,11 +122,11 @@ def test_only_so_many_checkpoints_are_scored_and_each_once(
 def test_a_watcher_is_told_of_the_table_that_the_record_is_from() -> None:
     seen = []
     checkpoint = Checkpoint(analytic_mlp("add", p=13), ModularTask("add", p=13), "in memory")
-    record = record_of(checkpoint, watch=lambda one, state, table: seen.append((one, state.hook, table)))
-    ((one, hook, table),) = seen
-    assert one is checkpoint
-    assert hook == table.site_name
-    assert record["counts"] == table.counts()
+    record = record_of(checkpoint, watch=seen.append)
+    (subject,) = seen
+    assert subject.source is checkpoint
+    assert subject.hook == subject.table.site_name
+    assert record["counts"] == subject.table.counts()
 
 
 def test_the_table_has_one_row_a_neuron(found: Dynamics, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_target_is_rescaled_as_its_edited_weights_say(donor: Checkpoint, tar
     for split in SPLITS:
         assert found.after[split] == pytest.approx(wanted[split], abs=1e-9)
         assert found.before[split] == pytest.approx(unchanged[split])
-        low, mean, high = (found.random[split][key] for key in ("low", "mean", "high"))
+        low, mean, high = (getattr(found.random[split], key) for key in ("low", "mean", "high"))
         assert low <= mean <= high
     assert found.scales.min() == pytest.approx((1 / 3) ** 1.5)
     assert all(torch.equal(before[name], tensor) for name, tensor in target.model.state_dict().items())
@@ -73,7 +73,7 @@ def test_the_target_is_rescaled_as_its_edited_weights_say(donor: Checkpoint, tar
 def test_a_strength_of_zero_changes_nothing(donor: Checkpoint, target: Checkpoint) -> None:
     found = gamma_rescale(donor, target, n_random=2, strength=0)
     assert found.after == found.before
-    assert {found.random["all"][end] for end in ("low", "high")} == {found.before.all}
+    assert {found.random["all"].low, found.random["all"].high} == {found.before.all}
 
 
 def test_networks_with_more_layers_after_the_neurons_are_rescaled_too(donor: Checkpoint) -> None:

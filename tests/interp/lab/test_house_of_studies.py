@@ -12,7 +12,7 @@ from interp.lab import STUDIES
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "interp" / "lab"
-SHORTEST, LONGEST = 60, 250
+SHORTEST, LONGEST = 60, 260
 
 
 def imports(file: Path) -> Iterator[tuple[str, str]]:

@@ -80,9 +80,9 @@ def test_factor_zero_is_removal_and_the_random_sets_are_its_own() -> None:
     for split in SPLITS:
         assert found.at(0, split) == pytest.approx(gone.after[split])
         assert found.at(1, split) == pytest.approx(gone.before[split])
-        for key, value in gone.random[split].items():
-            assert found.random[split][key][0] == pytest.approx(value)
-            assert found.random[split][key][1] == pytest.approx(gone.before[split])
+        for key, value in vars(gone.random[split]).items():
+            assert vars(found.random[split])[key][0] == pytest.approx(value)
+            assert vars(found.random[split])[key][1] == pytest.approx(gone.before[split])
 
 
 def test_nothing_is_right_without_any_neuron() -> None:
@@ -202,7 +202,7 @@ def test_memorizing_neurons_are_forgotten_by_degrees() -> None:
     model = planted_mlp(task).model
     table = score(model, task)
     before = all_logits(model, task.dataset)
-    found = dose(model, task, table=table, n_random=5)
+    found = dose(model, task, n_random=5)
     assert torch.equal(all_logits(model, task.dataset), before)
     corrupted = found.accuracy["corrupted_as_labelled"]
     assert found.size == len(table.where(label="memorizing")) > 50
@@ -210,7 +210,7 @@ def test_memorizing_neurons_are_forgotten_by_degrees() -> None:
     assert 0.3 < found.at(0.1, "corrupted_as_labelled") < 0.6
     assert (np.diff(corrupted) >= -0.02).all()  # more of them is more memory
     assert found.at(0, "corrupted_as_labelled") < found.at(0, "corrupted_as_true")
-    rows = dose(model, task, table.where(label="memorizing"), table=table, n_random=5)
+    rows = dose(model, task, table.where(label="memorizing"), n_random=5)
     assert rows.to_dict() == found.to_dict() | {"name": "given"}
     with pytest.raises(InterventionError, match="cannot select neurons by 'label:bad'"):
-        dose(model, task, "label:bad", table=table)
+        dose(model, task, "label:bad")

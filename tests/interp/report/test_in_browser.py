@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from interp.audit.audit import audit
-from interp.audit.results import AuditReport
+from interp.audit import audit
 from interp.data import ModularTask
 from interp.models import planted_mlp
+from interp.results import AuditReport
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 DRAWN = "ids => ids.map(id => document.getElementById(id).data[0])"

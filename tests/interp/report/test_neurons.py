@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from interp.analysis.portrait import Portrait, Served, Spectrum
-from interp.audit.audit import audit
-from interp.audit.results import AuditReport
+from interp.audit import audit
 from interp.data import ModularTask
 from interp.models import planted_mlp
 from interp.report.neurons import FACTS_HEADER, SERVED_HEADER, facts, neurons_html, served_rows
+from interp.results import AuditReport
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from interp import report as reports
-from interp.audit.audit import audit
-from interp.audit.results import AuditReport
+from interp.audit import audit
 from interp.cli.audit import typed
 from interp.data import ModularTask
 from interp.models import analytic_mlp
 from interp.report.glossary import WORDS
+from interp.results import AuditReport
 from interp.versions import versions
 
 COMMAND = "grokscope audit 'my runs/r0' --html r.html"

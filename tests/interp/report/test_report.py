@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from rich.console import Console
 
 from interp import report as reports
-from interp.audit.audit import audit
+from interp.audit import audit
 from interp.data import SPLITS, ModularTask
 from interp.errors import ConfigError
 from interp.markup import percentage as percent
@@ -201,7 +201,7 @@ def test_markdown_holds_the_numbers(planted):
     band = removal.random["test"]
     row = cells(text, f"Without the {removal.removed} memorizing neurons")["test"]
     assert row[:3] == [percent(removal.before.test), percent(removal.after.test), percent(band.mean)]
-    assert row[3] == f"{percent(band['low'])} to {percent(band['high'])}"
+    assert row[3] == f"{percent(band.low)} to {percent(band.high)}"
     assert row[4] == ("yes" if removal.differs("test") else "no")
     assert "- Beware of 50 % \\<b\\>." in text
     assert f"**Phase: {planted.phase.name}.**" in text

@@ -16,14 +16,14 @@ from rich.console import Console
 from interp import report as reports
 from interp.analysis.circuit import Circuit
 from interp.analysis.trajectory import Trajectory, record_of, trajectory_of
-from interp.audit.audit import audit
-from interp.audit.results import AuditReport
+from interp.audit import audit
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
 from interp.models import MLPConfig, Prompt, SmallTransformer, TransformerConfig, analytic_mlp
 from interp.report.computing import circuit_rows, stage_sentences, stored_sentence, trajectory_rows
 from interp.report.markdown import neuron_header, neuron_rows
 from interp.report.wording import in_words, model_sentence, task_sentence
+from interp.results import AuditReport
 from interp.scoring.table import NeuronTable
 from interp.training import TrainConfig, train
 from probes.stages import Boundary, Stage

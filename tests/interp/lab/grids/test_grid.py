@@ -11,7 +11,7 @@ from interp.lab.grids.grid import grid_from, read_grid
 from interp.lab.grids.run import Run, known_settings
 from interp.models import MLPConfig, TransformerConfig
 
-RECIPES = sorted((Path(__file__).parents[3] / "notebooks" / "recipes").glob("*.toml"))
+RECIPES = sorted((Path(__file__).parents[4] / "notebooks" / "recipes").glob("*.toml"))
 
 
 def write(folder: Path, text: str) -> Path:

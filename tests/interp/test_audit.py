@@ -11,7 +11,7 @@ import torch
 
 import interp
 from interp.analysis.ablation import ablate_checkpoint
-from interp.audit.audit import audit
+from interp.audit import audit
 from interp.data import ModularTask
 from interp.errors import CheckpointError
 from interp.models import HookedMLP, MLPConfig, analytic_mlp, planted_mlp

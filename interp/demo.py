@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from interp.audit.audit import AuditReport, audit
+from interp.audit import AuditReport, audit
 from interp.data import ModularTask
 from interp.models import MLPConfig
 from interp.training import TrainConfig, train

@@ -11,7 +11,7 @@ from interp.markup import percentage as percent
 
 if TYPE_CHECKING:
     from interp.analysis.orderings import BetterOrdering
-    from interp.audit.audit import AuditReport
+    from interp.audit import AuditReport
     from interp.measuring.controls import Removal
     from probes.agreement import Agreement
 

@@ -14,8 +14,6 @@ from interp.analysis.orderings import better_ordering
 from interp.analysis.portrait import portraits, telling_neurons
 from interp.analysis.removing import curves_from_both_ends
 from interp.analysis.trajectory import Trajectory, trajectory_of
-from interp.audit.results import AuditReport
-from interp.audit.verdict import verdict, warnings_of
 from interp.checkpoints import FORMAT as NATIVE
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.open import OWN_MODULE, OpenOptions
@@ -25,8 +23,10 @@ from interp.measuring.cached_pass import CachedPass
 from interp.measuring.controls import Removal, removal
 from interp.models import HookedModel
 from interp.progress import PATIENCE, progress
+from interp.results import AuditReport
 from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, on_device, open_subject, subject_of
+from interp.verdict import verdict, warnings_of
 from probes import null
 from probes.labels import GENERALIZING, LABELS, MEMORIZING, Criteria
 from probes.spectrum import Convention

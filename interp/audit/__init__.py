@@ -1,1 +1,0 @@
-"""The audit: everything put together, with a verdict."""
