@@ -28,7 +28,7 @@ from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, on_device, open_subject, subject_of
 from interp.verdict import verdict, warnings_of
 from probes import null
-from probes.labels import GENERALIZING, LABELS, MEMORIZING, Criteria
+from probes.labels import GENERALIZING, LABELS, Criteria
 from probes.spectrum import Convention
 
 HISTOGRAM_DRAWS = 2_000
@@ -67,62 +67,52 @@ def audit(
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
-        >>> found = audit(analytic_mlp("add", p=31), ModularTask("add", p=31))
-        >>> found.phase.name, found.table.counts()["memorizing"]
+        >>> report = audit(analytic_mlp("add", p=31), ModularTask("add", p=31))
+        >>> report.phase.name, report.table.counts()["memorizing"]
         ('generalisation', 0)
     """
     settings = {"task": task, "site": site, "criteria": criteria, "convention": convention, "seed": seed}
     subject = _subject(checkpoint, options, device, **settings)
-    series = checkpoint if task is None else None
-    task, table, source = subject.task, subject.table, subject.source
-    without = _removals(subject, n_random)
-    lengths = tuple(table.meta["null"]["vector_lengths"])
-    result = AuditReport(
+    table, source = subject.table, subject.source
+    report = AuditReport(
         checkpoint=str(source.path or "a model in memory"),
         dialect=source.dialect,
         step=source.step,
-        task=task_settings(task, subject.corrupt_fraction),
+        task=task_settings(subject.task, subject.corrupt_fraction),
         model=model_settings(subject.model, subject.cached),
         accuracy=subject.accuracy,
         phase=subject.phase,
         table=table,
-        without_memorizing=without[MEMORIZING],
-        without_generalizing=without[GENERALIZING],
+        removals=_removals(subject, n_random),
         curves=curves_from_both_ends(subject, n_random),
         agreement=subject.agreement,
         key_frequencies=_key_frequencies(table),
-        null_ipr=null.null_scores(lengths, subject.convention, n_draws=HISTOGRAM_DRAWS, seed=seed)
-        if lengths
-        else np.empty(0),
+        null_ipr=_null_ipr(subject),
         portraits=portraits(subject, telling_neurons(table, TELLING)),
-        without_others={
-            label: without[label] for label in without if label not in (MEMORIZING, GENERALIZING)
-        },
         leakage=subject.leakage.to_dict(),
         circuit=circuit(subject),
-        trajectory=_trajectory(series, source, options, site, seed),
+        trajectory=_trajectory(None if task else checkpoint, source, options, site, seed),
         notes=source.notes,
         stored=source.stored,
         history=subject.history,
     )
-    other = better_ordering(subject.cached, task, table["strength"])
-    return replace(result, verdict=tuple(verdict(result)), warnings=tuple(warnings_of(result, task, other)))
+    other = better_ordering(subject.cached, subject.task, table["strength"])
+    warnings = tuple(warnings_of(report, subject.task, other))
+    return replace(report, verdict=tuple(verdict(report)), warnings=warnings)
 
 
 def _removals(subject: Subject, n_random: int) -> dict[str, Removal]:
     """Removal of each label's neurons."""
-    without = {}
+    settings: dict[str, Any] = {"n_draws": n_random, "pool": subject.alive, "seed": subject.seed}
     with progress("removing labelled neurons", len(LABELS) * n_random, after=PATIENCE) as report:
-        for i, label in enumerate(LABELS):
-            without[label] = removal(
-                subject.cached,
-                subject.table.where(label=label),
-                n_draws=n_random,
-                pool=subject.alive,
-                seed=subject.seed,
-                report=lambda done, note="", before=i * n_random: report(before + done),
+
+        def without(label: str, before: int) -> Removal:
+            neurons = subject.table.where(label=label)
+            return removal(
+                subject.cached, neurons, **settings, report=lambda done, note="": report(before + done)
             )
-    return without
+
+        return {label: without(label, i * n_random) for i, label in enumerate(LABELS)}
 
 
 def _trajectory(
@@ -148,7 +138,7 @@ def _subject(
 
 
 def task_settings(task: Task, corrupt_fraction: float) -> dict[str, Any]:
-    """What a report says of a task."""
+    """Settings of a task, as a report lists them."""
     data = task.dataset
     return {
         "operation": getattr(task, "operation", None),
@@ -162,9 +152,15 @@ def task_settings(task: Task, corrupt_fraction: float) -> dict[str, Any]:
 
 
 def model_settings(model: HookedModel, cached: CachedPass) -> dict[str, Any]:
-    """What a report says of a network."""
+    """Settings of a network, as a report lists them."""
     settings = model.to_dict() if hasattr(model, "to_dict") else {}
     return {"kind": type(model).__name__, "activation": None, **settings, "width": cached.width}
+
+
+def _null_ipr(subject: Subject) -> np.ndarray:
+    lengths = tuple(subject.table.meta["null"]["vector_lengths"])
+    draws = {"n_draws": HISTOGRAM_DRAWS, "seed": subject.seed}
+    return null.null_scores(lengths, subject.convention, **draws) if lengths else np.empty(0)
 
 
 def _key_frequencies(table: NeuronTable) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
-"""Everything an audit found, and its JSON."""
+"""Result of an audit, and its JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from probes.agreement import Agreement
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AuditReport:
-    """Everything an audit found; `to_dict` has the JSON contract, `save` writes JSON, Markdown or HTML.
+    """Result of an audit; `to_dict` has the JSON contract, `save` writes JSON, Markdown or HTML.
 
     Attributes:
         checkpoint: Where the network came from.
@@ -34,14 +35,12 @@ class AuditReport:
         accuracy: Before any intervention.
         phase: See `Phase`.
         table: One row a neuron.
-        without_memorizing: Removal of all neurons labelled memorizing, with its random control.
-        without_generalizing: The same for those labelled generalizing.
+        removals: Removal of all neurons with each label, by label, with its random control.
         curves: Ablation curves: lowest and highest IPR first, each with its random control.
         agreement: Of periodicity with causal effect; None if it cannot be measured.
         key_frequencies: Frequencies of generalizing neurons, ascending.
         null_ipr: A sample of the IPR of random weights.
         portraits: Of the most telling neurons, by number: all that is known of each; see `interp.portrait`.
-        without_others: Removal of the dead and of the inconclusive neurons, by label.
         leakage: How many held-out examples are trained on too, as they are or (for a network that treats (a, b) and
             (b, a) alike) in the other order, and the accuracy on the rest. None without held-out examples.
         circuit: How the network computes an operation; None for other tasks.
@@ -62,14 +61,12 @@ class AuditReport:
     accuracy: SplitValues
     phase: Phase
     table: NeuronTable
-    without_memorizing: Removal
-    without_generalizing: Removal
+    removals: dict[str, Removal]
     curves: tuple[Curve, ...]
     agreement: Agreement | None
     key_frequencies: tuple[int, ...]
     null_ipr: np.ndarray
     portraits: dict[int, Portrait]
-    without_others: dict[str, Removal] = field(default_factory=dict)
     leakage: dict[str, Any] | None = None
     circuit: Circuit | None = None
     trajectory: Trajectory | None = None
@@ -86,7 +83,6 @@ class AuditReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON contract: fractions in [0, 1], null where not known."""
-        found = self.agreement
         return {
             "checkpoint": self.checkpoint,
             "dialect": self.dialect,
@@ -104,16 +100,14 @@ class AuditReport:
             "neurons": self.table.counts(),
             "mean_ipr": _mean(self.table["ipr"]),
             "key_frequencies": list(self.key_frequencies),
-            "without_memorizing": self.without_memorizing.to_dict(),
-            "without_generalizing": self.without_generalizing.to_dict(),
-            **{f"without_{label}": removal.to_dict() for label, removal in self.without_others.items()},
+            **{f"without_{label}": removal.to_dict() for label, removal in self.removals.items()},
             "leakage": self.leakage,
             "circuit": None if self.circuit is None else self.circuit.to_dict(),
             "trajectory": None if self.trajectory is None else self.trajectory.to_dict(),
             "reading": list(self.notes),
             "stored_accuracy": self.stored,
             "ablation": [curve.thinned().to_dict() for curve in self.curves],
-            "agreement": {key: getattr(found, key, None) for key in ("auc", "low", "high")},
+            "agreement": {key: getattr(self.agreement, key, None) for key in ("auc", "low", "high")},
             "verdict": list(self.verdict),
             "warnings": list(self.warnings),
             "made_by": {"command": self.command, "versions": versions()},
@@ -129,17 +123,7 @@ class AuditReport:
         Example:
             ``report.flat()["neurons.memorizing"]``
         """
-        found: dict[str, float | str | bool | None] = {}
-
-        def walk(prefix: str, value: Any) -> None:
-            if isinstance(value, dict):
-                for key, inner in value.items():
-                    walk(f"{prefix}.{key}" if prefix else key, inner)
-            elif not isinstance(value, list):
-                found[prefix] = value
-
-        walk("", self.to_dict())
-        return found
+        return dict(_leaves(self.to_dict()))
 
     def save(self, path: Path | str) -> Path:
         """Write the report; the suffix decides: ``.json``, ``.md`` or ``.html``.
@@ -148,6 +132,14 @@ class AuditReport:
             ConfigError: The suffix is none of these, or the place cannot be written to.
         """
         return Path(present("report.saving.save", self, path))
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            yield prefix + key, value
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -1,43 +1,31 @@
-"""What an audit's numbers mean, in sentences; and what a reader must know before relying on them."""
+"""The numbers of an audit in sentences, and reasons for caution in relying on them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from interp.analysis.orderings import BetterOrdering
+from interp.results import AuditReport
 from interp.checkpoints.select import NOT_TOLD_APART, above_chance
 from interp.data import Task
+from interp.data.splits import SPLITS
 from interp.markup import percentage as percent
-
-if TYPE_CHECKING:
-    from interp.analysis.orderings import BetterOrdering
-    from interp.audit import AuditReport
-    from interp.measuring.controls import Removal
-    from probes.agreement import Agreement
+from interp.measuring.controls import Removal
+from interp.measuring.phase import PHASES
+from probes.agreement import Agreement
+from probes.labels import GENERALIZING, INCONCLUSIVE, LABELS, MEMORIZING
 
 FEW_EXAMPLES = 50
 CHANCE_AUC = 0.5
 STORED_TOLERANCE = 0.005
 LEARNT, THIRD = 0.5, 0.3
-
-_PHASES = {
-    "coexistence": "It generalises and has memorised its corrupted labels at the same time (coexistence).",
-    "partial inversion": "It generalises and has given up part of its corrupted labels (partial inversion).",
-    "full inversion": (
-        "It generalises and answers its corrupted examples by the rule, against their labels (full inversion)."
-    ),
-    "generalisation": "It generalises: at least 90 % of held-out examples are answered by the rule.",
-    "memorisation": "It has memorised its training set and does not generalise (below 90 % on held-out examples).",
-    "forgetting": "It generalised earlier in training and has lost it (forgetting).",
-    "confusion": "It has neither learnt its training set nor the rule (confusion).",
-}
+CORRUPTED = "corrupted_as_labelled"
 
 
 def verdict(report: AuditReport) -> Iterator[str]:
     """The findings of an audit, most important first."""
-    name = report.phase.name
-    if name:
-        yield _PHASES[name]
+    if report.phase.name:
+        yield PHASES[report.phase.name].sentence
     elif report.task["split_known"]:
         yield "Whether it generalises cannot be told: no example is really held out."
     else:
@@ -46,53 +34,75 @@ def verdict(report: AuditReport) -> Iterator[str]:
             "on is not known, so whether it generalises cannot be told from its accuracy."
         )
     counts = report.table.counts()
-    yield (
-        f"Of {counts['total']} neurons {counts['generalizing']} generalize, {counts['memorizing']} memorize, "
-        f"{counts['dead']} are dead and {counts['inconclusive']} inconclusive."
-    )
-    if counts["memorizing"]:
-        memory_split = "corrupted_as_labelled"
-        if report.without_memorizing.after.corrupted_as_labelled is None:
-            memory_split = "train"
-        yield _removal_sentence("memorizing", report.without_memorizing, (memory_split, "test"))
-    if counts["generalizing"]:
-        yield _removal_sentence(
-            "generalizing", report.without_generalizing, ("test", "corrupted_as_labelled")
-        )
-    inconclusive = report.without_others.get("inconclusive")
-    if counts["inconclusive"] and inconclusive is not None:
-        yield _removal_sentence("inconclusive", inconclusive, ("test", "corrupted_as_labelled"))
-    yield from _agreement_sentence(report.agreement)
+    *others, last = (f"{counts[name]} {label.verb}" for name, label in LABELS.items())
+    yield f"Of {counts['total']} neurons {', '.join(others)} and {last.replace(' are ', ' ')}."
+    memory = CORRUPTED if report.removals[MEMORIZING].after[CORRUPTED] is not None else "train"
+    for label, splits in (
+        (MEMORIZING, (memory, "test")),
+        (GENERALIZING, ("test", CORRUPTED)),
+        (INCONCLUSIVE, ("test", CORRUPTED)),
+    ):
+        if counts[label]:
+            yield _without(label, report.removals[label], splits)
+    yield from _about_agreement(report.agreement)
 
 
-def _agreement_sentence(found: Agreement | None) -> Iterator[str]:
-    if found is None or found.auc is None or found.low is None or found.high is None:
-        return
-    numbers = f"AUC {found.auc:.3f}, 95 % interval {found.low:.3f} to {found.high:.3f}"
-    if found.low > CHANCE_AUC:
-        yield f"Periodicity agrees with the causal effect of single neurons ({numbers})."
-    elif found.high < CHANCE_AUC:
-        yield f"Periodicity runs against the causal effect of single neurons ({numbers})."
-    else:
-        yield f"Whether periodicity agrees with the causal effect of single neurons is inconclusive ({numbers})."
-
-
-def _removal_sentence(label: str, removal: Removal, splits: tuple[str, ...]) -> str:
+def _without(label: str, removal: Removal, splits: tuple[str, ...]) -> str:
     parts = []
-    for split in [s for s in splits if removal.after[s] is not None] or ["all"]:
+    for split in [split for split in splits if removal.after[split] is not None] or ["all"]:
         random, control = removal.random[split], ""
         if removal.controlled and random is not None:
             control = f" (random sets of that size: {percent(random.mean)})"
         change = f"from {percent(removal.before[split])} to {percent(removal.after[split])}"
-        parts.append(f"{split.replace('_', ' ')} accuracy goes {change}{control}")
-    many = "neuron" if removal.removed == 1 else "neurons"
-    return f"Without the {removal.removed} {label} {many} {'; '.join(parts)}."
+        parts.append(f"{SPLITS[split].title} accuracy goes {change}{control}")
+    neurons = "neuron" if removal.removed == 1 else "neurons"
+    return f"Without the {removal.removed} {label} {neurons} {'; '.join(parts)}."
+
+
+def _about_agreement(agreement: Agreement | None) -> Iterator[str]:
+    if agreement is None or agreement.auc is None or agreement.low is None or agreement.high is None:
+        return
+    numbers = f"AUC {agreement.auc:.3f}, 95 % interval {agreement.low:.3f} to {agreement.high:.3f}"
+    effect = "the causal effect of single neurons"
+    if agreement.low > CHANCE_AUC:
+        yield f"Periodicity agrees with {effect} ({numbers})."
+    elif agreement.high < CHANCE_AUC:
+        yield f"Periodicity runs against {effect} ({numbers})."
+    else:
+        yield f"Whether periodicity agrees with {effect} is inconclusive ({numbers})."
+
+
+def warnings_of(report: AuditReport, task: Task, other: BetterOrdering | None = None) -> Iterator[str]:
+    """Reasons for caution.
+
+    Args:
+        report: The measurements.
+        task: The task that the network was measured on.
+        other: An ordering that explains its neurons better than the one they were read in, if there is one.
+    """
+    yield from (f"The file was {note}." for note in report.notes if NOT_TOLD_APART in note)
+    yield from _about_chance(report, task.dataset.n_classes)
+    yield from _about_periodicity(report, task)
+    if other is not None:
+        yield other.sentence(task)
+    yield from _about_stored(report)
+    yield from _about_leakage(report)
+    yield from _about_spread(report)
+    yield from _about_examples(task)
+    yield from _about_phase(report)
+    counts = report.table.counts()
+    total, dead, undecided = counts["total"], counts["dead"], counts["inconclusive"]
+    if dead > total / 2:
+        yield f"{dead} of {total} neurons are dead."
+    if undecided > total / 4:
+        yield f"{undecided} of {total} neurons are inconclusive: the data do not decide what they do."
+    yield from _about_support(report, task)
 
 
 def _about_chance(report: AuditReport, n_classes: int) -> Iterator[str]:
     """A network that answers nothing right serves no rule, whatever its neurons add to logits."""
-    shares = [share for split in report.accuracy if (share := report.accuracy[split]) is not None]
-    if report.table.counts()["generalizing"] and not above_chance(max(shares, default=0.0), n_classes):
+    best = max((report.accuracy[split] or 0.0 for split in report.accuracy), default=0.0)
+    if report.table.counts()[GENERALIZING] and not above_chance(best, n_classes):
         yield (
             "No kind of example is answered above chance: labels say what neurons add to the right logit, not that the "
             "network follows the rule. Is it another task (--task), or the file read in the wrong way?"
@@ -100,8 +110,7 @@ def _about_chance(report: AuditReport, n_classes: int) -> Iterator[str]:
 
 
 def _about_periodicity(report: AuditReport, task: Task) -> Iterator[str]:
-    source = report.table.meta["null"]["source"]
-    if source is None:
+    if report.table.meta["null"]["source"] is None:
         yield (
             "Nothing says in which order a solution would be periodic (--task, or a column 'ordering' in the table): "
             "periodicity was not scored, and labels rest on evidence alone."
@@ -126,8 +135,7 @@ def _about_stored(report: AuditReport) -> Iterator[str]:
     total = report.accuracy.all
     if report.task["split_known"] or total is None or len(stored) < 2:
         return
-    low, high = min(stored.values()), max(stored.values())
-    if not low - STORED_TOLERANCE <= total <= high + STORED_TOLERANCE:
+    if not min(stored.values()) - STORED_TOLERANCE <= total <= max(stored.values()) + STORED_TOLERANCE:
         yield (
             f"The file records accuracies of {percent(stored['train'])} in training and {percent(stored['test'])} on "
             f"held-out examples; {percent(total)} of all examples is not between them."
@@ -135,27 +143,27 @@ def _about_stored(report: AuditReport) -> Iterator[str]:
 
 
 def _about_leakage(report: AuditReport) -> Iterator[str]:
-    found = report.leakage
-    if found is None or not found["leaked"]:
+    leakage = report.leakage
+    if leakage is None or not leakage["leaked"]:
         return
-    swapped = found["leaked"] - found["duplicates"]
-    reasons = [f"{found['duplicates']} as they are"] if found["duplicates"] else []
+    duplicates, swapped = leakage["duplicates"], leakage["leaked"] - leakage["duplicates"]
+    reasons = [f"{duplicates} as they are"] if duplicates else []
     reasons += [f"{swapped} in the other order, which this network does not tell apart"] if swapped else []
     yield (
-        f"{found['leaked']} of {found['test_pairs']} held-out examples are trained on too ({' and '.join(reasons)}). "
-        f"Accuracy on the others, which decides the phase: {percent(found['accuracy_without'])}."
+        f"{leakage['leaked']} of {leakage['test_pairs']} held-out examples are trained on too "
+        f"({' and '.join(reasons)}). "
+        f"Accuracy on the others, which decides the phase: {percent(leakage['accuracy_without'])}."
     )
 
 
 def _about_spread(report: AuditReport) -> Iterator[str]:
-    """Whether the corrupted labels sit in neurons of their own, judged by the removal of a third of the neurons."""
-    split, held = "corrupted_as_labelled", "test"
-    before, lowest = report.accuracy[split], report.curves[0]
-    band, test_band = lowest.random[split], lowest.random[held]
-    if before is None or before < LEARNT or band is None or test_band is None:
+    """Corrupted labels that sit in no neurons of their own, judged by the removal of a third of the neurons."""
+    before, lowest = report.accuracy[CORRUPTED], report.curves[0]
+    band = lowest.random[CORRUPTED]
+    if before is None or before < LEARNT or band is None or lowest.random["test"] is None:
         return
     at = int(abs(lowest.fraction - THIRD).argmin())
-    low, high = (sweep.at(THIRD, split) for sweep in report.curves)
+    low, high = (curve.at(THIRD, CORRUPTED) for curve in report.curves)
     if low is None or high is None or (low < band.low[at] and high > band.high[at]):
         return
     yield (
@@ -166,62 +174,49 @@ def _about_spread(report: AuditReport) -> Iterator[str]:
     )
 
 
-def warnings_of(report: AuditReport, task: Task, other: BetterOrdering | None = None) -> Iterator[str]:
-    """Reasons for caution.
-
-    Args:
-        report: What was found.
-        task: What the network was measured on.
-        other: An ordering that explains its neurons better than the one they were read in, if there is one.
-    """
-    data, counts, phase = task.dataset, report.table.counts(), report.phase
-    yield from (f"The file was {note}." for note in report.notes if NOT_TOLD_APART in note)
-    yield from _about_chance(report, data.n_classes)
-    yield from _about_periodicity(report, task)
-    if other is not None:
-        yield other.sentence(task)
-    yield from _about_stored(report)
-    yield from _about_leakage(report)
-    yield from _about_spread(report)
+def _about_examples(task: Task) -> Iterator[str]:
+    """Kinds of examples that are missing, or too few to tell anything."""
+    data = task.dataset
+    wrong, held_out = int(data.mislabelled.sum()), int(data.test.sum())
     if not data.split_known:
         yield (
             "Which examples were trained on is not known (--split-from or --table says it): accuracies of training and "
             "held-out examples cannot be told apart, and memorising neurons cannot be found."
         )
-    elif not data.test.any():
-        yield (
-            "No example was held out: the rule's effect was measured on training examples"
-            + ("." if data.mislabelled.any() else ", and memorising neurons cannot be told from others.")
-        )
-    elif not data.mislabelled.any():
+    elif not held_out:
+        ending = "." if wrong else ", and memorising neurons cannot be told from others."
+        yield f"No example was held out: the rule's effect was measured on training examples{ending}"
+    elif not wrong:
         yield (
             "No label is corrupted: a neuron counts as memorizing only if it serves training examples better "
             "than held-out ones."
         )
-    elif int(data.mislabelled.sum()) < FEW_EXAMPLES:
-        yield f"Only {int(data.mislabelled.sum())} labels are wrong: evidence for memorising neurons is weak."
-    if 0 < int(data.test.sum()) < FEW_EXAMPLES:
-        yield f"Only {int(data.test.sum())} examples are held out: whether it generalises is uncertain."
-    if phase.by_table and phase.by_corrupted and phase.by_table != phase.by_corrupted:
+    elif wrong < FEW_EXAMPLES:
+        yield f"Only {wrong} labels are wrong: evidence for memorising neurons is weak."
+    if 0 < held_out < FEW_EXAMPLES:
+        yield f"Only {held_out} examples are held out: whether it generalises is uncertain."
+
+
+def _about_phase(report: AuditReport) -> Iterator[str]:
+    table, corrupted = report.phase.by_table, report.phase.by_corrupted
+    if table and corrupted and table != corrupted:
         yield (
-            f"The paper's table calls this {phase.by_table}; the corrupted examples themselves say "
-            f"{phase.by_corrupted}, which is reported. The table is unreliable at small corrupted fractions "
-            "and near its borders."
+            f"The paper's table calls this {table}; the corrupted examples themselves say {corrupted}, which is "
+            "reported. The table is unreliable at small corrupted fractions and near its borders."
         )
-    if counts["dead"] > counts["total"] / 2:
-        yield f"{counts['dead']} of {counts['total']} neurons are dead."
-    if counts["inconclusive"] > counts["total"] / 4:
-        yield (
-            f"{counts['inconclusive']} of {counts['total']} neurons are inconclusive: the data do not decide what "
-            "they do."
-        )
-    memory_split = "corrupted_as_labelled" if data.mislabelled.any() else "train"
-    for label, removal, split in (
-        ("memorizing", report.without_memorizing, memory_split),
-        ("generalizing", report.without_generalizing, "test" if data.test.any() else "all"),
-    ):
+
+
+def _about_support(report: AuditReport, task: Task) -> Iterator[str]:
+    """Labels whose neurons as a set do no more than random ones."""
+    data = task.dataset
+    splits = {
+        MEMORIZING: CORRUPTED if data.mislabelled.any() else "train",
+        GENERALIZING: "test" if data.test.any() else "all",
+    }
+    for label, split in splits.items():
+        removal = report.removals[label]
         if removal.removed and removal.hurts(split) is False:
             yield (
-                f"Removing the {label} neurons costs no more {split.replace('_', ' ')} accuracy than random sets of "
+                f"Removing the {label} neurons costs no more {SPLITS[split].title} accuracy than random sets of "
                 "that size do: as a set, the label has no causal support."
             )

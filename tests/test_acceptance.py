@@ -33,11 +33,11 @@ def test_memorisation_and_generalisation_coexist_and_come_apart(tmp_path: Path, 
     assert report.accuracy.corrupted_as_labelled >= 0.90
     assert report.accuracy.test >= 0.95
     assert [stage.name for stage in stages_of(report.history)] == ["memorisation", "grokking"]
-    without = report.without_memorizing.after
+    without = report.removals["memorizing"].after
     assert without.corrupted_as_labelled <= 0.05
     assert without.corrupted_as_true >= 0.95
     assert without.test >= 0.99
-    assert report.without_generalizing.after.test <= 0.05
+    assert report.removals["generalizing"].after.test <= 0.05
     lowest, highest = report.curves
     assert lowest.at(0.4, "corrupted_as_labelled") <= 0.30
     assert lowest.at(0.4, "test") >= 0.93
@@ -72,7 +72,7 @@ def test_multiplication_is_labelled_like_addition_and_another_order_is_named(tmp
     counts = report.table.counts()
     assert counts["generalizing"] + counts["memorizing"] >= 480
     assert report.agreement.low > 0.9
-    assert report.without_memorizing.after.corrupted_as_labelled <= 0.05
+    assert report.removals["memorizing"].after.corrupted_as_labelled <= 0.05
     assert not any("Another order" in warning for warning in report.warnings)
     natural = interp.audit(tmp_path, options=interp.OpenOptions(ordering="natural"))
     assert any("discrete logarithm" in w and "--ordering task" in w for w in natural.warnings)

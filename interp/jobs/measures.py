@@ -113,8 +113,8 @@ def _labelled(checkpoint: Checkpoint, settings: Settings) -> Found:
 def _audited(checkpoint: Checkpoint, settings: Settings, name: str) -> Found:
     report = audit_of(checkpoint, settings, name)
     row = _of_network(checkpoint, report.table, report.accuracy, report.leakage, report.phase.name)
-    for label, without in zip(REMOVED, (report.without_memorizing, report.without_generalizing), strict=True):
-        row |= _of_removal(label, without)
+    for label in REMOVED:
+        row |= _of_removal(label, report.removals[label])
     row |= _of_agreement(report.agreement)
     return Found(row, _of_neurons(checkpoint, report.table), to_html(report))
 

@@ -6,16 +6,43 @@ from dataclasses import dataclass
 
 from interp.measuring.evaluation import SplitValues
 
-PHASES = (
-    "generalisation",
-    "coexistence",
-    "partial inversion",
-    "full inversion",
-    "memorisation",
-    "forgetting",
-    "confusion",
-)
-"""All of them; ``generalisation`` is coexistence where no label is corrupted."""
+
+@dataclass(frozen=True)
+class Ending:
+    """One of the phases.
+
+    Attributes:
+        sentence: Of a network that is in it.
+        colour: Of its cells in a diagram.
+    """
+
+    sentence: str
+    colour: str
+
+
+# Okabe and Ito's palette: blue and green where the network generalises.
+PHASES: dict[str, Ending] = {
+    "generalisation": Ending(
+        "It generalises: at least 90 % of held-out examples are answered by the rule.", "#56B4E9"
+    ),
+    "coexistence": Ending(
+        "It generalises and has memorised its corrupted labels at the same time (coexistence).", "#0072B2"
+    ),
+    "partial inversion": Ending(
+        "It generalises and has given up part of its corrupted labels (partial inversion).", "#009E73"
+    ),
+    "full inversion": Ending(
+        "It generalises and answers its corrupted examples by the rule, against their labels (full inversion).",
+        "#F0E442",
+    ),
+    "memorisation": Ending(
+        "It has memorised its training set and does not generalise (below 90 % on held-out examples).",
+        "#D55E00",
+    ),
+    "forgetting": Ending("It generalised earlier in training and has lost it (forgetting).", "#CC79A7"),
+    "confusion": Ending("It has neither learnt its training set nor the rule (confusion).", "#999999"),
+}
+"""All of them by name; ``generalisation`` is coexistence where no label is corrupted."""
 GOOD = 0.9
 """Accuracy from which a split counts as learnt (arXiv 2310.13061, App. C)."""
 

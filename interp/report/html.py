@@ -158,7 +158,7 @@ def _verdict(report: AuditReport) -> str:
 
 
 def _accuracy(report: AuditReport) -> str:
-    without = ("memorizing", report.without_memorizing), ("generalizing", report.without_generalizing)
+    without = ("memorizing", report.removals["memorizing"]), ("generalizing", report.removals["generalizing"])
     after = {f"without {label}": removal.after for label, removal in without}
     bars = plots.accuracy_bars(report.accuracy, after)
     parts = [

@@ -30,14 +30,14 @@ ACCURACY_HEADER: Row = ("examples", "before", "without memorizing", "without gen
 
 def accuracy_rows(report: AuditReport) -> Iterator[Row]:
     """Accuracy per split: before, without memorizing, without generalizing neurons."""
-    states = (report.accuracy, report.without_memorizing.after, report.without_generalizing.after)
+    states = (report.accuracy, report.removals["memorizing"].after, report.removals["generalizing"].after)
     for split in report.accuracy:
         yield words(split), *(percentage(state[split]) for state in states)
 
 
 def removals(report: AuditReport) -> tuple[tuple[str, Removal], ...]:
     """The removals that took anything out, by the label of what they took."""
-    both = ("memorizing", report.without_memorizing), ("generalizing", report.without_generalizing)
+    both = ("memorizing", report.removals["memorizing"]), ("generalizing", report.removals["generalizing"])
     return tuple((label, removal) for label, removal in both if removal.removed)
 
 

@@ -28,7 +28,7 @@ def provenance(report: AuditReport) -> Iterator[tuple[str, str]]:
     yield "Fourier convention", _settings(meta.get("convention"))
     yield "criteria of the labels", _settings(meta.get("criteria"))
     yield "null distribution", _settings(meta.get("null"))
-    yield "random draws per control", str(report.without_memorizing.n_draws)
+    yield "random draws per control", str(report.removals["memorizing"].n_draws)
     yield "made by", report.command or "a call from Python: interp.audit(…)"
     yield "versions", _settings(versions())
 

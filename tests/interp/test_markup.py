@@ -113,7 +113,7 @@ def test_an_audit_shows_verdict_accuracies_and_warnings(report: AuditReport) -> 
 
 
 def test_removals_and_values_of_splits_are_tables(report: AuditReport) -> None:
-    removal = report.without_memorizing
+    removal = report.removals["memorizing"]
     rows = {row[0]: row[1:] for row in Cells(removal._repr_html_()).rows}
     assert rows["test"][:2] == [percentage(removal.before.test), percentage(removal.after.test)]
     values = Cells(SplitValues(0.5, None, 1.0, 0.25, 0.125, 1.0)._repr_html_()).rows

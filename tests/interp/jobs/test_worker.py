@@ -61,8 +61,8 @@ def test_causal_and_audit_are_the_audits_numbers(make: Make) -> None:
         row = found.row
         assert row["phase"] == report.phase.name
         assert {split: row[f"accuracy_{split}"] for split in report.accuracy} == report.accuracy.to_dict()
-        assert row["without_generalizing_test"] == report.without_generalizing.after.test
-        assert row["random_generalizing_test"] == report.without_generalizing.random["test"].mean
+        assert row["without_generalizing_test"] == report.removals["generalizing"].after.test
+        assert row["random_generalizing_test"] == report.removals["generalizing"].random["test"].mean
         assert row["agreement_auc"] == (report.agreement and report.agreement.auc)
         assert {label: row[label] for label in ("generalizing", "memorizing", "dead", "inconclusive")} == {
             label: n for label, n in report.table.counts().items() if label != "total"

@@ -23,6 +23,7 @@ from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import Phase
 from interp.models import analytic_mlp, planted_mlp
 from interp.report.markdown import frequency_sentence
+from probes.labels import LABELS
 
 HOSTILE = 'runs/<script>alert(1)</script>&"x" | `y` [red]*z*.pt'
 SECTIONS = [
@@ -66,7 +67,7 @@ def unheld():
 def unknown(unheld):
     """Every value that may be missing is missing."""
     nothing = dict.fromkeys(SPLITS)
-    removal = replace(unheld.without_memorizing, removed=1, before=NOTHING, after=NOTHING, random=nothing)
+    removal = replace(unheld.removals["memorizing"], removed=1, before=NOTHING, after=NOTHING, random=nothing)
     table = unheld.table
     nans = np.full(len(table), np.nan)
     columns = {**table.columns, "ipr": nans, "q_value": nans, "evidence": np.full(len(table), "not known")}
@@ -77,8 +78,7 @@ def unknown(unheld):
         task=dict.fromkeys(unheld.task),
         model={"kind": "Odd", "width": 30, "activation": None},
         table=type(table)(columns, table.site_name, table.meta),
-        without_memorizing=removal,
-        without_generalizing=removal,
+        removals=dict.fromkeys(LABELS, removal),
         curves=tuple(replace(sweep, accuracy=nothing, random=nothing) for sweep in unheld.curves),
         agreement=None,
         key_frequencies=(),
@@ -189,7 +189,7 @@ def test_save_writes_the_form_that_the_suffix_names(planted, tmp_path):
 
 def test_markdown_holds_the_numbers(planted):
     text = reports.to_markdown(planted)
-    states = (planted.accuracy, planted.without_memorizing.after, planted.without_generalizing.after)
+    states = (planted.accuracy, planted.removals["memorizing"].after, planted.removals["generalizing"].after)
     accuracy = cells(text, "Accuracy")
     assert {split: accuracy[split.replace("_", " ")] for split in SPLITS} == {
         split: [percent(state[split]) for state in states] for split in SPLITS
@@ -197,7 +197,7 @@ def test_markdown_holds_the_numbers(planted):
     counts = planted.table.counts()
     for label in ("generalizing", "memorizing", "dead", "inconclusive"):
         assert f"| {label} | {counts[label]} | {percent(counts[label] / counts['total'])} |" in text
-    removal = planted.without_memorizing
+    removal = planted.removals["memorizing"]
     band = removal.random["test"]
     row = cells(text, f"Without the {removal.removed} memorizing neurons")["test"]
     assert row[:3] == [percent(removal.before.test), percent(removal.after.test), percent(band.mean)]
@@ -281,8 +281,8 @@ def test_html_figures_hold_the_reports_numbers(planted, page):
     figures = page.figures()
     bars = {trace["name"]: trace["y"] for trace in figures["plot-accuracy"][0]}
     assert bars["whole network"] == list(planted.accuracy.to_dict().values())
-    assert bars["without memorizing"] == list(planted.without_memorizing.after.to_dict().values())
-    assert bars["without generalizing"] == list(planted.without_generalizing.after.to_dict().values())
+    assert bars["without memorizing"] == list(planted.removals["memorizing"].after.to_dict().values())
+    assert bars["without generalizing"] == list(planted.removals["generalizing"].after.to_dict().values())
     counts = planted.table.counts()
     histogram = {trace["name"]: sum(trace["y"]) for trace in figures["plot-ipr"][0]}
     points = {trace["name"]: len(trace["y"]) for trace in figures["plot-effect"][0]}
@@ -336,7 +336,11 @@ def test_console_fits_80_columns_and_shows_the_numbers(planted):
         (line,) = [
             line for line in text.splitlines() if line.strip().startswith(split.replace("_", " ") + "  ")
         ]
-        states = (planted.accuracy, planted.without_memorizing.after, planted.without_generalizing.after)
+        states = (
+            planted.accuracy,
+            planted.removals["memorizing"].after,
+            planted.removals["generalizing"].after,
+        )
         assert re.findall(r"[\d.]+ %|–", line) == [percent(state[split]) for state in states]
     flat = " ".join(text.split())
     assert all(sentence in flat for sentence in planted.verdict)
