@@ -18,8 +18,7 @@ from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError, near_matches
 from interp.measuring.evaluation import accuracy
-from interp.models import Prompt
-from interp.models.adopt import adopt
+from interp.models import Prompt, adopt
 
 NATIVE, OWN_MODULE = "native", "own module"
 

@@ -37,7 +37,7 @@ class Adopted(HookedRootModule):
         hook_dict: The hook point of each site.
 
     Example:
-        >>> from interp.models.adopt import adopt
+        >>> from interp.models import adopt
         >>> model = adopt(nn.Sequential(nn.Conv2d(1, 6, 3), nn.Flatten(), nn.Linear(96, 2)), ["0:output", "2:input"])
         >>> [(site.hook, site.width, site.axis) for site in model.neuron_sites()]
         [('0:output', 6, -3), ('2:input', 96, -1)]

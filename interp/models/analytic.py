@@ -12,7 +12,8 @@ from torch.nn.functional import one_hot as one_hot_of
 
 from interp.data import Dataset, ModularTask, group_ordering
 from interp.errors import ConfigError
-from interp.models.mlp import HookedMLP, MLPConfig
+from interp.models.mlp import HookedMLP
+from interp.models.shapes import MLPConfig
 
 MEMORY_STEPS = 250
 MEMORY_STRENGTH = 1.5

@@ -18,7 +18,8 @@ from interp.errors import CheckpointError, ConfigError, HookNameError, near_matc
 from interp.models.bridge_names import from_bridge_names, is_bias, to_bridge_names
 from interp.models.prompt import Prompt
 from interp.models.protocol import HookedModel, NeuronSite, Prefix, check_tokens
-from interp.models.transformer import SmallTransformer, TransformerConfig
+from interp.models.shapes import TransformerConfig
+from interp.models.transformer import SmallTransformer
 
 ACTIVATIONS = ("relu", "gelu", "silu")
 """Those that `TransformerBridge` has, under the same names as ours."""

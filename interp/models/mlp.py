@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -12,52 +12,12 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
-from interp.errors import CheckpointError, ConfigError, HookNameError, choose, near_matches
+from interp.errors import CheckpointError, ConfigError, HookNameError, near_matches
 from interp.models.layers import ACTIVATIONS, Linear, SeededDropout, TokenInput, take_weights
 from interp.models.protocol import NeuronSite, Prefix
+from interp.models.shapes import MLPConfig
 
-NORMS = ("none", "batch", "layer")
 MAX_PARAMETERS = 2_000_000_000
-
-
-@dataclass(frozen=True)
-class MLPConfig:
-    """Shape of a `HookedMLP`; vocabulary and output size come from the task.
-
-    Args:
-        width: Neurons in each hidden layer.
-        depth: Layers of weights; 2 has one hidden layer, as in arXiv 2310.13061.
-        activation: One of `ACTIVATIONS`, or ``"custom"`` for a function given to `HookedMLP`.
-        tied: Share one input matrix between all input positions.
-        bias: Add biases to the hidden layers and the output.
-        dropout: Probability of dropping a neuron's pre-activation, in [0, 1).
-        norm: ``"none"``, ``"batch"`` or ``"layer"``, after the activation.
-        init_scale: Multiplies the initial weights.
-
-    Raises:
-        ConfigError: A value is out of range.
-    """
-
-    width: int = 500
-    depth: int = 2
-    activation: str = "square"
-    tied: bool = False
-    bias: bool = False
-    dropout: float = 0.0
-    norm: str = "none"
-    init_scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        choose("activation", self.activation, [*ACTIVATIONS, "custom"])
-        choose("norm", self.norm, NORMS)
-        for name, least, unit in (("width", 1, "neuron"), ("depth", 2, "(one hidden layer)")):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name}={value!r} must be at least {least} {unit}, a whole number")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout={self.dropout} is not in [0, 1)")
-        if not self.init_scale > 0:
-            raise ConfigError(f"init_scale={self.init_scale} must be above 0")
 
 
 class HiddenLayer(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
-from interp.errors import CheckpointError, ConfigError, HookNameError, choose, near_matches
+from interp.errors import CheckpointError, ConfigError, HookNameError, near_matches
 from interp.models.attention import (
     Attention,
     Embedding,
@@ -24,54 +24,7 @@ from interp.models.layers import ACTIVATIONS, Linear, take_weights
 from interp.models.mlp import MAX_PARAMETERS
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_tokens
-
-
-@dataclass(frozen=True)
-class TransformerConfig:
-    """Shape of a `SmallTransformer`; vocabulary, prompt and output size come from the task.
-
-    The defaults are the one-layer network of arXiv 2301.05217 and 2310.13061: no norms, no biases.
-
-    Args:
-        d_model: Width of the residual stream.
-        n_heads: Attention heads in each layer.
-        d_head: Width of a head.
-        d_mlp: Neurons in each layer.
-        n_layers: Blocks of attention and neurons.
-        activation: One of `ACTIVATIONS`.
-        norm: ``"none"``, ``"layer"``, or ``"pre"`` (layer norm without weights, folded into the next layer).
-        causal: Whether a position attends to earlier ones and itself only.
-        attn_coeff: c in the attention pattern ``c * softmax + 1 - c`` (arXiv 2306.17844); 1 is ordinary attention.
-        bias: Add biases everywhere.
-        init_scale: Multiplies the initial weights.
-
-    Raises:
-        ConfigError: A value is out of range.
-    """
-
-    d_model: int = 128
-    n_heads: int = 4
-    d_head: int = 32
-    d_mlp: int = 512
-    n_layers: int = 1
-    activation: str = "relu"
-    norm: str = "none"
-    causal: bool = False
-    attn_coeff: float = 1.0
-    bias: bool = False
-    init_scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        choose("activation", self.activation, ACTIVATIONS)
-        choose("norm", self.norm, ("none", "layer", "pre"))
-        for name in ("d_model", "n_heads", "d_head", "d_mlp", "n_layers"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name}={value!r} must be at least 1, a whole number")
-        if not 0 <= self.attn_coeff <= 1:
-            raise ConfigError(f"attn_coeff={self.attn_coeff} is not in [0, 1]")
-        if not self.init_scale > 0:
-            raise ConfigError(f"init_scale={self.init_scale} must be above 0")
+from interp.models.shapes import TransformerConfig
 
 
 class SmallTransformer(HookedRootModule):

@@ -1,22 +1,9 @@
-"""The one training loop: seeded, resumable to the bit, and safe to kill; for one network or many of one shape."""
+"""The one training loop: seeded, resumable to the bit, and safe to kill; for one network or many of one shape.
 
-from interp.training.settings import MAY_CHANGE, TrainConfig
-from interp.training.single import During, TrainResult, finish, new_transformer, prepare, train
-from interp.training.state import Network, TrainingRun, Until
-from interp.training.together import MLPStack, train_together
+The names are listed in ``__init__.pyi`` and loaded when they are first used: the command line makes options of settings
+alone.
+"""
 
-__all__ = [
-    "MAY_CHANGE",
-    "During",
-    "MLPStack",
-    "Network",
-    "TrainConfig",
-    "TrainResult",
-    "TrainingRun",
-    "Until",
-    "finish",
-    "new_transformer",
-    "prepare",
-    "train",
-    "train_together",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

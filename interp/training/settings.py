@@ -1,11 +1,10 @@
-"""How a network is trained."""
+"""Settings of training; nothing here loads PyTorch, so that the command line can list them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from interp.errors import ConfigError, choose
-from interp.measuring.evaluation import LOSSES
 
 MAY_CHANGE = ("steps", "save_every", "log_every")
 """Training settings that a resumed run may change: they do not alter any step."""
@@ -13,7 +12,7 @@ MAY_CHANGE = ("steps", "save_every", "log_every")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained.
+    """Settings of a training run.
 
     Args:
         steps: Updates.
@@ -43,6 +42,8 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        from interp.measuring.evaluation import LOSSES
+
         choose("optimizer", self.optimizer, ("adamw", "sgd"))
         choose("loss", self.loss, LOSSES)
         for name in ("steps", "weight_decay", "batch_size", "warmup", "save_every", "seed"):

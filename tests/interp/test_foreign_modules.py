@@ -17,8 +17,7 @@ from interp.data import Dataset
 from interp.hooks import capture
 from interp.interventions import ablate
 from interp.measuring.evaluation import Measurement, evaluate, measure_logits
-from interp.models import HookedModel, neuron_site
-from interp.models.adopt import adopt
+from interp.models import HookedModel, adopt, neuron_site
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -20,8 +20,7 @@ from interp.checkpoints import Checkpoint
 from interp.checkpoints.open import load_checkpoint
 from interp.data import ModularTask, TableTask
 from interp.errors import CheckpointError, ConfigError, HookNameError
-from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
-from interp.models.adopt import adopt
+from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, adopt, analytic_mlp
 from interp.plots import dynamics as figures
 from interp.subject import score, score_neurons
 from interp.training import TrainConfig, train

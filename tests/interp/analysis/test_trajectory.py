@@ -22,8 +22,7 @@ from interp.checkpoints.open import OpenOptions, load_checkpoint, load_series
 from interp.data import ModularTask, TableTask
 from interp.measuring.evaluation import evaluate
 from interp.measuring.leakage import Leakage
-from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig
-from interp.models.adopt import adopt
+from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, adopt
 from interp.subject import score, score_neurons
 from interp.training import TrainConfig, train
 

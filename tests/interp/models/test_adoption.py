@@ -12,8 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from interp.errors import ConfigError, HookNameError, InterventionError
 from interp.hooks import capture, hooked
 from interp.interventions import Edit, ablate, bake
-from interp.models import HookedModel, Prompt, neuron_site, prefix_at
-from interp.models.adopt import adopt
+from interp.models import HookedModel, Prompt, adopt, neuron_site, prefix_at
 from interp.modes import Zero
 
 
