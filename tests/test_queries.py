@@ -1,4 +1,4 @@
-"""The queries in README give the numbers of the Python API."""
+"""The queries in the guide give the numbers of the Python API."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import interp
 from interp.checkpoints import save_checkpoint
 from interp.data import ModularTask
 
-ROOT = Path(__file__).parents[1]
+PAGE = Path(__file__).parents[1] / "notebooks" / "guide" / "batch.md"
 STEPS, P = (0, 3, 9), 31
 
 
 def query(name: str) -> str:
-    """The code under a marker in README."""
+    """The code under a marker on the guide's page."""
     found = re.search(
-        rf"<!-- query: {name} -->\n```\w+\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+        rf"<!-- query: {name} -->\n```\w+\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
     )
     assert found is not None, name
     return found[1]
@@ -42,7 +42,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def there(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where README's paths lead to the job."""
+    """The folder in which the page's paths lead to the job."""
     monkeypatch.chdir(job)
 
 

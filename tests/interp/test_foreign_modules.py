@@ -19,7 +19,7 @@ from interp.interventions import ablate
 from interp.measuring.evaluation import Measurement, evaluate, measure_logits
 from interp.models import HookedModel, adopt, neuron_site
 
-README = Path(__file__).parents[2] / "README.md"
+TEXT = Path(__file__).parents[2] / "LICENSE"
 
 
 class ConvNet(nn.Module):
@@ -150,7 +150,7 @@ def test_units_of_a_recurrent_network():
 
 
 def test_neurons_of_gpt2():
-    text = torch.tensor(list(README.read_bytes()))
+    text = torch.tensor(list(TEXT.read_bytes()))
     sequences = text[: len(text) // 16 * 16].reshape(-1, 16)[:300]
     config = GPT2Config(
         vocab_size=256,

@@ -26,13 +26,13 @@ def test_the_version_is_shown(run: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_examples_and_stands_in_the_readme(
+def test_every_command_has_help_with_examples_and_stands_in_the_guide(
     run: Callable[..., str], command: str
 ) -> None:
     output = run(command, "--help")
     assert "Examples" in output
     assert f"grokscope {command}" in output
-    assert f"grokscope {command}" in (ROOT / "README.md").read_text()
+    assert f"grokscope {command}" in (ROOT / "notebooks" / "guide" / "README.md").read_text()
 
 
 def test_no_command_is_missing_from_the_list_above() -> None:

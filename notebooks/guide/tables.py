@@ -1,0 +1,199 @@
+"""Write the guide's tables from the data that they show: ``python notebooks/guide/tables.py``.
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` on a page of the guide. Its content is said in the
+packages (`probes.columns.COLUMNS`, `probes.labels.LABELS`, and so on), never here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+GUIDE = Path(__file__).parent
+BLOCK = re.compile(r"(?<=<!-- table: )([\w-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+OPENING_PANEL = "What the checkpoint does not say"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    lines = [list(header)]
+    lines += [["---"] * len(lines[0]), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def code(name: object) -> str:
+    """A name, or a few tokens, as code."""
+    return f"`{name}`"
+
+
+def plain(text: str) -> str:
+    """Help as the command line has it, without rich's markup."""
+    return re.sub(r"\[/?bold\]", "`", " ".join(text.split()))
+
+
+def columns() -> str:
+    """Columns of a neuron table."""
+    from probes.columns import COLUMNS
+
+    rows = ((code(name), one.title, one.unit, one.meaning) for name, one in COLUMNS.items())
+    return table(("column", "title", "unit", "what it holds"), rows)
+
+
+def labels() -> str:
+    """Labels of neurons."""
+    from probes.labels import LABELS
+
+    return table(("label", "rule"), ((f"**{name}**", label.meaning) for name, label in LABELS.items()))
+
+
+def splits() -> str:
+    """Splits of a task's examples."""
+    from interp.data.splits import SPLITS
+
+    against = {True: "as trained on", False: "true"}
+    rows = ((code(name), one.title, against[one.as_trained], one.meaning) for name, one in SPLITS.items())
+    return table(("split", "title", "labels", "which examples"), rows)
+
+
+def modes() -> str:
+    """Modes of intervention."""
+    from interp.modes import MODES, spelled_modes
+
+    yes = {True: "yes", False: "no"}
+    rows = (
+        (code(spelling), mode.help, yes[mode.from_examples], yes[mode.in_weights])
+        for spelling, mode in zip(spelled_modes(), MODES.values(), strict=True)
+    )
+    header = "mode", "effect on the chosen neurons", "needs reference examples", "can be baked into weights"
+    return table(header, rows)
+
+
+def dialects() -> str:
+    """Kinds of checkpoint, as ``grokscope dialects`` lists them."""
+    from typer.testing import CliRunner
+
+    from interp.cli import app
+
+    done = CliRunner().invoke(app, ["dialects", "--json"], catch_exceptions=False)
+    rows = (
+        (
+            code(one["name"]),
+            f"{one['summary']} ({one['reference']})",
+            "<br>".join(map(code, _tensors(one["keys"]))),
+        )
+        for one in json.loads(done.stdout)
+    )
+    return table(("dialect", "what it holds", "tensors that it is known by"), rows)
+
+
+def _tensors(keys: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(key.split(", optional ")[0] for key in keys))
+
+
+def studies() -> str:
+    """Studies, each with the papers that its own description names."""
+    from interp.lab import STUDIES, study_called
+
+    rows = ((code(name), line, _papers(study_called(name).about)) for name, line in STUDIES.items())
+    return table(("study", "question", "arXiv"), rows)
+
+
+def _papers(text: str) -> str:
+    return ", ".join(dict.fromkeys(re.findall(r"\d{4}\.\d{5}", text)))
+
+
+def commands() -> str:
+    """Commands, each with the first paragraph of its help."""
+    rows = ((code(f"grokscope {name}"), plain(_first(command.help))) for name, command in _commands())
+    return table(("command", "purpose"), rows)
+
+
+def _commands() -> Iterator[tuple[str, Any]]:
+    import typer
+
+    from interp.cli import app
+
+    group: Any = typer.main.get_command(app)
+    context = group.context_class(group)
+    for name in group.list_commands(context):
+        yield name, group.get_command(context, name)
+
+
+def _first(text: str | None) -> str:
+    return (text or "").strip().partition("\n\n")[0]
+
+
+def opening() -> str:
+    """Options that say what a checkpoint does not say of itself."""
+    audit = dict(_commands())["audit"]
+    chosen = [p for p in audit.params if getattr(p, "rich_help_panel", None) == OPENING_PANEL]
+    return table(("option", "meaning"), ((code(option.opts[0]), plain(option.help)) for option in chosen))
+
+
+def stored_checkpoints() -> str:
+    """Columns of the table with one row a checkpoint, by type."""
+    from interp.jobs import schema
+
+    return _by_type(schema.CHECKPOINTS)
+
+
+def stored_neurons() -> str:
+    """Columns of the table with one row a neuron, by type."""
+    from interp.jobs import schema
+
+    return _by_type(schema.NEURONS)
+
+
+def _by_type(schema: Iterable[Any]) -> str:
+    kinds: dict[str, list[str]] = {}
+    for field in schema:
+        kinds.setdefault(_kind(field.type), []).append(code(field.name))
+    return table(("type", "columns"), ((kind, ", ".join(names)) for kind, names in kinds.items()))
+
+
+def _kind(kind: Any) -> str:
+    text = str(kind)
+    if text.startswith("dictionary"):
+        return "dictionary of string"
+    return f"list of {kind.value_type}" if text.startswith("list") else text
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "columns": columns,
+    "labels": labels,
+    "splits": splits,
+    "modes": modes,
+    "dialects": dialects,
+    "studies": studies,
+    "commands": commands,
+    "opening": opening,
+    "stored-checkpoints": stored_checkpoints,
+    "stored-neurons": stored_neurons,
+}
+"""What makes each table, by the name in its marker."""
+
+
+def filled(page: str) -> str:
+    """A page with every table made anew.
+
+    Args:
+        page: Markdown.
+
+    Raises:
+        KeyError: A marker names no table.
+    """
+    return BLOCK.sub(lambda block: f"{block[1]}{block[2]}{TABLES[block[1]]()}", page)
+
+
+def main() -> None:
+    """Fill every page of the guide."""
+    for page in sorted(GUIDE.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(filled(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""README and the guide: their tables are made from data, and what they name exists."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from interp.cli import app
+from interp.data.splits import SPLITS, Split
+from interp.jobs.schema import CHECKPOINTS
+from interp.modes import MODES
+from probes.columns import COLUMNS, Column
+from probes.labels import LABELS
+
+ROOT = Path(__file__).parents[1]
+GUIDE = ROOT / "notebooks" / "guide"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "notebooks" / "README.md",
+    *sorted(GUIDE.glob("*.md")),
+]
+MOST_LINES = 180
+NATIVE_OPTIONS = {"--help", "--version"}
+
+
+def load_tables() -> Any:
+    """The script that writes the guide's tables."""
+    spec = spec_from_file_location("guide_tables", GUIDE / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tables = load_tables()
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code of one language on a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", read(page), re.DOTALL | re.MULTILINE)
+
+
+def named(page: Path) -> str:
+    """A page's id in a test's name."""
+    return page.relative_to(ROOT).as_posix()
+
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=named)
+
+
+class TestTables:
+    """What stands between the markers."""
+
+    @pytest.mark.parametrize("page", sorted(GUIDE.glob("*.md")), ids=named)
+    def test_the_committed_page_is_what_the_script_writes(self, page: Path) -> None:
+        text = read(page)
+        assert tables.filled(text) == text, "run python notebooks/guide/tables.py and commit the page"
+
+    def test_every_table_stands_on_one_page(self) -> None:
+        used = [
+            name
+            for page in GUIDE.glob("*.md")
+            for name in re.findall(r"<!-- table: ([\w-]+) -->", read(page))
+        ]
+        assert sorted(used) == sorted(tables.TABLES)
+
+    def test_a_table_that_does_not_exist_is_an_error(self) -> None:
+        with pytest.raises(KeyError, match="nosuch"):
+            tables.filled("<!-- table: nosuch -->\n<!-- end -->")
+
+    def test_a_new_column_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(COLUMNS, "curvature", Column("curvature", "rad", "How bent it is."))
+        assert "| `curvature` | curvature | rad | How bent it is. |" in tables.columns()
+
+    def test_a_new_label_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(LABELS, "rivalling", replace(LABELS["dead"], meaning="Works against the others."))
+        assert "| **rivalling** | Works against the others. |" in tables.labels()
+
+    def test_a_new_split_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(SPLITS, "seen", Split(("clean",), True, "seen before", "#000", "Those seen."))
+        assert "| `seen` | seen before | as trained on | Those seen. |" in tables.splits()
+
+    def test_a_new_mode_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(MODES, "flip", replace(MODES["scale"], help="turn them round", argument="TIMES"))
+        assert "| `flip=TIMES` | turn them round | no | yes |" in tables.modes()
+
+    def test_a_new_dialect_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from interp.checkpoints import dialects
+
+        known = dialects.DIALECTS
+        monkeypatch.setattr(
+            dialects, "DIALECTS", (*known, replace(known[0], name="nobody", summary="of no paper"))
+        )
+        assert f"| `nobody` | of no paper ({known[0].reference}) |" in tables.dialects()
+
+
+class TestText:
+    """What the pages name, show and link to."""
+
+    def test_readme_is_short(self) -> None:
+        assert len(read(ROOT / "README.md").splitlines()) <= MOST_LINES
+
+    def test_every_page_of_the_guide_is_in_its_index_and_in_readme(self) -> None:
+        index, readme = read(GUIDE / "README.md"), read(ROOT / "README.md")
+        for page in GUIDE.glob("*.md"):
+            assert f"notebooks/guide/{page.name})" in readme
+            assert page.name == "README.md" or f"({page.name})" in index
+
+    @every_page
+    def test_links_lead_somewhere(self, page: Path) -> None:
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", read(page)):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+    @every_page
+    def test_python_compiles_and_its_names_exist(self, page: Path) -> None:
+        for block in blocks(page, "python"):
+            for name in names_in(ast.parse(block)):
+                resolve(name)
+        for name in re.findall(r"`((?:interp|probes)(?:\.\w+)+)[`(]", read(page)):
+            resolve(name)
+
+    @every_page
+    def test_commands_and_their_options_exist(self, page: Path) -> None:
+        for line in command_lines(page):
+            known = options_of(line)
+            for word in line:
+                if word.startswith("--"):
+                    assert word in known, f"{shlex.join(line)}: no option {word}"
+
+    @every_page
+    def test_toml_can_be_read(self, page: Path) -> None:
+        for block in blocks(page, "toml"):
+            tomllib.loads(block)
+
+    @pytest.mark.parametrize("command", [name for name, _ in tables._commands()])
+    def test_every_command_is_used_on_a_page(self, command: str) -> None:
+        assert [line for page in PAGES for line in command_lines(page) if line[1] == command]
+
+    def test_the_columns_of_stored_checkpoints_are_those_that_the_page_explains(self) -> None:
+        section = read(GUIDE / "batch.md").split("### One row a checkpoint")[1].split("All of them")[0]
+        explained = {
+            name
+            for row in section.splitlines()
+            if row.startswith("| **")
+            for pattern in re.findall(
+                r"`([a-z_0-9<>]+)`", re.sub(r"\([^)]*\)|for the labels [^;]*;", "", row)
+            )
+            for name in written_out(pattern)
+        }
+        assert explained == set(CHECKPOINTS.names)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", read(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def names_in(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of the packages that some code uses or imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("interp", "probes"):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute) and re.match(
+            r"(interp|probes)\.[\w.]+$", dotted := ast.unparse(node)
+        ):
+            yield dotted
+
+
+def resolve(name: str) -> Any:
+    """The object of that dotted name."""
+    value: Any = importlib.import_module(name.split(".")[0])
+    reached = name.split(".")[0]
+    for part in name.split(".")[1:]:
+        reached = f"{reached}.{part}"
+        if not hasattr(value, part):
+            importlib.import_module(reached)
+        value = getattr(value, part)
+    return value
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """The words of each line of shell code that runs the command."""
+    for block in blocks(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["grokscope"]:
+                yield words
+
+
+def options_of(line: list[str]) -> set[str]:
+    """The options of the command that a line runs."""
+    command: Any = typer.main.get_command(app)
+    words = line[1:]
+    while words and hasattr(command, "resolve_command"):
+        _, command, words = command.resolve_command(command.context_class(command), words)
+    given = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    return given | NATIVE_OPTIONS
+
+
+def written_out(pattern: str) -> list[str]:
+    """The columns that a name with ``<split>`` or the like stands for."""
+    values = {"<split>": SPLITS, "<label>": LABELS, "<removed>": ("memorizing", "generalizing")}
+    values["<measured>"] = ("test", "corrupted_as_labelled")
+    names = [pattern]
+    for marker, each in values.items():
+        names = [
+            name.replace(marker, value) for name in names for value in (each if marker in name else [""])
+        ]
+    return names
