@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from interp.data import OPERATIONS, Ordering, Task, group_ordering
-from interp.data.operations import is_prime, ordering_called
+from interp.data.operations import is_prime, named_ordering
 from interp.measuring.arrays import distinct_vectors, grid_of, weight_vectors
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site
@@ -134,7 +134,7 @@ def candidate_orderings(p: int) -> dict[str, Ordering]:
         ({'natural': 13, 'log': 12}, ['natural'])
     """
     names = PAIRS if is_prime(p) and p > 2 else ["natural"]
-    found = {name: ordering_called(name, PAIRS[name][0], p) for name in names}
+    found = {name: named_ordering(name, PAIRS[name][0], p) for name in names}
     return {name: order for name, order in found.items() if order is not None}
 
 
@@ -170,7 +170,7 @@ def better_ordering(
     if p is None or live.sum() < FEWEST:
         return None
     columns_of = _reader(cached, task, p, np.where(live, strength, 0))
-    stated = task.ordering or ordering_called("natural", "add", p)
+    stated = task.ordering or named_ordering("natural", "add", p)
     assert stated is not None
     read = columns_of(stated)
     if read is None:

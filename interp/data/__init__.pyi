@@ -1,13 +1,13 @@
-from .datasets import Dataset as Dataset
-from .datasets import ModularTask as ModularTask
-from .datasets import Task as Task
+from .dataset import Dataset as Dataset
 from .operations import OPERATIONS as OPERATIONS
 from .operations import Ordering as Ordering
 from .operations import group_ordering as group_ordering
 from .operations import operation_table as operation_table
 from .operations import primitive_root as primitive_root
-from .packing import UNKNOWN as UNKNOWN
+from .split_encoding import UNKNOWN as UNKNOWN
 from .splits import GROUPS as GROUPS
 from .splits import SPLITS as SPLITS
 from .splits import Split as Split
 from .tables import TableTask as TableTask
+from .tasks import ModularTask as ModularTask
+from .tasks import Task as Task

@@ -15,7 +15,7 @@ from interp.expressions import polynomial
 OPERATIONS = ("add", "subtract", "multiply", "divide")
 MAX_MODULUS = 4096
 ORDERINGS = ("task", "natural", "log")
-"""Orders that periodicity can be read in; see `ordering_called`."""
+"""Orders that periodicity can be read in; see `named_ordering`."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Ordering:
         left: First operands, shape ``(position,)``.
         right: Second operands, shape ``(position,)``.
         output: Results, shape ``(position,)``.
-        name: What the order is, in words.
+        name: The order in words.
     """
 
     left: np.ndarray
@@ -43,7 +43,7 @@ class Ordering:
 
 
 def is_prime(n: int) -> bool:
-    """Whether n is prime, by trial division."""
+    """True if n is prime, by trial division."""
     return n >= 2 and all(n % d for d in range(2, isqrt(n) + 1))
 
 
@@ -144,7 +144,7 @@ def group_ordering(operation: str, p: int) -> Ordering | None:
     return Ordering(np.argsort(left), np.argsort(right), natural, "by the value of each term")
 
 
-def ordering_called(name: str, operation: str, p: int) -> Ordering | None:
+def named_ordering(name: str, operation: str, p: int) -> Ordering | None:
     """The ordering in which a user wants the neurons of a network read, whatever its task.
 
     Args:
@@ -160,7 +160,7 @@ def ordering_called(name: str, operation: str, p: int) -> Ordering | None:
         ConfigError: There is no such ordering, or there are no discrete logarithms modulo p.
 
     Example:
-        >>> ordering_called("log", "add", 7).left.tolist(), ordering_called("natural", "multiply", 3).left.tolist()
+        >>> named_ordering("log", "add", 7).left.tolist(), named_ordering("natural", "multiply", 3).left.tolist()
         ([1, 3, 2, 6, 4, 5], [0, 1, 2])
     """
     choose("ordering", name, ORDERINGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,16 +12,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.data.datasets import Dataset
-from interp.data.operations import Ordering, operation_table, ordering_called
-from interp.data.packing import check_corrupted, rows_of_pairs
-from interp.errors import ConfigError, near_matches
+from interp.data.dataset import Dataset
+from interp.data.operations import Ordering, named_ordering, operation_table
+from interp.data.split_encoding import rows_of_pairs
+from interp.data.table_columns import COLUMNS, NamedValues, read_columns
+from interp.errors import ConfigError
 
 Array = np.ndarray | Tensor
-COLUMNS = ("label", "true_label", "split", "corrupted", "ordering")
-"""Columns that are no inputs."""
-PARTS = dict(zip(COLUMNS, ("labels", "true_labels", "train", "corrupted", "positions"), strict=True))
-"""What `TableTask.from_arrays` calls them."""
 MAX_CLASSES = 1_000_000
 """Labels and positions are below this: larger numbers are no classes or places, but something else."""
 
@@ -65,7 +61,7 @@ class TableTask:
         """The built-in task's, or the one that `read_in` names; None without a task."""
         if self.operation is None or self.p is None:
             return None
-        return ordering_called(self.read_in, self.operation, self.p)
+        return named_ordering(self.read_in, self.operation, self.p)
 
     def to_dict(self) -> dict[str, Any]:
         """Where the examples came from and how many there are, ready for JSON.
@@ -112,13 +108,12 @@ class TableTask:
             ([0, 1, 1, 0], [False, False, False, True])
         """
         path = Path(path)
-        table, digest = _read(path)
-        names = table.column_names
-        given = {PARTS[name]: _column(table, name, path) for name in names if name in COLUMNS}
-        inputs = {name: _features(_column(table, name, path)) for name in names if name not in COLUMNS}
+        columns, digest = read_columns(path)
+        given = {COLUMNS[name]: column for name, column in columns.items() if name in COLUMNS}
+        inputs = {name: _features(column) for name, column in columns.items() if name not in COLUMNS}
         matrix = np.stack([*inputs.values()], axis=1)  # of floats as soon as one column is
-        found = _assemble(_Values(matrix, ", ".join([*inputs][:4]), path), given, None, task, p)
-        return replace(found, source={"path": str(path), "sha256": digest, "columns": names})
+        result = _assemble(NamedValues(matrix, ", ".join([*inputs][:4]), path), given, None, task, p)
+        return replace(result, source={"path": str(path), "sha256": digest, "columns": [*columns]})
 
     @classmethod
     def from_arrays(
@@ -150,25 +145,9 @@ class TableTask:
         Raises:
             ConfigError: A value cannot be used.
         """
-        arrays = zip(PARTS.values(), (labels, true_labels, train, corrupted, positions), strict=True)
-        given = {name: _Values(_numpy(one), name) for name, one in arrays if one is not None}
-        return _assemble(_Values(_numpy(inputs), "inputs"), given, n_classes, task, p)
-
-
-@dataclass(frozen=True)
-class _Values:
-    """Values with what they are called in messages."""
-
-    values: np.ndarray
-    name: str
-    path: Path | None = None
-
-    def __str__(self) -> str:
-        return self.name if self.path is None else f"the column {self.name!r} of {str(self.path)!r}"
-
-    def at(self, row: int) -> str:
-        """How a message calls one of the values."""
-        return f"{self.name}[{row}]" if self.path is None else f"row {row + 1} of {self}"
+        arrays = zip(COLUMNS.values(), (labels, true_labels, train, corrupted, positions), strict=True)
+        given = {name: NamedValues(_numpy(one), name) for name, one in arrays if one is not None}
+        return _assemble(NamedValues(_numpy(inputs), "inputs"), given, n_classes, task, p)
 
 
 def _numpy(array: Array) -> np.ndarray:
@@ -179,7 +158,7 @@ def _numpy(array: Array) -> np.ndarray:
 
 
 def _assemble(
-    inputs: _Values, given: dict[str, _Values], n_classes: int | None, task: str | None, p: int | None
+    inputs: NamedValues, given: dict[str, NamedValues], n_classes: int | None, task: str | None, p: int | None
 ) -> TableTask:
     """The task from its parts, each of which is checked here."""
     features, rule, modulus, hint = _features(inputs), None, None, ""
@@ -200,7 +179,7 @@ def _assemble(
     corrupted = train & (labels != true)
     if "corrupted" in given:
         corrupted = _whole(given["corrupted"], 2).astype(bool)
-        check_corrupted(corrupted, train, given["corrupted"].at, rule_known=rule is not None)
+        _check_corrupted(corrupted, train, given["corrupted"], rule_known=rule is not None)
     n_classes = limit or int(max(labels.max(), true.max())) + 1
     x, y, by_rule, trained, redrawn = map(torch.from_numpy, (features, labels, true, train, corrupted))
     data = Dataset(x, y, by_rule, trained, redrawn, n_classes, "train" in given)
@@ -208,7 +187,7 @@ def _assemble(
     return TableTask(data, task, modulus, positions)
 
 
-def _features(inputs: _Values) -> np.ndarray:
+def _features(inputs: NamedValues) -> np.ndarray:
     """A copy as int64 or float32."""
     values = inputs.values
     if not values.ndim or not values.size:
@@ -217,18 +196,18 @@ def _features(inputs: _Values) -> np.ndarray:
         raise ConfigError(f"{inputs} has type {values.dtype}; expected numbers")
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            found = values.astype(np.float32)
-        usable, expected = np.isfinite(found), "finite numbers, in the range of float32"
+            features = values.astype(np.float32)
+        usable, expected = np.isfinite(features), "finite numbers, in the range of float32"
     else:
-        found = values.astype(np.int64)
-        usable, expected = np.asarray(found >= 0) | (values < 0), "whole numbers below 2**63"
+        features = values.astype(np.int64)
+        usable, expected = np.asarray(features >= 0) | (values < 0), "whole numbers below 2**63"
     if not usable.all():
         where = np.argwhere(~usable)[0].tolist()
         raise ConfigError(f"{inputs.at(where[0])} holds {values[tuple(where)]}; expected {expected}")
-    return found
+    return features
 
 
-def _by_rule(inputs: _Values, task: str, p: int | None) -> tuple[np.ndarray, np.ndarray, int, str]:
+def _by_rule(inputs: NamedValues, task: str, p: int | None) -> tuple[np.ndarray, np.ndarray, int, str]:
     """The operands, the operation's result for every example, the modulus, and how to correct a guessed one."""
     if inputs.values.ndim != 2 or inputs.values.shape[1] != 2:
         raise ConfigError(
@@ -252,7 +231,7 @@ def _by_rule(inputs: _Values, task: str, p: int | None) -> tuple[np.ndarray, np.
     return operands, results[rows], p, hint
 
 
-def _whole(numbers: _Values, limit: int | None, hint: str = "") -> np.ndarray:
+def _whole(numbers: NamedValues, limit: int | None, hint: str = "") -> np.ndarray:
     """A copy as int64, checked to be from 0 to below the limit."""
     values, limit = numbers.values, limit or MAX_CLASSES
     expected = f"expected whole numbers from 0 to {limit - 1}{hint}"
@@ -267,81 +246,18 @@ def _whole(numbers: _Values, limit: int | None, hint: str = "") -> np.ndarray:
     return values.astype(np.int64)
 
 
-def _read(path: Path) -> tuple[Any, str]:
-    """The table of a file, and the file's SHA-256."""
-    import pyarrow
-    from pyarrow import csv, parquet
-
-    suffix, called = path.suffix.lower(), f"the table {str(path)!r}"
-    if suffix not in (".csv", ".parquet"):
-        raise ConfigError(f"{called} should end in .csv or .parquet")
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"PAR1") != (suffix == ".parquet"):
-            what = "no Parquet file" if suffix == ".parquet" else "a Parquet file, no CSV"
-            raise ConfigError(f"{called} is {what}; rename it after what it is, or write it again")
-        buffer = pyarrow.BufferReader(content)
-        serial = csv.ReadOptions(use_threads=False)  # else an error does not name its row
-        table = parquet.read_table(buffer) if suffix == ".parquet" else csv.read_csv(buffer, serial)
-        table.validate(full=True)
-        names = table.column_names
-    except FileNotFoundError:
-        siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ConfigError(f"{called} does not exist; {near_matches(path.name, siblings)}") from None
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        fix = "a CSV has a header, its row #1, and as many values in every row"
+def _check_corrupted(
+    corrupted: np.ndarray, train: np.ndarray, given: NamedValues, *, rule_known: bool
+) -> None:
+    """Raise a `ConfigError` unless corrupted examples are trained on, and their true labels are known."""
+    outside = np.flatnonzero(corrupted & ~train)
+    if len(outside):
         raise ConfigError(
-            f"cannot read {called}: {why}; {fix if suffix == '.csv' else 'is it damaged?'}"
-        ) from None
-    _check_names(names, called)
-    if not table.num_rows:
-        raise ConfigError(f"{called} has no rows; expected at least one example")
-    return table, hashlib.sha256(content).hexdigest()
-
-
-def _check_names(names: list[str], called: str) -> None:
-    """Raise a `ConfigError` if columns are missing, or are not what they seem."""
-    for name in names:
-        plain = name.strip().lower().replace(" ", "_").replace("-", "_").rstrip("s")
-        if names.count(name) > 1:
-            raise ConfigError(f"{called} has two columns named {name!r}; rename or drop one")
-        if not name or name.startswith(("__index_level_", "Unnamed: ")):
-            raise ConfigError(
-                f"{called} has an index ({name!r}) among its columns; write it without (index=False)"
-            )
-        if plain in COLUMNS and name not in COLUMNS:
-            raise ConfigError(
-                f"{called} has a column {name!r} that is no input by its name; did you mean {plain!r}?"
-            )
-    if "label" not in names or not set(names) - set(COLUMNS):
-        raise ConfigError(
-            f"{called} has no {'input column' if 'label' in names else 'column ' + repr('label')}; it has "
-            f"{', '.join(map(repr, names[:8]))}. Expected 'label', the inputs, and where known 'true_label', 'split', "
-            "'corrupted', 'ordering'; a CSV separates them by commas"
+            f"{given.at(int(outside[0]))} is corrupted but not known to be trained on; only training labels can be "
+            "corrupted. Say which examples are trained on, or nothing of corrupted ones"
         )
-
-
-def _column(table: Any, name: str, path: Path) -> _Values:
-    """A column of numbers as it is, and that of the split as whether each example is trained on."""
-    from pyarrow import types
-
-    column, named = table.column(name), _Values(np.empty(0), name, path)
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if column.null_count:
-        row = int(np.argmax(column.is_null().to_numpy()))
-        raise ConfigError(f"{named.at(row)} is empty; fill it in or drop the row")
-    if name == "split":
-        texts = column.to_pylist()
-        bad = next((row for row, text in enumerate(texts) if text not in ("train", "test")), None)
-        if bad is not None:
-            raise ConfigError(f"{named.at(bad)} is {texts[bad]!r}; expected 'train' or 'test'")
-        return replace(named, values=np.array([text == "train" for text in texts]))
-    if not any(is_kind(column.type) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
-        strange = (row for row, value in enumerate(column.to_pylist()) if str(value).strip("+-.0123456789e "))
-        row = next(strange, 0)
+    if corrupted.any() and not rule_known:
         raise ConfigError(
-            f"{named.at(row)} is {column[row].as_py()!r}, {column.type}; expected numbers throughout"
+            f"{int(corrupted.sum())} labels are corrupted, {given.at(int(np.argmax(corrupted)))} the first, but "
+            "nothing says what they should be; give the true labels, or say nothing of corrupted ones"
         )
-    return replace(named, values=column.to_numpy())

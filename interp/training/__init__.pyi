@@ -6,7 +6,7 @@ from .single import finish as finish
 from .single import new_transformer as new_transformer
 from .single import prepare as prepare
 from .single import train as train
-from .state import Network as Network
+from .state import Trainable as Trainable
 from .state import TrainingRun as TrainingRun
 from .state import Until as Until
 from .together import MLPStack as MLPStack

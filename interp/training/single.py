@@ -18,9 +18,9 @@ from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, Transf
 from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, flushed_denormals
 from interp.training.settings import TrainConfig
-from interp.training.state import Network, TrainingRun, Until
+from interp.training.state import Trainable, TrainingRun, Until
 
-During = Callable[[Network, int], AbstractContextManager[Any]]
+During = Callable[[Trainable, int], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class TrainResult:
         folder: Where the series is; None if it was not saved.
     """
 
-    model: Network
+    model: Trainable
     history: list[dict[str, Any]] = field(repr=False)
     step: int
     folder: Path | None = None
@@ -43,7 +43,7 @@ class TrainResult:
 
 def train(
     task: ModularTask,
-    model: MLPConfig | TransformerConfig | Network | None = None,
+    model: MLPConfig | TransformerConfig | Trainable | None = None,
     config: TrainConfig | None = None,
     *,
     tokens: str | None = None,
@@ -102,7 +102,7 @@ def finish(run: TrainingRun, report: Report = silent, *, during: During | None =
 
 def prepare(
     task: ModularTask,
-    model: MLPConfig | TransformerConfig | Network | None = None,
+    model: MLPConfig | TransformerConfig | Trainable | None = None,
     config: TrainConfig | None = None,
     *,
     tokens: str | None = None,
@@ -118,7 +118,7 @@ def prepare(
         model = new_transformer(model, task, tokens=tokens, seed=config.seed)
     elif tokens is not None:
         raise ConfigError(f"tokens={tokens!r} say how a transformer reads operands; this network is none")
-    if not isinstance(model, Network):
+    if not isinstance(model, Trainable):
         model = HookedMLP(model or MLPConfig(), vocab=task.p, seed=config.seed)
     run = TrainingRun(model.to(resolve_device(device)), task, config, folder, until)
     if folder is not None and checkpoint_files(folder):

@@ -28,7 +28,7 @@ from interp.progress import Report
 from interp.training.batches import Batches, seed_of
 from interp.training.settings import MAY_CHANGE, TrainConfig
 
-Network = HookedMLP | SmallTransformer
+Trainable = HookedMLP | SmallTransformer
 History = list[dict[str, Any]]
 Until = Callable[[Sequence[dict[str, Any]]], bool]
 """Asked after every measurement, with all of them, whether the run may end."""
@@ -54,7 +54,7 @@ class TrainingRun:
 
     def __init__(
         self,
-        model: Network,
+        model: Trainable,
         task: ModularTask,
         config: TrainConfig,
         folder: Path | None = None,

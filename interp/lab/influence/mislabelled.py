@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool
 
 from interp.data import ModularTask
-from interp.data.packing import packed_split
+from interp.data.split_encoding import encode_split
 from interp.lab.influence.memory import memory_effects
 from interp.measuring.evaluation import accuracy, all_logits, margins
 from interp.models import HookedMLP, MLPConfig
@@ -56,7 +56,7 @@ class Sums:
         train = torch.zeros_like(self.data.train)
         train[self.rows] = torch.from_numpy(keep)
         part = replace(self.data, train=train, corrupted=self.data.corrupted & train)
-        task = replace(self.task, split=packed_split(part))
+        task = replace(self.task, split=encode_split(part))
         training = replace(self.training, seed=_seed(self.training.seed, number))
         model = finish(prepare(task, self.shape, training)).model
         assert isinstance(model, HookedMLP)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.data import OPERATIONS, Ordering, group_ordering, operation_table, primitive_root
-from interp.data.operations import MAX_MODULUS, check_operation, is_prime, ordering_called
+from interp.data.operations import MAX_MODULUS, check_operation, is_prime, named_ordering
 from interp.errors import ConfigError, ExpressionError, GrokscopeError
 
 PRIMES = [2, 3, 5, 7, 11, 23, 31, 53, 97, 113]
@@ -166,19 +166,19 @@ def test_an_ordering_by_name_is_that_of_some_operation(operation, p):
     def lists(order):
         return [order.left.tolist(), order.right.tolist(), order.output.tolist(), order.name]
 
-    natural, log = ordering_called("natural", operation, p), ordering_called("log", operation, p)
-    own = ordering_called("task", operation, p)
+    natural, log = named_ordering("natural", operation, p), named_ordering("log", operation, p)
+    own = named_ordering("task", operation, p)
     assert lists(natural) == lists(group_ordering("add", p))
     assert lists(log) == lists(group_ordering("divide" if operation == "divide" else "multiply", p))
     assert lists(own) == lists(group_ordering(operation, p))
 
 
 def test_an_ordering_that_there_is_not_is_a_config_error():
-    assert ordering_called("task", "a**2 + a*b", 7) is None
+    assert named_ordering("task", "a**2 + a*b", 7) is None
     with pytest.raises(ConfigError, match="unknown ordering 'raw'; expected one of 'task', 'natural', 'log'"):
-        ordering_called("raw", "add", 7)
+        named_ordering("raw", "add", 7)
     for p in (2, 9):
         with pytest.raises(ConfigError, match=f"needs a prime modulus above 2, not p={p}"):
-            ordering_called("log", "add", p)
+            named_ordering("log", "add", p)
     with pytest.raises(ConfigError, match="no usable modulus"):
-        ordering_called("natural", "add", 1)
+        named_ordering("natural", "add", 1)

@@ -1,24 +1,21 @@
-"""Splits: in a compact form for JSON, made of a list of training pairs, or given with the examples."""
+"""Splits in a compact form for JSON, of a dataset or of a list of training pairs."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
+from interp.data.dataset import Dataset
 from interp.errors import CheckpointError, ConfigError
-
-if TYPE_CHECKING:
-    from interp.data.datasets import Dataset
 
 UNKNOWN = "unknown"
 """The split of a task whose training set nobody knows."""
 
 
-def packed_split(data: Dataset) -> dict[str, Any]:
+def encode_split(data: Dataset) -> dict[str, Any]:
     """The split of a dataset in a compact form for JSON: two bit masks in base64, and the redrawn labels."""
     return {
         "train": _bits(data.train.cpu().numpy()),
@@ -31,8 +28,8 @@ def _bits(mask: np.ndarray) -> str:
     return base64.b64encode(np.packbits(mask).tobytes()).decode("ascii")
 
 
-def unpack_split(split: Any, results: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks of trained and corrupted examples, and the labels, from `packed_split`'s form.
+def decode_split(split: Any, results: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Masks of trained and corrupted examples, and the labels, from the form that `encode_split` gives.
 
     Raises:
         CheckpointError: It is malformed.
@@ -51,19 +48,17 @@ def unpack_split(split: Any, results: np.ndarray, p: int) -> tuple[np.ndarray, n
         return np.unpackbits(packed, count=n).astype(bool)
 
     train, corrupted = mask("train"), mask("corrupted")
-    labels, redrawn = results.copy(), _redrawn_labels(split.get("corrupted_labels"), int(corrupted.sum()), p)
+    labels = results.copy()
+    labels[corrupted] = _redrawn_labels(split.get("corrupted_labels"), int(corrupted.sum()), p)
     if (corrupted & ~train).any():
         raise CheckpointError("the stored split corrupts examples outside the training set")
-    if len(redrawn):
-        labels[corrupted] = redrawn
     return train, corrupted, labels
 
 
 def _redrawn_labels(stored: Any, n: int, p: int) -> np.ndarray:
-    """The stored labels of n corrupted examples as integers, or an error."""
     try:
         labels = np.asarray(stored)
-    except ValueError:
+    except ValueError:  # lists of different lengths
         labels = np.asarray(None)
     is_integer = labels.dtype.kind in "iu" or labels.size == 0
     if labels.shape != (n,) or not is_integer or (n and not 0 <= labels.min() <= labels.max() < p):
@@ -74,9 +69,7 @@ def _redrawn_labels(stored: Any, n: int, p: int) -> np.ndarray:
     return labels
 
 
-def split_of_pairs(
-    operands: Int[np.ndarray, "example 2"], pairs: Int[np.ndarray, "pair 2"]
-) -> dict[str, Any]:
+def encode_pairs(operands: Int[np.ndarray, "example 2"], pairs: Int[np.ndarray, "pair 2"]) -> dict[str, Any]:
     """The split, in compact form, that trains on exactly these pairs and corrupts none.
 
     Args:
@@ -87,7 +80,7 @@ def split_of_pairs(
         ConfigError: A pair is not among the operands.
 
     Example:
-        >>> split_of_pairs(np.array([[0, 0], [0, 1], [1, 0]]), np.array([[1, 0], [0, 0]]))["train"]
+        >>> encode_pairs(np.array([[0, 0], [0, 1], [1, 0]]), np.array([[1, 0], [0, 0]]))["train"]
         'oA=='
     """
     rows = rows_of_pairs(operands, pairs)
@@ -117,38 +110,3 @@ def rows_of_pairs(
     inside = (pairs.min(axis=1) >= 0) & (pairs.max(axis=1) < size)
     known = np.where(inside[:, None], pairs, 0).astype(np.int64)
     return np.asarray(np.where(inside, row[known[:, 0], known[:, 1]], -1))
-
-
-def check_corrupted(
-    corrupted: Bool[np.ndarray, " example"],
-    train: Bool[np.ndarray, " example"],
-    at: Callable[[int], str],
-    *,
-    rule_known: bool,
-) -> None:
-    """Check that corrupted examples are trained on, and that it is known what their labels should be.
-
-    Args:
-        corrupted: Which examples had their label redrawn.
-        train: Which examples are known to be trained on.
-        at: What a message calls an example.
-        rule_known: Whether the true labels are known.
-
-    Raises:
-        ConfigError: It is not so.
-
-    Example:
-        >>> marked = np.array([False, True])
-        >>> check_corrupted(marked, marked, "example {}".format, rule_known=True)
-    """
-    outside = np.flatnonzero(corrupted & ~train)
-    if len(outside):
-        raise ConfigError(
-            f"{at(int(outside[0]))} is corrupted but not known to be trained on; only training labels can be "
-            "corrupted. Say which examples are trained on, or nothing of corrupted ones"
-        )
-    if corrupted.any() and not rule_known:
-        raise ConfigError(
-            f"{int(corrupted.sum())} labels are corrupted, {at(int(np.argmax(corrupted)))} the first, but nothing says "
-            "what they should be; give the true labels, or say nothing of corrupted ones"
-        )

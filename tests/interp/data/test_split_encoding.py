@@ -1,4 +1,4 @@
-"""Splits packed, found by pairs, and checked, against plain loops."""
+"""Encoded splits, also of a list of pairs, against plain loops."""
 
 import json
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.data import Dataset, TableTask, operation_table
-from interp.data.packing import check_corrupted, packed_split, rows_of_pairs, split_of_pairs, unpack_split
+from interp.data.split_encoding import decode_split, encode_pairs, encode_split, rows_of_pairs
 from interp.errors import CheckpointError, ConfigError
 
 
@@ -21,9 +21,9 @@ def test_a_split_survives_json(n, n_classes, seed):
     data: Dataset = TableTask.from_arrays(
         np.arange(n), labels, true_labels=true, train=train, corrupted=corrupted, n_classes=n_classes
     ).dataset
-    stored = json.loads(json.dumps(packed_split(data)))
+    stored = json.loads(json.dumps(encode_split(data)))
     for found, expected in zip(
-        unpack_split(stored, true, n_classes), (train, corrupted, labels), strict=True
+        decode_split(stored, true, n_classes), (train, corrupted, labels), strict=True
     ):
         np.testing.assert_array_equal(found, expected)
 
@@ -31,13 +31,13 @@ def test_a_split_survives_json(n, n_classes, seed):
 def test_unpacking_leaves_the_true_labels_alone():
     split = {"train": "oA==", "corrupted": "IA==", "corrupted_labels": [0]}
     true = np.array([0, 1, 2])
-    train, corrupted, labels = unpack_split(split, true, 3)
+    train, corrupted, labels = decode_split(split, true, 3)
     assert train.tolist() == [True, False, True]
     assert corrupted.tolist() == [False, False, True]
     assert labels.tolist() == [0, 1, 0]
     assert true.tolist() == [0, 1, 2]
     with pytest.raises(CheckpointError, match="expected one label from 0 to 2"):
-        unpack_split(split | {"corrupted_labels": [3]}, true, 3)
+        decode_split(split | {"corrupted_labels": [3]}, true, 3)
 
 
 @given(
@@ -53,25 +53,10 @@ def test_pairs_are_found_as_by_a_loop(operation, pairs):
 
 def test_the_split_of_some_pairs():
     operands, true = operation_table("add", 4)
-    split = split_of_pairs(operands, np.array([[3, 3], [0, 1], [3, 3]]))
-    train, corrupted, labels = unpack_split(split, true, 4)
+    split = encode_pairs(operands, np.array([[3, 3], [0, 1], [3, 3]]))
+    train, corrupted, labels = decode_split(split, true, 4)
     assert np.flatnonzero(train).tolist() == [1, 15]
     assert not corrupted.any()
     np.testing.assert_array_equal(labels, true)
     with pytest.raises(ConfigError, match=r"the training pair \(4, 0\) is not among .* \(1 of 2 are not\)"):
-        split_of_pairs(operands, np.array([[3, 3], [4, 0]]))
-
-
-def test_corrupted_examples_are_trained_on_and_have_a_true_label():
-    def at(row: int) -> str:
-        return f"row {row}"
-
-    some, none, every = np.array([False, True, False]), np.zeros(3, bool), np.ones(3, bool)
-    check_corrupted(some, every, at, rule_known=True)
-    check_corrupted(none, none, at, rule_known=False)
-    with pytest.raises(ConfigError, match="row 1 is corrupted but not known to be trained on"):
-        check_corrupted(some, ~some, at, rule_known=True)
-    with pytest.raises(
-        ConfigError, match="1 labels are corrupted, row 1 the first, but nothing says what they"
-    ):
-        check_corrupted(some, every, at, rule_known=False)
+        encode_pairs(operands, np.array([[3, 3], [4, 0]]))

@@ -1,0 +1,133 @@
+"""Columns of a Parquet or CSV table, as arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interp.errors import ConfigError, near_matches
+
+COLUMNS = {
+    "label": "labels",
+    "true_label": "true_labels",
+    "split": "train",
+    "corrupted": "corrupted",
+    "ordering": "positions",
+}
+"""Columns that are no inputs, and the arguments of `interp.data.TableTask.from_arrays` that they stand for."""
+
+
+@dataclass(frozen=True)
+class NamedValues:
+    """Values with their name in messages.
+
+    Attributes:
+        values: The values.
+        name: An argument, or a column of the table at `path`.
+        path: None for an argument.
+    """
+
+    values: np.ndarray
+    name: str
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.path is None else f"the column {self.name!r} of {str(self.path)!r}"
+
+    def at(self, row: int) -> str:
+        """The name of one of the values in messages."""
+        return f"{self.name}[{row}]" if self.path is None else f"row {row + 1} of {self}"
+
+
+def read_columns(path: Path) -> tuple[dict[str, NamedValues], str]:
+    """All columns of a table, and the file's SHA-256; ``split`` becomes True for ``train`` and False for ``test``.
+
+    Raises:
+        ConfigError: The table cannot be read, or a column is missing, misnamed, incomplete or of no usable type.
+    """
+    table, digest = _read(path)
+    return {name: _column(table, name, path) for name in table.column_names}, digest
+
+
+def _read(path: Path) -> tuple[Any, str]:
+    """The table of a file, and the file's SHA-256."""
+    import pyarrow
+    from pyarrow import csv, parquet
+
+    suffix, called = path.suffix.lower(), f"the table {str(path)!r}"
+    if suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"{called} should end in .csv or .parquet")
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"PAR1") != (suffix == ".parquet"):
+            actual = "no Parquet file" if suffix == ".parquet" else "a Parquet file, no CSV"
+            raise ConfigError(f"{called} is {actual}; rename it after what it is, or write it again")
+        buffer = pyarrow.BufferReader(content)
+        serial = csv.ReadOptions(use_threads=False)  # else an error does not name its row
+        table = parquet.read_table(buffer) if suffix == ".parquet" else csv.read_csv(buffer, serial)
+        table.validate(full=True)
+        names = table.column_names
+    except FileNotFoundError:
+        siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise ConfigError(f"{called} does not exist; {near_matches(path.name, siblings)}") from None
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        fix = "a CSV has a header, its row #1, and as many values in every row"
+        raise ConfigError(
+            f"cannot read {called}: {why}; {fix if suffix == '.csv' else 'is it damaged?'}"
+        ) from None
+    _check_names(names, called)
+    if not table.num_rows:
+        raise ConfigError(f"{called} has no rows; expected at least one example")
+    return table, hashlib.sha256(content).hexdigest()
+
+
+def _check_names(names: list[str], called: str) -> None:
+    """Raise a `ConfigError` if columns are missing, or are not what they seem."""
+    for name in names:
+        plain = name.strip().lower().replace(" ", "_").replace("-", "_").rstrip("s")
+        if names.count(name) > 1:
+            raise ConfigError(f"{called} has two columns named {name!r}; rename or drop one")
+        if not name or name.startswith(("__index_level_", "Unnamed: ")):
+            raise ConfigError(
+                f"{called} has an index ({name!r}) among its columns; write it without (index=False)"
+            )
+        if plain in COLUMNS and name not in COLUMNS:
+            raise ConfigError(
+                f"{called} has a column {name!r} that is no input by its name; did you mean {plain!r}?"
+            )
+    if "label" not in names or not set(names) - set(COLUMNS):
+        raise ConfigError(
+            f"{called} has no {'input column' if 'label' in names else 'column ' + repr('label')}; it has "
+            f"{', '.join(map(repr, names[:8]))}. Expected 'label', the inputs, and where known 'true_label', 'split', "
+            "'corrupted', 'ordering'; a CSV separates them by commas"
+        )
+
+
+def _column(table: Any, name: str, path: Path) -> NamedValues:
+    """A column of numbers as it is, and that of the split as whether each example is trained on."""
+    from pyarrow import types
+
+    column, named = table.column(name), NamedValues(np.empty(0), name, path)
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy()))
+        raise ConfigError(f"{named.at(row)} is empty; fill it in or drop the row")
+    if name == "split":
+        texts = column.to_pylist()
+        bad = next((row for row, text in enumerate(texts) if text not in ("train", "test")), None)
+        if bad is not None:
+            raise ConfigError(f"{named.at(bad)} is {texts[bad]!r}; expected 'train' or 'test'")
+        return replace(named, values=np.array([text == "train" for text in texts]))
+    if not any(is_kind(column.type) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
+        strange = (row for row, value in enumerate(column.to_pylist()) if str(value).strip("+-.0123456789e "))
+        row = next(strange, 0)
+        raise ConfigError(
+            f"{named.at(row)} is {column[row].as_py()!r}, {column.type}; expected numbers throughout"
+        )
+    return replace(named, values=column.to_numpy())
