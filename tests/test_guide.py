@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
 import re
 import shlex
 import tomllib
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 import typer
+from documented import names_in, resolve
 
 from interp.cli import app
 from interp.data.splits import SPLITS, Split
@@ -134,9 +133,26 @@ class TestText:
     @every_page
     def test_python_compiles_and_its_names_exist(self, page: Path) -> None:
         for block in blocks(page, "python"):
-            for name in names_in(ast.parse(block)):
+            for name in names_in(block):
                 resolve(name)
         for name in re.findall(r"`((?:interp|probes)(?:\.\w+)+)[`(]", read(page)):
+            resolve(name)
+
+    def test_the_files_that_contributing_names_exist(self) -> None:
+        text = read(ROOT / "CONTRIBUTING.md")
+        for path in re.findall(r"(?<![\w/.])((?:interp|probes|tests|notebooks)/[\w/.-]*)", text):
+            assert (ROOT / path).exists(), path
+
+    def test_contributing_explains_every_layer_of_the_contract(self) -> None:
+        contract = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
+        rows = re.findall(
+            r"^\| `([^`]*)` \| ", read(ROOT / "CONTRIBUTING.md").split("## Layers")[1], re.MULTILINE
+        )
+        assert [row.replace("\\|", "|") for row in rows] == contract["layers"]
+
+    @pytest.mark.parametrize("script", sorted((ROOT / "tests" / "benchmarks").glob("*.py")), ids=named)
+    def test_names_in_benchmarks_exist(self, script: Path) -> None:
+        for name in names_in(read(script)):
             resolve(name)
 
     @every_page
@@ -174,29 +190,6 @@ def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", read(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def names_in(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of the packages that some code uses or imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("interp", "probes"):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Attribute) and re.match(
-            r"(interp|probes)\.[\w.]+$", dotted := ast.unparse(node)
-        ):
-            yield dotted
-
-
-def resolve(name: str) -> Any:
-    """The object of that dotted name."""
-    value: Any = importlib.import_module(name.split(".")[0])
-    reached = name.split(".")[0]
-    for part in name.split(".")[1:]:
-        reached = f"{reached}.{part}"
-        if not hasattr(value, part):
-            importlib.import_module(reached)
-        value = getattr(value, part)
-    return value
 
 
 def command_lines(page: Path) -> Iterator[list[str]]:

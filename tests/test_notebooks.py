@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from documented import names_in, resolve
 from nbclient import NotebookClient
 
 from interp.lab.names import STUDIES
@@ -153,6 +154,12 @@ class TestCommitted:
         assert user == "root" or not re.search(rf"\b{re.escape(user)}\b", text)
         assert not [cell for cell in book.cells if "execution" in cell.metadata]
         assert set(book.metadata) == {"kernelspec", "language_info"}
+
+    def test_names_that_it_uses_exist(self, file: Path) -> None:
+        for cell in read(file).cells:
+            if cell.cell_type == "code":
+                for name in names_in(cell.source.replace("%%capture", "")):
+                    resolve(name)
 
     def test_its_links_lead_somewhere(self, file: Path) -> None:
         text = "\n".join(cell.source for cell in read(file).cells if cell.cell_type == "markdown")
