@@ -14,11 +14,12 @@ from interp.measuring.phase import PHASES
 from interp.results import AuditReport
 from probes.agreement import Agreement
 from probes.labels import GENERALIZING, INCONCLUSIVE, LABELS, MEMORIZING
+from probes.stages import LEARNT
 
 FEW_EXAMPLES = 50
 CHANCE_AUC = 0.5
 STORED_TOLERANCE = 0.005
-LEARNT, THIRD = 0.5, 0.3
+THIRD = 0.3
 CORRUPTED = "corrupted_as_labelled"
 
 

@@ -10,117 +10,63 @@ import scipy.fft
 from jaxtyping import Float, Int
 
 from probes.periodicity import ipr
-from probes.spectrum import ONE_SIDED, Convention, is_flat
+from probes.spectrum import is_flat
 
-
-def _transform(acts: np.ndarray, constant: str = "drop") -> np.ndarray:
-    """Half of the two-dimensional transform, ``(neuron, left, right//2 + 1)``; rounding alone gives 0."""
-    if acts.ndim != 3 or 0 in acts.shape[1:]:
-        raise ValueError(f"the activations have shape {acts.shape}; expected (neuron, left, right)")
-    if constant == "keep":
-        return scipy.fft.rfft2(acts)
-    with np.errstate(invalid="ignore", over="ignore"):
-        centred = acts - acts.mean((1, 2), keepdims=True)
-    centred[is_flat(acts.reshape(len(acts), -1))] = 0
-    transformed = scipy.fft.rfft2(centred)
-    transformed[:, 0, 0] = 0
-    return transformed
-
-
-def _squared(transformed: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return transformed.real**2 + transformed.imag**2
-
-
-def _once(n_left: int, n_right: int) -> np.ndarray:
-    """Which entries of the half transform to keep so that each pair of opposite frequencies counts once."""
-    keep = np.ones((n_left, n_right // 2 + 1), bool)
-    own_opposite = [0] if n_right % 2 else [0, n_right // 2]
-    keep[n_left // 2 + 1 :, own_opposite] = False
-    return keep
-
-
-def grid_power(
-    acts: Float[np.ndarray, "neuron left right"], convention: Convention = ONE_SIDED
-) -> Float[np.ndarray, "neuron freq"]:
-    """Power of the two-dimensional Fourier transform, one column for each pair of frequencies.
-
-    Args:
-        acts: Activations over the grid.
-        convention: ``"one"``-sided counts a frequency pair and its opposite once, so that cos(w(a+b)) and
-            cos(wa) both have one peak; ``"two"``-sided counts both. ``"drop"`` leaves out the constant only,
-            ``"keep"`` puts it first.
-
-    Returns:
-        Power, 0 or more; all 0 for a constant neuron when the constant is dropped.
-
-    Raises:
-        ValueError: The activations are not three-dimensional, or the grid is empty.
-
-    Example:
-        >>> w = 2 * np.pi * np.arange(5) / 5
-        >>> grid_power(np.cos(w[:, None] + w)[None]).shape, grid_power(np.ones((1, 5, 5))).max().tolist()
-        ((1, 12), 0.0)
-    """
-    return _power_columns(_squared(_transform(acts, convention.constant)), acts.shape[2], convention)
-
-
-def _power_columns(half: np.ndarray, n_right: int, convention: Convention = ONE_SIDED) -> np.ndarray:
-    n, n_left, _ = half.shape
-    if convention.sided == "one":
-        columns = half[:, _once(n_left, n_right)]
-    else:
-        mirrored = half[:, -np.arange(n_left) % n_left, 1 : (n_right + 1) // 2][:, :, ::-1]
-        columns = np.concatenate([half, mirrored], axis=2).reshape(n, -1)
-    return columns[:, 1:] if convention.constant == "drop" else columns
-
-
-def grid_ipr(
-    acts: Float[np.ndarray, "neuron left right"], convention: Convention = ONE_SIDED
-) -> Float[np.ndarray, " neuron"]:
-    """Inverse participation ratio of `grid_power` (arXiv 2310.13061, in two dimensions).
-
-    Returns:
-        Values in (0, 1], nan for a dead or constant neuron. cos(w(a+b)) scores 1 one-sided; the product
-        cos(wa) cos(wb) is two waves and scores 1/2; prefer `explained_by_one_frequency` where that matters.
-
-    Example:
-        >>> w = 2 * np.pi * np.arange(5) / 5
-        >>> grid_ipr(np.stack([np.cos(w[:, None] + w), np.zeros((5, 5))])).round(6).tolist()
-        [1.0, nan]
-    """
-    return ipr(grid_power(acts, convention), convention.r)
+CLUSTER_SHARE = 0.85
+"""Share of its variance from which one frequency explains a neuron (arXiv 2301.05217)."""
 
 
 def grid_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str, np.ndarray]:
-    """Several scores from one transform, which is nearly all that they cost.
+    """Every spectral score of a grid from one transform, which is nearly all that they cost.
 
     Returns:
-        ``profile`` (`frequency_profile`), ``sum_share`` and ``sum_frequency`` (`explained_by_sum`), ``ipr``
-        (`grid_ipr`).
+        Each nan, or 0 for a frequency, for a dead or constant neuron:
+
+        - ``profile``: `frequency_profile`.
+        - ``sum_share``, ``sum_frequency``: The share of the variance in the span of cos w(a+b) and sin w(a+b), for the
+          best w, in [0, 1], and its frequency, 1..n//2. A network that adds by Fourier components has to form these
+          (arXiv 2301.05217); a neuron that is periodic in each operand alone, or in their difference, has none. The
+          share is never above the largest of the profile. White noise has about 2/n^2 at each frequency.
+        - ``ipr``: Inverse participation ratio of the power of each pair of frequencies but the constant, a pair and its
+          opposite counted once (arXiv 2310.13061, in two dimensions), in (0, 1]. cos(w(a+b)) scores 1; the product
+          cos(wa) cos(wb) has two components and scores 1/2.
 
     Raises:
         ValueError: The grid is not square, or smaller than 2 x 2.
 
     Example:
-        >>> w = 2 * np.pi * np.arange(5) / 5
-        >>> grid_scores(np.cos(w[:, None] + w)[None])["sum_frequency"].tolist()
-        [1]
+        >>> w = 2 * np.pi * 3 * np.arange(7) / 7
+        >>> scores = grid_scores(np.stack([np.cos(w[:, None] + w), np.outer(np.cos(w), np.cos(w))]))
+        >>> scores["sum_share"].round(3).tolist(), scores["ipr"].round(3).tolist()   # a product is half sum
+        ([1.0, 0.5], [1.0, 0.5])
     """
-    half = _square_power(acts)
-    periodicity = ipr(_power_columns(half, acts.shape[2]), ONE_SIDED.r)
+    half = _power(acts)
+    n, k = half.shape[1], np.arange(1, half.shape[1] // 2 + 1)
+    once = np.ones(half.shape[1:], bool)  # each pair of opposites
+    once[n // 2 + 1 :, [0] if n % 2 else [0, n // 2]] = False
+    periodicity = ipr(half[:, once][:, 1:])
     half, total = _energies(half)
-    share, frequency = _explained_by_sum(half, total)
-    profile = _profile(half, total)
-    return {"profile": profile, "sum_share": share, "sum_frequency": frequency, "ipr": periodicity}
+    share, frequency = best_frequency(_shares(half[:, k, k], total))
+    return {
+        "profile": _profile(half, total),
+        "sum_share": share,
+        "sum_frequency": frequency,
+        "ipr": periodicity,
+    }
 
 
-def _square_power(acts: np.ndarray) -> np.ndarray:
+def _power(acts: np.ndarray) -> np.ndarray:
+    """Power of half of the two-dimensional transform, ``(neuron, n, n//2 + 1)``; rounding alone gives 0."""
     if acts.ndim != 3 or acts.shape[1] != acts.shape[2] or acts.shape[1] < 2:
         raise ValueError(
             f"the activations have shape {acts.shape}; expected (neuron, n, n) with n of 2 or more"
         )
-    return _squared(_transform(acts))
+    with np.errstate(invalid="ignore", over="ignore"):
+        centred = acts - acts.mean((1, 2), keepdims=True)
+        centred[is_flat(acts.reshape(len(acts), -1))] = 0
+        transformed = scipy.fft.rfft2(centred)
+        transformed[:, 0, 0] = 0
+        return transformed.real**2 + transformed.imag**2
 
 
 def _energies(half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -172,7 +118,7 @@ def frequency_profile(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.
         >>> frequency_profile(acts[None]).round(3).tolist()   # variances 1/2, 1/2 and, of neither, 1/4
         [[0.4, 0.0, 0.4]]
     """
-    return _profile(*_energies(_square_power(acts)))
+    return _profile(*_energies(_power(acts)))
 
 
 def _profile(half: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -187,19 +133,10 @@ def _profile(half: np.ndarray, total: np.ndarray) -> np.ndarray:
 def explained_by_one_frequency(
     acts: Float[np.ndarray, "neuron left right"],
 ) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
-    """The largest share of `frequency_profile`: how much of a neuron one frequency explains, and which.
+    """`best_frequency` of the `frequency_profile`: how much of a neuron one frequency explains, and which.
 
-    Neurons of grokked transformers explain more than .85 this way (arXiv 2301.05217). The highest frequency,
-    which the loop published with that paper skips, is included.
-
-    Args:
-        acts: Activations over the whole grid in the order of the task, as many left as right operands.
-
-    Returns:
-        The share, in [0, 1], and the frequency, in 1..n//2; nan and 0 for a dead or constant neuron.
-
-    Raises:
-        ValueError: The grid is not square, or smaller than 2 x 2.
+    Neurons of grokked transformers explain more than `CLUSTER_SHARE` this way. The highest frequency, which the loop
+    published with that paper skips, is included.
 
     Example:
         >>> w = 2 * np.pi * 3 * np.arange(7) / 7
@@ -210,40 +147,8 @@ def explained_by_one_frequency(
     return best_frequency(frequency_profile(acts))
 
 
-def explained_by_sum(
-    acts: Float[np.ndarray, "neuron left right"],
-) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
-    """The share of a neuron's variance in the span of cos w(a+b) and sin w(a+b), for the best w.
-
-    A network that adds by waves has to form these (arXiv 2301.05217). A neuron that is periodic in each
-    operand alone, or in their difference, has none of them.
-
-    Args:
-        acts: Activations over the whole grid in the order of the task, as many left as right operands.
-
-    Returns:
-        The share, in [0, 1] and never above that of `explained_by_one_frequency`, and the frequency, in
-        1..n//2; nan and 0 for a dead or constant neuron. White noise has about 2/n^2 at each frequency.
-
-    Raises:
-        ValueError: The grid is not square, or smaller than 2 x 2.
-
-    Example:
-        >>> w = 2 * np.pi * 3 * np.arange(7) / 7
-        >>> share, frequency = explained_by_sum(np.stack([np.cos(w[:, None] + w), np.outer(np.cos(w), np.cos(w))]))
-        >>> share.round(3).tolist(), frequency.tolist()   # a product is half sum, half difference
-        ([1.0, 0.5], [3, 3])
-    """
-    return _explained_by_sum(*_energies(_square_power(acts)))
-
-
-def _explained_by_sum(half: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    k = np.arange(1, half.shape[1] // 2 + 1)
-    return best_frequency(_shares(half[:, k, k], total))
-
-
 def _counted(n: int, harmonics: int) -> np.ndarray:
-    """Which frequencies 1..n//2 (columns) are a multiple of each fundamental 0..n//2 (rows), folded."""
+    """Mask of the frequencies 1..n//2 (columns) that are a multiple of each fundamental 0..n//2 (rows), folded."""
     fundamentals = np.arange(n // 2 + 1)
     multiples = np.arange(1, min(harmonics, n) + 1)[:, None] * fundamentals % n
     counted = np.zeros((len(fundamentals), len(fundamentals)), bool)
@@ -303,7 +208,10 @@ def with_harmonics(
 
 
 def frequency_clusters(
-    frequency: Int[np.ndarray, " neuron"], share: Float[np.ndarray, " neuron"], *, min_share: float = 0.85
+    frequency: Int[np.ndarray, " neuron"],
+    share: Float[np.ndarray, " neuron"],
+    *,
+    min_share: float = CLUSTER_SHARE,
 ) -> dict[int, np.ndarray]:
     """The neurons of each frequency that explains enough of them, as in arXiv 2301.05217.
 

@@ -1,15 +1,14 @@
-"""How well a score or a label agrees with what is known of the neurons: their kind or causal effect."""
+"""Agreement of a score with another one, or with what is known of the neurons: their kind or causal effect."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 
 CHUNK = 2**21  # numbers held at a time by the bootstrap
+FEWEST = 3  # neurons of a rank correlation
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,18 @@ class Agreement:
     high: float | None
     n_positive: int
     n_negative: int
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's rank correlation in [-1, 1] with its bootstrap interval.
+
+    Each is None where it is not defined: below three neurons, as any two are ranked perfectly, or for a constant score.
+    """
+
+    rho: float | None
+    low: float | None
+    high: float | None
 
 
 def _scored(score: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +76,7 @@ def auc(score: Float[np.ndarray, " neuron"], positive: Bool[np.ndarray, " neuron
 
 
 def _resampled(codes: np.ndarray, n_codes: int, n_boot: int, generator: np.random.Generator) -> np.ndarray:
-    """How often each code is drawn in each bootstrap sample, ``(n_boot, n_codes)``."""
+    """Count of each code in each bootstrap sample, ``(n_boot, n_codes)``."""
     drawn = codes[generator.integers(0, len(codes), (n_boot, len(codes)))]
     drawn += n_codes * np.arange(n_boot)[:, None]
     return np.bincount(drawn.ravel(), minlength=n_boot * n_codes).reshape(n_boot, n_codes)
@@ -126,43 +137,48 @@ def agreement(
     return Agreement(area, float(low), float(high), n_positive, len(positive) - n_positive)
 
 
-def rank_correlation(x: Float[np.ndarray, " neuron"], y: Float[np.ndarray, " neuron"]) -> float | None:
-    """Spearman's rank correlation over the neurons where neither is nan (Spearman 1904).
+def rank_correlation(
+    x: Float[np.ndarray, " neuron"],
+    y: Float[np.ndarray, " neuron"],
+    *,
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> RankCorrelation:
+    """Spearman's rank correlation (1904) over the neurons where neither is nan, with a 95 % percentile bootstrap.
 
-    Returns:
-        A value in [-1, 1], or None where it is undefined: below two neurons, or one of the two is constant.
+    Args:
+        x: A score.
+        y: Another one.
+        n_boot: Number of bootstrap samples over the neurons; without any there is no interval.
+        seed: Decides the samples.
 
     Raises:
         ValueError: The lengths differ.
 
     Example:
-        >>> rank_correlation(np.array([1.0, 2.0, 3.0, np.nan]), np.array([1.0, 4.0, 9.0, 0.0]))
-        1.0
+        >>> rank_correlation(np.arange(9.0), np.arange(9.0) ** 3, n_boot=50)
+        RankCorrelation(rho=1.0, low=1.0, high=1.0)
     """
     x, y = _scored(x, y)
-    y, x = _scored(y, x)
-    if len(x) < 2 or (x == x[0]).all() or (y == y[0]).all():
-        return None
-    from scipy.stats import spearmanr
+    pairs = np.stack(_scored(y, x)[::-1])
+    n = pairs.shape[1]
+    if n < FEWEST or (pairs == pairs[:, :1]).all(axis=1).any():
+        return RankCorrelation(None, None, None)
+    rho = float(np.clip(_spearman(pairs[:, None])[0], -1, 1))
+    drawn = np.random.default_rng(seed).integers(0, n, (n_boot, n))
+    samples = _spearman(pairs[:, drawn]) if n_boot else np.array([])
+    samples = samples[np.isfinite(samples)]
+    if not len(samples):
+        return RankCorrelation(rho, None, None)
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return RankCorrelation(rho, float(low), float(high))
 
-    return float(np.clip(spearmanr(x, y).statistic, -1, 1))
 
+def _spearman(pairs: Float[np.ndarray, "two sample neuron"]) -> Float[np.ndarray, " sample"]:
+    """The rank correlation in each sample; nan where a score is the same everywhere."""
+    from scipy.stats import rankdata
 
-def labels_against_truth(
-    labels: Iterable[Hashable] | Shaped[np.ndarray, " neuron"],
-    truth: Iterable[Hashable] | Shaped[np.ndarray, " neuron"],
-) -> dict[tuple[Hashable, Hashable], int]:
-    """How many neurons of each true kind got each label: ``{(truth, label): count}``, only counts above 0.
-
-    Raises:
-        ValueError: The lengths differ.
-
-    Example:
-        >>> labels_against_truth(["periodic", "dead", "dead"], ["periodic", "periodic", "dead"])
-        {('dead', 'dead'): 1, ('periodic', 'dead'): 1, ('periodic', 'periodic'): 1}
-    """
-    given, true = (list(x.tolist() if isinstance(x, np.ndarray) else x) for x in (labels, truth))
-    if len(given) != len(true):
-        raise ValueError(f"{len(given)} labels for {len(true)} neurons of known kind; expected one for each")
-    counts = Counter(zip(true, given, strict=True))
-    return dict(sorted(counts.items(), key=lambda item: (str(item[0][0]), str(item[0][1]))))
+    ranks = rankdata(pairs, axis=-1)
+    ranks = ranks - ranks.mean(axis=-1, keepdims=True)
+    size = np.sqrt(np.square(ranks).sum(axis=-1).prod(axis=0))
+    return (ranks[0] * ranks[1]).sum(axis=-1) / np.where(size > 0, size, np.nan)

@@ -1,73 +1,228 @@
-"""From a neuron's weight vectors to named columns, one value for each neuron."""
+"""From a neuron's weight vectors to named columns, one value for each neuron; most are read from one transform."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from probes.joint import joint_scores, mean_of_live
-from probes.periodicity import entropy, gini, harmonic_share, peak_share
-from probes.spectrum import ONE_SIDED, Convention, energy
+from probes.dft import real_dft
+from probes.null import combine, fisher_tail, quick_fisher_tail
+from probes.periodicity import entropy, gini, harmonic_share, ipr, peak_share, phase_residual
+from probes.spectrum import ONE_SIDED, Convention, energy, power
+
+PHASE_COLUMNS = ("phase_left", "phase_right", "phase_output")
 
 
-def _check(vectors: Sequence[np.ndarray]) -> None:
-    shapes = [v.shape for v in vectors]
-    if not shapes or any(len(s) != 2 or s[0] != shapes[0][0] or s[1] < 2 for s in shapes):
-        raise ValueError(
-            f"the vectors have shapes {shapes}; expected one or more (neuron, position), "
-            "all of the same neurons, with 2 positions or more"
-        )
+def mean_of_live(values: Sequence[np.ndarray]) -> np.ndarray:
+    """The entry-wise mean of equally shaped arrays over those that are not nan; nan where all are.
+
+    Example:
+        >>> mean_of_live([np.array([1.0, np.nan, np.nan]), np.array([3.0, 5.0, np.nan])]).tolist()
+        [2.0, 5.0, nan]
+    """
+    total, count = np.zeros(np.shape(values[0])), np.zeros(np.shape(values[0]), int)
+    for value in values:
+        live = ~np.isnan(value)
+        count += live
+        total += np.where(live, value, 0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def joint_scores(
+    vectors: Sequence[Float[np.ndarray, "*_ _ _"]],
+    convention: Convention = ONE_SIDED,
+    distinct: Sequence[int] | None = None,
+) -> dict[str, np.ndarray]:
+    """Periodicity of every neuron, for one network or for many of one shape: one transform a vector.
+
+    Args:
+        vectors: ``(*network, neuron, position)`` each, in the order in which the task is addition: left, right,
+            output. Each may have a length of its own. The work is done in their dtype. Leading axes stack networks;
+            the scores of one do not depend on the others, to the bit.
+        convention: For the IPR columns alone.
+        distinct: Positions of the vectors that are tested: those that do not repeat another, as tied ones do, because
+            a test that counts one vector twice finds too much. All if None.
+
+    Returns:
+        ``p_value``, Fisher's g-test of the distinct vectors, and all columns of `probes.columns` from ``ipr`` to
+        ``norm`` that this function is the source of, ``(*network, neuron)`` each. Means are over the live vectors of
+        a neuron; a neuron without any has nan everywhere, frequency and norm 0. Of vectors of different lengths the
+        first decides the frequency, and phases are nan unless there are three vectors of one length.
+
+    Example:
+        >>> angle = 2 * np.pi * 13 * np.arange(97) / 97
+        >>> columns = joint_scores([np.cos(angle + f)[None] for f in (1.0, 0.5, 1.5)])
+        >>> [round(float(columns[c][0]), 6) for c in ("ipr", "frequency", "frequency_share", "phase_left")]
+        [1.0, 13.0, 1.0, 1.0]
+    """
+    spectra = [_spectrum(vector) for vector in vectors]
+    iprs = [
+        spectrum.ipr() if convention == ONE_SIDED else ipr(power(vector, convention), convention.r)
+        for vector, spectrum in zip(vectors, spectra, strict=True)
+    ]
+    frequency, share = _common_frequency(spectra)
+    squares = sum(spectrum.squares for spectrum in spectra)
+    return {
+        "ipr": mean_of_live(iprs),
+        **{f"ipr_{i}": column for i, column in enumerate(iprs)},
+        "frequency": frequency,
+        "frequency_share": share,
+        **_phases(spectra, frequency),
+        "norm": np.sqrt(squares / sum(spectrum.n for spectrum in spectra)),
+        "p_value": _g_test(spectra if distinct is None else [spectra[i] for i in distinct]),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Spectrum:
+    """One vector's transform of every neuron.
+
+    Attributes:
+        n: Number of positions.
+        real, imaginary: Parts at frequencies 1..n//2.
+        share: Of the variance at each of them; all 0 for a dead vector.
+        live: Whether there is any variance.
+        squares: The sum of all squared entries.
+    """
+
+    n: int
+    real: np.ndarray
+    imaginary: np.ndarray
+    share: np.ndarray
+    live: np.ndarray
+    squares: np.ndarray
+
+    def ipr(self) -> np.ndarray:
+        """Inverse participation ratio of the unweighted power, nan for a dead vector."""
+        share = self.share
+        if self.n % 2 == 0:  # the highest frequency's power was halved, as it has one side only
+            share = share.copy()
+            share[..., -1] *= 2
+            share /= np.where(self.live, share.sum(-1), 1)[..., None]
+        return np.where(self.live, np.einsum("...f,...f->...", share, share), np.nan).astype(np.float64)
+
+    def g(self) -> np.ndarray:
+        """Fisher's g of the interior frequencies; nan where there is none."""
+        interior = self.share[..., : (self.n - 1) // 2]
+        if not interior.shape[-1]:
+            return np.full(self.live.shape, np.nan)
+        total = interior.sum(-1) if self.n % 2 == 0 else self.live
+        g = np.where(total > 0, interior.max(-1) / np.where(total > 0, total, 1), np.nan)
+        return g.astype(np.float64)
+
+
+def _g_test(spectra: Sequence[_Spectrum]) -> np.ndarray:
+    """`probes.null.g_test` of every vector, combined to one p-value a neuron."""
+    g = np.stack([spectrum.g() for spectrum in spectra], axis=-1)
+    tail = quick_fisher_tail if spectra[0].share.dtype == np.float32 else fisher_tail
+    p, ordinates = np.full(g.shape, np.nan), [(spectrum.n - 1) // 2 for spectrum in spectra]
+    for m in set(ordinates):
+        chosen = ~np.isnan(g) & (np.array(ordinates) == m)
+        p[chosen] = tail(g[chosen], m)
+    return combine(p.reshape(-1, len(spectra))).reshape(g.shape[:-1])
+
+
+def _spectrum(vector: np.ndarray) -> _Spectrum:
+    transform = real_dft(vector)
+    share, variance = transform.power, transform.variation
+    with np.errstate(invalid="ignore", over="ignore"):
+        if transform.n % 2 == 0:
+            share[..., -1] /= 2
+            variance = variance - share[..., -1]
+        live = np.asarray((variance > 0) & np.isfinite(variance))
+        share /= np.where(live, variance, 1)[..., None]
+        if not live.all():
+            share[~live] = 0
+        squares = (np.square(transform.total.astype(np.float64)) + 2.0 * variance) / transform.n
+    return _Spectrum(transform.n, transform.real, transform.imaginary, share, live, squares)
+
+
+def _common_frequency(spectra: Sequence[_Spectrum]) -> tuple[np.ndarray, np.ndarray]:
+    """The frequency that the vectors share, 0 where there is none, and the part of the variance at it."""
+    count = np.sum([spectrum.live for spectrum in spectra], axis=0)
+    one_length = len({spectrum.n for spectrum in spectra}) == 1
+    decisive = spectra[0].share
+    for spectrum in spectra[1:] if one_length else ():
+        decisive = decisive + spectrum.share
+    if decisive.shape[-1] == 0:
+        return np.zeros(count.shape, np.int64), np.full(count.shape, np.nan)
+    column = decisive.argmax(-1)
+    largest = _column(decisive, column)
+    at = largest if one_length else sum(_column(spectrum.share, column) for spectrum in spectra)
+    share = np.divide(at, count, out=np.full(count.shape, np.nan), where=(largest > 0) & (count > 0))
+    return np.where(largest > 0, column + 1, 0), share
+
+
+def _column(values: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """One column of each row; 0 past the last one."""
+    inside = np.minimum(column, values.shape[-1] - 1)
+    taken = np.take_along_axis(values, inside[..., None], -1)[..., 0]
+    return np.where(inside < column, 0, taken)
+
+
+def _phases(spectra: Sequence[_Spectrum], frequency: np.ndarray) -> dict[str, np.ndarray]:
+    """Phases at the common frequency in (-pi, pi], and their residual; nan unless there are three equal lengths."""
+    n = spectra[0].n
+    if len(spectra) != 3 or len({spectrum.n for spectrum in spectra}) > 1 or n < 2:
+        unknown = np.full(frequency.shape, np.nan)
+        return dict.fromkeys((*PHASE_COLUMNS, "phase_residual"), unknown)
+    column = np.maximum(frequency, 1) - 1
+    real, imaginary = (
+        np.stack([_column(getattr(spectrum, part), column) for spectrum in spectra]).astype(np.float64)
+        for part in ("real", "imaginary")
+    )
+    angle = np.arctan2(imaginary, real)
+    angle[angle <= -np.pi] = np.pi
+    angle[(frequency == 0) | ((real == 0) & (imaginary == 0))] = np.nan
+    return dict(zip(PHASE_COLUMNS, angle, strict=True)) | {"phase_residual": phase_residual(*angle)}
 
 
 def weight_features(
-    vectors: Sequence[Float[np.ndarray, "_ _"]], convention: Convention = ONE_SIDED
+    vectors: Sequence[Float[np.ndarray, "_ _"]],
+    convention: Convention = ONE_SIDED,
+    distinct: Sequence[int] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Every score of neurons whose weights are one vector for each operand and the output.
+    """`joint_scores` in double precision, and the other spectral scores of neurons with a vector for each role.
 
     Args:
-        vectors: ``(neuron, position)`` each, in the order in which the task is addition: left, right, output.
-            Each may have a length of its own.
+        vectors: ``(neuron, position)`` each, as for `joint_scores`.
         convention: For the IPR columns alone. The others have the conventions of their own scores.
+        distinct: As for `joint_scores`.
 
     Returns:
-        Columns of shape ``(neuron,)``. Means are over the live vectors of a neuron; a neuron without any has
-        nan everywhere, frequency 0.
-
-        - ``ipr``: mean of ``ipr_0``, ``ipr_1``, .. of each vector, (0, 1] (arXiv 2310.13061).
-        - ``gini``, ``peak_share``, ``harmonic_share``, ``entropy``: means of the `probes.periodicity` scores
-          of each vector's energy, so a neuron scores high even if its vectors have different frequencies.
-        - ``frequency``: where the mean energy of the vectors is largest, 1..n//2; of vectors of different
-          lengths, that of the first.
-        - ``frequency_share``: variance at that frequency, mean over the vectors, [0, 1].
-        - ``phase_left``, ``phase_right``, ``phase_output``, ``phase_residual``: at that frequency, (-pi, pi];
-          nan unless there are three vectors of one length.
-        - ``norm``: root mean square of all entries, 0 for a dead neuron.
-        - ``p_gtest``: combined p-value of Fisher's g-test, [0, 1].
+        ``p_value`` and the columns of `probes.columns` that this function is the source of, ``(neuron,)`` each.
+        ``gini``, ``peak_share``, ``harmonic_share`` and ``entropy`` are means of the scores of each live vector, so
+        that a neuron scores high even if its vectors have different frequencies.
 
     Raises:
         ValueError: The vectors are not matrices of the same neurons.
 
     Example:
         >>> angle = 2 * np.pi * 13 * np.arange(97) / 97
-        >>> left, right, output = (np.cos(angle + f)[None] for f in (1.0, 0.5, 1.5))
-        >>> columns = weight_features([left, right, output])
-        >>> [round(float(columns[c][0]), 6) for c in ("ipr", "frequency", "frequency_share", "phase_left")]
-        [1.0, 13.0, 1.0, 1.0]
+        >>> columns = weight_features([np.cos(angle + f)[None] for f in (1.0, 0.5, 1.5)])
+        >>> [round(float(columns[c][0]), 6) for c in ("gini", "peak_share", "norm")]
+        [0.979167, 1.0, 0.707107]
     """
-    _check(vectors)
+    shapes = [v.shape for v in vectors]
+    if not shapes or any(len(s) != 2 or s[0] != shapes[0][0] or s[1] < 2 for s in shapes):
+        raise ValueError(
+            f"the vectors have shapes {shapes}; expected one or more (neuron, position), "
+            "all of the same neurons, with 2 positions or more"
+        )
     exact = [v.astype(np.float64) for v in vectors]
-    energies, columns = [energy(v) for v in exact], joint_scores(exact, convention)
+    energies, columns = [energy(v) for v in exact], joint_scores(exact, convention, distinct)
     harmonics = [harmonic_share(e, v.shape[1])[0] for e, v in zip(energies, exact, strict=True)]
-    others = {
+    iprs = {name: columns.pop(name) for name in list(columns) if name.startswith("ipr")}
+    return iprs | {
         "gini": mean_of_live([gini(e) for e in energies]),
         "peak_share": mean_of_live([peak_share(e) for e in energies]),
         "harmonic_share": mean_of_live(harmonics),
         "entropy": mean_of_live([entropy(e) for e in energies]),
+        **columns,
     }
-    scores = {name: column for name, column in columns.items() if name.startswith("ipr")}
-    return scores | others | {name: column for name, column in columns.items() if name not in scores}
 
 
 def score_matrix(

@@ -37,6 +37,10 @@ class Criteria:
             if not 0 < value < 1:
                 raise ValueError(f"{name}={value} is not in (0, 1)")
 
+    def periodic(self, q_value: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Mask of neurons that are significantly periodic, with enough of the variance at one frequency."""
+        return (q_value <= self.alpha) & (share >= self.min_share)
+
     def to_dict(self) -> dict[str, float]:
         """The criteria, ready for JSON."""
         return asdict(self)
@@ -129,7 +133,7 @@ class Judged:
     @cached_property
     def periodic(self) -> np.ndarray:
         """Significantly periodic, with enough of the variance at one frequency."""
-        return self.significant & (self.facts.share >= self.criteria.min_share)
+        return self.criteria.periodic(self.q_value, self.facts.share)
 
     @cached_property
     def rule_wins(self) -> np.ndarray:

@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-GOOD = 0.9
-"""Accuracy from which a split counts as learnt (arXiv 2310.13061)."""
 LEARNT = 0.5
-"""Labels of corrupted examples that were never learnt to this part cannot be unlearnt."""
+"""Share of right answers below which nothing counts as learnt, so that it can be neither explained nor unlearnt."""
 RISING = 0.1
 ALPHA = 0.05
 DRAWS = 1000
@@ -154,7 +152,7 @@ def _boundary(steps: np.ndarray, at: int) -> Boundary:
 
 
 def find_stages(
-    steps: Steps, measures: Mapping[str, Values], generator: np.random.Generator, *, good: float = GOOD
+    steps: Steps, measures: Mapping[str, Values], generator: np.random.Generator, *, good: float
 ) -> tuple[Stage, ...]:
     """The stages of a training run, as far as its checkpoints show them.
 
@@ -181,7 +179,7 @@ def find_stages(
         >>> train, test = np.array([0.1, 0.95, 1, 1, 1]), np.array([0.0, 0.02, 0.1, 0.5, 1])
         >>> corrupted = np.array([0.1, 0.9, 0.9, 0.5, 0.1])
         >>> measures = {"train": train, "test": test, "corrupted_as_labelled": corrupted}
-        >>> for stage in find_stages(steps, measures, np.random.default_rng(0)):
+        >>> for stage in find_stages(steps, measures, np.random.default_rng(0), good=0.9):
         ...     print(stage.name, stage.begin.after, stage.end.after)
         memorisation 0 100
         grokking 100 400

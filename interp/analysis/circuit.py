@@ -19,12 +19,10 @@ from interp.scoring.periodicity import operands_of
 from interp.scoring.table import NeuronTable
 from interp.subject import Network, subject_of
 from probes import activity
-from probes import logits as scores
+from probes import progress_measures as measures
+from probes.stages import LEARNT
 
 GRADIENT_PAIRS = 400
-CLUSTER_SHARE = 0.85
-LEARNT = 0.5
-"""A network that answers fewer pairs by the rule uses no algorithm for it, though noise measures like a Clock."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +61,10 @@ class Circuit:
 
     @property
     def learnt(self) -> bool:
-        """Whether at least half of the pairs are answered by the rule, or this was not measured."""
+        """Whether at least half of the pairs are answered by the rule, or this was not measured.
+
+        Below, a network uses no algorithm for the rule, though noise measures like a Clock.
+        """
         return not self.by_rule < LEARNT
 
     @property
@@ -116,28 +117,28 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
     grid = logit_grid(logits, task.dataset, order, p)
     if grid is None:
         return None
-    norms = scores.logit_profile(grid)
-    keys = scores.key_frequencies(norms)
+    norms = measures.logit_profile(grid)
+    keys = measures.key_frequencies(norms)
     clusters = clusters_of(table)
     matrices = embeddings(model, order, p)
-    energy = sum(scores.spectrum_norms(matrix) ** 2 for matrix in matrices) if matrices else None
-    ginis = [scores.spectrum_gini(matrix) for matrix in matrices]
+    energy = sum(measures.spectrum_norms(matrix) ** 2 for matrix in matrices) if matrices else None
+    ginis = [measures.spectrum_gini(matrix) for matrix in matrices]
     n = len(order)
     answers = np.add.outer(np.arange(n), np.arange(n)) % n
     trained = train_grid(task.dataset, order, p)
     return Circuit(
-        embedding_frequencies=None if energy is None else scores.key_frequencies(np.sqrt(energy)),
+        embedding_frequencies=None if energy is None else measures.key_frequencies(np.sqrt(energy)),
         logit_frequencies=keys,
         neuron_frequencies={frequency: len(neurons) for frequency, neurons in clusters.items()},
         clustered=sum(len(neurons) for neurons in clusters.values()),
-        clustered_with_harmonics=int((table["activation_harmonics"] >= CLUSTER_SHARE).sum()),
-        restricted_loss=_loss(scores.restricted(grid, keys), answers, np.ones_like(trained)),
-        excluded_loss=_loss(scores.excluded(grid, keys), answers, trained),
+        clustered_with_harmonics=int((table["activation_harmonics"] >= activity.CLUSTER_SHARE).sum()),
+        restricted_loss=_loss(measures.restricted(grid, keys), answers, np.ones_like(trained)),
+        excluded_loss=_loss(measures.excluded(grid, keys), answers, trained),
         embedding_gini=float(np.mean(ginis)) if ginis else None,
-        logit_gini=scores.spectrum_gini(grid.reshape(n, -1)),
-        logit_variance_explained=scores.sum_variance_explained(grid, keys),
+        logit_gini=measures.spectrum_gini(grid.reshape(n, -1)),
+        logit_variance_explained=measures.sum_variance_explained(grid, keys),
         gradient_symmetricity=gradient_symmetricity(model, task),
-        distance_irrelevance=scores.distance_irrelevance(
+        distance_irrelevance=measures.distance_irrelevance(
             np.take_along_axis(grid, answers[..., None], axis=2)[..., 0]
         ),
         by_rule=float((grid.argmax(2) == answers)[trained if trained.all() else ~trained].mean()),
@@ -146,9 +147,7 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
 
 def clusters_of(table: NeuronTable) -> dict[int, np.ndarray]:
     """Neurons by frequency, of those with at least 85 % of their variance at one."""
-    return activity.frequency_clusters(
-        table["activation_frequency"], table["activation_share"], min_share=CLUSTER_SHARE
-    )
+    return activity.frequency_clusters(table["activation_frequency"], table["activation_share"])
 
 
 def logit_grid(
@@ -176,7 +175,7 @@ def _rows(data: Dataset, p: int) -> np.ndarray:
 
 
 def _loss(grid: np.ndarray, answers: np.ndarray, chosen: np.ndarray) -> float:
-    return float(scores.cross_entropy(grid[chosen.astype(bool)], answers[chosen.astype(bool)]).mean())
+    return float(measures.cross_entropy(grid[chosen.astype(bool)], answers[chosen.astype(bool)]).mean())
 
 
 def embeddings(model: HookedModel, order: Ordering, p: int) -> list[np.ndarray]:
@@ -215,7 +214,7 @@ def gradient_symmetricity(model: HookedModel, task: Task) -> float | None:
     if len(places) != 2:
         return None
     left, other = (as_array(gradient[:, place]) for place in places)
-    return scores.gradient_symmetricity(left, other)
+    return measures.gradient_symmetricity(left, other)
 
 
 def operand_positions(model: HookedModel) -> list[int]:

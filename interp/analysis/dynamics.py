@@ -17,8 +17,8 @@ from interp.errors import CheckpointError, ConfigError
 from interp.files import write_json, write_text, write_whole
 from interp.measuring.arrays import weight_vectors
 from interp.subject import Subject
+from probes.development import Alignment, Development, alignment, development_of, fourier_components
 from probes.labels import Criteria
-from probes.paths import Alignment, NeuronPaths, alignment, neuron_paths, waves_of
 from probes.stages import Stage
 
 NUMBERS = ("ipr", "frequency_share", "q_value", "phase_residual", "norm", "strength")
@@ -41,24 +41,24 @@ class Dynamics:
         trajectory: Records and stages of the network as a whole.
         steps: Of the checkpoints, ``(checkpoint,)``; indices where the files do not say them.
         columns: `COLUMNS` of `interp.score`, ``(checkpoint, neuron)`` each; nan where not known.
-        paths: When each neuron became periodic, and its frequencies.
+        development: When each neuron became periodic, and its frequencies.
         alignment: How well the periodic neurons' phases obey the rule at each checkpoint.
         site: Hook name of the neurons.
-        waves: Amplitude and phase residual at every frequency 1, 2, … of the neurons' weights,
+        components: Amplitude and phase residual at every frequency 1, 2, … of the neurons' weights,
             ``(checkpoint, neuron, freq)`` each, in float32; None if neurons have no weights along the task's order.
     """
 
     trajectory: Trajectory
     steps: np.ndarray
     columns: Mapping[str, np.ndarray]
-    paths: NeuronPaths
+    development: Development
     alignment: Alignment
     site: str
-    waves: tuple[np.ndarray, np.ndarray] | None = None
+    components: tuple[np.ndarray, np.ndarray] | None = None
 
     def __repr__(self) -> str:
-        periodic = int(self.paths.periodic_at_end.sum())
-        return f"Dynamics({len(self.steps)} checkpoints; {periodic} of {len(self.paths)} neurons periodic at the end)"
+        n, periodic = len(self.development), int(self.development.periodic_at_end.sum())
+        return f"Dynamics({len(self.steps)} checkpoints; {periodic} of {n} neurons periodic at the end)"
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -73,8 +73,8 @@ class Dynamics:
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame` with one row a neuron.
 
-        Columns are those of `probes.paths.NeuronPaths` (steps are missing where there is none), then ``label`` and the
-        numbers of `COLUMNS` at the last checkpoint.
+        Columns are those of `probes.development.Development` (steps are missing where there is none), then ``label``
+        and the numbers of `COLUMNS` at the last checkpoint.
         """
         import pandas
 
@@ -83,11 +83,13 @@ class Dynamics:
 
     def _neurons(self) -> dict[str, np.ndarray]:
         last = {name: self.columns[name][-1] for name in ("label", *NUMBERS)}
-        return {"neuron": np.arange(len(self.paths)), **self.paths.columns(), **last}
+        return {"neuron": np.arange(len(self.development)), **self.development.columns(), **last}
 
     def _whole(self) -> dict[str, list[int | None]]:
         """The columns of steps as whole numbers, None where there is none."""
-        named = {name: values for name, values in self.paths.columns().items() if values.dtype.kind == "f"}
+        named = {
+            name: values for name, values in self.development.columns().items() if values.dtype.kind == "f"
+        }
         return {
             name: [None if np.isnan(v) else int(v) for v in values.tolist()] for name, values in named.items()
         }
@@ -141,7 +143,7 @@ class Dynamics:
     def order(self) -> np.ndarray:
         """Neurons by when they became periodic for good, then by frequency; those that did not last, by final share."""
         share = np.nan_to_num(self.columns["frequency_share"][-1])
-        return np.lexsort((-share, self.paths.frequency, self.paths.became_periodic_after))
+        return np.lexsort((-share, self.development.frequency, self.development.became_periodic_after))
 
     def plot_alignment(self) -> Any:
         """How well the periodic neurons' phases obey the rule over training, as a Plotly figure."""
@@ -174,12 +176,12 @@ class Dynamics:
         Raises:
             ConfigError: There is no such neuron, or neurons have no weights along the task's order.
         """
-        if not 0 <= neuron < len(self.paths):
-            raise ConfigError(f"there is no neuron {neuron}; expected 0 to {len(self.paths) - 1}")
-        if self.waves is None:
+        if not 0 <= neuron < len(self.development):
+            raise ConfigError(f"there is no neuron {neuron}; expected 0 to {len(self.development) - 1}")
+        if self.components is None:
             raise ConfigError(f"the neurons of {self.site!r} have no weights along the task's order to show")
-        amplitude, residual = (values[:, neuron] for values in self.waves)
-        when = np.flatnonzero(self.paths.periodic[:, neuron])
+        amplitude, residual = (values[:, neuron] for values in self.components)
+        when = np.flatnonzero(self.development.periodic[:, neuron])
         winner = int(self.columns["frequency"][when[-1] if len(when) else -1, neuron])
         winner = winner if 1 <= winner <= amplitude.shape[1] else int(amplitude[-1].argmax()) + 1
         return present(
@@ -188,8 +190,8 @@ class Dynamics:
 
     def summary(self) -> list[tuple[str, str]]:
         """What was found of the neurons, as pairs of words for people."""
-        paths, n = self.paths, len(self.paths)
-        at_end, ever = paths.periodic_at_end, paths.periodic.any(0)
+        run, n = self.development, len(self.development)
+        at_end, ever = run.periodic_at_end, run.periodic.any(0)
         rows = [
             ("checkpoints", f"{len(self.steps)}, step {self.steps[0]} to {self.steps[-1]}"),
             ("neurons", f"{n} ({self.site})"),
@@ -197,11 +199,11 @@ class Dynamics:
             ("periodic once, but not at the end", f"{(ever & ~at_end).sum()}"),
         ]
         if at_end.any():
-            low, middle, high = np.quantile(paths.became_periodic_after[at_end], (0.25, 0.5, 0.75))
+            low, middle, high = np.quantile(run.became_periodic_after[at_end], (0.25, 0.5, 0.75))
             rows.append(("periodic for good by step", f"{middle:g} (median; quartiles {low:g} and {high:g})"))
-            rows.append(("frequencies at the end", _frequencies(paths.frequency[at_end])))
-        switched = paths.switches > 0
-        last = f", the last by step {np.nanmax(paths.last_switch_after):g}" if switched.any() else ""
+            rows.append(("frequencies at the end", _frequencies(run.frequency[at_end])))
+        switched = run.switches > 0
+        last = f", the last by step {np.nanmax(run.last_switch_after):g}" if switched.any() else ""
         rows.append(("neurons that switched frequency", f"{switched.sum()}{last}"))
         return [*rows, ("phase alignment at the end", self._alignment_at_end())]
 
@@ -237,7 +239,7 @@ class _Kept:
     """What is kept of each checkpoint while the run is scored."""
 
     columns: list[dict[str, np.ndarray]] = field(default_factory=list)
-    waves: list[tuple[np.ndarray, np.ndarray] | None] = field(default_factory=list)
+    components: list[tuple[np.ndarray, np.ndarray] | None] = field(default_factory=list)
     criteria: Criteria = field(default_factory=Criteria)
     site: str = ""
     also: Watch | None = None
@@ -247,7 +249,7 @@ class _Kept:
         unknown = np.full(len(table), np.nan)
         kept = {name: np.asarray(table[name], float) if name in table else unknown for name in NUMBERS}
         self.columns.append({"label": table["label"].astype(str), "frequency": table["frequency"], **kept})
-        self.waves.append(_waves(subject))
+        self.components.append(_components(subject))
         self.criteria, self.site = subject.criteria, subject.hook
         widths = {len(one["label"]) for one in self.columns}
         if len(widths) > 1:
@@ -262,23 +264,23 @@ class _Kept:
         """Each column over all checkpoints, ``(checkpoint, neuron)``."""
         return {name: np.stack([one[name] for one in self.columns]) for name in COLUMNS}
 
-    def all_waves(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The waves over all checkpoints; None if one has none."""
-        known = [pair for pair in self.waves if pair is not None]
-        if len(known) < len(self.waves) or len({pair[0].shape for pair in known}) != 1:
+    def all_components(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The components over all checkpoints; None if one has none."""
+        known = [pair for pair in self.components if pair is not None]
+        if len(known) < len(self.components) or len({pair[0].shape for pair in known}) != 1:
             return None
         amplitude, residual = zip(*known, strict=True)
         return np.stack(amplitude), np.stack(residual)
 
 
-def _waves(subject: Subject) -> tuple[np.ndarray, np.ndarray] | None:
-    """The waves in the neurons' weights; None where no order is known, or there are no weights along it."""
+def _components(subject: Subject) -> tuple[np.ndarray, np.ndarray] | None:
+    """Fourier components of the neurons' weights; None where no order is known, or there are no weights along it."""
     if subject.table.meta["null"]["source"] is None:
         return None
     _, vectors = weight_vectors(subject.place, subject.task.ordering)
     if len({vector.shape for vector in vectors}) != 1 or vectors[0].shape[1] < 2:
         return None
-    amplitude, residual = waves_of(vectors)
+    amplitude, residual = fourier_components(vectors)
     return amplitude.astype(np.float32), residual.astype(np.float32)
 
 
@@ -327,8 +329,8 @@ def dynamics_of(
             "several, and at least 2 as the most to score"
         )
     steps = np.array([record["step"] for record in trajectory.records])
-    columns, criteria = kept.joined(), kept.criteria
+    columns = kept.joined()
     q, share, frequency = (columns[name] for name in ("q_value", "frequency_share", "frequency"))
-    paths = neuron_paths(steps, q, share, frequency, criteria.alpha, criteria.min_share)
-    aligned = alignment(columns["phase_residual"], paths.periodic)
-    return Dynamics(trajectory, steps, columns, paths, aligned, kept.site, kept.all_waves())
+    development = development_of(steps, q, share, frequency, kept.criteria)
+    aligned = alignment(columns["phase_residual"], development.periodic)
+    return Dynamics(trajectory, steps, columns, development, aligned, kept.site, kept.all_components())

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata
 from torch import Tensor
 
 from interp.checkpoints import Checkpoint
@@ -23,19 +22,11 @@ from interp.measuring.evaluation import SplitValues, measure_logits
 from interp.models import HookedMLP, HookedModel, neuron_site
 from interp.scoring.table import NeuronTable
 from interp.subject import on_device, subject_of
+from probes.agreement import RankCorrelation, rank_correlation
 from probes.labels import DEAD
 
 FEWEST = 3
-"""Neurons that a rank correlation and a fit need at least."""
-
-
-@dataclass(frozen=True)
-class RankCorrelation:
-    """Spearman's rank correlation in [-1, 1] with its 95 % bootstrap interval; None where it is not defined."""
-
-    rho: float | None
-    low: float | None
-    high: float | None
+"""Neurons that a fit needs at least."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,47 +181,6 @@ def _fitted(gamma: np.ndarray, table: NeuronTable) -> np.ndarray:
 def _scalable(table: NeuronTable) -> np.ndarray:
     """Which neurons have an IPR that says something: all but the dead ones."""
     return np.isfinite(table["ipr"].astype(float)) & (table["label"] != DEAD)
-
-
-def rank_correlation(
-    x: Float[np.ndarray, " neuron"],
-    y: Float[np.ndarray, " neuron"],
-    *,
-    n_boot: int = 1000,
-    seed: int = 0,
-) -> RankCorrelation:
-    """Spearman's rank correlation with the percentile interval of resampled neurons.
-
-    Args:
-        x: A score; neurons where it is NaN are left out.
-        y: Another one.
-        n_boot: Bootstrap samples.
-        seed: Of the samples.
-
-    Example:
-        >>> found = rank_correlation(np.arange(9.0), np.arange(9.0) ** 3, n_boot=50)
-        >>> round(found.rho, 3), round(found.low, 3), round(found.high, 3)
-        (1.0, 1.0, 1.0)
-    """
-    known = np.isfinite(x) & np.isfinite(y)
-    pairs = np.stack([x[known], y[known]])
-    n = pairs.shape[1]
-    if n < FEWEST or (pairs == pairs[:, :1]).all(axis=1).any():
-        return RankCorrelation(None, None, None)
-    drawn = np.random.default_rng(seed).integers(0, n, (n_boot, n))
-    found = _spearman(pairs[:, drawn]) if n_boot else np.array([])
-    found = found[np.isfinite(found)]
-    low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (np.nan, np.nan)
-    rho = float(_spearman(pairs[:, None])[0])
-    return RankCorrelation(rho, *(float(end) if np.isfinite(end) else None for end in (low, high)))
-
-
-def _spearman(pairs: Float[np.ndarray, "two sample neuron"]) -> Float[np.ndarray, " sample"]:
-    """The rank correlation in each sample; NaN where a score is the same everywhere."""
-    ranks = rankdata(pairs, axis=-1)
-    ranks = ranks - ranks.mean(axis=-1, keepdims=True)
-    size = np.sqrt(np.square(ranks).sum(axis=-1).prod(axis=0))
-    return (ranks[0] * ranks[1]).sum(axis=-1) / np.where(size > 0, size, np.nan)
 
 
 def gamma_rescale(

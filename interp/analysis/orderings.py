@@ -17,14 +17,14 @@ from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site
 from interp.scoring.periodicity import all_pairs_activations, operands_of
 from probes import activity
-from probes.joint import PHASES, joint_scores
+from probes.features import PHASE_COLUMNS, joint_scores
 from probes.labels import Criteria, dead_neurons
 from probes.null import benjamini_hochberg
 
 MIN_GAIN, MIN_RATIO, CLEAR_GAIN = 0.1, 1.5, 0.25
 """Another ordering must raise the mean share by this much, and the number of periodic neurons to this many times. Or it
 raises the share clearly and that number not at all, as where one operand alone was read in a wrong order."""
-ALPHA, MIN_SHARE, DEAD_RATIO = Criteria().alpha, Criteria().min_share, Criteria().dead_ratio
+CRITERIA = Criteria()
 """Of the tests, of a periodic neuron and of a dead one."""
 SAME_SHARE = 1e-3
 """Shares in two orderings that are equal up to this are of the same spectrum."""
@@ -166,7 +166,7 @@ def better_ordering(
         >>> found.found.ordering.name, found.found.operations
         ('discrete logarithm to base 3, without 0', ('multiply',))
     """
-    p, live = _tokens(cached, task), ~dead_neurons(strength, DEAD_RATIO)
+    p, live = _tokens(cached, task), ~dead_neurons(strength, CRITERIA.dead_ratio)
     if p is None or live.sum() < FEWEST:
         return None
     columns_of = _reader(cached, task, p, np.where(live, strength, 0))
@@ -239,15 +239,10 @@ def _reader(cached: CachedPass, task: Task, p: int, strength: np.ndarray) -> Rea
 def _of_weights(site: NeuronSite, live: np.ndarray, ordering: Ordering) -> Columns | None:
     """Scores of weights as of `interp.scoring.score`."""
     vectors = [vector[live] for vector in weight_vectors(site, ordering)[1]]
-    columns, distinct = joint_scores(vectors), distinct_vectors(site)
-    p_value = (
-        joint_scores([vectors[i] for i in distinct])["p_gtest"]
-        if len(distinct) < len(vectors)
-        else columns["p_gtest"]
-    )
+    columns = joint_scores(vectors, distinct=distinct_vectors(site))
     share = np.nan_to_num(columns["frequency_share"])
-    periodic = (benjamini_hochberg(p_value) <= ALPHA) & (share >= MIN_SHARE)
-    return {"share": share, "periodic": periodic} | {name: columns[name] for name in PHASES}
+    periodic = CRITERIA.periodic(benjamini_hochberg(columns["p_value"]), share)
+    return {"share": share, "periodic": periodic} | {name: columns[name] for name in PHASE_COLUMNS}
 
 
 def _of_activations(activations: torch.Tensor, p: int, ordering: Ordering) -> Columns | None:
@@ -256,13 +251,13 @@ def _of_activations(activations: torch.Tensor, p: int, ordering: Ordering) -> Co
     if np.isnan(grid).any():
         return None
     share = np.nan_to_num(activity.explained_by_one_frequency(grid)[0])
-    return {"share": share, "periodic": share >= MIN_SHARE} | dict.fromkeys(
-        PHASES, np.full(len(share), np.nan)
+    return {"share": share, "periodic": share >= CRITERIA.min_share} | dict.fromkeys(
+        PHASE_COLUMNS, np.full(len(share), np.nan)
     )
 
 
 def _explained(columns: Columns, ordering: Ordering, operations: tuple[str, ...], turn: int = 1) -> Explained:
-    left, right, output = (columns[name] for name in PHASES)
+    left, right, output = (columns[name] for name in PHASE_COLUMNS)
     aligned = np.cos(left + turn * right - output)
     return Explained(ordering, operations, columns["share"], columns["periodic"], aligned, columns["weight"])
 
@@ -292,7 +287,7 @@ def _more_periodic(found: Explained, read: Explained) -> BetterOrdering | None:
     if gain < MIN_GAIN or counts[0] < max(FEWEST, ratio * counts[1]):
         return None
     p = _paired(found.share - read.share)
-    return BetterOrdering(found, read, p, by_phases=False) if p < ALPHA else None
+    return BetterOrdering(found, read, p, by_phases=False) if p < CRITERIA.alpha else None
 
 
 def _aligned(found: Explained, read: Explained) -> BetterOrdering | None:
@@ -303,7 +298,7 @@ def _aligned(found: Explained, read: Explained) -> BetterOrdering | None:
     if both.sum() < FEWEST or found.mean_aligned < read.mean_aligned + MIN_ALIGNED:
         return None
     p = _paired((found.aligned - read.aligned)[both])
-    return BetterOrdering(found, read, p, by_phases=True) if p < ALPHA else None
+    return BetterOrdering(found, read, p, by_phases=True) if p < CRITERIA.alpha else None
 
 
 def _paired(difference: np.ndarray) -> float:

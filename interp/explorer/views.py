@@ -179,7 +179,7 @@ def weights_at(series: Series, checkpoint: int, neuron: int) -> Figure:
 
 def race_of(series: Series, neuron: int) -> Figure:
     """The race of a neuron's frequencies, or why there is none."""
-    if series.dynamics.waves is None:
+    if series.dynamics.components is None:
         text = "the neurons have no weights along the task's order"
         return dressed(say(plots.canvas.blank("Race of the frequencies", "", ""), text))
     return dressed(series.dynamics.race(neuron))

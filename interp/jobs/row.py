@@ -50,8 +50,7 @@ def summary(columns: Mapping[str, Any], source: str | None) -> dict[str, Any]:
     if source is None:
         return {}
     live = columns["ipr"][np.isfinite(columns["ipr"])]
-    criteria = Criteria()
-    periodic = (columns["q_value"] <= criteria.alpha) & (columns["frequency_share"] >= criteria.min_share)
+    periodic = Criteria().periodic(columns["q_value"], columns["frequency_share"])
     counted = np.bincount(np.minimum((live * IPR_BINS).astype(int), IPR_BINS - 1), minlength=IPR_BINS)
     return {
         "source": source,

@@ -24,7 +24,7 @@ from interp.data.operations import Ordering, group_ordering, in_order
 from interp.errors import CheckpointError
 from interp.jobs.row import Found, from_scores
 from interp.jobs.sources import Fetched
-from probes.joint import joint_scores
+from probes.features import joint_scores
 from probes.null import benjamini_hochberg
 from probes.spectrum import Convention
 
@@ -79,11 +79,7 @@ def _scores(vectors: list[np.ndarray], distinct: tuple[int, ...], convention: Co
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, vectors[0].shape[-2], rows):
         some = [v[..., start : start + rows, :] for v in vectors]
-        scores = joint_scores(some, convention)
-        if len(distinct) < len(some):
-            scores["p_gtest"] = joint_scores([some[i] for i in distinct], convention)["p_gtest"]
-        scores["p_value"] = scores.pop("p_gtest")
-        for name, column in scores.items():
+        for name, column in joint_scores(some, convention, distinct).items():
             kind = np.float64 if name == "p_value" else np.int32 if name == "frequency" else np.float32
             parts.setdefault(name, []).append(column.astype(kind))
     return {name: np.concatenate(parts.pop(name), axis=-1) for name in list(parts)}

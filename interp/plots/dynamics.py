@@ -108,7 +108,7 @@ def alignment_curve(
 
     Args:
         steps: Of the checkpoints.
-        found: From `probes.paths.Alignment.to_dict`: ``n``, ``resultant``, ``direction``, ``median``, ``p_value``.
+        found: `probes.development.Alignment.to_dict`: ``n``, ``resultant``, ``direction``, ``median``, ``p_value``.
         stages: ``to_dict()`` of stages, whose ends are drawn as lines.
     """
     go = plotly()

@@ -23,7 +23,7 @@ def dynamics_page(found: Dynamics) -> str:
     """
     files = [record["file"] for record in found.records if record["file"]]
     span = f"<code>{escape(files[0])}</code> to <code>{escape(files[-1])}</code>; " if files else ""
-    header = f"<p>{span}{len(found.steps)} checkpoints, {len(found.paths)} neurons.</p>"
+    header = f"<p>{span}{len(found.steps)} checkpoints, {len(found.development)} neurons.</p>"
     return page("Neurons over training", found.site, header, _sections(found))
 
 
@@ -37,7 +37,7 @@ def _sections(found: Dynamics) -> Iterator[tuple[str, str, str]]:
         "alignment": ("Phase alignment", found.plot_alignment(), ALIGNMENT_CAPTION),
         "animation": ("Neurons over training", found.animate(), ANIMATION_CAPTION),
     }
-    if found.waves is not None and len(found.paths):
+    if found.components is not None and len(found.development):
         chosen = _racer(found)
         drawn["race"] = (f"Race of the frequencies in neuron {chosen}", found.race(chosen), RACE_CAPTION)
     for name, (title, figure, caption) in drawn.items():
@@ -46,5 +46,5 @@ def _sections(found: Dynamics) -> Iterator[tuple[str, str, str]]:
 
 def _racer(found: Dynamics) -> int:
     """The neuron that switched its frequency most often; of several the strongest at the end."""
-    keys = (np.nan_to_num(found.columns["strength"][-1]), found.paths.switches)
+    keys = (np.nan_to_num(found.columns["strength"][-1]), found.development.switches)
     return int(np.lexsort(keys)[-1])

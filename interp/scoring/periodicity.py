@@ -13,7 +13,7 @@ from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site, prefix_at
 from probes import activity, null
-from probes.features import weight_features
+from probes.features import mean_of_live, weight_features
 from probes.spectrum import Convention
 
 GRID_CHUNK = 256
@@ -54,21 +54,19 @@ def periodicity(
         profile = position_profile(cached, positions)
     usable = site.input_vectors and (task.ordering is not None or operands_of(task) is not None)
     if usable:
-        vectors, source = arrays.vectors, "weights"
-        independent = [vectors[i] for i in arrays.distinct]
+        vectors, source, distinct = arrays.vectors, "weights", arrays.distinct
     elif profile is not None:
         vectors, source = (profile, *(arrays.vectors if not site.input_vectors else ())), "activations"
-        independent = list(vectors)
+        distinct = tuple(range(len(vectors)))
     else:
         return _unknown(cached.width) | grid_scores, {"source": None, "vector_lengths": []}
-    columns = weight_features(vectors, convention)
-    tested = columns if len(independent) == len(vectors) else weight_features(independent, convention)
-    lengths = tuple(vector.shape[1] for vector in independent)
+    columns = weight_features(vectors, convention, distinct)
+    lengths = tuple(vectors[i].shape[1] for i in distinct)
     draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
     random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
-    significance = {"p_value": tested["p_gtest"], "p_null": null.null_p_values(tested["ipr"], random_ipr)}
-    del columns["p_gtest"]
-    columns = {"ipr": columns.pop("ipr"), **significance, **columns, **grid_scores}
+    tested = mean_of_live([columns[f"ipr_{i}"] for i in distinct])
+    first = {name: columns.pop(name) for name in ("ipr", "p_value")}
+    columns = {**first, "p_null": null.null_p_values(tested, random_ipr), **columns, **grid_scores}
     shares = grid_scores.get("activation_share")
     if source == "activations" and shares is not None and not np.isnan(shares).all():
         columns["frequency"] = grid_scores["activation_frequency"]

@@ -115,7 +115,9 @@ def scoring(path: str) -> None:
     import torch
     from threadpoolctl import threadpool_limits
 
-    from probes import dft, ipr, real_dft
+    from probes import dft
+    from probes.dft import real_dft
+    from probes.periodicity import ipr
 
     tensors = [matrix.contiguous() for matrix in matrices(path)]
     stacked, stack = torch.stack(tensors), np.stack([tensor.numpy() for tensor in tensors])

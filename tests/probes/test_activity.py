@@ -8,23 +8,25 @@ from hypothesis import strategies as st
 from probes.activity import (
     dead_fraction,
     explained_by_one_frequency,
-    explained_by_sum,
     frequency_clusters,
     frequency_profile,
-    grid_ipr,
-    grid_power,
     grid_scores,
     with_harmonics,
 )
-from probes.spectrum import Convention
 
 SCORES = {
-    "grid_ipr": grid_ipr,
+    "ipr": lambda acts: grid_scores(acts)["ipr"],
     "explained": lambda acts: explained_by_one_frequency(acts)[0],
-    "explained_by_sum": lambda acts: explained_by_sum(acts)[0],
+    "explained_by_sum": lambda acts: grid_scores(acts)["sum_share"],
     "first_of_profile": lambda acts: frequency_profile(acts)[:, 0],
 }
 score = pytest.mark.parametrize("score", SCORES.values(), ids=SCORES)
+
+
+def explained_by_sum(acts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The scores of the sum's direction."""
+    scores = grid_scores(acts)
+    return scores["sum_share"], scores["sum_frequency"]
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -117,31 +119,23 @@ def test_every_frequency_is_found_the_highest_too(k):
     assert (float(share[0]), int(frequency[0])) == (pytest.approx(1), k)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 5), (4, 6), (5, 4), (1, 6), (7, 7)])
-def test_grid_power_is_the_defining_sum(shape):
-    acts = noise(1, *shape)
-    n_left, n_right = shape
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7])
+def test_ipr_is_that_of_the_defining_sum(n):
+    acts = noise(1, n, n)
     full = {}
-    for k in range(n_left):
-        for m in range(n_right):
-            angle = k * np.arange(n_left)[:, None] / n_left + m * np.arange(n_right) / n_right
+    for k in range(n):
+        for m in range(n):
+            angle = k * np.arange(n)[:, None] / n + m * np.arange(n) / n
             full[k, m] = abs((acts[0] * np.exp(-2j * np.pi * angle)).sum()) ** 2
-    two = np.array([full[pair] for pair in sorted(full)])
-    pairs = {frozenset([(k, m), (-k % n_left, -m % n_right)]): full[k, m] for k, m in full}
-    for constant, start in (("keep", 0), ("drop", 1)):
-        both = grid_power(acts, Convention("two", constant))[0]
-        once = grid_power(acts, Convention("one", constant))[0]
-        np.testing.assert_allclose(np.sort(both), np.sort(two[start:]), atol=1e-9)
-        expected = [value for pair, value in pairs.items() if constant == "keep" or (0, 0) not in pair]
-        np.testing.assert_allclose(np.sort(once), np.sort(expected), atol=1e-9)
-    assert grid_power(acts, Convention(constant="keep"))[0, 0] == pytest.approx(acts.sum() ** 2)
+    pairs = {frozenset([(k, m), (-k % n, -m % n)]): full[k, m] for k, m in full}
+    once = np.array([value for pair, value in pairs.items() if (0, 0) not in pair])
+    np.testing.assert_allclose(grid_scores(acts)["ipr"], (once**2).sum() / once.sum() ** 2)
 
 
-def test_grid_ipr_of_known_waves():
+def test_ipr_of_known_waves():
     w = 2 * np.pi * 3 * np.arange(11) / 11
     acts = np.stack([np.cos(w[:, None] + w), np.cos(w[:, None]) + 0 * w, np.cos(w[:, None]) * np.cos(w)])
-    np.testing.assert_allclose(grid_ipr(acts), [1, 1, 0.5])
-    np.testing.assert_allclose(grid_ipr(acts, Convention("two")), [0.5, 0.5, 0.25])
+    np.testing.assert_allclose(grid_scores(acts)["ipr"], [1, 1, 0.5])
 
 
 @score
@@ -246,10 +240,8 @@ def test_wrong_grids_are_named():
     with pytest.raises(ValueError, match=r"shape \(1, 4, 5\); expected \(neuron, n, n\)"):
         explained_by_one_frequency(noise(1, 4, 5))
     with pytest.raises(ValueError, match=r"shape \(1, 0, 5\)"):
-        grid_power(noise(1, 0, 5))
-    with pytest.raises(ValueError, match=r"shape \(1, 0, 5\)"):
         dead_fraction(noise(1, 0, 5))
-    for explained in (explained_by_one_frequency, explained_by_sum, frequency_profile):
+    for explained in (explained_by_one_frequency, grid_scores, frequency_profile):
         with pytest.raises(ValueError, match=r"shape \(1, 1, 1\); expected \(neuron, n, n\) with n of 2"):
             explained(noise(1, 1, 1))
 
@@ -284,10 +276,5 @@ def test_several_scores_from_one_transform_are_the_single_ones(n):
     acts = np.random.default_rng(n).normal(size=(6, n, n))
     acts[2] = 1.0
     kept = acts.copy()
-    found = grid_scores(acts)
-    share, frequency = explained_by_sum(acts)
-    assert np.array_equal(found["profile"], frequency_profile(acts), equal_nan=True)
-    assert np.array_equal(found["sum_share"], share, equal_nan=True)
-    assert np.array_equal(found["sum_frequency"], frequency)
-    assert np.array_equal(found["ipr"], grid_ipr(acts), equal_nan=True)
+    assert np.array_equal(grid_scores(acts)["profile"], frequency_profile(acts), equal_nan=True)
     assert np.array_equal(acts, kept)

@@ -14,7 +14,7 @@ def generator(seed=0):
 
 def stages(**measures):
     found = find_stages(
-        STEPS, {name: np.array(values, float) for name, values in measures.items()}, generator()
+        STEPS, {name: np.array(values, float) for name, values in measures.items()}, generator(), good=0.9
     )
     return {stage.name: stage for stage in found}
 
@@ -148,6 +148,7 @@ def test_noise_forms_no_circuit(seed):
             "logit_variance_explained": np.full(10, 0.02),
         },
         generator(),
+        good=0.9,
     )
     assert [stage.name for stage in found] == ["memorisation"]
 
@@ -204,7 +205,7 @@ def test_what_does_not_change_gives_no_stage(measures):
 
 
 def test_stages_are_ready_for_json():
-    (stage,) = find_stages(np.array([5, 9]), {"all": np.array([0.5, 1.0])}, generator())
+    (stage,) = find_stages(np.array([5, 9]), {"all": np.array([0.5, 1.0])}, generator(), good=0.9)
     assert stage.to_dict() == {
         "name": "learning",
         "begin": 5,

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from interp import plots
-from interp.analysis.gamma import RankCorrelation, gamma_of, rank_correlation
+from interp.analysis.gamma import gamma_of
 from interp.progress import progress
 from interp.subject import open_subject
+from probes.agreement import RankCorrelation, rank_correlation
 
 LOW, HIGH = 0.1, 0.9
 """IPR below which a neuron counts as aperiodic, and above which as one wave."""

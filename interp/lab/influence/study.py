@@ -21,6 +21,7 @@ from interp.lab.influence.mislabelled import Digits, Sums
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import number
+from interp.measuring.phase import GOOD
 from interp.models import MLPConfig
 from interp.progress import Report
 from interp.training import TrainConfig
@@ -35,7 +36,7 @@ THRESHOLDS = np.linspace(-0.5, 1.0, 31)
 NEURONS = ("n_memorizing", "n_generalizing", "neurons_auc", "neurons_control")
 APART, USELESS = 0.9, 0.65
 """Areas under the curve from which a score tells wrong labels, and up to which it cannot."""
-LEARNT, NOT_LEARNT = 0.9, "the wrong labels were not learnt"
+NOT_LEARNT = "the wrong labels were not learnt"
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def _examples(result: StudyResult) -> list[str]:
     elif area.high <= USELESS:
         verdict = "cannot tell wrong labels from right ones"
         if not generalise:
-            learnt = min(record.numbers["learnt_wrong"] or 0.0 for record in result.records) >= LEARNT
+            learnt = min(record.numbers["learnt_wrong"] or 0.0 for record in result.records) >= GOOD
             verdict += f", because {'all of them are memorised alike' if learnt else NOT_LEARNT}"
     elif np.isnan(area.low):
         verdict = "is known for one seed only, which decides nothing"

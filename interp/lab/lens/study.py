@@ -12,11 +12,11 @@ from interp.errors import ConfigError
 from interp.lab.lens.decoded import ALPHA, decoded
 from interp.lab.lens.decoded_series import decode_series, series_before
 from interp.lab.lens.figure import lens_figure
-from interp.lab.lens.waves import EXPLAINED
 from interp.lab.study import Record, Study, StudyResult
 from interp.models import MLPConfig
 from interp.progress import Report
 from interp.training import TrainConfig, finish, prepare
+from probes.activity import CLUSTER_SHARE
 
 EXACT = 1e-4
 """Up to this difference of a logit a promise was kept."""
@@ -53,7 +53,7 @@ class Config:
     saves: int = 40
     rotations: int = 5000
     clamped: int = 20
-    least: float = EXPLAINED
+    least: float = CLUSTER_SHARE
     site: str = ""
 
     def __post_init__(self) -> None:

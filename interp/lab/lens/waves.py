@@ -14,14 +14,11 @@ from interp.measuring.arrays import grid_of, weight_vectors
 from interp.measuring.cached_pass import CachedPass, cached_pass
 from interp.models import HookedModel, neuron_site
 from interp.scoring.periodicity import all_pairs_activations, answer_profile, operands_of
-from probes.activity import explained_by_one_frequency
+from probes.activity import CLUSTER_SHARE, explained_by_one_frequency
+from probes.development import alignment
 from probes.null import benjamini_hochberg
-from probes.paths import alignment
 from probes.periodicity import phase_residual
 from probes.spectrum import energy, peak_frequency, phase
-
-EXPLAINED = 0.85
-"""From this share of its variance on one frequency explains a neuron (arXiv 2301.05217)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,7 +122,7 @@ class Match:
     offset: float | None
 
 
-def match_of(read: Waves, written: Waves, least: float = EXPLAINED) -> Match:
+def match_of(read: Waves, written: Waves, least: float = CLUSTER_SHARE) -> Match:
     """Compare what neurons read with what they write.
 
     Args:
@@ -151,7 +148,7 @@ def match_of(read: Waves, written: Waves, least: float = EXPLAINED) -> Match:
     )
 
 
-def explained_by(read: Waves, least: float = EXPLAINED) -> Bool[np.ndarray, " neuron"]:
+def explained_by(read: Waves, least: float = CLUSTER_SHARE) -> Bool[np.ndarray, " neuron"]:
     """Which neurons one frequency explains by what they read."""
     return (np.nan_to_num(read.share) >= least) & (read.frequency > 0)
 
@@ -237,7 +234,7 @@ def _p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(observed), np.nan, (1 + above) / (1 + len(null)))
 
 
-def chance_of_match(read: Waves, rotated: Waves, least: float = EXPLAINED) -> float | None:
+def chance_of_match(read: Waves, rotated: Waves, least: float = CLUSTER_SHARE) -> float | None:
     """The share of explained neurons that a rotated direction in their place would match; None without any."""
     chosen = read.frequency[explained_by(read, least)]
     if not len(chosen):

@@ -19,7 +19,7 @@ from interp.safeguards import flushed_denormals
 LAYERS = ("embed", "read", "write")
 EMBED_SCALE = 0.3
 BETAS = (0.9, 0.98)
-LEARNT = 0.95
+SOLVED = 0.95
 """Accuracy from which examples count as learnt."""
 
 Weights = Mapping[str, Tensor]
@@ -64,16 +64,16 @@ class Trained:
 
     @property
     def memorised(self) -> int | None:
-        """First measured step with `LEARNT` of the training examples right; None if there was none."""
+        """First measured step with `SOLVED` of the training examples right; None if there was none."""
         return next(
-            (step for step, share in zip(self.steps, self.train, strict=True) if share >= LEARNT), None
+            (step for step, share in zip(self.steps, self.train, strict=True) if share >= SOLVED), None
         )
 
     @property
     def generalised(self) -> int | None:
         """The same of the held-out examples."""
         return next(
-            (step for step, share in zip(self.steps, self.test, strict=True) if share >= LEARNT), None
+            (step for step, share in zip(self.steps, self.test, strict=True) if share >= SOLVED), None
         )
 
 
@@ -158,7 +158,7 @@ def train_masked(
         starts: First weights of each network; left unchanged.
         masks: One for each network.
         how: Settings.
-        until_generalised: A network's training ends with the measurement that finds `LEARNT` of the unseen pairs right.
+        until_generalised: A network's training ends with the measurement that finds `SOLVED` of the unseen pairs right.
         keep: Whether to keep all networks' weights at each measurement.
         report: Told the steps done.
 
@@ -185,7 +185,7 @@ def train_masked(
                     one.steps.append(step)
                     one.train.append(float(right[row, data.train].mean()))
                     one.test.append(float(right[row, test].mean()))
-                    ended.append(step == how.steps or (until_generalised and one.test[-1] >= LEARNT))
+                    ended.append(step == how.steps or (until_generalised and one.test[-1] >= SOLVED))
                     if keep:
                         one.kept[step] = stack.network(row)
                     if ended[-1]:

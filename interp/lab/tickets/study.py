@@ -15,7 +15,7 @@ from interp.lab.censored import sooner, told
 from interp.lab.study import Record, Study, StudyResult
 from interp.lab.tickets.figure import tickets_figure
 from interp.lab.tickets.masked_networks import (
-    LEARNT,
+    SOLVED,
     Trained,
     Training,
     Weights,
@@ -193,7 +193,7 @@ def judge(result: StudyResult) -> list[str]:
     norm = dict.fromkeys(("l1", "l2"), ", so that its smaller norm alone does not explain it")
     others = [arm for arm in ARMS if arm not in ("ticket", "any")]
     return [
-        f"{LEARNT:.0%} of the unseen pairs are right: {'; '.join(each)}.",
+        f"{SOLVED:.0%} of the unseen pairs are right: {'; '.join(each)}.",
         *(_compared(result, "ticket", other, norm.get(other, "")) for other in others),
         _compared(result, "label", "any", ", so that it matters which neurons are kept"),
         _compared(result, "any", "dense"),

@@ -61,10 +61,10 @@ def test_each_column_is_that_of_the_checkpoints_own_table(found: Dynamics, table
 def test_paths_and_alignment_are_read_from_those_tables(found: Dynamics, tables) -> None:
     at_end = (tables[-1]["q_value"] <= 0.01) & (tables[-1]["frequency_share"] >= 0.5)
     assert 10 < at_end.sum() < 100
-    assert found.paths.periodic_at_end.tolist() == at_end.tolist()
+    assert found.development.periodic_at_end.tolist() == at_end.tolist()
     for neuron in range(100):
         held = [t["q_value"][neuron] <= 0.01 and t["frequency_share"][neuron] >= 0.5 for t in tables]
-        where = found.paths.became_periodic(neuron)
+        where = found.development.became_periodic(neuron)
         if where is None:
             assert not held[-1]
         else:
@@ -76,7 +76,7 @@ def test_paths_and_alignment_are_read_from_those_tables(found: Dynamics, tables)
     assert resultant > 0.9
     assert abs(found.alignment.direction[-1]) < 0.1
     assert found.alignment.p_value[-1] < 1e-6
-    assert found.alignment.n.tolist() == found.paths.periodic.sum(1).tolist()
+    assert found.alignment.n.tolist() == found.development.periodic.sum(1).tolist()
 
 
 def test_the_run_as_a_whole_is_its_trajectory(run: Path, found: Dynamics) -> None:
@@ -92,8 +92,8 @@ def test_waves_are_those_of_the_weights(run: Path, found: Dynamics) -> None:
     left, right = (table.detach().double().numpy().T for table in model.embed.W_E)
     output = model.unembed.weight.detach().double().numpy()
     output = output if len(output) == 100 else output.T
-    assert found.waves is not None
-    amplitude, residual = found.waves
+    assert found.components is not None
+    amplitude, residual = found.components
     assert amplitude.shape == residual.shape == (9, 100, P // 2)
     for neuron in (0, 41):
         for k in (1, 7, 11):
@@ -131,10 +131,10 @@ def test_a_watcher_is_told_of_the_table_that_the_record_is_from() -> None:
 def test_the_table_has_one_row_a_neuron(found: Dynamics, tmp_path: Path) -> None:
     frame = found.to_pandas()
     assert frame["neuron"].tolist() == list(range(100))
-    never = ~found.paths.periodic_at_end
+    never = ~found.development.periodic_at_end
     assert frame["became_periodic_after"].isna().tolist() == never.tolist()
     known = frame["became_periodic_after"].dropna()
-    assert known.tolist() == found.paths.became_periodic_after[~never].tolist()
+    assert known.tolist() == found.development.became_periodic_after[~never].tolist()
     assert str(known.dtype) == "Int64"
     for name in ("label", "ipr", "q_value"):
         assert frame[name].tolist() == found.columns[name][-1].tolist()
@@ -157,8 +157,8 @@ def test_json_has_everything_but_the_columns_of_each_checkpoint(found: Dynamics,
     assert [stage["name"] for stage in read["stages"]] == [stage.name for stage in found.stages]
     assert read["alignment"]["n"] == found.alignment.n.tolist()
     assert len(read["neurons"]) == 100
-    chosen = int(np.flatnonzero(found.paths.periodic_at_end)[0])
-    place = found.paths.became_periodic(chosen)
+    chosen = int(np.flatnonzero(found.development.periodic_at_end)[0])
+    place = found.development.became_periodic(chosen)
     assert place is not None
     assert read["neurons"][chosen]["became_periodic_before"] == place.before
     assert read["neurons"][chosen]["frequency"] == found.columns["frequency"][-1, chosen]
@@ -166,9 +166,9 @@ def test_json_has_everything_but_the_columns_of_each_checkpoint(found: Dynamics,
 
 def test_words_for_people_say_the_same(found: Dynamics) -> None:
     said = dict(found.summary())
-    n = int(found.paths.periodic_at_end.sum())
+    n = int(found.development.periodic_at_end.sum())
     assert said["periodic at the end"] == f"{n} of 100"
-    after = sorted(found.paths.became_periodic_after[found.paths.periodic_at_end])
+    after = sorted(found.development.became_periodic_after[found.development.periodic_at_end])
     assert f"{np.median(after):g} (median" in said["periodic for good by step"]
     assert f"over {n} neurons" in said["phase alignment at the end"]
     assert repr(found) == f"Dynamics(9 checkpoints; {n} of 100 neurons periodic at the end)"
@@ -178,8 +178,8 @@ def test_the_map_shows_each_neurons_share_in_order(found: Dynamics) -> None:
     heat = found.plot().data[0]
     order = found.order()
     assert sorted(order) == list(range(100))
-    became = found.paths.became_periodic_after[order]
-    n = int(found.paths.periodic_at_end.sum())
+    became = found.development.became_periodic_after[order]
+    n = int(found.development.periodic_at_end.sum())
     assert (np.diff(became[:n]) >= 0).all()
     assert np.isnan(became[n:]).all()
     np.testing.assert_allclose(
@@ -230,11 +230,11 @@ def test_the_animation_has_one_frame_a_checkpoint(found: Dynamics, y: str) -> No
 
 
 def test_the_race_is_won_by_the_neurons_own_frequency(found: Dynamics) -> None:
-    neuron = int(np.flatnonzero(found.paths.periodic_at_end)[0])
-    frequency = int(found.paths.frequency[neuron])
+    neuron = int(np.flatnonzero(found.development.periodic_at_end)[0])
+    frequency = int(found.development.frequency[neuron])
     drawn = {trace.name: trace for trace in found.race(neuron).data}
-    assert found.waves is not None
-    amplitude, residual = (values[:, neuron, frequency - 1] for values in found.waves)
+    assert found.components is not None
+    amplitude, residual = (values[:, neuron, frequency - 1] for values in found.components)
     np.testing.assert_allclose(drawn[f"frequency {frequency}"].y, amplitude, rtol=1e-3)
     np.testing.assert_allclose(drawn[f"phases at frequency {frequency}"].y, residual, rtol=1e-3, atol=1e-6)
     named = [name for name in drawn if name.startswith("frequency ")]
@@ -301,16 +301,16 @@ def test_a_network_that_is_periodic_from_the_first_and_changes_its_frequencies(
     task = ModularTask("add", p=P)
     models = [analytic_mlp("add", p=P, width=60, seed=seed) for seed in (0, 0, 1)]
     found = given(monkeypatch, run, [Checkpoint(m, task, "test", 5 * i) for i, m in enumerate(models)])
-    assert found.paths.periodic.all()
-    assert found.paths.became_periodic_after.tolist() == [0] * 60
-    assert np.isnan(found.paths.became_periodic_before).all()
+    assert found.development.periodic.all()
+    assert found.development.became_periodic_after.tolist() == [0] * 60
+    assert np.isnan(found.development.became_periodic_before).all()
     strongest = [np.abs(np.fft.rfft(m.embed.W_E[0].detach().numpy().T))[:, 1:].argmax(1) + 1 for m in models]
     changed = strongest[0] != strongest[2]
     assert 10 < changed.sum() < 60
-    assert found.paths.switches.tolist() == changed.astype(int).tolist()
-    assert found.paths.frequency.tolist() == strongest[2].tolist()
-    assert set(found.paths.last_switch_before[changed]) == {5.0}
-    assert set(found.paths.last_switch_after[changed]) == {10.0}
+    assert found.development.switches.tolist() == changed.astype(int).tolist()
+    assert found.development.frequency.tolist() == strongest[2].tolist()
+    assert set(found.development.last_switch_before[changed]) == {5.0}
+    assert set(found.development.last_switch_after[changed]) == {10.0}
     np.testing.assert_allclose(found.alignment.resultant, 1, atol=1e-6)
     np.testing.assert_allclose(found.alignment.median, 0, atol=1e-5)
     said = dict(found.summary())
@@ -330,7 +330,7 @@ def test_a_transformers_neurons_are_followed_by_their_activations(
     assert dict(found.summary())["phase alignment at the end"] == "no periodic neuron has phases of its own"
     assert "no periodic neuron" in found.plot_alignment().layout.annotations[0].text
     assert found.save(tmp_path / "d.html").stat().st_size > 1e6
-    if found.waves is not None:
+    if found.components is not None:
         assert len(found.race(0).data) >= 2
 
 
@@ -345,8 +345,8 @@ def test_a_task_without_an_order_says_that_nothing_is_known(
         for _ in range(2)
     ]
     found = given(monkeypatch, run, [Checkpoint(model, table, "test", i) for i, model in enumerate(models)])
-    assert not found.paths.periodic.any()
-    assert found.waves is None
+    assert not found.development.periodic.any()
+    assert found.components is None
     with pytest.raises(ConfigError, match="no weights along the task's order"):
         found.race(0)
     for figure in (found.plot(), found.animate(), found.plot_alignment()):

@@ -10,13 +10,14 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from interp.analysis.gamma import gamma_of, gamma_rescale, rank_correlation, transfer_gamma
+from interp.analysis.gamma import gamma_of, gamma_rescale, transfer_gamma
 from interp.checkpoints import Checkpoint, save_checkpoint
 from interp.data import SPLITS, ModularTask
 from interp.errors import ConfigError, HookNameError
 from interp.measuring.evaluation import accuracy
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig, planted_mlp
 from interp.subject import score
+from probes.agreement import rank_correlation
 
 TASK = ModularTask("add", p=31, train_fraction=0.5, corrupt_fraction=0.35)
 POST = "blocks.0.mlp.hook_post"

@@ -34,7 +34,7 @@ def test_stages_and_neurons_are_shown_and_saved(series: Path, tmp_path: Path) ->
     for stage in found.stages:
         assert stage.name in output
     assert "Stages of training" in output or not found.stages
-    assert f"{found.paths.periodic_at_end.sum()} of 60" in output
+    assert f"{found.development.periodic_at_end.sum()} of 60" in output
     assert pyarrow.parquet.read_table(files["parquet"]).num_rows == 60
     read = json.loads(files["json"].read_text())
     assert read == json.loads(json.dumps(found.to_dict()))

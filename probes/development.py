@@ -1,4 +1,4 @@
-"""Paths of single neurons over training: when each became periodic, its frequencies, and how their phases align."""
+"""Development of single neurons over training: when each became periodic, its frequencies, and how phases align."""
 
 from __future__ import annotations
 
@@ -9,25 +9,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from probes.labels import Criteria
 from probes.periodicity import phase_residual
 from probes.spectrum import fourier
 from probes.stages import Boundary
 
-PER_NEURON = (
-    "became_periodic_before",
-    "became_periodic_after",
-    "periodic_at_end",
-    "frequency",
-    "held_longest",
-    "switches",
-    "last_switch_before",
-    "last_switch_after",
-)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NeuronPaths:
-    """What became of each neuron over the checkpoints of a training run; ``(neuron,)`` each unless said otherwise.
+class Development:
+    """Periodicity of each neuron over the checkpoints of a training run; ``(neuron,)`` each but for `periodic`.
 
     Attributes:
         became_periodic_before: Step of the last checkpoint at which the neuron was not periodic, if it was at all later
@@ -58,7 +48,7 @@ class NeuronPaths:
         return len(self.frequency)
 
     def __repr__(self) -> str:
-        return f"NeuronPaths({len(self)} neurons, {int(self.periodic_at_end.sum())} periodic at the end)"
+        return f"Development({len(self)} neurons, {int(self.periodic_at_end.sum())} periodic at the end)"
 
     def became_periodic(self, neuron: int) -> Boundary | None:
         """Between which checkpoints a neuron became periodic for good; None if it did not."""
@@ -69,50 +59,45 @@ class NeuronPaths:
 
     def columns(self) -> dict[str, np.ndarray]:
         """The ``(neuron,)`` arrays by name."""
-        return {name: getattr(self, name) for name in PER_NEURON}
+        return {name: values for name, values in vars(self).items() if name != "periodic"}
 
 
-def neuron_paths(
+def development_of(
     steps: Int[np.ndarray, " _"],
     q_values: Float[np.ndarray, "_ _"],
     shares: Float[np.ndarray, "_ _"],
     frequencies: Int[np.ndarray, "_ _"],
-    alpha: float = 0.01,
-    min_share: float = 0.5,
-) -> NeuronPaths:
+    criteria: Criteria | None = None,
+) -> Development:
     """Follow each neuron over the checkpoints of a training run.
 
-    A neuron is periodic at a checkpoint if ``q <= alpha`` and one frequency explains at least `min_share` of its
-    variance, as for `probes.labels.label_neurons`. Assumes that a neuron keeps its index. The q-values control false
-    discoveries within one checkpoint, not over all of them; staying periodic to the end guards against chance.
+    A neuron is periodic at a checkpoint by `probes.labels.Criteria.periodic`, if it has a frequency. Assumes that a
+    neuron keeps its index. The q-values control false discoveries within one checkpoint, not over all of them; staying
+    periodic to the end guards against chance.
 
     Args:
         steps: Of the checkpoints, ascending.
         q_values: ``(checkpoint, neuron)``; a neuron that is dead (nan) is not periodic.
         shares: Share of the variance that the main frequency explains, in [0, 1].
         frequencies: The main frequency; 0 or less where there is none.
-        alpha: False-discovery rate over the neurons of a checkpoint, in (0, 1).
-        min_share: In (0, 1).
+        criteria: Of periodicity; the defaults if None.
 
     Raises:
-        ValueError: The shapes differ, there is no checkpoint, the steps do not ascend, or a threshold is out of range.
+        ValueError: The shapes differ, there is no checkpoint, or the steps do not ascend.
 
     Example:
         >>> q, share = np.zeros((4, 2)), np.array([[0.1, 0.1], [0.9, 0.8], [0.9, 0.1], [0.9, 0.1]])
-        >>> found = neuron_paths(np.array([0, 10, 20, 30]), q, share, np.array([[3, 5], [3, 5], [4, 5], [4, 5]]))
-        >>> found.became_periodic(0), found.became_periodic(1), found.switches.tolist()
+        >>> run = development_of(np.array([0, 10, 20, 30]), q, share, np.array([[3, 5], [3, 5], [4, 5], [4, 5]]))
+        >>> run.became_periodic(0), run.became_periodic(1), run.switches.tolist()
         (Boundary(before=0, after=10), None, [1, 0])
     """
     _check(steps, {"q_values": q_values, "shares": shares, "frequencies": frequencies})
-    for name, value in {"alpha": alpha, "min_share": min_share}.items():
-        if not 0 < value < 1:
-            raise ValueError(f"{name}={value} is not in (0, 1)")
-    periodic = (q_values <= alpha) & (shares >= min_share) & (frequencies > 0)
+    periodic = (criteria or Criteria()).periodic(q_values, shares) & (frequencies > 0)
     last, times = len(steps) - 1, np.append(steps.astype(float), np.nan)
     not_yet = np.where(periodic, -1, np.arange(len(steps))[:, None]).max(0)  # -1 and last + 1 stand for nan
     at_end = periodic[last]
     switches, before, after = _switches(times, periodic, frequencies)
-    return NeuronPaths(
+    return Development(
         became_periodic_before=np.where(at_end, times[not_yet], np.nan),
         became_periodic_after=times[not_yet + 1],
         periodic_at_end=at_end,
@@ -139,7 +124,7 @@ def _check(steps: np.ndarray, columns: dict[str, np.ndarray]) -> None:
 def _switches(
     times: np.ndarray, periodic: np.ndarray, frequencies: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How often each neuron changed from one frequency to another, and the steps on either side of the last time."""
+    """Count of each neuron's changes from one frequency to another, and the steps on either side of the last."""
     count = periodic.shape[1]
     held, since, switches = np.zeros(count, int), np.zeros(count, int), np.zeros(count, int)
     before, after = np.full(count, np.nan), np.full(count, np.nan)
@@ -155,17 +140,17 @@ def _held_longest(steps: np.ndarray, periodic: np.ndarray, frequencies: np.ndarr
     """The frequency with most steps, 0 without any."""
     edges = np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]])
     width = np.diff(edges) if len(steps) > 1 else np.ones(1)
-    found, which = np.unique(np.where(periodic, frequencies, 0), return_inverse=True)
+    distinct, which = np.unique(np.where(periodic, frequencies, 0), return_inverse=True)
     neurons = periodic.shape[1]
-    total = np.zeros((neurons, len(found)))
+    total = np.zeros((neurons, len(distinct)))
     np.add.at(total, (np.arange(neurons), which.reshape(periodic.shape)), width[:, None])
-    total[:, found == 0] = 0
-    return np.where(periodic.any(0), found[total.argmax(1)] if neurons else 0, 0)
+    total[:, distinct == 0] = 0
+    return np.where(periodic.any(0), distinct[total.argmax(1)] if neurons else 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """How well the phases of the periodic neurons agree with the rule, ``(checkpoint,)`` each; nan where n is 0.
+    """Agreement of the periodic neurons' phases with the rule, ``(checkpoint,)`` each; nan where n is 0.
 
     Attributes:
         n: How many periodic neurons have a phase residual.
@@ -184,15 +169,14 @@ class Alignment:
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Columns by name with None for nan, ready for JSON."""
-        return {name: [_plain(value) for value in values] for name, values in vars(self).items()}
-
-
-def _plain(value: Any) -> Any:
-    return None if np.isnan(value) else value.item()
+        return {
+            name: [None if np.isnan(value) else value for value in values.tolist()]
+            for name, values in vars(self).items()
+        }
 
 
 def alignment(phase_residuals: Float[np.ndarray, "_ _"], periodic: Bool[np.ndarray, "_ _"]) -> Alignment:
-    """How well neurons obey left phase + right phase = output phase at each checkpoint (arXiv 2310.13061).
+    """Measure at each checkpoint how well neurons obey left + right = output phase (arXiv 2310.13061).
 
     Args:
         phase_residuals: From `probes.periodicity.phase_residual`, ``(checkpoint, neuron)`` in radians; nan where not
@@ -203,8 +187,8 @@ def alignment(phase_residuals: Float[np.ndarray, "_ _"], periodic: Bool[np.ndarr
         ValueError: The shapes differ.
 
     Example:
-        >>> found = alignment(np.array([[0.1, -0.1, 0.0, 3.0]]), np.array([[True, True, True, False]]))
-        >>> int(found.n[0]), round(float(found.resultant[0]), 3), round(float(found.median[0]), 3)
+        >>> aligned = alignment(np.array([[0.1, -0.1, 0.0, 3.0]]), np.array([[True, True, True, False]]))
+        >>> int(aligned.n[0]), round(float(aligned.resultant[0]), 3), round(float(aligned.median[0]), 3)
         (3, 0.997, 0.1)
     """
     if phase_residuals.shape != periodic.shape:
@@ -213,8 +197,8 @@ def alignment(phase_residuals: Float[np.ndarray, "_ _"], periodic: Bool[np.ndarr
         )
     counted = periodic & np.isfinite(phase_residuals)
     n = counted.sum(1)
-    waves = np.where(counted, np.exp(1j * np.where(counted, phase_residuals, 0)), 0)
-    mean = np.divide(waves.sum(1), n, out=np.full(len(n), np.nan + 0j), where=n > 0)
+    directions = np.where(counted, np.exp(1j * np.where(counted, phase_residuals, 0)), 0)
+    mean = np.divide(directions.sum(1), n, out=np.full(len(n), np.nan + 0j), where=n > 0)
     length = np.minimum(np.abs(mean), 1)
     middle = np.full(len(n), np.nan)
     for i, chosen in enumerate(counted):
@@ -248,10 +232,10 @@ def rayleigh_p(n: Int[np.ndarray, " _"], resultant: Float[np.ndarray, " _"]) -> 
     return np.clip(np.select([n == 0, n == 1, n == 2], exact, many), 0, 1)
 
 
-def waves_of(
+def fourier_components(
     vectors: Sequence[Float[np.ndarray, "_ _"]],
 ) -> tuple[Float[np.ndarray, "neuron freq"], Float[np.ndarray, "neuron freq"]]:
-    """Every wave in the neurons' weights: how large it is, and how far its phases are from the rule's.
+    """Amplitude of every Fourier component of the neurons' weights, and how far its phases are from the rule's.
 
     Args:
         vectors: ``(neuron, position)`` each, in the order in which the task is addition: left, right, output; all of
@@ -266,7 +250,7 @@ def waves_of(
 
     Example:
         >>> angle = 2 * np.pi * 2 * np.arange(5) / 5
-        >>> amplitude, residual = waves_of([3 * np.cos(angle + f)[None] for f in (1.0, 0.5, 1.7)])
+        >>> amplitude, residual = fourier_components([3 * np.cos(angle + f)[None] for f in (1.0, 0.5, 1.7)])
         >>> amplitude.round(6).tolist(), round(float(residual[0, 1]), 6)
         ([[0.0, 3.0]], -0.2)
     """
@@ -274,10 +258,10 @@ def waves_of(
     if len(shapes) != 1:
         raise ValueError(f"the vectors have shapes {sorted(shapes)}; expected one or more, all of one shape")
     positions = vectors[0].shape[1]
-    found = np.stack([fourier(vector.astype(np.float64)) for vector in vectors]) * (2 / positions)
+    components = np.stack([fourier(vector.astype(np.float64)) for vector in vectors]) * (2 / positions)
     if positions % 2 == 0:
-        found[..., -1] /= 2  # the highest frequency has one side only
-    amplitude = np.sqrt((np.abs(found) ** 2).mean(0))
+        components[..., -1] /= 2  # the highest frequency has one side only
+    amplitude = np.sqrt((np.abs(components) ** 2).mean(0))
     if len(vectors) != 3:
         return amplitude, np.full(amplitude.shape, np.nan)
-    return amplitude, np.where((found == 0).any(0), np.nan, phase_residual(*np.angle(found)))
+    return amplitude, np.where((components == 0).any(0), np.nan, phase_residual(*np.angle(components)))

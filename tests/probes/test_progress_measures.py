@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from probes.logits import (
+from probes.progress_measures import (
     cross_entropy,
     distance_irrelevance,
     excluded,
