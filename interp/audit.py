@@ -96,7 +96,7 @@ def audit(
         stored=source.stored,
         history=subject.history,
     )
-    other = better_ordering(subject.cached, subject.task, table["strength"])
+    other = better_ordering(subject)
     warnings = tuple(warnings_of(report, subject.task, other))
     return replace(report, verdict=tuple(verdict(report)), warnings=warnings)
 

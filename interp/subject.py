@@ -124,8 +124,8 @@ class Subject:
     @cached_property
     def held_out_accuracy(self) -> float | None:
         """Accuracy on held-out examples that did not leak; None without any."""
-        found = self.leakage.to_dict()
-        return self.accuracy.test if found is None else found["accuracy_without"]
+        leakage = self.leakage.to_dict()
+        return self.accuracy.test if leakage is None else leakage["accuracy_without"]
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:

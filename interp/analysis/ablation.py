@@ -81,9 +81,9 @@ def edited_file(save: Path | str, opened: Checkpoint, overwrite: bool = False) -
     target = Path(save).with_suffix(".safetensors")
     source = opened.path
     if source is not None and target.resolve().with_suffix("") == source.resolve().with_suffix(""):
-        what = "is" if target.resolve() == source.resolve() else "has the name of"
+        description = "is" if target.resolve() == source.resolve() else "has the name of"
         raise ConfigError(
-            f"{str(target)!r} {what} the checkpoint itself; save the edited network under another name"
+            f"{str(target)!r} {description} the checkpoint itself; save the edited network under another name"
         )
     for file in (target, target.with_suffix(".json")):
         if file.exists() and not overwrite:
@@ -98,7 +98,7 @@ def edited_file(save: Path | str, opened: Checkpoint, overwrite: bool = False) -
     return target
 
 
-def write_edited(target: Path, edited: HookedModel, opened: Checkpoint, what: str) -> None:
+def write_edited(target: Path, edited: HookedModel, opened: Checkpoint, description: str) -> None:
     """Store an edited network: natively where the format knows its kind, else the weights of the user's module."""
     if isinstance(edited, Adopted):
         stored = {name: tensor.detach().cpu() for name, tensor in edited.module.state_dict().items()}
@@ -113,4 +113,4 @@ def write_edited(target: Path, edited: HookedModel, opened: Checkpoint, what: st
             f"no file can hold a {type(edited).__name__}; it can be measured, but not saved"
         )
     training = opened.settings.get("training")
-    save_checkpoint(target, edited, opened.task, step=opened.step, training=training, edited=what)
+    save_checkpoint(target, edited, opened.task, step=opened.step, training=training, edited=description)

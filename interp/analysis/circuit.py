@@ -168,10 +168,10 @@ def train_grid(data: Dataset, order: Ordering, p: int) -> np.ndarray:
 
 def _rows(data: Dataset, p: int) -> np.ndarray:
     """The example that holds each pair, ``(left, right)``; -1 where there is none."""
-    found = np.full((p, p), -1)
+    rows = np.full((p, p), -1)
     left, right = data.inputs.cpu().numpy().T
-    found[left, right] = np.arange(len(data))
-    return found
+    rows[left, right] = np.arange(len(data))
+    return rows
 
 
 def _loss(grid: np.ndarray, answers: np.ndarray, chosen: np.ndarray) -> float:

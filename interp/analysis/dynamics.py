@@ -208,12 +208,12 @@ class Dynamics:
         return [*rows, ("phase alignment at the end", self._alignment_at_end())]
 
     def _alignment_at_end(self) -> str:
-        found = {name: values[-1] for name, values in self.alignment.to_dict().items()}
-        if not found["n"]:
+        last = {name: values[-1] for name, values in self.alignment.to_dict().items()}
+        if not last["n"]:
             return "no periodic neuron has phases of its own"
         return (
-            f"R={found['resultant']:.3f} over {found['n']} neurons, direction {found['direction']:.2f} rad, "
-            f"median |residual| {found['median']:.2f} rad, Rayleigh p={found['p_value']:.2g}"
+            f"R={last['resultant']:.3f} over {last['n']} neurons, direction {last['direction']:.2f} rad, "
+            f"median |residual| {last['median']:.2f} rad, Rayleigh p={last['p_value']:.2g}"
         )
 
     def to_html(self) -> str:
@@ -228,8 +228,8 @@ def _listed(values: np.ndarray) -> list[Any]:
     return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _frequencies(found: np.ndarray) -> str:
-    counts = Counter(found.tolist()).most_common()
+def _frequencies(values: np.ndarray) -> str:
+    counts = Counter(values.tolist()).most_common()
     more = f" and {len(counts) - MOST_FREQUENCIES} more" if len(counts) > MOST_FREQUENCIES else ""
     return ", ".join(f"{k} ({count})" for k, count in counts[:MOST_FREQUENCIES]) + more
 
@@ -317,8 +317,8 @@ def dynamics_of(
         >>> config = TrainConfig(steps=4, save_every=2)
         >>> with TemporaryDirectory() as folder:
         ...     _ = train(ModularTask("add", p=7), MLPConfig(width=10), config, out=folder, show_progress=False)
-        ...     found = dynamics_of(folder)
-        >>> found.steps.tolist(), found.columns["ipr"].shape
+        ...     values = dynamics_of(folder)
+        >>> values.steps.tolist(), values.columns["ipr"].shape
         ([0, 2, 4], (3, 10))
     """
     kept = _Kept(also=watch)

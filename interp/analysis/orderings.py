@@ -1,4 +1,4 @@
-"""Whether another order of the tokens explains a network's neurons better than the one they were read in."""
+"""Orders of the tokens that explain a network's neurons better than the one that they were read in."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float
 from interp.data import OPERATIONS, Ordering, Task, group_ordering
 from interp.data.operations import is_prime, named_ordering
 from interp.measuring.arrays import distinct_vectors, grid_of, weight_vectors
-from interp.measuring.cached_pass import CachedPass
-from interp.models import NeuronSite, neuron_site
+from interp.models import NeuronSite
 from interp.scoring.periodicity import all_pairs_activations, operands_of
+from interp.subject import Network, Subject, subject_of
 from probes import activity
 from probes.features import PHASE_COLUMNS, joint_scores
 from probes.labels import Criteria, dead_neurons
@@ -50,7 +50,7 @@ Reader = Callable[[Ordering], Columns | None]
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """How well an ordering explains live neurons.
+    """Measures of how well an ordering explains live neurons.
 
     Attributes:
         ordering: The ordering.
@@ -87,33 +87,33 @@ class BetterOrdering:
     """An ordering that explains the neurons significantly better than the one they were read in.
 
     Attributes:
-        found: The better one.
+        better: The better one.
         read: The one that was read in.
         p: p-value of the paired comparison over neurons.
         by_phases: Whether only phases tell the two apart: the spectra are the same.
     """
 
-    found: Explained
+    better: Explained
     read: Explained
     p: float
     by_phases: bool
 
     def sentence(self, task: Task) -> str:
-        """What to know of it, with the options that read the network so."""
-        found, read, operations = self.found, self.read, self.found.operations
+        """The finding in words, with the options that read the network so."""
+        better, read, operations = self.better, self.read, self.better.operations
         meant = " or ".join(WORDS.get(name, name) for name in operations)
         if self.by_phases:
             evidence = (
                 f"The phases of {int(read.periodic.sum())} periodic neurons fit {meant} (mean cosine "
-                f"{found.mean_aligned:.2f}), not the order that they were read in ({read.ordering.name}: "
+                f"{better.mean_aligned:.2f}), not the order that they were read in ({read.ordering.name}: "
                 f"{read.mean_aligned:.2f})."
             )
         else:
             evidence = (
-                f"Another order ({found.ordering.name}) explains the neurons better than the one that they were read "
-                f"in ({read.ordering.name}): {int(found.periodic.sum())} are periodic instead of "
-                f"{int(read.periodic.sum())}, and one frequency explains {100 * found.mean_share:.0f} % of a neuron on "
-                f"average instead of {100 * read.mean_share:.0f} %."
+                f"Another order ({better.ordering.name}) explains the neurons better than the one that they were read "
+                f"in ({read.ordering.name}): {int(better.periodic.sum())} are periodic instead of "
+                f"{int(read.periodic.sum())}, and one frequency explains {100 * better.mean_share:.0f} % of a neuron "
+                f"on average instead of {100 * read.mean_share:.0f} %."
             )
         own = getattr(task, "operation", None)
         if own in operations:
@@ -134,12 +134,12 @@ def candidate_orderings(p: int) -> dict[str, Ordering]:
         ({'natural': 13, 'log': 12}, ['natural'])
     """
     names = PAIRS if is_prime(p) and p > 2 else ["natural"]
-    found = {name: named_ordering(name, PAIRS[name][0], p) for name in names}
-    return {name: order for name, order in found.items() if order is not None}
+    orders = {name: named_ordering(name, PAIRS[name][0], p) for name in names}
+    return {name: order for name, order in orders.items() if order is not None}
 
 
 def better_ordering(
-    cached: CachedPass, task: Task, strength: Float[np.ndarray, " neuron"]
+    network: Network, task: Task | None = None, *, site: str | None = None
 ) -> BetterOrdering | None:
     """Read the neurons in every candidate ordering, and compare with the order that the task has them read in.
 
@@ -147,9 +147,9 @@ def better_ordering(
     operation and its inverse (subtraction) have the same spectra; where an output is known, the phases tell them apart.
 
     Args:
-        cached: From `interp.measuring.cached_pass.cached_pass`.
-        task: What the network is said to compute; read in natural order without an ordering.
-        strength: Of every neuron, as of `interp.measuring.arrays.NeuronArrays`; dead ones are left out.
+        network: A hooked model, a checkpoint, or a `Subject`.
+        task: The task that it is held to compute; read in natural order without an ordering.
+        site: Hook name of the neurons; the model's last site if None. Dead neurons are left out.
 
     Returns:
         The candidate with the largest mean share, if the share is larger by at least .1, 1.5 times as many neurons are
@@ -160,38 +160,40 @@ def better_ordering(
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
-        >>> from interp.measuring.cached_pass import cached_pass
-        >>> model, task = analytic_mlp("multiply", p=31), ModularTask("add", p=31)
-        >>> found = better_ordering(cached_pass(model, task), task, np.ones(200))
-        >>> found.found.ordering.name, found.found.operations
+        >>> result = better_ordering(analytic_mlp("multiply", p=31), ModularTask("add", p=31))
+        >>> result.better.ordering.name, result.better.operations
         ('discrete logarithm to base 3, without 0', ('multiply',))
     """
-    p, live = _tokens(cached, task), ~dead_neurons(strength, CRITERIA.dead_ratio)
+    subject = subject_of(network, task, site=site)
+    task, strength = subject.task, subject.table["strength"]
+    p, live = _tokens(subject), ~dead_neurons(strength, CRITERIA.dead_ratio)
     if p is None or live.sum() < FEWEST:
         return None
-    columns_of = _reader(cached, task, p, np.where(live, strength, 0))
+    columns_of = _reader(subject, p, np.where(live, strength, 0))
     stated = task.ordering or named_ordering("natural", "add", p)
     assert stated is not None
-    read = columns_of(stated)
-    if read is None:
+    columns = columns_of(stated)
+    if columns is None:
         return None
-    now = _explained(read, stated, ())
-    found = [
-        one
+    read = _explained(columns, stated, ())
+    candidates = [
+        candidate
         for name, order in candidate_orderings(p).items()
-        for one in _directions(columns_of, name, order, p)
+        for candidate in _directions(columns_of, name, order, p)
     ]
     own = _own_ordering(task)
     if own is not None and (columns := columns_of(own)) is not None:
-        found.append(_explained(columns, own, (getattr(task, "operation", ""),)))
-    by_share = [better for one in found if (better := _more_periodic(one, now)) is not None]
-    by_phase = [better for one in found if (better := _aligned(one, now)) is not None]
-    return max(by_share or by_phase, key=lambda better: better.found.mean_share, default=None)
+        candidates.append(_explained(columns, own, (getattr(task, "operation", ""),)))
+    for compare in (_more_periodic, _aligned):
+        results = [result for one in candidates if (result := compare(one, read)) is not None]
+        if results:
+            return max(results, key=lambda result: result.better.mean_share)
+    return None
 
 
 def _own_ordering(task: Task) -> Ordering | None:
     """That of a polynomial whose network is read in another one; other operations' are candidates anyway."""
-    operation, p = (getattr(task, name, None) for name in ("operation", "p"))
+    operation, p = getattr(task, "operation", None), getattr(task, "p", None)
     if (
         operation is None
         or p is None
@@ -202,30 +204,27 @@ def _own_ordering(task: Task) -> Ordering | None:
     return group_ordering(operation, p)
 
 
-def _tokens(cached: CachedPass, task: Task) -> int | None:
-    """How many values an operand has; None where neurons are not read by two tokens, or a table gives their order."""
-    site, inputs = neuron_site(cached.model, cached.hook), cached.data.inputs
-    if inputs.shape[1:] != (2,) or inputs.is_floating_point():
+def _tokens(subject: Subject) -> int | None:
+    """Number of values of an operand; None where neurons are not read by two tokens, or a table gives their order."""
+    task, inputs, vectors = subject.task, subject.data.inputs, subject.place.input_vectors
+    ordered_by_table = task.ordering is None and getattr(task, "positions", None) is not None
+    if inputs.shape[1:] != (2,) or inputs.is_floating_point() or ordered_by_table:
         return None
-    if task.ordering is None and getattr(task, "positions", None) is not None:
-        return None
-    lengths = {vector.shape[1] for vector in site.input_vectors}
-    if site.input_vectors:
-        if len(site.input_vectors) != 2 or len(lengths) > 1:
-            return None
-        return operands_of(task) or lengths.pop()
-    return operands_of(task)
+    lengths = {vector.shape[1] for vector in vectors}
+    if not vectors:
+        return operands_of(task)
+    return (operands_of(task) or lengths.pop()) if len(vectors) == 2 and len(lengths) == 1 else None
 
 
-def _reader(cached: CachedPass, task: Task, p: int, strength: np.ndarray) -> Reader:
-    """What scores the neurons of a strength above 0 in an ordering; of activations the strongest ones."""
-    site = neuron_site(cached.model, cached.hook)
+def _reader(subject: Subject, p: int, strength: np.ndarray) -> Reader:
+    """A function that scores the neurons of a strength above 0 in an ordering; of activations the strongest ones."""
+    site = subject.place
     if site.input_vectors:
         live = np.flatnonzero(strength)
         scores: Reader = partial(_of_weights, site, live)
     else:
         live = np.argsort(-strength, kind="stable")[: min(MOST_GRIDS, int((strength > 0).sum()))]
-        activations = all_pairs_activations(cached, task, p)[:, torch.as_tensor(live)]
+        activations = all_pairs_activations(subject.cached, subject.task, p)[:, torch.as_tensor(live)]
         scores = partial(_of_activations, activations, p)
     weight = {"weight": strength[live] / strength[live].sum()}
 
@@ -237,7 +236,7 @@ def _reader(cached: CachedPass, task: Task, p: int, strength: np.ndarray) -> Rea
 
 
 def _of_weights(site: NeuronSite, live: np.ndarray, ordering: Ordering) -> Columns | None:
-    """Scores of weights as of `interp.scoring.score`."""
+    """Scores of weights as in `interp.score`."""
     vectors = [vector[live] for vector in weight_vectors(site, ordering)[1]]
     columns = joint_scores(vectors, distinct=distinct_vectors(site))
     share = np.nan_to_num(columns["frequency_share"])
@@ -280,25 +279,25 @@ def _directions(columns_of: Reader, name: str, ordering: Ordering, p: int) -> It
         yield replace(one, operations=(forward, backward))
 
 
-def _more_periodic(found: Explained, read: Explained) -> BetterOrdering | None:
-    """The comparison of shares, if it favours what was found clearly."""
-    gain, counts = found.mean_share - read.mean_share, (int(found.periodic.sum()), int(read.periodic.sum()))
+def _more_periodic(better: Explained, read: Explained) -> BetterOrdering | None:
+    """The comparison of shares, if it clearly favours the other order."""
+    gain, counts = better.mean_share - read.mean_share, (int(better.periodic.sum()), int(read.periodic.sum()))
     ratio = 1.0 if gain >= CLEAR_GAIN else MIN_RATIO
     if gain < MIN_GAIN or counts[0] < max(FEWEST, ratio * counts[1]):
         return None
-    p = _paired(found.share - read.share)
-    return BetterOrdering(found, read, p, by_phases=False) if p < CRITERIA.alpha else None
+    p = _paired(better.share - read.share)
+    return BetterOrdering(better, read, p, by_phases=False) if p < ALPHA else None
 
 
-def _aligned(found: Explained, read: Explained) -> BetterOrdering | None:
-    """The comparison of phases, if the spectra are the same and it favours what was found clearly."""
-    if len(found.operations) > 1 or not np.allclose(found.share, read.share, atol=SAME_SHARE):
+def _aligned(better: Explained, read: Explained) -> BetterOrdering | None:
+    """The comparison of phases, if the spectra are the same and it clearly favours the other order."""
+    if len(better.operations) > 1 or not np.allclose(better.share, read.share, atol=SAME_SHARE):
         return None
-    both = found.periodic & read.periodic & ~np.isnan(found.aligned) & ~np.isnan(read.aligned)
-    if both.sum() < FEWEST or found.mean_aligned < read.mean_aligned + MIN_ALIGNED:
+    both = better.periodic & read.periodic & ~np.isnan(better.aligned) & ~np.isnan(read.aligned)
+    if both.sum() < FEWEST or better.mean_aligned < read.mean_aligned + MIN_ALIGNED:
         return None
-    p = _paired((found.aligned - read.aligned)[both])
-    return BetterOrdering(found, read, p, by_phases=True) if p < CRITERIA.alpha else None
+    p = _paired((better.aligned - read.aligned)[both])
+    return BetterOrdering(better, read, p, by_phases=True) if p < ALPHA else None
 
 
 def _paired(difference: np.ndarray) -> float:

@@ -73,19 +73,19 @@ class Spectrum(Drawable):
 
         Share and phase are nan for a constant vector.
         """
-        found = []
+        rows = []
         for name, vector, share in zip(self.names, self.vectors, self.energy, strict=True):
             if not share.size or np.isnan(share).all() or is_flat(vector):
-                found.append((name, 0, float("nan"), float("nan")))
+                rows.append((name, 0, float("nan"), float("nan")))
                 continue
             best = int(share.argmax())
             frequency = int(frequencies(len(vector))[best])
-            found.append((name, frequency, float(share[best]), float(phase(vector, frequency))))
-        return found
+            rows.append((name, frequency, float(share[best]), float(phase(vector, frequency))))
+        return rows
 
     def __repr__(self) -> str:
-        said = "; ".join(f"{name}: frequency {k} has {share:.0%}" for name, k, share, _ in self.peaks())
-        return f"Spectrum({said})"
+        peaks = "; ".join(f"{name}: frequency {k} has {share:.0%}" for name, k, share, _ in self.peaks())
+        return f"Spectrum({peaks})"
 
 
 @dataclass(frozen=True)
@@ -251,10 +251,10 @@ def _served(cached: CachedPass, after: Tensor, fall: Tensor, most: int) -> tuple
     data = cached.data
     largest, examples = torch.topk(fall, min(most, len(fall)))
     few_numbers = not data.inputs.is_floating_point() and data.inputs[0].numel() <= 8
-    found = []
+    rows = []
     for index in examples[largest > cached.tolerance].tolist():
         kind = "corrupted" if data.corrupted[index] else "clean" if data.train[index] else "test"
-        found.append(
+        rows.append(
             Served(
                 index=index,
                 inputs=tuple(data.inputs[index].flatten().tolist()) if few_numbers else (),
@@ -265,4 +265,4 @@ def _served(cached: CachedPass, after: Tensor, fall: Tensor, most: int) -> tuple
                 after=float(after[index]),
             )
         )
-    return tuple(found)
+    return tuple(rows)

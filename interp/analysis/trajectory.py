@@ -48,8 +48,8 @@ class Trajectory:
     stages: tuple[Stage, ...]
 
     def __repr__(self) -> str:
-        found = ", ".join(stage.name for stage in self.stages) or "no stage shown"
-        return f"Trajectory({len(self.records)} checkpoints; {found})"
+        result = ", ".join(stage.name for stage in self.stages) or "no stage shown"
+        return f"Trajectory({len(self.records)} checkpoints; {result})"
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
@@ -109,8 +109,8 @@ def trajectory_of(
         >>> config = TrainConfig(steps=4, save_every=2)
         >>> with TemporaryDirectory() as folder:
         ...     _ = train(ModularTask("add", p=7), MLPConfig(width=10), config, out=folder, show_progress=False)
-        ...     found = trajectory_of(Path(folder))
-        >>> [record["step"] for record in found.records]
+        ...     result = trajectory_of(Path(folder))
+        >>> [record["step"] for record in result.records]
         [0, 2, 4]
     """
     files = series_files(path) if path.is_dir() else read_series(path)
@@ -159,7 +159,7 @@ def record_of(
     table, data, path = subject.table, subject.data, checkpoint.path
     if watch is not None:
         watch(subject)
-    found = circuit(subject)
+    result = circuit(subject)
     measured = measure_logits(subject.cached.logits, data)
     leakage = subject.leakage.to_dict()
     accuracy, loss = (_only_known(v.to_dict(), data) for v in (measured.accuracy, measured.loss))
@@ -174,7 +174,7 @@ def record_of(
         "mean_score": None if table.meta["null"]["source"] is None else _mean(table[order]),
         "counts": table.counts(),
         "weight_norm": _plain(weight_norm(subject.model)),
-        **{name: None if found is None else _plain(getattr(found, name)) for name in PROGRESS},
+        **{name: None if result is None else _plain(getattr(result, name)) for name in PROGRESS},
     }
 
 
@@ -212,8 +212,8 @@ def stages_of(history: Iterable[Mapping[str, Any]], *, seed: int = 0) -> tuple[S
         >>> from interp.models import MLPConfig
         >>> from interp.training import TrainConfig, train
         >>> task = ModularTask("add", p=11, train_fraction=0.8)
-        >>> found = train(task, MLPConfig(width=60), TrainConfig(steps=200, weight_decay=2), show_progress=False)
-        >>> [stage.name for stage in stages_of(found.history)]
+        >>> result = train(task, MLPConfig(width=60), TrainConfig(steps=200, weight_decay=2), show_progress=False)
+        >>> [stage.name for stage in stages_of(result.history)]
         ['memorisation', 'grokking']
     """
     records = list(history)

@@ -71,10 +71,10 @@ class Unlearning(Drawable):
     saved: Path | None = None
 
     def __getitem__(self, name: str) -> Method:
-        found = {method.name: method for method in self.methods}
-        if name not in found:
-            raise KeyError(f"no method {name!r}; there are {', '.join(found)}")
-        return found[name]
+        methods = {method.name: method for method in self.methods}
+        if name not in methods:
+            raise KeyError(f"no method {name!r}; there are {', '.join(methods)}")
+        return methods[name]
 
     def __repr__(self) -> str:
         return f"Unlearning({self.checkpoint}: {', '.join(method.name for method in self.methods)})"

@@ -110,22 +110,36 @@ def removal(
         InterventionError: The neurons cannot be used.
     """
     chosen = neuron_indices(neurons, cached.width)
-    pool = np.arange(cached.width) if pool is None else np.asarray(pool)
-    if len(pool) < len(chosen):
-        pool = np.arange(cached.width)
-    generator = np.random.default_rng(seed)
+    sets, controlled = random_sets(len(chosen), cached.width, n_draws, pool, seed)
 
-    def accuracy_without(gone: np.ndarray, draw: int) -> SplitValues:
-        rows = torch.as_tensor(gone, device=cached.logits.device)
+    def accuracy_without(neurons: np.ndarray, draw: int) -> SplitValues:
+        rows = torch.as_tensor(neurons, device=cached.logits.device)
         report(draw)
         return _measured(cached, cached.logits_after(rows))
 
-    draws = [
-        accuracy_without(generator.choice(pool, len(chosen), replace=False), draw) for draw in range(n_draws)
-    ]
+    draws = [accuracy_without(neurons, draw) for draw, neurons in enumerate(sets)]
     random = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
-    after, controlled = accuracy_without(chosen, n_draws), len(chosen) <= MOST * len(pool)
+    after = accuracy_without(chosen, n_draws)
     return Removal(len(chosen), _measured(cached, cached.logits), after, random, n_draws, controlled)
+
+
+def random_sets(
+    size: int, width: int, n_draws: int, pool: np.ndarray | None = None, seed: int = 0
+) -> tuple[list[np.ndarray], bool]:
+    """Random sets of neurons for a control, and whether they can tell anything: not if they are most of the pool.
+
+    Args:
+        size: Of each set.
+        width: Number of neurons at the site.
+        n_draws: Number of sets.
+        pool: Neurons to draw from; all if None, or if it is smaller than a set.
+        seed: Of the draws.
+    """
+    if pool is None or len(pool) < size:
+        pool = np.arange(width)
+    generator = np.random.default_rng(seed)
+    sets = [generator.choice(pool, size, replace=False) for _ in range(n_draws)]
+    return sets, size <= MOST * len(pool)
 
 
 def _measured(cached: CachedPass, logits: Tensor) -> SplitValues:

@@ -17,7 +17,7 @@ from interp.errors import ConfigError, InterventionError
 from interp.interventions import neuron_indices
 from interp.measuring.band import Band
 from interp.measuring.cached_pass import CHUNK_ELEMENTS, CachedPass, group_sums
-from interp.measuring.controls import MOST
+from interp.measuring.controls import random_sets
 from interp.measuring.curves import Counts, counts_of_logits, split_accuracy
 from interp.progress import Report, silent
 
@@ -141,16 +141,11 @@ def dose_response(
     if cached.mode != "zero":
         raise InterventionError(f"a dose multiplies neurons; the mode is {cached.mode!r}, expected 'zero'")
     chosen, steps = neuron_indices(neurons, cached.width), _checked(factors, cached.readout is not None)
-    pool = np.arange(cached.width) if pool is None else np.asarray(pool)
-    if len(pool) < len(chosen):
-        pool = np.arange(cached.width)
-    generator = np.random.default_rng(seed)
-    sets = [chosen, *(generator.choice(pool, len(chosen), replace=False) for _ in range(n_random))]
-    rows = [torch.as_tensor(one, device=cached.logits.device) for one in sets]
+    sets, controlled = random_sets(len(chosen), cached.width, n_random, pool, seed)
+    rows = [torch.as_tensor(neurons, device=cached.logits.device) for neurons in (chosen, *sets)]
     count = _by_lines if cached.readout is not None else _by_runs
     own, *draws = (split_accuracy(counts, cached) for counts in count(cached, rows, 1 - steps, report))
     bands = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
-    controlled = len(chosen) <= MOST * len(pool)
     return Dose(name, len(chosen), steps, own, bands, n_random, controlled)
 
 
@@ -173,15 +168,15 @@ def _by_lines(
     """Counts ``(factor, group, 2)`` of each set, from the shares of its change at which each example is right."""
     assert cached.readout is not None
     share, labels = torch.as_tensor(shares, device=cached.logits.device), cached.data.labels
-    redrawn, found = cached.data.mislabelled.nonzero()[:, 0], []
+    redrawn, results = cached.data.mislabelled.nonzero()[:, 0], []
     for done, neurons in enumerate(sets):
         delta = cached.change[:, neurons] @ cached.readout[neurons]
         true = right_between(cached.logits, delta, cached.data.true_labels, cached.tolerance)
         own = right_between(cached.logits[redrawn], delta[redrawn], labels[redrawn], cached.tolerance)
         right = torch.stack([_inside(true.index_copy(1, redrawn, own), share), _inside(true, share)], dim=1)
-        found.append(group_sums(right.double(), cached.group).transpose(1, 2).cpu().numpy())
+        results.append(group_sums(right.double(), cached.group).transpose(1, 2).cpu().numpy())
         report(done + 1)
-    return found
+    return results
 
 
 def _inside(
@@ -234,10 +229,10 @@ def _by_runs(
     cached: CachedPass, sets: list[Int[Tensor, " chosen"]], shares: np.ndarray, report: Report
 ) -> list[Counts]:
     """The same counts by running the rest of the network for each factor and set."""
-    found: list[list[np.ndarray]] = [[] for _ in sets]
+    results: list[list[np.ndarray]] = [[] for _ in sets]
     for done, share in enumerate(shares):
         scaled = replace(cached, change=cached.change * float(share))
-        for counts, neurons in zip(found, sets, strict=True):
+        for counts, neurons in zip(results, sets, strict=True):
             counts.append(counts_of_logits(cached, scaled.logits_after(neurons)))
         report((done + 1) * len(sets) // len(shares))
-    return [np.stack(counts) for counts in found]
+    return [np.stack(counts) for counts in results]

@@ -71,22 +71,6 @@ def single_effects(cached: CachedPass) -> SingleEffects:
     return measure_neurons(cached, [])[0]
 
 
-def label_evidence(
-    cached: CachedPass, examples: Tensor, labels: Int[Tensor, " example"], *, excluded: Tensor | None = None
-) -> Evidence | None:
-    """Test for every neuron whether it knows the labels of some examples; see `measure_neurons`.
-
-    Returns:
-        None if there is no example.
-    """
-    if not examples.any():
-        return None
-    question = Question(examples, labels, excluded)
-    if cached.readout is not None:
-        return _evidence(_linear_moments(cached, question), question)
-    return measure_neurons(cached, [question])[1][0]
-
-
 def measure_neurons(
     cached: CachedPass, questions: Sequence[Question], report: Report = silent
 ) -> tuple[SingleEffects, list[Evidence]]:

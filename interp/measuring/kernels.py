@@ -46,8 +46,9 @@ def _advance(rows, n, weights_1, weights_2, change_1, change_2, factor_2, tops):
 
 
 @njit(cache=True, fastmath=True)
-def _count(n, weights, change, label, true_label, group, own, truth, top, tolerance, counts):
+def _count(n, weights, change, answers, top, tolerance, counts):
     """Apply an update to the special logits, and count the right answers by label and by true label."""
+    label, true_label, group, own, truth = answers
     for i in range(n):
         a, b = label[i], true_label[i]
         own[i] += change[i] * weights[a]
@@ -65,14 +66,10 @@ def cumulative_hits(
 
     Args:
         change: New minus old activation, ``(neuron, example)``, C-contiguous float32.
-        readout: ``(neuron, output)`` float32.
+        readout, logits: ``(neuron, output)``, and ``(example, output)`` of the unchanged network, float32.
         order: Neurons in the order in which they are changed, ``(step,)``.
-        logits: Of the unchanged network, ``(example, output)`` float32; left as they are.
-        labels: As trained on, ``(example,)``.
-        true_labels: By the rule, ``(example,)``.
-        group: A number from 0 to n_groups - 1 for each example.
-        n_groups: How many groups there are.
-        n_workers: In how many parts the examples are worked on.
+        labels, true_labels, group: As trained on, by the rule, and a number below `n_groups`, ``(example,)`` each.
+        n_workers: Parts that the examples are worked on in.
         tolerance: An answer is right if its logit is above all others by more than this.
 
     Returns:
@@ -92,40 +89,17 @@ def cumulative_hits(
             for i in range(n):
                 tops[0, i] = rows[i].max()
             none = np.zeros(n, np.float32)
-            _count(n, readout[0], none, label, true_label, groups, own, truth, tops[0], least, mine[0])
+            answers = label, true_label, groups, own, truth
+            _count(n, readout[0], none, answers, tops[0], least, mine[0])
             for step in range(0, n_steps, 2):
                 first, second = order[step], order[min(step + 1, n_steps - 1)]
                 weights_1, weights_2 = readout[first], readout[second]
                 change_1, change_2 = change[first, start:end], change[second, start:end]
                 factor_2 = np.float32(step + 1 < n_steps)
                 _advance(rows, n, weights_1, weights_2, change_1, change_2, factor_2, tops)
-                _count(
-                    n,
-                    weights_1,
-                    change_1,
-                    label,
-                    true_label,
-                    groups,
-                    own,
-                    truth,
-                    tops[0],
-                    least,
-                    mine[step + 1],
-                )
+                _count(n, weights_1, change_1, answers, tops[0], least, mine[step + 1])
                 if step + 1 < n_steps:
-                    _count(
-                        n,
-                        weights_2,
-                        change_2,
-                        label,
-                        true_label,
-                        groups,
-                        own,
-                        truth,
-                        tops[1],
-                        least,
-                        mine[step + 2],
-                    )
+                    _count(n, weights_2, change_2, answers, tops[1], least, mine[step + 2])
             for i in range(n):
                 rows[i, label[i]], rows[i, true_label[i]] = own[i], truth[i]
                 final[start + i] = rows[i]

@@ -44,8 +44,8 @@ class Leakage:
     @cached_property
     def leaked(self) -> Bool[Tensor, " example"]:
         """Held-out examples that are trained on too, or, if the network is symmetric, their swap is."""
-        found = self.data.leaked_by_duplication()
-        return found | self.data.leaked_by_swapping() if self.symmetric else found
+        leaked = self.data.leaked_by_duplication()
+        return leaked | self.data.leaked_by_swapping() if self.symmetric else leaked
 
     def to_dict(self) -> dict[str, Any] | None:
         """The JSON's ``leakage``; None without held-out examples."""

@@ -50,7 +50,7 @@ def periodicity(
     """
     grid_scores, profile = _over_pairs(cached, task)
     positions = getattr(task, "positions", None)
-    if profile is None and positions is not None:
+    if profile is None and positions is not None and len(np.unique(positions)) > 1:
         profile = position_profile(cached, positions)
     usable = site.input_vectors and (task.ordering is not None or operands_of(task) is not None)
     if usable:

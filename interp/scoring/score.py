@@ -40,8 +40,8 @@ def score_neurons(
     columns, null_meta = periodicity(cached, task, place, arrays, convention, seed)
     asked = _questions(cached)
     with progress("single-neuron effects", place.width, after=PATIENCE) as report:
-        effects, found = measure_neurons(cached, list(asked.values()), report)
-    facts = _facts(columns, arrays, dict(zip(asked, found, strict=True)))
+        effects, evidence = measure_neurons(cached, list(asked.values()), report)
+    facts = _facts(columns, arrays, dict(zip(asked, evidence, strict=True)))
     decided = label_neurons(facts, criteria)
     table = {
         "neuron": np.arange(place.width),
@@ -71,20 +71,22 @@ def score_neurons(
     return NeuronTable(table, place.hook, meta)
 
 
-def _facts(columns: dict[str, np.ndarray], arrays: NeuronArrays, found: dict[str, Evidence]) -> NeuronFacts:
+def _facts(
+    columns: dict[str, np.ndarray], arrays: NeuronArrays, evidence: dict[str, Evidence]
+) -> NeuronFacts:
     """What labels are decided from."""
     unknown = np.full(len(arrays.strength), np.nan)
-    memory = found.get("memory")
-    if "trained" in found:
-        memory = difference_evidence(found["trained"], found["rule"])
+    memory = evidence.get("memory")
+    if "trained" in evidence:
+        memory = difference_evidence(evidence["trained"], evidence["rule"])
     return NeuronFacts(
         strength=arrays.strength,
         p_value=columns["p_value"],
         share=columns["frequency_share"],
         frequency=columns["frequency"],
         outside=arrays.outside,
-        rule_effect=found["rule"].effect,
-        rule_p=found["rule"].p,
+        rule_effect=evidence["rule"].effect,
+        rule_p=evidence["rule"].p,
         memory_effect=memory.effect if memory else unknown,
         memory_p=memory.p if memory else unknown,
     )

@@ -51,8 +51,8 @@ class NeuronTable:
         return len(self.neuron)
 
     def __repr__(self) -> str:
-        found = self.counts() if "label" in self.columns else {"total": len(self)}
-        described = ", ".join(f"{count} {label}" for label, count in found.items())
+        counts = self.counts() if "label" in self.columns else {"total": len(self)}
+        described = ", ".join(f"{count} {label}" for label, count in counts.items())
         return f"{type(self).__name__}({self.site_name}: {described}; {len(self.columns)} columns)"
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -148,7 +148,7 @@ class NeuronTable:
         import pyarrow
         from pyarrow import csv, parquet
 
-        made = {"site": self.site_name, **self.meta}
+        metadata = {"site": self.site_name, **self.meta}
 
         writers = {".parquet": parquet.write_table, ".csv": csv.write_csv}
         path = Path(path)
@@ -157,5 +157,5 @@ class NeuronTable:
                 f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv"
             )
         rows = pyarrow.table({name: pyarrow.array(column) for name, column in self.columns.items()})
-        rows = rows.replace_schema_metadata({"grokscope": json.dumps(made)})
+        rows = rows.replace_schema_metadata({"grokscope": json.dumps(metadata)})
         return write_whole(path, lambda part: writers[path.suffix](rows, part))

@@ -10,11 +10,9 @@ import torch
 
 from interp.analysis.orderings import BetterOrdering, better_ordering, candidate_orderings
 from interp.data import ModularTask, TableTask, Task, group_ordering
-from interp.measuring.arrays import neuron_arrays
-from interp.measuring.cached_pass import cached_pass
-from interp.models import HookedMLP, MLPConfig, TransformerConfig, analytic_mlp, neuron_site, planted_mlp
+from interp.models import HookedMLP, MLPConfig, TransformerConfig, analytic_mlp, planted_mlp
 from interp.models.protocol import HookedModel
-from interp.subject import score
+from interp.subject import Subject, score
 from interp.training import TrainConfig, new_transformer, train
 
 P = 31
@@ -22,9 +20,7 @@ BUILT_IN = ("add", "subtract", "multiply", "divide")
 
 
 def look(model: HookedModel, task: Task) -> BetterOrdering | None:
-    cached = cached_pass(model, task)
-    site = neuron_site(model, cached.hook)
-    return better_ordering(cached, task, neuron_arrays(site, cached.activations, task.ordering).strength)
+    return better_ordering(model, task)
 
 
 @pytest.mark.parametrize("p", [5, 13, 31, 97])
@@ -50,10 +46,10 @@ def test_every_wrong_operation_is_noticed_and_the_right_one_named(true: str, sai
         assert found is None
         return
     assert found is not None
-    assert found.found.operations == (true,)
+    assert found.better.operations == (true,)
     log = {"multiply", "divide"}
     assert found.by_phases == ((true in log) == (said in log))
-    assert found.found.mean_aligned > 0.99
+    assert found.better.mean_aligned > 0.99
     assert found.p < 1e-10
     assert f"(--task {true})" in found.sentence(ModularTask(said, p=P))
 
@@ -76,7 +72,7 @@ def test_numbers_are_those_of_scoring() -> None:
     raw, ordered = (
         score(model, ModularTask("multiply", p=97, read_in=read_in)) for read_in in ("natural", "task")
     )
-    for one, table in ((found.read, raw), (found.found, ordered)):
+    for one, table in ((found.read, raw), (found.better, ordered)):
         share = np.nan_to_num(table["frequency_share"])
         np.testing.assert_allclose(one.share, share, atol=1e-5)
         assert one.mean_share == pytest.approx(np.average(share, weights=table["strength"]), abs=1e-4)
@@ -112,7 +108,7 @@ def test_an_operation_without_a_known_order_is_compared_with_the_natural_one() -
     found = look(analytic_mlp("divide", p=P), unknown)
     assert found is not None
     assert found.read.ordering.name == "natural"
-    assert found.found.operations == ("divide",)
+    assert found.better.operations == ("divide",)
 
 
 def test_one_operand_in_a_wrong_order_is_noticed() -> None:
@@ -120,7 +116,7 @@ def test_one_operand_in_a_wrong_order_is_noticed() -> None:
     task = ModularTask("a + 7*b", p=P, read_in="natural")
     found = look(analytic_mlp("a + 7*b", p=P), task)
     assert found is not None
-    assert found.found.ordering.name == "by the value of each term"
+    assert found.better.ordering.name == "by the value of each term"
     assert found.sentence(task).endswith("(--ordering task).")
     assert look(analytic_mlp("a + 7*b", p=P), replace(task, read_in="task")) is None
 
@@ -144,9 +140,11 @@ def test_a_table_without_a_task_is_compared_with_the_natural_order() -> None:
 def test_measurements_have_no_order() -> None:
     data = ModularTask("multiply", p=P).dataset
     table = TableTask.from_arrays(data.inputs, data.true_labels)
-    cached = cached_pass(analytic_mlp("multiply", p=P), table)
-    floats = replace(cached.data, inputs=cached.data.inputs.double())
-    assert better_ordering(replace(cached, data=floats), table, np.ones(200)) is None
+    subject = Subject(analytic_mlp("multiply", p=P), table)
+    assert better_ordering(subject) is not None
+    floats = replace(subject.data, inputs=subject.data.inputs.double())
+    vars(subject)["cached"] = replace(subject.cached, data=floats)
+    assert better_ordering(subject) is None
 
 
 def test_dead_neurons_do_not_count() -> None:
@@ -156,7 +154,7 @@ def test_dead_neurons_do_not_count() -> None:
         model.unembed.weight[:40] = 0
     found = look(model, task)
     assert found is not None
-    assert len(found.found.share) == 20
+    assert len(found.better.share) == 20
     with torch.no_grad():
         model.unembed.weight[:57] = 0
     assert look(model, task) is None
@@ -168,13 +166,12 @@ def test_without_an_output_the_direction_is_left_open() -> None:
     model = HookedMLP(MLPConfig(width=200, depth=2), vocab=P)
     with torch.no_grad():
         model.embed.W_E.copy_(analytic_mlp("divide", p=P).embed.W_E)
-    cached = cached_pass(model, task, site="blocks.0.mlp.hook_post")
-    found = better_ordering(cached, task, np.ones(200))
+    found = better_ordering(model, task, site="blocks.0.mlp.hook_post")
     assert found is not None
-    assert found.found.operations == ("multiply", "divide")
+    assert found.better.operations == ("multiply", "divide")
     assert "Was the task multiplication or division (--task multiply, --task divide)?" in found.sentence(task)
     own = ModularTask("divide", p=P)
-    assert better_ordering(cached_pass(model, own, site="blocks.0.mlp.hook_post"), own, np.ones(200)) is None
+    assert better_ordering(model, own, site="blocks.0.mlp.hook_post") is None
 
 
 @pytest.mark.parametrize("operation", ["add", "multiply"])
@@ -185,7 +182,7 @@ def test_a_trained_network_is_told(operation: str) -> None:
     assert look(model, task) is None
     found = look(model, replace(task, read_in="log" if operation == "add" else "natural"))
     assert found is not None
-    assert found.found.operations == (operation,)
+    assert found.better.operations == (operation,)
 
 
 def test_a_transformer_is_told_by_its_activations() -> None:
@@ -195,8 +192,8 @@ def test_a_transformer_is_told_by_its_activations() -> None:
     assert look(model, task) is None
     found = look(model, replace(task, read_in="natural"))
     assert found is not None
-    assert found.found.ordering.name.startswith("discrete logarithm")
-    assert "multiply" in found.found.operations
+    assert found.better.ordering.name.startswith("discrete logarithm")
+    assert "multiply" in found.better.operations
 
 
 @pytest.mark.parametrize("operation", ["add", "multiply"])
@@ -212,4 +209,4 @@ def test_labels_are_as_good_for_multiplication_as_for_addition(operation: str) -
         assert (score(planted.model, raw)["label"] == "generalizing").sum() <= 1
         found = look(planted.model, raw)
         assert found is not None
-        assert found.found.ordering.name == group_ordering("multiply", 97).name
+        assert found.better.ordering.name == group_ordering("multiply", 97).name
