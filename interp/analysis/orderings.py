@@ -286,7 +286,7 @@ def _more_periodic(better: Explained, read: Explained) -> BetterOrdering | None:
     if gain < MIN_GAIN or counts[0] < max(FEWEST, ratio * counts[1]):
         return None
     p = _paired(better.share - read.share)
-    return BetterOrdering(better, read, p, by_phases=False) if p < ALPHA else None
+    return BetterOrdering(better, read, p, by_phases=False) if p < CRITERIA.alpha else None
 
 
 def _aligned(better: Explained, read: Explained) -> BetterOrdering | None:
@@ -297,7 +297,7 @@ def _aligned(better: Explained, read: Explained) -> BetterOrdering | None:
     if both.sum() < FEWEST or better.mean_aligned < read.mean_aligned + MIN_ALIGNED:
         return None
     p = _paired((better.aligned - read.aligned)[both])
-    return BetterOrdering(better, read, p, by_phases=True) if p < ALPHA else None
+    return BetterOrdering(better, read, p, by_phases=True) if p < CRITERIA.alpha else None
 
 
 def _paired(difference: np.ndarray) -> float:
