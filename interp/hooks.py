@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -10,15 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interp.errors import ConfigError, HookNameError, near_matches
+from interp.errors import ConfigError, HookNameError
 from interp.models import HookedModel, split_position
-from interp.models.protocol import select_position
-
-Names = str | Sequence[str] | Callable[[str], bool]
+from interp.models.protocol import Names, matching_hooks, select_position
+from interp.models.protocol import evaluation_mode as evaluation_mode
 
 
 def resolve(model: HookedModel, names: Names) -> list[str]:
-    """The hook names that a filter means, each of which the model has.
+    """Hook names that a filter means, each of which the model has.
 
     Args:
         model: A hooked model.
@@ -32,20 +31,13 @@ def resolve(model: HookedModel, names: Names) -> list[str]:
         >>> resolve(HookedMLP(MLPConfig(width=4), vocab=5), lambda name: name.endswith("post"))
         ['blocks.0.mlp.hook_post']
     """
-    known = model.hook_dict
     if callable(names):
-        found = [name for name in known if names(name)]
-        if not found:
-            raise HookNameError(f"the filter matches none of the model's hooks: {', '.join(known)}")
-        return found
-    wanted = [names] if isinstance(names, str) else list(names)
-    for name in wanted:
-        hook, _ = split_position(name)
-        if hook not in known:
-            raise HookNameError(f"the model has no hook {hook!r}; {near_matches(hook, known)}")
-    if not wanted:
-        raise HookNameError(f"no hook was named; the model has {', '.join(known)}")
-    return wanted
+        return matching_hooks(model, names)
+    names = [names] if isinstance(names, str) else list(names)
+    if not names:
+        raise HookNameError(f"no hook was named; the model has {', '.join(model.hook_dict)}")
+    matching_hooks(model, [split_position(name)[0] for name in names])
+    return names
 
 
 @contextmanager
@@ -86,19 +78,6 @@ def hooked(
             hook = model.hook_dict[split_position(name)[0]]
             stack.callback(hook.register_forward_hook(partial(call, change, name)).remove)
         yield model
-
-
-@contextmanager
-def evaluation_mode(model: HookedModel) -> Iterator[HookedModel]:
-    """Dropout off and running statistics in use, without gradients; every module's mode is restored."""
-    training = [module for module in model.modules() if module.training]
-    model.train(False)
-    try:
-        with torch.no_grad():
-            yield model
-    finally:
-        for module in training:
-            module.training = True
 
 
 def device_of(model: HookedModel) -> torch.device:
@@ -147,16 +126,15 @@ def capture(
         >>> capture(model, torch.tensor([[0, 1], [2, 3]]), "blocks.0.mlp.hook_post")["blocks.0.mlp.hook_post"].shape
         torch.Size([2, 4])
     """
-    wanted = resolve(model, names)
-    found: dict[str, list[Tensor]] = {name: [] for name in wanted}
+    captured: dict[str, list[Tensor]] = {name: [] for name in resolve(model, names)}
 
     def keep(name: str, activation: Tensor) -> None:
-        found[name].append(activation.detach().to(device=device, dtype=dtype, copy=True))
+        captured[name].append(activation.detach().to(device=device, dtype=dtype, copy=True))
 
-    with evaluation_mode(model), hooked(model, {name: partial(keep, name) for name in wanted}):
+    with evaluation_mode(model), hooked(model, {name: partial(keep, name) for name in captured}):
         for chunk in batches(inputs, batch_size, device_of(model)):
             model(chunk)
-    silent = [name for name, chunks in found.items() if not chunks]
+    silent = [name for name, chunks in captured.items() if not chunks]
     if silent:
         raise HookNameError(f"the hook {silent[0]!r} exists but was never reached in a forward pass")
-    return {name: torch.cat(chunks) if len(chunks) > 1 else chunks[0] for name, chunks in found.items()}
+    return {name: torch.cat(chunks) if len(chunks) > 1 else chunks[0] for name, chunks in captured.items()}

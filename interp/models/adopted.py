@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,13 +11,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens import HookedRootModule
-from transformer_lens.hook_points import HookPoint
 
-from interp.errors import ConfigError, HookNameError, InterventionError, near_matches
-from interp.models.module_io import Layout, Port, layout_of, learned_layout, logits_in
+from interp.errors import ConfigError, HookNameError
+from interp.models.axes import axes_by_example, axes_by_kind
+from interp.models.hooked_forward import changing_tensors
+from interp.models.layers import add_hook_points
+from interp.models.module_tensor import ModuleTensor
+from interp.models.nested import logits_in
 from interp.models.prompt import Prompt
-from interp.models.protocol import NeuronSite, Prefix
-from interp.models.weights import absorb_change, linear_readout
+from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
+from interp.models.weight_edits import absorbed_copy, linear_readout
 
 Call = Callable[[nn.Module, Tensor], Any]
 LINEAR = 1e-5
@@ -37,7 +38,7 @@ class Adopted(HookedRootModule):
         hook_dict: The hook point of each site.
 
     Example:
-        >>> from interp.models import adopt
+        >>> from interp.models.adoption import adopt
         >>> model = adopt(nn.Sequential(nn.Conv2d(1, 6, 3), nn.Flatten(), nn.Linear(96, 2)), ["0:output", "2:input"])
         >>> [(site.hook, site.width, site.axis) for site in model.neuron_sites()]
         [('0:output', 6, -3), ('2:input', 96, -1)]
@@ -48,7 +49,7 @@ class Adopted(HookedRootModule):
     def __init__(
         self,
         module: nn.Module,
-        ports: Mapping[str, Port],
+        tensors: Mapping[str, ModuleTensor],
         *,
         prompt: Prompt | None,
         readout: int,
@@ -56,23 +57,19 @@ class Adopted(HookedRootModule):
         call: Call,
     ) -> None:
         super().__init__()
-        self.module, self.ports = module, dict(ports)
+        self.module, self.tensors = module, dict(tensors)
         self.prompt, self.readout, self.n_outputs, self.call = prompt, readout, n_outputs, call
-        self.layouts = {name: layout_of(self._owner(name), port) for name, port in ports.items()}
-        self.layouts = {name: _with_position(layout, readout) for name, layout in self.layouts.items()}
+        self.axes = {name: axes_by_kind(self._owner(name), tensor) for name, tensor in tensors.items()}
+        for name, axes in self.axes.items():  # neurons on the last axis may have positions before them
+            if axes.axis == -1 and not axes.example_axis:
+                self.axes[name] = replace(axes, position=readout)
         self.linear: dict[str, tuple[str, ...]] | None = None
-        points = nn.ModuleList(HookPoint() for _ in ports)
-        self.points = points.train(module.training)
+        self.points = add_hook_points(self, list(tensors)).train(module.training)
         self.training = module.training
-        # TransformerLens' setup() would name every module of the user's, and its hook points by attribute.
-        self.hook_dict = dict(zip(ports, points, strict=True))  # type: ignore[arg-type]
-        self.mod_dict = dict(self.hook_dict)
-        for name, point in self.hook_dict.items():
-            point.name = name
 
     def _owner(self, site: str) -> nn.Module:
         """The submodule that a site belongs to."""
-        return self.module.get_submodule(self.ports[site].path)
+        return self.module.get_submodule(self.tensors[site].path)
 
     def forward(self, inputs: Tensor) -> Float[Tensor, "example output"]:
         """Logits of the network at the position that the answer is read at.
@@ -82,23 +79,16 @@ class Adopted(HookedRootModule):
             ConfigError: The output holds no logits.
         """
         given = inputs if self.prompt is None else self.prompt(inputs)
-        runs = dict.fromkeys(self.ports, 0)
-        with ExitStack() as stack:
-            stack.enter_context(_module_by_module(self.module))
-            for name, port in self.ports.items():
-                seen = partial(self._show, name, len(inputs), runs)
-                stack.callback(port.attach(self._owner(name), seen).remove)
+        with changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs))):
             output = self.call(self.module, given)
-        self._check_runs(runs)
         return logits_in(output, self.readout, self.n_outputs)
 
-    def _show(self, site: str, n_examples: int, runs: dict[str, int], tensor: Tensor) -> Tensor:
-        """Show a tensor to a site's hooks; what comes back is what the network goes on with."""
-        runs[site] += 1
+    def _hooked(self, n_examples: int, site: str, tensor: Tensor) -> Tensor:
+        """The tensor as a site's hooks leave it."""
         point = self.hook_dict[site]
-        if runs[site] > 1 or not _has_hooks(point):
+        if not has_hooks(point):
             return tensor
-        example_axis = self.layouts[site].example_axis
+        example_axis = self.axes[site].example_axis
         shown = tensor.transpose(0, example_axis) if example_axis else tensor
         if shown.ndim < 1 or len(shown) != n_examples:
             raise HookNameError(
@@ -114,33 +104,8 @@ class Adopted(HookedRootModule):
         dense = tensor.is_contiguous()
         return changed.clone(memory_format=torch.contiguous_format if dense else torch.preserve_format)
 
-    def _check_runs(self, runs: dict[str, int]) -> None:
-        for site, count in runs.items():
-            path = self.ports[site].path
-            if count > 1:
-                raise HookNameError(
-                    f"{path!r} runs {count} times in one forward pass: the network reuses it, so that {site!r} is not "
-                    "one place. Choose a submodule that runs once, such as the block around one of its uses"
-                )
-            if count == 0:
-                raise HookNameError(
-                    f"{site!r} was never reached in the forward pass: {self._why_silent(path)}"
-                )
-
-    def _why_silent(self, path: str) -> str:
-        parent, _, name = path.rpartition(".")
-        if name == "out_proj" and isinstance(self.module.get_submodule(parent), nn.MultiheadAttention):
-            return (
-                "nn.MultiheadAttention multiplies by out_proj's weight without calling out_proj. "
-                f"Its result is {parent + ':output'!r}"
-            )
-        return (
-            "the network does not call this submodule on these inputs (it may be skipped, or compiled in part, or only "
-            "its weights or its forward method may be used)"
-        )
-
     def learn(self, example: Tensor) -> None:
-        """Run the network on an example, to learn what its sites look like and whether what follows them is linear.
+        """Run the network on an example, to learn its sites' axes and whether what follows them is linear.
 
         Raises:
             ConfigError: The example has no rows, or a site is not what its kind of module should give.
@@ -149,7 +114,7 @@ class Adopted(HookedRootModule):
         if not len(example):
             raise ConfigError("the example has no rows; pass one or more inputs, examples first")
         example = example.to(next((p.device for p in self.parameters()), example.device))
-        with _evaluating(self):
+        with evaluation_mode(self):
             logits, cache = self.run_with_cache(example)
             self.run_with_cache(torch.cat([example, example[:1]]))  # each first axis must grow with it
             for name, tensor in cache.items():
@@ -157,8 +122,7 @@ class Adopted(HookedRootModule):
                     raise ConfigError(
                         f"{name!r} holds {tensor.dtype} numbers, such as tokens, and no activations"
                     )
-                shape = tuple(tensor.shape)
-                self.layouts[name] = learned_layout(name, self.layouts[name], shape, self.readout)
+                self.axes[name] = axes_by_example(name, self.axes[name], tuple(tensor.shape), self.readout)
             self.linear = {
                 name: tuple(cache)[i + 1 :]
                 for i, (name, tensor) in enumerate(cache.items())
@@ -171,23 +135,23 @@ class Adopted(HookedRootModule):
         Raises:
             ConfigError: A site's kind of module does not tell which axis counts the neurons, and there was no example.
         """
-        return tuple(self._site(name) for name in self.ports)
+        return tuple(self._site(name) for name in self.tensors)
 
     def _site(self, name: str) -> NeuronSite:
-        layout = self.layouts[name]
-        if layout.width is None or layout.axis is None or layout.axis > 0:
+        axes = self.axes[name]
+        if axes.width is None or axes.axis is None or axes.axis > 0:
             raise ConfigError(
                 f"a {type(self._owner(name)).__name__} does not tell which axis of {name!r} counts its neurons; "
                 "pass example=… to adopt, a few of the network's inputs"
             )
-        found = linear_readout(self._owner(name), self.n_outputs) if self._only_linear_follows(name) else None
-        readout = None if found is None else found[0]
-        return NeuronSite(name, layout.width, readout=readout, axis=layout.axis, position=layout.position)
+        layer = linear_readout(self._owner(name), self.n_outputs) if self._only_linear_follows(name) else None
+        readout = None if layer is None else layer[0]
+        return NeuronSite(name, axes.width, readout=readout, axis=axes.axis, position=axes.position)
 
     def _only_linear_follows(self, name: str) -> bool:
-        """Whether the example showed that the logits are linear in a site's neurons, and no hook changes that now."""
+        """True if the example showed that the logits are linear in a site's neurons, and no hook changes that now."""
         following = (self.linear or {}).get(name)
-        return following is not None and not any(_has_hooks(self.hook_dict[other]) for other in following)
+        return following is not None and not any(has_hooks(self.hook_dict[other]) for other in following)
 
     def _at_readout(self, activations: Tensor) -> Tensor:
         return activations[:, self.readout] if activations.ndim == 3 else activations
@@ -196,20 +160,20 @@ class Adopted(HookedRootModule):
         self, name: str, activations: Tensor, logits: Tensor, inputs: Tensor
     ) -> tuple[Tensor, Tensor] | None:
         """Matrix and bias of the layer that reads a site, if it gives the logits, for these activations and others."""
-        found = linear_readout(self._owner(name), self.n_outputs)
-        no_place = activations.ndim == 3 and self.layouts[name].position is None
-        if self.ports[name].side != "input" or found is None or no_place or activations.ndim > 3:
+        layer = linear_readout(self._owner(name), self.n_outputs)
+        no_place = activations.ndim == 3 and self.axes[name].position is None
+        if self.tensors[name].side != "input" or layer is None or no_place or activations.ndim > 3:
             return None
         changed = -3 * activations
         for x, given in ((activations, logits), (changed, self._continue(name, changed, inputs))):
-            expected = self._at_readout(x) @ found[0] + found[1]
+            expected = self._at_readout(x) @ layer[0] + layer[1]
             if expected.shape != given.shape or not _close(given, expected):
                 return None
-        return found
+        return layer
 
     def _continue(self, name: str, activations: Tensor, inputs: Tensor) -> Tensor:
         """Logits if a site's tensor, with its neurons last, were another one."""
-        axis = self.layouts[name].axis
+        axis = self.axes[name].axis
         assert axis is not None
         changed = activations.movedim(-1, axis)
         handle = self.hook_dict[name].register_forward_hook(lambda *_: changed)
@@ -226,8 +190,7 @@ class Adopted(HookedRootModule):
         Raises:
             HookNameError: There is no such site. ConfigError: its neurons or positions are not known for these inputs.
         """
-        self._check_site(hook)
-        site, length = self._site(hook), self.layouts[hook].length
+        site, length = self._site(check_site(hook, self.tensors)), self.axes[hook].length
         logits, cache = self.run_with_cache(inputs, names_filter=hook)
         activations = cache[hook].movedim(site.axis, -1)
         if self.readout < 0 and length is not None and activations.shape[1] != length:
@@ -251,80 +214,23 @@ class Adopted(HookedRootModule):
         after = partial(self._continue, hook)
         return Prefix(activations, after, carried=(inputs,), has_positions=positions)
 
-    def _check_site(self, hook: str) -> None:
-        if hook not in self.ports:
-            raise HookNameError(f"there are no neurons at {hook!r}; {near_matches(hook, self.ports)}")
-
     def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> Adopted:
         """A copy whose weights make ``activations * scale + shift`` of a site; the user's network is unchanged.
 
         Raises:
             HookNameError: There is no such site. InterventionError: the weights beside it cannot do this.
         """
-        self._check_site(hook)
-        try:
-            module = copy.deepcopy(self.module)
-        except (RuntimeError, TypeError) as error:
-            raise InterventionError(
-                f"the network cannot be copied, so nothing can be saved in its weights: {error}"
-            ) from error
-        absorb_change(module, self.ports[hook], scale, shift)
-        twin = Adopted(
-            module,
-            self.ports,
-            prompt=self.prompt,
-            readout=self.readout,
-            n_outputs=self.n_outputs,
-            call=self.call,
-        )
-        twin.layouts, twin.linear = dict(self.layouts), self.linear
+        module = absorbed_copy(self.module, self.tensors[check_site(hook, self.tensors)], scale, shift)
+        same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call")}
+        twin = Adopted(module, self.tensors, **same)
+        twin.axes, twin.linear = dict(self.axes), self.linear
         return twin
 
     def to_dict(self) -> dict[str, Any]:
-        """What was adopted, ready for JSON; the network itself stays the user's."""
-        return {"kind": self.kind, "module": type(self.module).__name__, "sites": list(self.ports)}
-
-
-def _has_hooks(point: nn.Module) -> bool:
-    kinds = (point._forward_hooks, point._forward_pre_hooks, point._backward_hooks, point._backward_pre_hooks)
-    return any(kinds)
+        """The network's kind and sites, ready for JSON; the network itself stays the user's."""
+        return {"kind": self.kind, "module": type(self.module).__name__, "sites": list(self.tensors)}
 
 
 def _close(given: Tensor, expected: Tensor) -> bool:
-    """Whether two sets of logits are equal up to rounding."""
+    """True if two sets of logits are equal up to rounding."""
     return bool((given - expected).abs().max() <= LINEAR * given.abs().max())
-
-
-def _with_position(layout: Layout, readout: int) -> Layout:
-    """A layout before any example was seen: neurons on the last axis may have positions before them."""
-    return replace(layout, position=readout) if layout.axis == -1 and not layout.example_axis else layout
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; every module's mode is restored."""
-    training = [inner for inner in module.modules() if inner.training]
-    for inner in training:
-        inner.training = False
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for inner in training:
-            inner.training = True
-
-
-@contextmanager
-def _module_by_module(module: nn.Module) -> Iterator[None]:
-    """Inside the block no submodule is passed over: PyTorch's fused attention and compiled code are off."""
-    compiled = any(
-        hasattr(inner, "_orig_mod") or getattr(inner, "_compiled_call_impl", None) is not None
-        for inner in module.modules()
-    )
-    fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fused)

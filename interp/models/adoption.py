@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models.adopted import Adopted, Call
-from interp.models.module_io import Port, layout_of, time_first
+from interp.models.axes import axes_by_kind, time_first
+from interp.models.module_tensor import ModuleTensor
 from interp.models.prompt import Prompt
 
 SHARDED = ("FullyShardedDataParallel", "FSDPModule", "DeepSpeedEngine")
@@ -64,17 +65,17 @@ def adopt(
     """
     module = _unwrapped(module)
     _check_network(module)
-    ports: dict[str, Port] = {}
+    tensors: dict[str, ModuleTensor] = {}
     for name in [sites] if isinstance(sites, str) else sites:
-        port = Port.parse(name)
-        _check_port(module, port)
-        if str(port) in ports:
-            raise ConfigError(f"the site {str(port)!r} is named twice; name each once")
-        ports[str(port)] = port
-    if not ports:
+        tensor = ModuleTensor.parse(name)
+        _check_site(module, tensor)
+        if str(tensor) in tensors:
+            raise ConfigError(f"the site {str(tensor)!r} is named twice; name each once")
+        tensors[str(tensor)] = tensor
+    if not tensors:
         raise ConfigError("no site was named; name a submodule, such as layer1.0.conv1 or fc:input")
     call = forward or _plain_call
-    adopted = Adopted(module, ports, prompt=prompt, readout=readout, n_outputs=n_outputs, call=call)
+    adopted = Adopted(module, tensors, prompt=prompt, readout=readout, n_outputs=n_outputs, call=call)
     if example is not None:
         adopted.learn(example)
     return adopted
@@ -107,23 +108,23 @@ def _check_network(module: nn.Module) -> None:
         raise ConfigError("the network has lazy layers without weights yet; run it once on an input")
 
 
-def _check_port(module: nn.Module, port: Port) -> None:
+def _check_site(module: nn.Module, tensor: ModuleTensor) -> None:
     """Raise an error unless the network has the submodule, and it puts examples first."""
     modules = dict(module.named_modules(remove_duplicate=False))
-    if port.path not in modules:
+    if tensor.path not in modules:
         raise HookNameError(
-            f"the network has no submodule {port.path!r}; {near_matches(port.path, filter(None, modules))}"
+            f"the network has no submodule {tensor.path!r}; {near_matches(tensor.path, filter(None, modules))}"
         )
-    owner = modules[port.path]
+    owner = modules[tensor.path]
     if isinstance(owner, torch.jit.ScriptModule):
         raise ConfigError(
-            f"{port.path!r} is TorchScript, which cannot be changed by hooks; choose a site around it"
+            f"{tensor.path!r} is TorchScript, which cannot be changed by hooks; choose a site around it"
         )
-    parts = port.path.split(".")
+    parts = tensor.path.split(".")
     around = {".".join(parts[:n]) for n in range(len(parts) + 1)}
-    layout = layout_of(owner, port)
+    axes = axes_by_kind(owner, tensor)
     for path in around:
-        if not (path == port.path and layout.example_axis) and time_first(modules[path]):
+        if not (path == tensor.path and axes.example_axis) and time_first(modules[path]):
             raise ConfigError(
                 f"{path or 'the network'} ({type(modules[path]).__name__}) puts time before examples; "
                 "build it with batch_first=True"

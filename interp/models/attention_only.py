@@ -6,14 +6,12 @@ from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
-from transformer_lens import HookedRootModule
-from transformer_lens.hook_points import HookPoint
+from torch import Tensor
 
-from interp.errors import ConfigError, HookNameError, choose, near_matches
-from interp.models.attention import Attention, Embedding, PositionEmbedding, Stream, make_norm
+from interp.errors import ConfigError, choose
 from interp.models.layers import Linear, take_weights
-from interp.models.protocol import NeuronSite, Prefix, check_tokens
+from interp.models.protocol import NeuronSite, Prefix, check_site
+from interp.models.transformer_parts import Attention, TransformerBlock, TransformerStack
 
 PARTS = {"attn.hook_pattern": -3, "attn.hook_z": -2}
 """The hook points of a layer whose activations have an axis of heads, and which it is."""
@@ -55,28 +53,7 @@ class AttentionOnlyConfig:
             raise ConfigError(f"embed_scale={self.embed_scale} must be above 0")
 
 
-class AttentionLayer(nn.Module):
-    """Heads that read the residual stream and add to it."""
-
-    def __init__(self, config: AttentionOnlyConfig) -> None:
-        super().__init__()
-        c = config
-        self.hook_resid_pre, self.hook_resid_post, self.hook_attn_out = HookPoint(), HookPoint(), HookPoint()
-        self.ln1 = make_norm(c.d_model, c.norm)
-        self.attn = Attention(
-            c.d_model, c.n_heads, c.d_head, n_ctx=c.n_ctx, causal=True, coeff=1.0, bias=False
-        )
-
-    def forward(self, resid: Stream) -> Stream:
-        resid = self.hook_resid_pre(resid)
-        return self.from_heads(self.attn.heads(self.ln1(resid), None), resid)
-
-    def from_heads(self, z: Tensor, resid: Tensor) -> Tensor:
-        """The stream after the layer, given what the heads gathered and the stream that entered it."""
-        return self.hook_resid_post(resid + self.hook_attn_out(self.attn.mix(z)))
-
-
-class AttentionOnly(HookedRootModule):
+class AttentionOnly(TransformerStack):
     """Layers of causal attention from tokens to the logits of the next token at every position.
 
     Names of weights and hook points are TransformerLens': ``blocks.L.attn.hook_pattern``
@@ -96,37 +73,21 @@ class AttentionOnly(HookedRootModule):
     """
 
     def __init__(self, config: AttentionOnlyConfig, *, seed: int = 0) -> None:
-        super().__init__()
+        c = config
+        blocks = (
+            TransformerBlock(
+                c.norm,
+                Attention(c.d_model, c.n_heads, c.d_head, n_ctx=c.n_ctx, causal=True, coeff=1.0, bias=False),
+            )
+            for _ in range(c.n_layers)
+        )
+        super().__init__(c.vocab, c.n_ctx, blocks, c.norm, Linear("U", c.d_model, c.vocab, False))
         self.config = config
-        self.embed, self.hook_embed = Embedding(config.vocab, config.d_model), HookPoint()
-        self.pos_embed, self.hook_pos_embed = PositionEmbedding(config.n_ctx, config.d_model), HookPoint()
-        self.blocks = nn.ModuleList(AttentionLayer(config) for _ in range(config.n_layers))
-        self.ln_final = make_norm(config.d_model, config.norm)
-        self.unembed = Linear("U", config.d_model, config.vocab, False)
-        self._initialise(torch.Generator().manual_seed(seed))
-        self.setup()
-
-    @property
-    def layers(self) -> list[AttentionLayer]:
-        """The layers, first to last."""
-        return list(self.blocks)  # type: ignore[arg-type]
-
-    @torch.no_grad()
-    def _initialise(self, generator: torch.Generator) -> None:
-        for name, parameter in self.named_parameters():
-            part = name.rsplit(".", 1)[-1]
-            if part in ("W_E", "W_pos"):
-                parameter.normal_(0, self.config.embed_scale, generator=generator)
-            elif part.startswith("W_"):
-                bound = (parameter[..., 0].numel() if part == "W_O" else self.config.d_model) ** -0.5
-                parameter.uniform_(-bound, bound, generator=generator)
+        self.initialise(seed, c.embed_scale, 1.0, W_O=c.n_heads * c.d_head)
 
     def forward(self, tokens: Int[Tensor, "example position"]) -> Float[Tensor, "example position output"]:
         """Logits of the token that follows each position."""
-        check_tokens(tokens, self.config.vocab, self.config.n_ctx)
-        return self._from(
-            self.hook_embed(self.embed(tokens)) + self.hook_pos_embed(self.pos_embed(tokens)), 0
-        )
+        return self._from(self.embedded(tokens), 0)
 
     def _from(self, resid: Tensor, layer: int) -> Tensor:
         """Logits, given the residual stream that enters a layer."""
@@ -144,10 +105,8 @@ class AttentionOnly(HookedRootModule):
         )
 
     def _layer_of(self, hook: str) -> tuple[int, str]:
-        """Which layer a site belongs to, and which part of it."""
-        names = [site.hook for site in self.neuron_sites()]
-        if hook not in names:
-            raise HookNameError(f"there are no heads at {hook!r}; {near_matches(hook, names)}")
+        """The number of a site's layer, and the site's name in it."""
+        check_site(hook, [site.hook for site in self.neuron_sites()], "heads")
         _, layer, part = hook.split(".", 2)
         return int(layer), part
 

@@ -14,20 +14,21 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
-from interp.errors import CheckpointError, ConfigError, HookNameError, near_matches
+from interp.errors import CheckpointError, ConfigError
 from interp.models.bridge_names import from_bridge_names, is_bias, to_bridge_names
+from interp.models.layers import add_hook_points
 from interp.models.prompt import Prompt
-from interp.models.protocol import HookedModel, NeuronSite, Prefix, check_tokens
+from interp.models.protocol import HookedModel, NeuronSite, Prefix, check_tokens, has_hooks, matching_hooks
 from interp.models.shapes import TransformerConfig
 from interp.models.transformer import SmallTransformer
 
 ACTIVATIONS = ("relu", "gelu", "silu")
-"""Those that `TransformerBridge` has, under the same names as ours."""
+"""Activations of `TransformerBridge` that have the same names here."""
 NORMS = {"none": None, "layer": "LN", "pre": "LNPre"}
 
 
 def bridge_can_express(config: TransformerConfig) -> bool:
-    """Whether a `TransformerBridge` computes what a `SmallTransformer` of this shape does.
+    """True if a `TransformerBridge` computes the same as a `SmallTransformer` of this shape.
 
     Example:
         >>> bridge_can_express(TransformerConfig()), bridge_can_express(TransformerConfig(attn_coeff=0.5))
@@ -37,7 +38,7 @@ def bridge_can_express(config: TransformerConfig) -> bool:
 
 
 class BridgedTransformer(HookedRootModule):
-    """What a `SmallTransformer` computes, computed by a `TransformerBridge` that it holds.
+    """A `SmallTransformer` computed by a `TransformerBridge` that it holds.
 
     Hook points have the names of a `SmallTransformer`, see the same tensors in the same layout, and changes made there
     have the same effect; the bridge's own are in ``bridge.hook_dict``. Where the bridge shows something else under a
@@ -87,19 +88,12 @@ class BridgedTransformer(HookedRootModule):
         self.bridge = _boot(config, vocab, n_outputs, len(small.prompt))
         self.load_state_dict(small.state_dict())
         self._places: dict[str, nn.Module] = self.bridge.hook_dict
-        names = _hook_names(config.n_layers, norms=config.norm != "none")
-        self.points = nn.ModuleList(HookPoint() for _ in names)
-        # TransformerLens' setup() would name hook points by attribute, and find those of the bridge.
-        self.hook_dict = dict(zip(names, self.points, strict=True))  # type: ignore[arg-type]
-        self.mod_dict = dict(self.hook_dict)
-        for name, point in self.hook_dict.items():
-            point.name = name
+        self.points = add_hook_points(self, list(small.hook_dict))
 
     def forward(self, inputs: Int[Tensor, "example operand"]) -> Float[Tensor, "example output"]:
         """Logits of the answer."""
         tokens = self.prompt(inputs)
-        if tokens.device.type == "cpu" or not self.training:
-            check_tokens(tokens, self.vocab, len(self.prompt))
+        check_tokens(tokens, self.vocab, len(self.prompt), training=self.training)
         with self._shown():
             return self.bridge(tokens)[:, self.readout, : self.n_outputs]
 
@@ -113,12 +107,12 @@ class BridgedTransformer(HookedRootModule):
                 stack.callback(hook.remove)
 
             for name, point in self.hook_dict.items():
-                if _has_hooks(point):
+                if has_hooks(point):
                     self._show(name, point, at)
             yield
 
     def _show(self, name: str, point: HookPoint, at: Callable[..., None]) -> None:
-        """Have the bridge pass one of our hook points; those of a block are placed in the order of `_hook_names`."""
+        """Have the bridge pass one of our hook points; of several in one place, in the order of `hook_dict`."""
         block, _, part = name.rpartition(".")
         if part in ("hook_q", "hook_k", "hook_v", "hook_z"):
             at(name, lambda x: point(x.unflatten(-1, (self.config.n_heads, -1))).flatten(-2))
@@ -153,59 +147,32 @@ class BridgedTransformer(HookedRootModule):
         return scores.masked_fill(later, float("-inf"))
 
     def run_with_cache(self, *args: Any, names_filter: Any = None, **kwargs: Any) -> Any:
-        """TransformerLens' `run_with_cache`.
-
-        Raises:
-            HookNameError: A name does not exist, or a predicate matches none.
-        """
-        self._check_names([] if names_filter is None else names_filter)
+        """TransformerLens' `run_with_cache`; a `HookNameError` where a name or predicate matches nothing."""
+        if names_filter:
+            matching_hooks(self, names_filter)
         return super().run_with_cache(*args, names_filter=names_filter, **kwargs)
 
     def run_with_hooks(self, *args: Any, fwd_hooks: Any = (), **kwargs: Any) -> Any:
-        """TransformerLens' `run_with_hooks`.
-
-        Raises:
-            HookNameError: A name does not exist, or a predicate matches none.
-        """
+        """TransformerLens' `run_with_hooks`; a `HookNameError` where a name or predicate matches nothing."""
         for name, _ in fwd_hooks:
-            self._check_names(name)
+            matching_hooks(self, name)
         return super().run_with_hooks(*args, fwd_hooks=list(fwd_hooks), **kwargs)
-
-    def _check_names(self, names: Any) -> None:
-        if callable(names):
-            if not any(map(names, self.hook_dict)):
-                raise HookNameError(f"the filter matches none of the hooks: {', '.join(self.hook_dict)}")
-            return
-        for name in [names] if isinstance(names, str) else names:
-            if name not in self.hook_dict:
-                raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, self.hook_dict)}")
 
     def as_small(self) -> SmallTransformer:
         """A `SmallTransformer` that shares the bridge's weights, without any hooks.
 
         It has biases if the config says so or the bridge, which always has them, has some that are not 0.
         """
-        bridged = self.bridge.state_dict(keep_vars=True)
-        weights = from_bridge_names(bridged, self.config.n_heads)
+        weights = from_bridge_names(self.bridge.state_dict(keep_vars=True), self.config.n_heads)
         bias = self.config.bias or any(bool(t.any()) for name, t in weights.items() if is_bias(name))
+        weights = {name: tensor for name, tensor in weights.items() if bias or not is_bias(name)}
         config = replace(self.config, bias=bias)
         small = SmallTransformer(config, self.vocab, self.n_outputs, self.prompt, readout=self.readout)
-        small.to(bridged["embed.weight"].device)
-        kept = {name: tensor for name, tensor in weights.items() if bias or not is_bias(name)}
-        small.load_state_dict({name: tensor.detach() for name, tensor in kept.items()}, assign=True)
+        small.to(weights["embed.W_E"].device)
+        small.load_state_dict({name: tensor.detach() for name, tensor in weights.items()}, assign=True)
         for name, parameter in small.named_parameters():
-            parameter.requires_grad_(kept[name].requires_grad or name == "unembed.b_U")
+            parameter.requires_grad_(weights[name].requires_grad or name == "unembed.b_U")
         return small.train(self.training)
-
-    def _as_hooked_small(self) -> SmallTransformer:
-        """The same with our hook points in the place of its own, so that hooks act in it too."""
-        small = self.as_small()
-        for name, point in self.hook_dict.items():
-            parent, _, leaf = name.rpartition(".")
-            setattr(small.get_submodule(parent), leaf, point)
-        small.hook_dict, small.mod_dict = dict(self.hook_dict), dict(self.mod_dict)
-        small.context_level = self.context_level
-        return small
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """For each layer its attention heads and its neurons, first to last."""
@@ -213,7 +180,13 @@ class BridgedTransformer(HookedRootModule):
 
     def prefix(self, hook: str, inputs: Int[Tensor, "example operand"]) -> Prefix:
         """The forward pass up to a layer's neurons or heads; in the last layer, at the answer's position only."""
-        return self._as_hooked_small().prefix(hook, inputs)
+        small = self.as_small()
+        for name, point in self.hook_dict.items():  # so that hooks act in it too
+            parent, _, leaf = name.rpartition(".")
+            setattr(small.get_submodule(parent), leaf, point)
+        small.hook_dict, small.mod_dict = dict(self.hook_dict), dict(self.mod_dict)
+        small.context_level = self.context_level
+        return small.prefix(hook, inputs)
 
     def absorb(
         self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
@@ -226,7 +199,7 @@ class BridgedTransformer(HookedRootModule):
         return self.as_small().absorb(hook, scale, shift)
 
     def to_dict(self) -> dict[str, Any]:
-        """What describes the same network as a `SmallTransformer`, ready for JSON."""
+        """Settings of the same network as a `SmallTransformer`, ready for JSON."""
         return self.as_small().to_dict()
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
@@ -297,23 +270,6 @@ def _boot(config: TransformerConfig, vocab: int, n_outputs: int, n_ctx: int) -> 
             normalization_type=NORMS[c.norm], attention_dir="causal" if c.causal else "bidirectional", seed=0,
         )
     )  # fmt: skip
-
-
-def _hook_names(n_layers: int, *, norms: bool) -> list[str]:
-    """A `SmallTransformer`'s hook points, in the order in which tensors must pass them within one place."""
-    attention = [f"attn.hook_{part}" for part in ("q", "k", "v", "attn_scores", "pattern", "z")]
-    before, between = (["ln1.hook_normalized"], ["ln2.hook_normalized"]) if norms else ([], [])
-    block = [
-        "hook_resid_pre", *before, *attention, "hook_attn_out", *between, "mlp.hook_pre", "mlp.hook_post",
-        "hook_mlp_out", "hook_resid_mid", "hook_resid_post",
-    ]  # fmt: skip
-    inside = [f"blocks.{layer}.{name}" for layer in range(n_layers) for name in block]
-    return ["hook_embed", "hook_pos_embed", *inside, *(["ln_final.hook_normalized"] if norms else [])]
-
-
-def _has_hooks(point: nn.Module) -> bool:
-    kinds = (point._forward_hooks, point._forward_pre_hooks, point._backward_hooks, point._backward_pre_hooks)
-    return any(kinds)
 
 
 def _at_position(point: HookPoint, position: int, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What hooked networks are built from: activations, seeded dropout, token tables and linear maps."""
+"""Parts of hooked networks: activations, seeded dropout, token tables and linear maps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformer_lens import HookedRootModule
+from transformer_lens.hook_points import HookPoint
 
 from interp.models.protocol import check_tokens
 
@@ -74,8 +76,7 @@ class TokenInput(nn.Module):
         )
 
     def forward(self, inputs: Int[Tensor, "example token"]) -> Float[Tensor, "example neuron"]:
-        if inputs.device.type == "cpu" or not self.training:  # training never waits for a GPU
-            check_tokens(inputs, self.W_E.shape[1], len(self.offsets))
+        check_tokens(inputs, self.W_E.shape[1], len(self.offsets), training=self.training)
         total = F.embedding_bag(inputs + self.offsets, self.W_E.flatten(0, 1), mode="sum")
         return total if self.b_E is None else total + self.b_E
 
@@ -112,3 +113,13 @@ def take_weights(twin: nn.Module, model: nn.Module) -> None:
     for name, parameter in model.named_parameters():
         twin.get_parameter(name).requires_grad_(parameter.requires_grad)
     twin.train(model.training)
+
+
+def add_hook_points(model: HookedRootModule, names: list[str]) -> nn.ModuleList:
+    """New hook points under these names, which TransformerLens' `setup` would name by attribute instead."""
+    points = nn.ModuleList(HookPoint() for _ in names)
+    model.hook_dict = dict(zip(names, points, strict=True))  # type: ignore[arg-type]
+    model.mod_dict = dict(model.hook_dict)
+    for name, point in model.hook_dict.items():
+        point.name = name
+    return points

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
 
-from interp.errors import CheckpointError, ConfigError, HookNameError, near_matches
+from interp.errors import CheckpointError, ConfigError
 from interp.models.layers import ACTIVATIONS, Linear, SeededDropout, TokenInput, take_weights
-from interp.models.protocol import NeuronSite, Prefix
+from interp.models.protocol import NeuronSite, Prefix, check_site
 from interp.models.shapes import MLPConfig
 
 MAX_PARAMETERS = 2_000_000_000
@@ -137,9 +137,7 @@ class HookedMLP(HookedRootModule):
 
     def _layer_of(self, hook: str) -> int:
         names = [f"blocks.{layer}.mlp.hook_post" for layer in range(len(self.blocks))]
-        if hook not in names:
-            raise HookNameError(f"there are no neurons at {hook!r}; {near_matches(hook, names)}")
-        return names.index(hook)
+        return names.index(check_site(hook, names))
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """One site for each hidden layer, first to last."""
@@ -185,7 +183,10 @@ class HookedMLP(HookedRootModule):
         """
         layer = self._layer_of(hook)
         offset = shift @ self._reader_of(layer).weight
-        edited = self._copy(bias=self.config.bias or bool(offset.any()))
+        activation = self.layers[0].mlp.activation if self.config.activation == "custom" else None
+        config = replace(self.config, bias=self.config.bias or bool(offset.any()))
+        edited = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
+        take_weights(edited, self)
         reader = edited._reader_of(layer)
         reader.weight.mul_(scale[:, None])
         if reader.bias is not None:
@@ -197,16 +198,8 @@ class HookedMLP(HookedRootModule):
         following = self.layers[layer + 1 :]
         return following[0].linear or self.unembed if following else self.unembed
 
-    def _copy(self, *, bias: bool) -> HookedMLP:
-        """The same network without any hooks, with biases if asked for."""
-        activation = self.layers[0].mlp.activation if self.config.activation == "custom" else None
-        config = replace(self.config, bias=bias)
-        twin = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
-        take_weights(twin, self)
-        return twin
-
     def to_dict(self) -> dict[str, Any]:
-        """What `from_dict` needs to build the same network, ready for JSON."""
+        """Settings from which `from_dict` builds the same network, ready for JSON."""
         return {
             "kind": self.kind,
             "vocab": self.vocab,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -12,6 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, near_matches
+
+Names = str | Sequence[str] | Callable[[str], bool]
+"""A hook's name, several, or a predicate on names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +69,7 @@ class Prefix:
 
     @cached_property
     def stream(self) -> Tensor:
-        """What the rest of the network reads, unchanged."""
+        """Input of the rest of the network, unchanged."""
         if self.writes is None or self.offset is None:
             return self.activations
         return self.offset + self.activations @ self.writes
@@ -144,6 +148,55 @@ def split_position(name: str) -> tuple[str, int | None]:
     return hook, int(position)
 
 
+def check_site(hook: str, sites: Collection[str], kind: str = "neurons") -> str:
+    """`hook` if it is one of the sites.
+
+    Raises:
+        HookNameError: It is none.
+    """
+    if hook not in sites:
+        raise HookNameError(f"there are no {kind} at {hook!r}; {near_matches(hook, sites)}")
+    return hook
+
+
+def matching_hooks(model: HookedModel, names: Names) -> list[str]:
+    """The hook points that a filter names.
+
+    Raises:
+        HookNameError: A name does not exist, or a predicate matches none.
+    """
+    known = model.hook_dict
+    if callable(names):
+        matches = [name for name in known if names(name)]
+        if not matches:
+            raise HookNameError(f"the filter matches none of the model's hooks: {', '.join(known)}")
+        return matches
+    names = [names] if isinstance(names, str) else list(names)
+    for name in names:
+        if name not in known:
+            raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, known)}")
+    return names
+
+
+def has_hooks(point: nn.Module) -> bool:
+    """True if any hook is on a hook point."""
+    kinds = (point._forward_hooks, point._forward_pre_hooks, point._backward_hooks, point._backward_pre_hooks)
+    return any(kinds)
+
+
+@contextmanager
+def evaluation_mode(model: HookedModel) -> Iterator[HookedModel]:
+    """Dropout off and running statistics in use, without gradients; every module's mode is restored."""
+    training = [module for module in model.modules() if module.training]
+    model.train(False)
+    try:
+        with torch.no_grad():
+            yield model
+    finally:
+        for module in training:
+            module.training = True
+
+
 def neuron_site(model: HookedModel, hook: str | None = None) -> NeuronSite:
     """The model's site of that name, or its last one, whose neurons the output reads.
 
@@ -158,9 +211,7 @@ def neuron_site(model: HookedModel, hook: str | None = None) -> NeuronSite:
     if hook is None:
         return list(sites.values())[-1]
     name, position = split_position(hook)
-    if name not in sites:
-        raise HookNameError(f"there are no neurons at {name!r}; {near_matches(name, sites)}")
-    site = sites[name]
+    site = sites[check_site(name, sites)]
     if position is None:
         return site
     if site.position is None:
@@ -212,8 +263,16 @@ def select_position(activation: Tensor, position: int, name: str) -> Tensor:
     return activation[:, position]
 
 
-def check_tokens(tokens: Int[Tensor, "example position"], vocab: int, n_positions: int) -> None:
-    """Raise a `ConfigError` unless there are `n_positions` tokens an example, each from 0 to ``vocab - 1``."""
+def check_tokens(
+    tokens: Int[Tensor, "example position"], vocab: int, n_positions: int, *, training: bool = False
+) -> None:
+    """Check tokens; in training on a GPU, where looking at them would make it wait, they are taken as they are.
+
+    Raises:
+        ConfigError: There are not `n_positions` tokens an example, or one is not from 0 to ``vocab - 1``.
+    """
+    if training and tokens.device.type != "cpu":
+        return
     if tokens.shape[-1] != n_positions:
         raise ConfigError(
             f"the inputs have {tokens.shape[-1]} tokens an example; the network reads {n_positions}"

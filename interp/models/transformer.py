@@ -8,26 +8,19 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformer_lens import HookedRootModule
-from transformer_lens.hook_points import HookPoint
 
-from interp.errors import CheckpointError, ConfigError, HookNameError, near_matches
-from interp.models.attention import (
-    Attention,
-    Embedding,
-    PositionEmbedding,
-    TransformerBlock,
-    TransformerMLP,
-    make_norm,
-)
+from interp.errors import CheckpointError, ConfigError
 from interp.models.layers import ACTIVATIONS, Linear, take_weights
 from interp.models.mlp import MAX_PARAMETERS
 from interp.models.prompt import Prompt
-from interp.models.protocol import NeuronSite, Prefix, check_tokens
+from interp.models.protocol import NeuronSite, Prefix, check_site
 from interp.models.shapes import TransformerConfig
+from interp.models.transformer_parts import Attention, TransformerBlock, TransformerMLP, TransformerStack
+
+HEADS, NEURONS = "attn.hook_z", "mlp.hook_post"
 
 
-class SmallTransformer(HookedRootModule):
+class SmallTransformer(TransformerStack):
     """A transformer from operands to the logits at one position, with TransformerLens' hook points.
 
     Weights have TransformerLens 2's names and layout (``blocks.0.attn.W_Q`` is ``(head, d_model, d_head)``).
@@ -63,60 +56,26 @@ class SmallTransformer(HookedRootModule):
         readout: int = -1,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        self.config, self.vocab, self.n_outputs = config, vocab, n_outputs
-        self.prompt = prompt or Prompt()
-        n_ctx = len(self.prompt)
+        prompt, c = prompt or Prompt(), config
+        n_ctx = len(prompt)
         if not -n_ctx <= readout < n_ctx:
             raise ConfigError(f"readout={readout} is no position; the network reads {n_ctx} tokens, from 0")
-        self.readout, self.readout_only = readout % n_ctx, False
-        per_layer = 4 * config.n_heads * config.d_head + 2 * config.d_mlp
-        size = config.d_model * (vocab + n_outputs + n_ctx + config.n_layers * per_layer)
+        per_layer = 4 * c.n_heads * c.d_head + 2 * c.d_mlp
+        size = c.d_model * (vocab + n_outputs + n_ctx + c.n_layers * per_layer)
         if size > MAX_PARAMETERS or min(vocab, n_outputs) < 1:
             raise ConfigError(
                 f"the network would have {size:,} weights, {vocab} tokens and {n_outputs} outputs; at most "
                 f"{MAX_PARAMETERS:,} weights and at least one token and output are allowed"
             )
-        self.embed, self.hook_embed = Embedding(vocab, config.d_model), HookPoint()
-        self.pos_embed, self.hook_pos_embed = PositionEmbedding(n_ctx, config.d_model), HookPoint()
-        self.blocks = nn.ModuleList(self._block(n_ctx) for _ in range(config.n_layers))
-        self.ln_final = make_norm(config.d_model, config.norm)
-        self.unembed = Linear("U", config.d_model, n_outputs, config.bias)
-        self._initialise(torch.Generator().manual_seed(seed))
-        self.setup()
-
-    def _block(self, n_ctx: int) -> TransformerBlock:
-        c = self.config
-        attn = Attention(
-            c.d_model, c.n_heads, c.d_head, n_ctx=n_ctx, causal=c.causal, coeff=c.attn_coeff, bias=c.bias
-        )
-        mlp = TransformerMLP(c.d_model, c.d_mlp, ACTIVATIONS[c.activation], c.bias)
-        return TransformerBlock(c.norm, attn, mlp)
-
-    @property
-    def layers(self) -> list[TransformerBlock]:
-        """The blocks, first to last."""
-        return list(self.blocks)  # type: ignore[arg-type]
-
-    @torch.no_grad()
-    def _initialise(self, generator: torch.Generator) -> None:
-        """Weights as in PyTorch's own layers: embeddings normal, matrices uniform within 1/sqrt(fan_in)."""
-        scale = self.config.init_scale
-        for name, parameter in self.named_parameters():
-            part = name.rsplit(".", 1)[-1]
-            if part in ("W_E", "W_pos"):
-                parameter.normal_(0, scale, generator=generator)
-            elif part.startswith("W_"):
-                fan_in = self.config.d_mlp if part == "W_out" else self.config.d_model
-                parameter.uniform_(-scale * fan_in**-0.5, scale * fan_in**-0.5, generator=generator)
+        blocks = (_block(config, n_ctx) for _ in range(c.n_layers))
+        super().__init__(vocab, n_ctx, blocks, c.norm, Linear("U", c.d_model, n_outputs, c.bias))
+        self.config, self.n_outputs, self.prompt = config, n_outputs, prompt
+        self.readout, self.readout_only = readout % n_ctx, False
+        self.initialise(seed, c.init_scale, c.init_scale, W_out=c.d_mlp)
 
     def forward(self, inputs: Int[Tensor, "example operand"]) -> Float[Tensor, "example output"]:
         """Logits of the answer."""
-        tokens = self.prompt(inputs)
-        if tokens.device.type == "cpu" or not self.training:  # training never waits for a GPU
-            check_tokens(tokens, self.vocab, len(self.prompt))
-        resid = self.hook_embed(self.embed(tokens)) + self.hook_pos_embed(self.pos_embed(tokens))
-        return self._from(resid, 0, readout_only=self.readout_only)
+        return self._from(self.embedded(self.prompt(inputs)), 0, readout_only=self.readout_only)
 
     def _from(self, resid: Tensor, layer: int, *, readout_only: bool) -> Tensor:
         """Logits, given the residual stream that enters a layer."""
@@ -131,25 +90,21 @@ class SmallTransformer(HookedRootModule):
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """For each layer its attention heads and its neurons, first to last."""
-        found = []
-        for layer in range(len(self.blocks)):
+        sites = []
+        for layer, block in enumerate(self.layers):
             linear = layer == len(self.blocks) - 1 and self.config.norm == "none"
-            readout = self.layers[layer].mlp.W_out @ self.unembed.weight if linear else None
-            at: dict[str, Any] = {"position": self.readout}
-            found.append(NeuronSite(f"blocks.{layer}.attn.hook_z", self.config.n_heads, **at | {"axis": -2}))
-            found.append(
-                NeuronSite(f"blocks.{layer}.mlp.hook_post", self.config.d_mlp, **at | {"readout": readout})
+            readout = block.mlp.W_out @ self.unembed.weight if linear else None
+            heads = NeuronSite(f"blocks.{layer}.{HEADS}", self.config.n_heads, axis=-2, position=self.readout)
+            neurons = NeuronSite(
+                f"blocks.{layer}.{NEURONS}", self.config.d_mlp, readout=readout, position=self.readout
             )
-        return tuple(found)
+            sites += [heads, neurons]
+        return tuple(sites)
 
     def _layer_of(self, hook: str) -> tuple[int, bool]:
-        """Which layer a site belongs to, and whether it is the layer's heads."""
-        names = [
-            f"blocks.{i}.{part}" for i in range(len(self.blocks)) for part in ("attn.hook_z", "mlp.hook_post")
-        ]
-        if hook not in names:
-            raise HookNameError(f"there are no neurons at {hook!r}; {near_matches(hook, names)}")
-        return names.index(hook) // 2, names.index(hook) % 2 == 0
+        """The number of a site's layer, and True if the site is the layer's heads."""
+        check_site(hook, [f"blocks.{i}.{part}" for i in range(len(self.blocks)) for part in (HEADS, NEURONS)])
+        return int(hook.split(".")[1]), hook.endswith(HEADS)
 
     def prefix(self, hook: str, inputs: Int[Tensor, "example operand"]) -> Prefix:
         """The forward pass up to a layer's neurons or heads; in the last layer, at the answer's position only."""
@@ -193,26 +148,19 @@ class SmallTransformer(HookedRootModule):
             HookNameError: There are no such neurons; weights act alike at every position.
         """
         layer, heads = self._layer_of(hook)
-        weight = self.layers[layer].attn.W_O if heads else self.layers[layer].mlp.W_out
-        spread = weight.sum(1) if heads else weight
-        offset = shift @ spread
-        edited = self._copy(bias=self.config.bias or bool(offset.any()))
-        block = edited.layers[layer]
-        reader, bias = (block.attn.W_O, block.attn.b_O) if heads else (block.mlp.W_out, block.mlp.b_out)
+        reader, _ = _reader(self.layers[layer], heads)
+        offset = shift @ (reader.sum(1) if heads else reader)
+        config = replace(self.config, bias=self.config.bias or bool(offset.any()))
+        edited = SmallTransformer(config, self.vocab, self.n_outputs, self.prompt, readout=self.readout)
+        take_weights(edited, self)
+        reader, bias = _reader(edited.layers[layer], heads)
         reader.mul_(scale.reshape(-1, *[1] * (reader.ndim - 1)))
         if bias is not None:
             bias.add_(offset)
         return edited
 
-    def _copy(self, *, bias: bool) -> SmallTransformer:
-        """The same network without any hooks, with biases if asked for."""
-        config = replace(self.config, bias=bias)
-        twin = SmallTransformer(config, self.vocab, self.n_outputs, self.prompt, readout=self.readout)
-        take_weights(twin, self)
-        return twin
-
     def to_dict(self) -> dict[str, Any]:
-        """What `from_dict` needs to build the same network, ready for JSON."""
+        """Settings from which `from_dict` builds the same network, ready for JSON."""
         return {
             "kind": self.kind,
             "vocab": self.vocab,
@@ -239,3 +187,17 @@ class SmallTransformer(HookedRootModule):
             raise CheckpointError(
                 f"the stored model settings do not describe a transformer: {error!r}"
             ) from None
+
+
+def _block(config: TransformerConfig, n_ctx: int) -> TransformerBlock:
+    c = config
+    attn = Attention(
+        c.d_model, c.n_heads, c.d_head, n_ctx=n_ctx, causal=c.causal, coeff=c.attn_coeff, bias=c.bias
+    )
+    mlp = TransformerMLP(c.d_model, c.d_mlp, ACTIVATIONS[c.activation], c.bias)
+    return TransformerBlock(c.norm, attn, mlp)
+
+
+def _reader(block: TransformerBlock, heads: bool) -> tuple[nn.Parameter, nn.Parameter | None]:
+    """The matrix that reads a block's heads or neurons, and its bias."""
+    return (block.attn.W_O, block.attn.b_O) if heads else (block.mlp.W_out, block.mlp.b_out)

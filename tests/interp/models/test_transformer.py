@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -102,7 +104,7 @@ def test_heads_are_ablated_and_patched_like_neurons(shape: str) -> None:
         logits = model(PAIRS)
     assert (ablated[:, :, 1] == 0).all()
     assert torch.equal(ablated[:, :, 0], z[:, :, 0])
-    by_weights = model._copy(bias=model.config.bias)
+    by_weights = deepcopy(model)
     with torch.no_grad():
         by_weights.layers[0].attn.W_O[1] = 0
     assert torch.equal(by_weights(PAIRS), logits)
@@ -115,7 +117,7 @@ def test_zeroing_neurons_equals_editing_the_weights(shape: str) -> None:
     for site in model.neuron_sites():
         if site.axis != -1:
             continue
-        chosen, by_weights = np.array([0, 3]), model._copy(bias=model.config.bias)
+        chosen, by_weights = np.array([0, 3]), deepcopy(model)
         layer = int(site.hook.split(".")[1])
         with torch.no_grad():
             by_weights.layers[layer].mlp.W_out[chosen] = 0

@@ -1,7 +1,8 @@
-"""The weights beside a port: reading neurons out with them, and changing neurons for good in them."""
+"""Weights beside a submodule's tensor: reading neurons out with them, and changing neurons for good in them."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.errors import InterventionError
-from interp.models.module_io import Port, is_conv1d_of_transformers
+from interp.models.axes import is_conv1d_of_transformers
+from interp.models.module_tensor import ModuleTensor
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -29,47 +31,65 @@ _NORMS = (
 
 @torch.no_grad()
 def absorb_change(
-    root: nn.Module, port: Port, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
+    root: nn.Module, tensor: ModuleTensor, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
 ) -> None:
-    """Change the weights beside a port so that ``tensor * scale + shift`` takes the tensor's place, exactly.
+    """Change the weights beside a tensor so that ``tensor * scale + shift`` takes its place, exactly.
 
     Args:
         root: The network; it is changed.
-        port: A tensor that a linear layer or convolution reads, or that one of these, a norm with weights or an
+        tensor: One that a linear layer or convolution reads, or that one of these, a norm with weights or an
             embedding gives.
-        scale: For each neuron of the port.
+        scale: For each neuron of the tensor.
         shift: Likewise.
 
     Raises:
-        InterventionError: The weights beside the port cannot do it; the message names which can.
+        InterventionError: The weights beside the tensor cannot do it; the message names which can.
 
     Example:
         >>> layer = nn.Linear(2, 1, bias=False)
         >>> _ = layer.weight.data.fill_(3.0)
-        >>> absorb_change(nn.Sequential(layer), Port.parse("0:input"), torch.tensor([2.0, 0.0]), torch.ones(2))
+        >>> absorb_change(nn.Sequential(layer), ModuleTensor.parse("0:input"), torch.tensor([2.0, 0.0]), torch.ones(2))
         >>> layer.weight.tolist(), layer.bias.tolist()
         ([[6.0, 0.0]], [6.0])
     """
-    module: Any = root.get_submodule(port.path)
+    module: Any = root.get_submodule(tensor.path)
     sides = editable_sides(module)
-    if port.side not in sides:
+    if tensor.side not in sides:
         raise InterventionError(
-            f"the weights of {port.path!r}, a {type(module).__name__}, cannot change its {port.side}; "
-            f"what can be saved in weights is {_nearest(root, port)}"
+            f"the weights of {tensor.path!r}, a {type(module).__name__}, cannot change its {tensor.side}; "
+            f"what can be saved in weights is {_nearest(root, tensor)}"
         )
-    _check_weights(root, module, port)
+    _check_weights(root, module, tensor)
     weight = module.weight
     scale, shift = scale.to(weight), shift.to(weight)
     if isinstance(module, nn.Embedding):
         _replace(module, "weight", weight * scale + shift)  # the row of padding too: hooks reach it as well
-    elif port.side == "input":
-        _absorb_input(module, port, scale, shift)
+    elif tensor.side == "input":
+        _absorb_input(module, tensor, scale, shift)
     else:
-        _absorb_output(module, port, scale, shift)
+        _absorb_output(module, tensor, scale, shift)
+
+
+def absorbed_copy(
+    root: nn.Module, tensor: ModuleTensor, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
+) -> nn.Module:
+    """A copy of the network in which `absorb_change` took place.
+
+    Raises:
+        InterventionError: The network cannot be copied, or the weights beside the tensor cannot do it.
+    """
+    try:
+        twin = copy.deepcopy(root)
+    except (RuntimeError, TypeError) as error:
+        raise InterventionError(
+            f"the network cannot be copied, so nothing can be saved in its weights: {error}"
+        ) from error
+    absorb_change(twin, tensor, scale, shift)
+    return twin
 
 
 def editable_sides(module: nn.Module) -> tuple[str, ...]:
-    """Which of ``"input"`` and ``"output"`` the module's own weights can scale and shift."""
+    """Those of ``"input"`` and ``"output"`` that the module's own weights can scale and shift."""
     if _is_linear(module) or _is_kind(module, (*_CONVOLUTIONS, *_TRANSPOSED)):
         return "input", "output"
     if _is_kind(module, (nn.Embedding,)):
@@ -78,7 +98,7 @@ def editable_sides(module: nn.Module) -> tuple[str, ...]:
 
 
 def _is_linear(module: nn.Module) -> bool:
-    """Whether the module multiplies by its weight, adds its bias, and does nothing else."""
+    """True if the module multiplies by its weight, adds its bias, and does nothing else."""
     return _is_kind(module, (nn.Linear,)) or is_conv1d_of_transformers(module)
 
 
@@ -100,38 +120,38 @@ def linear_readout(
 
 
 def _is_kind(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> bool:
-    """Whether the module is of one of these kinds and computes what they do."""
+    """True if the module is of one of these kinds and computes the same."""
     return any(isinstance(module, kind) and type(module).forward is kind.forward for kind in kinds)
 
 
-def _nearest(root: nn.Module, port: Port) -> str:
-    """Ports beside this one, in the order in which the modules were defined, that weights can change."""
+def _nearest(root: nn.Module, tensor: ModuleTensor) -> str:
+    """Tensors beside this one, in the order in which the modules were defined, that weights can change."""
     modules = dict(root.named_modules())
-    place = list(modules).index(port.path) if port.path in modules else 0
-    found = [
+    place = list(modules).index(tensor.path) if tensor.path in modules else 0
+    sides = [
         (i, f"{name}:{side}") for i, name in enumerate(modules) for side in editable_sides(modules[name])
     ]
-    before = [name for i, name in found if i <= place and name.endswith("output")]
-    behind = [name for i, name in found if i >= place and name.endswith("input")]
-    near = [*before[-1:], *behind[:1]] or [name for _, name in found[:2]]
+    before = [name for i, name in sides if i <= place and name.endswith("output")]
+    behind = [name for i, name in sides if i >= place and name.endswith("input")]
+    near = [*before[-1:], *behind[:1]] or [name for _, name in sides[:2]]
     return " or ".join(map(repr, near)) if near else "nothing in this network"
 
 
-def _check_weights(root: nn.Module, module: nn.Module, port: Port) -> None:
+def _check_weights(root: nn.Module, module: nn.Module, tensor: ModuleTensor) -> None:
     """Raise an `InterventionError` unless the module's weights are plain, its own, and decide what it gives."""
     for name in ("weight", "bias"):
         if hasattr(module, name) and name not in module._parameters:
             raise InterventionError(
-                f"the {name} of {port.path!r} is computed anew in every forward pass, by a parametrization or so; "
+                f"the {name} of {tensor.path!r} is computed anew in every forward pass, by a parametrization or so; "
                 "remove that first, for example with torch.nn.utils.parametrize.remove_parametrizations"
             )
-    if port.side == "output" and module._forward_hooks:
+    if tensor.side == "output" and module._forward_hooks:
         raise InterventionError(
-            f"{port.path!r} has forward hooks of its own, which change its output after its weights do; remove them"
+            f"{tensor.path!r} has forward hooks of its own, which change its output after its weights do; remove them"
         )
     for name, other in _sharing(root, module):
         raise InterventionError(
-            f"{port.path!r} shares its {name} with {other!r}, so that an edit would change both; "
+            f"{tensor.path!r} shares its {name} with {other!r}, so that an edit would change both; "
             "untie them first, by giving one of them a copy"
         )
 
@@ -140,10 +160,10 @@ def _sharing(root: nn.Module, module: nn.Module) -> Iterator[tuple[str, str]]:
     """Names of the module's parameters that another one uses too, and the other one's name."""
     for name, parameter in module._parameters.items():
         for path, other in root.named_modules():
-            for found in other._parameters.values():
-                if other is module or found is None or parameter is None or not found.numel():
+            for theirs in other._parameters.values():
+                if other is module or theirs is None or parameter is None or not theirs.numel():
                     continue
-                if found is parameter or found.data_ptr() == parameter.data_ptr():
+                if theirs is parameter or theirs.data_ptr() == parameter.data_ptr():
                     yield name, path
 
 
@@ -154,13 +174,13 @@ def _replace(module: Any, name: str, value: Tensor) -> None:
     module.register_parameter(name, nn.Parameter(value, requires_grad=trained))
 
 
-def _absorb_input(module: Any, port: Port, scale: Tensor, shift: Tensor) -> None:
+def _absorb_input(module: Any, tensor: ModuleTensor, scale: Tensor, shift: Tensor) -> None:
     """Scale the weights of each input, and move the shift to the bias."""
     weight, read_first = _by_group(module)
     if shift.any() and not _adds_the_same_everywhere(module):
         raise InterventionError(
-            f"{port.path!r} reads zeros or nothing beyond the edges of its input, where a shift would not be; "
-            f"only scaling can be saved there. Change what comes before it, or leave {port.path!r} hooked"
+            f"{tensor.path!r} reads zeros or nothing beyond the edges of its input, where a shift would not be; "
+            f"only scaling can be saved there. Change what comes before it, or leave {tensor.path!r} hooked"
         )
     axis = 1 if read_first else 2
     along = _along(weight, axis)
@@ -171,12 +191,12 @@ def _absorb_input(module: Any, port: Port, scale: Tensor, shift: Tensor) -> None
         _replace(module, "bias", bias if module.bias is None else module.bias + bias)
 
 
-def _absorb_output(module: Any, port: Port, scale: Tensor, shift: Tensor) -> None:
+def _absorb_output(module: Any, tensor: ModuleTensor, scale: Tensor, shift: Tensor) -> None:
     """Scale the weights and the bias of each output, and add the shift to the bias."""
     if isinstance(module, _NORMS):
         if module.weight.ndim > 1:
             raise InterventionError(
-                f"{port.path!r} norms {module.weight.ndim} axes at once; its weights are not one for each neuron"
+                f"{tensor.path!r} norms {module.weight.ndim} axes at once; its weights are not one for each neuron"
             )
         _replace(module, "weight", module.weight * scale)
     else:
@@ -203,7 +223,7 @@ def _along(weight: Tensor, axis: int) -> list[int]:
 
 
 def _adds_the_same_everywhere(module: nn.Module) -> bool:
-    """Whether a constant added to the input adds a constant to the output, at its edges too."""
+    """True if a constant added to the input adds a constant to the output, at its edges too."""
     if isinstance(module, _TRANSPOSED):
         return False
     if not isinstance(module, _CONVOLUTIONS):

@@ -1,14 +1,18 @@
-"""What a small transformer is built from, under TransformerLens' names for weights and hook points."""
+"""Parts of small transformers, under TransformerLens' names for weights and hook points."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformer_lens import HookedRootModule
 from transformer_lens.hook_points import HookPoint
+
+from interp.models.layers import Linear
+from interp.models.protocol import check_tokens
 
 Stream = Float[Tensor, "example position d_model"]
 
@@ -64,7 +68,7 @@ class Attention(nn.Module):
         return heads if bias is None else heads + bias
 
     def heads(self, x: Stream, only: int | None) -> Float[Tensor, "example query head d_head"]:
-        """What each head gathers, before `W_O`; for one query position only, if it is given."""
+        """Values gathered by each head, before `W_O`; for one query position only, if it is given."""
         asked = x if only is None else x[:, [only]]
         mask = self.mask if only is None else self.mask[[only]]
         q, k = self.hook_q(self._projected(asked, "Q")), self.hook_k(self._projected(x, "K"))
@@ -113,15 +117,18 @@ class TransformerMLP(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Attention, then neurons, each added to the residual stream."""
+    """Attention, then neurons if there are any, each added to the residual stream."""
 
-    def __init__(self, norm: str, attn: Attention, mlp: TransformerMLP) -> None:
+    def __init__(self, norm: str, attn: Attention, mlp: TransformerMLP | None = None) -> None:
         super().__init__()
-        d_model = mlp.W_in.shape[0]
-        self.hook_resid_pre, self.hook_resid_mid, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
-        self.hook_attn_out, self.hook_mlp_out = HookPoint(), HookPoint()
+        d_model, self.has_neurons = attn.W_O.shape[-1], mlp is not None
+        self.hook_resid_pre, self.hook_attn_out = HookPoint(), HookPoint()
+        if mlp is not None:  # in this order: `hook_mlp_out` before `hook_resid_mid`, on which a bridge relies
+            self.hook_mlp_out, self.hook_resid_mid = HookPoint(), HookPoint()
+        self.hook_resid_post = HookPoint()
         self.ln1, self.attn = make_norm(d_model, norm), attn
-        self.ln2, self.mlp = make_norm(d_model, norm), mlp
+        if mlp is not None:
+            self.ln2, self.mlp = make_norm(d_model, norm), mlp
 
     def forward(self, resid: Stream, only: int | None = None) -> Float[Tensor, "example query d_model"]:
         """The stream after the block; at one position only, if it is given."""
@@ -131,8 +138,11 @@ class TransformerBlock(nn.Module):
 
     def from_heads(self, z: Tensor, resid: Stream) -> Stream:
         """The rest of the block, given what the heads gathered and the stream that entered it."""
-        mid = self.hook_resid_mid(resid + self.hook_attn_out(self.attn.mix(z)))
-        return self.hook_resid_post(mid + self.hook_mlp_out(self.mlp(self.ln2(mid))))
+        resid = resid + self.hook_attn_out(self.attn.mix(z))
+        if self.has_neurons:
+            resid = self.hook_resid_mid(resid)
+            resid = resid + self.hook_mlp_out(self.mlp(self.ln2(resid)))
+        return self.hook_resid_post(resid)
 
 
 class Embedding(nn.Module):
@@ -155,3 +165,52 @@ class PositionEmbedding(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.W_pos[: tokens.shape[1]].expand(*tokens.shape, -1)
+
+
+class TransformerStack(HookedRootModule):
+    """Embeddings, blocks and the unembedding of the residual stream that they write to.
+
+    Args:
+        vocab: How many tokens there are.
+        n_ctx: Positions.
+        blocks: First to last.
+        norm: Of the final stream: ``"none"``, ``"layer"`` or ``"pre"``.
+        unembed: From the final stream to the outputs.
+    """
+
+    def __init__(
+        self, vocab: int, n_ctx: int, blocks: Iterable[TransformerBlock], norm: str, unembed: Linear
+    ) -> None:
+        super().__init__()
+        d_model = unembed.weight.shape[0]
+        self.vocab, self.n_ctx = vocab, n_ctx
+        self.embed, self.hook_embed = Embedding(vocab, d_model), HookPoint()
+        self.pos_embed, self.hook_pos_embed = PositionEmbedding(n_ctx, d_model), HookPoint()
+        self.blocks = nn.ModuleList(blocks)
+        self.ln_final, self.unembed = make_norm(d_model, norm), unembed
+        self.setup()
+
+    @property
+    def layers(self) -> list[TransformerBlock]:
+        """The blocks, first to last."""
+        return list(self.blocks)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def initialise(self, seed: int, embed_scale: float, scale: float, **fan_in: int) -> None:
+        """Weights as in PyTorch's own layers: embeddings normal, matrices uniform within scale/sqrt(fan-in).
+
+        The fan-in of matrices that `fan_in` does not name is the width of the stream.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            part = name.rsplit(".", 1)[-1]
+            if part in ("W_E", "W_pos"):
+                parameter.normal_(0, embed_scale, generator=generator)
+            elif part.startswith("W_"):
+                bound = scale * fan_in.get(part, self.unembed.weight.shape[0]) ** -0.5
+                parameter.uniform_(-bound, bound, generator=generator)
+
+    def embedded(self, tokens: Int[Tensor, "example position"]) -> Stream:
+        """The residual stream that enters the first block."""
+        check_tokens(tokens, self.vocab, self.n_ctx, training=self.training)
+        return self.hook_embed(self.embed(tokens)) + self.hook_pos_embed(self.pos_embed(tokens))

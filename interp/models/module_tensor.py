@@ -1,0 +1,103 @@
+"""A tensor that goes into a submodule or comes out of it: its name, and a hook that can change it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from interp.errors import HookNameError
+from interp.models.nested import Keys, item_at, keys_of_tensor, keys_text, tensors_in, with_item
+
+_PLACE = re.compile(r"(input|output)((?:\.\w+|\[-?\d+\])*)")
+_KEY = re.compile(r"\.(\w+)|\[(-?\d+)\]")
+
+
+@dataclass(frozen=True)
+class ModuleTensor:
+    """One tensor that goes into a submodule, or comes out of it.
+
+    Attributes:
+        path: The submodule's name.
+        side: ``"input"`` or ``"output"``.
+        keys: Where the tensor is in there: indices and names; none for the first tensor.
+
+    Example:
+        >>> ModuleTensor.parse("lstm:output[1][0]"), str(ModuleTensor.parse("layer1.0.conv1"))
+        (ModuleTensor(path='lstm', side='output', keys=(1, 0)), 'layer1.0.conv1:output')
+    """
+
+    path: str
+    side: str
+    keys: Keys = ()
+
+    @classmethod
+    def parse(cls, name: str) -> ModuleTensor:
+        """Read ``PATH``, ``PATH:input`` or ``PATH:output``, followed by ``.name`` or ``[index]`` any number of times.
+
+        Raises:
+            HookNameError: The text after the colon is none of these.
+        """
+        path, mark, place = name.rpartition(":")
+        if not mark:
+            return cls(name, "output")
+        match = _PLACE.fullmatch(place)
+        if match is None:
+            raise HookNameError(
+                f"{place!r} in {name!r} is neither input nor output; write {path}:input, {path}:output, "
+                f"{path}:output[1] or {path}:output.last_hidden_state"
+            )
+        return cls(path, match[1], tuple(key[1] or int(key[2]) for key in _KEY.finditer(match[2])))
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.side}{keys_text(self.keys)}"
+
+    def attach(self, module: nn.Module, change: Callable[[Tensor], Tensor]) -> RemovableHandle:
+        """Call `change` with the tensor whenever the submodule runs; its result takes the tensor's place.
+
+        Raises:
+            HookNameError: When the submodule runs, and there is no such tensor.
+        """
+
+        def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            given: dict[str | int, Any] = {**dict(enumerate(args)), **kwargs}
+            keys = self.keys
+            if keys and isinstance(keys[0], str) and keys[0] not in given:
+                names = list(inspect.signature(module.forward).parameters)
+                keys = (names.index(keys[0]), *keys[1:]) if keys[0] in names else keys
+            changed = self._changed(given, keys, change)
+            if changed is given:
+                return None
+            return tuple(changed[i] for i in range(len(args))), {k: changed[k] for k in kwargs}
+
+        def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            return self._changed(output, self.keys, change)
+
+        if self.side == "input":
+            return module.register_forward_pre_hook(before, with_kwargs=True)
+        return module.register_forward_hook(after)
+
+    def _changed(self, value: Any, keys: Keys, change: Callable[[Tensor], Tensor]) -> Any:
+        """`value` with its tensor changed, or the same object if `change` gave the same tensor back."""
+        place = keys_of_tensor(value, keys)
+        if place is None:
+            places = [f"{self.path}:{self.side}{keys_text(keys)}" for keys, _ in tensors_in(value)]
+            raise HookNameError(
+                f"there is no tensor at {str(self)!r}; the {self.side} of {self.path!r} is a "
+                f"{type(value).__name__} with {', '.join(places) or 'none'}"
+            )
+        tensor = item_at(value, place)
+        changed = change(tensor)
+        if changed is tensor:
+            return value
+        places = [place]
+        if self.side == "input" and not keys:  # self-attention reads one tensor as query, key and value
+            places = [keys for keys, other in tensors_in(value) if other is tensor]
+        for place in places:
+            value = with_item(value, place, changed)
+        return value

@@ -1,0 +1,137 @@
+"""The axis that counts neurons, by the kind of module and by an example, against the tensors themselves."""
+
+import pytest
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from interp.errors import ConfigError
+from interp.models.axes import Axes, axes_by_example, axes_by_kind, time_first
+from interp.models.module_tensor import ModuleTensor
+
+MODULES = {
+    "linear": (nn.Linear(3, 5), (2, 7, 3)),
+    "conv1d": (nn.Conv1d(4, 6, 3), (2, 4, 9)),
+    "conv2d": (nn.Conv2d(4, 10, 3), (2, 4, 9, 8)),
+    "conv3d": (nn.Conv3d(4, 10, 3), (2, 4, 9, 8, 7)),
+    "transposed": (nn.ConvTranspose2d(4, 6, 3), (2, 4, 9, 8)),
+    "batch norm 2d": (nn.BatchNorm2d(4), (2, 4, 9, 8)),
+    "batch norm 3d": (nn.BatchNorm3d(4), (2, 4, 9, 8, 7)),
+    "instance norm 1d": (nn.InstanceNorm1d(4, affine=True), (2, 4, 9)),
+    "instance norm 2d": (nn.InstanceNorm2d(4, affine=True), (2, 4, 9, 8)),
+    "instance norm 3d": (nn.InstanceNorm3d(4, affine=True), (2, 4, 9, 8, 7)),
+    "layer norm": (nn.LayerNorm(4), (2, 3, 4)),
+    "rms norm": (nn.RMSNorm(4), (2, 3, 4)),
+    "conv1d of transformers": (Conv1D(5, 3), (2, 7, 3)),
+    "lstm": (nn.LSTM(3, 5, batch_first=True), (2, 7, 3)),
+    "projected, both ways": (nn.LSTM(3, 5, proj_size=4, bidirectional=True, batch_first=True), (2, 7, 3)),
+    "gru": (nn.GRU(3, 5, batch_first=True), (2, 7, 3)),
+    "rnn": (nn.RNN(3, 5, batch_first=True), (2, 7, 3)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.parametrize("place", ["input", "output"])
+@pytest.mark.parametrize(("module", "shape"), MODULES.values(), ids=MODULES)
+def test_the_kind_of_module_tells_the_axis_of_its_neurons(module, shape, place):
+    """Against the tensors themselves, whose axes all have different lengths."""
+    seen, tensor = [], ModuleTensor.parse(f"m:{place}")
+    handle = tensor.attach(module, lambda x: seen.append(x.shape) or x)
+    module(torch.randn(shape))
+    handle.remove()
+    axes = axes_by_kind(module, tensor)
+    assert axes.axis < 0
+    assert seen[0][axes.axis] == axes.width
+    assert seen[0].count(axes.width) == 1
+    learned = axes_by_example("m", axes, tuple(seen[0]), -1)
+    assert (learned.width, learned.axis) == (axes.width, axes.axis)
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.parametrize(
+    ("module", "place", "width"),
+    [
+        (nn.LSTM(3, 5, 2, proj_size=4, bidirectional=True), "output[1]", 4),
+        (nn.LSTM(3, 5, 2, proj_size=4, bidirectional=True), "output[1][0]", 4),
+        (nn.LSTM(3, 5, 2, proj_size=4, bidirectional=True), "output[1][1]", 5),
+        (nn.LSTM(3, 5, 2, bidirectional=True), "output[-1][-1]", 5),
+        (nn.GRU(3, 5, 2, bidirectional=True), "output[1]", 5),
+    ],
+)
+def test_a_recurrent_state_has_examples_second(module, place, width):
+    seen, tensor = [], ModuleTensor.parse(f"m:{place}")
+    tensor.attach(module, lambda x: seen.append(tuple(x.shape)) or x)
+    module(torch.randn(7, 11, 3))
+    axes = axes_by_kind(module, tensor)
+    assert seen == [(4, 11, width)]
+    assert (axes.width, axes.axis, axes.example_axis, axes.position) == (width, -1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("module", "place", "axes"),
+    [
+        (nn.BatchNorm1d(4), "output", Axes(4, 1)),
+        (nn.GroupNorm(2, 4), "input", Axes(4, 1)),
+        (nn.Embedding(9, 4), "output", Axes(4, -1)),
+        (nn.Embedding(9, 4), "input", Axes()),
+        (nn.LayerNorm((3, 4)), "output", Axes()),
+        (nn.ReLU(), "output", Axes()),
+        (nn.Sequential(nn.Linear(2, 2)), "output", Axes()),
+        (nn.MultiheadAttention(6, 2), "output[0]", Axes(6, -1)),
+        (nn.MultiheadAttention(6, 2), "output[1]", Axes()),
+        (nn.MultiheadAttention(6, 2, kdim=3), "input.key", Axes()),
+    ],
+)
+def test_what_other_kinds_tell(module, place, axes):
+    assert axes_by_kind(module, ModuleTensor.parse(f"m:{place}")) == axes
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "readout", "expected"),
+    [
+        (Axes(), (2, 5), -1, Axes(5, -1)),
+        (Axes(), (2, 7, 5), -1, Axes(5, -1, 0, 6, 7)),
+        (Axes(), (2, 7, 5), 2, Axes(5, -1, 0, 2, 7)),
+        (Axes(), (2, 7, 5), 7, Axes(5, -1, 0, None, 7)),
+        (Axes(), (2, 5, 8, 9), -1, Axes(5, -3)),
+        (Axes(), (2, 5, 8, 9, 7), -1, Axes(5, -4)),
+        (Axes(5, -1), (2, 8, 9, 5), -1, Axes(5, -1)),
+        (Axes(5, 1), (2, 5), -1, Axes(5, -1)),
+        (Axes(5, 1), (2, 5, 9), -1, Axes(5, -2)),
+        (Axes(5, 1), (2, 5, 9, 8), -1, Axes(5, -3)),
+        (Axes(5, -1, 1, 3), (2, 4, 5), -1, Axes(5, -1, 1, 3, 4)),
+    ],
+)
+def test_an_example_tells_the_rest(axes, shape, readout, expected):
+    assert axes_by_example("m", axes, shape, readout) == expected
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "message"),
+    [
+        (Axes(), (2,), r"'m' has shape \(2,\); expected examples first"),
+        (Axes(), (2, 3, 4, 5, 6, 7), "at most 5 axes"),
+        (Axes(4, -3), (4, 8, 8), "expected examples first"),
+        (Axes(4, -1), (2, 3), r"axis -1 should count its 4 neurons"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_an_error(axes, shape, message):
+    with pytest.raises(ConfigError, match=message):
+        axes_by_example("m", axes, shape, -1)
+
+
+def test_modules_that_put_time_first():
+    layer = {"d_model": 4, "nhead": 2, "dim_feedforward": 8}
+    for first in (False, True):
+        built = [
+            nn.LSTM(3, 4, batch_first=first),
+            nn.GRU(3, 4, batch_first=first),
+            nn.MultiheadAttention(4, 2, batch_first=first),
+            nn.TransformerEncoderLayer(**layer, batch_first=first),
+            nn.TransformerDecoderLayer(**layer, batch_first=first),
+            nn.TransformerEncoder(
+                nn.TransformerEncoderLayer(**layer, batch_first=first), 1, enable_nested_tensor=False
+            ),
+        ]
+        assert [time_first(module) for module in built] == [not first] * len(built)
+    assert not time_first(nn.Sequential(nn.LSTM(3, 4)))  # a user's own module may turn the axes around itself
