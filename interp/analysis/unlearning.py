@@ -62,7 +62,7 @@ class Unlearning(Drawable):
         saved: Where the network without its memorizing neurons was written; None if it was not.
     """
 
-    figure = "plots.unlearning.unlearning_bars"
+    figure = "plots.ablation.unlearning_bars"
 
     checkpoint: str
     width: int

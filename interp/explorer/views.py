@@ -20,6 +20,7 @@ from interp.plots.neurons import periodicity_column
 from interp.plots.pairs import far_from_zero
 from interp.report.page import CLEAR, MODEBAR
 from interp.scoring.periodicity import operands_of
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -67,7 +68,7 @@ def has_points(network: Network) -> bool:
 
 def selected_points(network: Network, chosen: set[int]) -> list[list[int] | None]:
     """Which points of each trace of `scatter` are chosen; None for all traces if none is."""
-    rows = (network.table.neuron[network.table["label"] == label] for label in plots.LABEL_COLOURS)
+    rows = (network.table.neuron[network.table["label"] == label] for label in LABELS)
     return [[i for i, n in enumerate(row.tolist()) if n in chosen] if chosen else None for row in rows]
 
 

@@ -39,7 +39,7 @@ class Dose(Drawable):
         controlled: Whether the random sets can tell anything: not if the set is most of what they are drawn from.
     """
 
-    figure = "plots.dose.dose_response"
+    figure = "plots.ablation.dose_response"
 
     name: str
     size: int

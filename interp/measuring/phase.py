@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from interp.measuring.evaluation import SplitValues
+if TYPE_CHECKING:
+    from interp.measuring.evaluation import SplitValues
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def phase_of(measured: SplitValues, corrupt_fraction: float, *, generalised_befo
         None by either way where the splits it needs have no examples.
 
     Example:
+        >>> from interp.measuring.evaluation import SplitValues
         >>> phase_of(SplitValues(0.98, 1.0, 0.94, 0.06, 0.98, 0.83), 0.35)
         Phase(by_table='coexistence', by_corrupted='coexistence')
     """

@@ -1,74 +1,86 @@
-"""Accuracy while neurons are taken out, and before and after."""
+"""Accuracy while neurons are removed or rescaled, and before and after."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from interp.plots.canvas import (
-    LABEL_COLOURS,
-    NEUTRAL,
-    SPLIT_COLOURS,
-    blank,
-    faded,
-    plotly,
-    rounded,
-    telling_splits,
-    words,
-)
+from interp.data.splits import SPLITS
+from interp.plots.canvas import NEUTRAL, band, blank, in_percent, line, plotly, rounded, telling_splits
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.measuring.band import Band
+    from interp.analysis.unlearning import Unlearning
     from interp.measuring.curves import Curve
+    from interp.measuring.doses import Dose
     from interp.measuring.evaluation import SplitValues
 
+MARKS = {0.0: "removed", 1.0: "unchanged"}
 
-def ablation_curve(sweep: Curve) -> Figure:
+
+def ablation_curve(curve: Curve) -> Figure:
     """Accuracy on every split against the share of neurons removed, with the random control.
 
     Shown at first, with the control, are the two splits that tell most: held-out examples, and corrupted ones
     as labelled (the training set where there are none); the others can be switched on in the legend.
 
     Args:
-        sweep: From `interp.sweep` or `interp.measuring.curves.measure_curve`.
+        curve: From `interp.curve` or `interp.measuring.curves.measure_curve`.
     """
-    go = plotly()
-    removed = "removed" if not sweep.mode.startswith("scale") else f"rescaled ({sweep.mode})"
-    title, share = f"Accuracy with neurons {removed}, {sweep.order}", f"neurons {removed} (% of all)"
+    removed = "removed" if not curve.mode.startswith("scale") else f"rescaled ({curve.mode})"
+    title, share = f"Accuracy with neurons {removed}, {curve.order}", f"neurons {removed} (% of all)"
     figure = blank(title, share, "accuracy (%)")
-    telling, others = telling_splits(sweep.accuracy)
-    x = rounded(sweep.fraction)
-    for split in telling:
-        band = sweep.random.get(split)
-        if band is not None:
-            figure.add_traces(_random_traces(x, band, split))
-    for split in [*telling, *others]:
-        y, line = rounded(sweep.accuracy[split]), {"color": SPLIT_COLOURS.get(split, NEUTRAL), "width": 2.5}
-        trace = go.Scatter(x=x, y=y, name=words(split), mode="lines", legendgroup=split, line=line)
-        trace.update(customdata=sweep.removed.tolist(), visible=True if split in telling else "legendonly")
-        trace.update(hovertemplate="%{y:.1%} with %{customdata} neurons (%{x:.1%}) " + removed)
-        figure.add_trace(trace)
-    figure.update_xaxes(tickformat=".0%", range=[0, float(sweep.fraction[-1]) or 1])
-    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.02])
-    return figure
+    hover = "%{y:.1%} with %{customdata} neurons (%{x:.1%}) " + removed
+    interval = "%{y:.1%} on average, 95 % of draws from %{customdata[0]:.1%} to %{customdata[1]:.1%}"
+    _add_splits(figure, curve, rounded(curve.fraction), hover, interval, customdata=curve.removed.tolist())
+    figure.update_xaxes(tickformat=".0%", range=[0, float(curve.fraction[-1]) or 1])
+    return in_percent(figure)
 
 
-def _random_traces(x: list[float | None], band: Band, split: str) -> list[Any]:
-    go, colour = plotly(), SPLIT_COLOURS.get(split, NEUTRAL)
-    shared = {"x": x, "mode": "lines", "legendgroup": split}
-    edge = {**shared, "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
-    low, high = (
-        go.Scatter(y=rounded(getattr(band, key)), name=f"{words(split)}, random {key}", **edge)
-        for key in ("low", "high")
-    )
-    high.update(fill="tonexty", fillcolor=faded(colour))
-    limits = list(zip(rounded(band.low), rounded(band.high), strict=True))
-    mean = go.Scatter(y=rounded(band.mean), name=f"{words(split)}, random", customdata=limits, **shared)
-    interval = "95 % of draws from %{customdata[0]:.1%} to %{customdata[1]:.1%}"
-    mean.update(line={"color": colour, "width": 1.5, "dash": "dash"})
-    return [low, high, mean.update(hovertemplate=f"%{{y:.1%}} on average, {interval}")]
+def dose_response(dose: Dose) -> Figure:
+    """Accuracy on every split against the factor, with the random control and a line at 0 and at 1.
+
+    The splits shown at first are those of `ablation_curve`.
+
+    Args:
+        dose: From `interp.dose` or `interp.measuring.doses.dose_response`.
+    """
+    title = f"Accuracy with {dose.size} neurons rescaled, {dose.name}"
+    figure = blank(title, "factor on the neurons' activations", "accuracy (%)")
+    average = f"%{{y:.1%}} on average of {dose.n_random} random sets"
+    _add_splits(figure, dose, rounded(dose.factors), "%{y:.1%} at factor %{x}", average)
+    low, high = float(dose.factors[0]), float(dose.factors[-1])
+    for at, text in MARKS.items():
+        if low <= at <= high:
+            style = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+            figure.add_vline(x=at, line=style, annotation={"text": text, "font": {"size": 11}})
+    figure.update_xaxes(range=[low, high] if low < high else None)
+    return in_percent(figure, high=1.09)  # room for the words at the lines
+
+
+def _add_splits(
+    figure: Figure, curve: Curve | Dose, x: list[Any], hover: str, random_hover: str, **attributes: Any
+) -> None:
+    """A line for each split, below them the random control of those that tell most."""
+    telling, others = telling_splits(curve.accuracy)
+    for name in telling:
+        random, split = curve.random.get(name), SPLITS[name]
+        if random is not None:
+            title, shared = f"{split.title}, random", {"legendgroup": name}
+            limits = list(zip(rounded(random.low), rounded(random.high), strict=True))
+            mean = line(
+                x, random.mean, title, split.colour, width=1.5, dash="dash", customdata=limits, **shared
+            )
+            mean.hovertemplate = random_hover
+            figure.add_traces([*band(x, random.low, random.high, title, split.colour, **shared), mean])
+    for name in [*telling, *others]:
+        shown = {"legendgroup": name, "visible": True if name in telling else "legendonly", **attributes}
+        title, colour = SPLITS[name].title, SPLITS[name].colour
+        figure.add_trace(
+            line(x, curve.accuracy[name], title, colour, width=2.5, hovertemplate=hover, **shown)
+        )
 
 
 def accuracy_bars(before: SplitValues, after: Mapping[str, SplitValues]) -> Figure:
@@ -78,21 +90,28 @@ def accuracy_bars(before: SplitValues, after: Mapping[str, SplitValues]) -> Figu
         before: Accuracy of the whole network.
         after: Accuracy by the name of what was done; one that names a label has its colour.
     """
-    go = plotly()
     figure = blank("Accuracy before and after removing neurons", "examples", "accuracy (%)")
     states = {"whole network": before, **after}
     splits = [split for split in before if any(values[split] is not None for values in states.values())]
+    titles = [SPLITS[split].title.replace(" as ", "<br>as ") for split in splits]
     for name, values in states.items():
-        colour = next((c for label, c in LABEL_COLOURS.items() if name.endswith(label)), NEUTRAL)
-        figure.add_trace(
-            go.Bar(
-                x=[words(split).replace(" as ", "<br>as ") for split in splits],
-                y=[values[split] for split in splits],
-                name=name,
-                marker={"color": colour},
-                hovertemplate="%{y:.1%}",
-            )
-        )
-    figure.update_layout(barmode="group", bargap=0.25)
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    return figure
+        colour = next((label.colour for key, label in LABELS.items() if name.endswith(key)), NEUTRAL)
+        bars = plotly().Bar(x=titles, y=[values[split] for split in splits], name=name)
+        figure.add_trace(bars.update(marker={"color": colour}, hovertemplate="%{y:.1%}"))
+    return in_percent(figure.update_layout(barmode="group", bargap=0.25), low=0)
+
+
+def unlearning_bars(unlearning: Unlearning) -> Figure:
+    """Accuracy on corrupted examples, as labelled and as true, and on held-out ones; one group of bars a method.
+
+    Args:
+        unlearning: From `interp.analysis.unlearning.compare_unlearning`.
+    """
+    figure = blank("Accuracy after unlearning", "method", "accuracy (%)")
+    names = [method.name.replace(" with ", "<br>with ") for method in unlearning.methods]
+    for split in ("corrupted_as_labelled", "corrupted_as_true", "test"):
+        values = [method.accuracy[split] for method in unlearning.methods]
+        if any(value is not None for value in values):
+            bars = plotly().Bar(x=names, y=rounded(values), name=SPLITS[split].title)
+            figure.add_trace(bars.update(marker={"color": SPLITS[split].colour}, hovertemplate="%{y:.1%}"))
+    return in_percent(figure.update_layout(barmode="group", bargap=0.25), low=0)

@@ -1,8 +1,8 @@
-"""What all figures have in common: colours, an empty figure in the house style, numbers and words as they are shown."""
+"""Parts that figures share: an empty one in the house style, lines, bands, keys, menus, and numbers as shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 LABEL_COLOURS = {name: label.colour for name, label in LABELS.items()}
-LABEL_SYMBOLS = {name: label.symbol for name, label in LABELS.items()}
 SPLIT_COLOURS = {name: split.colour for name, split in SPLITS.items()}
 NEUTRAL = "#7F7F7F"
 GRID = "rgba(127,127,127,0.25)"
@@ -61,12 +60,58 @@ def say(figure: Figure, text: str) -> Figure:
     return figure.add_annotation(text=text, xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False)
 
 
+def line(x: Iterable[Any], y: Any, name: str, colour: str, **attributes: Any) -> Any:
+    """A line, or another ``mode``.
+
+    Args:
+        x: Of its points.
+        y: The same; None or nan where there is none.
+        name: In the legend.
+        colour: Of the line.
+        attributes: ``width`` (2 if left out), ``dash``, ``digits`` of y (5), and attributes of Plotly's Scatter.
+    """
+    style = {"color": colour, "width": attributes.pop("width", 2), "dash": attributes.pop("dash", None)}
+    y = rounded(y, attributes.pop("digits", 5))
+    return plotly().Scatter(
+        **{"x": list(x), "y": y, "name": name, "mode": "lines", "line": style, **attributes}
+    )
+
+
+def band(x: Iterable[Any], low: Any, high: Any, name: str, colour: str, **attributes: Any) -> list[Any]:
+    """The area between two lines, without a place in the legend."""
+    edge = {"width": 0, "showlegend": False, "hoverinfo": "skip", **attributes}
+    lower, upper = (line(x, y, f"{name} {end}", colour, **edge) for y, end in ((low, "low"), (high, "high")))
+    return [lower, upper.update(fill="tonexty", fillcolor=faded(colour))]
+
+
+def key(name: str, **marker: Any) -> Any:
+    """An entry of the legend that has no points of its own."""
+    return plotly().Scatter(x=[None], y=[None], mode="markers", name=name, marker=marker)
+
+
+def stepped(colours: Sequence[str]) -> dict[str, Any]:
+    """A heat map's attributes that show whole numbers from 0 in these colours."""
+    n = len(colours)
+    scale = [[(i + end) / n, colour] for i, colour in enumerate(colours) for end in (0, 1)]
+    return {"colorscale": scale, "zmin": -0.5, "zmax": n - 0.5, "showscale": False}
+
+
+def in_percent(figure: Figure, low: float = -0.02, high: float = 1.02) -> Figure:
+    """Show a share on the vertical axis, with some room below 0 and above 1."""
+    return figure.update_yaxes(tickformat=".0%", range=[low, high])
+
+
+def label_marker(label: str) -> dict[str, Any]:
+    """Colour and shape of the points of neurons with a label."""
+    return {"color": LABELS[label].colour, "symbol": LABELS[label].symbol, "size": 7, "opacity": 0.75}
+
+
 def add_menu(figure: Figure, owners: Sequence[int], names: Mapping[int, str]) -> Figure:
     """A menu that shows the traces of one owner at a time, the first one's at first.
 
     Args:
         figure: With one trace for each of `owners`.
-        owners: Whom each trace belongs to.
+        owners: The owner of each trace.
         names: The menu's text for each owner.
     """
     for trace, owner in zip(figure.data, owners, strict=True):
@@ -81,7 +126,11 @@ def add_menu(figure: Figure, owners: Sequence[int], names: Mapping[int, str]) ->
 
 def words(split: str) -> str:
     """The name of a split for people."""
-    return split.replace("_", " ")
+    return SPLITS[split].title
+
+
+SHOWN_AT_FIRST = ("train", "test", "corrupted_as_labelled")
+"""Splits that curves over training show; the others can be switched on in the legend."""
 
 
 def telling_splits(accuracy: Mapping[str, Any]) -> tuple[list[str], list[str]]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.plots.canvas import LABEL_COLOURS, LABEL_SYMBOLS, NEUTRAL, blank, faded, plotly, rounded, say
+from interp.plots.canvas import NEUTRAL, blank, faded, key, label_marker, line, plotly, rounded, say
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -101,45 +102,40 @@ def _ends(figure: Figure, steps: Sequence[int], stages: Sequence[Mapping[str, An
 
 def alignment_curve(
     steps: Sequence[int],
-    found: Mapping[str, Sequence[Any]],
+    alignment: Mapping[str, Sequence[Any]],
     stages: Sequence[Mapping[str, Any]] = (),
 ) -> Figure:
-    """How well the periodic neurons' phases obey the rule over training: R, and the median absolute residual.
+    """Alignment of the periodic neurons' phases with the rule over training: R, and the median absolute residual.
 
     Args:
         steps: Of the checkpoints.
-        found: `probes.development.Alignment.to_dict`: ``n``, ``resultant``, ``direction``, ``median``, ``p_value``.
+        alignment: `probes.development.Alignment.to_dict`: ``n``, ``resultant``, ``direction``, ``median``, ``p_value``.
         stages: ``to_dict()`` of stages, whose ends are drawn as lines.
     """
-    go = plotly()
     figure = blank("Phase alignment of the periodic neurons", STEP, "resultant length R (1 = all the same)")
-    if all(value is None for value in found["resultant"]):
+    if all(value is None for value in alignment["resultant"]):
         return say(figure, "no periodic neuron has phases of its own")
-    rows = zip(*(found[name] for name in ("n", "direction", "p_value")), strict=True)
+    rows = zip(*(alignment[name] for name in ("n", "direction", "p_value")), strict=True)
     hover = [[n, *(f"{v:.2g}" if v is not None else "–" for v in rest)] for n, *rest in rows]
-    first = go.Scatter(x=list(steps), y=rounded(_numbers(found["resultant"])), name="R", customdata=hover)
-    first.update(mode="lines+markers", line={"color": WINNER, "width": 2.5}, marker={"size": 5})
+    points = {"mode": "lines+markers", "marker": {"size": 5}, "customdata": hover, "width": 2.5}
+    first = line(steps, alignment["resultant"], "R", WINNER, **points)
     text = "%{y:.3f} of %{customdata[0]} neurons, direction %{customdata[1]} rad, Rayleigh p=%{customdata[2]}"
-    second = go.Scatter(x=list(steps), y=rounded(_numbers(found["median"])), name="median |residual|")
-    second.update(mode="lines+markers", line={"color": "#D55E00", "width": 2, "dash": "dash"}, yaxis="y2")
-    second.update(marker={"size": 5, "symbol": "diamond"}, hovertemplate="%{y:.3f} rad")
-    random = go.Scatter(
-        x=[steps[0], steps[-1]], y=[np.pi / 2] * 2, name="median of random phases", yaxis="y2"
-    )
-    random.update(mode="lines", line={"color": NEUTRAL, "width": 1, "dash": "dot"}, hoverinfo="skip")
+    points = {
+        "mode": "lines+markers",
+        "marker": {"size": 5, "symbol": "diamond"},
+        "dash": "dash",
+        "yaxis": "y2",
+    }
+    second = line(steps, alignment["median"], "median |residual|", "#D55E00", **points)
+    ends, flat = (steps[0], steps[-1]), {"width": 1, "dash": "dot", "hoverinfo": "skip", "yaxis": "y2"}
+    random = line(ends, [np.pi / 2] * 2, "median of random phases", NEUTRAL, digits=17, **flat)
+    second.hovertemplate = "%{y:.3f} rad"
     figure.add_traces([first.update(hovertemplate=text), second, random])
     axis = {"overlaying": "y", "side": "right", "showgrid": False, "range": [0, np.pi * 1.02]}
-    ticks = {
-        "tickvals": [0, np.pi / 4, np.pi / 2, 3 * np.pi / 4, np.pi],
-        "ticktext": ["0", "π/4", "π/2", "3π/4", "π"],
-    }
-    figure.update_layout(yaxis={"range": [0, 1.02]})
-    figure.update_layout(yaxis2={**axis, **ticks, "title": {"text": "median |left + right − output| (rad)"}})
+    ticks = {"tickvals": [k * np.pi / 4 for k in range(5)], "ticktext": ["0", "π/4", "π/2", "3π/4", "π"]}
+    axis["title"] = {"text": "median |left + right − output| (rad)"}
+    figure.update_layout(yaxis={"range": [0, 1.02]}, yaxis2={**axis, **ticks})
     return _ends(figure, steps, stages, NEUTRAL)
-
-
-def _numbers(values: Sequence[float | None]) -> list[float]:
-    return [np.nan if value is None else value for value in values]
 
 
 def animated_scatter(
@@ -152,29 +148,23 @@ def animated_scatter(
         x: ``(checkpoint, neuron)``; nan where not known.
         y: The same.
         labels: Label of each, of the same shape.
-        x_title: What x is, with its unit.
-        y_title: What y is, with its unit.
+        x_title: Title of x, with its unit.
+        y_title: The same of y.
     """
-    go = plotly()
     kept = _thinned(np.arange(x.shape[1]), MOST_POINTS // max(len(steps), 1))
     some = f" ({len(kept)} of {x.shape[1]})" if len(kept) < x.shape[1] else ""
     figure = blank(f"Neurons over training{some}", x_title, y_title)
     if not (np.isfinite(x) & np.isfinite(y)).any():
         return say(figure, "the neurons' values are not known")
-    figure.add_trace(_cloud(x[0, kept], y[0, kept], labels[0, kept], kept))
-    for (
-        label,
-        colour,
-    ) in LABEL_COLOURS.items():  # the cloud has all colours, so its legend is made of empty traces
-        marker = {"color": colour, "symbol": LABEL_SYMBOLS[label], "size": 8}
-        figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", name=label, marker=marker))
+    clouds = [_cloud(x[i, kept], y[i, kept], labels[i, kept], kept) for i in range(len(steps))]
+    figure.add_trace(clouds[0])  # it has all colours, so its legend is made of empty traces
+    figure.add_traces([key(label, **label_marker(label) | {"size": 8, "opacity": None}) for label in LABELS])
     figure.frames = [
-        go.Frame(data=[_cloud(x[i, kept], y[i, kept], labels[i, kept], kept)], name=str(step), traces=[0])
-        for i, step in enumerate(steps)
+        plotly().Frame(data=[cloud], name=str(step), traces=[0])
+        for step, cloud in zip(steps, clouds, strict=True)
     ]
-    figure.update_layout(
-        hovermode="closest", height=620, legend={"itemclick": False, "itemdoubleclick": False}
-    )
+    legend = {"itemclick": False, "itemdoubleclick": False}
+    figure.update_layout(hovermode="closest", height=620, legend=legend)
     figure.update_xaxes(range=_span(x[:, kept]), domain=[0, 1])
     figure.update_yaxes(range=_span(y[:, kept]), domain=[0.3, 1])
     return _controls(figure, steps)
@@ -183,8 +173,7 @@ def animated_scatter(
 def _cloud(x: np.ndarray, y: np.ndarray, labels: np.ndarray, neurons: np.ndarray) -> Any:
     """The neurons of one checkpoint; their ids let an animation follow each."""
     trace = plotly().Scatter(x=rounded(x, 4), y=rounded(y, 4), mode="markers", showlegend=False)
-    colours = [LABEL_COLOURS[str(label)] for label in labels]
-    symbols = [LABEL_SYMBOLS[str(label)] for label in labels]
+    colours, symbols = ([getattr(LABELS[str(label)], of) for label in labels] for of in ("colour", "symbol"))
     trace.update(marker={"color": colours, "symbol": symbols, "size": 7, "opacity": 0.75})
     hover = [f"neuron {i}, {label}" for i, label in zip(neurons, labels, strict=True)]
     trace.update(ids=[str(i) for i in neurons], text=hover)
@@ -218,7 +207,7 @@ def _controls(figure: Figure, steps: Sequence[int]) -> Figure:
 def frequency_race(
     neuron: int, steps: Sequence[int], amplitude: np.ndarray, residual: np.ndarray, winner: int
 ) -> Figure:
-    """How large each wave in one neuron's weights is over training, and how far the phases of the largest are off.
+    """Amplitudes of the waves in one neuron's weights over training, and the phase residuals of the largest.
 
     Args:
         neuron: Its number.
@@ -230,9 +219,8 @@ def frequency_race(
     figure = blank(f"Neuron {neuron}: race of the frequencies", "", "amplitude (units of the weights)")
     phases = np.isfinite(residual[:, winner - 1]).any()
     if phases:
-        figure.set_subplots(
-            rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.65, 0.35]
-        )
+        panes = {"shared_xaxes": True, "vertical_spacing": 0.06, "row_heights": [0.65, 0.35]}
+        figure.set_subplots(rows=2, cols=1, **panes)
     strongest = np.argsort(-amplitude.max(0), kind="stable") + 1
     rivals = [int(k) for k in strongest if k != winner][: len(RIVALS)]
     others = [int(k) for k in strongest if k != winner and k not in rivals]
@@ -252,21 +240,24 @@ def frequency_race(
 
 def _wave(steps: Sequence[int], amplitude: np.ndarray, frequency: int, colour: str, width: float) -> Any:
     name = f"frequency {frequency}"
-    trace = plotly().Scatter(x=list(steps), y=rounded(amplitude[:, frequency - 1], 4), name=name)
-    trace.update(mode="lines+markers", line={"color": colour, "width": width}, marker={"size": 4})
-    trace.legendgroup = name
+    points = {
+        "mode": "lines+markers",
+        "marker": {"size": 4},
+        "legendgroup": name,
+        "digits": 4,
+        "width": width,
+    }
+    trace = line(steps, amplitude[:, frequency - 1], name, colour, **points)
     return trace.update(hovertemplate=f"{name} (cycles), step %{{x}}: %{{y:.4g}}<extra></extra>")
 
 
 def _faint(steps: Sequence[int], amplitude: np.ndarray, frequencies: Sequence[int]) -> Any:
     """All other waves as one trace, with gaps between them."""
-    x, y, names = [], [], []
-    for k in frequencies:
-        x += [*steps, None]
-        y += [*rounded(amplitude[:, k - 1], 3), None]
-        names += [k] * (len(steps) + 1)
-    trace = plotly().Scatter(x=x, y=y, mode="lines", name="other frequencies", customdata=names)
-    trace.update(line={"color": faded(NEUTRAL, 0.45), "width": 1})
+    x = [step for _ in frequencies for step in (*steps, None)]
+    y = [value for k in frequencies for value in (*amplitude[:, k - 1], None)]
+    names = [k for k in frequencies for _ in range(len(steps) + 1)]
+    style = {"width": 1, "digits": 3, "customdata": names}
+    trace = line(x, y, "other frequencies", faded(NEUTRAL, 0.45), **style)
     return trace.update(hovertemplate="frequency %{customdata}, step %{x}: %{y:.3g}<extra></extra>")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, blank, plotly, rounded, say
+from interp.plots.canvas import NEUTRAL, blank, line, plotly, rounded, say
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -15,35 +16,26 @@ if TYPE_CHECKING:
     from interp.analysis.gamma import GammaTransfer
 
 
-def gamma_against_ipr(found: GammaTransfer) -> Figure:
+def gamma_against_ipr(transfer: GammaTransfer) -> Figure:
     """The donor's norm weights against IPR, one point a neuron, with the increasing fit that was carried over.
 
     Args:
-        found: From `interp.gamma.gamma_rescale`.
+        transfer: From `interp.analysis.gamma.gamma_rescale`.
     """
-    go, correlation = plotly(), found.correlation
-    title = "Norm weight against periodicity"
+    correlation, ipr, shown = transfer.correlation, transfer.donor_ipr, ""
     if correlation.rho is not None and correlation.low is not None:
-        title += f": rank correlation {correlation.rho:.2f} ({correlation.low:.2f} to {correlation.high:.2f})"
-    figure = blank(title, "IPR (1 = one pure frequency)", "norm weight |γ| (no unit)").update_layout(
-        hovermode="closest"
-    )
-    known = np.flatnonzero(np.isfinite(found.donor_ipr))
-    if not len(known):
+        shown = f": rank correlation {correlation.rho:.2f} ({correlation.low:.2f} to {correlation.high:.2f})"
+    figure = _blank(shown)
+    if not np.isfinite(ipr).any():
         return say(figure, "No neuron has an IPR.")
-    points = go.Scatter(
-        x=rounded(found.donor_ipr[known]), y=rounded(found.donor_gamma[known]), mode="markers"
+    points = _points(ipr, transfer.donor_gamma, "neuron", color=NEUTRAL, size=6, opacity=0.7)
+    points.hovertemplate += "<extra></extra>"
+    rising = np.argsort(ipr, kind="stable")[: np.isfinite(ipr).sum()]
+    fit = line(
+        rounded(ipr[rising]), transfer.donor_fit[rising], "increasing fit", LABELS["generalizing"].colour
     )
-    points.update(
-        name="neuron", customdata=known.tolist(), marker={"color": NEUTRAL, "size": 6, "opacity": 0.7}
-    )
-    points.update(hovertemplate="neuron %{customdata}: IPR %{x:.3f}, |γ| %{y:.3g}<extra></extra>")
-    rising = known[np.argsort(found.donor_ipr[known], kind="stable")]
-    line = go.Scatter(x=rounded(found.donor_ipr[rising]), y=rounded(found.donor_fit[rising]), mode="lines")
-    line.update(name="increasing fit", line={"color": LABEL_COLOURS["generalizing"], "width": 2.5})
-    figure.add_traces([points, line.update(hovertemplate="|γ| %{y:.3g} at IPR %{x:.3f}<extra></extra>")])
-    figure.update_xaxes(range=[0, 1.02])
-    return figure.update_yaxes(rangemode="tozero")
+    fit.update(line_width=2.5, hovertemplate="|γ| %{y:.3g} at IPR %{x:.3f}<extra></extra>")
+    return figure.add_traces([points, fit])
 
 
 def gammas_against_ipr(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
@@ -52,14 +44,19 @@ def gammas_against_ipr(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> F
     Args:
         points: By the name of a network, IPRs and absolute norm weights of its neurons.
     """
-    go = plotly()
-    figure = blank(
-        "Norm weight against periodicity", "IPR (1 = one pure frequency)", "norm weight |γ| (no unit)"
-    ).update_layout(hovermode="closest")
-    for name, (ipr, gamma) in points.items():
-        known = np.isfinite(ipr)
-        trace = go.Scatter(x=rounded(ipr[known]), y=rounded(gamma[known]), mode="markers", name=name)
-        trace.update(marker={"size": 5, "opacity": 0.6}, customdata=np.flatnonzero(known).tolist())
-        figure.add_trace(trace.update(hovertemplate="neuron %{customdata}: IPR %{x:.3f}, |γ| %{y:.3g}"))
+    networks = [_points(ipr, gamma, name, size=5, opacity=0.6) for name, (ipr, gamma) in points.items()]
+    return _blank("").add_traces(networks)
+
+
+def _blank(addition: str) -> Figure:
+    title = f"Norm weight against periodicity{addition}"
+    figure = blank(title, "IPR (1 = one pure frequency)", "norm weight |γ| (no unit)")
     figure.update_xaxes(range=[0, 1.02])
-    return figure.update_yaxes(rangemode="tozero")
+    return figure.update_yaxes(rangemode="tozero").update_layout(hovermode="closest")
+
+
+def _points(ipr: np.ndarray, gamma: np.ndarray, name: str, **marker: Any) -> Any:
+    known = np.flatnonzero(np.isfinite(ipr))
+    points = plotly().Scatter(x=rounded(ipr[known]), y=rounded(gamma[known]), mode="markers", name=name)
+    points.update(marker=marker, customdata=known.tolist())
+    return points.update(hovertemplate="neuron %{customdata}: IPR %{x:.3f}, |γ| %{y:.3g}")

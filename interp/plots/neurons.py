@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.plots.canvas import (
-    HOVER_WIDTH,
-    LABEL_COLOURS,
-    LABEL_SYMBOLS,
-    NEUTRAL,
-    blank,
-    plotly,
-    rounded,
-    say,
-)
+from interp.plots.canvas import HOVER_WIDTH, NEUTRAL, blank, label_marker, line, plotly, rounded, say
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -48,7 +41,7 @@ def _axis(table: NeuronTable, column: str) -> str:
 
 
 def ipr_histogram(table: NeuronTable, null_ipr: np.ndarray) -> Figure:
-    """How many neurons are how periodic, by label.
+    """Histogram of the neurons' periodicity, by label.
 
     Shown is the IPR with the distribution of random weights as an outline, which is scaled to the tallest bar, so that
     only its place and width count; or, for a table that was scored by activations, the share of their variance at one
@@ -62,20 +55,21 @@ def ipr_histogram(table: NeuronTable, null_ipr: np.ndarray) -> Figure:
     title, column = "How periodic the neurons are", periodicity_column(table)
     if column is None:
         return say(blank(title, "periodicity (none known)", "neurons (count)"), UNKNOWN)
-    go = plotly()
     values = np.clip(np.asarray(table[column], float), 0, 1)  # rounding can take a pure wave past 1
     figure = blank(title, _axis(table, column), "neurons (count)")
     edges = np.linspace(0, 1, BINS + 1)
+    centres, limits = (
+        rounded((edges[1:] + edges[:-1]) / 2),
+        zip(rounded(edges), rounded(edges[1:]), strict=False),
+    )
+    shared = {"x": centres, "width": 1 / BINS, "customdata": list(limits)}
+    hover = f"%{{y}} neurons with {NAMES[column]} %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}}"
     total = np.zeros(BINS)
-    for label, colour in LABEL_COLOURS.items():
-        counts = np.histogram(values[table["label"] == label], edges)[0]
+    for name, label in LABELS.items():
+        counts = np.histogram(values[table["label"] == name], edges)[0]
         total += counts
-        trace = go.Bar(x=rounded((edges[1:] + edges[:-1]) / 2), y=counts.tolist(), name=label)
-        trace.update(width=1 / BINS, marker={"color": colour, "line": {"width": 0}})
-        trace.update(customdata=list(zip(rounded(edges[:-1]), rounded(edges[1:]), strict=True)))
-        interval = "%{customdata[0]:.2f} to %{customdata[1]:.2f}"
-        trace.update(hovertemplate=f"%{{y}} neurons with {NAMES[column]} {interval}")
-        figure.add_trace(trace)
+        bars = plotly().Bar(y=counts.tolist(), name=name, hovertemplate=hover, **shared)
+        figure.add_trace(bars.update(marker={"color": label.colour, "line": {"width": 0}}))
     if column == "ipr":
         _null_outline(figure, null_ipr, edges, max(total.max(), 1))
         _threshold(figure, dict(table.meta.get("null") or {}).get("quantile_999"))
@@ -87,14 +81,15 @@ def ipr_histogram(table: NeuronTable, null_ipr: np.ndarray) -> Figure:
 
 def _null_outline(figure: Figure, null_ipr: np.ndarray, edges: np.ndarray, height: float) -> None:
     shape = np.histogram(null_ipr, edges)[0]
-    if not shape.any():
-        return
-    first, last = np.flatnonzero(shape)[[0, -1]]
-    outline = np.repeat(shape[first : last + 1] / shape.max() * height, 2)
-    x = np.repeat(edges[first : last + 2], 2)
-    trace = plotly().Scatter(x=rounded(x), y=rounded([0, *outline, 0]), mode="lines", hoverinfo="skip")
-    trace.update(name="random weights (scaled)", line={"color": NEUTRAL, "width": 1.5, "dash": "dot"})
-    figure.add_trace(trace)
+    if shape.any():
+        first, last = np.flatnonzero(shape)[[0, -1]]
+        outline = np.repeat(shape[first : last + 1] / shape.max() * height, 2)
+        x, y, name = (
+            rounded(np.repeat(edges[first : last + 2], 2)),
+            [0, *outline, 0],
+            "random weights (scaled)",
+        )
+        figure.add_trace(line(x, y, name, NEUTRAL, width=1.5, dash="dot", hoverinfo="skip"))
 
 
 def _threshold(figure: Figure, quantile: float | None) -> None:
@@ -120,31 +115,42 @@ def neuron_scatter(table: NeuronTable, *, reasons: bool = True) -> Figure:
     if column is None:
         return say(blank(title, "periodicity (none known)", axis), UNKNOWN)
     figure = blank(title, _axis(table, column), axis)
-    trace = plotly().Scattergl if len(table) > MANY_POINTS else plotly().Scatter
-    for label, colour in LABEL_COLOURS.items():
-        chosen = np.flatnonzero(table["label"] == label)
-        hover = [table[name][chosen] for name in ("neuron", "frequency", "q_value", "evidence")]
-        figure.add_trace(
-            trace(
-                x=rounded(table[column][chosen]),
-                y=rounded(effect[chosen]),
-                mode="markers",
-                name=label,
-                marker={"color": colour, "symbol": LABEL_SYMBOLS[label], "size": 7, "opacity": 0.75},
-                customdata=[
-                    [int(neuron), int(frequency), f"{q:.2g}", *(_lines(reason) if reasons else ())]
-                    for neuron, frequency, q, reason in zip(*hover, strict=True)
-                ],
-                hovertemplate=(
-                    f"<b>neuron %{{customdata[0]}}</b>, {label}<br>frequency %{{customdata[1]}}, "
-                    f"q=%{{customdata[2]}}<br>{NAMES[column]} %{{x:.3f}}, effect %{{y:.3g}}"
-                    f"{'<br>%{customdata[3]}' if reasons else ''}<extra></extra>"
-                ),
-            )
+    data = [
+        [int(neuron), int(frequency), f"{q:.2g}", *(_lines(reason) if reasons else ())]
+        for neuron, frequency, q, reason in zip(
+            *(table[name] for name in ("neuron", "frequency", "q_value", "evidence")), strict=True
         )
+    ]
+
+    def hover(label: str) -> str:
+        numbers = f"frequency %{{customdata[1]}}, q=%{{customdata[2]}}<br>{NAMES[column]} %{{x:.3f}}"
+        reason = "<br>%{customdata[3]}" if reasons else ""
+        return f"<b>neuron %{{customdata[0]}}</b>, {label}<br>{numbers}, effect %{{y:.3g}}{reason}<extra></extra>"
+
+    figure.add_traces(neuron_points(table, table[column], effect, data, hover))
     figure.update_layout(hovermode="closest")
-    figure.update_xaxes(range=[-0.02, 1.02])
-    return figure
+    return figure.update_xaxes(range=[-0.02, 1.02])
+
+
+def neuron_points(
+    table: NeuronTable, x: np.ndarray, y: np.ndarray, data: Sequence[Any], hover: Callable[[str], str]
+) -> list[Any]:
+    """One trace a label, with a point for each of its neurons.
+
+    Args:
+        table: With the labels.
+        x: One number a row.
+        y: The same.
+        data: Of each row, for hovering.
+        hover: The hover text of the points with a label.
+    """
+    scatter, traces = plotly().Scattergl if len(table) > MANY_POINTS else plotly().Scatter, []
+    for label in LABELS:
+        rows = np.flatnonzero(table["label"] == label)
+        points = scatter(x=rounded(x[rows]), y=rounded(y[rows]), mode="markers", name=label)
+        points.update(customdata=[data[int(row)] for row in rows], marker=label_marker(label))
+        traces.append(points.update(hovertemplate=hover(label)))
+    return traces
 
 
 def _lines(reason: str) -> list[str]:

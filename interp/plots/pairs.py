@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.plots.canvas import NEUTRAL, blank, plotly, rounded
+from interp.plots.canvas import NEUTRAL, blank, key, plotly, rounded, stepped
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -25,7 +25,7 @@ ANSWERS = {
     "wrong": "#C9CED4",
     "right": "#0072B2",
 }
-"""What an answer can be, in the order of its codes from 0, with its colour; the last two are of an unknown split."""
+"""Kinds of answers in the order of their codes from 0, with their colours; the last two are of an unknown split."""
 PERCENTILE = 99
 
 
@@ -44,33 +44,23 @@ def pair_map(
         values: ``(left, right)``; nan where there is none.
         left: The left operand of each row, in the order shown.
         right: The right operand of each column.
-        title: What the numbers are.
+        title: Of the numbers.
         unit: Theirs.
         limit: Numbers this far from 0 have the full colour; the 99th percentile of all if None.
     """
     figure = _pairs(title)
     limit = limit or far_from_zero(values)
     heat = plotly().Heatmap(z=compact(values), colorscale=DIVERGING, zmin=-limit, zmax=limit)
-    bar = {
-        "title": {"text": unit, "side": "bottom"},
-        "thickness": 12,
-        "orientation": "h",
-        "y": 0,
-        "yanchor": "top",
-    }
+    bar = {"title": {"text": unit, "side": "bottom"}, "thickness": 12, "orientation": "h", "y": 0}
     heat.update(customdata=_operands(left, right), colorbar={**bar, "yref": "container", "yanchor": "bottom"})
     hover = "left %{customdata[0]}, right %{customdata[1]}<br>%{z:.3g} " + unit + "<extra></extra>"
     return figure.add_trace(heat.update(hovertemplate=hover))
 
 
 def answer_map(
-    codes: np.ndarray,
-    left: Sequence[int] | np.ndarray,
-    right: Sequence[int] | np.ndarray,
-    *,
-    title: str,
+    codes: np.ndarray, left: Sequence[int] | np.ndarray, right: Sequence[int] | np.ndarray, *, title: str
 ) -> Figure:
-    """Which pairs are answered rightly, and which of them were trained on, held out or corrupted.
+    """Pairs that are answered rightly and wrongly, and those trained on, held out or corrupted.
 
     Args:
         codes: Index in `ANSWERS` for each pair, ``(left, right)``; nan where there is no such example.
@@ -79,23 +69,13 @@ def answer_map(
         title: Of the figure.
     """
     figure, names = _pairs(title), list(ANSWERS)
-    n = len(names)
-    scale = [
-        entry
-        for i, colour in enumerate(ANSWERS.values())
-        for entry in ([i / n, colour], [(i + 1) / n, colour])
-    ]
-    heat = plotly().Heatmap(z=compact(codes), colorscale=scale, zmin=-0.5, zmax=n - 0.5, showscale=False)
+    heat = plotly().Heatmap(z=compact(codes), **stepped(list(ANSWERS.values())))
     heat.update(customdata=_operands(left, right), text=answer_names(codes))
     hover = "left %{customdata[0]}, right %{customdata[1]}<br>%{text}<extra></extra>"
     figure.add_trace(heat.update(hovertemplate=hover))
     known = sorted({int(code) for code in np.unique(codes[np.isfinite(codes)])})
-    for code in known:  # the map has all colours, so its legend is made of empty traces
-        line = {"color": NEUTRAL, "width": 1}
-        marker = {"color": ANSWERS[names[code]], "symbol": "square", "size": 11, "line": line}
-        figure.add_trace(
-            plotly().Scatter(x=[None], y=[None], mode="markers", name=names[code], marker=marker)
-        )
+    square = {"symbol": "square", "size": 11, "line": {"color": NEUTRAL, "width": 1}}
+    figure.add_traces([key(names[code], color=ANSWERS[names[code]], **square) for code in known])
     return figure.update_layout(legend={"itemclick": False, "itemdoubleclick": False})
 
 
@@ -106,7 +86,7 @@ def answer_names(codes: np.ndarray) -> list[list[str]]:
 
 
 def answer_bars(counts: Sequence[int] | np.ndarray) -> Figure:
-    """How many examples have which answer.
+    """Number of examples with each answer.
 
     Args:
         counts: By index in `ANSWERS`.
@@ -124,17 +104,17 @@ def compact(values: np.ndarray) -> np.ndarray:
 
 
 def far_from_zero(values: np.ndarray) -> float:
-    """How far from 0 nearly all the numbers lie; 1 if there are none."""
+    """Distance from 0 within which nearly all the numbers lie; 1 if there are none."""
     known = np.abs(values[np.isfinite(values)])
     return float(np.percentile(known, PERCENTILE)) or 1.0 if len(known) else 1.0
 
 
 def margin_histogram(margins: np.ndarray, kinds: np.ndarray, colours: dict[str, str]) -> Figure:
-    """How far the right logit is above all others, over the examples of each kind.
+    """Distance of the right logit from all others, over the examples of each kind.
 
     Args:
         margins: One an example, in logit units.
-        kinds: What each example is.
+        kinds: Kind of each example.
         colours: Of each kind, in the order shown.
     """
     figure = blank("Margins of the examples", "margin (logit units)", "examples (count)")
@@ -142,10 +122,8 @@ def margin_histogram(margins: np.ndarray, kinds: np.ndarray, colours: dict[str, 
     for kind, colour in colours.items():
         counts = np.histogram(margins[kinds == kind], edges)[0]
         bar = plotly().Bar(x=rounded((edges[1:] + edges[:-1]) / 2), y=counts.tolist(), name=kind)
-        bar.update(
-            marker={"color": colour, "line": {"width": 0}}, hovertemplate="%{y} with a margin near %{x:.3g}"
-        )
-        figure.add_trace(bar)
+        bar.update(marker={"color": colour, "line": {"width": 0}})
+        figure.add_trace(bar.update(hovertemplate="%{y} with a margin near %{x:.3g}"))
     return figure.update_layout(barmode="stack", bargap=0)
 
 

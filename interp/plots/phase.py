@@ -6,22 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interp.plots.canvas import NEUTRAL, blank, plotly, shown
+from interp.measuring.phase import PHASES
+from interp.plots.canvas import NEUTRAL, blank, key, plotly, shown, stepped
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-PHASE_COLOURS = {
-    "generalisation": "#56B4E9",
-    "coexistence": "#0072B2",
-    "partial inversion": "#009E73",
-    "full inversion": "#F0E442",
-    "memorisation": "#D55E00",
-    "forgetting": "#CC79A7",
-    "confusion": "#999999",
-    "failed": "#FFFFFF",
-}
-"""Okabe and Ito's palette: blue and green where the network generalises."""
+FAILED = {"failed": "#FFFFFF"}
 AXIS_TITLES = {
     "train_fraction": "training data fraction α",
     "corrupt_fraction": "label corruption fraction ξ",
@@ -30,6 +21,11 @@ AXIS_TITLES = {
 }
 CELL = 46
 """Pixels of a cell's side, at least."""
+
+
+def phase_colours() -> dict[str, str]:
+    """The colour of every phase, and of runs that failed."""
+    return {name: phase.colour for name, phase in PHASES.items()} | FAILED
 
 
 def phase_diagram(
@@ -45,38 +41,29 @@ def phase_diagram(
         facet: A setting with one panel for each of its values.
         title: Of the figure.
     """
-    go = plotly()
     facets = _values(cells, facet) if facet else [None]
     columns, rows = (_values(cells, axis) for axis in (x, y))
-    name = AXIS_TITLES.get(x, x)
-    figure = blank(title or "Phases", name, AXIS_TITLES.get(y, y))
-    titles = [f"{AXIS_TITLES.get(facet, facet)} {shown(value)}" if facet else "" for value in facets]
-    if len(facets) > 1:
-        figure.set_subplots(
-            rows=1, cols=len(facets), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.03
-        )
-    order = list(PHASE_COLOURS)
+    x_title, y_title = AXIS_TITLES.get(x, x), AXIS_TITLES.get(y, y)
+    figure, several = blank(title or "Phases", x_title, y_title), len(facets) > 1
+    if several:
+        titles = [f"{AXIS_TITLES.get(facet, facet)} {shown(value)}" if facet else "" for value in facets]
+        places = {"subplot_titles": titles, "shared_yaxes": True, "horizontal_spacing": 0.03}
+        figure.set_subplots(rows=1, cols=len(facets), **places)
     for place, value in enumerate(facets, 1):
         own = {(cell[x], cell[y]): cell for cell in cells if not facet or cell[facet] == value}
-        where = {"row": 1, "col": place} if len(facets) > 1 else {}
-        figure.add_trace(_heat(own, columns, rows, order), **where)
-        figure.update_xaxes(title_text=name, type="category", showgrid=False, **where)
-        figure.update_yaxes(
-            type="category", showgrid=False, title_text=AXIS_TITLES.get(y, y) if place == 1 else "", **where
-        )
-    for phase in order:
-        if any(phase in cell["phases"] for cell in cells):
-            marker = {
-                "symbol": "square",
-                "size": 13,
-                "color": PHASE_COLOURS[phase],
-                "line": {"width": 1, "color": NEUTRAL},
-            }
-            figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=marker, name=phase))
-    width = 140 + len(facets) * max(300, CELL * len(columns))
-    return figure.update_layout(
-        hovermode="closest", width=width, height=200 + max(240, CELL * len(rows)), margin={"b": 110, "t": 80}
+        where = {"row": 1, "col": place} if several else {}
+        axis = {"type": "category", "showgrid": False, **where}
+        figure.add_trace(_heat(own, columns, rows), **where)
+        figure.update_xaxes(title_text=x_title, **axis)
+        figure.update_yaxes(title_text=y_title if place == 1 else "", **axis)
+    square = {"symbol": "square", "size": 13, "line": {"width": 1, "color": NEUTRAL}}
+    ended = {phase for cell in cells for phase in cell["phases"]}
+    figure.add_traces([key(name, color=c, **square) for name, c in phase_colours().items() if name in ended])
+    width, height = (
+        140 + len(facets) * max(300, CELL * len(columns)),
+        200 + max(240, CELL * len(rows)),
     )
+    return figure.update_layout(hovermode="closest", width=width, height=height, margin={"b": 110, "t": 80})
 
 
 def _values(cells: Sequence[Mapping[str, Any]], axis: str) -> list[Any]:
@@ -88,43 +75,28 @@ def _values(cells: Sequence[Mapping[str, Any]], axis: str) -> list[Any]:
 
 
 def commonest(phases: Sequence[str]) -> tuple[str, float]:
-    """The phase that most seeds end in, the earlier in `PHASE_COLOURS` of two as common, and their share.
+    """The phase that most seeds end in, the earlier in `phase_colours` of two as common, and their share.
 
     Example:
         >>> commonest(["memorisation", "coexistence", "memorisation", "memorisation"])
         ('memorisation', 0.75)
     """
     counts = Counter(phases)
-    best = max(PHASE_COLOURS, key=lambda phase: counts[phase])
+    best = max(phase_colours(), key=lambda phase: counts[phase])
     return best, counts[best] / len(phases)
 
 
-def _heat(
-    own: Mapping[Any, Mapping[str, Any]], columns: Sequence[Any], rows: Sequence[Any], order: Sequence[str]
-) -> Any:
-    z: list[list[int | None]] = []
-    text: list[list[str]] = []
-    notes: list[list[str]] = []
+def _heat(own: Mapping[Any, Mapping[str, Any]], columns: Sequence[Any], rows: Sequence[Any]) -> Any:
+    """Cells of the phases' numbers, with the share of seeds where they disagree."""
+    order = list(phase_colours())
+    z, text, notes = [], [], []
     for row in rows:
-        found = [own.get((column, row)) for column in columns]
-        best = [commonest(cell["phases"]) if cell else None for cell in found]
-        z.append([order.index(one[0]) if one else None for one in best])
-        text.append([f"{one[1]:.0%}" if one and one[1] < 1 else "" for one in best])
-        notes.append([cell["note"] if cell else "" for cell in found])
-    last = len(order)
-    scale = [[(i + step) / last, PHASE_COLOURS[phase]] for i, phase in enumerate(order) for step in (0, 1)]
-    heat = plotly().Heatmap(
-        z=z,
-        x=[shown(value) for value in columns],
-        y=[shown(value) for value in rows],
-        text=text,
-        customdata=notes,
-    )
-    heat.update(texttemplate="%{text}", textfont={"size": 11}, xgap=2, ygap=2, showscale=False)
-    return heat.update(
-        colorscale=scale,
-        zmin=-0.5,
-        zmax=last - 0.5,
-        hoverongaps=False,
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+        cells = [own.get((column, row)) for column in columns]
+        best = [commonest(cell["phases"]) if cell else ("", 1.0) for cell in cells]
+        z.append([order.index(phase) if phase else None for phase, _ in best])
+        text.append([f"{share:.0%}" if share < 1 else "" for _, share in best])
+        notes.append([cell["note"] if cell else "" for cell in cells])
+    x, y = ([shown(value) for value in values] for values in (columns, rows))
+    heat = plotly().Heatmap(z=z, x=x, y=y, text=text, customdata=notes, xgap=2, ygap=2)
+    heat.update(texttemplate="%{text}", textfont={"size": 11}, **stepped(list(phase_colours().values())))
+    return heat.update(hoverongaps=False, hovertemplate="%{customdata}<extra></extra>")

@@ -30,7 +30,7 @@ def spectrum_figure(spectrum: Any) -> Figure:
     """Vectors along an ordering, and below them how the variance of each is spread over frequencies.
 
     Args:
-        spectrum: As `interp.portrait.Spectrum`: names, vectors and their energies.
+        spectrum: As `interp.analysis.portrait.Spectrum`: names, vectors and their energies.
     """
     figure = _two_rows("Vectors along the ordering and their spectra", "value (no unit)")
     traces = _vector_traces(spectrum, "")
@@ -48,20 +48,16 @@ def neuron_weights(portraits: Mapping[int, Any]) -> Figure:
     """Weights of one neuron along the task's ordering and their energy spectra; a menu chooses among several neurons.
 
     Args:
-        portraits: By neuron number, as `interp.portrait.Portrait`: its label and spectrum. Neurons without weights
-            along the ordering are left out.
+        portraits: By neuron number, as `interp.analysis.portrait.Portrait`: its label and spectrum. Neurons without
+            weights along the ordering are left out.
     """
     figure = _two_rows("Weights of a neuron and their spectra", "weight (no unit)")
-    owners: list[int] = []
-    for neuron, portrait in portraits.items():
-        traces = weight_traces(portrait)
-        figure.add_traces(traces)
-        owners += [neuron] * len(traces)
-    return _for_each(figure, owners, portraits, "no neuron has weights along the ordering")
+    traces = {neuron: weight_traces(portrait) for neuron, portrait in portraits.items()}
+    return _for_each(figure, traces, portraits, "no neuron has weights along the ordering")
 
 
 def weight_traces(portrait: Any) -> list[Any]:
-    """What `neuron_weights` draws of one neuron: for each vector, a line over position and bars over frequency."""
+    """Traces of `neuron_weights` for one neuron: for each vector, a line over position and bars over frequency."""
     return _vector_traces(portrait.spectrum, " weights")
 
 
@@ -75,10 +71,14 @@ def _two_rows(title: str, value: str) -> Figure:
     return figure.update_yaxes(title_text="energy (% of all)", tickformat=".0%", row=2, col=1)
 
 
-def _for_each(figure: Figure, owners: list[int], portraits: Mapping[int, Any], nothing: str) -> Figure:
-    """A menu of the traces' owners if there are several, their name if there is one, a sentence if there is none."""
+def _for_each(
+    figure: Figure, traces: Mapping[int, list[Any]], portraits: Mapping[int, Any], nothing: str
+) -> Figure:
+    """A menu of the neurons if several have traces, their name if there is one, a sentence if there is none."""
+    owners = [neuron for neuron, drawn in traces.items() for _ in drawn]
     if not owners:
         return say(figure, nothing)
+    figure.add_traces([trace for drawn in traces.values() for trace in drawn])
     names = {neuron: f"neuron {neuron}, {portraits[neuron].label}" for neuron in owners}
     if len(names) > 1:
         return add_menu(figure, owners, names).update_layout(margin_t=TOP_WITH_MENU)
@@ -93,9 +93,8 @@ def _vector_traces(spectrum: Any, suffix: str) -> list[Any]:
         shared, bars = {"name": f"{name}{suffix}", "legendgroup": name}, rounded(energy)
         line = go.Scatter(y=rounded(vector), line=colour, mode="lines", **shared)
         line.update(hovertemplate="%{y:.3g} at position %{x}")
-        bar = go.Bar(
-            x=list(range(1, len(bars) + 1)), y=bars, marker=colour, showlegend=False, **LOWER, **shared
-        )
+        frequencies = list(range(1, len(bars) + 1))
+        bar = go.Bar(x=frequencies, y=bars, marker=colour, showlegend=False, **LOWER, **shared)
         traces += [line, bar.update(hovertemplate="%{y:.1%} at frequency %{x}")]
     return traces
 
@@ -108,9 +107,9 @@ def neuron_activations(portraits: Mapping[int, Any]) -> Figure:
     variance; spots below 0.1 % are left out.
 
     Args:
-        portraits: By neuron number, as `interp.portrait.Portrait`: its label and grid, activations ``(left, right)``
-            in the task's order. Neurons without a grid are left out, and those that would make the figure too large:
-            the first ones of each label stay.
+        portraits: By neuron number, as `interp.analysis.portrait.Portrait`: its label and grid, activations
+            ``(left, right)`` in the task's order. Neurons without a grid are left out, and those that would make the
+            figure too large: the first ones of each label stay.
     """
     figure = blank("Activation of a neuron for every pair", "", "")
     figure.set_subplots(rows=2, cols=1, vertical_spacing=0.14)
@@ -120,15 +119,12 @@ def neuron_activations(portraits: Mapping[int, Any]) -> Figure:
     figure.update_yaxes(title_text=left, scaleanchor="x", constrain="domain", row=1, col=1)
     figure.update_xaxes(title_text="right frequency (cycles)", row=2, col=1)
     figure.update_yaxes(title_text="left frequency (cycles)", row=2, col=1)
-    owners: list[int] = []
-    for neuron in with_maps(portraits):
-        figure.add_traces(activation_traces(portraits[neuron]))
-        owners += [neuron] * 2
-    return _for_each(figure, owners, portraits, "no activations over pairs of operands were kept")
+    traces = {neuron: activation_traces(portraits[neuron]) for neuron in with_maps(portraits)}
+    return _for_each(figure, traces, portraits, "no activations over pairs of operands were kept")
 
 
 def activation_traces(portrait: Any) -> list[Any]:
-    """What `neuron_activations` draws of one neuron: its map and the spots of its spectrum."""
+    """Traces of `neuron_activations` for one neuron: its map and the spots of its spectrum."""
     return [_map(portrait.grid), _spots(portrait.grid)]
 
 

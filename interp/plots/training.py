@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.plots.canvas import (
-    HOVER_WIDTH,
-    LABEL_COLOURS,
-    NEUTRAL,
-    SPLIT_COLOURS,
-    blank,
-    faded,
-    plotly,
-    rounded,
-    words,
-)
+from interp.data.splits import SPLITS
+from interp.plots.canvas import HOVER_WIDTH, NEUTRAL, SHOWN_AT_FIRST, blank, faded, in_percent, line
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+Records = Sequence[Mapping[str, Any]]
 
 FEW_DECADES = 1e3
 TITLE_BELOW = 14
@@ -34,14 +28,12 @@ STAGE_COLOURS = {
     "learning": "#56B4E9",
     "unlearning": "#E69F00",
 }
+SCORES = {"ipr": "mean IPR", "activation_share": "mean share at one frequency"}
 STRUCTURE = {
-    "mean_score": ("", "#0072B2", "solid"),
     "embedding_gini": ("embedding Gini", "#E69F00", "dash"),
     "logit_gini": ("logit Gini", "#CC79A7", "dash"),
     "logit_variance_explained": ("logits explained", "#009E73", "dot"),
 }
-SCORES = {"ipr": "mean IPR", "activation_share": "mean share at one frequency"}
-LOSS_COLOURS = {"train": "#CC79A7", "test": "#0072B2", "all": "#009E73"}
 CIRCUIT_LOSSES = {
     "restricted_loss": ("restricted loss", "#56B4E9"),
     "excluded_loss": ("excluded loss", "#D55E00"),
@@ -54,31 +46,26 @@ def training_curve(history: Iterable[Mapping[str, Any]]) -> Figure:
     Args:
         history: Records of ``step``, ``loss`` and ``accuracy`` by split; values may be None.
     """
-    go, records = plotly(), list(history)
+    records = list(history)
     figure = blank("Training", "training step (updates)", "accuracy (%)")
     steps = [record["step"] for record in records]
-    for split, colour in SPLIT_COLOURS.items():
-        values = [record["accuracy"].get(split) for record in records]
+    for name, split in SPLITS.items():
+        values = [record["accuracy"].get(name) for record in records]
         if any(value is not None for value in values):
-            shown = True if split in ("train", "test", "corrupted_as_labelled") else "legendonly"
-            trace = go.Scatter(x=steps, y=rounded(values), name=words(split), visible=shown)
-            trace.update(line={"color": colour, "width": 2.5}, hovertemplate="%{y:.1%}")
-            figure.add_trace(trace)
+            shown = {"visible": True if name in SHOWN_AT_FIRST else "legendonly", "hovertemplate": "%{y:.1%}"}
+            figure.add_trace(line(steps, values, split.title, split.colour, width=2.5, mode=None, **shown))
     losses = [record.get("loss") or np.nan for record in records]  # a loss of 0 has no logarithm
-    trace = go.Scatter(x=steps, y=rounded(losses), name="loss", yaxis="y2", hovertemplate="%{y:.3g}")
-    figure.add_trace(trace.update(line={"color": NEUTRAL, "width": 1.5, "dash": "dot"}))
+    second = {"yaxis": "y2", "hovertemplate": "%{y:.3g}"}
+    figure.add_trace(line(steps, losses, "loss", NEUTRAL, width=1.5, dash="dot", mode=None, **second))
     known = [loss for loss in losses if np.isfinite(loss)]
     few_decades = not known or max(known) / min(known) < FEW_DECADES
-    second = {"overlaying": "y", "side": "right", "showgrid": False, "title": {"text": "loss (log scale)"}}
+    axis = {"overlaying": "y", "side": "right", "showgrid": False, "title": {"text": "loss (log scale)"}}
     ticks = {"type": "log", "tickformat": "~g", "dtick": "D2" if few_decades else 1}
-    figure.update_layout(yaxis={"tickformat": ".0%", "range": [-0.02, 1.02]}, yaxis2={**second, **ticks})
-    return figure
+    return in_percent(figure).update_layout(yaxis2={**axis, **ticks})
 
 
-def trajectory_curves(
-    records: Sequence[Mapping[str, Any]], stages: Sequence[Mapping[str, Any]] = ()
-) -> Figure:
-    """How a network developed: stages, accuracies, neurons by label, structure, losses and the weights' norm.
+def trajectory_curves(records: Records, stages: Records = ()) -> Figure:
+    """The development of a network: stages, accuracies, neurons by label, structure, losses and the weights' norm.
 
     Stages are shaded through all panels and named in the first, where touching one gives its reason. A panel that
     nothing is known of is left out.
@@ -88,30 +75,28 @@ def trajectory_curves(
         stages: Their ``to_dict()``: ``name``, ``begin_interval``, ``end_interval`` and ``reason``.
     """
     panels = {
-        "stage": _stage_traces(records, stages),
-        "accuracy (%)": _accuracy_traces(records),
-        "neurons (count)": _label_traces(records),
-        "structure (share)": _structure_traces(records),
-        "cross-entropy (nats)": _loss_traces(records),
-        "weights (norm)": [_line(records, "weight norm", _series(records, "weight_norm"), NEUTRAL)],
+        "stage": [_bar(stage, records) for stage in reversed(stages)],  # the first one on top
+        "accuracy (%)": _accuracies(records),
+        "neurons (count)": _labels(records),
+        "structure (share)": _structure(records),
+        "cross-entropy (nats)": _losses(records),
+        "weights (norm)": _curve(records, ("weight_norm",), "weight norm", NEUTRAL),
     }
-    shown = {name: [trace for trace in traces if trace] for name, traces in panels.items()}
-    shown = {name: traces for name, traces in shown.items() if traces}
+    shown = {name: traces for name, traces in panels.items() if traces}
     x = "training step (as numbered in the files)"
     figure = blank("Over training", x, "")
     if not shown:
         return figure.update_yaxes(title_text="nothing is known")
-    heights = [30 + 22 * len(t) if n == "stage" else 200 for n, t in shown.items()]
-    figure.set_subplots(
-        rows=len(shown), cols=1, shared_xaxes=True, vertical_spacing=0.03, row_heights=heights
-    )
+    heights = [30 + 22 * len(traces) if name == "stage" else 200 for name, traces in shown.items()]
+    panes = {"shared_xaxes": True, "vertical_spacing": 0.03, "row_heights": heights}
+    figure.set_subplots(rows=len(shown), cols=1, **panes)
+    axes: dict[str, dict[str, Any]] = {
+        "accuracy (%)": {"tickformat": ".0%", "range": [-0.02, 1.02]},
+        "cross-entropy (nats)": {"type": "log", "tickformat": "~g"},
+    }
     for row, (name, traces) in enumerate(shown.items(), 1):
         figure.add_traces(traces, rows=[row] * len(traces), cols=[1] * len(traces))
-        figure.update_yaxes(title_text=name, row=row, col=1)
-        if name == "accuracy (%)":
-            figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.02], row=row, col=1)
-        if name.startswith("cross-entropy"):
-            figure.update_yaxes(type="log", tickformat="~g", row=row, col=1)
+        figure.update_yaxes(title_text=name, row=row, col=1, **axes.get(name, {}))
     figure.update_xaxes(title_text="", showticklabels=True)
     figure.update_xaxes(title_text=x, row=len(shown), col=1)
     for stage in stages:
@@ -121,62 +106,59 @@ def trajectory_curves(
     return figure.update_layout(height=height)
 
 
-def _series(records: Sequence[Mapping[str, Any]], name: str, inner: str | None = None) -> list[float | None]:
-    values = [record.get(name) for record in records]
-    return values if inner is None else [None if value is None else value.get(inner) for value in values]
-
-
-def _line(
-    records: Sequence[Mapping[str, Any]], name: str, values: list[float | None], colour: str, **line: Any
-) -> Any:
-    """A line over training; None if no value is known."""
+def _curve(
+    records: Records, keys: tuple[str, ...], name: str, colour: str, hover: str = "%{y:.4g}", **style: Any
+) -> list[Any]:
+    """One line over training, of the number at the end of the keys; none if no value is known."""
+    values: list[Any] = list(records)
+    for entry in keys:
+        values = [None if value is None else value.get(entry) for value in values]
     if all(value is None for value in values):
-        return None
-    steps = [record["step"] for record in records]
-    trace = plotly().Scatter(x=steps, y=rounded(values), name=name, mode="lines+markers", marker={"size": 4})
-    return trace.update(line={"color": colour, "width": 2, **line}, hovertemplate="%{y:.4g}")
+        return []
+    if "loss" in keys[0]:
+        values = [value or None for value in values]  # 0 has no logarithm
+    points = {"mode": "lines+markers", "marker": {"size": 4}, "hovertemplate": hover}
+    return [line([record["step"] for record in records], values, name, colour, **points, **style)]
 
 
-def _accuracy_traces(records: Sequence[Mapping[str, Any]]) -> list[Any]:
-    traces = []
-    for split, colour in SPLIT_COLOURS.items():
-        trace = _line(records, words(split), _series(records, "accuracy", split), colour)
-        traces.append(None if trace is None else trace.update(hovertemplate="%{y:.1%}"))
-    found = [trace for trace in traces if trace]
-    for trace in found if len(found) > 1 else []:
-        trace.visible = True if trace.name in ("train", "test", "corrupted as labelled") else "legendonly"
-    return found
-
-
-def _label_traces(records: Sequence[Mapping[str, Any]]) -> list[Any]:
-    traces = []
-    for label, colour in LABEL_COLOURS.items():
-        trace = _line(records, f"{label} neurons", _series(records, "counts", label), colour)
-        if trace:
-            trace.update(mode="lines", stackgroup="labels", fillcolor=faded(colour, 0.5))
-            traces.append(trace.update(hovertemplate="%{y}", line={"width": 0.5}))
-    return traces
-
-
-def _structure_traces(records: Sequence[Mapping[str, Any]]) -> list[Any]:
-    traces, score = [], SCORES.get(str(records[-1].get("score")) if records else "")
-    for name, (title, colour, dash) in STRUCTURE.items():
-        if title or score:
-            traces.append(_line(records, title or str(score), _series(records, name), colour, dash=dash))
-    return traces
-
-
-def _loss_traces(records: Sequence[Mapping[str, Any]]) -> list[Any]:
-    series = {
-        f"{split} loss": (_series(records, "loss", split), colour, "dot")
-        for split, colour in LOSS_COLOURS.items()
+def _accuracies(records: Records) -> list[Any]:
+    curves = {
+        name: curve
+        for name, split in SPLITS.items()
+        for curve in _curve(records, ("accuracy", name), split.title, split.colour, "%{y:.1%}")
     }
-    series |= {
-        title: (_series(records, name), colour, "solid") for name, (title, colour) in CIRCUIT_LOSSES.items()
-    }
+    for name, curve in curves.items() if len(curves) > 1 else ():
+        curve.visible = True if name in SHOWN_AT_FIRST else "legendonly"
+    return list(curves.values())
+
+
+def _labels(records: Records) -> list[Any]:
     return [
-        _line(records, title, [value or None for value in values], colour, dash=dash)  # 0 has no logarithm
-        for title, (values, colour, dash) in series.items()
+        curve.update(mode="lines", stackgroup="labels", fillcolor=faded(label.colour, 0.5))
+        for name, label in LABELS.items()
+        for curve in _curve(records, ("counts", name), f"{name} neurons", label.colour, "%{y}", width=0.5)
+    ]
+
+
+def _structure(records: Records) -> list[Any]:
+    score = SCORES.get(str(records[-1].get("score")) if records else "")
+    series = {"mean_score": (score, "#0072B2", "solid")} if score else {}
+    return [
+        curve
+        for name, (title, colour, dash) in (series | STRUCTURE).items()
+        for curve in _curve(records, (name,), str(title), colour, dash=dash)
+    ]
+
+
+def _losses(records: Records) -> list[Any]:
+    splits = {
+        ("loss", name): (f"{name} loss", SPLITS[name].colour, "dot") for name in ("train", "test", "all")
+    }
+    circuit = {(name,): (title, colour, "solid") for name, (title, colour) in CIRCUIT_LOSSES.items()}
+    return [
+        curve
+        for keys, (title, colour, dash) in (splits | circuit).items()
+        for curve in _curve(records, keys, title, colour, dash=dash)
     ]
 
 
@@ -195,22 +177,20 @@ def span_of(stage: Mapping[str, Any], first: int, last: int) -> tuple[int, int]:
     return (first if begin is None else begin), end
 
 
-def _stage_traces(records: Sequence[Mapping[str, Any]], stages: Sequence[Mapping[str, Any]]) -> list[Any]:
-    traces = []
-    for stage in reversed(stages):  # the first one on top
-        colour = STAGE_COLOURS.get(stage["name"], NEUTRAL)
-        span = list(span_of(stage, records[0]["step"], records[-1]["step"]))
-        trace = plotly().Scatter(x=span, y=[stage["name"]] * 2, name=stage["name"], showlegend=False)
-        trace.update(mode="lines+markers", line={"color": colour, "width": 10}, marker={"size": 10})
-        reason = "<br>".join(wrap(stage["reason"], HOVER_WIDTH))
-        traces.append(trace.update(customdata=[reason] * 2, hovertemplate="%{customdata}<extra></extra>"))
-    return traces
+def _bar(stage: Mapping[str, Any], records: Records) -> Any:
+    """A stage as a thick line."""
+    colour, name = STAGE_COLOURS.get(stage["name"], NEUTRAL), stage["name"]
+    span = span_of(stage, records[0]["step"], records[-1]["step"])
+    reason = "<br>".join(wrap(stage["reason"], HOVER_WIDTH))
+    style = {"mode": "lines+markers", "marker": {"size": 10}, "showlegend": False}
+    trace = line(span, [0, 0], name, colour, width=10, customdata=[reason] * 2, **style)
+    return trace.update(y=[name] * 2, hovertemplate="%{customdata}<extra></extra>")
 
 
-def _shade(figure: Figure, stage: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
+def _shade(figure: Figure, stage: Mapping[str, Any], records: Records) -> None:
     """A stage's colour behind all panels."""
     x0, x1 = span_of(stage, records[0]["step"], records[-1]["step"])
     colour = STAGE_COLOURS.get(stage["name"], NEUTRAL)
-    line = {"color": faded(colour, 0.5), "width": 1}
+    style = {"fillcolor": faded(colour, 0.1), "line": {"color": faded(colour, 0.5), "width": 1}}
     shape = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    figure.add_shape(**shape, x0=x0, x1=x1, name=stage["name"], fillcolor=faded(colour, 0.1), line=line)
+    figure.add_shape(**shape, x0=x0, x1=x1, name=stage["name"], **style)

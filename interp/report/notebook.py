@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from interp import plots
 from interp.markup import LINE, html_table
 from interp.report.markdown import ACCURACY_HEADER, accuracy_rows
 from interp.report.page import bullets
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from interp.results import AuditReport
@@ -30,7 +30,7 @@ def summary_html(report: AuditReport) -> str:
     phase = escape((report.phase.name or "phase cannot be told").capitalize())
     chips = "".join(
         f'<span style="display:inline-block;margin:0 0.5em 0.3em 0;padding:0.1em 0.6em;border:{LINE};'
-        f'border-left:5px solid {plots.LABEL_COLOURS.get(label, plots.NEUTRAL)};border-radius:4px">'
+        f'border-left:5px solid {LABELS[label].colour};border-radius:4px">'
         f"<strong>{count}</strong> {escape(label)}</span>"
         for label, count in report.table.counts().items()
         if label != "total"

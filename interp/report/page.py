@@ -7,8 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interp import plots
 from interp.markup import Link, html_table
+from interp.plots.canvas import NEUTRAL
 from interp.report import captions
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STYLE = Path(__file__).with_name("page.css")
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage", "resetScale2d"]]}
 CLEAR = "rgba(0,0,0,0)"
-MODEBAR = {"orientation": "v", "bgcolor": CLEAR, "color": plots.NEUTRAL, "activecolor": plots.NEUTRAL}
+MODEBAR = {"orientation": "v", "bgcolor": CLEAR, "color": NEUTRAL, "activecolor": NEUTRAL}
 
 # Figures keep the size that they were drawn at; on paper they are shrunk to the width and height of a page.
 PRINTING = """\

@@ -155,7 +155,7 @@ def test_a_split_without_examples_has_no_accuracy() -> None:
     assert found.at(0, "corrupted_as_labelled") is None
     assert found.at(1, "all") == pytest.approx(accuracy(mlp(), task).all)
     assert json.loads(json.dumps(found.to_dict()))["accuracy"]["train"] is None
-    assert [trace.name for trace in found.plot().data if trace.fill is None][:1] == ["all, random"]
+    assert [trace.name for trace in found.plot().data if trace.hoverinfo != "skip"][:1] == ["all, random"]
 
 
 def test_the_figure_shows_what_was_measured() -> None:

@@ -9,7 +9,7 @@ from interp.errors import ConfigError
 from interp.lab.grids.figures import axes_of, phase_diagram
 from interp.lab.grids.summary import summarise
 from interp.measuring.phase import PHASES
-from interp.plots.phase import PHASE_COLOURS, commonest
+from interp.plots.phase import commonest, phase_colours
 
 SPLITS = ("train", "test", "corrupted_as_labelled", "corrupted_as_true")
 
@@ -46,7 +46,7 @@ FOUR = {
 
 def test_a_cell_has_the_commonest_phase_and_says_who_disagrees() -> None:
     heat = phase_diagram(table(FOUR)).data[0]
-    order = list(PHASE_COLOURS)
+    order = list(phase_colours())
     assert [[order[int(z)] for z in row] for row in heat.z] == [["memorisation", "coexistence"]] * 2
     assert [list(row) for row in heat.text] == [["", ""], ["", "67%"]]
     assert (list(heat.x), list(heat.y)) == (["0.3", "0.5"], ["0.1", "0.3"])
@@ -61,15 +61,15 @@ def test_colours_of_cells_are_those_of_the_legend() -> None:
     heat, legend = figure.data[0], {trace.name: trace.marker.color for trace in figure.data[1:]}
     low, high = heat.zmin, heat.zmax
     for phase, colour in legend.items():
-        share = (list(PHASE_COLOURS).index(phase) - low) / (high - low)
+        share = (list(phase_colours()).index(phase) - low) / (high - low)
         at = [step for step in heat.colorscale if step[0] <= share][-1]
         assert at[1] == colour
     assert set(legend) == {"memorisation", "coexistence"}
 
 
 def test_every_phase_has_a_colour_of_its_own() -> None:
-    assert set(PHASES) <= set(PHASE_COLOURS)
-    assert len(set(PHASE_COLOURS.values())) == len(PHASE_COLOURS)
+    assert set(PHASES) <= set(phase_colours())
+    assert len(set(phase_colours().values())) == len(phase_colours())
 
 
 def test_a_third_setting_makes_panels_and_a_missing_run_a_gap() -> None:
@@ -84,7 +84,7 @@ def test_a_third_setting_makes_panels_and_a_missing_run_a_gap() -> None:
 
 def test_the_papers_table_can_decide() -> None:
     heat = phase_diagram(table(FOUR), by="table").data[0]
-    assert {list(PHASE_COLOURS)[int(z)] for row in heat.z for z in row} == {"confusion"}
+    assert {list(phase_colours())[int(z)] for row in heat.z for z in row} == {"confusion"}
 
 
 def test_failed_runs_have_a_cell_too() -> None:
