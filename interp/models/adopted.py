@@ -119,9 +119,8 @@ class Adopted(HookedRootModule):
             self.run_with_cache(torch.cat([example, example[:1]]))  # each first axis must grow with it
             for name, tensor in cache.items():
                 if not tensor.is_floating_point():
-                    raise ConfigError(
-                        f"{name!r} holds {tensor.dtype} numbers, such as tokens, and no activations"
-                    )
+                    message = f"{name!r} holds {tensor.dtype} numbers, such as tokens, and no activations"
+                    raise ConfigError(message)
                 self.axes[name] = axes_by_example(name, self.axes[name], tuple(tensor.shape), self.readout)
             self.linear = {
                 name: tuple(cache)[i + 1 :]
@@ -145,7 +144,7 @@ class Adopted(HookedRootModule):
                 "pass example=… to adopt, a few of the network's inputs"
             )
         layer = linear_readout(self._owner(name), self.n_outputs) if self._only_linear_follows(name) else None
-        readout = None if layer is None else layer[0]
+        readout = layer[0] if layer else None
         return NeuronSite(name, axes.width, readout=readout, axis=axes.axis, position=axes.position)
 
     def _only_linear_follows(self, name: str) -> bool:

@@ -65,7 +65,8 @@ class ModuleTensor:
         """
 
         def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            given: dict[str | int, Any] = {**dict(enumerate(args)), **kwargs}
+            given: dict[str | int, Any] = dict(enumerate(args))
+            given.update(kwargs)
             keys = self.keys
             if keys and isinstance(keys[0], str) and keys[0] not in given:
                 names = list(inspect.signature(module.forward).parameters)
@@ -86,10 +87,10 @@ class ModuleTensor:
         """`value` with its tensor changed, or the same object if `change` gave the same tensor back."""
         place = keys_of_tensor(value, keys)
         if place is None:
-            places = [f"{self.path}:{self.side}{keys_text(keys)}" for keys, _ in tensors_in(value)]
+            names = [f"{self.path}:{self.side}{keys_text(keys)}" for keys, _ in tensors_in(value)]
             raise HookNameError(
                 f"there is no tensor at {str(self)!r}; the {self.side} of {self.path!r} is a "
-                f"{type(value).__name__} with {', '.join(places) or 'none'}"
+                f"{type(value).__name__} with {', '.join(names) or 'none'}"
             )
         tensor = item_at(value, place)
         changed = change(tensor)
@@ -98,6 +99,6 @@ class ModuleTensor:
         places = [place]
         if self.side == "input" and not keys:  # self-attention reads one tensor as query, key and value
             places = [keys for keys, other in tensors_in(value) if other is tensor]
-        for place in places:
-            value = with_item(value, place, changed)
+        for keys in places:
+            value = with_item(value, keys, changed)
         return value

@@ -69,7 +69,8 @@ def _own_key(value: Any, key: str | int) -> str | int | None:
 def item_at(value: Any, keys: Keys) -> Any:
     """The item that keys lead to."""
     for key in keys:
-        value = value[key] if isinstance(value, (Mapping, tuple, list)) else getattr(value, str(key))
+        held = isinstance(value, (Mapping, tuple, list))
+        value = value[key] if held else getattr(value, str(key))
     return value
 
 
