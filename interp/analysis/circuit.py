@@ -15,6 +15,7 @@ from interp.hooks import device_of, hooked
 from interp.measuring.arrays import as_array
 from interp.models import HookedModel, SmallTransformer
 from interp.models.bridge import BridgedTransformer
+from interp.output import plain
 from interp.scoring.periodicity import operands_of
 from interp.scoring.table import NeuronTable
 from interp.subject import Network, subject_of
@@ -79,16 +80,7 @@ class Circuit:
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        values = {name: _plain(value) for name, value in vars(self).items()}
-        return {**values, "algorithm": self.algorithm}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, dict):
-        return {str(key): count for key, count in value.items()}
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+        return plain({**vars(self), "algorithm": self.algorithm})
 
 
 def circuit(network: Network, task: Task | None = None, *, site: str | None = None) -> Circuit | None:

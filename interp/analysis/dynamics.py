@@ -14,8 +14,9 @@ from interp.analysis.trajectory import Trajectory, Watch, trajectory_of
 from interp.checkpoints.open import OpenOptions
 from interp.drawing import present
 from interp.errors import CheckpointError, ConfigError
-from interp.files import write_json, write_text, write_whole
+from interp.files import write_json, write_text
 from interp.measuring.arrays import weight_vectors
+from interp.output import plain, write_columns
 from interp.subject import Subject
 from probes.development import Alignment, Development, alignment, development_of, fourier_components
 from probes.labels import Criteria
@@ -109,20 +110,11 @@ class Dynamics:
             return write_json(path, self.to_dict())
         if path.suffix == ".html":
             return write_text(path, self.to_html())
-        import pyarrow
-        from pyarrow import csv, parquet
-
-        arrays = {name: pyarrow.array(values) for name, values in self._neurons().items()}
-        arrays |= {name: pyarrow.array(v, pyarrow.int64()) for name, v in self._whole().items()}
-        rows, write = (
-            pyarrow.table(arrays),
-            parquet.write_table if path.suffix == ".parquet" else csv.write_csv,
-        )
-        return write_whole(path, lambda part: write(rows, part))
+        return write_columns(path, self._neurons() | self._whole())
 
     def to_dict(self) -> dict[str, Any]:
         """Steps, records, stages, alignment by checkpoint, and one dictionary a neuron; ready for JSON."""
-        columns = {name: _listed(values) for name, values in self._neurons().items()} | self._whole()
+        columns = plain(self._neurons() | self._whole())
         neurons = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return {
             "site": self.site,
@@ -219,13 +211,6 @@ class Dynamics:
     def to_html(self) -> str:
         """Everything as one HTML page that needs no network."""
         return str(present("report.dynamics.dynamics_page", self))
-
-
-def _listed(values: np.ndarray) -> list[Any]:
-    """As a list, None for what is not finite."""
-    if values.dtype.kind != "f":
-        return list(values.tolist())
-    return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
 def _frequencies(values: np.ndarray) -> str:

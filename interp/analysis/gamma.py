@@ -20,6 +20,7 @@ from interp.measuring.band import Band
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.evaluation import SplitValues, measure_logits
 from interp.models import HookedMLP, HookedModel, neuron_site
+from interp.output import plain
 from interp.scoring.table import NeuronTable
 from interp.subject import on_device, subject_of
 from probes.agreement import RankCorrelation, rank_correlation
@@ -72,15 +73,16 @@ class GammaTransfer(Drawable):
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON; NaN becomes None."""
         arrays = ("scales", "target_ipr", "donor_ipr", "donor_gamma", "donor_fit")
-        return {
-            "before": self.before.to_dict(),
-            "accuracy": self.after.to_dict(),
-            "random_accuracy": {s: None if b is None else b.to_dict() for s, b in self.random.items()},
+        values = {
+            "before": self.before,
+            "accuracy": self.after,
+            "random_accuracy": self.random,
             "random_draws": self.n_random,
             "strength": self.strength,
             "correlation": vars(self.correlation),
-            **{name: [float(v) if np.isfinite(v) else None for v in getattr(self, name)] for name in arrays},
+            **{name: getattr(self, name) for name in arrays},
         }
+        return plain(values)
 
 
 def gamma_of(model: HookedModel, site: str | None = None) -> Float[np.ndarray, " neuron"]:

@@ -19,6 +19,7 @@ from interp.drawing import present
 from interp.measuring.evaluation import measure_logits
 from interp.measuring.phase import GOOD
 from interp.models import HookedModel
+from interp.output import plain
 from interp.progress import PATIENCE, progress
 from interp.scoring.selection import default_order
 from interp.subject import Subject, subject_of
@@ -173,21 +174,16 @@ def record_of(
         "score": order,
         "mean_score": None if table.meta["null"]["source"] is None else _mean(table[order]),
         "counts": table.counts(),
-        "weight_norm": _plain(weight_norm(subject.model)),
-        **{name: None if result is None else _plain(getattr(result, name)) for name in PROGRESS},
+        "weight_norm": plain(weight_norm(subject.model)),
+        **{name: None if result is None else plain(getattr(result, name)) for name in PROGRESS},
     }
 
 
 def _only_known(values: dict[str, float | None], data: Dataset) -> dict[str, float | None]:
     """Values by split; nothing but that of all examples where it is not known which were trained on."""
     return {
-        split: _plain(value) if data.split_known or split == "all" else None
-        for split, value in values.items()
+        split: plain(value) if data.split_known or split == "all" else None for split, value in values.items()
     }
-
-
-def _plain(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from interp.output import plain
+
 
 @dataclass(frozen=True, eq=False)
 class Band:
@@ -47,7 +49,4 @@ class Band:
 
     def to_dict(self) -> dict[str, Any]:
         """The three by name, arrays as lists; ready for JSON."""
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in vars(self).items()
-        }
+        return plain(vars(self))

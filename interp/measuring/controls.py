@@ -17,6 +17,7 @@ from interp.measuring.band import Band
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import counts_of_logits, split_accuracy
 from interp.measuring.evaluation import SplitValues
+from interp.output import plain
 from interp.progress import Report, silent
 
 REMOVAL_HEADER = ("examples", "before", "after", "random sets: mean", "95 % interval", "outside it")
@@ -60,13 +61,8 @@ class Removal:
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        return {
-            "removed": self.removed,
-            "accuracy": self.after.to_dict(),
-            "random_accuracy": {s: None if b is None else b.to_dict() for s, b in self.random.items()},
-            "random_draws": self.n_draws,
-            "controlled": self.controlled,
-        }
+        values = {"removed": self.removed, "accuracy": self.after, "random_accuracy": self.random}
+        return plain({**values, "random_draws": self.n_draws, "controlled": self.controlled})
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Accuracy per split before and after, with the random sets, in the order of `REMOVAL_HEADER`, as shown."""

@@ -17,6 +17,7 @@ from interp.drawing import Drawable
 from interp.measuring import kernels
 from interp.measuring.band import Band
 from interp.measuring.cached_pass import CachedPass, both_margins
+from interp.output import plain
 from interp.progress import Report, silent
 
 TORCH_BLOCK_BYTES = 256e6
@@ -70,18 +71,14 @@ class Curve(Drawable):
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-
-        def listed(values: np.ndarray) -> list[float]:
-            return np.round(values, 6).tolist()
-
         return {
             "order": self.order,
             "mode": self.mode,
-            "fraction": listed(self.fraction),
-            "accuracy": {s: None if v is None else listed(v) for s, v in self.accuracy.items()},
-            "random_accuracy": {
-                s: None if b is None else b.map(listed).to_dict() for s, b in self.random.items()
-            },
+            "fraction": plain(self.fraction.round(6)),
+            "accuracy": plain({s: None if v is None else v.round(6) for s, v in self.accuracy.items()}),
+            "random_accuracy": plain(
+                {s: None if b is None else b.map(lambda v: v.round(6)) for s, b in self.random.items()}
+            ),
             "random_draws": self.n_random,
         }
 

@@ -19,6 +19,7 @@ from interp.measuring.band import Band
 from interp.measuring.cached_pass import CHUNK_ELEMENTS, CachedPass, group_sums
 from interp.measuring.controls import random_sets
 from interp.measuring.curves import Counts, counts_of_logits, split_accuracy
+from interp.output import plain
 from interp.progress import Report, silent
 
 POINTS, FEW_POINTS = 61, 13
@@ -65,15 +66,8 @@ class Dose(Drawable):
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        return {
-            "name": self.name,
-            "size": self.size,
-            "factors": self.factors.tolist(),
-            "accuracy": {s: None if v is None else v.tolist() for s, v in self.accuracy.items()},
-            "random_accuracy": {s: None if b is None else b.to_dict() for s, b in self.random.items()},
-            "random_draws": self.n_random,
-            "controlled": self.controlled,
-        }
+        renamed = {"random": "random_accuracy", "n_random": "random_draws"}
+        return plain({renamed.get(name, name): value for name, value in vars(self).items()})
 
 
 def factors_between(low: float = -1.0, high: float = 2.0, points: int = POINTS) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -12,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from interp.drawing import present
-from interp.errors import ConfigError
-from interp.files import write_whole
 from interp.markup import html_table, number
+from interp.output import write_columns
 from probes.labels import DEAD, LABELS
 
 EFFECTS = ("held-out effect", "corrupted effect")
@@ -145,17 +143,4 @@ class NeuronTable:
         Raises:
             ConfigError: The suffix is neither, or the place cannot be written to.
         """
-        import pyarrow
-        from pyarrow import csv, parquet
-
-        metadata = {"site": self.site_name, **self.meta}
-
-        writers = {".parquet": parquet.write_table, ".csv": csv.write_csv}
-        path = Path(path)
-        if path.suffix not in writers:
-            raise ConfigError(
-                f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv"
-            )
-        rows = pyarrow.table({name: pyarrow.array(column) for name, column in self.columns.items()})
-        rows = rows.replace_schema_metadata({"grokscope": json.dumps(metadata)})
-        return write_whole(path, lambda part: writers[path.suffix](rows, part))
+        return write_columns(path, self.columns, {"site": self.site_name, **self.meta})

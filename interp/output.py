@@ -1,0 +1,65 @@
+"""Results as JSON has them, and columns as tables on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interp.errors import ConfigError
+from interp.files import write_whole
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: arrays and tuples as lists, NaN and infinity as None, results by their `to_dict`.
+
+    Example:
+        >>> plain({"ipr": np.array([0.5, np.nan]), 7: (1, np.float64(2.0))})
+        {'ipr': [0.5, None], '7': [1, 2.0]}
+    """
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def write_columns(
+    path: Path | str, columns: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+) -> Path:
+    """Write columns to a ``.parquet`` or ``.csv`` file, whole or not at all.
+
+    Args:
+        path: Of the file.
+        columns: Equally long, by name: arrays, or lists of whole numbers in which None is missing.
+        metadata: Kept by Parquet as JSON under ``grokscope``.
+
+    Raises:
+        ConfigError: The suffix is neither, or the place cannot be written to.
+    """
+    import pyarrow
+    from pyarrow import csv, parquet
+
+    writers = {".parquet": parquet.write_table, ".csv": csv.write_csv}
+    path = Path(path)
+    if path.suffix not in writers:
+        raise ConfigError(
+            f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv"
+        )
+    arrays = {
+        name: pyarrow.array(column, None if isinstance(column, np.ndarray) else pyarrow.int64())
+        for name, column in columns.items()
+    }
+    table = pyarrow.table(arrays)
+    if metadata is not None:
+        table = table.replace_schema_metadata({"grokscope": json.dumps(metadata)})
+    return write_whole(path, lambda part: writers[path.suffix](table, part))
