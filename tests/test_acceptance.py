@@ -10,6 +10,7 @@ import pytest
 import interp
 from interp.analysis.trajectory import stages_of
 from interp.audit import AuditReport
+from interp.models import HookedMLP
 from interp.training import new_transformer
 from probes.agreement import rank_correlation
 
@@ -102,9 +103,9 @@ def test_random_networks_of_the_papers_size_are_not_called_generalizing() -> Non
     labelled = 0
     for seed in range(20):
         task = interp.ModularTask("add", p=97, train_fraction=0.5, corrupt_fraction=0.35, seed=seed)
-        labelled += interp.score(
-            interp.HookedMLP(interp.MLPConfig(width=500), vocab=97, seed=seed), task
-        ).counts()["generalizing"]
+        labelled += interp.score(HookedMLP(interp.MLPConfig(width=500), vocab=97, seed=seed), task).counts()[
+            "generalizing"
+        ]
     assert labelled <= 0.01 * 20 * 500
 
 

@@ -15,6 +15,7 @@ import pytest
 import typer
 from documented import names_in, resolve
 
+import interp
 from interp.cli import app
 from interp.data.splits import SPLITS, Split
 from interp.jobs.schema import CHECKPOINTS
@@ -149,6 +150,10 @@ class TestText:
             r"^\| `([^`]*)` \| ", read(ROOT / "CONTRIBUTING.md").split("## Layers")[1], re.MULTILINE
         )
         assert [row.replace("\\|", "|") for row in rows] == contract["layers"]
+
+    def test_every_name_of_the_package_is_on_the_page_for_python(self) -> None:
+        text = read(GUIDE / "python.md")
+        assert not [name for name in interp.__all__ if f"`interp.{name}`" not in text]
 
     @pytest.mark.parametrize("script", sorted((ROOT / "tests" / "benchmarks").glob("*.py")), ids=named)
     def test_names_in_benchmarks_exist(self, script: Path) -> None:

@@ -14,6 +14,7 @@ from batches import network
 import interp
 from interp.checkpoints import save_checkpoint
 from interp.data import ModularTask
+from interp.scoring.table import NeuronTable
 
 PAGE = Path(__file__).parents[1] / "notebooks" / "guide" / "batch.md"
 STEPS, P = (0, 3, 9), 31
@@ -46,7 +47,7 @@ def there(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(job)
 
 
-def tables(job: Path) -> dict[int, interp.NeuronTable]:
+def tables(job: Path) -> dict[int, NeuronTable]:
     opened = [interp.load_checkpoint(job / "runs" / f"step-{step:08d}.safetensors") for step in STEPS]
     return {one.step: interp.score(one.model, one.task) for one in opened}
 

@@ -6,6 +6,7 @@ packages (`probes.columns.COLUMNS`, `probes.labels.LABELS`, and so on), never he
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +33,21 @@ def code(name: object) -> str:
 def plain(text: str) -> str:
     """Help as the command line has it, without rich's markup."""
     return re.sub(r"\[/?bold\]", "`", " ".join(text.split()))
+
+
+def names() -> str:
+    """Names that ``interp`` exports, each with the first sentence of its docstring."""
+    import interp
+
+    rows = (
+        (code(f"interp.{name}"), _sentence(getattr(interp, name)))
+        for name in sorted(interp.__all__, key=str.lower)
+    )
+    return table(("name", "purpose"), rows)
+
+
+def _sentence(value: object) -> str:
+    return re.split(r"(?<=\.)\s", plain(_first(inspect.getdoc(value))))[0].replace("``", "`")
 
 
 def columns() -> str:
@@ -162,6 +178,7 @@ def _kind(kind: Any) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "names": names,
     "columns": columns,
     "labels": labels,
     "splits": splits,

@@ -12,7 +12,7 @@ import torch
 import interp
 from interp.analysis.ablation import ablate_checkpoint
 from interp.audit import audit
-from interp.data import ModularTask
+from interp.data import Dataset, ModularTask
 from interp.errors import CheckpointError
 from interp.models import HookedMLP, MLPConfig, analytic_mlp, planted_mlp
 from interp.subject import score
@@ -62,7 +62,7 @@ def test_a_malformed_training_curve_is_named(series: Path, tmp_path: Path, histo
         audit(tmp_path)
 
 
-def swapped(data: interp.Dataset) -> np.ndarray:
+def swapped(data: Dataset) -> np.ndarray:
     """By a plain loop: held-out pairs whose swap is trained on."""
     pairs, train_mask = data.inputs.tolist(), data.train.tolist()
     trained = {tuple(pair) for pair, is_trained in zip(pairs, train_mask, strict=True) if is_trained}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from interp import ModularTask, TrainConfig, prepare
+from interp import ModularTask, TrainConfig
 from interp.errors import ConfigError
 from interp.lab.contrast.figure import contrast_figure
 from interp.lab.contrast.scores import scores_of
@@ -20,7 +20,7 @@ from interp.models import MLPConfig
 from interp.progress import Report
 from interp.scoring.table import NeuronTable
 from interp.subject import subject_of
-from interp.training import finish
+from interp.training import finish, prepare
 from probes.agreement import auc
 
 SCORES = {

@@ -28,7 +28,8 @@ def group_order(
         ConfigError: The group, or the rest, has no examples, or the score is unknown.
 
     Example:
-        >>> from interp import ModularTask, analytic_mlp, cached_pass
+        >>> from interp import ModularTask, analytic_mlp
+        >>> from interp.measuring.cached_pass import cached_pass
         >>> cached = cached_pass(analytic_mlp(p=7, width=20), ModularTask(p=7))
         >>> even = cached.data.inputs[:, 0].numpy() % 2
         >>> len(group_order(cached, even, which=0))

@@ -8,13 +8,15 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from interp import Dataset, Prompt, SmallTransformer, TransformerConfig, cached_pass
+from interp.data import Dataset
 from interp.errors import ConfigError, choose
 from interp.lab.facts.figure import facts_figure
 from interp.lab.facts.groups import group_effect, group_margins, group_order
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import percentage
+from interp.measuring.cached_pass import cached_pass
+from interp.models import Prompt, SmallTransformer, TransformerConfig
 from interp.progress import Report
 
 MULTIPLES = (1, 2, 4)

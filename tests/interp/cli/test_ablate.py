@@ -16,7 +16,9 @@ from interp.checkpoints import Checkpoint
 from interp.checkpoints.open import OpenOptions, load_checkpoint
 from interp.data import ModularTask
 from interp.interventions import ablate
+from interp.measuring.evaluation import SplitValues
 from interp.models import HookedMLP, SmallTransformer
+from interp.scoring.selection import select_neurons
 
 Command = Callable[..., str]
 P = 7
@@ -37,7 +39,7 @@ def build():
 """
 
 
-def accuracies(opened: Checkpoint) -> interp.SplitValues:
+def accuracies(opened: Checkpoint) -> SplitValues:
     return interp.accuracy(opened.model, opened.task)
 
 
@@ -65,7 +67,7 @@ def test_an_edit_saved_is_the_edit_measured(run: Command, series: Path, tmp_path
     output = run("ablate", series, "--neurons", "highest:0.5", "--mode", mode, "--save", tmp_path / "edited")
     original = load_checkpoint(series)
     table = interp.score(original.model, original.task)
-    chosen = interp.select_neurons(table, "highest:0.5")
+    chosen = select_neurons(table, "highest:0.5")
     with ablate(original.model, chosen, mode, reference=original.task):
         wanted = accuracies(original)
     found = accuracies(load_checkpoint(tmp_path / "edited.safetensors"))

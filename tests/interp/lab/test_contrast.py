@@ -13,7 +13,7 @@ from figures import check_figure
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from interp import ModularTask, ablate, accuracy, cached_pass, planted_mlp, score
+from interp import ModularTask, ablate, accuracy, planted_mlp, score
 from interp.errors import ConfigError, HookNameError
 from interp.lab.contrast.scores import contrast_scores, label_attribution, scores_of
 from interp.lab.contrast.study import SCORES, Config, inspect, judge, measure
@@ -28,6 +28,7 @@ from interp.lab.sets import (
     search_sets,
 )
 from interp.lab.study import Record, StudyResult, study_called
+from interp.measuring.cached_pass import cached_pass
 from interp.models import HookedMLP, MLPConfig
 from interp.progress import silent
 from probes.agreement import auc

@@ -10,13 +10,13 @@ import pytest
 import torch
 from figures import check_figure
 
-from interp import ablate, cached_pass
+from interp import ablate
 from interp.errors import ConfigError
 from interp.lab.facts.groups import group_effect, group_margins, group_order
 from interp.lab.facts.study import SCORES, Config, judge, language_model, measure, random_facts
 from interp.lab.running import run_study
 from interp.lab.study import Record, StudyResult, study_called
-from interp.measuring.cached_pass import CachedPass
+from interp.measuring.cached_pass import CachedPass, cached_pass
 from interp.progress import silent
 
 TINY = Config(

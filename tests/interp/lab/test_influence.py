@@ -11,7 +11,8 @@ import torch
 from figures import check_figure
 from sklearn.metrics import roc_auc_score
 
-from interp import Dataset, HookedMLP, MLPConfig, ModularTask, TrainConfig
+from interp import MLPConfig, ModularTask, TrainConfig
+from interp.data import Dataset
 from interp.errors import ConfigError
 from interp.lab.influence.memory import (
     errors_by_number,
@@ -27,6 +28,7 @@ from interp.lab.influence.study import ARMS, STUDY, Config, measure
 from interp.lab.running import run_study
 from interp.lab.study import Record, StudyResult
 from interp.measuring.evaluation import margins
+from interp.models import HookedMLP
 from interp.progress import silent
 
 TINY = {"networks": 12, "p": 11, "width": 40, "steps": 60}
