@@ -1,4 +1,4 @@
-"""Which algorithm a network uses: key frequencies, restricted and excluded loss, Clock or Pizza."""
+"""The algorithm that a network uses: key frequencies, restricted and excluded loss, Clock or Pizza."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Circuit:
 
     @property
     def learnt(self) -> bool:
-        """Whether at least half of the pairs are answered by the rule, or this was not measured.
+        """True where at least half of the pairs are answered by the rule, or this was not measured.
 
         Below, a network uses no algorithm for the rule, though noise measures like a Clock.
         """
@@ -153,7 +153,7 @@ def logit_grid(
 
 
 def train_grid(data: Dataset, order: Ordering, p: int) -> np.ndarray:
-    """Which pairs were trained on, over the task's order; all if that is not known."""
+    """Mask of the pairs that were trained on, over the task's order; all if that is not known."""
     row = _rows(data, p)[np.ix_(order.left, order.right)]
     return data.train.cpu().numpy()[row] if data.split_known else np.ones(row.shape, bool)
 

@@ -1,4 +1,4 @@
-"""How single neurons developed over a training run: when each became periodic, at which frequency, in which phase."""
+"""Single neurons over a training run: when each became periodic, at which frequency, in which phase."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOST_FREQUENCIES = 8
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dynamics:
-    """What `dynamics_of` found.
+    """Every neuron over the checkpoints of a training run; made by `dynamics_of`.
 
     Attributes:
         trajectory: Records and stages of the network as a whole.
@@ -138,7 +138,7 @@ class Dynamics:
         return np.lexsort((-share, self.development.frequency, self.development.became_periodic_after))
 
     def plot_alignment(self) -> Any:
-        """How well the periodic neurons' phases obey the rule over training, as a Plotly figure."""
+        """Alignment of the periodic neurons' phases with the rule over training, as a Plotly figure."""
         stages = [stage.to_dict() for stage in self.stages]
         return present(
             "plots.dynamics.alignment_curve", self.steps.tolist(), self.alignment.to_dict(), stages
@@ -181,7 +181,7 @@ class Dynamics:
         )
 
     def summary(self) -> list[tuple[str, str]]:
-        """What was found of the neurons, as pairs of words for people."""
+        """The findings as pairs of words."""
         run, n = self.development, len(self.development)
         at_end, ever = run.periodic_at_end, run.periodic.any(0)
         rows = [
@@ -221,7 +221,7 @@ def _frequencies(values: np.ndarray) -> str:
 
 @dataclass(eq=False)
 class _Kept:
-    """What is kept of each checkpoint while the run is scored."""
+    """Columns and Fourier components of each checkpoint, kept while the run is scored."""
 
     columns: list[dict[str, np.ndarray]] = field(default_factory=list)
     components: list[tuple[np.ndarray, np.ndarray] | None] = field(default_factory=list)

@@ -32,7 +32,7 @@ FEWEST = 3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GammaTransfer(Drawable):
-    """What happens to a network whose neurons are scaled as another network's norm would scale them.
+    """Accuracies of a network whose neurons are scaled as another network's norm would scale them.
 
     Attributes:
         before: Accuracy of the target as it is.
@@ -86,7 +86,7 @@ class GammaTransfer(Drawable):
 
 
 def gamma_of(model: HookedModel, site: str | None = None) -> Float[np.ndarray, " neuron"]:
-    """Absolute weights of the norm after the activation, one a neuron: how loudly the next layer hears each.
+    """Absolute weights of the norm after the activation, one a neuron: the factor at which the next layer reads each.
 
     Args:
         model: A `HookedMLP` with batch or layer norm.
@@ -117,7 +117,7 @@ def gamma_of(model: HookedModel, site: str | None = None) -> Float[np.ndarray, "
 def transfer_gamma(
     donor: HookedModel, donor_table: NeuronTable, target_table: NeuronTable
 ) -> Float[np.ndarray, " neuron"]:
-    """How a donor's norm would scale a target's neurons, by their periodicity alone.
+    """Scales that a donor's norm would give a target's neurons, by their periodicity alone.
 
     The donor's |γ| is fitted by an increasing function of IPR (isotonic regression), divided by its largest value,
     and read off at the target's IPRs. It assumes that |γ| rises with IPR, as arXiv 2310.13061 finds in networks with
@@ -148,8 +148,8 @@ def transfer_gamma(
 
 def _scales(gamma: np.ndarray, donor_table: NeuronTable, target_table: NeuronTable) -> np.ndarray:
     fit, scales = _fit(gamma, donor_table["ipr"]), np.ones(len(target_table))
-    heard = _scalable(target_table)
-    scales[heard] = fit.predict(target_table["ipr"][heard].astype(float)) / fit.y_thresholds_.max()
+    scaled = _scalable(target_table)
+    scales[scaled] = fit.predict(target_table["ipr"][scaled].astype(float)) / fit.y_thresholds_.max()
     return scales
 
 
@@ -181,7 +181,7 @@ def _fitted(gamma: np.ndarray, table: NeuronTable) -> np.ndarray:
 
 
 def _scalable(table: NeuronTable) -> np.ndarray:
-    """Which neurons have an IPR that says something: all but the dead ones."""
+    """Neurons with an IPR that says something: all but the dead ones."""
     return np.isfinite(table["ipr"].astype(float)) & (table["label"] != DEAD)
 
 
@@ -197,10 +197,10 @@ def gamma_rescale(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> GammaTransfer:
-    """Scale a network's neurons as another network's norm would, beside the same scales dealt out at random.
+    """Scale a network's neurons as another network's norm would, beside the same scales permuted out at random.
 
-    Networks with BatchNorm after the activation weaken their memorizing neurons (arXiv 2310.13061). This asks whether
-    the same weakening, carried over by IPR alone, makes a network without norm forget its corrupted labels.
+    BatchNorm after the activation weakens memorizing neurons (arXiv 2310.13061). Does the same weakening, carried over
+    by IPR alone, make a network without norm forget its corrupted labels?
 
     Args:
         donor: A checkpoint with a norm after the activation; its file says all of itself.
@@ -208,14 +208,12 @@ def gamma_rescale(
         n_random: Permutations of the scales among the target's neurons that are not dead, for the control.
         strength: Exponent of the scales: 0 changes nothing, 2 weakens twice as much on a logarithmic scale.
         options: What the target's checkpoint does not say of itself.
-        site: Hook name of the target's neurons; its last site if None.
-        donor_site: Hook name of the donor's neurons, likewise.
-        seed: Of all draws.
-        device: Where to compute.
+        site, donor_site: Hook names of the target's and the donor's neurons; the last sites if None.
+        seed, device: Of all draws; where to compute.
 
     Raises:
-        CheckpointError: A file cannot be read. ConfigError: The donor has no norm, a network's neurons have no IPR,
-            or the strength is negative.
+        CheckpointError: A file cannot be read. ConfigError: the donor has no norm, neurons have no IPR, or the strength
+            is negative.
 
     Example:
         ``gamma_rescale("runs/bn", "runs/r0").after.corrupted_as_labelled``
@@ -228,18 +226,16 @@ def gamma_rescale(
     giver = subject_of(on_device(giving, device), site=donor_site, seed=seed)
     taker = subject_of(on_device(taking, device), site=site, seed=seed)
     donor_table, table, cached = giver.table, taker.table, taker.cached
-    heard = np.flatnonzero(_scalable(table))
-    if not len(heard):
-        raise ConfigError(
-            "none of the target's neurons has an IPR; its task has no known order, or it is dead"
-        )
+    scaled = np.flatnonzero(_scalable(table))
+    if not len(scaled):
+        raise ConfigError("no neuron of the target has an IPR; its task has no known order, or it is dead")
     scales = _scales(gamma, donor_table, table) ** strength
     generator = np.random.default_rng(seed)
     draws = []
     for _ in range(n_random):
-        dealt = scales.copy()
-        dealt[heard] = scales[generator.permutation(heard)]
-        draws.append(_accuracy(cached, dealt))
+        permuted = scales.copy()
+        permuted[scaled] = scales[generator.permutation(scaled)]
+        draws.append(_accuracy(cached, permuted))
     return GammaTransfer(
         before=_accuracy(cached, np.ones_like(scales)),
         after=_accuracy(cached, scales),

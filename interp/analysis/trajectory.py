@@ -1,4 +1,4 @@
-"""How a network developed: every checkpoint of a training run scored, and the stages that the numbers show."""
+"""The development of a network: every checkpoint of a training run scored, and the stages that the numbers show."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Watch = Callable[[Subject], None]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trajectory:
-    """What `trajectory_of` found.
+    """The development of a network over the checkpoints of a training run; made by `trajectory_of`.
 
     Attributes:
         records: One a checkpoint, first to last: ``step`` (or the number that its file's name ends in, or its index

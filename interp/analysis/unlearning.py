@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -18,9 +17,10 @@ from interp.drawing import Drawable
 from interp.errors import ConfigError
 from interp.hooks import device_of
 from interp.measuring.controls import Removal
-from interp.measuring.evaluation import SplitValues, accuracy
+from interp.measuring.evaluation import SplitValues
 from interp.models import HookedMLP, MLPConfig
-from interp.subject import open_subject, score
+from interp.output import plain
+from interp.subject import open_subject, subject_of
 from interp.training import TrainConfig, train
 
 AS_TRAINED, REMOVED = "as trained", "memorizing neurons removed"
@@ -47,7 +47,7 @@ class Method:
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        return vars(self) | {"accuracy": self.accuracy.to_dict()}
+        return plain(vars(self))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,13 +81,7 @@ class Unlearning(Drawable):
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        return {
-            "checkpoint": self.checkpoint,
-            "width": self.width,
-            "methods": [method.to_dict() for method in self.methods],
-            "removal": self.removal.to_dict(),
-            "saved": None if self.saved is None else str(self.saved),
-        }
+        return plain(vars(self))
 
 
 def compare_unlearning(
@@ -108,29 +102,23 @@ def compare_unlearning(
 ) -> Unlearning:
     """Remove a network's memorizing neurons, and compare with training it again so that it never keeps them.
 
-    Weight decay and BatchNorm are the ways that arXiv 2310.13061 studies; both start from the network's own initial
-    weights, on its own examples and with its own other settings. Time is on the clock of this machine: for the
-    removal it includes opening, scoring and the random control.
+    Weight decay and BatchNorm are the ways of arXiv 2310.13061; both start from the network's own initial weights, on
+    its own examples and with its other settings. The removal's time includes opening, scoring and the random control.
 
     Args:
         checkpoint: A file, or a folder (its last checkpoint); left unchanged.
-        options: What the checkpoint does not say of itself.
-        save: Where to write the network without its memorizing neurons, as in `ablate_checkpoint`.
-        overwrite: Replace files that are there already; never the checkpoint itself.
+        options, save, overwrite: As in `ablate_checkpoint`.
         retrain: Compare with training again: of a native checkpoint of an MLP, on corrupted labels.
         steps: Training steps (updates, of whatever batch size); as many as the checkpoint had if None.
         weight_decay: Of the network retrained with it.
         batch_size: Of the network retrained with BatchNorm; as large as the training set, at most.
-        site: Hook name of the neurons; the model's last site if None.
-        n_random: Random sets of the same size.
+        site, n_random, device: As in `ablate_checkpoint`.
         seed: Of the random sets and scores; training has the checkpoint's own.
-        device: Where to compute.
         show_progress: Show a bar while training.
 
     Raises:
-        CheckpointError: The file cannot be read, or no file can hold the edited network. ConfigError: the checkpoint
-            cannot be trained again, the weight decay is too large, or the file to save exists. InterventionError: the
-            edit cannot be saved. KeyboardInterrupt: Ctrl-C while training again.
+        CheckpointError: The file cannot be read, or no file can hold the edited network. ConfigError: it cannot be
+            trained again, the weight decay is too large, or the file to save exists. KeyboardInterrupt: Ctrl-C.
 
     Example:
         ``compare_unlearning("runs/r0", save="unlearnt.safetensors")["as trained"].accuracy``
@@ -138,7 +126,7 @@ def compare_unlearning(
     begun = perf_counter()
     subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
     opened = subject.source
-    plans = _plans(opened, steps, weight_decay, batch_size) if retrain else {}
+    task, plans = _plans(opened, steps, weight_decay, batch_size) if retrain else (None, {})
     saved = None if save is None else edited_file(save, opened, overwrite)
     removal = ablate_checkpoint(subject, save=save, overwrite=overwrite, n_random=n_random)
     seconds, alive, width = perf_counter() - begun, len(subject.alive), subject.width
@@ -148,19 +136,21 @@ def compare_unlearning(
         Method(AS_TRAINED, removal.before, alive),
         Method(REMOVED, removal.after, alive - removal.removed, seconds),
     ]
-    for name, run in plans.items():
+    for name, (shape, config) in plans.items():
         begun = perf_counter()
-        again, done = run(place, show_progress)
-        seconds = perf_counter() - begun
-        alive = len(score(again, opened.task, site=site, seed=seed).alive)
-        rows.append(Method(name, accuracy(again, opened.task), alive, seconds, done))
+        assert task is not None
+        result = train(task, shape, config, device=place, show_progress=show_progress)
+        if result.step < config.steps:
+            raise KeyboardInterrupt
+        seconds, again = perf_counter() - begun, subject_of(result.model, opened.task, site=site, seed=seed)
+        rows.append(Method(name, again.accuracy, len(again.alive), seconds, result.step))
     return Unlearning(str(opened.path or checkpoint), width, tuple(rows), removal, saved)
 
 
 def _plans(
     opened: Checkpoint, steps: int | None, weight_decay: float, batch_size: int
-) -> dict[str, Callable[[torch.device, bool], tuple[HookedMLP, int]]]:
-    """What trains the network again, by method; an error if nothing can."""
+) -> tuple[ModularTask, dict[str, tuple[MLPConfig, TrainConfig]]]:
+    """Task, and by method shape and settings of training again; an error if it is not possible."""
     model, task, training = opened.model, opened.task, opened.settings.get("training")
     if not isinstance(model, HookedMLP) or not isinstance(task, ModularTask) or not training:
         raise ConfigError(
@@ -185,21 +175,7 @@ def _plans(
         )
     count = steps if steps is not None else own.steps if opened.step is None else opened.step
     own = replace(own, steps=count, save_every=0, log_every=max(1, count // 10))
-    normed = replace(model.config, norm="batch")
-    return {
-        DECAYED: _trainer(task, model.config, replace(own, weight_decay=weight_decay)),
-        NORMED: _trainer(task, normed, replace(own, batch_size=batch_size)),
+    return task, {
+        DECAYED: (model.config, replace(own, weight_decay=weight_decay)),
+        NORMED: (replace(model.config, norm="batch"), replace(own, batch_size=batch_size)),
     }
-
-
-def _trainer(
-    task: ModularTask, shape: MLPConfig, config: TrainConfig
-) -> Callable[[torch.device, bool], tuple[HookedMLP, int]]:
-    def run(device: torch.device, show_progress: bool) -> tuple[HookedMLP, int]:
-        result = train(task, shape, config, device=device, show_progress=show_progress)
-        assert isinstance(result.model, HookedMLP)
-        if result.step < config.steps:
-            raise KeyboardInterrupt
-        return result.model, result.step
-
-    return run

@@ -17,7 +17,7 @@ from interp.models import HookedModel, NeuronSite, Prefix
 
 @dataclass(frozen=True, eq=False)
 class NeuronArrays:
-    """What is known of the neurons at one site.
+    """Weights and strength of the neurons at one site.
 
     Attributes:
         vectors: Weights read in the task's order, one ``(neuron, position)`` array for each input position and
@@ -136,7 +136,7 @@ def on_grid(
 
 
 def side_of_grid(task: Task) -> int:
-    """How many values an operand can have: p, or one more than the largest that occurs."""
+    """Number of values of an operand: p, or one more than the largest that occurs."""
     p = getattr(task, "p", None)
     return p if isinstance(p, int) else int(task.dataset.inputs.max()) + 1
 

@@ -52,7 +52,7 @@ class CachedPass:
 
     @property
     def width(self) -> int:
-        """How many neurons the site has."""
+        """Number of neurons at the site."""
         return self.activations.shape[1]
 
     @property
@@ -72,7 +72,7 @@ class CachedPass:
 
     @cached_property
     def affected(self) -> Tensor:
-        """Which examples a change of each neuron reaches at all, ``(neuron, example)``: a quiet ReLU changes none."""
+        """Mask of the examples that changing each neuron reaches, ``(neuron, example)``: a quiet ReLU reaches none."""
         changed = self.change != 0
         return (changed if changed.ndim == 2 else changed.flatten(1, -2).any(1)).T.contiguous()
 

@@ -27,7 +27,7 @@ MOST = 0.8
 
 @dataclass(frozen=True, eq=False)
 class Removal:
-    """What taking a set of neurons out does.
+    """Accuracies without a set of neurons, beside random sets of the same size.
 
     Attributes:
         removed: Size of the set.
@@ -46,14 +46,14 @@ class Removal:
     controlled: bool = True
 
     def differs(self, split: str) -> bool | None:
-        """Whether the accuracy without the set lies outside the random sets' interval; None if not known."""
+        """True if the accuracy without the set lies outside the random sets' interval; None if not known."""
         after, random = self.after[split], self.random[split]
         if not self.controlled or after is None or random is None:
             return None
         return after not in random
 
     def hurts(self, split: str) -> bool | None:
-        """Whether removing the set costs more accuracy than 95 % of random sets do; None if not known."""
+        """True if removing the set costs more accuracy than 95 % of random sets do; None if not known."""
         after, random = self.after[split], self.random[split]
         if not self.controlled or after is None or random is None:
             return None

@@ -98,7 +98,7 @@ def kernel_threads() -> Iterator[int]:
 
 
 def kernel_arguments(cached: CachedPass) -> tuple[np.ndarray, ...]:
-    """What both kernels need, as contiguous arrays: change, readout, logits, labels, true labels, group."""
+    """Arguments of both kernels as contiguous arrays: change, readout, logits, labels, true labels, group."""
     assert cached.readout is not None
 
     def array(x: Tensor, dtype: torch.dtype) -> np.ndarray:
@@ -111,7 +111,7 @@ def kernel_arguments(cached: CachedPass) -> tuple[np.ndarray, ...]:
 
 
 def use_kernels(cached: CachedPass) -> bool:
-    """Whether the compiled kernels apply: a linear rest of the network, in main memory."""
+    """True where the compiled kernels apply: a linear rest of the network, in main memory."""
     return cached.readout is not None and cached.logits.device.type == "cpu"
 
 

@@ -1,4 +1,4 @@
-"""What changing each neuron alone does: to accuracies and margins, and to which labels the network knows."""
+"""Effects of changing each neuron alone: on accuracies, on margins, and on the labels that the network knows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SingleEffects:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """Whether neurons know the labels of some examples.
+    """A set of labels that neurons may know.
 
     Attributes:
         examples: Mask of the examples; at least one.
@@ -49,7 +49,7 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Whether each neuron knows a set of labels, ``(neuron,)`` each.
+    """Evidence that each neuron knows a set of labels, ``(neuron,)`` each.
 
     Attributes:
         effect: Mean over the examples of what the neuron adds to the label's logit, beyond what it adds to the
@@ -175,7 +175,7 @@ def _evidence(moments: np.ndarray, question: Question) -> Evidence:
 
 
 def difference_evidence(first: Evidence, second: Evidence) -> Evidence:
-    """Whether each neuron helps the first set of examples more than the second, by the same null."""
+    """Evidence that each neuron helps the first set of examples more than the second, by the same null."""
     deviation = [
         np.divide(e.effect, e.z, out=np.full_like(e.z, np.nan), where=e.z != 0) for e in (first, second)
     ]

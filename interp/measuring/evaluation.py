@@ -77,7 +77,7 @@ class SplitValues:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What `evaluate` found: the share of right answers, the mean loss and the mean correct-label margin."""
+    """Measures by split: the share of right answers, the mean loss and the mean correct-label margin."""
 
     accuracy: SplitValues
     loss: SplitValues
@@ -92,7 +92,7 @@ def as_dataset(task: Task | Dataset) -> Dataset:
 def margins(
     logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"]
 ) -> Float[Tensor, " example"]:
-    """How far the label's logit is above the largest other one.
+    """Distance of the label's logit above the largest other one.
 
     An answer is right if its margin is above 0: a tie is no answer.
 

@@ -20,7 +20,7 @@ SYMMETRIC = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Leakage:
-    """Which held-out examples a network has in effect been trained on.
+    """The held-out examples that a network has in effect been trained on.
 
     Attributes:
         data: The examples.
@@ -38,7 +38,7 @@ class Leakage:
 
     @property
     def symmetric(self) -> bool:
-        """Whether the network answers (a, b) and (b, a) alike."""
+        """True if the network answers (a, b) and (b, a) alike."""
         return self.asymmetry is not None and self.asymmetry <= SYMMETRIC
 
     @cached_property
@@ -63,7 +63,7 @@ class Leakage:
 
 
 def swap_asymmetry(logits: Float[Tensor, "example output"], data: Dataset) -> float | None:
-    """How differently a network answers (a, b) and (b, a), from 0 (alike) to about 1.4 (unrelated).
+    """Difference between a network's answers to (a, b) and (b, a), from 0 (alike) to about 1.4 (unrelated).
 
     Only pairs with a and b different and both orders among the examples count; None if there are none, or more values
     than any modulus has.

@@ -51,7 +51,7 @@ GOOD = 0.9
 
 @dataclass(frozen=True)
 class Phase:
-    """Which phase of arXiv 2310.13061 a network is in.
+    """The phase of arXiv 2310.13061 that a network is in.
 
     Attributes:
         by_table: By the paper's table, from train and test accuracy and the corrupted fraction.

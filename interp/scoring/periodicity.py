@@ -1,4 +1,4 @@
-"""How periodic each neuron is: read from its weights, from its activations over all operand pairs, or from both."""
+"""Periodicity of each neuron: read from its weights, from its activations over all operand pairs, or from both."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def periodicity(
 
 
 def operands_of(task: Task) -> int | None:
-    """How many values an operand has, if the task is an operation on pairs; else None."""
+    """Number of values of an operand, if the task is an operation on pairs; else None."""
     p = getattr(task, "p", None)
     return p if isinstance(p, int) and task.dataset.inputs.shape[1:] == (2,) else None
 
@@ -161,7 +161,7 @@ def all_pairs_activations(
 
 
 def _in_ordering(ordering: Ordering | None, p: int, device: torch.device) -> torch.Tensor:
-    """Which of all pairs the ordering speaks of; none without an ordering."""
+    """Mask of the pairs that the ordering has; none without an ordering."""
     inside = torch.zeros(p, p, dtype=torch.bool, device=device)
     if ordering is not None:
         inside[np.ix_(ordering.left, ordering.right)] = True

@@ -74,7 +74,7 @@ def score_neurons(
 def _facts(
     columns: dict[str, np.ndarray], arrays: NeuronArrays, evidence: dict[str, Evidence]
 ) -> NeuronFacts:
-    """What labels are decided from."""
+    """The measurements that labels are decided from."""
     unknown = np.full(len(arrays.strength), np.nan)
     memory = evidence.get("memory")
     if "trained" in evidence:
@@ -93,7 +93,7 @@ def _facts(
 
 
 def _questions(cached: CachedPass) -> dict[str, Question]:
-    """What to ask of every neuron: whether it serves the rule, and whether it serves memory.
+    """The labels to test every neuron against: those of the rule, and those of memory.
 
     The rule shows in held-out examples, if any are really held out. Memory shows in mislabelled examples. Without any
     it shows in training examples that are served better than held-out ones; with neither nothing can tell.
@@ -112,7 +112,7 @@ def _questions(cached: CachedPass) -> dict[str, Question]:
 
 
 def causal_agreement(table: NeuronTable, *, n_boot: int = 1000, seed: int = 0) -> Agreement | None:
-    """How well periodicity alone tells neurons that serve the rule from those that serve memory.
+    """Agreement of periodicity with causal effect: does it tell neurons of the rule from those of memory?
 
     A neuron's causal class is what its own removal says: with corrupted labels, whether held-out examples lose
     more margin than the corrupted ones as labelled; without, whether it significantly serves the rule. Dead

@@ -87,7 +87,7 @@ class NeuronTable:
         )
 
     def counts(self) -> dict[str, int]:
-        """How many neurons have each label, and in total."""
+        """Numbers of neurons by label, and in total."""
         return {"total": len(self)} | {label: int((self["label"] == label).sum()) for label in LABELS}
 
     def to_pandas(self) -> Any:
@@ -125,7 +125,7 @@ class NeuronTable:
             )
 
     def _repr_html_(self) -> str:
-        """How many neurons have each label, and a table of the strongest, for notebooks."""
+        """Counts of labels, and a table of the strongest, for notebooks."""
         if not {"label", "strength", "evidence", "frequency", self.measure()} <= set(self):
             return f"<pre>{escape(repr(self))}</pre>"
         counts = dict(self.counts())
