@@ -228,7 +228,9 @@ def gamma_rescale(
     donor_table, table, cached = giver.table, taker.table, taker.cached
     scaled = np.flatnonzero(_scalable(table))
     if not len(scaled):
-        raise ConfigError("no neuron of the target has an IPR; its task has no known order, or it is dead")
+        raise ConfigError(
+            "none of the target's neurons has an IPR; its task has no known order, or it is dead"
+        )
     scales = _scales(gamma, donor_table, table) ** strength
     generator = np.random.default_rng(seed)
     draws = []
