@@ -1,4 +1,4 @@
-"""What studies are made of: instruments that work on your own networks, and the small experiments they are shown on.
+"""Studies: instruments that work on your own networks, and the small experiments they are shown on.
 
 The names are listed in ``__init__.pyi`` and loaded when they are first used.
 """

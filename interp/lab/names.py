@@ -1,13 +1,12 @@
-"""Which studies there are; a leaf that loads none of them, so that the command line can list them at once."""
+"""Names of the studies; a leaf that imports none of them, so that the command line can list them at once."""
+
+import ast
+from pathlib import Path
 
 STUDIES = {
-    "contrast": "Neurons that serve one set of inputs and not another, found without any periodicity.",
-    "diffusion": "Neurons of a denoising network that carry memorised images, and what is left without them.",
-    "facts": "Neurons of a language model that carry the facts of one relation.",
-    "influence": "Which training examples are memorised: how much each one's own presence matters.",
-    "tickets": "Whether a subnetwork, rewound to its first weights, carries the generalisation.",
-    "clamp": "Neurons held while a network is trained: does generalisation still come, and when?",
-    "induction": "Attention heads held while induction heads form: is the phase change delayed or brought forward?",
-    "lens": "What each neuron writes for, read from the weights alone.",
+    file.parent.name: (
+        ast.get_docstring(ast.parse(file.with_name("__init__.py").read_text())) or ""
+    ).partition("\n")[0]
+    for file in sorted(Path(__file__).parent.glob("*/study.py"))
 }
-"""Name and one line for each; ``interp.lab.NAME`` holds it."""
+"""Name and one line for each: every folder here that holds a ``study.py``, and the first line of its docstring."""

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from interp.errors import ConfigError
+from interp.markup import number
 
 WIDEST = 0.1
 """Half the width from which an interval is too wide to agree with anything."""
@@ -36,8 +37,8 @@ class OverSeeds:
         """The interval of some values.
 
         Example:
-            >>> found = OverSeeds.of([0.9, 1.0, 0.95])
-            >>> round(found.mean, 2), round(found.low, 3), round(found.high, 3)
+            >>> over = OverSeeds.of([0.9, 1.0, 0.95])
+            >>> round(over.mean, 2), round(over.low, 3), round(over.high, 3)
             (0.95, 0.826, 1.074)
         """
         numbers = np.asarray(values, float)
@@ -53,7 +54,7 @@ class OverSeeds:
         return -1 if self.high < 0 else None
 
     def minus(self, other: OverSeeds) -> OverSeeds:
-        """The difference seed by seed: what two numbers of the same networks differ by.
+        """The difference of two numbers of the same networks, seed by seed.
 
         Raises:
             ConfigError: They are of different numbers of seeds.
@@ -69,22 +70,25 @@ class OverSeeds:
             )
         return OverSeeds.of(np.subtract(self.values, other.values))
 
-    def told(self, words: Callable[[float], str]) -> str:
-        """The mean with its interval, if there is one.
+    def words(self, shown: Callable[[float], str] = number) -> str:
+        """The mean, with its interval unless that is unknown or reads the same.
 
         Args:
-            words: A number as it is shown.
+            shown: A number as it is shown.
 
         Example:
-            >>> OverSeeds.of([1.0, 2.0, 3.0]).told("{:.1f}".format), OverSeeds.of([2.0]).told("{:.1f}".format)
-            ('2.0 (-0.5 to 4.5)', '2.0')
+            >>> OverSeeds.of([1.0, 2.0, 3.0]).words("{:.1f}".format), OverSeeds.of([2.0]).words()
+            ('2.0 (-0.5 to 4.5)', '2')
         """
-        if len(self.values) < 2:
-            return words(self.mean)
-        return f"{words(self.mean)} ({words(self.low)} to {words(self.high)})"
+        mean, low, high = (shown(value) for value in (self.mean, self.low, self.high))
+        return mean if np.isnan(self.low) or low == high else f"{mean} ({low} to {high})"
+
+    def verdict(self, above: str, below: str, undecided: str) -> str:
+        """One of three phrases: for an interval above 0, below 0, and for one that does not decide."""
+        return {1: above, -1: below, None: undecided}[self.sign]
 
     def agrees(self, value: float, *, within: float = 0.05) -> bool | None:
-        """Whether a value lies within so much of the mean, or in the interval; None if that is too wide to tell."""
+        """True for a value within so much of the mean, or in the interval; None if that is too wide to tell."""
         if abs(value - self.mean) <= within:
             return True
         if not self.low <= value <= self.high:

@@ -1,9 +1,11 @@
-"""Running a study for several seeds, and keeping what was measured."""
+"""Running a study for several seeds, one after another or in processes, and keeping the records."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -13,13 +15,15 @@ from typing import Any
 
 from interp.errors import ConfigError
 from interp.files import check_place, write_json
-from interp.jobs.executors import cores
-from interp.lab.processes import measured_at_once, of_seed
+from interp.jobs.executors import begin_worker, cores, end_pool, prepare_processes
 from interp.lab.study import Record, Study, StudyResult, study_called
 from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, one_thread
 
-Measure = Callable[[Any, int, Report], Record]
+POLL = 0.25
+"""Seconds between two looks at the progress of the processes."""
+_progress: Any = None
+"""In a worker: the queue for its progress."""
 
 
 def run_study(
@@ -48,8 +52,8 @@ def run_study(
         ConfigError: There is no such study or setting, a seed is named twice, or `out` holds another study's results.
 
     Example:
-        >>> found = run_study("lens", [0], p=13, width=32, steps=20, show_progress=False)
-        >>> found.seeds
+        >>> result = run_study("lens", [0], p=13, width=32, steps=20, show_progress=False)
+        >>> result.seeds
         (0,)
     """
     study = name if isinstance(name, Study) else study_called(name)
@@ -61,50 +65,101 @@ def run_study(
         raise ConfigError(f"workers={workers} is no number of processes; give 1 or more")
     if opened is not None and study.inspect is None:
         raise ConfigError(f"the study {study.name!r} trains its own networks; it cannot look at a checkpoint")
-    kept = _Kept(None if out is None else Path(out), study, asdict(config) | _subject(opened))
+    kept = _Kept(None if out is None else Path(out), study, asdict(config) | _fingerprint(opened))
     stored = {seed: kept.read(seed) for seed in seeds}
     waiting = [seed for seed in seeds if stored[seed] is None]
-    measure: Measure = study.measure
-    if opened is not None and study.inspect is not None:
-        measure = partial(study.inspect, opened)
     alone = opened is not None or isinstance(name, Study)  # which other processes could not be given
     workers = 1 if alone else min(workers or cores(), max(1, len(waiting)))
     with ExitStack() as stack:
         report: Report = silent
         if show_progress and waiting:
             report = stack.enter_context(progress(study.name, study.units(config) * len(waiting)))
-        for seed, record in _measured(study, measure, config, waiting, workers, report):
+        for seed, record in _measured(study, opened, config, waiting, workers, report):
             stored[seed] = kept.write(seed, record)
     return StudyResult(study, config, seeds, tuple(stored[seed] for seed in seeds), opened is not None)  # type: ignore[misc]
 
 
 def _measured(
-    study: Study, measure: Measure, config: Any, seeds: Sequence[int], workers: int, report: Report
+    study: Study, opened: Any, config: Any, seeds: Sequence[int], workers: int, report: Report
 ) -> Iterator[tuple[int, Record]]:
     """Each seed's record, in the order that they are done; Ctrl-C gives up those that are not.
 
     A seed is measured with one thread wherever that is, so that its numbers do not depend on the workers.
     """
+    measure = study.measure
+    if opened is not None and study.inspect is not None:
+        measure = partial(study.inspect, opened)
     with deferred_interrupt() as interrupted:
 
-        def tell(done: int, note: str = "") -> None:
+        def watched(done: int, note: str = "") -> None:
             if interrupted():
                 raise KeyboardInterrupt
             report(done, note)
 
         if workers > 1:
-            yield from measured_at_once(study.name, config, seeds, workers, tell)
+            yield from _measured_at_once(study.name, config, seeds, workers, watched)
             return
         for place, seed in enumerate(seeds):
+            before = place * study.units(config)
+
+            def shifted(done: int, note: str = "", before: int = before, seed: int = seed) -> None:
+                watched(before + done, _of_seed(seed, note))
+
             with one_thread(everywhere=True):
-                record = measure(config, seed, _shifted(tell, place * study.units(config), seed))
+                record = measure(config, seed, shifted)
             if interrupted():  # what Ctrl-C ended early is not what was asked for
                 raise KeyboardInterrupt
             yield seed, record
 
 
-def _subject(opened: Any) -> dict[str, Any]:
-    """What a result depends on beside its settings: a checkpoint's weights and task, however it was opened."""
+def _measured_at_once(
+    name: str, config: Any, seeds: Sequence[int], workers: int, report: Report
+) -> Iterator[tuple[int, Any]]:
+    """Each seed's record, measured in a process of its own; `report` is given the sum of all steps done.
+
+    Raises:
+        ConfigError: A process died, for want of memory or by somebody's hand.
+    """
+    context = prepare_processes()
+    queue, done, latest = context.Queue(), dict.fromkeys(seeds, 0), ""
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(queue,))
+    running = {pool.submit(_measure, name, config, seed): seed for seed in seeds}
+    try:
+        while running:
+            finished, _ = wait(running, timeout=POLL, return_when=FIRST_COMPLETED)
+            while not queue.empty():
+                seed, done[seed], note = queue.get()
+                latest = _of_seed(seed, note)
+            report(sum(done.values()), latest)
+            for future in finished:
+                yield running.pop(future), future.result()
+    except BrokenProcessPool:
+        raise ConfigError(
+            "a process that measured a seed died, perhaps for want of memory; take fewer --workers"
+        ) from None
+    finally:
+        end_pool(pool, busy=bool(running))
+
+
+def _begin(queue: Any) -> None:
+    global _progress
+    begin_worker()
+    _progress = queue
+
+
+def _measure(name: str, config: Any, seed: int) -> Any:
+    with one_thread(everywhere=True):
+        return study_called(name).measure(
+            config, seed, lambda done, note="": _progress.put((seed, done, note))
+        )
+
+
+def _of_seed(seed: int, note: str) -> str:
+    return f"seed {seed}, {note}" if note else f"seed {seed}"
+
+
+def _fingerprint(opened: Any) -> dict[str, Any]:
+    """A checkpoint's weights and task, however it was opened: a result depends on them beside its settings."""
     if opened is None:
         return {}
     digest = sha256(json.dumps(opened.task.to_dict(), sort_keys=True, default=str).encode())
@@ -114,19 +169,12 @@ def _subject(opened: Any) -> dict[str, Any]:
     return {"checkpoint": f"{opened.path} {digest.hexdigest()[:12]}"}
 
 
-def _shifted(report: Report, before: int, seed: int) -> Report:
-    def shifted(done: int, note: str = "") -> None:
-        report(before + done, of_seed(seed, note))
-
-    return shifted
-
-
 class _Kept:
-    """Results of seeds in a folder, each of which is written whole once it is there."""
+    """Records of seeds in a folder, each of which is written whole once it is there."""
 
     def __init__(self, folder: Path | None, study: Study, settings: dict[str, Any]) -> None:
         self.folder, self.names = folder, set(study.quantities)
-        self.made_with = json.loads(json.dumps({"study": study.name, "settings": settings}))
+        self.origin = json.loads(json.dumps({"study": study.name, "settings": settings}))
         if folder is not None:
             check_place(folder / "seed.json")
 
@@ -136,7 +184,7 @@ class _Kept:
             return None
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))
-            same = {key: stored[key] for key in self.made_with} == self.made_with
+            same = {key: stored[key] for key in self.origin} == self.origin
             record = Record(stored["numbers"], stored["curves"])
             same = same and not self.names - set(record.numbers)
         except (OSError, ValueError, TypeError, KeyError):
@@ -149,5 +197,5 @@ class _Kept:
 
     def write(self, seed: int, record: Record) -> Record:
         if self.folder is not None:
-            write_json(self.folder / f"seed-{seed}.json", {**self.made_with, "seed": seed, **asdict(record)})
+            write_json(self.folder / f"seed-{seed}.json", {**self.origin, "seed": seed, **asdict(record)})
         return record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, combinations
 
 import numpy as np
@@ -20,71 +20,8 @@ Effect = Callable[[np.ndarray], tuple[float, float]]
 """Given neurons that are taken out: how well the network does on the first set of inputs, and on the other."""
 
 
-@dataclass(frozen=True, eq=False)
-class Cumulative:
-    """What is left on both sets of inputs while neurons are taken out one after another.
-
-    Attributes:
-        sizes: How many neurons are gone at each point.
-        first: How well the network does on the first set.
-        other: The same for the other set.
-        random_first: ``mean``, ``low`` and ``high`` without as many random neurons (95 % of the draws lie between).
-        random_other: The same for the other set.
-    """
-
-    sizes: np.ndarray
-    first: np.ndarray
-    other: np.ndarray
-    random_first: dict[str, np.ndarray]
-    random_other: dict[str, np.ndarray]
-
-
-def cumulative(
-    effect: Effect,
-    order: np.ndarray,
-    sizes: Sequence[int],
-    *,
-    n_random: int = 20,
-    pool: np.ndarray | None = None,
-    seed: int = 0,
-) -> Cumulative:
-    """Take neurons out in an order, and as many random ones.
-
-    Args:
-        effect: What the network does without some neurons.
-        order: Neurons, first to last.
-        sizes: How many are taken out at each point.
-        n_random: Random orders for the control; at least 1.
-        pool: Neurons that the random orders are drawn from; those of `order` if None.
-        seed: Of the random orders.
-
-    Raises:
-        ConfigError: A size is more than there are neurons, or no random order is asked for.
-
-    Example:
-        >>> weight = np.array([4.0, 1.0, 1.0, 2.0])
-        >>> found = cumulative(lambda gone: (8 - weight[gone].sum(), 1.0), np.array([0, 3, 1, 2]), [0, 1, 2])
-        >>> found.first.tolist()
-        [8.0, 4.0, 2.0]
-    """
-    order = np.asarray(order)
-    pool = np.sort(order) if pool is None else np.asarray(pool)
-    most = min(len(order), len(pool))
-    if n_random < 1 or not len(sizes) or not 0 <= min(sizes) <= max(sizes) <= most:
-        raise ConfigError(
-            f"n_random={n_random}, sizes={list(sizes)}; expected 1 or more random orders and sizes from 0 to {most}"
-        )
-    generator = np.random.default_rng(seed)
-    orders = [order, *(generator.permutation(pool) for _ in range(n_random))]
-    found = np.array([[effect(chosen[:size]) for size in sizes] for chosen in orders], float)
-    low, high = np.quantile(found[1:], [0.025, 0.975], axis=0)
-    bands = {"mean": found[1:].mean(0), "low": low, "high": high}
-    first, other = ({key: values[:, which] for key, values in bands.items()} for which in (0, 1))
-    return Cumulative(np.asarray(sizes), found[0, :, 0], found[0, :, 1], first, other)
-
-
 def pareto_front(points: Float[np.ndarray, "point 2"]) -> Int[np.ndarray, " best"]:
-    """Which points no other beats, in the order of their first number.
+    """Points that no other beats, in the order of their first number.
 
     Args:
         points: What should be low (memorisation), and what should be high (quality).
@@ -166,8 +103,8 @@ def search_sets(
     Example:
         >>> memory, rule = np.array([3.0, 2.0, 0.0]), np.array([0.0, 1.0, 4.0])
         >>> effect = lambda gone: (5 - memory[gone].sum(), 5 - rule[gone].sum())
-        >>> found = search_sets(effect, {"memory": memory, "rule": rule}, shares=[0.4])
-        >>> [candidate.score for candidate in found if candidate.best]
+        >>> candidates = search_sets(effect, {"memory": memory, "rule": rule}, shares=[0.4])
+        >>> [candidate.score for candidate in candidates if candidate.best]
         ['memory']
     """
     from sklearn.model_selection import ParameterGrid, ParameterSampler
@@ -183,12 +120,12 @@ def search_sets(
     grid = {"score": list(scores), "share": list(shares), "sites": subsets}
     drawn = ParameterSampler(grid, min(n_candidates, len(ParameterGrid(grid))), random_state=seed)
     tried = []
-    for made in drawn:
-        gone = chosen_neurons(scores[made["score"]], made["share"], np.isin(site, made["sites"]))
+    for one in drawn:
+        gone = chosen_neurons(scores[one["score"]], one["share"], np.isin(site, one["sites"]))
         first, other = effect(gone)
-        tried.append(Candidate(**made, size=len(gone), first=float(first), other=float(other)))
+        tried.append(Candidate(**one, size=len(gone), first=float(first), other=float(other)))
     best = set(pareto_front(np.array([[c.first, c.other] for c in tried])).tolist())
-    return [Candidate(**asdict(c) | {"best": i in best}) for i, c in enumerate(tried)]
+    return [replace(c, best=i in best) for i, c in enumerate(tried)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,20 +150,14 @@ def input_sets(data: Dataset) -> InputSets:
         ConfigError: Nobody knows which examples were trained on, or all were.
     """
     if not data.split_known or not data.test.any():
-        missing = (
-            "it is not known which examples were trained on"
-            if not data.split_known
-            else "no example is held out"
-        )
+        unknown = "it is not known which examples were trained on"
+        missing = "no example is held out" if data.split_known else unknown
         raise ConfigError(
             f"two sets of inputs are needed, trained on and held out, but {missing}; give the split"
         )
-    wrong = data.mislabelled
-    return (
-        InputSets(wrong, data.test, "corrupted_as_labelled")
-        if wrong.any()
-        else InputSets(data.train, data.test, "train")
-    )
+    if data.mislabelled.any():
+        return InputSets(data.mislabelled, data.test, "corrupted_as_labelled")
+    return InputSets(data.train, data.test, "train")
 
 
 def effect_of(cached: CachedPass, sets: InputSets) -> Effect:

@@ -1,4 +1,4 @@
-"""What all studies have in common: measured once for each seed, kept, compared, drawn."""
+"""The frame of all studies: measured once for each seed, compared, worded and drawn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADER = ("quantity", "mean", "95 % interval", "each seed")
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What a study measured for one seed, ready for JSON.
+    """Numbers and curves of one seed, ready for JSON.
 
     Attributes:
         numbers: By name; None where the seed has no such number.
@@ -37,16 +37,16 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A study: what it measures, and how that is told and drawn.
+    """A study: its settings, its measurement, its findings and its figure.
 
     Attributes:
         name: One of `STUDIES`.
         title: A heading.
         about: A paragraph: the question, the method with its source, and what the figure shows.
         config: The frozen dataclass of its settings; its docstring explains each of them.
-        measure: Given settings, a seed and a report of progress, what there is to know for this seed.
+        measure: Given settings, a seed and a report of progress, the record of this seed.
         units: How many steps of progress one seed takes, given the settings.
-        quantities: For each number that is told, its name in words, in the order told.
+        quantities: Names in words of the numbers that are shown, in order.
         judge: Sentences that say what the seeds decide, and what they do not.
         draw: The figure.
         inspect: The same as `measure` for a user's own opened checkpoint, given before the settings; None: the study
@@ -81,13 +81,13 @@ class Study:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StudyResult:
-    """What a study found, for each of several seeds.
+    """Records of several seeds of a study, with what they decide.
 
     Attributes:
         study: Which one.
         config: Its settings.
         seeds: One for each record.
-        records: What was measured.
+        records: In the order of the seeds.
         one_network: Whether all seeds looked at one network, a checkpoint, and differ in what was drawn at random only.
     """
 
@@ -116,24 +116,27 @@ class StudyResult:
         """A number of every seed; None where it has none."""
         return [record.numbers[name] for record in self.records]
 
+    def all_over(self, *names: str) -> list[OverSeeds] | None:
+        """Several numbers over the seeds; None unless every seed has every one of them."""
+        numbers = [over for name in names if (over := self.over(name)) is not None]
+        return numbers if len(numbers) == len(names) else None
+
     def difference(self, first: str, second: str) -> OverSeeds | None:
         """By how much one number is above another, seed by seed; None unless every seed has both."""
-        one, other = self.over(first), self.over(second)
-        return None if one is None or other is None else one.minus(other)
+        both = self.all_over(first, second)
+        return None if both is None else both[0].minus(both[1])
 
     def rows(self) -> Iterator[tuple[str, str, str, str]]:
         """Each quantity as shown, in the order of `HEADER`."""
         for name, words in self.study.quantities.items():
-            found, values = self.over(name), self.each(name)
-            each = ", ".join(map(_shown, values))
-            if found is None:
-                yield words, UNKNOWN, UNKNOWN, each
-                continue
-            interval = UNKNOWN if len(values) < 2 else f"{_shown(found.low)} to {_shown(found.high)}"
-            yield words, _shown(found.mean), interval, each
+            over, mean, interval = self.over(name), UNKNOWN, UNKNOWN
+            if over is not None:
+                mean = _shown(over.mean)
+                interval = UNKNOWN if len(self.seeds) < 2 else f"{_shown(over.low)} to {_shown(over.high)}"
+            yield words, mean, interval, ", ".join(map(_shown, self.each(name)))
 
     def findings(self) -> list[str]:
-        """What the seeds decide, in sentences, and what they do not."""
+        """Sentences that say what the seeds decide, and what they do not."""
         return self.study.judge(self) + [ONE_NETWORK] * (self.one_network and len(self.seeds) > 1)
 
     def plot(self) -> Figure:
@@ -147,7 +150,7 @@ class StudyResult:
             "study": self.study.name,
             "settings": asdict(self.config),
             "seeds": list(self.seeds),
-            "numbers": {name: None if found is None else found.to_dict() for name, found in over.items()},
+            "numbers": {name: None if one is None else one.to_dict() for name, one in over.items()},
             "findings": self.findings(),
             "records": [asdict(record) for record in self.records],
         }
@@ -173,5 +176,5 @@ def study_called(name: str) -> Study:
         'lens'
     """
     choose("study", name, STUDIES)
-    found: Study = import_module(f"interp.lab.{name}.study").STUDY
-    return found
+    study: Study = import_module(f"interp.lab.{name}.study").STUDY
+    return study

@@ -1,1 +1,1 @@
-"""The study ``clamp``: its settings, its instruments and its figure."""
+"""Neurons held while a network is trained: does generalisation still come, and when?"""

@@ -1,1 +1,1 @@
-"""The study ``contrast``: its settings, its instruments and its figure."""
+"""Neurons that serve one set of inputs and not another, found without any periodicity."""

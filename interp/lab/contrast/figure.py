@@ -1,17 +1,16 @@
-"""Accuracy on both sets of inputs while neurons are taken out, beside how well each score finds them."""
+"""Accuracy on both sets of inputs while neurons are taken out, beside how well each score ranks them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, faded, plotly, rounded, words
+from interp.data.splits import SPLITS
+from interp.lab.panels import area, axes, bars, line, place_panel
+from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, blank
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-LINES = (0.0, 0.52)
-BARS = (0.77, 1.0)
 PREFIX = "auroc_"
 
 
@@ -22,68 +21,43 @@ def contrast_figure(result: Any) -> Figure:
         result: Of the study `contrast`.
     """
     figure = blank("Neurons of remembered inputs, without Fourier", "neurons taken out (%)", "accuracy (%)")
-    split = result.records[0].curves["split"]
-    shown = {"first": split, "other": "test"}
-    for key, name in shown.items():
-        colour = SPLIT_COLOURS[name]
-        for place, (seed, record) in enumerate(zip(result.seeds, result.records, strict=True)):
-            figure.add_traces(_seed(record.curves, key, words(name), colour, seed, legend=not place))
+    for key, split in (("first", result.records[0].curves["split"]), ("other", "test")):
+        _lines(figure, result, key, split)
     figure.add_vline(x=result.config.share, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     _bars(figure, result)
-    figure.layout.xaxis.update(domain=LINES, tickformat=".0%", range=[0, 1])
-    figure.layout.yaxis.update(tickformat=".0%", range=[-0.02, 1.04])
+    share, accuracy = {"tickformat": ".0%", "range": [0, 1]}, {"tickformat": ".0%", "range": [-0.02, 1.04]}
+    place_panel(figure, 1, (0.0, 0.52), share, accuracy)
     return figure.update_layout(hovermode="closest", margin={"b": 90})
 
 
-def _seed(
-    curves: Mapping[str, Any], key: str, split: str, colour: str, seed: int, *, legend: bool
-) -> list[Any]:
-    """One seed: the interval of its random orders, their mean, and the accuracy in the study's order."""
-    go, x, found = plotly(), rounded(curves["removed"]), curves[key]
-    area = go.Scatter(x=[*x, *x[::-1]], y=[*rounded(found["high"]), *rounded(found["low"])[::-1]])
-    area.update(mode="lines", line={"width": 0}, fill="toself", fillcolor=faded(colour, 0.08))
-    area.update(hoverinfo="skip", showlegend=False, legendgroup=split)
-    random = go.Scatter(x=x, y=rounded(found["mean"]), mode="lines", legendgroup=f"{split}, random")
-    random.update(line={"color": colour, "width": 1.2, "dash": "dash"}, showlegend=legend)
-    random.update(
-        name=f"{split}, random neurons",
-        hovertemplate=f"seed {seed}: %{{y:.1%}} without a random %{{x:.0%}}",
-    )
-    line = go.Scatter(x=x, y=rounded(found["line"]), mode="lines", legendgroup=split, name=split)
-    line.update(line={"color": colour, "width": 2.2}, showlegend=legend)
-    line.update(hovertemplate=f"seed {seed}: %{{y:.1%}} without %{{x:.0%}} of the neurons")
-    return [area, random, line]
+def _lines(figure: Figure, result: Any, key: str, split: str) -> None:
+    """For each seed the interval of its random orders, their mean, and the accuracy in the study's order."""
+    name, colour = SPLITS[split].title, SPLITS[split].colour
+    random = f"{name}, random neurons"
+    for place, (seed, record) in enumerate(zip(result.seeds, result.records, strict=True)):
+        x, curves, first = record.curves["removed"], record.curves[key], place == 0
+        area(figure, x, curves["low"], curves["high"], colour, opacity=0.08, legendgroup=name)
+        hover = f"seed {seed}: %{{y:.1%}} without a random %{{x:.0%}}"
+        shown = {"legendgroup": random, "showlegend": first, "hovertemplate": hover}
+        line(figure, x, curves["mean"], random, colour, width=1.2, dash="dash", **shown)
+        hover = f"seed {seed}: %{{y:.1%}} without %{{x:.0%}} of the neurons"
+        shown = {"legendgroup": name, "showlegend": first, "hovertemplate": hover}
+        line(figure, x, curves["line"], name, colour, width=2.2, **shown)
 
 
 def _bars(figure: Figure, result: Any) -> None:
     """A bar for each score whose neurons can be compared with labels, the study's first at the top."""
-    found = {
-        text.removeprefix("AUROC of "): result.over(name)
-        for name, text in result.study.quantities.items()
-        if name.startswith(PREFIX)
+    areas = {
+        text.removeprefix("AUROC of "): over
+        for name, text in reversed(result.study.quantities.items())
+        if name.startswith(PREFIX) and (over := result.over(name)) is not None
     }
-    found = {text: area for text, area in reversed(found.items()) if area is not None}
-    if not found:
+    if not areas:
         return
-    names, areas = list(found), list(found.values())
-    uses_fourier = ["Fourier" in name for name in names]
-    colours = [LABEL_COLOURS["generalizing" if own else "memorizing"] for own in uses_fourier]
-    bars = plotly().Bar(x=rounded([area.mean for area in areas]), y=names, orientation="h")
-    bars.update(xaxis="x2", yaxis="y2", marker={"color": colours}, showlegend=False)
-    bars.update(hovertemplate="%{y}: %{x:.3f}<extra></extra>")
-    half = rounded([area.high - area.mean for area in areas])
-    bars.update(
-        error_x={"type": "data", "array": [h or 0.0 for h in half], "color": "#333333", "thickness": 1.2}
-    )
-    figure.add_trace(bars)
+    colours = [LABEL_COLOURS["generalizing" if "Fourier" in name else "memorizing"] for name in areas]
+    look = {"orientation": "h", "hovertemplate": "%{y}: %{x:.3f}<extra></extra>", **axes(2)}
+    bars(figure, list(areas), list(areas.values()), {"color": colours}, **look)
     chance = {"color": NEUTRAL, "width": 1, "dash": "dot"}
     figure.add_shape(type="line", x0=0.5, x1=0.5, y0=0, y1=1, xref="x2", yref="y2 domain", line=chance)
-    figure.update_layout(
-        xaxis2={
-            "domain": BARS,
-            "anchor": "y2",
-            "range": [0, 1.04],
-            "title": {"text": "AUROC (.5 is chance)"},
-        },
-        yaxis2={"anchor": "x2", "title": {"text": "score"}},
-    )
+    title = {"text": "AUROC (.5 is chance)"}
+    place_panel(figure, 2, (0.77, 1.0), {"range": [0, 1.04], "title": title}, {"title": {"text": "score"}})

@@ -1,4 +1,4 @@
-"""How much more each neuron serves one set of inputs than another: scores that know of no periodicity."""
+"""Scores that contrast each neuron on two sets of inputs; they know of no periodicity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from interp.errors import ConfigError
 from interp.lab.sets import InputSets
 from interp.measuring.cached_pass import CachedPass
-from interp.scoring.table import NeuronTable
+from interp.subject import Subject
 
 
 def contrast_scores(
@@ -19,7 +19,7 @@ def contrast_scores(
     *,
     share: float = 0.1,
 ) -> dict[str, Float[np.ndarray, " neuron"]]:
-    """How much more each neuron serves the first set of inputs than the other, by several scores; higher is more.
+    """Score how much more each neuron serves the first set of inputs than the other, in several ways; higher is more.
 
     Args:
         first: Activations on the first set.
@@ -49,14 +49,13 @@ def contrast_scores(
     one, two = (x.detach().cpu().double().numpy() for x in (first, other))
     if not len(one) or not len(two) or one.shape[1] != two.shape[1]:
         raise ConfigError(
-            f"activations of the shapes {one.shape} and {two.shape} cannot be contrasted; give at least one example "
-            "of each set, with the same neurons"
+            f"activations of the shapes {one.shape} and {two.shape} cannot be contrasted; give examples of each set, "
+            "with the same neurons"
         )
     if not 0 < share < 1:
         raise ConfigError(f"share={share} is not in (0, 1)")
-    both = np.concatenate([one, two])
+    both, size, base = np.concatenate([one, two]), np.abs(one), np.abs(two)
     truth = np.repeat(np.arange(len(both))[:, None] < len(one), both.shape[1], axis=1)
-    size, base = np.abs(one), np.abs(two)
     scores = {
         "auroc": np.atleast_1d(roc_auc_score(truth, both, average=None)),
         "average_precision": np.atleast_1d(average_precision_score(truth, both, average=None)),
@@ -68,12 +67,10 @@ def contrast_scores(
     if outgoing is None:
         return scores
     weight = outgoing.detach().cpu().double().abs().numpy()
-    important = [np.sqrt(np.square(x).mean(0))[:, None] * weight for x in (one, two)]
-    top = [_most(values, max(1, round(share * len(weight)))) for values in important]
-    return scores | {
-        "contrast": (important[0] - important[1]).sum(1),
-        "selected": (top[0] & ~top[1]).sum(1).astype(float),
-    }
+    first_part, other_part = (np.sqrt(np.square(x).mean(0))[:, None] * weight for x in (one, two))
+    top, other_top = (_most(part, max(1, round(share * len(weight)))) for part in (first_part, other_part))
+    selected = (top & ~other_top).sum(1).astype(float)
+    return scores | {"contrast": (first_part - other_part).sum(1), "selected": selected}
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, *, neither: float) -> np.ndarray:
@@ -102,7 +99,7 @@ def label_attribution(
     labels: Int[Tensor, " example"],
     rivals: Int[Tensor, " example"] | None = None,
 ) -> Float[np.ndarray, " neuron"]:
-    """What each neuron adds to the label's logit beyond a rival's, on average: its direct logit attribution.
+    """Direct logit attribution: the mean of what each neuron adds to the label's logit beyond a rival's.
 
     Exact where all that follows the neurons is linear.
 
@@ -123,28 +120,21 @@ def label_attribution(
     return (activations * (own - against).T).double().mean(0).detach().cpu().numpy()
 
 
-def scores_of(cached: CachedPass, sets: InputSets, table: NeuronTable) -> dict[str, np.ndarray]:
+def scores_of(subject: Subject, sets: InputSets) -> dict[str, np.ndarray]:
     """All scores of a site's neurons; `periodicity` is for comparison."""
-    found = contrast_scores(cached.activations[sets.first], cached.activations[sets.other], cached.readout)
-    found["selectivity"] = table[f"effect_{sets.split}"] - table["effect_test"]
+    cached, table = subject.cached, subject.table
+    scores = contrast_scores(cached.activations[sets.first], cached.activations[sets.other], cached.readout)
+    scores["selectivity"] = table[f"effect_{sets.split}"] - table["effect_test"]
     if cached.readout is not None:
-        found["attribution"] = _attribution(cached, sets)
-    return found | {"periodicity": -table["ipr"].astype(float)}
+        scores["attribution"] = _attribution(cached, cached.readout, sets)
+    return scores | {"periodicity": -table["ipr"].astype(float)}
 
 
-def _attribution(cached: CachedPass, sets: InputSets) -> np.ndarray:
+def _attribution(cached: CachedPass, readout: Tensor, sets: InputSets) -> np.ndarray:
     """To the wrong label against the true one; without wrong labels, to the label on one set against the other."""
-    assert cached.readout is not None
-    data = cached.data
+    activations, labels, true = cached.activations, cached.data.labels, cached.data.true_labels
+    one, two = sets.first, sets.other
     if sets.split != "train":
-        return label_attribution(
-            cached.activations[sets.first],
-            cached.readout,
-            data.labels[sets.first],
-            data.true_labels[sets.first],
-        )
-    one, two = (
-        label_attribution(cached.activations[m], cached.readout, data.labels[m])
-        for m in (sets.first, sets.other)
-    )
-    return one - two
+        return label_attribution(activations[one], readout, labels[one], true[one])
+    first, other = (label_attribution(activations[rows], readout, labels[rows]) for rows in (one, two))
+    return first - other

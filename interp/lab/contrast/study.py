@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from interp import ModularTask, TrainConfig
-from interp.errors import ConfigError
 from interp.lab.contrast.figure import contrast_figure
 from interp.lab.contrast.scores import scores_of
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.sets import Effect, chosen_neurons, effect_of, input_sets, search_sets
+from interp.lab.settings import check_ranges
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import number, percentage
 from interp.measuring.curves import measure_curve
 from interp.models import MLPConfig
 from interp.progress import Report
 from interp.scoring.table import NeuronTable
-from interp.subject import subject_of
+from interp.subject import Subject
 from interp.training import finish, prepare
 from probes.agreement import auc
 
@@ -69,13 +69,8 @@ class Config:
     site: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise ConfigError(f"share={self.share} is not in (0, 1)")
-        for name in ("width", "steps", "n_random", "n_candidates"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} is below 1")
-        if not 0 < self.corrupt_fraction <= 1:
-            raise ConfigError(f"corrupt_fraction={self.corrupt_fraction} is not in (0, 1]")
+        counts = ["width", "steps", "n_random", "n_candidates"]
+        check_ranges(self, {"(0, 1)": ["share"], "[1, inf)": counts, "(0, 1]": ["corrupt_fraction"]})
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
@@ -84,30 +79,29 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         p=config.p, train_fraction=config.train_fraction, corrupt_fraction=config.corrupt_fraction, seed=seed
     )
     training = TrainConfig(steps=config.steps, lr=config.lr, save_every=0, log_every=50, seed=seed)
-    finish(run := prepare(task, MLPConfig(width=config.width), training), report)
-    return _contrasted(run.model.eval(), task, config, seed)
+    run = prepare(task, MLPConfig(width=config.width), training)
+    finish(run, report)
+    return _contrasted(Subject(run.model.eval(), task, config.site or None, seed=seed), config)
 
 
 def inspect(opened: Any, config: Config, seed: int, report: Report) -> Record:
     """The same of the neurons of a checkpoint."""
-    found = _contrasted(opened.model, opened.task, config, seed)
+    record = _contrasted(Subject(opened.model, opened.task, config.site or None, seed=seed), config)
     report(config.steps)
-    return found
+    return record
 
 
-def _contrasted(model: Any, task: Any, config: Config, seed: int) -> Record:
-    subject = subject_of(model, task, site=config.site or None, seed=seed)
-    cached, table = subject.cached, subject.table
+def _contrasted(subject: Subject, config: Config) -> Record:
+    cached, table, seed = subject.cached, subject.table, subject.seed
     sets = input_sets(cached.data)
-    scores = scores_of(cached, sets, table)
-    effect = effect_of(
-        cached, replace(sets, first=cached.data.split(sets.split)[0])
-    )  # with labels right by chance
+    scores = scores_of(subject, sets)
+    # with labels right by chance
+    effect = effect_of(cached, replace(sets, first=cached.data.split(sets.split)[0]))
     used = next(name for name in SCORES if name in scores)
     order = chosen_neurons(scores[used], 1.0)
-    sweep = measure_curve(cached, order, n_random=config.n_random, seed=seed)
-    at = max(1, int(np.abs(sweep.fraction - config.share).argmin()))  # at least one neuron
-    gone = order[: sweep.removed[at]]
+    curve = measure_curve(cached, order, n_random=config.n_random, seed=seed)
+    at = max(1, int(np.abs(curve.fraction - config.share).argmin()))  # at least one neuron
+    gone = order[: curve.removed[at]]
     known = {name: values for name, values in scores.items() if name != "periodicity"}
     tried = search_sets(effect, known, n_candidates=config.n_candidates, seed=seed)
     numbers = _agreement(scores, table) | _pruned(effect, gone, scores["periodicity"])
@@ -115,66 +109,67 @@ def _contrasted(model: Any, task: Any, config: Config, seed: int) -> Record:
     unhurt = effect(gone[:0])[1]
     numbers["front_first"] = min((one.first for one in tried if one.other >= unhurt), default=None)
     curves: dict[str, Any] = {"used": used, "split": sets.split, "candidates": [asdict(c) for c in tried]}
-    thin = sweep.thinned()
+    thin = curve.thinned()
     curves["removed"] = thin.fraction.tolist()
     for name, split in (("first", sets.split), ("other", "test")):
-        line, bands, all_bands = thin.accuracy[split], thin.random[split], sweep.random[split]
+        line, band, whole_band = thin.accuracy[split], thin.random[split], curve.random[split]
         assert line is not None
-        assert bands is not None
-        assert all_bands is not None
-        numbers[f"{name}_random"] = float(all_bands.mean[at])
-        curves[name] = {"line": line.tolist(), **bands.to_dict()}
+        assert band is not None
+        assert whole_band is not None
+        numbers[f"{name}_random"] = float(whole_band.mean[at])
+        curves[name] = {"line": line.tolist(), **band.to_dict()}
     return Record(numbers, curves)
 
 
 def _agreement(scores: dict[str, np.ndarray], table: NeuronTable) -> dict[str, float | None]:
     """Area under the curve of each score against the audit's labels, where both labels occur."""
     positive = table["label"] == "memorizing"
-    told = positive | (table["label"] == "generalizing")
+    labelled = positive | (table["label"] == "generalizing")
     return {
-        f"auroc_{name}": auc(scores[name][told], positive[told]) if name in scores else None
+        f"auroc_{name}": auc(scores[name][labelled], positive[labelled]) if name in scores else None
         for name in SCORES
     }
 
 
 def _pruned(effect: Effect, gone: np.ndarray, periodicity: np.ndarray) -> dict[str, float | None]:
-    """Both sets before and after, whether the effect adds up, and what the least periodic neurons would have done."""
+    """Both sets before and after, without the least periodic neurons, and whether the effect adds up."""
     by_ipr = chosen_neurons(periodicity, len(gone) / len(periodicity))
     before, after, ipr = effect(gone[:0]), effect(gone), effect(by_ipr)
     parts = sum(before[0] - effect(gone[start::2])[0] for start in (0, 1))
-    found: dict[str, float | None] = {}
+    numbers: dict[str, float | None] = {}
     for i, name in enumerate(("first", "other")):
-        found |= {f"{name}_before": before[i], f"{name}_after": after[i], f"{name}_by_ipr": ipr[i]}
-    found["other_gain"] = after[1] - before[1]
-    found["additivity"] = (before[0] - after[0]) / parts if parts > 0 else None
-    return found
+        numbers |= {f"{name}_before": before[i], f"{name}_after": after[i], f"{name}_by_ipr": ipr[i]}
+    numbers["other_gain"] = after[1] - before[1]
+    numbers["additivity"] = (before[0] - after[0]) / parts if parts > 0 else None
+    return numbers
 
 
 def judge(result: StudyResult) -> list[str]:
-    """What the seeds decide."""
-    used = result.records[0].curves["used"]
-    found = [_best(result, used), _chance(result) if len(result.seeds) > 1 else ""]
-    gains = result.over("other_gain")
+    """Sentences on the scores against the audit's labels, and on both sets without the chosen neurons."""
+    several = len(result.seeds) > 1
+    sentences = [_best(result), _chance(result) if several else ""]
     for name, words in (("first", "the first set"), ("other", "the other set")):
-        after, random = result.over(f"{name}_after"), result.over(f"{name}_random")
-        difference = result.difference(f"{name}_after", f"{name}_random")
-        if after is None or random is None or difference is None:
+        numbers = result.all_over(f"{name}_after", f"{name}_random")
+        if numbers is None:
             continue
-        sign = {1: "above", -1: "below", None: "not decidedly different from"}[difference.sign]
-        sign, one = ("beside", "; one seed does not decide") if len(result.seeds) < 2 else (sign, "")
-        found.append(
-            f"Without the chosen neurons the accuracy on {words} is {percentage(after.mean)}, {sign} that without as "
+        after, random = numbers
+        side = after.minus(random).verdict("above", "below", "not decidedly different from")
+        side, one = (side, "") if several else ("beside", "; one seed does not decide")
+        sentences.append(
+            f"Without the chosen neurons the accuracy on {words} is {percentage(after.mean)}, {side} that without as "
             f"many random ones, {percentage(random.mean)}{one}."
         )
-    before, after = result.over("other_before"), result.over("other_after")
-    if gains is not None and before is not None and after is not None:
-        verb = {1: "rises", -1: "falls", None: "does not decidedly change"}[gains.sign]
+    numbers = result.all_over("other_gain", "other_before", "other_after")
+    if numbers is not None:
+        gain, before, after = numbers
+        verb = gain.verdict("rises", "falls", "does not decidedly change")
         change = f"from {percentage(before.mean)} to {percentage(after.mean)}"
-        found.append(f"Without them held-out accuracy {verb} ({change}).")
-    return [sentence for sentence in found if sentence]
+        sentences.append(f"Without them held-out accuracy {verb} ({change}).")
+    return [sentence for sentence in sentences if sentence]
 
 
-def _best(result: StudyResult, used: str) -> str:
+def _best(result: StudyResult) -> str:
+    used = result.records[0].curves["used"]
     area = result.over(f"auroc_{used}")
     if area is None:
         return "The audit finds no two kinds of neurons here that scores could be compared with."
@@ -183,12 +178,12 @@ def _best(result: StudyResult, used: str) -> str:
     every = "in every seed" if min(area.values) >= ENOUGH else "not in every seed"
     return (
         f"Ranked by {SCORES[used]} alone, without periodicity, memorising neurons {come} generalising ones "
-        f"with an area under the curve of {area.told(number)}: {number(ENOUGH)} or more {every}."
+        f"with an area under the curve of {area.words()}: {number(ENOUGH)} or more {every}."
     )
 
 
 def _chance(result: StudyResult) -> str:
-    """Which scores cannot be told from chance."""
+    """A sentence that names the scores which cannot be told from chance."""
     areas = {name: result.over(f"auroc_{name}") for name in SCORES}
     useless = [SCORES[name] for name, a in areas.items() if a is not None and _beside_chance(a) != 1]
     return f"Not decidedly better than chance: {', '.join(useless)}." if useless else ""

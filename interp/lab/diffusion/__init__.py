@@ -1,1 +1,1 @@
-"""The study ``diffusion``: its settings, its instruments and its figure."""
+"""Neurons of a denoising network that carry memorised images, and what is left without them."""

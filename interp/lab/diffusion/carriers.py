@@ -1,4 +1,4 @@
-"""Which neurons of a denoiser carry some of its images."""
+"""Neurons of a denoiser that carry some of its images."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def greedy_scores(
 
     def ratios(gone: list[int], candidates: Sequence[int]) -> np.ndarray:
         first, other = effect(gone)
-        found = np.array([effect([*gone, neuron]) for neuron in candidates])
-        return (found[:, 0] - first) / (np.maximum(found[:, 1] - other, 0) + FLOOR)
+        effects = np.array([effect([*gone, neuron]) for neuron in candidates])
+        return (effects[:, 0] - first) / (np.maximum(effects[:, 1] - other, 0) + FLOOR)
 
     alone = ratios([], range(n))
     scores = alone.argsort(kind="stable").argsort().astype(float)
@@ -81,8 +81,8 @@ def carrier_scores(
     one, two = capture(model, first, SITES), capture(model, other, SITES)
     weights = dict(model.module.named_parameters())
     outgoing = [weights[site.replace(":input", ".weight")].T for site in SITES]
-    found = [contrast_scores(one[s], two[s], w) for s, w in zip(SITES, outgoing, strict=True)]
-    scores = {name: np.concatenate([layer[name] for layer in found]) for name in SCORES}
+    layers = [contrast_scores(one[s], two[s], w) for s, w in zip(SITES, outgoing, strict=True)]
+    scores = {name: np.concatenate([layer[name] for layer in layers]) for name in SCORES}
     both = torch.cat([first, other])
 
     def effect(expected: Tensor, gone: list[int]) -> tuple[float, float]:

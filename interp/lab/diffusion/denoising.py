@@ -21,7 +21,7 @@ LOWEST, HIGHEST = 0.1, 0.95  # noise levels at which neurons are contrasted
 
 
 def signal(level: Float[Tensor, "*example"]) -> Float[Tensor, "*example"]:
-    """How much of a picture is left at a noise level from 0 to 1: the cosine schedule (arXiv 2102.09672).
+    """The share of a picture that is left at a noise level from 0 to 1: the cosine schedule (arXiv 2102.09672).
 
     The noise has standard deviation ``sqrt(1 - signal²)``, so that at level 1 next to nothing but noise is left.
     """
@@ -29,7 +29,7 @@ def signal(level: Float[Tensor, "*example"]) -> Float[Tensor, "*example"]:
 
 
 def with_level(pictures: Float[Tensor, "example pixel"], level: Float[Tensor, " example"]) -> Tensor:
-    """What a denoiser reads: noisy pictures, and sines and cosines of their noise levels."""
+    """A denoiser's input: noisy pictures, and sines and cosines of their noise levels."""
     angle = level[:, None] * 2 ** torch.linspace(0, 6, OCTAVES)
     return torch.cat([pictures, angle.sin(), angle.cos()], dim=1)
 
@@ -44,7 +44,7 @@ def noised(
 
 
 def noisy_inputs(pictures: Float[Tensor, "example pixel"], n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Each picture n times, and what a denoiser reads of it at random noise levels between `LOWEST` and `HIGHEST`."""
+    """Each picture n times, and a denoiser's inputs for it at random noise levels between `LOWEST` and `HIGHEST`."""
     generator = torch.Generator().manual_seed(seed)
     clean = pictures.repeat(n, 1)
     level = LOWEST + (HIGHEST - LOWEST) * torch.rand(len(clean), generator=generator)

@@ -1,4 +1,4 @@
-"""Generated pictures: how near they come to some images, and how like all images they are."""
+"""Generated pictures: their distance from some images, and their likeness to all images."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def frechet(
 def copy_limits(
     chosen: Float[np.ndarray, "image pixel"], images: Float[np.ndarray, "example pixel"]
 ) -> Float[np.ndarray, " image"]:
-    """How near a sample must come to count as a copy of each chosen image: half as far as the nearest other image.
+    """Distance within which a sample counts as a copy of each chosen image: half that of the nearest other image.
 
     Such a sample is nearer to the chosen image than to any other.
     """
@@ -76,7 +76,7 @@ def near(distance: Float[np.ndarray, "sample image"]) -> float:
 
 
 def overlap(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two intervals have a value in common.
+    """True for two intervals that have a value in common.
 
     Example:
         >>> overlap((1.0, 2.0), (2.0, 3.0)), overlap((2.5, 3.0), (1.0, 2.0)), overlap((0.0, 9.0), (1.0, 2.0))
@@ -87,27 +87,29 @@ def overlap(one: Sequence[float], other: Sequence[float]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """The images that are memorised, all images, and how samples are judged by them."""
+    """A measure of samples, by the images that are memorised and by all images."""
 
     memorised: np.ndarray
     images: np.ndarray
     features: Callable[[np.ndarray], np.ndarray]
 
-    def judged(self, samples: Float[np.ndarray, "sample pixel"]) -> dict[str, float]:
+    def measured(self, samples: Float[np.ndarray, "sample pixel"]) -> dict[str, float]:
         """Share of copies, both `distances`, and the Fréchet distances of the rest and of all to the real images."""
-        limits = copy_limits(self.memorised, self.images)
-        found = cdist(samples, self.memorised)
-        copies = (found < limits).any(1)
+        distance = cdist(samples, self.memorised)
+        copies = (distance < copy_limits(self.memorised, self.images)).any(1)
         features, real = self.features(samples), self.features(self.images)
         rest = features[~copies] if (~copies).sum() > 1 else features
-        quality = {"rest": frechet(rest, real), "all": frechet(features, real)}
-        how_near = {"near": near(found), "mean": float(found.min(1).mean())}
-        return {"copies": float(copies.mean())} | how_near | quality
+        return {
+            "copies": float(copies.mean()),
+            "near": near(distance),
+            "mean": float(distance.min(1).mean()),
+            "rest": frechet(rest, real),
+            "all": frechet(features, real),
+        }
 
     def interval(self, samples: Float[np.ndarray, "sample pixel"], seed: int) -> tuple[float, float]:
         """The 95 % interval of the nearest samples' distance, if the samples were drawn again (bootstrap)."""
-        found = cdist(samples, self.memorised)
+        distance = cdist(samples, self.memorised)
         draws = np.random.default_rng(seed).integers(len(samples), size=(N_BOOTSTRAP, len(samples)))
-        again = [near(found[draw]) for draw in draws]
-        low, high = np.quantile(again, [0.025, 0.975])
+        low, high = np.quantile([near(distance[draw]) for draw in draws], [0.025, 0.975])
         return float(low), float(high)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from interp.errors import ConfigError
 from interp.interventions import intervene
+from interp.lab.arms import shifted
 from interp.lab.diffusion.carriers import carrier_scores, edits, random_like, select
 from interp.lab.diffusion.denoising import generate, train_denoiser
 from interp.lab.diffusion.figure import diffusion_figure
 from interp.lab.diffusion.samples import Bench, digits, overlap
-from interp.lab.over_seeds import OverSeeds
 from interp.lab.sets import Candidate, chosen_neurons, search_sets
+from interp.lab.settings import check_ranges
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import number, percentage
 from interp.models import Adopted
@@ -56,19 +57,14 @@ class Config:
     n_random: int = 10
 
     def __post_init__(self) -> None:
-        least = {"n_samples": 200, "n_images": 1, "copies": 1, "width": 64, "steps": 1, "n_candidates": 1}
-        for name, value in (least | {"longest": 1, "n_random": 1}).items():
-            if getattr(self, name) < value:
-                raise ConfigError(f"{name}={getattr(self, name)} is below {value}")
-        if self.n_images > MOST:
-            raise ConfigError(f"n_images={self.n_images} is above {MOST}; expected 1 to {MOST} images")
-        if self.sparsity < 0 or self.allowed < 0:
-            raise ConfigError(f"sparsity={self.sparsity} and allowed={self.allowed} must be 0 or more")
+        counts = ["copies", "steps", "n_candidates", "longest", "n_random"]
+        ranges = {"[200, inf)": ["n_samples"], f"[1, {MOST}]": ["n_images"], "[64, inf)": ["width"]}
+        check_ranges(self, ranges | {"[1, inf)": counts, "[0, inf)": ["sparsity", "allowed"]})
 
 
 @dataclass(eq=False)
 class Maker:
-    """Makes images without some neurons, judges them, and reports how far that has come."""
+    """A source of images without some neurons, that reports how far that has come."""
 
     bench: Bench
     n_samples: int
@@ -80,57 +76,52 @@ class Maker:
         self.report(self.done, f"images without {len(gone)} neurons")
         self.done += CHUNK
         with intervene(model, *edits(model, gone)):
-            made = generate(model, self.n_samples, self.bench.images.shape[1], seed=start)
-        return made.double().numpy()
+            pictures = generate(model, self.n_samples, self.bench.images.shape[1], seed=start)
+        return pictures.double().numpy()
 
-    def judged(self, model: Adopted, gone: Sequence[int] | np.ndarray, start: int) -> dict[str, float]:
-        """What `Bench.judged` says of them."""
-        return self.bench.judged(self.samples(model, gone, start))
+    def measured(self, model: Adopted, gone: Sequence[int] | np.ndarray, start: int) -> dict[str, float]:
+        """`Bench.measured` of them."""
+        return self.bench.measured(self.samples(model, gone, start))
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
-    """Train the network with and without duplicates, find the neurons, take them out, and make images again."""
+    """Train the network with and without duplicates, rank the neurons, take some out, and make images again."""
     images, features = digits()
     picked = images[np.random.default_rng(seed).choice(len(images), config.n_images, replace=False)]
     bench = Bench(picked.double().numpy(), images.double().numpy(), features)
     copied = torch.cat([images, picked.repeat(config.copies - 1, 1)])
-    networks = {}
-    for place, (name, pictures) in enumerate({"without": images, "with": copied}.items()):
-        networks[name] = train_denoiser(
-            pictures,
-            width=config.width,
-            steps=config.steps,
-            sparsity=config.sparsity,
-            seed=seed,
-            report=lambda done, note="", before=place * config.steps: report(before + done, note),
-        )
+    settings: dict[str, Any] = {
+        "width": config.width,
+        "steps": config.steps,
+        "sparsity": config.sparsity,
+        "seed": seed,
+    }
+    networks = {
+        name: train_denoiser(pictures, **settings, report=shifted(report, place * config.steps))
+        for place, (name, pictures) in enumerate({"without": images, "with": copied}.items())
+    }
     model = networks["with"]
     report(2 * config.steps, "scores")
     scores = carrier_scores(model, bench.memorised, bench.images, config.longest, seed)
     maker = Maker(bench, config.n_samples, report, 2 * config.steps + CHUNK * config.longest)
     gone, best, tried = _chosen(maker, networks, scores, config, seed)
     start = FRESH + seed
-    made = {name: maker.samples(networks[name], [], start) for name in ("without", "with")}
-    made["pruned"] = maker.samples(model, gone, start)
-    judged = {name: bench.judged(samples) for name, samples in made.items()}
+    samples = {name: maker.samples(networks[name], [], start) for name in ("without", "with")}
+    samples["pruned"] = maker.samples(model, gone, start)
+    measured = {name: bench.measured(pictures) for name, pictures in samples.items()}
     draws = [random_like(gone, config.width, FRESH * seed + i) for i in range(config.n_random)]
-    random = [maker.judged(model, draw, start) for draw in draws]
-    judged["random"] = {key: float(np.mean([one[key] for one in random])) for key in random[0]}
+    random = [maker.measured(model, draw, start) for draw in draws]
+    measured["random"] = {key: float(np.mean([one[key] for one in random])) for key in random[0]}
     numbers: dict[str, float | None] = {
-        f"{key}_{name}": value for name, found in judged.items() for key, value in found.items()
+        f"{key}_{name}": value for name, values in measured.items() for key, value in values.items()
     }
     for name in ("pruned", "random"):
-        numbers[f"rise_{name}"] = judged[name]["rest"] / judged["with"]["rest"] - 1
+        numbers[f"rise_{name}"] = measured[name]["rest"] / measured["with"]["rest"] - 1
     numbers["size"] = float(len(gone))
-    intervals = {name: bench.interval(samples, seed) for name, samples in made.items()}
+    intervals = {name: bench.interval(pictures, seed) for name, pictures in samples.items()}
     numbers["overlap"] = float(overlap(intervals["pruned"], intervals["without"]))
-    curves = {
-        "intervals": intervals,
-        "random": random,
-        "candidates": [asdict(one) for one in tried],
-        "chosen": asdict(best),
-    }
-    return Record(numbers, curves)
+    curves = {"intervals": intervals, "random": random, "chosen": asdict(best)}
+    return Record(numbers, curves | {"candidates": [asdict(one) for one in tried]})
 
 
 def _chosen(
@@ -139,10 +130,10 @@ def _chosen(
     """The neurons to take out, chosen on noise of its own; and all sets that were tried."""
 
     def effect(gone: np.ndarray) -> tuple[float, float]:
-        found = maker.judged(networks["with"], gone, seed)
-        return -found["near"], -found["rest"]
+        measured = maker.measured(networks["with"], gone, seed)
+        return -measured["near"], -measured["rest"]
 
-    target = maker.judged(networks["without"], [], seed)["near"]
+    target = maker.measured(networks["without"], [], seed)["near"]
     most = (1 + config.allowed) * -effect(np.array([], int))[1]
     site = np.arange(2 * config.width) // config.width
     tried = search_sets(effect, scores, shares=SHARES, site=site, n_candidates=config.n_candidates, seed=seed)
@@ -167,31 +158,24 @@ QUANTITIES = {
 
 
 def judge(result: StudyResult) -> list[str]:
-    """Whether images were memorised, whether that is gone without the neurons, and what it costs."""
-    copies = result.difference("copies_with", "copies_without")
-    before, after = result.over("near_with"), result.over("near_pruned")
-    gap, gain = (
-        result.difference("near_pruned", "near_without"),
-        result.difference("near_pruned", "near_random"),
+    """Sentences on whether images were memorised, whether that is gone without the neurons, and the cost."""
+    names = ("copies_with", "copies_without", "near_with", "near_pruned", "near_without", "near_random")
+    numbers = result.all_over(*names, "rise_pruned", "rise_random", "overlap", "size")
+    assert numbers is not None
+    copies, none, before, after, level, other, rise, random, overlaps, size = numbers
+    memorised = (
+        f"With duplicates {percentage(copies.mean)} of the samples are copies of these images, "
+        f"without {percentage(none.mean)}"
     )
-    names = ("rise_pruned", "rise_random", "overlap", "size")
-    rise, random, overlaps, size = (result.over(name) for name in names)
-    assert copies and before and after and gap and gain  # noqa: PT018 - every seed has every number
-    assert rise and random and overlaps and size  # noqa: PT018
-    if copies.sign != 1:
+    if copies.minus(none).sign != 1:
         memorised = "Whether duplicates make the network copy these images is not decided"
-    else:
-        told = [result.over(f"copies_{name}") for name in ("with", "without")]
-        shares = [percentage(found.mean) for found in told if found is not None]
-        memorised = (
-            f"With duplicates {shares[0]} of the samples are copies of these images, without {shares[1]}"
-        )
-    back = {
-        1: "further away than without duplicates",
-        -1: "still nearer than without duplicates",
-        None: "not decidedly different from the level without duplicates",
-    }[gap.sign]
-    beyond = {1: "further than", -1: "less far than", None: "not decidedly further than"}[gain.sign]
+    gap = after.minus(level)
+    back = gap.verdict(
+        "further away than without duplicates",
+        "still nearer than without duplicates",
+        "not decidedly different from the level without duplicates",
+    )
+    beyond = after.minus(other).verdict("further than", "less far than", "not decidedly further than")
     at_most = f"at most {percentage(LIMIT)}"
     if rise.high <= LIMIT:
         cost = f"is {at_most}"
@@ -200,19 +184,12 @@ def judge(result: StudyResult) -> list[str]:
     return [
         f"{memorised}.",
         f"Without {number(size.mean)} neurons on average the nearest samples move from "
-        f"a distance of {number(before.mean)} to {number(after.mean)}, {back} (difference {_told(gap)}); "
+        f"a distance of {number(before.mean)} to {number(after.mean)}, {back} (difference {gap.words()}); "
         f"the intervals of single networks overlap in {int(sum(overlaps.values))} of {len(result.seeds)} seeds. "
         f"That is {beyond} without as many random neurons.",
-        f"What this adds to the Fréchet distance of the other samples {cost}: {_told(rise, percentage)}; "
-        f"random neurons add {_told(random, percentage)}.",
+        f"What this adds to the Fréchet distance of the other samples {cost}: {rise.words(percentage)}; "
+        f"random neurons add {random.words(percentage)}.",
     ]
-
-
-def _told(found: OverSeeds, words: Callable[[float], str] = number) -> str:
-    """A mean with its interval, if there is one."""
-    if len(found.values) < 2:
-        return words(found.mean)
-    return f"{words(found.mean)}, interval {words(found.low)} to {words(found.high)}"
 
 
 STUDY = Study(

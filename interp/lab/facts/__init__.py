@@ -1,1 +1,1 @@
-"""The study ``facts``: its settings, its instruments and its figure."""
+"""Neurons of a language model that carry the facts of one relation."""

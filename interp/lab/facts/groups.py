@@ -1,4 +1,4 @@
-"""Neurons that serve one of several groups of examples, and what each group loses without them."""
+"""Neurons that serve one of several groups of examples, and the effect of removing them on each group."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def group_order(
 
 
 def group_margins(cached: CachedPass, gone: Int[np.ndarray, " chosen"]) -> Float[np.ndarray, " example"]:
-    """How far each example's label is above the best other one, without some neurons; right if above 0."""
+    """Margin of each example's label over the best other one, without some neurons; right if above 0."""
     logits = cached.logits_after(torch.as_tensor(gone, device=cached.logits.device))
     return margins(logits, cached.data.labels).double().cpu().numpy() - cached.tolerance
 
@@ -49,7 +49,7 @@ def group_margins(cached: CachedPass, gone: Int[np.ndarray, " chosen"]) -> Float
 def group_effect(
     cached: CachedPass, group: Int[np.ndarray, " example"], gone: Int[np.ndarray, " chosen"]
 ) -> Float[np.ndarray, "two group"]:
-    """What taking neurons out does to each group: the accuracy it loses, and the share of examples that it helps.
+    """Effect of taking neurons out on each group: the accuracy it loses, and the share of examples that it helps.
 
     An example is helped if its label is further above the others than before. Groups are numbered from 0 on.
     """

@@ -13,6 +13,7 @@ from interp.errors import ConfigError, choose
 from interp.lab.facts.figure import facts_figure
 from interp.lab.facts.groups import group_effect, group_margins, group_order
 from interp.lab.over_seeds import OverSeeds
+from interp.lab.settings import check_ranges
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import percentage
 from interp.measuring.cached_pass import cached_pass
@@ -67,13 +68,8 @@ class Config:
         choose("score", self.score, SCORES)
         if self.relations < 4 or self.relations % 2:
             raise ConfigError(f"relations={self.relations} is odd or below 4; expected 4, 6, 8 …")
-        for name in ("subjects", "objects", "d_model", "d_mlp", "steps", "n_random"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} is below 1")
-        if not 0 < self.lr < np.inf:
-            raise ConfigError(f"lr={self.lr} is not a finite number above 0")
-        if not 0 <= self.weight_decay < np.inf:
-            raise ConfigError(f"weight_decay={self.weight_decay} is not a finite number from 0 on")
+        counts = ["subjects", "objects", "d_model", "d_mlp", "steps", "n_random"]
+        check_ranges(self, {"[1, inf)": counts, "(0, inf)": ["lr"], "[0, inf)": ["weight_decay"]})
         if not 0 < self.share * MULTIPLES[-1] <= 1 or round(self.share * self.d_mlp) < 1:
             raise ConfigError(f"share={self.share} is no neuron, or above {1 / MULTIPLES[-1]:g}")
 
@@ -98,13 +94,8 @@ def language_model(config: Config, data: Dataset, seed: int, report: Report) -> 
     shape = TransformerConfig(
         d_model=config.d_model, n_heads=4, d_head=max(1, config.d_model // 4), d_mlp=config.d_mlp, causal=True
     )
-    model = SmallTransformer(
-        shape,
-        config.subjects + config.relations,
-        data.n_classes,
-        Prompt(((0, 0), (1, config.subjects))),
-        seed=seed,
-    )
+    vocab, prompt = config.subjects + config.relations, Prompt(((0, 0), (1, config.subjects)))
+    model = SmallTransformer(shape, vocab, data.n_classes, prompt, seed=seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
@@ -133,10 +124,8 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         return np.array([[group_effect(cached, group, order[:size]) for size in sizes] for order in orders])
 
     orders = [group_order(cached, group, r, config.score) for r in range(config.relations)]
-    chosen, random = (
-        effects(orders),
-        effects([generator.permutation(cached.width) for _ in range(config.n_random)]),
-    )
+    chosen = effects(orders)
+    random = effects([generator.permutation(cached.width) for _ in range(config.n_random)])
     numbers: dict[str, float | None] = {"known": float((group_margins(cached, orders[0][:0]) > 0).mean())}
     numbers |= _by_kind(chosen, random)
     halves = [
@@ -155,56 +144,53 @@ def _by_kind(chosen: np.ndarray, random: np.ndarray) -> dict[str, float | None]:
     """Means over the facts of the relation itself, of the one with the same objects, and of the others."""
     one, other = np.indices(chosen.shape[:1] * 2)
     masks = {"own": one == other, "related": other == (one ^ 1), "unrelated": one // 2 != other // 2}
-    found: dict[str, float | None] = {}
+    lost: dict[str, float | None] = {}
     for place, times in enumerate(MULTIPLES):
-        found |= {f"{kind}_{times}": float(chosen[:, place, 0][mask].mean()) for kind, mask in masks.items()}
-        found[f"random_{times}"] = float(random[:, place, 0].mean())
+        lost |= {f"{kind}_{times}": float(chosen[:, place, 0][mask].mean()) for kind, mask in masks.items()}
+        lost[f"random_{times}"] = float(random[:, place, 0].mean())
     own = chosen[:, 0, 0].diagonal()
-    found["excess"] = float(own.mean() - TIMES * random[:, 0, 0].mean())
-    found["beyond"] = float((own > np.quantile(random[:, 0, 0], 0.975, axis=0)).mean())
-    return found | {
+    return lost | {
+        "excess": float(own.mean() - TIMES * random[:, 0, 0].mean()),
+        "beyond": float((own > np.quantile(random[:, 0, 0], 0.975, axis=0)).mean()),
         "helped": float(chosen[:, 0, 1][~masks["own"]].mean()),
         "helped_random": float(random[:, 0, 1].mean()),
     }
 
 
 def judge(result: StudyResult) -> list[str]:
-    """What the seeds decide."""
-    own, random, known, excess = (result.over(name) for name in ("own_1", "random_1", "known", "excess"))
-    assert own is not None and random is not None and known is not None and excess is not None  # noqa: PT018
-    decided = {1: "more than", -1: "less than", None: "not decidedly more than"}[excess.sign]
+    """Sentences on the relation's own facts against random neurons, other relations, and facts that gain."""
+    numbers = result.all_over("own_1", "random_1", "known", "excess")
+    assert numbers is not None
+    own, random, known, excess = numbers
+    decided = excess.verdict("more than", "less than", "not decidedly more than")
+    related = "facts of the relation with the same objects"
     first = (
         f"The models know {percentage(known.mean)} of the facts. Without the {percentage(result.config.share)} of the "
-        f"neurons that serve a relation most, {_told(own)} of its facts are lost, {decided} {TIMES} times what as many "
-        f"random neurons cost, {_told(random)}."
+        f"neurons that serve a relation most, {_words(own)} of its facts are lost, {decided} {TIMES} times what as "
+        f"many random neurons cost, {_words(random)}."
     )
-    pairs = {
-        ("own_1", "related_1"): ("its own facts", "facts of the relation with the same objects"),
-        ("related_1", "unrelated_1"): (
-            "facts of the relation with the same objects",
-            "facts of other relations",
-        ),
-    }
-    compared = [
-        f"Taking a relation's neurons out costs {_compared(result, *pair, of, than)}."
-        for pair, (of, than) in pairs.items()
+    costs = (
+        _compared(result, "own_1", "related_1", "its own facts", related),
+        _compared(result, "related_1", "unrelated_1", related, "facts of other relations"),
+    )
+    than = "facts gain without random neurons"
+    helped = _compared(result, "helped", "helped_random", "other relations' facts", than)
+    return [
+        first,
+        *(f"Taking a relation's neurons out costs {cost}." for cost in costs),
+        f"It helps {helped}.",
     ]
-    helped = _compared(
-        result, "helped", "helped_random", "other relations' facts", "facts gain without random neurons"
-    )
-    return [first, *compared, f"It helps {helped}."]
 
 
-def _compared(result: StudyResult, one: str, other: str, what: str, than: str) -> str:
+def _compared(result: StudyResult, one: str, other: str, facts: str, than: str) -> str:
     difference = result.difference(one, other)
     assert difference is not None
-    if difference.sign is None:
-        return f"{what} neither decidedly more nor less than {than} (difference {_told(difference)})"
-    return f"{what} {'more' if difference.sign > 0 else 'less'} than {than} (difference {_told(difference)})"
+    side = difference.verdict("more", "less", "neither decidedly more nor less")
+    return f"{facts} {side} than {than} (difference {_words(difference)})"
 
 
-def _told(found: OverSeeds) -> str:
-    return found.told(lambda value: percentage(round(value, 3) + 0.0))  # no -0
+def _words(over: OverSeeds) -> str:
+    return over.words(lambda value: percentage(round(value, 3) + 0.0))  # no -0
 
 
 STUDY = Study(

@@ -1,1 +1,1 @@
-"""The study ``induction``: its settings, its instruments and its figure."""
+"""Attention heads held while induction heads form: is the phase change delayed or brought forward?"""

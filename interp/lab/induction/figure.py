@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interp.lab.clamp.figure import line_over_seeds
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, rounded
+from interp.lab.panels import INK, line_over_seeds, seeds_in_title
+from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+AMBER = SPLIT_COLOURS["corrupted_as_true"]
 STYLES = {
     "ideal": ("previous-token heads held at the ideal pattern", LABEL_COLOURS["generalizing"], "solid"),
-    "baseline": ("nothing held", "#333333", "solid"),
+    "baseline": ("nothing held", INK, "solid"),
     "control": ("as many other heads held at uniform attention", SPLIT_COLOURS["all"], "dash"),
-    "uniform": (
-        "previous-token heads held at uniform attention",
-        SPLIT_COLOURS["corrupted_as_true"],
-        "solid",
-    ),
+    "uniform": ("previous-token heads held at uniform attention", AMBER, "solid"),
     "blind": ("no head sees the previous token", LABEL_COLOURS["memorizing"], "solid"),
 }
 
@@ -29,17 +26,13 @@ def induction_figure(result: Any) -> Figure:
     Args:
         result: Of the study `induction`.
     """
-    n = len(result.records)
-    over = f" (mean, lowest and highest of {n} seeds)" if n > 1 else ""
-    figure = blank(
-        f"The phase change while first-layer heads are held{over}",
-        "step (updates)",
-        "in-context accuracy (%)",
-    )
-    steps = rounded(result.records[0].curves["steps"])
+    title = f"The phase change while first-layer heads are held{seeds_in_title(len(result.seeds))}"
+    figure = blank(title, "step (updates)", "in-context accuracy (%)")
+    steps = result.records[0].curves["steps"]
     for arm, (name, colour, dash) in STYLES.items():
         values = [record.curves["arms"][arm] for record in result.records]
-        figure.add_traces(line_over_seeds(steps, values, name, colour, dash))
+        hover = f"{name}: %{{y:.1%}} at step %{{x}}<extra></extra>"
+        line_over_seeds(figure, steps, values, name, colour, dash=dash, hovertemplate=hover)
     figure.add_hline(y=result.config.level, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(range=[0, steps[-1]])
     figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.03])

@@ -1,4 +1,4 @@
-"""What attention heads look at, from their patterns: the token before, or what followed the same token earlier."""
+"""Scores of attention patterns, previous-token and induction; and patterns that heads are held at."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from interp.errors import ConfigError
 from interp.hooks import evaluation_mode
-from interp.lab.clamp.schedule import Schedule
+from interp.lab.schedule import Schedule
+from interp.lab.settings import check_ranges
 from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
 from interp.progress import Report, silent
 from interp.safeguards import flushed_denormals
@@ -60,14 +61,8 @@ class Config:
                 f"shortest={self.shortest}, longest={self.longest} and vocab={self.vocab} do not fit; expected "
                 "2 <= shortest <= longest <= vocab, as the tokens of a block are distinct"
             )
-        if not 0 < self.level <= 1:
-            raise ConfigError(f"level={self.level} is no accuracy; expected a number above 0 and up to 1")
-        if (
-            min(self.batch, self.steps, self.log_every) < 1
-            or not 0 < self.lr < float("inf")
-            or self.n_heads < 2
-        ):
-            raise ConfigError("batch, steps, log_every and lr must be above 0, and n_heads at least 2")
+        ranges = {"(0, 1]": ["level"], "[1, inf)": ["batch", "steps", "log_every"], "(0, inf)": ["lr"]}
+        check_ranges(self, ranges | {"[2, inf)": ["n_heads"]})
 
 
 def repeated_blocks(
@@ -95,14 +90,8 @@ def train_in_context(
 
     Batches are new in every update; they and the initial weights depend on the seed alone.
     """
-    shape = AttentionOnlyConfig(
-        config.vocab,
-        2 * config.longest,
-        config.d_model,
-        config.n_heads,
-        config.d_head,
-        embed_scale=EMBED_SCALE,
-    )
+    sizes = (config.vocab, 2 * config.longest, config.d_model, config.n_heads, config.d_head)
+    shape = AttentionOnlyConfig(*sizes, embed_scale=EMBED_SCALE)
     model, schedule = AttentionOnly(shape, seed=seed), schedule or Schedule()
     generator, held_out = (torch.Generator().manual_seed(2 * seed + i) for i in range(2))
     test = repeated_blocks(EVALUATED, config, held_out)

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from interp.hooks import capture
 from interp.interventions import Edit
-from interp.lab.clamp.schedule import Held, Schedule, first_reaching
-from interp.lab.delays import delay
+from interp.lab.arms import arm_quantities, delay, event_numbers, restored, shifted
 from interp.lab.induction.figure import induction_figure
 from interp.lab.induction.heads import (
     Blind,
@@ -21,20 +20,20 @@ from interp.lab.induction.heads import (
 )
 from interp.lab.induction.in_context import EVALUATED, Config, repeated_blocks, train_in_context
 from interp.lab.over_seeds import OverSeeds
+from interp.lab.schedule import Held, Schedule
 from interp.lab.study import Record, Study, StudyResult
 from interp.models import AttentionOnly
 from interp.modes import Intervention, Patch, Scale
 from interp.progress import Report
 
 FIRST, SECOND = "blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern"
-ARMS = ("baseline", "uniform", "control", "blind", "ideal")
 WORDS = {
     "uniform": "With the baseline's previous-token heads held at uniform attention",
     "control": "With as many other first-layer heads held at uniform attention",
     "blind": "With no first-layer head able to see the previous token",
     "ideal": "With the previous-token heads held at the ideal pattern",
 }
-SHORT = {
+ARMS = {
     "baseline": "nothing held",
     "uniform": "previous-token heads uniform",
     "control": "other heads uniform",
@@ -49,10 +48,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     """A baseline, and the same network with heads of its first layer held from the start in several ways."""
 
     def run(place: int, name: str, schedule: Schedule | None) -> tuple[AttentionOnly, list[float]]:
-        def tell(done: int, note: str = "") -> None:
-            report(place * config.steps + done, f"{name}  {note}")
-
-        return train_in_context(config, seed, schedule, tell)
+        return train_in_context(config, seed, schedule, shifted(report, place * config.steps, name))
 
     tokens, _ = repeated_blocks(EVALUATED, config, torch.Generator().manual_seed(2 * seed + 1))
     baseline, accuracy = run(0, "baseline", None)
@@ -75,7 +71,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     }
     steps = list(range(0, config.steps + 1, config.log_every))
     for arm, (model, curve) in runs.items():
-        numbers |= _end(arm, model, schedules.get(arm, Schedule()), tokens, curve, config)
+        numbers |= _end(arm, model, schedules.get(arm, Schedule()), tokens, curve, steps, config.level)
     curves = {arm: curve for arm, (_, curve) in runs.items()}
     return Record(numbers, {"steps": steps, "arms": curves, "heads": heads.tolist()})
 
@@ -86,7 +82,7 @@ def previous_heads(model: AttentionOnly, tokens: Int[Tensor, "example position"]
 
 
 def schedules_of(heads: np.ndarray, config: Config) -> dict[str, Schedule]:
-    """What is held in each arm but the baseline, given the baseline's previous-token scores of first-layer heads.
+    """Schedules of all arms but the baseline, given the baseline's previous-token scores of first-layer heads.
 
     Held are the heads with more than `TWICE` the score of uniform attention, at least the first and at most half of the
     layer, so that the control can hold as many others: those with the lowest scores.
@@ -118,67 +114,44 @@ def _end(
     schedule: Schedule,
     tokens: Int[Tensor, "example position"],
     accuracy: list[float],
-    config: Config,
+    steps: list[int],
+    level: float,
 ) -> dict[str, float | None]:
     """When an arm's phase change comes, and what its heads look at in the end, those that are held left out."""
-    at = first_reaching(range(0, config.steps + 1, config.log_every), accuracy, config.level)
-    with schedule(model, config.steps):
-        found = capture(model, tokens, [FIRST, SECOND])
+    with schedule(model, steps[-1]):
+        patterns = capture(model, tokens, [FIRST, SECOND])
     held = [head for each in schedule.held for head in each.edit.neurons if arm != "blind"]
-    free = np.delete(previous_token_scores(found[FIRST]), held)
+    free = np.delete(previous_token_scores(patterns[FIRST]), held)
     return {
-        f"step_{arm}": float(config.steps) if at is None else at,
-        f"reached_{arm}": float(at is not None),
+        **event_numbers(arm, steps, accuracy, level),
         f"accuracy_{arm}": accuracy[-1],
         f"previous_{arm}": float(free.max()) if len(free) else None,
-        f"induction_{arm}": float(induction_scores(found[SECOND], tokens).max()),
+        f"induction_{arm}": float(induction_scores(patterns[SECOND], tokens).max()),
     }
 
 
 def judge(result: StudyResult) -> list[str]:
     """When the phase change comes with heads held, what takes their place, and whether the baseline comes back."""
-    told = [
+    sentences = [
         f"{WORDS[arm]}, the phase change comes {delay(result, arm, 'baseline', 'in the baseline')}."
-        for arm in ARMS[1:]
+        for arm in WORDS
     ]
     against = delay(result, "uniform", "control", "with as many other heads held so")
-    told.append(f"{WORDS['uniform']}, it comes {against}.")
+    sentences.append(f"{WORDS['uniform']}, it comes {against}.")
     free, before = result.over("previous_uniform"), OverSeeds.of([_free_before(r) for r in result.records])
     if free is not None and not np.isnan(free.low):
-        took = {1: "take", -1: "do not take", None: "are not decidedly seen to take"}[free.minus(before).sign]
-        told.append(
+        took = free.minus(before).verdict("take", "do not take", "are not decidedly seen to take")
+        sentences.append(
             f"Other first-layer heads {took} their place: the most that one of them attends to the previous token is "
             f"{free.mean:.2f}, against {before.mean:.2f} of the same heads in the baseline."
         )
-    same, n = sum(record.numbers["identical"] == 1.0 for record in result.records), len(result.seeds)
-    told.append(f"Held as they are and then let go, {same} of {n} runs are the baseline to the bit.")
-    return told
+    return [*sentences, restored(result)]
 
 
 def _free_before(record: Record) -> float:
     """The most that one of the heads that were not held attended to the previous token in the baseline."""
     heads = sorted(record.curves["heads"], reverse=True)
     return float(heads[int(record.numbers["heads_held"] or 0)])
-
-
-def _quantities() -> dict[str, str]:
-    told = {
-        "heads_previous": "previous-token heads of the baseline",
-        "heads_held": "heads held",
-        "heads_control": "other heads held in the control",
-        "previous_even": "previous-token score of uniform attention",
-        "induction_even": "induction score of uniform attention",
-        "identical": "baseline restored to the bit",
-    }
-    measured = {
-        "step": "step of the phase change",
-        "accuracy": "in-context accuracy in the end",
-        "previous": "best previous-token score of heads not held",
-        "induction": "best induction score",
-    }
-    for quantity, words in measured.items():
-        told |= {f"{quantity}_{arm}": f"{words}, {SHORT[arm]}" for arm in ARMS}
-    return told
 
 
 STUDY = Study(
@@ -196,7 +169,23 @@ STUDY = Study(
     config=Config,
     measure=measure,
     units=lambda config: (len(ARMS) + 1) * config.steps,
-    quantities=_quantities(),
+    quantities={
+        "heads_previous": "previous-token heads of the baseline",
+        "heads_held": "heads held",
+        "heads_control": "other heads held in the control",
+        "previous_even": "previous-token score of uniform attention",
+        "induction_even": "induction score of uniform attention",
+        "identical": "baseline restored to the bit",
+        **arm_quantities(
+            {
+                "step": "step of the phase change",
+                "accuracy": "in-context accuracy in the end",
+                "previous": "best previous-token score of heads not held",
+                "induction": "best induction score",
+            },
+            ARMS,
+        ),
+    },
     judge=judge,
     draw=induction_figure,
 )

@@ -1,1 +1,1 @@
-"""The study ``influence``: its settings, its instruments and its figure."""
+"""Training examples that are memorised: how much each one's own presence matters."""

@@ -1,4 +1,4 @@
-"""How much each training example's own presence in the training set matters, and which neurons know those that do."""
+"""Memorisation scores of training examples by their own presence in the training set, and neurons behind them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DRAWS = 10
 
 @dataclass(frozen=True, eq=False)
 class Memorisation:
-    """How much each training example depends on having been trained on.
+    """Dependence of each training example on having been trained on.
 
     Attributes:
         score: mem(i) in [-1, 1]: 0 where the label is predicted without the example too, 1 where only with it;
@@ -116,7 +116,7 @@ def errors_by_number(
     share: float = 0.7,
     seed: int = 0,
 ) -> dict[str, list[Any]]:
-    """How exact scores would be with fewer networks: by the formula, and by how far two estimates lie apart.
+    """Errors of scores by fewer networks: by the formula, and by how far two estimates lie apart.
 
     For each example some of the networks are drawn at random. So that errors of different numbers can be compared, of
     every number the same share was trained on the example: the fraction with a denominator up to 4 next to `share`.
@@ -174,7 +174,7 @@ def _root_mean(squares: np.ndarray) -> float | None:
 def memory_effects(
     model: HookedModel, data: Dataset, memorised: Bool[np.ndarray, " example"]
 ) -> Float[np.ndarray, " neuron"]:
-    """What removing each neuron costs the memorised training examples more than the others: mean margin, in logits.
+    """Mean margin that removing each neuron costs the memorised training examples more than the others, in logits.
 
     No true label is used: examples are taken as labelled.
 

@@ -45,11 +45,8 @@ class Sums:
         self.task = ModularTask("add", p=p, seed=training.seed, **drawn)  # type: ignore[arg-type]
         self.shape, self.training, self.data = shape, training, self.task.dataset
         self.rows = self.data.train.nonzero()[:, 0]
-        self.wrong, self.chance, self.held_out = (
-            self.data.mislabelled[self.rows].numpy(),
-            1 / p,
-            list[float](),
-        )
+        self.wrong, self.chance = self.data.mislabelled[self.rows].numpy(), 1 / p
+        self.held_out: list[float] = []
 
     def train(self, keep: Bool[np.ndarray, " example"], number: int) -> HookedMLP:
         """A new network, trained on this part of the training set."""
@@ -63,7 +60,7 @@ class Sums:
         return model
 
     def __call__(self, keep: Bool[np.ndarray, " example"], number: int) -> Bool[np.ndarray, " example"]:
-        """Whether a new network, trained on this part of the training set, predicts each of its labels."""
+        """Predict each label of the training set by a new network, trained on this part; True where it is right."""
         model = self.train(keep, number)
         self.held_out.append(accuracy(model, self.data).test or 0.0)
         right = margins(all_logits(model, self.data), self.data.labels) > 0
@@ -72,9 +69,9 @@ class Sums:
     def neurons(
         self, memorised: Bool[np.ndarray, " example"], number: int
     ) -> tuple[dict[str, float | None], dict[str, Any]]:
-        """Whether neurons that know the memorised examples are those that an audit calls memorizing.
+        """Compare neurons that know the memorised examples with those that an audit calls memorizing.
 
-        The audit knows the wrong labels; what removing a neuron costs the memorised examples does not.
+        The audit knows the wrong labels; the cost of removing a neuron to the memorised examples does not.
 
         Args:
             memorised: Which training examples count as memorised.
@@ -87,7 +84,7 @@ class Sums:
         model = self.train(np.ones(len(self.rows), bool), number)
         label = score(model, self.task)["label"]
         kinds = {kind: label == kind for kind in ("memorizing", "generalizing")}
-        told = kinds["memorizing"] | kinds["generalizing"]
+        labelled = kinds["memorizing"] | kinds["generalizing"]
         numbers: dict[str, float | None] = {f"n_{kind}": float(mask.sum()) for kind, mask in kinds.items()}
         numbers |= {"neurons_auc": None, "neurons_control": None}
         if memorised.all() or not memorised.any():
@@ -97,7 +94,7 @@ class Sums:
             whole = np.zeros(len(self.data), bool)
             whole[self.rows.numpy()] = chosen
             costs.append(memory_effects(model, self.data, whole))
-        areas = [auc(cost[told], kinds["memorizing"][told]) for cost in costs]
+        areas = [auc(cost[labelled], kinds["memorizing"][labelled]) for cost in costs]
         if areas[0] is not None:
             control = float(np.mean(areas[1:]))  # type: ignore[arg-type]
             numbers |= {"neurons_auc": areas[0], "neurons_control": control}
@@ -131,7 +128,7 @@ class Digits:
         self.seed = seed
 
     def __call__(self, keep: Bool[np.ndarray, " example"], number: int) -> Bool[np.ndarray, " example"]:
-        """Whether a new network, trained on this part of the training set, predicts each of its labels."""
+        """Predict each label of the training set by a new network, trained on this part; True where it is right."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPClassifier
 

@@ -1,4 +1,4 @@
-"""Which training examples are memorised: how much each one's own presence in the training set matters."""
+"""Memorised training examples: how much each one's own presence in the training set matters."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from interp.lab.influence.memory import (
 )
 from interp.lab.influence.mislabelled import Digits, Sums
 from interp.lab.over_seeds import OverSeeds
+from interp.lab.settings import check_ranges
 from interp.lab.study import Record, Study, StudyResult
-from interp.markup import number
 from interp.measuring.phase import GOOD
 from interp.models import MLPConfig
 from interp.progress import Report
@@ -41,7 +41,7 @@ NOT_LEARNT = "the wrong labels were not learnt"
 
 @dataclass(frozen=True)
 class Config:
-    """What is trained on, and how the scores are estimated.
+    """Settings of the training set, the networks, and the estimate of the scores.
 
     Args:
         on: ``corrupted`` (modular addition that generalises), ``never`` (that never does) or ``digits`` (images).
@@ -75,9 +75,7 @@ class Config:
                 raise ConfigError(
                     f"{name}={given} is below 0 or not finite; give none for the experiment's own"
                 )
-        for name, low, high in (("share", 0, 1), ("threshold", -1, 1), ("wrong", 0, 1)):
-            if not low < getattr(self, name) < high:
-                raise ConfigError(f"{name}={getattr(self, name)} is not between {low} and {high}")
+        check_ranges(self, {"(0, 1)": ["share", "wrong"], "(-1, 1)": ["threshold"]})
         inside = round(self.share * self.networks)
         if not 2 <= inside <= self.networks - 2:
             raise ConfigError(
@@ -99,22 +97,22 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     correct, included = train_on_subsets(
         fit, len(wrong), networks=config.networks, share=config.share, seed=seed, report=report
     )
-    found = memorisation(correct, included)
-    shuffled = np.random.default_rng((seed, 3)).permuted(included, axis=0)
-    null = memorisation(correct, shuffled)
-    memorised = found.score >= config.threshold
+    estimate = memorisation(correct, included)
+    score = estimate.score
+    null = memorisation(correct, np.random.default_rng((seed, 3)).permuted(included, axis=0))
+    memorised = score >= config.threshold
     numbers: dict[str, float | None] = {
-        "score_wrong": float(found.score[wrong].mean()),
-        "score_right": float(found.score[~wrong].mean()),
-        "auc": auc(found.score, wrong),
-        "precision": precision_at(found.score, wrong, config.wrong),
+        "score_wrong": float(score[wrong].mean()),
+        "score_right": float(score[~wrong].mean()),
+        "auc": auc(score, wrong),
+        "precision": precision_at(score, wrong, config.wrong),
         "null_auc": auc(null.score, wrong),
         "null_score": float(null.score[wrong].mean()),
         "learnt_wrong": float(correct[:, wrong][included[:, wrong]].mean()),
         "held_out": float(np.mean(fit.held_out)),
         "chance": fit.chance,
         "memorised": float(memorised.sum()),
-        "error": float(np.sqrt(np.square(found.error).mean())),
+        "error": float(np.sqrt(np.square(estimate.error).mean())),
     }
     errors = errors_by_number(correct, included, share=config.share, seed=seed)
     both = [(a, b) for a, b in zip(errors["spread"], errors["formula"], strict=True) if a and b]
@@ -125,7 +123,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     if isinstance(fit, Sums):
         neurons, costs = fit.neurons(memorised, config.networks)
     report(units(config), "neurons")
-    kinds = {"wrong": found.score[wrong], "right": found.score[~wrong], "null": null.score[wrong]}
+    kinds = {"wrong": score[wrong], "right": score[~wrong], "null": null.score[wrong]}
     tails = {name: share_from(scores, THRESHOLDS) for name, scores in kinds.items()}
     curves = {"thresholds": THRESHOLDS.tolist(), "tails": tails, "errors": errors, "costs": costs}
     return Record(numbers | neurons, curves)
@@ -145,15 +143,16 @@ def units(config: Config) -> int:
 
 
 def judge(result: StudyResult) -> list[str]:
-    """What the seeds decide: of examples, of neurons, and of the errors."""
+    """Sentences on the examples, the neurons and the errors."""
     return [*_examples(result), *_neurons(result), *_exactness(result)]
 
 
 def _examples(result: StudyResult) -> list[str]:
-    over = {name: result.over(name) for name in ("score_wrong", "score_right", "auc", "held_out", "chance")}
-    area, held_out, chance = over["auc"], over["held_out"], over["chance"]
-    if area is None or held_out is None or chance is None:
+    names = ("auc", "held_out", "chance", "score_wrong", "score_right", "precision")
+    numbers = result.all_over(*names)
+    if numbers is None:
         return []  # every seed has them
+    area, held_out, chance, wrong, right, precision = numbers
     generalise = min(held_out.values) > 2 * chance.mean
     verdict = "tells wrong labels from right ones in part only"
     if area.low >= APART:
@@ -161,55 +160,52 @@ def _examples(result: StudyResult) -> list[str]:
     elif area.high <= USELESS:
         verdict = "cannot tell wrong labels from right ones"
         if not generalise:
-            learnt = min(record.numbers["learnt_wrong"] or 0.0 for record in result.records) >= GOOD
+            learnt = min(share or 0.0 for share in result.each("learnt_wrong")) >= GOOD
             verdict += f", because {'all of them are memorised alike' if learnt else NOT_LEARNT}"
     elif np.isnan(area.low):
         verdict = "is known for one seed only, which decides nothing"
     return [
-        f"The networks {'generalise' if generalise else 'do not generalise'}: accuracy {_told(held_out)} on held-out "
-        f"examples, {_told(chance)} by chance.",
-        f"Wrong labels score {_told(over['score_wrong'])}, right ones {_told(over['score_right'])}. The score "
-        f"{verdict}: area under the curve {_told(area)}, precision {_told(result.over('precision'))} among as many of "
+        f"The networks {'generalise' if generalise else 'do not generalise'}: accuracy {held_out.words()} on held-out "
+        f"examples, {chance.words()} by chance.",
+        f"Wrong labels score {wrong.words()}, right ones {right.words()}. The score "
+        f"{verdict}: area under the curve {area.words()}, precision {precision.words()} among as many of "
         f"the highest scores as there are wrong labels. With subsets shuffled the area is "
-        f"{_told(result.over('null_auc'))}.",
+        f"{_words(result.over('null_auc'))}.",
     ]
 
 
 def _neurons(result: StudyResult) -> list[str]:
     if result.config.on == "digits":
         return []
-    area, control = result.over("neurons_auc"), result.over("neurons_control")
-    difference = result.difference("neurons_auc", "neurons_control")
-    if area is None or control is None or difference is None:
+    numbers = result.all_over("neurons_auc", "neurons_control")
+    if numbers is None:
         return [
             "Neurons cannot be compared: in a seed the audit finds no two kinds, or all examples score high."
         ]
-    words = {1: "above", -1: "below", None: "not decidedly different from"}[difference.sign]
+    area, control = numbers
+    side = area.minus(control).verdict("above", "below", "not decidedly different from")
     return [
         f"Neurons whose removal costs high-scoring examples more than others are those that the audit calls "
-        f"memorizing with an area under the curve of {_told(area)}, {words} that of as many random examples, "
-        f"{_told(control)}."
+        f"memorizing with an area under the curve of {area.words()}, {side} that of as many random examples, "
+        f"{control.words()}."
     ]
 
 
 def _exactness(result: StudyResult) -> list[str]:
-    found = result.over("slope_spread")
-    if found is None:
+    slope = result.over("slope_spread")
+    if slope is None:
         return ["There are too few networks to see how the errors fall."]
     agrees = {True: "as 1/√K does", False: "not as 1/√K does", None: "which is too wide to tell"}
-    decided = "which one seed does not decide" if len(found.values) < 2 else agrees[found.agrees(-0.5)]
+    decided = "which one seed does not decide" if len(slope.values) < 2 else agrees[slope.agrees(-0.5)]
     return [
-        f"The standard error falls as the number K of networks to the power {_told(found)}, "
-        f"{decided}; two independent estimates lie {_told(result.over('calibration'))} times as "
+        f"The standard error falls as the number K of networks to the power {slope.words()}, "
+        f"{decided}; two independent estimates lie {_words(result.over('calibration'))} times as "
         "far apart as it says."
     ]
 
 
-def _told(found: OverSeeds | None) -> str:
-    if found is None:
-        return "not known"
-    mean, low, high = (number(value) for value in (found.mean, found.low, found.high))
-    return mean if low == high else f"{mean} ({low} to {high})"
+def _words(over: OverSeeds | None) -> str:
+    return "not known" if over is None else over.words()
 
 
 STUDY = Study(

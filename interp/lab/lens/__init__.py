@@ -1,1 +1,1 @@
-"""The study ``lens``: its settings, its instruments and its figure."""
+"""Output classes that each neuron writes for, read from the weights alone."""

@@ -1,4 +1,4 @@
-"""What each neuron writes for, read from the weights alone."""
+"""Output classes that each neuron writes for, read from the weights alone."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
 from interp.errors import ConfigError
-from interp.lab.lens.decoded import ALPHA, decoded
-from interp.lab.lens.decoded_series import decode_series, series_before
 from interp.lab.lens.figure import lens_figure
+from interp.lab.lens.record import ALPHA, decode_network
+from interp.lab.lens.series import decode_series, series_before
+from interp.lab.settings import check_ranges
 from interp.lab.study import Record, Study, StudyResult
 from interp.models import MLPConfig
 from interp.progress import Report
 from interp.training import TrainConfig, finish, prepare
 from probes.activity import CLUSTER_SHARE
 
+UNDECIDED = "is not decided to differ from"
 EXACT = 1e-4
 """Up to this difference of a logit a promise was kept."""
 STRICT, MOSTLY, WIDE = 0.95, 0.8, 0.2
@@ -57,20 +59,14 @@ class Config:
     site: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("p", "width", "steps", "saves", "clamped"):
-            least = 5 if name == "p" else 1
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name}={getattr(self, name)} must be at least {least}")
         if self.rotations < FEWEST:
             raise ConfigError(
                 f"rotations={self.rotations} must be at least {FEWEST}: with fewer no p-value is small enough for a "
                 f"false-discovery rate of {100 * ALPHA:g} % among many neurons"
             )
-        for name, bracket in (("train_fraction", "("), ("least", "("), ("corrupt_fraction", "[")):
-            if not 0 <= getattr(self, name) <= 1 or (bracket == "(" and not getattr(self, name)):
-                raise ConfigError(f"{name}={getattr(self, name)} is not in {bracket}0, 1]")
-        if self.weight_decay < 0:
-            raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or more")
+        counts = {"[5, inf)": ["p"], "[1, inf)": ["width", "steps", "saves", "clamped"]}
+        shares = {"(0, 1]": ["train_fraction", "least"], "[0, 1]": ["corrupt_fraction"]}
+        check_ranges(self, counts | shares | {"[0, inf)": ["weight_decay"]})
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
@@ -82,21 +78,21 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     )
     with TemporaryDirectory() as folder:
         trained = finish(prepare(task, MLPConfig(width=config.width), training, out=folder), report)
-        found = decode_series(folder, config.site or None)
+        series = decode_series(folder, config.site or None)
     report(config.steps + 1, "decoded")
-    return decoded(Checkpoint(trained.model, task, "trained here"), found, config, seed)
+    return decode_network(Checkpoint(trained.model, task, "trained here"), series, config, seed)
 
 
 def inspect(opened: Any, config: Config, seed: int, report: Report) -> Record:
     """Decode the neurons of a checkpoint, and their past if it is part of a series that is read in the same way."""
     series, note = series_before(opened, config.site or None)
-    found = decoded(opened, series, config, seed, note)
+    record = decode_network(opened, series, config, seed, note)
     report(config.steps + 1, "decoded")
-    return found
+    return record
 
 
 def judge(result: StudyResult) -> list[str]:
-    """What the seeds decide, and what they do not."""
+    """Sentences on what neurons write, the promised changes, rotated directions, and the checkpoints before."""
     return [*_agreement(result), *_promise(result), *_rotations(result), *_past(result)]
 
 
@@ -106,21 +102,25 @@ def _agreement(result: StudyResult) -> list[str]:
     least = f"{100 * result.config.least:g} %"
     if agreed is None or chance is None:
         return [f"Not decided: in a seed no neuron is explained to {least} by one frequency that it reads."]
-    told = ", ".join(f"{same:.0f} of {explained:.0f}" for same, explained in dict.fromkeys(counts))
+    n = ", ".join(f"{same:.0f} of {explained:.0f}" for same, explained in dict.fromkeys(counts))
     if all(same == explained for same, explained in counts):
-        sentence = f"Every neuron that one frequency explains to {least} writes the frequency that it reads ({told})."
+        sentence = (
+            f"Every neuron that one frequency explains to {least} writes the frequency that it reads ({n})."
+        )
     else:
-        sentence = f"Of the neurons that one frequency explains to {least}, {told} write the frequency that they read."
-    found = [f"{sentence} Rotated directions would in {100 * chance.mean:.1f} %."]
+        sentence = (
+            f"Of the neurons that one frequency explains to {least}, {n} write the frequency that they read."
+        )
+    sentences = [f"{sentence} Rotated directions would in {100 * chance.mean:.1f} %."]
     if phases is not None:
-        offset = max(abs(record.numbers["offset"] or 0.0) for record in result.records)
+        offset = max(abs(radians or 0.0) for radians in result.each("offset"))
         same = "is" if phases.mean >= STRICT else "is mostly"
         same = same if phases.mean >= MOSTLY and offset <= WIDE else "is not simply"
-        found.append(
+        sentences.append(
             f"Where the frequencies agree, the phase written {same} the sum of the phases read: R = {phases.mean:.3f} "
             f"(1 for equal ones), and the mean difference is at most {offset:.3f} rad."
         )
-    return found
+    return sentences
 
 
 def _promise(result: StudyResult) -> list[str]:
@@ -133,14 +133,16 @@ def _promise(result: StudyResult) -> list[str]:
         ]
     if not all(numbers["exact"] for numbers in known):
         shares = [numbers["promise_explained"] for numbers in known]
-        told = [share for share in shares if share is not None]
-        explained = f"at least {100 * min(told):.1f} %" if told == shares else "a share that is not known"
+        measured = [share for share in shares if share is not None]
+        explained = (
+            f"at least {100 * min(measured):.1f} %" if measured == shares else "a share that is not known"
+        )
         return [
             "What follows the neurons is not linear, so the effects are an approximation: of the change that a clamped "
             f"neuron makes they explain {explained}."
         ]
     names = ("error", "error_stored", "moved", "relative_error")
-    error, stored, moved, relative = (max(numbers[name] or 0.0 for numbers in known) for name in names)
+    error, stored, moved, relative = (max(value or 0.0 for value in result.each(name)) for name in names)
     own = f"{stored:.1e} in the network's own precision, which is {relative:.1e} of its largest logit"
     if any(numbers["error"] is None for numbers in known):  # rounding cannot be told from a broken promise
         kept = "as promised" if stored <= EXACT else "not decidedly as promised"
@@ -155,10 +157,11 @@ def _promise(result: StudyResult) -> list[str]:
 
 
 def _rotations(result: StudyResult) -> list[str]:
-    found = []
-    share, rotated, real = (result.over(name) for name in ("share", "share_rotated", "significant"))
-    if share is not None and rotated is not None and real is not None:
-        found.append(
+    sentences = []
+    numbers = result.all_over("share", "share_rotated", "significant")
+    if numbers is not None:
+        share, rotated, real = numbers
+        sentences.append(
             f"{100 * real.mean:.0f} % of the neurons write a purer wave than rotated directions do (false-discovery "
             f"rate {100 * ALPHA:.0f} %). At one frequency neurons have {100 * share.mean:.0f} % of the variance on "
             f"average, rotated directions {100 * rotated.mean:.0f} %."
@@ -167,33 +170,33 @@ def _rotations(result: StudyResult) -> list[str]:
         result.difference(f"{split}_without", f"{split}_random") for split in ("corrupted", "test")
     )
     if memory is not None and rule is not None:
-        words = {-1: "costs more than", 1: "costs less than", None: "is not decided to differ from"}
-        found.append(
-            f"Taking out the others {words[memory.sign]} taking out random ones, as many, on corrupted examples as "
-            f"labelled ({100 * memory.mean:+.0f} points), and {words[rule.sign]} it on held-out examples "
+        costs = [one.verdict("costs less than", "costs more than", UNDECIDED) for one in (memory, rule)]
+        sentences.append(
+            f"Taking out the others {costs[0]} taking out random ones, as many, on corrupted examples as "
+            f"labelled ({100 * memory.mean:+.0f} points), and {costs[1]} it on held-out examples "
             f"({100 * rule.mean:+.0f} points)."
         )
-    return found
+    return sentences
 
 
 def _past(result: StudyResult) -> list[str]:
-    settled, step, learnt = (result.over(name) for name in ("settled_by_learnt", "settled", "learnt"))
-    nearest, others = result.over("cosine"), result.over("cosine_others")
     notes = dict.fromkeys(record.curves.get("series_note") for record in result.records)
-    told = [f"The checkpoints before are left out ({note.rstrip('.')})." for note in notes if note]
-    if nearest is None or others is None:
-        return told
-    found = [
-        *told,
-        f"Between the last two checkpoints a neuron's effects have a cosine of {nearest.mean:.3f}, those of two "
-        f"different neurons {others.mean:.3f}.",
-    ]
-    if settled is not None and step is not None and learnt is not None:
-        found.append(
+    sentences = [f"The checkpoints before are left out ({note.rstrip('.')})." for note in notes if note]
+    cosines = result.all_over("cosine", "cosine_others")
+    if cosines is None:
+        return sentences
+    sentences.append(
+        f"Between the last two checkpoints a neuron's effects have a cosine of {cosines[0].mean:.3f}, those of two "
+        f"different neurons {cosines[1].mean:.3f}."
+    )
+    numbers = result.all_over("settled_by_learnt", "settled", "learnt")
+    if numbers is not None:
+        settled, step, learnt = numbers
+        sentences.append(
             f"{100 * settled.mean:.0f} % of the significant neurons wrote their last frequency by the time that the "
             f"network answered 90 % (step {learnt.mean:.0f} on average); half had by step {step.mean:.0f}."
         )
-    return found
+    return sentences
 
 
 STUDY = Study(

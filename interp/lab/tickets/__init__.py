@@ -1,1 +1,1 @@
-"""The study ``tickets``: its settings, its instruments and its figure."""
+"""Subnetworks rewound to their first weights: do they carry the generalisation?"""

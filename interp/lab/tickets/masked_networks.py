@@ -29,7 +29,7 @@ Masks are the same with True where a weight is kept."""
 
 @dataclass(frozen=True)
 class Training:
-    """How masked networks are trained: all examples at each step, AdamW with betas .9 and .98, cross-entropy.
+    """Training of masked networks: all examples at each step, AdamW with betas .9 and .98, cross-entropy.
 
     Args:
         steps: Updates.
@@ -65,16 +65,15 @@ class Trained:
     @property
     def memorised(self) -> int | None:
         """First measured step with `SOLVED` of the training examples right; None if there was none."""
-        return next(
-            (step for step, share in zip(self.steps, self.train, strict=True) if share >= SOLVED), None
-        )
+        return self._first(self.train)
 
     @property
     def generalised(self) -> int | None:
         """The same of the held-out examples."""
-        return next(
-            (step for step, share in zip(self.steps, self.test, strict=True) if share >= SOLVED), None
-        )
+        return self._first(self.test)
+
+    def _first(self, accuracy: Sequence[float]) -> int | None:
+        return next((step for step, one in zip(self.steps, accuracy, strict=True) if one >= SOLVED), None)
 
 
 def first_weights(p: int, wide: int, width: int, seed: int) -> dict[str, Tensor]:
@@ -115,10 +114,10 @@ def unseen(data: Dataset) -> Bool[Tensor, " example"]:
     Raises:
         ConfigError: There are none.
     """
-    found = data.test & ~data.leaked_by_swapping()
-    if not found.any():
+    pairs = data.test & ~data.leaked_by_swapping()
+    if not pairs.any():
         raise ConfigError("every held-out pair is trained on in the other order; train on fewer pairs")
-    return found
+    return pairs
 
 
 def stacked(networks: Sequence[Weights]) -> dict[str, Tensor]:
@@ -176,12 +175,12 @@ def train_masked(
     how = how or Training()
     if not starts or len(starts) != len(masks):
         raise ConfigError(f"{len(starts)} networks with {len(masks)} masks; expected one mask for each")
-    stack, found, test = _Stack(data, starts, masks, how), [Trained() for _ in starts], unseen(data)
+    stack, results, test = _Stack(data, starts, masks, how), [Trained() for _ in starts], unseen(data)
     with flushed_denormals():
         for step in range(how.steps + 1):
             if step % how.every == 0 or step == how.steps:
                 right, ended = stack.right().double(), []
-                for row, one in enumerate(found[network] for network in stack.left):
+                for row, one in enumerate(results[network] for network in stack.left):
                     one.steps.append(step)
                     one.train.append(float(right[row, data.train].mean()))
                     one.test.append(float(right[row, test].mean()))
@@ -195,7 +194,7 @@ def train_masked(
             if not stack.left:
                 break
             stack.update()
-    return found
+    return results
 
 
 class _Stack:

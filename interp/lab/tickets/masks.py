@@ -1,4 +1,4 @@
-"""Which weights of a network to keep: by size, at random, by their slope, by neuron; and how such masks differ."""
+"""Masks of the weights to keep: by size, at random, by their slope, by neuron; and distances between masks."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def with_norm(weights: Weights, mask: Weights, power: int) -> dict[str, Tensor]:
 def survival(
     mask: Weights, chosen: Bool[np.ndarray, " neuron"]
 ) -> tuple[float | None, float | None, float | None]:
-    """Which share of their weights some hidden neurons keep, and the others, and how well that tells them apart.
+    """Share of their weights that some hidden neurons keep, and the others, and how well that tells them apart.
 
     Returns:
         Two shares of the weights that neurons read and write with, and the area under the curve of a neuron's number of
@@ -144,7 +144,7 @@ def survival(
 
 
 def mask_distances(masks: Sequence[Weights], apart: int) -> dict[str, list[float | None]]:
-    """How masks of one training form: the distance of each to the last, and to the one so many before it."""
+    """Distance of each mask of a training to the last, and to the one so many before it."""
     moved = [jaccard_distance(mask, before) for before, mask in zip(masks, masks[apart:], strict=False)]
     return {
         "to_end": [jaccard_distance(mask, masks[-1]) for mask in masks],
@@ -155,7 +155,7 @@ def mask_distances(masks: Sequence[Weights], apart: int) -> dict[str, list[float
 def plasticity(
     data: Dataset, networks: Sequence[Weights], cut: float, how: Training
 ) -> list[dict[str, float]]:
-    """What pruning costs trained networks, and what some more training gives back.
+    """Cost of pruning trained networks, and what some more training gives back.
 
     Args:
         data: What they were trained on.
@@ -174,8 +174,8 @@ def plasticity(
         moved, grown = regrow(weights, mask, data)
         starts += [weights, moved, weights]
         masks += [mask, grown, {name: torch.ones_like(kept) for name, kept in mask.items()}]
-    found = train_masked(data, starts, masks, how, until_generalised=False)
-    triples = zip(found[::3], found[1::3], found[2::3], strict=True)
+    trained = train_masked(data, starts, masks, how, until_generalised=False)
+    triples = zip(trained[::3], trained[1::3], trained[2::3], strict=True)
     return [
         {"pruned": a.test[0], "retrained": a.test[-1], "regrown": b.test[-1], "unpruned": c.test[-1]}
         for a, b, c in triples

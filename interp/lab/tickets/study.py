@@ -1,17 +1,18 @@
-"""Whether a subnetwork, rewound to its first weights, carries the generalisation: masks of many kinds, retrained."""
+"""Subnetworks by masks of many kinds, rewound to their first weights and trained again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from interp.data import Dataset, ModularTask
 from interp.errors import ConfigError
-from interp.lab.censored import sooner, told
+from interp.lab.arms import shifted
+from interp.lab.event_times import sooner, times_in_words
+from interp.lab.settings import check_ranges
 from interp.lab.study import Record, Study, StudyResult
 from interp.lab.tickets.figure import tickets_figure
 from interp.lab.tickets.masked_networks import (
@@ -58,7 +59,7 @@ STAGES = {
     "unpruned": "after training without pruning",
 }
 QUANTITIES = {
-    **{f"{time}_{arm}": f"{words}: {what}" for time, what in TIMES.items() for arm, words in ARMS.items()},
+    **{f"{time}_{arm}": f"{words}: {when}" for time, when in TIMES.items() for arm, words in ARMS.items()},
     "generalizing": "share of neurons labelled generalizing",
     "survivors_generalizing": "weights kept of generalizing neurons (share)",
     "survivors_others": "weights kept of other neurons (share)",
@@ -106,16 +107,11 @@ class Config:
     recovery: int = 200
 
     def __post_init__(self) -> None:
-        for name in ("wide", "width", "trained", "limit", "every", "recovery"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
+        counts = ["wide", "width", "trained", "limit", "every", "recovery"]
+        ranges = {"[1, inf)": counts, "(0, inf)": ["lr"], "[0, inf)": ["weight_decay"]}
+        check_ranges(self, ranges | {"(0, 1)": ["pruned", "cut"]})
         if self.trained < self.limit:
             raise ConfigError(f"trained={self.trained} is below limit={self.limit}, which all arms are given")
-        if not 0 < self.lr < float("inf") or not 0 <= self.weight_decay < float("inf"):
-            raise ConfigError(f"lr={self.lr} must be above 0 and weight_decay={self.weight_decay} 0 or more")
-        for name in ("pruned", "cut"):
-            if not 0 < getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} is not in (0, 1)")
 
     def training(self, steps: int) -> Training:
         """So many steps with these settings."""
@@ -127,9 +123,9 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     task = ModularTask("add", config.p, config.train_fraction, seed=seed)
     first = first_weights(config.p, config.wide, config.width, seed)
     whole = {name: torch.ones_like(weight).bool() for name, weight in first.items()}
-    tell = lambda done, note="": report(done, "without a mask")  # noqa: E731
-    how: dict[str, Any] = {"until_generalised": False, "keep": True, "report": tell}
-    dense = train_masked(task.dataset, [first], [whole], config.training(config.trained), **how)[0]
+    how, part = config.training(config.trained), shifted(report, 0, "without a mask")
+    whole_run = {"until_generalised": False, "keep": True}
+    (dense,) = train_masked(task.dataset, [first], [whole], how, report=part, **whole_run)
     moments = {"mem": dense.memorised, "gen": dense.generalised, "end": config.trained}
     kept = {moment: dense.kept[step] for moment, step in moments.items() if step is not None}
     table = score(as_mlp(dense.weights), task)
@@ -138,10 +134,9 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     order = np.argsort(np.lexsort((effect, generalizing))).astype(float)
     masks = _masks(config, seed, task.dataset, first, kept, order)
     starts = [first] * len(masks) + [with_norm(first, masks["ticket"], power) for power in (1, 2)]
-    tell = lambda done, note="": report(config.trained + done, "with masks")  # noqa: E731
-    training = config.training(config.limit)
-    found = train_masked(task.dataset, starts, [*masks.values(), whole, whole], training, report=tell)
-    arms = {"dense": dense, **dict(zip([*masks, "l1", "l2"], found, strict=True))}
+    training, part = config.training(config.limit), shifted(report, config.trained, "with masks")
+    retrained = train_masked(task.dataset, starts, [*masks.values(), whole, whole], training, report=part)
+    arms = {"dense": dense, **dict(zip([*masks, "l1", "l2"], retrained, strict=True))}
     numbers = _times(arms, config.limit) | {"generalizing": float(generalizing.mean())}
     chosen, others, numbers["auc_ticket"] = survival(masks["ticket"], generalizing)
     numbers |= {"survivors_generalizing": chosen, "survivors_others": others}
@@ -161,10 +156,10 @@ def _masks(
     config: Config, seed: int, data: Dataset, first: Weights, kept: Mapping[str, Weights], order: np.ndarray
 ) -> dict[str, Weights]:
     """The masks by arm; no mask of a moment that did not come."""
-    found = {moment: magnitude_mask(weights, config.pruned) for moment, weights in kept.items()}
-    ticket, any_order = found["end"], np.random.default_rng(seed).permutation(order)
+    tickets = {moment: magnitude_mask(weights, config.pruned) for moment, weights in kept.items()}
+    ticket, any_order = tickets["end"], np.random.default_rng(seed).permutation(order)
     masks: dict[str, Weights] = {"ticket": ticket}
-    masks |= {f"ticket_{moment}": mask for moment, mask in found.items() if moment != "end"}
+    masks |= {f"ticket_{moment}": mask for moment, mask in tickets.items() if moment != "end"}
     masks |= {"random": shuffled(ticket, seed), "snip": snip_mask(first, data, config.pruned)}
     return masks | {"label": neuron_mask(order, ticket), "any": neuron_mask(any_order, ticket)}
 
@@ -182,14 +177,15 @@ def _times(arms: Mapping[str, Trained], limit: int) -> dict[str, float | None]:
 
 def _recovery(config: Config, data: Dataset, kept: Mapping[str, Weights]) -> dict[str, float | None]:
     """Held-out accuracy after pruning at each moment, and after some training."""
-    found = plasticity(data, list(kept.values()), config.cut, config.training(config.recovery))
-    by_moment = dict(zip(kept, found, strict=True))
+    results = plasticity(data, list(kept.values()), config.cut, config.training(config.recovery))
+    by_moment = dict(zip(kept, results, strict=True))
     return {f"{s}_{m}": by_moment.get(m, {}).get(s) for m in MOMENTS for s in STAGES}
 
 
 def judge(result: StudyResult) -> list[str]:
-    """What the seeds decide about masks, norms, neurons and recovery, and what they do not."""
-    each = [f"{words}: {told(result.each(f'gen_{arm}'), result.config.limit)}" for arm, words in ARMS.items()]
+    """Sentences on masks, norms, neurons and recovery."""
+    limit = result.config.limit
+    each = [f"{words}: {times_in_words(result.each(f'gen_{arm}'), limit)}" for arm, words in ARMS.items()]
     norm = dict.fromkeys(("l1", "l2"), ", so that its smaller norm alone does not explain it")
     others = [arm for arm in ARMS if arm not in ("ticket", "any")]
     return [
@@ -202,14 +198,14 @@ def judge(result: StudyResult) -> list[str]:
 
 
 def _compared(result: StudyResult, first: str, second: str, then: str = "") -> str:
-    """Whether one arm generalises sooner than another, and what follows if so."""
-    found = sooner(result.each(f"gen_{first}"), result.each(f"gen_{second}"), result.config.limit)
+    """A sentence on whether one arm generalises sooner than another, and what follows if so."""
+    test = sooner(result.each(f"gen_{first}"), result.each(f"gen_{second}"), result.config.limit)
     verdict = {
         -1: f"generalises sooner than {ARMS[second]}{then}",
         1: f"generalises later than {ARMS[second]}",
         None: f"against {ARMS[second]}: not decided which generalises sooner",
-    }[found.sign]
-    return f"{ARMS[first].capitalize()} {verdict} ({found.words()})."
+    }[test.sign]
+    return f"{ARMS[first].capitalize()} {verdict} ({test.words()})."
 
 
 def _differences(result: StudyResult) -> Iterator[str]:
@@ -217,15 +213,16 @@ def _differences(result: StudyResult) -> Iterator[str]:
     pairs = [("auc_ticket", "auc_random"), ("distance_mem", "distance_gen")]
     pairs += [(f"regrown_{moment}", f"retrained_{moment}") for moment in MOMENTS]
     for first, second in pairs:
-        one, other, found = result.over(first), result.over(second), result.difference(first, second)
-        what = f"{QUANTITIES[first][0].upper()}{QUANTITIES[first][1:]}"
-        if one is None or other is None or found is None:
-            yield f"{what}, and {QUANTITIES[second]}: not known in every seed."
+        words = f"{QUANTITIES[first][0].upper()}{QUANTITIES[first][1:]}"
+        numbers = result.all_over(first, second)
+        if numbers is None:
+            yield f"{words}, and {QUANTITIES[second]}: not known in every seed."
             continue
-        verdict = {1: "more than", -1: "less than", None: "not decided whether it differs from"}[found.sign]
-        interval = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})".replace(" (+nan to +nan)", "")
+        one, other = numbers
+        difference = one.minus(other)
+        verdict = difference.verdict("more than", "less than", "not decided whether it differs from")
         values = f"{one.mean:.3f}, {verdict} {other.mean:.3f}, {QUANTITIES[second]}"
-        yield f"{what}: {values}; difference {interval}."
+        yield f"{words}: {values}; difference {difference.words('{:+.3f}'.format)}."
 
 
 STUDY = Study(

@@ -11,9 +11,9 @@ from figures import check_figure
 from interp.data import ModularTask
 from interp.errors import ConfigError
 from interp.interventions import Edit
-from interp.lab.clamp.schedule import Held, Schedule
 from interp.lab.clamp.study import ARMS, HOOK, MOMENTS, STUDY, Config, moments
 from interp.lab.running import run_study
+from interp.lab.schedule import Held, Schedule
 from interp.lab.study import Record, StudyResult
 from interp.models import MLPConfig
 from interp.modes import Zero
@@ -161,9 +161,9 @@ def test_what_is_told_follows_the_numbers() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"level": 0.0}, "level=0.0 is no accuracy"),
-        ({"corrupt_fraction": 0.0}, "corrupt_fraction=0.0 leaves nothing to memorise"),
-        ({"width": 2}, "width=2 is too small"),
+        ({"level": 0.0}, r"level=0.0 is not in \(0, 1\]"),
+        ({"corrupt_fraction": 0.0}, r"corrupt_fraction=0.0 is not in \(0, 1\]"),
+        ({"width": 2}, "width=2 is below 3"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(given: dict[str, float], message: str) -> None:

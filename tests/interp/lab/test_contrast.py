@@ -13,7 +13,7 @@ from figures import check_figure
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from interp import ModularTask, ablate, accuracy, planted_mlp, score
+from interp import ModularTask, ablate, accuracy, planted_mlp
 from interp.errors import ConfigError, HookNameError
 from interp.lab.contrast.scores import contrast_scores, label_attribution, scores_of
 from interp.lab.contrast.study import SCORES, Config, inspect, judge, measure
@@ -21,7 +21,6 @@ from interp.lab.running import run_study
 from interp.lab.sets import (
     InputSets,
     chosen_neurons,
-    cumulative,
     effect_of,
     input_sets,
     pareto_front,
@@ -31,6 +30,7 @@ from interp.lab.study import Record, StudyResult, study_called
 from interp.measuring.cached_pass import cached_pass
 from interp.models import HookedMLP, MLPConfig
 from interp.progress import silent
+from interp.subject import Subject
 from probes.agreement import auc
 
 TASK = ModularTask(p=31, train_fraction=0.6, corrupt_fraction=0.35)
@@ -121,9 +121,8 @@ def test_attribution_is_what_a_removal_changes_in_the_logits(planted: Any) -> No
 
 
 def test_known_memorising_neurons_are_found_and_taking_them_out_forgets(planted: Any, record: Record) -> None:
-    cached = cached_pass(planted.model, TASK)
     sets = input_sets(TASK.dataset)
-    scores = scores_of(cached, sets, score(planted.model, TASK))
+    scores = scores_of(Subject(planted.model, TASK), sets)
     assert set(scores) == set(SCORES)
     alive, memory = planted.labels != "dead", planted.labels == "memorizing"
     for name in ("attribution", "selectivity"):
@@ -155,8 +154,8 @@ def test_the_numbers_of_a_set_are_those_of_its_own_ablation(planted: Any, record
     effect = effect_of(
         cached, InputSets(data.corrupted, data.test, sets.split)
     )  # the split, with its chance hits
-    table = score(planted.model, TASK)
-    gone, numbers = chosen_neurons(scores_of(cached, sets, table)["attribution"], 1.0)[:90], record.numbers
+    subject = Subject(planted.model, TASK)
+    gone, numbers = chosen_neurons(scores_of(subject, sets)["attribution"], 1.0)[:90], record.numbers
     assert (numbers["first_after"], numbers["other_after"]) == effect(gone)
     before = effect(gone[:0])
     assert (numbers["first_before"], numbers["other_before"]) == before
@@ -164,7 +163,7 @@ def test_the_numbers_of_a_set_are_those_of_its_own_ablation(planted: Any, record
     parts = [before[0] - effect(gone[start::2])[0] for start in (0, 1)]
     assert numbers["additivity"] == pytest.approx((before[0] - effect(gone)[0]) / sum(parts))
     assert numbers["other_gain"] == pytest.approx(effect(gone)[1] - before[1])
-    assert numbers["memorizing_share"] == pytest.approx((table["label"][gone] == "memorizing").mean())
+    assert numbers["memorizing_share"] == pytest.approx((subject.table["label"][gone] == "memorizing").mean())
 
 
 def test_without_wrong_labels_the_training_set_is_contrasted() -> None:
@@ -187,30 +186,6 @@ def test_without_wrong_labels_the_training_set_is_contrasted() -> None:
 def test_a_task_without_two_sets_is_refused(task: ModularTask, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         input_sets(task.dataset)
-
-
-def test_neurons_go_in_the_order_given_beside_random_ones() -> None:
-    weight = np.array([1.0, 5.0, 2.0, 4.0, 3.0, 0.0])
-    found = cumulative(
-        lambda gone: (weight[gone].sum(), float(len(gone))),
-        np.array([1, 3, 4]),
-        [0, 1, 3],
-        n_random=200,
-        pool=np.arange(6),
-    )
-    assert found.first.tolist() == [0, 5, 12]
-    assert found.other.tolist() == [0, 1, 3] == found.random_other["mean"].tolist()
-    assert found.random_first["mean"] == pytest.approx([0, 2.5, 7.5], abs=0.5)
-    assert found.random_first["low"][1] == 0
-    assert found.random_first["high"][1] == 5
-    again = cumulative(lambda gone: (weight[gone].sum(), 0.0), np.array([1, 3, 4]), [3], n_random=5, seed=3)
-    assert again.random_first["low"].tolist() == [12]  # the pool is the order's own neurons
-    with pytest.raises(
-        ConfigError, match=r"sizes=\[4\]; expected 1 or more random orders and sizes from 0 to 3"
-    ):
-        cumulative(lambda gone: (0.0, 0.0), np.array([1, 3, 4]), [4])
-    with pytest.raises(ConfigError, match="n_random=0"):
-        cumulative(lambda gone: (0.0, 0.0), np.array([1]), [1], n_random=0)
 
 
 def test_the_front_is_what_no_other_point_beats() -> None:

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from interp.errors import ConfigError
 from interp.hooks import capture
 from interp.interventions import Edit, intervene
-from interp.lab.clamp.schedule import Held, Schedule
 from interp.lab.induction.heads import (
     Blind,
     induction_scores,
@@ -26,6 +25,7 @@ from interp.lab.induction.heads import (
 from interp.lab.induction.in_context import Config, in_context_accuracy, repeated_blocks, train_in_context
 from interp.lab.induction.study import ARMS, FIRST, SECOND, STUDY, schedules_of
 from interp.lab.running import run_study
+from interp.lab.schedule import Held, Schedule
 from interp.lab.study import Record, StudyResult
 from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
 from interp.modes import Patch
@@ -300,8 +300,8 @@ def test_what_is_told_follows_the_numbers() -> None:
     [
         ({"shortest": 1}, "shortest=1, longest=12 and vocab=32 do not fit"),
         ({"longest": 33}, "longest=33 and vocab=32 do not fit"),
-        ({"level": 1.5}, "level=1.5 is no accuracy"),
-        ({"n_heads": 1}, "n_heads at least 2"),
+        ({"level": 1.5}, r"level=1.5 is not in \(0, 1\]"),
+        ({"n_heads": 1}, "n_heads=1 is below 2"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(given: dict[str, float], message: str) -> None:

@@ -16,8 +16,8 @@ from interp import TrainConfig, load_checkpoint, train
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
-from interp.lab.lens.decoded import decoded
-from interp.lab.lens.decoded_series import decode_series
+from interp.lab.lens.record import decode_network
+from interp.lab.lens.series import decode_series
 from interp.lab.lens.study import STUDY, Config
 from interp.lab.running import run_study
 from interp.lab.study import Record, StudyResult
@@ -156,15 +156,15 @@ def test_the_control_is_drawn_from_living_neurons(monkeypatch: pytest.MonkeyPatc
         pools.append((np.flatnonzero(neurons), given["pool"]))
         return removal(state, neurons, **given)
 
-    monkeypatch.setattr("interp.lab.lens.decoded.removal", spied)
+    monkeypatch.setattr("interp.lab.lens.record.removal", spied)
     one = Checkpoint(edited(model, change), task, "in memory")
-    numbers = decoded(one, None, Config(rotations=1000), 0).numbers
+    numbers = decode_network(one, None, Config(rotations=1000), 0).numbers
     gone, pool = pools[0]
     assert set(gone) <= set(range(40, 60))
     assert pool.tolist() == list(range(60))
     assert numbers["test_random"] is not None
     noise = edited(model, lambda weight: weight.normal_(0, 1e-3, generator=generator))
-    numbers = decoded(Checkpoint(noise, task, "in memory"), None, Config(rotations=1000), 0).numbers
+    numbers = decode_network(Checkpoint(noise, task, "in memory"), None, Config(rotations=1000), 0).numbers
     assert numbers["significant"] < 0.2  # type: ignore[operator]  # so that random sets are nearly the same one
     assert numbers["test_random"] is numbers["test_without"] is numbers["corrupted_random"] is None
 
@@ -176,7 +176,7 @@ def test_why_a_series_is_left_out_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     def broken(folder: Path) -> Any:
         raise CheckpointError(f"{folder.name!r} holds a damaged file")
 
-    monkeypatch.setattr("interp.lab.lens.decoded_series.load_series", broken)
+    monkeypatch.setattr("interp.lab.lens.series.load_series", broken)
     found = run_study("lens", [0], opened=load_checkpoint(tmp_path), show_progress=False)
     assert found.records[0].curves["series"] is None
     assert "holds a damaged file" in found.records[0].curves["series_note"]
@@ -216,7 +216,7 @@ def test_what_is_not_linear_is_told_as_an_approximation() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"p": 3}, "p=3 must be at least 5"),
+        ({"p": 3}, "p=3 is below 5"),
         ({"clamped": 0}, "clamped=0"),
         ({"rotations": 999}, "rotations=999 must be at least 1000: with fewer no p-value"),
         ({"least": 0.0}, r"least=0.0 is not in \(0, 1"),
@@ -271,9 +271,9 @@ def test_a_promise_that_cannot_be_checked_is_not_called_kept() -> None:
 
 
 def test_what_cannot_be_copied_has_no_error_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interp.lab.lens.decoded.in_double", lambda model: None)
+    monkeypatch.setattr("interp.lab.lens.record.in_double", lambda model: None)
     one = opened(analytic_mlp("add", p=31, width=20))
-    numbers = decoded(one, None, Config(rotations=1000, clamped=3), 0).numbers
+    numbers = decode_network(one, None, Config(rotations=1000, clamped=3), 0).numbers
     assert numbers["error"] is None
     assert 0 < numbers["error_stored"] < 1e-4  # type: ignore[operator]
     silent_one = opened(edited(one.model, lambda weight: weight))

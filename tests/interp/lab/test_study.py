@@ -157,7 +157,7 @@ def test_unknown_names_are_told_with_what_exists() -> None:
         quiet(0, slope=-1)
     with pytest.raises(ConfigError, match="measures no 'upp'; did you mean 'up'"):
         quiet(0).over("upp")
-    with pytest.raises(ConfigError, match="unknown study 'grok'; expected one of 'contrast'"):
+    with pytest.raises(ConfigError, match="unknown study 'grok'; expected one of 'clamp', 'contrast'"):
         study_called("grok")
 
 

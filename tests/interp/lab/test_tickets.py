@@ -165,9 +165,9 @@ def test_settings_out_of_range_are_refused() -> None:
         Config(pruned=1.0)
     with pytest.raises(ConfigError, match="trained=100 is below limit=3000"):
         Config(trained=100)
-    with pytest.raises(ConfigError, match="lr=-1 must be above 0"):
+    with pytest.raises(ConfigError, match=r"lr=-1 is not in \(0, inf\)"):
         Config(lr=-1)
-    with pytest.raises(ConfigError, match="limit=0 must be 1 or more"):
+    with pytest.raises(ConfigError, match="limit=0 is below 1"):
         Config(limit=0)
 
 

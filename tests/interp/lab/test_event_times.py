@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from interp.lab.censored import sooner, told
+from interp.lab.event_times import sooner, times_in_words
 
 
 def log_rank(first: list[float | None], second: list[float | None], limit: float) -> float:
@@ -77,11 +77,17 @@ def test_nothing_is_known_of_what_never_came() -> None:
 
 
 def test_times_in_words_are_honest_about_those_given_up() -> None:
-    assert told([None, None], 3000) == "in 0 of 2 seeds by step 3000"
-    assert told([1000, None, 1200, 1100, 1150], 3000) == "in 4 of 5 seeds, at 1150 in the median"
-    assert told([1000, None, 1200, None, None], 3000) == "in 2 of 5 seeds, at 1000, 1200"
+    assert times_in_words([None, None], 3000) == "in 0 of 2 seeds by step 3000"
+    assert times_in_words([1000, None, 1200, 1100, 1150], 3000) == "in 4 of 5 seeds, at 1150 in the median"
+    assert times_in_words([1000, None, 1200, None, None], 3000) == "in 2 of 5 seeds, at 1000, 1200"
 
 
 def test_three_seeds_that_are_given_up_decide_nothing() -> None:
     found = sooner([900, 1000, 1100], [None] * 3, limit=3000)
     assert (found.p_value, found.sign) == (pytest.approx(0.1), None)
+
+
+def test_one_seed_that_is_given_up_decides_nothing() -> None:
+    alone = sooner([900], [None], limit=3000)
+    assert (alone.earlier, alone.p_value, alone.sign) == (1, 1.0, None)
+    assert alone.words() == "sooner in 1 of 1, later in 0; exact log-rank p = 1"

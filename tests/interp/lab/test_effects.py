@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, InterventionError
 from interp.hooks import capture, hooked
-from interp.lab.lens.decoding import DirectEffect, clamp_and_compare, direct_effect, in_double
+from interp.lab.lens.effects import DirectEffect, clamp_and_compare, direct_effect, in_double
 from interp.models import (
     HookedMLP,
     HookedModel,

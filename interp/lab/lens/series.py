@@ -1,4 +1,4 @@
-"""What neurons wrote at each checkpoint of a training run, and when that had settled."""
+"""Frequencies that neurons wrote at each checkpoint of a training run, and when they had settled."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from jaxtyping import Float, Int
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.open import load_series, number_of, series_files
 from interp.errors import ConfigError, GrokscopeError
-from interp.lab.lens.decoding import direct_effect
-from interp.lab.lens.waves import written_waves
+from interp.lab.lens.components import written_components
+from interp.lab.lens.effects import direct_effect
 from interp.measuring.evaluation import accuracy
 from interp.measuring.phase import GOOD
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SeriesDecoding:
-    """What neurons wrote at each checkpoint of a training run.
+    """Frequencies that neurons wrote at each checkpoint of a training run.
 
     Attributes:
         steps: Of the checkpoints, ``(checkpoint,)``.
@@ -69,15 +69,15 @@ def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | No
         1.0
     """
     given = load_series(Path(checkpoints)) if isinstance(checkpoints, (Path, str)) else checkpoints
-    steps, known, centred, waves = [], [], [], []
+    steps, known, centred, written = [], [], [], []
     for i, one in enumerate(given):
         named = None if one.path is None else number_of(one.path)
         step = named if one.step is None else one.step
-        effect, found = direct_effect(one.model, site), accuracy(one.model, one.task)
+        effect, right = direct_effect(one.model, site), accuracy(one.model, one.task)
         steps.append(i if step is None else step)
-        known.append(found.all if found.test is None else found.test)
+        known.append(right.all if right.test is None else right.test)
         centred.append(effect.centred())
-        waves.append(written_waves(effect.effect, one.task.ordering))
+        written.append(written_components(effect.effect, one.task.ordering))
     if len(steps) < 2:
         raise ConfigError(f"{len(steps)} checkpoints are no series; give two or more")
     if any(one >= other for one, other in pairwise(steps)):
@@ -88,8 +88,8 @@ def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | No
     return SeriesDecoding(
         np.array(steps),
         np.array(known, float),
-        np.array([wave.frequency for wave in waves]),
-        np.array([wave.share for wave in waves]),
+        np.array([one.frequency for one in written]),
+        np.array([one.share for one in written]),
         np.array([(one * later).sum(1) for one, later in pairs]),
         np.array([(np.roll(one, 1, axis=0) * later).sum(1) for one, later in pairs]),
     )

@@ -9,22 +9,22 @@ import torch
 from torch import Tensor
 
 from interp.data import Ordering
-from interp.lab.lens.decoded_series import SeriesDecoding
-from interp.lab.lens.decoding import DirectEffect, clamp_and_compare, direct_effect, in_double
-from interp.lab.lens.waves import (
+from interp.lab.lens.components import (
+    Components,
     Significance,
-    Waves,
     chance_of_match,
     explained_by,
     match_of,
-    read_waves,
+    read_components,
     significance,
-    written_waves,
+    written_components,
 )
+from interp.lab.lens.effects import DirectEffect, clamp_and_compare, direct_effect, in_double
+from interp.lab.lens.series import SeriesDecoding
 from interp.lab.study import Record
-from interp.measuring.cached_pass import CachedPass, cached_pass
+from interp.measuring.cached_pass import CachedPass
 from interp.measuring.controls import removal
-from interp.models import HookedModel
+from interp.subject import Subject
 from probes.labels import Criteria
 
 ALPHA = Criteria().alpha
@@ -33,8 +33,10 @@ EXAMPLES, BINS, DRAWS, DRAWN = 512, 40, 20, 2
 """Examples on which neurons are clamped, bins of the histograms, random sets of neurons, and neurons that are shown."""
 
 
-def decoded(opened: Any, series: SeriesDecoding | None, config: Any, seed: int, note: str = "") -> Record:
-    """Everything that the study `lens` tells of one network.
+def decode_network(
+    opened: Any, series: SeriesDecoding | None, config: Any, seed: int, note: str = ""
+) -> Record:
+    """The record of the study `lens` of one network.
 
     Args:
         opened: Its checkpoint.
@@ -44,34 +46,34 @@ def decoded(opened: Any, series: SeriesDecoding | None, config: Any, seed: int, 
         note: Why what they wrote before is not known, if there is a reason to tell.
     """
     generator = np.random.default_rng(seed)
-    inputs = opened.task.dataset.inputs
-    rows = generator.permutation(len(inputs))[:EXAMPLES]
-    chosen = inputs[torch.as_tensor(rows)]
+    inputs, ordering = opened.task.dataset.inputs, opened.task.ordering
+    chosen = inputs[torch.as_tensor(generator.permutation(len(inputs))[:EXAMPLES])]
     effect = direct_effect(opened.model, config.site or None, examples=chosen)
-    cached = cached_pass(opened.model, opened.task, site=effect.hook)
-    read = read_waves(opened.model, opened.task, effect.hook, cached=cached)
-    written = written_waves(effect.effect, opened.task.ordering)
-    rotated = significance(effect, opened.task.ordering, rotations=config.rotations, seed=seed)
-    found = match_of(read, written, config.least)
-    real = rotated.q_wave <= ALPHA
+    subject = Subject(opened.model, opened.task, effect.hook)
+    read = read_components(opened.model, opened.task, effect.hook, cached=subject.cached)
+    written = written_components(effect.effect, ordering)
+    test = significance(effect, ordering, rotations=config.rotations, seed=seed)
+    match = match_of(read, written, config.least)
+    real = test.q_share <= ALPHA
     numbers = {
         "exact": float(effect.exact),
         "neurons": float(len(effect.effect)),
-        "explained": float(found.explained),
-        "same": float(found.same),
-        "agreement": found.same / found.explained if found.explained else None,
-        "chance": chance_of_match(read, rotated.rotated, config.least),
-        "resultant": found.resultant,
-        "offset": found.offset,
+        "explained": float(match.explained),
+        "same": float(match.same),
+        "agreement": match.same / match.explained if match.explained else None,
+        "chance": chance_of_match(read, test.rotated, config.least),
+        "resultant": match.resultant,
+        "offset": match.offset,
         "share": _mean(written.share),
-        "share_rotated": _mean(rotated.rotated.share),
+        "share_rotated": _mean(test.rotated.share),
         "significant": float(real.mean()),
-        "one_class": float((rotated.q_class <= ALPHA).mean()),
-        **_promises(opened.model, chosen, effect, cached, config, generator),
-        **_without(cached, real, written.frequency > 0, seed),
+        "one_class": float((test.q_class <= ALPHA).mean()),
+        **_promises(subject, chosen, effect, config, generator),
+        **_without(subject.cached, real, written.frequency > 0, seed),
         **_settling(series, real),
     }
-    curves = _curves(effect, read, written, rotated, series, config.least, opened.task.ordering)
+    curves = _curves(effect, read, written, test, config.least, ordering)
+    curves["series"] = None if series is None else _over_training(series, real)
     return Record(numbers, curves | {"series_note": note or None})
 
 
@@ -81,23 +83,18 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def _promises(
-    model: HookedModel,
-    inputs: Tensor,
-    effect: DirectEffect,
-    cached: CachedPass,
-    config: Any,
-    generator: np.random.Generator,
+    subject: Subject, inputs: Tensor, effect: DirectEffect, config: Any, generator: np.random.Generator
 ) -> dict[str, float | None]:
     """Random neurons that are ever active, each clamped to a value within its range."""
-    activations = cached.activations.double().cpu().numpy()
+    activations = subject.cached.activations.double().cpu().numpy()
     low, high = activations.min(0), activations.max(0)
     active = np.flatnonzero(high > low)
     if not len(active):
         return dict.fromkeys(("moved", "error", "error_stored", "relative_error", "promise_explained"))
     neurons = generator.permutation(active)[: config.clamped]
     values = generator.uniform(low[neurons], high[neurons])
-    twin = in_double(model)
-    stored = clamp_and_compare(model, inputs, effect, neurons, values)
+    twin = in_double(subject.model)
+    stored = clamp_and_compare(subject.model, inputs, effect, neurons, values)
     precise = stored if twin is None else clamp_and_compare(twin, inputs, effect, neurons, values)
     explained = precise.explained[np.isfinite(precise.explained)]
     return {
@@ -110,28 +107,29 @@ def _promises(
 
 
 def _without(cached: CachedPass, real: np.ndarray, writing: np.ndarray, seed: int) -> dict[str, float | None]:
-    """Accuracies without the living neurons that write no real wave, and without as many random living ones.
+    """Accuracies without the living neurons that write no real component, and without as many random living ones.
 
     Only where examples are known to be corrupted, and the random ones are not nearly the same set.
     """
     alive = writing & (cached.activations != 0).any(0).cpu().numpy()
     neurons = alive & ~real
     splits = {"corrupted": "corrupted_as_labelled", "test": "test"}
-    names = [f"{split}_{kind}" for split in splits for kind in ("without", "random")]
+    unknown = dict.fromkeys(f"{split}_{kind}" for split in splits for kind in ("without", "random"))
     if not neurons.any() or not cached.data.corrupted.any():
-        return dict.fromkeys(names)
-    found = removal(cached, neurons, n_draws=DRAWS, pool=np.flatnonzero(alive), seed=seed)
-    if not found.controlled:
-        return dict.fromkeys(names)
-    values = []
-    for split in splits.values():
-        random = found.random[split]
-        values += [found.after[split], None if random is None else random.mean]
-    return dict(zip(names, values, strict=True))
+        return unknown
+    result = removal(cached, neurons, n_draws=DRAWS, pool=np.flatnonzero(alive), seed=seed)
+    if not result.controlled:
+        return unknown
+    numbers: dict[str, float | None] = {}
+    for name, split in splits.items():
+        random = result.random[split]
+        numbers[f"{name}_without"] = result.after[split]
+        numbers[f"{name}_random"] = None if random is None else random.mean
+    return numbers
 
 
 def _settling(series: SeriesDecoding | None, real: np.ndarray) -> dict[str, float | None]:
-    """How the decoding changed before, of the neurons that are significant at the end."""
+    """Changes of the decoding before, of the neurons that are significant at the end."""
     if series is None or series.frequency.shape[1] != len(real):
         return dict.fromkeys(("cosine", "cosine_others", "learnt", "settled", "settled_by_learnt"))
     settled, learnt = series.settled()[real], series.learnt()
@@ -149,17 +147,16 @@ def _settling(series: SeriesDecoding | None, real: np.ndarray) -> dict[str, floa
 
 def _curves(
     effect: DirectEffect,
-    read: Waves,
-    written: Waves,
-    rotated: Significance,
-    series: SeriesDecoding | None,
+    read: Components,
+    written: Components,
+    test: Significance,
     least: float,
     ordering: Ordering | None,
 ) -> dict[str, Any]:
-    """What the figure shows, ready for JSON."""
-    explained = explained_by(read, least)
+    """Curves of the figure, ready for JSON."""
+    explained, rotated = explained_by(read, least), test.rotated
     edges = np.linspace(0, 1, BINS + 1)
-    turned = rotated.rotated.frequency[np.arange(len(explained)) % len(rotated.rotated.frequency)]
+    turned = rotated.frequency[np.arange(len(explained)) % len(rotated.frequency)]
     along = effect.centred() if ordering is None else effect.centred()[:, ordering.output]
     return {
         "highest": (effect.effect.shape[1] if ordering is None else len(ordering)) // 2,
@@ -167,17 +164,16 @@ def _curves(
         "cells_rotated": _cells(read.frequency[explained], turned[explained]),
         "edges": edges.tolist(),
         "shares": _histogram(written.share, edges),
-        "shares_rotated": _histogram(rotated.rotated.share, edges),
+        "shares_rotated": _histogram(rotated.share, edges),
         "waves": [
             {"neuron": i, "frequency": int(written.frequency[i]), "effect": along[i].tolist()}
             for i in _strongest(along, written)
         ],
-        "wave_rotated": {"frequency": int(rotated.rotated.frequency[0]), "effect": rotated.example.tolist()},
-        "series": None if series is None else _over_training(series, rotated.q_wave <= ALPHA),
+        "wave_rotated": {"frequency": int(rotated.frequency[0]), "effect": test.example.tolist()},
     }
 
 
-def _strongest(effect: np.ndarray, written: Waves) -> list[int]:
+def _strongest(effect: np.ndarray, written: Components) -> list[int]:
     """The neurons that write most, each of another frequency."""
     order = [int(i) for i in np.argsort(-np.linalg.norm(effect, axis=1)) if written.frequency[i]]
     first = {int(written.frequency[i]): i for i in reversed(order)}

@@ -1,4 +1,4 @@
-"""Waves that neurons read and write, against plain Fourier sums; rotated directions, against exact tests."""
+"""Components that neurons read and write, against plain Fourier sums; rotated directions, against exact tests."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from scipy import stats
 
 from interp.data import ModularTask, TableTask, group_ordering
 from interp.errors import ConfigError
-from interp.lab.lens.decoding import DirectEffect, direct_effect
-from interp.lab.lens.waves import (
-    Waves,
+from interp.lab.lens.components import (
+    Components,
     chance_of_match,
     explained_by,
     match_of,
-    read_waves,
+    read_components,
     significance,
-    written_waves,
+    written_components,
 )
+from interp.lab.lens.effects import DirectEffect, direct_effect
 from interp.measuring.arrays import activation_grid
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
 from probes.null import g_test
@@ -38,9 +38,9 @@ def differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("n", [12, 13])
-def test_written_waves_are_those_of_a_plain_fourier_sum(n: int) -> None:
+def test_written_components_are_those_of_a_plain_fourier_sum(n: int) -> None:
     effect = np.random.default_rng(0).normal(size=(5, n)) + 3
-    found = written_waves(effect)
+    found = written_components(effect)
     for i, row in enumerate(effect):
         sums = [sum(x * cmath.exp(-TURN * 1j * k * q / n) for q, x in enumerate(row)) for k in range(n)]
         energy = {
@@ -58,7 +58,7 @@ def test_the_closed_form_writes_the_wave_that_it_reads(operation: str) -> None:
     model, task = analytic_mlp(operation, p=31, width=40), ModularTask(operation, p=31)
     keep = slice(0, 39)  # the last neuron handles zero in multiplication
     effect = direct_effect(model)
-    read, written = read_waves(model, task), written_waves(effect.effect, task.ordering)
+    read, written = read_components(model, task), written_components(effect.effect, task.ordering)
     assert (read.frequency[keep] == written.frequency[keep]).all()
     assert written.share[keep] == pytest.approx(1, abs=1e-6)
     assert differ(read.phase[keep], written.phase[keep]).max() < 1e-4
@@ -66,7 +66,7 @@ def test_the_closed_form_writes_the_wave_that_it_reads(operation: str) -> None:
     assert found.same == found.explained >= 39
     assert found.resultant == pytest.approx(1, abs=1e-6)
     tested = significance(effect, task.ordering, rotations=499)
-    assert (tested.p_wave[keep] == 1 / 500).all()
+    assert (tested.p_share[keep] == 1 / 500).all()
     assert tested.p_class[keep].min() > 0.5  # a wave is no single class
 
 
@@ -75,7 +75,7 @@ def test_in_a_wrong_order_the_closed_form_writes_no_wave() -> None:
     right, wrong = (
         significance(effect, group_ordering(name, 31), rotations=499) for name in ("multiply", "add")
     )
-    assert np.nanmedian(right.p_wave) < 0.01 < 0.2 < np.nanmedian(wrong.p_wave)
+    assert np.nanmedian(right.p_share) < 0.01 < 0.2 < np.nanmedian(wrong.p_share)
 
 
 def test_what_a_transformer_reads_is_in_its_activations() -> None:
@@ -83,7 +83,7 @@ def test_what_a_transformer_reads_is_in_its_activations() -> None:
     config = TransformerConfig(d_model=8, n_heads=2, d_head=4, d_mlp=6)
     model = SmallTransformer(config, 7, 7).double()
     hook = "blocks.0.mlp.hook_post"
-    found, grid = read_waves(model, task), activation_grid(model, task, hook)
+    found, grid = read_components(model, task), activation_grid(model, task, hook)
     wave = np.exp(-TURN * 1j * np.arange(7) / 7)
     for i, one in enumerate(grid):
         if one.std() == 0:
@@ -105,7 +105,7 @@ def test_a_network_with_tied_inputs_has_twice_the_phase_and_a_dead_neuron_none()
     with torch.no_grad():
         model.embed.W_E.zero_()
         model.embed.W_E[0, :, 0] = torch.cos(TURN * 4 * torch.arange(11) / 11 + 2.5)
-    found = read_waves(model, ModularTask("add", p=11))
+    found = read_components(model, ModularTask("add", p=11))
     assert found.frequency.tolist() == [4, 0]
     assert differ(found.phase[:1], np.array([5.0])).max() < 1e-5
     assert np.isnan(found.share[1])
@@ -115,10 +115,10 @@ def test_a_network_with_tied_inputs_has_twice_the_phase_and_a_dead_neuron_none()
 def test_where_there_are_no_pairs_of_operands_nothing_is_known() -> None:
     task = TableTask.from_arrays(torch.arange(6)[:, None], torch.arange(6) % 3)
     model = HookedMLP(MLPConfig(width=4), vocab=6, n_outputs=3, n_tokens=1)
-    found = read_waves(model, task)
+    found = read_components(model, task)
     assert found.frequency.tolist() == [0] * 4
     assert not explained_by(found).any()
-    assert match_of(found, written_waves(direct_effect(model).effect)).resultant is None
+    assert match_of(found, written_components(direct_effect(model).effect)).resultant is None
     assert chance_of_match(found, found) is None
 
 
@@ -126,8 +126,8 @@ def test_rotations_in_the_space_of_outputs_agree_with_the_exact_test_of_a_wave()
     effect = np.random.default_rng(1).normal(size=(60, 31)) + 5
     effect += np.linspace(0, 2, 60)[:, None] * np.cos(TURN * 4 * np.arange(31) / 31)
     found = significance(plain(effect), rotations=20_000, seed=2)
-    assert found.p_wave == pytest.approx(g_test(effect), abs=0.015)
-    assert found.p_wave.min() < 0.01 < 0.5 < found.p_wave.max()
+    assert found.p_share == pytest.approx(g_test(effect), abs=0.015)
+    assert found.p_share.min() < 0.01 < 0.5 < found.p_share.max()
 
 
 def test_rotations_in_the_stream_take_out_what_the_unembedding_gives_to_any_direction() -> None:
@@ -137,10 +137,10 @@ def test_rotations_in_the_stream_take_out_what_the_unembedding_gives_to_any_dire
     writes = generator.normal(size=(400, 16))
     streams = DirectEffect("post", writes @ reads, True, "a stream", writes, reads)
     inside, outside = (significance(one, rotations=4000) for one in (streams, plain(streams.effect)))
-    for p in (inside.p_wave, inside.p_class):
+    for p in (inside.p_share, inside.p_class):
         assert stats.kstest(p, "uniform").pvalue > 0.01
-    assert stats.kstest(outside.p_wave, "uniform").pvalue < 1e-10
-    assert (inside.q_wave > 0.01).all()
+    assert stats.kstest(outside.p_share, "uniform").pvalue < 1e-10
+    assert (inside.q_share > 0.01).all()
     assert set(np.unique(inside.rotated.frequency)) >= {3, 5}
 
 
@@ -156,10 +156,10 @@ def test_dead_neurons_are_not_tested_and_neither_scale_nor_mean_matters() -> Non
     effect = np.random.default_rng(0).normal(size=(6, 13))
     effect[2] = 0
     found = significance(plain(effect), rotations=100, seed=4)
-    for p in (found.p_wave, found.q_wave, found.p_class, found.q_class):
+    for p in (found.p_share, found.q_share, found.p_class, found.q_class):
         assert np.isnan(p).tolist() == [False, False, True, False, False, False]
     again = significance(plain(1000 * effect + 7), rotations=100, seed=4)
-    assert np.array_equal(again.p_wave, found.p_wave, equal_nan=True)
+    assert np.array_equal(again.p_share, found.p_share, equal_nan=True)
     assert np.array_equal(again.p_class, found.p_class, equal_nan=True)
     assert np.linalg.norm(found.example) == pytest.approx(
         np.sqrt(np.square(effect - effect.mean(1, keepdims=True)).sum(1).mean())
@@ -170,13 +170,15 @@ def test_dead_neurons_are_not_tested_and_neither_scale_nor_mean_matters() -> Non
 
 def test_a_match_counts_explained_neurons_only() -> None:
     nan = np.nan
-    read = Waves(np.array([1, 2, 3, 0]), np.array([0.9, 0.9, 0.5, nan]), np.array([0.0, 1.0, 2.0, nan]))
-    written = Waves(np.array([1, 5, 3, 0]), np.array([0.9, 0.9, 0.5, nan]), np.array([-0.3, 1.0, 2.0, nan]))
+    read = Components(np.array([1, 2, 3, 0]), np.array([0.9, 0.9, 0.5, nan]), np.array([0.0, 1.0, 2.0, nan]))
+    written = Components(
+        np.array([1, 5, 3, 0]), np.array([0.9, 0.9, 0.5, nan]), np.array([-0.3, 1.0, 2.0, nan])
+    )
     found = match_of(read, written)
     assert (found.explained, found.same) == (2, 1)
     assert found.offset == pytest.approx(0.3)
     assert (match_of(read, written, 0.4).explained, match_of(read, written, 0.4).same) == (3, 2)
-    rotated = Waves(np.array([1, 1, 2, 4]), np.ones(4), np.zeros(4))
+    rotated = Components(np.array([1, 1, 2, 4]), np.ones(4), np.zeros(4))
     assert chance_of_match(read, rotated) == pytest.approx((0.5 + 0.25) / 2)
 
 
@@ -184,4 +186,4 @@ def test_rotated_directions_that_are_as_large_count() -> None:
     effect = np.random.default_rng(0).normal(
         size=(4, 3)
     )  # three classes have one frequency, so that all are equal
-    assert (significance(plain(effect), rotations=50).p_wave == 1).all()
+    assert (significance(plain(effect), rotations=50).p_share == 1).all()

@@ -1,4 +1,4 @@
-"""What neurons write, read from the weights that follow them, and whether clamping them does what that promises."""
+"""Direct effects of neurons on the outputs, from the weights that follow them, and a test by clamping."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from interp.modes import Clamp
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DirectEffect:
-    """What one unit of each neuron adds to every logit through the matrices that follow it.
+    """Logits that one unit of each neuron adds through the matrices that follow it.
 
     Attributes:
         hook: Where the neurons are.
@@ -54,8 +54,8 @@ class DirectEffect:
             InterventionError: There is no such neuron.
 
         Example:
-            >>> found = DirectEffect("post", np.array([[1.0, 4.0, -2.0]]), True, "a matrix")
-            >>> found.top(0, 2)
+            >>> effect = DirectEffect("post", np.array([[1.0, 4.0, -2.0]]), True, "a matrix")
+            >>> effect.top(0, 2)
             [(1, 3.0), (0, 0.0)]
         """
         (row,) = self.centred()[neuron_indices(neuron, len(self.effect))]
@@ -65,7 +65,7 @@ class DirectEffect:
 def direct_effect(
     model: HookedModel, site: str | None = None, *, examples: Tensor | None = None, whole: bool = False
 ) -> DirectEffect:
-    """What each neuron writes (the idea of arXiv 2501.02688), from weights alone where these suffice.
+    """Direct effect of each neuron on the logits (arXiv 2501.02688), from weights alone where these suffice.
 
     Exact where all that follows the neurons is linear. In a `SmallTransformer` it is otherwise the path along the
     residual stream to the unembedding: later layers are passed over, and the final norm keeps the scale that it has on
@@ -115,8 +115,8 @@ def direct_effect(
 def _small(model: HookedModel) -> HookedModel:
     """The network itself, or the `SmallTransformer` that a bridge to TransformerLens stands for."""
     as_small = getattr(model, "as_small", None)
-    found: HookedModel = model if as_small is None else as_small()
-    return found
+    small: HookedModel = model if as_small is None else as_small()
+    return small
 
 
 def in_double(model: HookedModel) -> HookedModel | None:
@@ -173,7 +173,7 @@ def _mean_jacobian(model: HookedModel, place: NeuronSite, examples: Tensor) -> n
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Promise:
-    """How far the logits moved as promised while neurons were clamped, one at a time.
+    """Changes of the logits against the promised ones while neurons were clamped, one at a time.
 
     Attributes:
         neurons: Which ones.
@@ -215,8 +215,8 @@ def clamp_and_compare(
     Example:
         >>> from interp.models import analytic_mlp
         >>> model, pairs = analytic_mlp("add", p=13, width=20), torch.tensor([[2, 3], [4, 12]])
-        >>> found = clamp_and_compare(model, pairs, direct_effect(model), np.array([4]), np.array([0.5]))
-        >>> bool(found.error.max() < 1e-6 < found.moved.min())
+        >>> promise = clamp_and_compare(model, pairs, direct_effect(model), np.array([4]), np.array([0.5]))
+        >>> bool(promise.error.max() < 1e-6 < promise.moved.min())
         True
     """
     place = neuron_site(model, effect.hook)

@@ -1,4 +1,4 @@
-"""Whether one thing comes sooner than another, seed by seed, where some do not come while anybody waits."""
+"""Times of an event over seeds, in some of which it does not come by the limit: such a time is censored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from interp.lab.over_seeds import OverSeeds
 
 @dataclass(frozen=True)
 class Sooner:
-    """Whether one thing comes sooner than another, where some are given up before they come.
+    """A comparison of two event times, where some are given up before they come.
 
     Attributes:
         seeds: How many.
@@ -36,14 +36,12 @@ class Sooner:
         """-1 if the first comes sooner, 1 if later, None if that is not decided."""
         if self.p_value is None:
             return None if self.difference is None else self.difference.sign
-        return (
-            None
-            if self.p_value >= 0.05 or self.earlier == self.later
-            else 1 - 2 * (self.earlier > self.later)
-        )
+        if self.p_value >= 0.05 or self.earlier == self.later:
+            return None
+        return -1 if self.earlier > self.later else 1
 
     def words(self) -> str:
-        """What is known, in words."""
+        """Counts, difference and p-value, as far as they are known."""
         counts = f"sooner in {self.earlier} of {self.seeds}, later in {self.later}"
         if self.difference is not None:
             d = self.difference
@@ -59,22 +57,19 @@ def sooner(first: Sequence[float | None], second: Sequence[float | None], limit:
     all ways of dealing the times to the two (at most 9,999 of them, drawn at random).
 
     Example:
-        >>> found = sooner([900, 1100, 1000, 950], [None, None, 2900, None], limit=3000)
-        >>> found.earlier, found.sign, round(found.p_value, 3)
+        >>> result = sooner([900, 1100, 1000, 950], [None, None, 2900, None], limit=3000)
+        >>> result.earlier, result.sign, round(result.p_value, 3)
         (4, -1, 0.029)
     """
     pairs = list(zip(first, second, strict=True))
     both = [(a, b) for a, b in pairs if a is not None and b is not None]
-    filled = [[np.inf if time is None else time for time in pair] for pair in pairs]
+    filled = [tuple(np.inf if time is None else float(time) for time in times) for times in (first, second)]
     difference = OverSeeds.of([a - b for a, b in both]) if len(both) > 1 else None
     p_value = None
-    if len(both) < len(pairs) and any(time is not None for pair in pairs for time in pair):
-        p_value = _exact_log_rank(
-            *(tuple(np.inf if t is None else float(t) for t in g) for g in (first, second)), limit
-        )
-    return Sooner(
-        len(pairs), sum(a < b for a, b in filled), sum(a > b for a, b in filled), difference, p_value
-    )
+    if len(both) < len(pairs) and np.isfinite(filled).any():
+        p_value = _exact_log_rank(*filled, limit) if len(pairs) > 1 else 1.0
+    one, other = np.array(filled)
+    return Sooner(len(pairs), int((one < other).sum()), int((one > other).sum()), difference, p_value)
 
 
 @lru_cache(maxsize=256)
@@ -85,16 +80,19 @@ def _exact_log_rank(first: tuple[float, ...], second: tuple[float, ...], limit: 
         groups = [stats.CensoredData.right_censored(np.minimum(g, limit), np.isinf(g)) for g in (one, other)]
         return float(stats.logrank(*groups).statistic)
 
-    found = stats.permutation_test((first, second), statistic, vectorized=False, n_resamples=9999, rng=0)
-    return float(found.pvalue)
+    test = stats.permutation_test((first, second), statistic, vectorized=False, n_resamples=9999, rng=0)
+    return float(test.pvalue)
 
 
-def told(times: Sequence[float | None], limit: float) -> str:
+def times_in_words(times: Sequence[float | None], limit: float) -> str:
     """Times in words: how many came, and when in the median, which is told only where more than half came.
 
     Example:
-        >>> told([900, 1100, 1000], 3000), told([900, None, None], 3000), told([None], 3000)
-        ('in 3 of 3 seeds, at 1000 in the median', 'in 1 of 3 seeds, at 900', 'in 0 of 1 seed by step 3000')
+        >>> for times in ([900, 1100, 1000], [900, None, None], [None]):
+        ...     print(times_in_words(times, 3000))
+        in 3 of 3 seeds, at 1000 in the median
+        in 1 of 3 seeds, at 900
+        in 0 of 1 seed by step 3000
     """
     came = sorted(time for time in times if time is not None)
     text = f"in {len(came)} of {len(times)} seed{'s' * (len(times) > 1)}"
@@ -103,3 +101,20 @@ def told(times: Sequence[float | None], limit: float) -> str:
     if 2 * len(came) > len(times):
         return f"{text}, at {np.median([limit if time is None else time for time in times]):g} in the median"
     return f"{text}, at {', '.join(f'{time:g}' for time in came)}"
+
+
+def first_reaching(steps: Sequence[float], values: Sequence[float], level: float) -> float | None:
+    """The step at which a series first reaches a level, on straight lines between measurements; None if it never does.
+
+    Example:
+        >>> first_reaching([0, 10, 20], [0.0, 0.5, 1.0], 0.75)
+        15.0
+    """
+    over = np.flatnonzero(np.asarray(values, float) >= level)
+    if not len(over):
+        return None
+    at = int(over[0])
+    if not at:
+        return float(steps[0])
+    below, above = values[at - 1], values[at]
+    return float(steps[at - 1] + (level - below) / (above - below) * (steps[at] - steps[at - 1]))

@@ -1,4 +1,4 @@
-"""Interventions scheduled over the steps of training: what is held, and when."""
+"""Interventions scheduled over the steps of training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from interp.errors import ConfigError
@@ -69,7 +68,7 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Which neurons are held when, for ``train(…, during=schedule)`` or a loop of your own (arXiv 2404.07129).
+    """Neurons held during spans of updates, for ``train(…, during=schedule)`` or a loop of your own; arXiv 2404.07129.
 
     It depends on the step alone, so a series that is resumed with the same schedule goes on to the bit. Where no edit
     is in force nothing at all is changed: the run is the same to the bit as without a schedule. While edits are in
@@ -94,7 +93,7 @@ class Schedule:
     held: tuple[Held, ...] = ()
 
     def __call__(self, model: HookedModel, step: int) -> AbstractContextManager[Any]:
-        """What the update after `step` others, and a measurement that follows it, take place in.
+        """The context of the update after `step` others, and of a measurement that follows it.
 
         Raises:
             HookNameError: A hook does not exist, be it in force yet or not.
@@ -117,20 +116,3 @@ def _in_force(model: Any, edits: Sequence[Edit]) -> Iterator[HookedModel]:
     finally:
         if shortened:
             model.readout_only = True
-
-
-def first_reaching(steps: Sequence[float], values: Sequence[float], level: float) -> float | None:
-    """The step at which a series first reaches a level, on straight lines between measurements; None if it never does.
-
-    Example:
-        >>> first_reaching([0, 10, 20], [0.0, 0.5, 1.0], 0.75)
-        15.0
-    """
-    over = np.flatnonzero(np.asarray(values, float) >= level)
-    if not len(over):
-        return None
-    at = int(over[0])
-    if not at:
-        return float(steps[0])
-    below, above = values[at - 1], values[at]
-    return float(steps[at - 1] + (level - below) / (above - below) * (steps[at] - steps[at - 1]))
