@@ -1,8 +1,5 @@
-"""The explorer: a page on which neurons are looked at, changed, and measured again at once.
+"""The explorer: a page on which neurons are looked at, changed, and measured again at once."""
 
-The names are listed in ``__init__.pyi`` and loaded when they are first used.
-"""
+from interp.explorer.server import app_of, explore
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = ["app_of", "explore"]

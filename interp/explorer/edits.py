@@ -1,22 +1,30 @@
-"""What a person did to neurons in the explorer: a list of changes that can be checked, composed, undone and copied."""
+"""Changes that a person makes to neurons: checked as the page sends them, composed, and copied as Python."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from textwrap import fill
 from typing import Any
 
 import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from interp.errors import InterventionError
 from interp.interventions import neuron_indices
+from interp.modes import MODES, Intervention, Mode, Patch
 
-MODES = ("scale", "zero", "mean")
 LOWEST, HIGHEST = -1.0, 2.0
 """The slider's ends."""
 MOST_CHANGES = 100
 WIDTH = 100
+
+
+def modes() -> dict[str, Mode]:
+    """The modes that the page offers: those that weights can express, so that the result can be saved."""
+    return {name: mode for name, mode in MODES.items() if mode.in_weights}
 
 
 @dataclass(frozen=True)
@@ -25,32 +33,32 @@ class Change:
 
     Attributes:
         neurons: Their indices, ascending.
-        mode: ``scale``, ``zero`` or ``mean``.
-        factor: What ``scale`` multiplies by; 1 for the other modes.
+        mode: One of `modes`.
+        factor: Of a mode that has one; 1 for the others.
     """
 
     neurons: tuple[int, ...]
     mode: str
     factor: float = 1.0
 
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether it leaves every network as it is."""
-        return not self.neurons or (self.mode == "scale" and self.factor == 1)
-
-    @property
-    def scale(self) -> float:
-        """What is left of the neurons' own activations."""
-        return self.factor if self.mode == "scale" else 0.0
-
     def __str__(self) -> str:
         count = f"{len(self.neurons)} neuron{'s' * (len(self.neurons) != 1)}"
-        done = {"scale": f"times {self.factor:g}", "zero": "set to 0", "mean": "set to their mean"}
-        return f"{count} {done[self.mode]}"
+        return f"{count} {MODES[self.mode].title.format(factor=self.factor)}"
+
+    @property
+    def affine(self) -> tuple[Any, Any] | None:
+        """Scale and shift of the activations; None where they depend on the activations of the examples."""
+        mode = MODES[self.mode]
+        return None if mode.from_examples else mode.make(None, self.factor, 0).affine()
+
+    @property
+    def changes_nothing(self) -> bool:
+        """True if it leaves every network as it is."""
+        return not self.neurons or self.affine == (1, 0)
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        return {"neurons": list(self.neurons), "mode": self.mode, "factor": self.factor}
+        return {**asdict(self), "neurons": list(self.neurons)}
 
 
 def indices_of(sent: Any, width: int) -> tuple[int, ...]:
@@ -78,20 +86,20 @@ def change_of(neurons: Any, mode: Any, factor: Any, width: int) -> Change:
         >>> change_of([2, 0], "scale", 0.5, width=4)
         Change(neurons=(0, 2), mode='scale', factor=0.5)
     """
-    chosen = indices_of(neurons, width)
-    if not isinstance(mode, str) or mode not in MODES:
-        raise InterventionError(f"unknown mode {str(mode)[:60]!r}; expected one of {', '.join(MODES)}")
-    if mode != "scale":
+    chosen, offered = indices_of(neurons, width), modes()
+    if not isinstance(mode, str) or mode not in offered:
+        raise InterventionError(f"unknown mode {str(mode)[:60]!r}; expected one of {', '.join(offered)}")
+    if not offered[mode].argument:
         return Change(chosen, mode)
     if type(factor) not in (int, float) or not LOWEST <= factor <= HIGHEST:
         raise InterventionError(
-            f"cannot scale by {str(factor)[:60]!r}; expected a number from {LOWEST:g} to {HIGHEST:g}"
+            f"cannot {mode} by {str(factor)[:60]!r}; expected a number from {LOWEST:g} to {HIGHEST:g}"
         )
     return Change(chosen, mode, float(factor))
 
 
 def changes_of(sent: Any, width: int) -> tuple[Change, ...]:
-    """The changes that the page says were kept.
+    """The changes that the page sent as kept.
 
     Raises:
         InterventionError: One cannot be read, or there are too many.
@@ -105,28 +113,38 @@ def changes_of(sent: Any, width: int) -> tuple[Change, ...]:
     return tuple(change_of(one.get("neurons"), one.get("mode"), one.get("factor"), width) for one in sent)
 
 
-def composed(changes: Iterable[Change], means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What changes one after another make of each neuron's activation: a factor of it, and what is added.
+def composed(
+    changes: Iterable[Change], activations: Float[Tensor, "example *axes neuron"]
+) -> tuple[list[Intervention], Tensor, Tensor]:
+    """The interventions of changes one after another, and what they make of each activation together.
 
     Args:
         changes: In the order in which they were made.
-        means: Of each neuron's activations over the examples, ``(…, neuron)``.
+        activations: Of the unchanged neurons.
 
     Returns:
-        Factors ``(neuron,)`` and terms of the shape of `means`.
+        An intervention for each change, a factor for each neuron ``(neuron,)`` and a term ``(*axes, neuron)``.
 
     Example:
-        >>> scale, shift = composed([Change((0,), "mean"), Change((0, 1), "scale", 0.5)], np.array([4.0, 6.0, 8.0]))
+        >>> changes = [Change((0,), "mean"), Change((0, 1), "scale", 0.5)]
+        >>> _, scale, shift = composed(changes, torch.tensor([[3.0, 6.0, 8.0], [5.0, 6.0, 8.0]]))
         >>> scale.tolist(), shift.tolist()
         ([0.0, 0.5, 1.0], [2.0, 0.0, 0.0])
     """
-    scale, shift = np.ones(means.shape[-1], means.dtype), np.zeros_like(means)
+    scale = activations.new_ones(activations.shape[-1], dtype=torch.float64)
+    shift = activations.new_zeros(activations.shape[1:], dtype=torch.float64)
+    interventions = []
     for change in changes:
-        chosen = np.array(change.neurons, dtype=np.int64)
-        now = scale[chosen] * means[..., chosen] + shift[..., chosen]
-        scale[chosen] *= change.scale
-        shift[..., chosen] = now if change.mode == "mean" else shift[..., chosen] * change.scale
-    return scale, shift
+        mode, chosen = MODES[change.mode], list(change.neurons)
+        now = activations[..., chosen] * scale[chosen] + shift[..., chosen] if mode.from_examples else None
+        intervention = mode.make(now, change.factor, 0)
+        # A patch at each of several positions is the same for every input, although weights cannot express it.
+        affine = (0.0, intervention.values) if isinstance(intervention, Patch) else intervention.affine()
+        assert affine is not None, f"weights cannot express {change.mode}"
+        scale[chosen] *= affine[0]
+        shift[..., chosen] = shift[..., chosen] * affine[0] + affine[1]
+        interventions.append(intervention)
+    return interventions, scale, shift
 
 
 def as_python(changes: Sequence[Change], opened: str, site: str) -> str:
@@ -140,15 +158,14 @@ def as_python(changes: Sequence[Change], opened: str, site: str) -> str:
     lines = ["import interp", "", f"opened = {opened}", "model, task = opened.model, opened.task"]
     measure, contexts = "print(interp.accuracy(model, task))", []
     for i, change in enumerate(changes, 1):
-        listed = fill(
-            ", ".join(map(str, change.neurons)), WIDTH, initial_indent="    ", subsequent_indent="    "
+        numbers = ", ".join(map(str, change.neurons))
+        lines.append(
+            f"neurons_{i} = [\n{fill(numbers, WIDTH, initial_indent='    ', subsequent_indent='    ')},\n]"
         )
-        lines.append(f"neurons_{i} = [\n{listed},\n]")
-        if change.mode == "scale":
-            contexts.append(f"interp.rescale(model, neurons_{i}, {change.factor!r}, site={site!r})")
-        else:
-            reference = ", reference=task" if change.mode == "mean" else ""
-            contexts.append(f"interp.ablate(model, neurons_{i}, {change.mode!r}, site={site!r}{reference})")
+        mode = MODES[change.mode]
+        name = f"{change.mode}={change.factor!r}" if mode.argument else change.mode
+        reference = ", reference=task" if mode.from_examples else ""
+        contexts.append(f"interp.ablate(model, neurons_{i}, {name!r}, site={site!r}{reference})")
     if not contexts:
         return "\n".join((*lines, measure)) + "\n"
     entered = (f"    stack.enter_context({context})" for context in contexts)

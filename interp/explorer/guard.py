@@ -1,4 +1,4 @@
-"""What the server answers at all: requests to its own name and port, from its own pages."""
+"""The guard of the server: it answers requests to its own name and port, from its own pages, and no others."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 OWN_SITES = ("same-origin", "none")
+EVERY_SITE = (*OWN_SITES, "same-site", "cross-site")
+"""The page itself may be opened from a link anywhere, nothing else may."""
 
 
 def is_own_host(header: str, host: str, port: int) -> bool:
-    """Whether a Host header names this server.
+    """True if a Host header names this server.
 
     A page of another site can have its own name resolve to this machine (DNS rebinding); its requests then name that
     site. So only the name that the server was started with is answered, and where it listens on every address also
@@ -88,7 +90,8 @@ def guard(app: Dash, host: str, port: int) -> None:
             return Response(own, 403, mimetype="text/plain")
         origin = request.headers.get("Origin")
         same = origin is None or origin == f"http://{request.headers['Host']}"
-        if not same or request.headers.get("Sec-Fetch-Site", "none") not in _allowed(request.path):
+        sites = EVERY_SITE if request.path == "/" else OWN_SITES
+        if not same or request.headers.get("Sec-Fetch-Site", "none") not in sites:
             return Response("requests from other sites are refused", 403, mimetype="text/plain")
         return None
 
@@ -105,10 +108,5 @@ def guard(app: Dash, host: str, port: int) -> None:
         if isinstance(error, GrokscopeError):
             return Response(str(error), 400, mimetype="text/plain")
         LOG.debug("a request failed", exc_info=error)
-        what = f"the request cannot be answered ({type(error).__name__})"
-        return Response(what, 400, mimetype="text/plain")
-
-
-def _allowed(path: str) -> tuple[str, ...]:
-    """Where a request may come from: the page itself may be opened from a link anywhere, nothing else may."""
-    return (*OWN_SITES, "same-site", "cross-site") if path == "/" else OWN_SITES
+        message = f"the request cannot be answered ({type(error).__name__})"
+        return Response(message, 400, mimetype="text/plain")

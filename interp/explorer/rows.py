@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from interp.data import SPLITS
 from interp.errors import ConfigError
 from interp.scoring.table import NeuronTable
+from probes.columns import expanded
 
-SHOWN = {
-    "neuron": "neuron",
-    "label": "label",
-    "frequency": "frequency (cycles)",
-    "ipr": "IPR",
-    "activation_share": "activation share",
-    "q_value": "q-value",
-    "strength": "strength (logit units)",
-    "rule_effect": "adds to the rule (logit units)",
-    "effect_test": "held-out effect (logit units)",
-    "effect_corrupted_as_labelled": "corrupted effect (logit units)",
-    "phase_residual": "phase residual (rad)",
-}
-"""Columns of the page's table, where the scores have them, with their titles."""
+FIRST = ("neuron", "label", "frequency", "ipr", "activation_share", "q_value", "strength", "rule_effect")
+"""Columns that stand before the others, which follow in the order of `probes.columns.COLUMNS`."""
 MOST_ROWS = 500
 COMPARE = {
-    "equals": lambda x, a, b: x == a,
-    "notEqual": lambda x, a, b: x != a,
-    "greaterThan": lambda x, a, b: x > a,
-    "greaterThanOrEqual": lambda x, a, b: x >= a,
-    "lessThan": lambda x, a, b: x < a,
-    "lessThanOrEqual": lambda x, a, b: x <= a,
-    "inRange": lambda x, a, b: (x > a) & (x < b),
-    "blank": lambda x, a, b: np.isnan(x),
-    "notBlank": lambda x, a, b: ~np.isnan(x),
+    "equals": operator.eq,
+    "notEqual": operator.ne,
+    "greaterThan": operator.gt,
+    "greaterThanOrEqual": operator.ge,
+    "lessThan": operator.lt,
+    "lessThanOrEqual": operator.le,
 }
-WITHOUT_NUMBER = ("blank", "notBlank")
+JOIN = {"AND": np.logical_and, "OR": np.logical_or}
 TEXT = {
-    "contains": lambda x, a: a in x,
-    "notContains": lambda x, a: a not in x,
-    "equals": lambda x, a: x == a,
-    "notEqual": lambda x, a: x != a,
-    "startsWith": lambda x, a: x.startswith(a),
-    "endsWith": lambda x, a: x.endswith(a),
-    "blank": lambda x, a: not x,
-    "notBlank": lambda x, a: bool(x),
+    "contains": operator.contains,
+    "notContains": lambda text, part: part not in text,
+    "equals": operator.eq,
+    "notEqual": operator.ne,
+    "startsWith": str.startswith,
+    "endsWith": str.endswith,
 }
 
 
 def columns_of(table: NeuronTable) -> dict[str, str]:
-    """The columns that are shown, with their titles."""
-    return {name: title for name, title in SHOWN.items() if name in table}
+    """The columns that are shown, with their headings."""
+    known = expanded(list(SPLITS))
+    return {name: known[name].heading for name in dict.fromkeys((*FIRST, *known)) if name in table}
 
 
 def rows_of(table: NeuronTable, request: Any) -> dict[str, Any]:
@@ -67,8 +54,8 @@ def rows_of(table: NeuronTable, request: Any) -> dict[str, Any]:
 
     Example:
         >>> table = NeuronTable({"neuron": np.arange(3), "ipr": np.array([0.2, 0.9, np.nan])}, "site")
-        >>> asked = {"startRow": 0, "endRow": 2, "sortModel": [{"colId": "ipr", "sort": "desc"}]}
-        >>> rows_of(table, asked)
+        >>> request = {"startRow": 0, "endRow": 2, "sortModel": [{"colId": "ipr", "sort": "desc"}]}
+        >>> rows_of(table, request)
         {'rowData': [{'neuron': 1, 'ipr': 0.9}, {'neuron': 0, 'ipr': 0.2}], 'rowCount': 3}
     """
     if not isinstance(request, Mapping):
@@ -78,14 +65,14 @@ def rows_of(table: NeuronTable, request: Any) -> dict[str, Any]:
         raise ConfigError(
             f"cannot show rows {str(first)[:20]!r} to {str(last)[:20]!r}; expected 0 or more, ascending"
         )
-    passing = found(table, request)
+    passing = filtered(table, request)
     chosen = passing[first : min(last, first + MOST_ROWS)]
     shown = {name: _plain(table[name][chosen]) for name in columns_of(table)}
     rows = [dict(zip(shown, row, strict=True)) for row in zip(*shown.values(), strict=True)]
     return {"rowData": rows, "rowCount": len(passing)}
 
 
-def found(table: NeuronTable, request: Mapping[str, Any]) -> np.ndarray:
+def filtered(table: NeuronTable, request: Mapping[str, Any]) -> np.ndarray:
     """Positions of the rows that pass the filters, in the order asked for; those without a value last.
 
     Raises:
@@ -111,38 +98,34 @@ def found(table: NeuronTable, request: Mapping[str, Any]) -> np.ndarray:
 
 
 def _column(table: NeuronTable, name: Any) -> np.ndarray:
-    if not isinstance(name, str) or name not in columns_of(table):
-        raise ConfigError(
-            f"the table has no column {str(name)[:60]!r}; expected {', '.join(columns_of(table))}"
-        )
+    shown = columns_of(table)
+    if not isinstance(name, str) or name not in shown:
+        raise ConfigError(f"the table has no column {str(name)[:60]!r}; expected {', '.join(shown)}")
     column = table[name]
     return column.astype(float) if column.dtype.kind in "fiu" else column.astype(str)
 
 
 def _passes(column: np.ndarray, condition: Any) -> np.ndarray:
-    """Which rows fulfil a filter, which may be two conditions."""
+    """Mask of the rows that fulfil a filter, which may be several conditions."""
     if not isinstance(condition, Mapping):
         raise ConfigError(f"{str(condition)[:60]!r} is no filter")
     if "conditions" in condition:
-        both = condition["conditions"]
-        if (
-            not isinstance(both, list)
-            or not 1 <= len(both) <= 4
-            or condition.get("operator") not in ("AND", "OR")
-        ):
+        parts, join = condition["conditions"], JOIN.get(str(condition.get("operator")))
+        if not isinstance(parts, list) or not 1 <= len(parts) <= 4 or join is None:
             raise ConfigError(f"{str(condition)[:60]!r} is no filter")
-        parts = [_passes(column, one) for one in both]
-        return np.logical_and.reduce(parts) if condition["operator"] == "AND" else np.logical_or.reduce(parts)
-    kind, value, to = str(condition.get("type")), condition.get("filter"), condition.get("filterTo")
-    if column.dtype.kind == "f":
-        usable = _is_number(value) and (kind != "inRange" or _is_number(to))
-        if kind not in COMPARE or not (usable or kind in WITHOUT_NUMBER):
-            raise ConfigError(f"{str(condition)[:60]!r} is no filter of numbers")
-        return np.asarray(COMPARE[kind](column, value, to))
-    if kind not in TEXT or (kind not in WITHOUT_NUMBER and not isinstance(value, str)):
-        raise ConfigError(f"{str(condition)[:60]!r} is no filter of text")
-    wanted = str(value or "").lower()
-    return np.array([TEXT[kind](text.lower(), wanted) for text in column.tolist()], bool)
+        return join.reduce([_passes(column, one) for one in parts])
+    sent: Mapping[str, Any] = {"filter": None, "filterTo": None, **condition}
+    kind, value, to = str(sent.get("type")), sent["filter"], sent["filterTo"]
+    numeric = column.dtype.kind == "f"
+    if kind in ("blank", "notBlank"):
+        return (np.isnan(column) if numeric else column == "") == (kind == "blank")
+    if numeric and _is_number(value) and kind == "inRange" and _is_number(to):
+        return (column > value) & (column < to)
+    if numeric and _is_number(value) and kind in COMPARE:
+        return np.asarray(COMPARE[kind](column, value))
+    if not numeric and isinstance(value, str) and kind in TEXT:
+        return np.array([TEXT[kind](text.lower(), value.lower()) for text in column.tolist()], bool)
+    raise ConfigError(f"{str(condition)[:60]!r} is no filter of {'numbers' if numeric else 'text'}")
 
 
 def _is_number(sent: Any) -> bool:
@@ -150,7 +133,7 @@ def _is_number(sent: Any) -> bool:
 
 
 def _plain(column: np.ndarray) -> list[Any]:
-    """As the page takes it: numbers to five digits, None where there is none."""
+    """A column for the page: numbers to five digits, None where there is none."""
     if column.dtype.kind != "f":
         return list(column.tolist())
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in column.tolist()]

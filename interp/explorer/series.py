@@ -14,7 +14,7 @@ from interp.checkpoints import is_native
 from interp.checkpoints.open import OpenOptions, find_checkpoint, series_files
 from interp.checkpoints.unwrap import read_series
 from interp.errors import GrokscopeError
-from interp.explorer.answers import answers
+from interp.explorer.answer_kinds import answer_codes
 from interp.measuring.arrays import weight_vectors
 from interp.scoring.table import NeuronTable
 from interp.subject import Subject
@@ -25,12 +25,12 @@ MOST_NUMBERS = 50_000_000
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """What the page shows of a training run.
+    """The parts of a training run that the page shows.
 
     Attributes:
         dynamics: Scores of every neuron at every checkpoint; see `interp.dynamics_of`.
-        codes: What each answer was, ``(checkpoint, example)``; see `interp.explorer.answers.answers`.
-        neurons: Whose weights were kept.
+        codes: Of each answer, ``(checkpoint, example)``; see `interp.explorer.answer_kinds.answer_codes`.
+        neurons: Those whose weights were kept.
         weights: Theirs, one ``(checkpoint, neuron, position)`` array for each vector, in the task's order.
     """
 
@@ -44,9 +44,9 @@ class Series:
 
     def vectors(self, checkpoint: int, neuron: int) -> list[np.ndarray] | None:
         """One neuron's weights at one checkpoint; None if they were not kept."""
-        place = np.flatnonzero(self.neurons == neuron)
+        kept = np.flatnonzero(self.neurons == neuron)
         return (
-            [vector[checkpoint, place[0]] for vector in self.weights] if len(place) and self.weights else None
+            [vector[checkpoint, kept[0]] for vector in self.weights] if len(kept) and self.weights else None
         )
 
     def table(self, checkpoint: int) -> NeuronTable:
@@ -57,7 +57,7 @@ class Series:
 
     @property
     def periodicity(self) -> tuple[str, np.ndarray]:
-        """What the network's tables call how periodic a neuron is, and that, ``(checkpoint, neuron)``."""
+        """The column that orders the network's tables by periodicity, and its values, ``(checkpoint, neuron)``."""
         columns = self.dynamics.columns
         if self.dynamics.records[-1]["score"] == "activation_share":
             return "activation_share", columns["frequency_share"]
@@ -70,12 +70,12 @@ class Scoring:
 
     Attributes:
         path: The folder, or the file that holds them.
-        options: What its checkpoints do not say of themselves.
+        options: Facts that its checkpoints do not hold.
         settings: The other arguments of `interp.dynamics_of`.
-        total: How many checkpoints there are to score.
-        scored: How many are scored.
-        series: What was found, at the end.
-        error: Or why nothing was.
+        total: Number of checkpoints to score.
+        scored: Number that are scored.
+        series: The result, at the end.
+        error: Or the reason why there is none.
         done: Set at the end.
     """
 
@@ -95,11 +95,11 @@ class Scoring:
     _neurons: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def _watch(self, subject: Subject) -> None:
-        """Keep what the page shows of one checkpoint."""
+        """Keep the page's part of one checkpoint."""
         if self._stop.is_set():
             raise _Stopped
         cached = subject.cached
-        self._codes.append(answers(cached.margins, cached.data, cached.tolerance).astype(np.int8))
+        self._codes.append(answer_codes(cached.margins, cached.data, cached.tolerance).astype(np.int8))
         _, vectors = weight_vectors(subject.place, subject.task.ordering)
         if not self._weights:
             per_neuron = self.total * sum(vector.shape[1] for vector in vectors)
@@ -117,11 +117,10 @@ class Scoring:
                 self._thread.start()
 
     def _run(self) -> None:
-        """Score the run; what can go wrong becomes `error`."""
         try:
-            found = dynamics_of(self.path, self.options, watch=self._watch, **self.settings)
+            dynamics = dynamics_of(self.path, self.options, watch=self._watch, **self.settings)
             weights = tuple(np.stack(parts) for parts in zip(*self._weights, strict=True))
-            self.series = Series(found, np.stack(self._codes), self._neurons, weights)
+            self.series = Series(dynamics, np.stack(self._codes), self._neurons, weights)
         except _Stopped:
             self.error = "stopped"
         except GrokscopeError as error:
@@ -148,11 +147,11 @@ class _Stopped(Exception):
 def scoring_of(
     path: Path, options: OpenOptions, *, site: str | None = None, seed: int = 0, most: int = 60
 ) -> Scoring | None:
-    """How the checkpoints of a training run will be scored; None for a single one.
+    """The scoring of a training run's checkpoints, not yet started; None for a single checkpoint.
 
     Args:
         path: What is explored: a folder, or a file that may hold several.
-        options: What the checkpoints do not say of themselves.
+        options: Facts that the checkpoints do not hold.
         site: Hook name of the neurons; the model's last site if None.
         seed: Of all draws.
         most: Score at most so many checkpoints.

@@ -15,8 +15,8 @@
         }
         return nothing();
       },
-      needless: function (mode) {
-        return mode !== "scale"; // only multiplying needs a factor
+      needless: function (mode, scaling) {
+        return !scaling.includes(mode); // other modes have no factor
       },
       play: function (clicks, stopped) {
         return [!stopped, stopped ? "Pause" : "Play"];

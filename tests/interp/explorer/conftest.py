@@ -12,8 +12,9 @@ from werkzeug.serving import make_server
 from interp import MLPConfig, ModularTask, TrainConfig, train
 from interp.checkpoints.open import OpenOptions
 from interp.explorer import app_of
-from interp.explorer.network import Network
 from interp.explorer.series import Scoring, scoring_of
+from interp.explorer.session import Session
+from interp.subject import open_subject
 
 TASK = ModularTask("add", p=23, train_fraction=0.7, corrupt_fraction=0.2, seed=0)
 
@@ -24,7 +25,7 @@ class Served:
 
     url: str
     port: int
-    network: Network
+    session: Session
     scoring: Scoring | None
     folder: Path
 
@@ -32,16 +33,16 @@ class Served:
 @contextmanager
 def served(path: Path, folder: Path) -> Iterator[Served]:
     """Serve the page of a checkpoint or a run in a thread, until the block ends."""
-    network = Network.open(path)
+    session = Session(open_subject(path))
     scoring = scoring_of(path, OpenOptions())
     server = make_server("127.0.0.1", 0, lambda environment, start: [], threaded=True)
     opened = f"interp.load_checkpoint({str(path)!r})"
-    app = app_of(network, scoring, folder=folder, opened=opened, host="127.0.0.1", port=server.port)
+    app = app_of(session, scoring, folder=folder, opened=opened, host="127.0.0.1", port=server.port)
     server.app = app.server
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield Served(f"http://127.0.0.1:{server.port}/", server.port, network, scoring, folder)
+        yield Served(f"http://127.0.0.1:{server.port}/", server.port, session, scoring, folder)
     finally:
         if scoring is not None:
             scoring.stop()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from interp.errors import InterventionError
 from interp.explorer.edits import (
     HIGHEST,
     LOWEST,
-    MODES,
     MOST_CHANGES,
     Change,
     as_python,
@@ -25,11 +25,14 @@ from interp.explorer.edits import (
     changes_of,
     composed,
     indices_of,
+    modes,
 )
-from interp.explorer.network import Network
+from interp.explorer.session import Session
 from interp.models import analytic_mlp
+from interp.subject import open_subject
 
 WIDTH = 8
+MODES = list(modes())
 BAD_NEURONS: tuple[Any, ...] = (
     None, 3, "3", {"0": 1}, (0, 1), [True], [1.0], ["1"], [None], [[1]], [-1], [8], [2, 0, 2], [float("nan")],
     [10**30], [-(10**30), 0], [0, 2**63],
@@ -58,7 +61,7 @@ def test_what_are_no_neurons_is_refused(neurons: Any) -> None:
 
 @pytest.mark.parametrize("mode", BAD_MODES, ids=str)
 def test_unknown_modes_are_refused(mode: Any) -> None:
-    with pytest.raises(InterventionError, match=r"unknown mode .* expected one of scale, zero, mean"):
+    with pytest.raises(InterventionError, match=r"unknown mode .* expected one of zero, mean, scale"):
         change_of([1], mode, 0.5, WIDTH)
 
 
@@ -135,11 +138,11 @@ def test_changes_compose_to_a_factor_and_a_term(
 ) -> None:
     changes = tuple(change_of(*one, WIDTH) for one in sent)
     activations = np.random.default_rng(seed).normal(1, 2, (5, *positions, WIDTH))
-    scale, shift = composed(changes, activations.mean(0))
+    _, scale, shift = composed(changes, torch.from_numpy(activations))
     assert scale.shape == (WIDTH,)
     assert shift.shape == (*positions, WIDTH)
     np.testing.assert_allclose(
-        activations * scale + shift, one_after_another(changes, activations), atol=1e-12
+        activations * scale.numpy() + shift.numpy(), one_after_another(changes, activations), atol=1e-12
     )
 
 
@@ -163,7 +166,8 @@ SCRIPTS: dict[str, list[Change]] = {
         Change((2, 3, 11, 30), "mean"),
     ],
     "as many as are kept": [
-        Change((i % 40, (i + 7) % 40), MODES[i % 3], 0.9 if i % 3 == 0 else 1.0) for i in range(MOST_CHANGES)
+        Change((i % 40, (i + 7) % 40), MODES[i % 3], 0.9 if MODES[i % 3] == "scale" else 1.0)
+        for i in range(MOST_CHANGES)
     ],
 }
 
@@ -172,11 +176,11 @@ SCRIPTS: dict[str, list[Change]] = {
 def test_the_script_prints_the_accuracies_that_the_page_shows(
     checkpoint: Path, changes: list[Change]
 ) -> None:
-    network = Network.open(checkpoint)
-    script = as_python(changes, f"interp.load_checkpoint({str(checkpoint)!r})", network.state.hook)
+    session = Session(open_subject(checkpoint))
+    script = as_python(changes, f"interp.load_checkpoint({str(checkpoint)!r})", session.subject.hook)
     printed: list[Any] = []
     exec(script, {"print": printed.append})
     (shown,) = printed
-    unchanged, expected = network.measure([]).accuracy, network.measure(changes).accuracy
+    unchanged, expected = session.measure([]).accuracy, session.measure(changes).accuracy
     assert shown.to_dict() == pytest.approx(expected.to_dict(), abs=1e-9)
     assert (expected.all < unchanged.all) == bool(changes)

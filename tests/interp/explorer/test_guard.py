@@ -119,11 +119,11 @@ def test_its_own_pages_are_answered(page):
 @pytest.mark.parametrize(
     "path",
     [
-        "/assets/../serving.py",
-        "/assets/%2e%2e/serving.py",
+        "/assets/../server.py",
+        "/assets/%2e%2e/server.py",
         "/assets//etc/passwd",
         "/etc/passwd",
-        "/serving.py",
+        "/server.py",
     ],
 )
 def test_no_file_but_the_pages_own_is_served(page, path):

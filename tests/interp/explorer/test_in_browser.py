@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import interp
-from interp.explorer.answers import CODES
+from interp.explorer.answer_kinds import CODES
 from interp.models import neuron_site
 
 DRAWN = ".js-plotly-plot .main-svg"
@@ -67,7 +67,7 @@ def opened(run, serve, page):
 
 
 def test_a_slider_gives_the_accuracies_of_the_python_interface_and_undo_takes_them_back(opened, page):
-    model, task = opened.network.opened.model, opened.network.opened.task
+    model, task = opened.session.subject.model, opened.session.subject.task
     before = interp.accuracy(model, task)
     assert accuracies(page) == known(before)
     write(page, "by-number", "0-29")
@@ -95,17 +95,17 @@ def test_a_lasso_chooses_the_neurons_inside_it(opened, page):
     middle = page.evaluate(
         "document.querySelector('#scatter .js-plotly-plot')._fullLayout.xaxis.range.reduce((a, b) => a + b) / 2"
     )
-    expected = int((opened.network.table["ipr"] > middle).sum())
+    expected = int((opened.session.subject.table["ipr"] > middle).sum())
     assert 0 < expected < 60
     assert abs(int(page.locator("#chosen").inner_text().split()[0]) - expected) <= 2  # one on the line
 
 
 @pytest.mark.slow
 def test_changes_are_kept_one_on_another_and_undone_one_by_one(opened, page):
-    model, task = opened.network.opened.model, opened.network.opened.task
-    label = str(opened.network.table["label"][0])
+    model, task = opened.session.subject.model, opened.session.subject.task
+    label = str(opened.session.subject.table["label"][0])
     pick(page, "by-label", label)
-    chosen = opened.network.table.where(label=label).neuron
+    chosen = opened.session.subject.table.where(label=label).neuron
     wait_for(page, f"{len(chosen)} of 60", "chosen")
     page.get_by_text("set to their mean").click()
     trying(page, "set to their mean")
@@ -164,12 +164,12 @@ def test_the_map_shows_the_margins_after_the_change(opened, page):
     to_the_left(page, 50)
     trying(page, "60 neurons times 0.5")
     page.wait_for_timeout(300)
-    network = opened.network
+    session = opened.session
     z = page.evaluate(
         "[...document.querySelector('#map .js-plotly-plot')._fullData[0].z].map(row => [...row])"
     )
-    halved = 0.5 * network.measure(()).margins[1]  # all neurons are half: so are logits and margins
-    a, b = network.state.data.inputs.T
+    halved = 0.5 * session.measure(()).margins[1]  # all neurons are half: so are logits and margins
+    a, b = session.subject.data.inputs.T
     for i in range(0, len(halved), 37):
         assert z[int(a[i])][int(b[i])] == pytest.approx(float(halved[i]), abs=1e-4)
     pick(page, "quantity", "Which answers are right")
@@ -194,7 +194,7 @@ def test_a_series_is_stepped_through(opened, page):
     assert right / (right + wrong) == pytest.approx(measured, abs=1e-6)
     neuron = int(page.locator("#number").input_value())
     drawn = page.evaluate("[...document.querySelector('#weights-at .js-plotly-plot')._fullData[0].y]")
-    at_150 = interp.load_checkpoint(opened.network.opened.path.parent / "step-00000150.safetensors")
+    at_150 = interp.load_checkpoint(opened.session.subject.source.path.parent / "step-00000150.safetensors")
     expected = neuron_site(at_150.model).input_vectors[0][neuron].tolist()
     assert drawn == pytest.approx(expected, abs=2e-3)
     page.locator("#play").click()
@@ -207,9 +207,9 @@ def test_a_series_is_stepped_through(opened, page):
 
 @pytest.mark.slow
 def test_the_table_is_sorted_and_filtered_by_the_server_and_shows_its_neurons(opened, page):
-    table = opened.network.table
+    table = opened.session.subject.table
     page.wait_for_selector("#table .ag-row")
-    page.get_by_role("columnheader", name="IPR").get_by_text("IPR").click()
+    page.get_by_role("columnheader", name="IPR", exact=True).get_by_text("IPR").click()
     lowest = int(table["ipr"].argmin())
     page.wait_for_function(
         "n => document.querySelector('#table .ag-row[row-index=\"0\"] .ag-cell').textContent === String(n)",
@@ -329,6 +329,6 @@ def test_twenty_thousand_neurons(serve, page, tmp_path):
     wait_for(page, "10000 of 20000", "chosen")
     page.get_by_text("set to 0").click()
     trying(page, "10000 neurons set to 0")
-    with interp.ablate(served.network.opened.model, range(10_000)):
-        assert accuracies(page) == known(interp.accuracy(served.network.opened.model, task))
+    with interp.ablate(served.session.subject.model, range(10_000)):
+        assert accuracies(page) == known(interp.accuracy(served.session.subject.model, task))
     assert page.locator("#table .ag-row").count() < 200

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.errors import ConfigError
-from interp.explorer.rows import MOST_ROWS, columns_of, found, rows_of
+from interp.explorer.rows import MOST_ROWS, columns_of, filtered, rows_of
 from interp.scoring.table import NeuronTable
 
 N = 700
@@ -22,6 +22,7 @@ IPR = np.where(GENERATOR.random(N) < 0.15, np.nan, GENERATOR.uniform(0, 1, N).ro
 COLUMNS = {
     "neuron": GENERATOR.permutation(N),
     "label": GENERATOR.choice(["generalizing", "memorizing", "dead"], N).astype(object),
+    "hidden": np.array(["of no known column"] * N, dtype=object),
     "evidence": np.array(["a long reason"] * N, dtype=object),
     "ipr": IPR,
     "frequency": np.where(np.isnan(IPR), 0, GENERATOR.integers(1, 6, N)),
@@ -32,7 +33,7 @@ COLUMNS["effect_test"][GENERATOR.random(N) < 0.3] = np.nan
 TABLE = NeuronTable(COLUMNS, "site")
 FRAME = pandas.DataFrame(COLUMNS)
 NUMBERS = ("neuron", "ipr", "frequency", "strength", "effect_test")
-SHOWN = ("neuron", "label", "frequency", "ipr", "strength", "effect_test")
+SHOWN = ("neuron", "label", "frequency", "ipr", "strength", "evidence", "effect_test")
 COMPARE = {
     "equals": operator.eq, "notEqual": operator.ne, "greaterThan": operator.gt, "greaterThanOrEqual": operator.ge,
     "lessThan": operator.lt, "lessThanOrEqual": operator.le,
@@ -66,21 +67,21 @@ def by_pandas(filters: dict[str, pandas.Series], sorts: list[tuple[str, bool]]) 
 @given(st.lists(st.tuples(st.sampled_from(SHOWN), st.booleans()), max_size=4, unique_by=lambda sort: sort[0]))
 def test_rows_are_sorted_by_several_columns_with_missing_values_last(sorts: list[tuple[str, bool]]) -> None:
     asked = [{"colId": name, "sort": "asc" if ascending else "desc"} for name, ascending in sorts]
-    assert found(TABLE, {"sortModel": asked}).tolist() == by_pandas({}, sorts)
+    assert filtered(TABLE, {"sortModel": asked}).tolist() == by_pandas({}, sorts)
 
 
 @given(st.sampled_from(NUMBERS), st.sampled_from(sorted(COMPARE)), VALUES)
 def test_numbers_are_compared(name: str, kind: str, value: float) -> None:
     condition = {"filterType": "number", "type": kind, "filter": value}
     expected = by_pandas({name: COMPARE[kind](FRAME[name], value)}, [])
-    assert found(TABLE, {"filterModel": {name: condition}}).tolist() == expected
+    assert filtered(TABLE, {"filterModel": {name: condition}}).tolist() == expected
 
 
 @given(st.sampled_from(NUMBERS), VALUES, VALUES)
 def test_a_range_leaves_its_ends_out(name: str, low: float, high: float) -> None:
     condition = {"type": "inRange", "filter": low, "filterTo": high}
     expected = by_pandas({name: (FRAME[name] > low) & (FRAME[name] < high)}, [])
-    assert found(TABLE, {"filterModel": {name: condition}}).tolist() == expected
+    assert filtered(TABLE, {"filterModel": {name: condition}}).tolist() == expected
 
 
 @pytest.mark.parametrize("part", ["", "e", "ing", "DEAD", "dead", "memorizing", "x", ".", "gen"])
@@ -88,13 +89,13 @@ def test_a_range_leaves_its_ends_out(name: str, low: float, high: float) -> None
 def test_texts_are_compared_whatever_their_case(kind: str, part: str) -> None:
     condition = {"filterType": "text", "type": kind, "filter": part}
     expected = by_pandas({"label": TEXT[kind](FRAME["label"].str.lower(), part.lower())}, [])
-    assert found(TABLE, {"filterModel": {"label": condition}}).tolist() == expected
+    assert filtered(TABLE, {"filterModel": {"label": condition}}).tolist() == expected
 
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_missing_values_can_be_asked_for(name: str) -> None:
     for kind, keep in (("blank", FRAME[name].isna()), ("notBlank", FRAME[name].notna())):
-        rows = found(TABLE, {"filterModel": {name: {"type": kind}}}).tolist()
+        rows = filtered(TABLE, {"filterModel": {name: {"type": kind}}}).tolist()
         assert rows == by_pandas({name: keep}, [])
 
 
@@ -112,7 +113,7 @@ def test_conditions_of_one_column_and_of_several_are_combined() -> None:
     kept = {"ipr": outside, "strength": within, "label": FRAME["label"] == "memorizing"}
     expected = by_pandas(kept, [("strength", False)])
     assert 10 < len(expected) < N / 3
-    assert found(TABLE, asked).tolist() == expected
+    assert filtered(TABLE, asked).tolist() == expected
 
 
 def test_a_part_of_the_rows_is_sent_as_json_with_their_number() -> None:
@@ -150,7 +151,7 @@ def test_no_more_rows_are_sent_than_there_are_or_than_one_answer_holds() -> None
 
 GOOD = {"type": "lessThan", "filter": 1}
 BAD_FILTERS: dict[str, Any] = {
-    "a column that is not shown": {"evidence": {"type": "contains", "filter": "a"}},
+    "a column that is not shown": {"hidden": {"type": "contains", "filter": "a"}},
     "no column": {"x": GOOD},
     "no condition": {"ipr": None},
     "a list": {"ipr": [GOOD]},
@@ -195,13 +196,13 @@ BAD_ROWS: tuple[Any, ...] = (
 @pytest.mark.parametrize("filters", BAD_FILTERS.values(), ids=BAD_FILTERS)
 def test_malformed_filters_are_refused(filters: Any) -> None:
     with pytest.raises(ConfigError):
-        found(TABLE, {"filterModel": filters})
+        filtered(TABLE, {"filterModel": filters})
 
 
 def test_malformed_orders_and_ranges_of_rows_are_refused() -> None:
     for sorts in BAD_SORTS:
         with pytest.raises(ConfigError):
-            found(TABLE, {"sortModel": sorts})
+            filtered(TABLE, {"sortModel": sorts})
     for first, last in BAD_ROWS:
         with pytest.raises(ConfigError, match="cannot show rows"):
             rows_of(TABLE, {"startRow": first, "endRow": last})
@@ -210,7 +211,7 @@ def test_malformed_orders_and_ranges_of_rows_are_refused() -> None:
             rows_of(TABLE, request)
     for filters in ([GOOD], "ipr", 3):
         with pytest.raises(ConfigError, match="malformed"):
-            found(TABLE, {"filterModel": filters})
+            filtered(TABLE, {"filterModel": filters})
 
 
 @given(JSON, JSON, st.sampled_from([*SHOWN, "x"]), JSON)
@@ -225,7 +226,7 @@ def test_whatever_is_asked_is_refused_or_answered(filters: Any, sorts: Any, name
         {"filterModel": {name: {"operator": "OR", "conditions": value}}},
     ):
         try:
-            rows = found(TABLE, asked)
+            rows = filtered(TABLE, asked)
         except ConfigError:
             continue
         assert len(set(rows.tolist())) == len(rows) <= N

@@ -15,9 +15,9 @@ from interp.checkpoints import Checkpoint, save_checkpoint
 from interp.checkpoints.open import load_checkpoint, series_files
 from interp.data import ModularTask, TableTask
 from interp.errors import CheckpointError, ConfigError, InterventionError
-from interp.explorer import network as module
+from interp.explorer import session as module
 from interp.explorer.edits import Change
-from interp.explorer.network import Network
+from interp.explorer.session import Session
 from interp.models import (
     HookedMLP,
     HookedModel,
@@ -28,7 +28,7 @@ from interp.models import (
     adopt,
     analytic_mlp,
 )
-from interp.subject import subject_of
+from interp.subject import open_subject, subject_of
 
 P = 11
 TASK = ModularTask("add", p=P, train_fraction=0.6, corrupt_fraction=0.4, seed=3)
@@ -47,8 +47,8 @@ def transformer(**settings: object) -> SmallTransformer:
     return SmallTransformer(config, P + 1, P, Prompt.parse("a b =", p=P), seed=1).eval()
 
 
-def network_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Network:
-    return Network(subject_of(Checkpoint(model, task, "in memory"), site=site))
+def session_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Session:
+    return Session(subject_of(Checkpoint(model, task, "in memory"), site=site))
 
 
 MODELS = {
@@ -62,9 +62,9 @@ MODELS = {
 
 @pytest.mark.parametrize(("build", "site", "changes"), MODELS.values(), ids=MODELS)
 def test_the_saved_network_has_the_accuracies_that_were_shown(build, site, changes, tmp_path: Path) -> None:
-    network = network_of(build(), site=site)
-    shown = network.measure(changes)
-    saved = network.save(changes, tmp_path)
+    session = session_of(build(), site=site)
+    shown = session.measure(changes)
+    saved = session.save(changes, tmp_path)
     opened = load_checkpoint(saved)
     assert interp.accuracy(opened.model, opened.task).to_dict() == pytest.approx(shown.accuracy.to_dict())
     logits = opened.model(TASK.dataset.inputs).detach()
@@ -79,9 +79,9 @@ def test_the_users_own_module_is_saved_as_its_weights(tmp_path: Path) -> None:
     torch.manual_seed(0)
     layers = nn.Embedding(P, 6), nn.Flatten(), nn.Linear(12, 30), nn.Tanh(), nn.Linear(30, P)
     own = nn.Sequential(*layers).eval()
-    network = network_of(adopt(own, ["4:input"], example=TASK.dataset.inputs[:2]))
+    session = session_of(adopt(own, ["4:input"], example=TASK.dataset.inputs[:2]))
     own_logits = own(TASK.dataset.inputs).detach()
-    shown, saved = network.measure(CHANGES), network.save(CHANGES, tmp_path)
+    shown, saved = session.measure(CHANGES), session.save(CHANGES, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [saved.name]
     assert torch.equal(own(TASK.dataset.inputs), own_logits)
     from safetensors.torch import load_file
@@ -92,18 +92,18 @@ def test_the_users_own_module_is_saved_as_its_weights(tmp_path: Path) -> None:
 
 def test_no_file_is_ever_overwritten(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "step-00000007", analytic_mlp("add", p=P, width=30), TASK, step=7)
-    network = Network.open(tmp_path)
-    first = network.save(CHANGES, tmp_path)
+    session = Session(open_subject(tmp_path))
+    first = session.save(CHANGES, tmp_path)
     first.unlink()  # its JSON alone is a reason to take another name
     described = first.with_suffix(".json").read_bytes()
     with ThreadPoolExecutor(4) as pool:
-        saved = list(pool.map(lambda i: network.save(CHANGES[:i], tmp_path), (0, 1, 2, 3, 4)))
+        saved = list(pool.map(lambda i: session.save(CHANGES[:i], tmp_path), (0, 1, 2, 3, 4)))
     assert len({first, *saved}) == 6
     assert first.with_suffix(".json").read_bytes() == described
     for i, path in enumerate(saved):
         opened = load_checkpoint(path)
         assert opened.step == 7
-        expected = network.measure(CHANGES[:i]).accuracy
+        expected = session.measure(CHANGES[:i]).accuracy
         assert interp.accuracy(opened.model, opened.task).to_dict() == pytest.approx(expected.to_dict())
 
 
@@ -113,7 +113,7 @@ def test_saving_into_a_runs_folder_leaves_the_run_as_it_was(names: tuple[str, st
         save_checkpoint(tmp_path / name, analytic_mlp("add", p=P, width=30), TASK)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     series = series_files(tmp_path)
-    Network.open(tmp_path).save(CHANGES, tmp_path)
+    Session(open_subject(tmp_path)).save(CHANGES, tmp_path)
     assert len(list(tmp_path.iterdir())) == 6
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     assert series_files(tmp_path) == series
@@ -124,10 +124,10 @@ def test_a_folder_that_is_full_of_edited_networks_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_SAVED", 3)
-    network = network_of(analytic_mlp("add", p=P, width=30))
-    kept = {network.save([], tmp_path), network.save([], tmp_path)}
+    session = session_of(analytic_mlp("add", p=P, width=30))
+    kept = {session.save([], tmp_path), session.save([], tmp_path)}
     with pytest.raises(ConfigError, match="holds 2 edited networks of model already"):
-        network.save([], tmp_path)
+        session.save([], tmp_path)
     assert set(tmp_path.glob("*.safetensors")) == kept
 
 
@@ -146,23 +146,23 @@ def custom() -> HookedMLP:
 
 
 UNSAVED = {
-    "a mean at several positions": (lambda: network_of(transformer(n_layers=2), site=POST), CHANGES),
-    "one position": (lambda: network_of(transformer(n_layers=2), site=f"{POST}@1"), WITHOUT_MEANS),
-    "a table": (lambda: network_of(analytic_mlp("add", p=P, width=30), table_task()), CHANGES),
-    "a user's function": (lambda: network_of(custom()), CHANGES),
+    "a mean at several positions": (lambda: session_of(transformer(n_layers=2), site=POST), CHANGES),
+    "one position": (lambda: session_of(transformer(n_layers=2), site=f"{POST}@1"), WITHOUT_MEANS),
+    "a table": (lambda: session_of(analytic_mlp("add", p=P, width=30), table_task()), CHANGES),
+    "a user's function": (lambda: session_of(custom()), CHANGES),
 }
 
 
 @pytest.mark.parametrize(("build", "changes"), UNSAVED.values(), ids=UNSAVED)
 def test_what_no_file_can_hold_is_an_error_and_leaves_none(build, changes, tmp_path: Path) -> None:
-    network = build()
-    network.measure(changes)  # it can be looked at
+    session = build()
+    session.measure(changes)  # it can be looked at
     with pytest.raises((InterventionError, CheckpointError)):
-        network.save(changes, tmp_path)
+        session.save(changes, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot write"):
-        network_of(analytic_mlp("add", p=P, width=30)).save([], tmp_path / "file")
+        session_of(analytic_mlp("add", p=P, width=30)).save([], tmp_path / "file")

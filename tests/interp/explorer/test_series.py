@@ -15,7 +15,7 @@ from interp.checkpoints import Checkpoint, save_checkpoint
 from interp.checkpoints.open import OpenOptions, load_checkpoint, load_series
 from interp.data import ModularTask
 from interp.explorer import series
-from interp.explorer.answers import CODES
+from interp.explorer.answer_kinds import CODES
 from interp.explorer.series import Scoring, Series, scoring_of
 from interp.measuring.evaluation import accuracy
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
@@ -201,14 +201,14 @@ def test_stopping_ends_after_the_checkpoint_that_is_being_scored(
 ) -> None:
     scoring = scoring_of(run, OpenOptions())
     assert scoring is not None
-    busy, original = Event(), series.answers
+    busy, original = Event(), series.answer_codes
 
     def slow(*arguments: Any) -> np.ndarray:
         busy.set()
         assert scoring._stop.wait(60)
         return original(*arguments)
 
-    monkeypatch.setattr(series, "answers", slow)
+    monkeypatch.setattr(series, "answer_codes", slow)
     scoring.start()
     assert busy.wait(60)
     scoring.stop()

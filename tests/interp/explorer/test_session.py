@@ -19,7 +19,7 @@ from interp.checkpoints.open import load_checkpoint
 from interp.data import ModularTask, TableTask
 from interp.errors import HookNameError, InterventionError
 from interp.explorer.edits import Change
-from interp.explorer.network import Measured, Network
+from interp.explorer.session import Measured, Session
 from interp.measuring.evaluation import all_logits, measure_logits
 from interp.models import (
     HookedMLP,
@@ -30,7 +30,7 @@ from interp.models import (
     TransformerConfig,
     adopt,
 )
-from interp.subject import score, subject_of
+from interp.subject import open_subject, score, subject_of
 
 P = 7
 TASK = ModularTask("add", p=P, train_fraction=0.6, corrupt_fraction=0.4, seed=3)
@@ -84,13 +84,13 @@ STACKED = {
 }
 
 
-def network_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Network:
-    return Network(subject_of(Checkpoint(model, task, "in memory"), site=site))
+def session_of(model: HookedModel, task: ModularTask | TableTask = TASK, site: str | None = None) -> Session:
+    return Session(subject_of(Checkpoint(model, task, "in memory"), site=site))
 
 
-def by_hooks(network: Network, changes: list[Change]) -> torch.Tensor:
+def by_hooks(session: Session, changes: list[Change]) -> torch.Tensor:
     """Logits with a hook for each change, in the order given."""
-    model, site = network.opened.model, network.state.hook
+    model, site = session.subject.model, session.subject.hook
     with ExitStack() as stack:
         for change in changes:
             if change.mode == "scale":
@@ -101,8 +101,10 @@ def by_hooks(network: Network, changes: list[Change]) -> torch.Tensor:
         return all_logits(model, TASK.dataset)
 
 
-def close(found: torch.Tensor, wanted: torch.Tensor, network: Network) -> None:
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 * float(network.state.logits.abs().max()))
+def close(found: torch.Tensor, wanted: torch.Tensor, session: Session) -> None:
+    torch.testing.assert_close(
+        found, wanted, rtol=0, atol=1e-5 * float(session.subject.cached.logits.abs().max())
+    )
 
 
 def same(found: Measured, wanted: Measured) -> bool:
@@ -110,33 +112,33 @@ def same(found: Measured, wanted: Measured) -> bool:
 
 
 @pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
-def network(request: pytest.FixtureRequest) -> Iterator[Network]:
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     """A network of each kind; what the tests do with it must leave it as it was."""
     build, site = request.param
-    network = network_of(build(), site=site)
-    before = {name: tensor.clone() for name, tensor in network.state.model.state_dict().items()}
-    yield network
-    model = network.state.model
+    session = session_of(build(), site=site)
+    before = {name: tensor.clone() for name, tensor in session.subject.model.state_dict().items()}
+    yield session
+    model = session.subject.model
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert hooks_on(model) == []
     assert not any(part.training for part in model.modules())
-    close(all_logits(model, TASK.dataset), network.state.logits, network)
+    close(all_logits(model, TASK.dataset), session.subject.cached.logits, session)
 
 
 def test_the_kinds_of_network_are_what_they_are_called(
-    network: Network, request: pytest.FixtureRequest
+    session: Session, request: pytest.FixtureRequest
 ) -> None:
     name = request.node.callspec.id
-    assert (network.state.readout is not None) == (name in LINEAR)
-    assert network.state.prefix.has_positions == (name in ("at all positions", "heads"))
-    assert network.width == (5 if name == "heads" else 8)
+    assert (session.subject.cached.readout is not None) == (name in LINEAR)
+    assert session.subject.cached.prefix.has_positions == (name in ("at all positions", "heads"))
+    assert session.subject.width == (5 if name == "heads" else 8)
 
 
 @pytest.mark.parametrize("changes", STACKED.values(), ids=STACKED)
-def test_logits_and_accuracies_are_those_with_hooks(network: Network, changes: list[Change]) -> None:
-    measured, wanted = network.measure(changes), by_hooks(network, changes)
-    assert not torch.allclose(wanted, network.state.logits, atol=1e-3)
-    close(measured.logits, wanted, network)
+def test_logits_and_accuracies_are_those_with_hooks(session: Session, changes: list[Change]) -> None:
+    measured, wanted = session.measure(changes), by_hooks(session, changes)
+    assert not torch.allclose(wanted, session.subject.cached.logits, atol=1e-3)
+    close(measured.logits, wanted, session)
     accuracy = measure_logits(wanted, TASK.dataset).accuracy
     assert measured.accuracy.to_dict() == pytest.approx(accuracy.to_dict(), abs=1e-9)
     data = TASK.dataset
@@ -147,17 +149,17 @@ def test_logits_and_accuracies_are_those_with_hooks(network: Network, changes: l
 
 
 @pytest.mark.parametrize("changes", list(STACKED.values())[4:], ids=list(STACKED)[4:])
-def test_the_changes_as_edits_do_the_same(network: Network, changes: list[Change]) -> None:
-    with interp.intervene(network.opened.model, *network.edited(changes)):
-        wanted = all_logits(network.opened.model, TASK.dataset)
-    close(network.measure(changes).logits, wanted, network)
+def test_the_changes_as_edits_do_the_same(session: Session, changes: list[Change]) -> None:
+    with interp.intervene(session.subject.model, *session.edited(changes)):
+        wanted = all_logits(session.subject.model, TASK.dataset)
+    close(session.measure(changes).logits, wanted, session)
 
 
-def test_no_change_is_the_network_itself(network: Network) -> None:
+def test_no_change_is_the_network_itself(session: Session) -> None:
     for changes in ([], [Change((), "zero")], [Change((1,), "scale", 1.0)]):
-        found = network.measure(changes)
-        assert torch.equal(found.logits, network.state.logits)
-        expected = interp.accuracy(network.opened.model, TASK)
+        found = session.measure(changes)
+        assert torch.equal(found.logits, session.subject.cached.logits)
+        expected = interp.accuracy(session.subject.model, TASK)
         assert found.accuracy.to_dict() == pytest.approx(expected.to_dict(), abs=1e-9)
 
 
@@ -172,9 +174,9 @@ def slides() -> list[list[Change]]:
 @pytest.mark.parametrize("name", ["one hidden layer", "deep", "a stranger's"])
 def test_what_is_kept_between_moves_changes_no_result(name: str) -> None:
     build, site = CASES[name]
-    kept = network_of(build(), site=site)
+    kept = session_of(build(), site=site)
     for changes in slides():
-        fresh = Network(kept.subject)
+        fresh = Session(kept.subject)
         assert same(kept.measure(changes), fresh.measure(changes))
 
 
@@ -184,7 +186,7 @@ def test_what_is_kept_between_moves_changes_no_result(name: str) -> None:
 def test_several_threads_at_once_get_what_each_asked_for(name: str, tmp_path: Path) -> None:
     build, site = CASES[name]
     model = build()
-    shared, alone = network_of(model, site=site), network_of(build(), site=site)
+    shared, alone = session_of(model, site=site), session_of(build(), site=site)
     asked = slides()
     with ThreadPoolExecutor(8) as pool:
         measured = pool.map(shared.measure, asked)
@@ -195,40 +197,40 @@ def test_several_threads_at_once_get_what_each_asked_for(name: str, tmp_path: Pa
     for i, portrait in enumerate(portraits):
         assert portrait.result().served == alone.portrait(i % 8).served
     assert hooks_on(model) == []
-    close(all_logits(model, TASK.dataset), alone.state.logits, alone)
+    close(all_logits(model, TASK.dataset), alone.subject.cached.logits, alone)
 
 
 def test_a_network_in_training_mode_is_measured_without_dropout_and_stays_in_it() -> None:
     model = mlp(depth=3, dropout=0.5, norm="batch", activation="relu").train()
-    network = network_of(model, site=POST)
+    session = session_of(model, site=POST)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     changes = [Change((1, 2), "scale", 0.5)]
-    assert same(network.measure(changes), network.measure(changes))
-    network.portrait(2)
+    assert same(session.measure(changes), session.measure(changes))
+    session.portrait(2)
     assert all(part.training for part in model.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    close(network.measure(changes).logits, by_hooks(network, changes), network)
+    close(session.measure(changes).logits, by_hooks(session, changes), session)
 
 
 def test_what_is_opened_is_the_last_of_a_run_with_its_scores(run: Path) -> None:
-    network, last = Network.open(run), load_checkpoint(run)
-    assert network.opened.step == 300
+    session, last = Session(open_subject(run)), load_checkpoint(run)
+    assert session.subject.source.step == 300
     table = score(last.model, last.task)
-    assert network.table["label"].tolist() == table["label"].tolist()
-    np.testing.assert_allclose(network.table["effect_test"], table["effect_test"], atol=1e-6)
+    assert session.subject.table["label"].tolist() == table["label"].tolist()
+    np.testing.assert_allclose(session.subject.table["effect_test"], table["effect_test"], atol=1e-6)
     with pytest.raises(HookNameError, match="there are no neurons at 'mlp'"):
-        Network.open(run, site="mlp")
+        _ = open_subject(run, site="mlp").table
 
 
-def test_a_portrait_is_that_of_the_python_interface(network: Network) -> None:
-    model, site = network.opened.model, network.state.hook
+def test_a_portrait_is_that_of_the_python_interface(session: Session) -> None:
+    model, site = session.subject.model, session.subject.hook
     for neuron in (3, 0):
-        found, expected = network.portrait(neuron), interp.portrait(model, TASK, neuron, site=site)
+        found, expected = session.portrait(neuron), interp.portrait(model, TASK, neuron, site=site)
         assert found.neuron == neuron
         assert found.served == expected.served
         np.testing.assert_array_equal(found.grid, expected.grid)
         np.testing.assert_array_equal(found.loss, expected.loss)
         assert found.values["evidence"] == expected.values["evidence"]
-    for unknown in (-1, network.width):
+    for unknown in (-1, session.subject.width):
         with pytest.raises(InterventionError, match="does not exist"):
-            network.portrait(unknown)
+            session.portrait(unknown)

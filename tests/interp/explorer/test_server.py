@@ -7,7 +7,7 @@ import pytest
 import interp
 from interp.checkpoints.open import OpenOptions
 from interp.errors import ConfigError
-from interp.explorer.serving import header_of
+from interp.explorer.server import header_of
 
 
 class Stop(Exception):
@@ -28,7 +28,7 @@ def address(path, host):
 
 
 def test_the_header_names_the_file_the_task_and_the_network(run, serve):
-    header = header_of(serve(run).network)
+    header = header_of(serve(run).session.subject)
     assert "step-00000300.safetensors (grokscope-1, step 300)" in header
     assert "add modulo 23" in header
     assert "60 neurons" in header
@@ -57,7 +57,7 @@ def test_what_cannot_be_served_is_refused(tmp_path, options):
 
 
 def test_the_script_opens_the_checkpoint_as_it_was_opened():
-    from interp.explorer.serving import _call
+    from interp.explorer.server import _call
 
     options = OpenOptions(activation="relu", p=113, table=Path("rows.csv"))
     expected = "interp.load_checkpoint('net.pth', activation='relu', p=113, table='rows.csv')"

@@ -1,4 +1,4 @@
-"""What each answer of a network is: right or wrong, of an example that was trained on, held out or corrupted."""
+"""The kind of each answer of a network: right or wrong, of an example that was trained on, held out or corrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from interp.plots import ANSWERS
 CODES = {name: code for code, name in enumerate(ANSWERS)}
 
 
-def answers(
+def answer_codes(
     margins: Float[Tensor, "two example"], data: Dataset, tolerance: float = 0.0
 ) -> Int[np.ndarray, " example"]:
     """The index in `interp.plots.ANSWERS` of each example.
@@ -29,7 +29,7 @@ def answers(
         >>> labels, true = torch.tensor([1, 0, 1]), torch.tensor([1, 1, 1])
         >>> train, corrupted = torch.tensor([True, True, False]), torch.tensor([False, True, False])
         >>> data = Dataset(torch.tensor([[0], [1], [2]]), labels, true, train, corrupted, 2)
-        >>> [list(CODES)[i] for i in answers(torch.tensor([[1.0, -1.0, -1.0], [1.0, 1.0, -1.0]]), data)]
+        >>> [list(CODES)[i] for i in answer_codes(torch.tensor([[1.0, -1.0, -1.0], [1.0, 1.0, -1.0]]), data)]
         ['trained on, right', 'corrupted, as true', 'held out, wrong']
     """
     as_labelled, as_true = (margins > tolerance).cpu()

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from interp.audit import model_settings, task_settings
 from interp.checkpoints.open import OpenOptions
 from interp.errors import ConfigError, GrokscopeError
-from interp.explorer.network import Network
+from interp.explorer.guard import EVERYWHERE, LOG, guard
 from interp.explorer.series import Scoring, scoring_of
+from interp.explorer.session import Session
+from interp.subject import Subject, open_subject
 
 if TYPE_CHECKING:
     from dash import Dash
@@ -25,12 +27,12 @@ LOCAL = "127.0.0.1"
 
 
 def app_of(
-    network: Network, scoring: Scoring | None, *, folder: Path, opened: str, host: str, port: int
+    session: Session, scoring: Scoring | None, *, folder: Path, opened: str, host: str, port: int
 ) -> Dash:
     """The page as a Dash app that answers at one host and port only.
 
     Args:
-        network: What is looked at.
+        session: The network that is looked at.
         scoring: The training run that it is the last of, if any.
         folder: Where edited networks are saved.
         opened: The call that opens the checkpoint, for scripts.
@@ -38,72 +40,47 @@ def app_of(
         port: The port that is served.
     """
     import dash
-    import dash_ag_grid  # noqa: F401 - before the page is made, which lists the scripts of all that is loaded
 
-    from interp.explorer import callbacks, inspecting, panels
-    from interp.explorer.guard import LOG, guard
+    from interp.explorer import page
+    from interp.report.page import STYLE
 
     def failed(error: Exception) -> None:
         known = isinstance(error, GrokscopeError)
         if not known:
             LOG.warning("the page sent something that cannot be used", exc_info=error)
-        what = str(error) if known else f"this cannot be shown ({type(error).__name__})"
-        dash.set_props("message", {"children": what})
+        message = str(error) if known else f"this cannot be shown ({type(error).__name__})"
+        dash.set_props("message", {"children": message})
 
     app = dash.Dash(
         "grokscope",
         title="Grokscope explorer",
         update_title="",
         assets_folder=str(HERE / "assets"),
-        index_string=_index(),
+        meta_tags=[{"name": "color-scheme", "content": "light dark"}],
         on_error=failed,
         suppress_callback_exceptions=True,
         add_log_handler=False,
     )
-    app.layout = panels.first(network, header_of(network))
-    callbacks.connect(app, network, callbacks.Place(folder, opened))
-    inspecting.connect(app, network, scoring)
+    style = STYLE.read_text(encoding="utf-8") + (HERE / "explorer.css").read_text(encoding="utf-8")
+    whole = app.index_string.replace("<html>", '<html lang="en">')
+    app.index_string = whole.replace("{%css%}", f"{{%css%}}\n<style>\n{style}</style>")
+    app.layout = page.first(session, header_of(session.subject))
+    page.connect(app, session, scoring, folder, opened)
     guard(app, host, port)
     return app
 
 
-def header_of(network: Network) -> str:
-    """What is looked at, in words."""
+def header_of(subject: Subject) -> str:
+    """The checkpoint, task and network in words."""
     from interp.report.wording import model_sentence, task_sentence
 
-    opened, state = network.opened, network.state
-    task = task_settings(opened.task, network.subject.corrupt_fraction)
-    subject: Any = SimpleNamespace(task=task, model=model_settings(opened.model, state), table=network.table)
-    step = "" if opened.step is None else f", step {opened.step}"
-    where = f"{opened.path or 'a model in memory'} ({opened.dialect}{step})"
-    return f"{where}: {task_sentence(subject)}; {model_sentence(subject)}"
-
-
-def _index() -> str:
-    """The page around Dash's own parts, with the reports' style and the explorer's."""
-    from interp.report.page import STYLE
-
-    style = STYLE.read_text(encoding="utf-8") + (HERE / "explorer.css").read_text(encoding="utf-8")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-{{%metas%}}
-<meta name="color-scheme" content="light dark">
-<title>{{%title%}}</title>
-{{%favicon%}}
-{{%css%}}
-<style>
-{style}</style>
-</head>
-<body>
-{{%app_entry%}}
-<footer>
-{{%config%}}
-{{%scripts%}}
-{{%renderer%}}
-</footer>
-</body>
-</html>"""
+    source = subject.source
+    task = task_settings(subject.task, subject.corrupt_fraction)
+    model = model_settings(subject.model, subject.cached)
+    described: Any = SimpleNamespace(task=task, model=model, table=subject.table)
+    step = "" if source.step is None else f", step {source.step}"
+    where = f"{source.path or 'a model in memory'} ({source.dialect}{step})"
+    return f"{where}: {task_sentence(described)}; {model_sentence(described)}"
 
 
 def explore(
@@ -143,16 +120,14 @@ def explore(
     _check(Path(folder), port, most)
     from werkzeug.serving import make_server
 
-    from interp.explorer.guard import EVERYWHERE
-
     options = options or OpenOptions()
     with _listening(host, port) as listening:
         port = listening.getsockname()[1]
-        network = Network.open(path, options, site=site, seed=seed)
+        session = Session(open_subject(path, options, site=site, seed=seed))
         scoring = scoring_of(Path(path), options, site=site, seed=seed, most=most)
         try:
             app = app_of(
-                network, scoring, folder=Path(folder), opened=_call(path, options), host=host, port=port
+                session, scoring, folder=Path(folder), opened=_call(path, options), host=host, port=port
             )
             logging.getLogger("werkzeug").setLevel(logging.ERROR)
             name = LOCAL if host in EVERYWHERE else f"[{host}]" if ":" in host else host

@@ -18,32 +18,32 @@ from interp import plots
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.open import OpenOptions
 from interp.data import ModularTask, TableTask
-from interp.explorer import views
-from interp.explorer.answers import CODES
+from interp.explorer import figures
+from interp.explorer.answer_kinds import CODES
 from interp.explorer.edits import Change
-from interp.explorer.network import Measured, Network
 from interp.explorer.series import Series, scoring_of
+from interp.explorer.session import Measured, Session
 from interp.models import HookedModel, adopt, planted_mlp
 from interp.plots.canvas import blank
-from interp.subject import subject_of
+from interp.subject import open_subject, subject_of
 
 P = 11
 PRODUCT = ModularTask("multiply", p=P, train_fraction=0.7, corrupt_fraction=0.3)
 CHANGES = [Change((0, 1, 2, 5, 8), "scale", -0.5), Change((3, 5), "mean")]
 
 
-def network_of(model: HookedModel, task: ModularTask | TableTask) -> Network:
-    return Network(subject_of(Checkpoint(model, task, "in memory")))
+def session_of(model: HookedModel, task: ModularTask | TableTask) -> Session:
+    return Session(subject_of(Checkpoint(model, task, "in memory")))
 
 
 @pytest.fixture(scope="module")
-def product() -> Network:
+def product() -> Session:
     """A network that multiplies, with neurons of several labels."""
     model = planted_mlp(PRODUCT, generalizing=50, memorizing=0, dead=3).model
-    return network_of(model, PRODUCT)
+    return session_of(model, PRODUCT)
 
 
-def of_table(split: bool) -> Network:
+def of_table(split: bool) -> Session:
     """A network of measurements, which are no pairs of operands."""
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randint(0, 6, (90, 3), generator=generator)
@@ -56,18 +56,18 @@ def of_table(split: bool) -> Network:
     task = TableTask.from_arrays(inputs.float(), labels, n_classes=6, **given)
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 6))
-    return network_of(adopt(layers, "2:input", example=task.dataset.inputs[:2]), task)
+    return session_of(adopt(layers, "2:input", example=task.dataset.inputs[:2]), task)
 
 
 @pytest.fixture(scope="module")
-def trained(run: Path) -> tuple[Network, Series]:
+def trained(run: Path) -> tuple[Session, Series]:
     """The last network of a run, and the run."""
     scoring = scoring_of(run, OpenOptions())
     assert scoring is not None
     scoring.start()
     assert scoring.done.wait(60)
     assert scoring.series is not None
-    return Network.open(run), scoring.series
+    return Session(open_subject(run)), scoring.series
 
 
 def numbers(value: Any) -> np.ndarray:
@@ -82,7 +82,7 @@ def check(figure: Any, inner: int = 0) -> dict[str, Any]:
     """What every figure of the page must have; the figure as it is sent.
 
     Args:
-        figure: From `views`.
+        figure: From `figures`.
         inner: So many of its axes share the title of another.
     """
     sent = json.loads(figure.to_json())
@@ -108,9 +108,9 @@ def cells(figure: Any) -> dict[tuple[int, int], float]:
     return {tuple(operands[where].tolist()): float(value) for where, value in np.ndenumerate(z)}
 
 
-def expected(measured: Measured, network: Network, quantity: str) -> dict[tuple[int, int], float]:
+def expected(measured: Measured, session: Session, quantity: str) -> dict[tuple[int, int], float]:
     """The same, one example after another."""
-    data, found = network.state.data, {}
+    data, found = session.subject.data, {}
     labels = data.true_labels if quantity.startswith("true") else data.labels
     for i, (pair, label) in enumerate(zip(data.inputs.tolist(), labels.tolist(), strict=True)):
         logits = measured.logits[i].tolist()
@@ -122,10 +122,10 @@ def expected(measured: Measured, network: Network, quantity: str) -> dict[tuple[
 @pytest.mark.parametrize("quantity", ["true margin", "own margin", "true logit", "own logit"])
 @pytest.mark.parametrize("changes", [[], CHANGES], ids=["unchanged", "changed"])
 def test_the_map_shows_the_number_of_each_pair(
-    product: Network, quantity: str, changes: list[Change]
+    product: Session, quantity: str, changes: list[Change]
 ) -> None:
     measured = product.measure(changes)
-    figure = views.pair_map(measured, product, quantity)
+    figure = figures.pair_map(measured, product, quantity)
     heat, shown, wanted = check(figure)["data"][0], cells(figure), expected(measured, product, quantity)
     assert len(shown) == 10 * 10  # pairs with 0 are outside the order
     for pair, value in shown.items():
@@ -135,34 +135,34 @@ def test_the_map_shows_the_number_of_each_pair(
     unchanged = expected(product.measure([]), product, quantity)
     before = [unchanged[pair] for pair in shown]
     assert heat["zmax"] == -heat["zmin"] == pytest.approx(np.percentile(np.abs(before), 99), rel=1e-5)
-    patch = views.typed(views.map_values(measured, product, quantity))
+    patch = figures.typed(figures.map_values(measured, product, quantity))
     np.testing.assert_array_equal(numbers(patch), numbers(heat["z"]))
 
 
-def test_rows_and_columns_are_in_the_order_of_the_task(product: Network) -> None:
-    left, right = views.orders_of(PRODUCT)
+def test_rows_and_columns_are_in_the_order_of_the_task(product: Session) -> None:
+    left, right = figures.orders_of(PRODUCT)
     assert sorted(left.tolist()) == sorted(right.tolist()) == list(range(1, P))
     for order in (left.tolist(), right.tolist()):
         steps = {(b * pow(a, -1, P)) % P for a, b in pairwise(order)}
         assert len(steps) == 1  # powers of one generator
-    shown = list(cells(views.pair_map(product.measure([]), product, "true logit")))
+    shown = list(cells(figures.pair_map(product.measure([]), product, "true logit")))
     assert shown == [(a, b) for a in left.tolist() for b in right.tolist()]
     natural = TableTask.from_arrays(
         torch.cartesian_prod(torch.arange(4), torch.arange(4)), torch.arange(16) % 4
     )
-    assert [order.tolist() for order in views.orders_of(natural)] == [[0, 1, 2, 3]] * 2
+    assert [order.tolist() for order in figures.orders_of(natural)] == [[0, 1, 2, 3]] * 2
 
 
-def test_the_map_of_answers_says_what_each_was(product: Network) -> None:
+def test_the_map_of_answers_says_what_each_was(product: Session) -> None:
     measured = product.measure(CHANGES)
-    figure = views.pair_map(measured, product, "answers")
-    sent, data = check(figure), product.state.data
+    figure = figures.pair_map(measured, product, "answers")
+    sent, data = check(figure), product.subject.data
     texts = np.array(sent["data"][0]["text"]).ravel()
     heat, names = sent["data"][0], list(CODES)
     own, true = (expected(measured, product, quantity) for quantity in ("own margin", "true margin"))
     kinds = {tuple(pair): i for i, pair in enumerate(data.inputs.tolist())}
     for text, (pair, code) in zip(texts, cells(figure).items(), strict=True):
-        i, tolerance = kinds[pair], product.state.tolerance
+        i, tolerance = kinds[pair], product.subject.cached.tolerance
         if data.corrupted[i]:
             answer = (
                 "as labelled" if own[pair] > tolerance else "as true" if true[pair] > tolerance else "neither"
@@ -180,15 +180,15 @@ def test_the_map_of_answers_says_what_each_was(product: Network) -> None:
     assert set(legend) == set(texts)
 
 
-def test_all_neurons_can_be_chosen_and_what_is_chosen_is_marked(product: Network) -> None:
-    figure = views.scatter(product)
+def test_all_neurons_can_be_chosen_and_what_is_chosen_is_marked(product: Session) -> None:
+    figure = figures.scatter(product)
     sent = check(figure)
     assert sent["layout"]["dragmode"] == "lasso"
     drawn = [point[0] for trace in sent["data"] for point in trace["customdata"]]
     assert sorted(drawn) == list(range(53))
-    assert views.selected_points(product, set()) == [None] * len(sent["data"])
+    assert figures.selected_points(product, set()) == [None] * len(sent["data"])
     for chosen in ({4}, set(range(0, 53, 3)), set(range(53))):
-        marked = views.selected_points(product, chosen)
+        marked = figures.selected_points(product, chosen)
         found = [sent["data"][k]["customdata"][i][0] for k, points in enumerate(marked) for i in points or ()]
         assert sorted(found) == sorted(chosen)
         assert None not in marked
@@ -196,14 +196,14 @@ def test_all_neurons_can_be_chosen_and_what_is_chosen_is_marked(product: Network
 
 def test_a_figure_that_is_dressed_leaves_others_as_they_are() -> None:
     before = blank("One", "x (a)", "y (b)").layout.template.layout.height
-    views.dressed(blank("Other", "x (a)", "y (b)"))
+    figures.dressed(blank("Other", "x (a)", "y (b)"))
     assert blank("One", "x (a)", "y (b)").layout.template.layout.height == before > 0
 
 
-def test_figures_of_a_neuron_show_its_weights_activations_and_the_margins_lost(product: Network) -> None:
-    neuron = int(product.table.where(label="generalizing").neuron[0])
+def test_figures_of_a_neuron_show_its_weights_activations_and_the_margins_lost(product: Session) -> None:
+    neuron = int(product.subject.table.where(label="generalizing").neuron[0])
     portrait = product.portrait(neuron)
-    weights, activations, loss = views.neuron_figures(portrait, product)
+    weights, activations, loss = figures.neuron_figures(portrait, product)
     names = [trace["name"] for trace in check(weights)["data"] if trace["type"] == "scatter"]
     assert names == ["left weights", "right weights", "output weights"]
     np.testing.assert_allclose(numbers(check(activations)["data"][0]["z"]), portrait.grid, rtol=1e-6)
@@ -216,13 +216,13 @@ def test_figures_of_a_neuron_show_its_weights_activations_and_the_margins_lost(p
 
 @pytest.mark.parametrize("split", [True, False])
 def test_examples_that_are_no_pairs_are_counted_by_their_margins(split: bool) -> None:
-    network = of_table(split)
-    assert not views.has_pairs(network)
-    measured = network.measure([Change((1, 2), "zero")])
-    for quantity in views.QUANTITIES:
-        sent = check(views.pair_map(measured, network, quantity))
-    data = network.state.data
-    masks = {"clean": data.clean, "corrupted": data.corrupted, "held out": data.test}
+    session = of_table(split)
+    assert not figures.has_pairs(session)
+    measured = session.measure([Change((1, 2), "zero")])
+    for quantity in figures.QUANTITIES:
+        sent = check(figures.pair_map(measured, session, quantity))
+    data = session.subject.data
+    masks = {"clean": data.clean, "corrupted as labelled": data.corrupted, "test": data.test}
     masks = masks if split else {"all": torch.ones(90, dtype=torch.bool)}
     assert [bar["name"] for bar in sent["data"]] == list(masks)
     margins = measured.margins[0]
@@ -233,15 +233,15 @@ def test_examples_that_are_no_pairs_are_counted_by_their_margins(split: bool) ->
         half = (centres[1] - centres[0]) / 2
         above = centres > half  # bars that lie above 0 as a whole
         assert counts[above].sum() <= int((margins[mask] > 0).sum()) <= counts[centres > -half].sum()
-    portrait = network.portrait(1)
-    for figure in views.neuron_figures(portrait, network)[1:]:
+    portrait = session.portrait(1)
+    for figure in figures.neuron_figures(portrait, session)[1:]:
         assert "no" in figure.layout.annotations[0].text
 
 
-def test_the_histogram_stands_still_and_counts_every_neuron(trained: tuple[Network, Series]) -> None:
+def test_the_histogram_stands_still_and_counts_every_neuron(trained: tuple[Session, Series]) -> None:
     series, ranges = trained[1], []
     for i in range(len(series)):
-        sent = check(views.histogram_at(series, i))
+        sent = check(figures.histogram_at(series, i))
         counts = sum(numbers(bar["y"]) for bar in sent["data"])
         ipr = series.dynamics.columns["ipr"][i]
         np.testing.assert_array_equal(counts, np.histogram(ipr[np.isfinite(ipr)], 100, (0, 1))[0])
@@ -250,41 +250,41 @@ def test_the_histogram_stands_still_and_counts_every_neuron(trained: tuple[Netwo
     assert ranges[0][0][1] == pytest.approx(1.05 * max(tallest for _, tallest in ranges))
 
 
-def test_weights_of_a_neuron_at_a_checkpoint(trained: tuple[Network, Series]) -> None:
+def test_weights_of_a_neuron_at_a_checkpoint(trained: tuple[Session, Series]) -> None:
     series = trained[1]
-    lines = [t for t in check(views.weights_at(series, 1, 7))["data"] if t["type"] == "scatter"]
+    lines = [t for t in check(figures.weights_at(series, 1, 7))["data"] if t["type"] == "scatter"]
     vectors = series.vectors(1, 7)
     assert [line["name"] for line in lines] == ["left", "right", "output"]
     for line, vector in zip(lines, vectors, strict=True):
         np.testing.assert_allclose(numbers(line["y"]), vector, rtol=1e-4)
     one = replace(series, weights=series.weights[2:])
-    names = [trace["name"] for trace in check(views.weights_at(one, 1, 7))["data"]]
+    names = [trace["name"] for trace in check(figures.weights_at(one, 1, 7))["data"]]
     assert set(names) == {"output"}
     texts = {
         "not kept": replace(series, neurons=series.neurons[:3]),
         "no weights of their own": replace(series, weights=()),
     }
     for text, other in texts.items():
-        assert text in views.weights_at(other, 1, 7).layout.annotations[0].text
+        assert text in figures.weights_at(other, 1, 7).layout.annotations[0].text
 
 
-def test_the_race_of_a_neurons_frequencies(trained: tuple[Network, Series]) -> None:
+def test_the_race_of_a_neurons_frequencies(trained: tuple[Session, Series]) -> None:
     series = trained[1]
-    assert len(check(views.race_of(series, 5), inner=1)["data"]) > 1
+    assert len(check(figures.race_of(series, 5), inner=1)["data"]) > 1
     without = replace(series, dynamics=replace(series.dynamics, waves=None))
-    assert "no weights" in views.race_of(without, 5).layout.annotations[0].text
+    assert "no weights" in figures.race_of(without, 5).layout.annotations[0].text
 
 
-def test_answers_at_each_checkpoint(trained: tuple[Network, Series]) -> None:
-    network, series = trained
-    inputs = network.state.data.inputs.tolist()
+def test_answers_at_each_checkpoint(trained: tuple[Session, Series]) -> None:
+    session, series = trained
+    inputs = session.subject.data.inputs.tolist()
     for i in range(len(series)):
-        figure = views.answers_at(series, i, network)
+        figure = figures.answers_at(series, i, session)
         check(figure)
         shown = cells(figure)
         assert [shown[tuple(pair)] for pair in inputs] == series.codes[i].tolist()
     table = of_table(split=True)
     codes = np.array([[CODES["held out, right"]] * 50 + [CODES["trained on, wrong"]] * 40], np.int8)
-    bars = check(views.answers_at(replace(series, codes=codes), 0, table))["data"][0]
+    bars = check(figures.answers_at(replace(series, codes=codes), 0, table))["data"][0]
     counted = dict(zip(bars["x"], numbers(bars["y"]).tolist(), strict=True))
     assert counted == {"held out, right": 50, "trained on, wrong": 40}

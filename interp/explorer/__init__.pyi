@@ -1,2 +1,0 @@
-from .serving import app_of as app_of
-from .serving import explore as explore

@@ -1,0 +1,103 @@
+"""The training run that a network is the last of, step by step: the panel and its callbacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from dash import Dash, dcc, html, no_update
+
+from interp.errors import ConfigError
+from interp.explorer import figures
+from interp.explorer.callbacks import callback, in_browser
+from interp.explorer.layout import buttons, columns, graph, group, row, section, status
+from interp.explorer.neurons import neuron_of
+from interp.explorer.series import Scoring, Series
+from interp.explorer.session import Session
+
+POLL = 1000
+"""Milliseconds between two looks at how far a training run is scored."""
+MARKS = 5
+"""So many steps are named below the slider of a training run."""
+
+
+def panel() -> html.Section:
+    """The place of the training run, which is scored in the background."""
+    waiting = status("series-progress", "the checkpoints are being scored …")
+    poll = dcc.Interval(id="series-poll", interval=POLL)
+    return section("series", "Over training", waiting, poll, html.Div(id="series"))
+
+
+def _series(series: Series, neuron: int) -> html.Div:
+    """A slider over the steps, and the figures of a scored run."""
+    dynamics, last = series.dynamics, len(series) - 1
+    steps = dynamics.steps.tolist()
+    named = np.unique(np.linspace(0, last, MARKS).round().astype(int)).tolist()
+    marks = {i: str(steps[i]) for i in named}
+    slider = dcc.Slider(
+        0, last, 1, value=last, id="step", marks=marks, updatemode="drag", allow_direct_input=False
+    )
+    trajectory = dynamics.trajectory.plot()
+    height = int(trajectory.layout.height or 0)
+    return html.Div(
+        [
+            row(*buttons(play="Play"), status("step-now")),
+            group("Checkpoint of the run", slider, className="steps"),
+            dcc.Interval(id="tick", interval=600, disabled=True),
+            columns(
+                *(graph(name) for name in ("answers-at", "weights-at", "histogram-at")),
+                graph("alignment", figures.dressed(dynamics.plot_alignment())),
+                graph("race", figures.race_of(series, neuron)),
+                graph("trajectory", figures.dressed(trajectory), height=height),
+            ),
+        ]
+    )
+
+
+def _ready(scoring: Scoring) -> Series:
+    if scoring.series is None:
+        raise ConfigError("the checkpoints are not scored yet")
+    return scoring.series
+
+
+def _checkpoint(sent: Any, series: Series) -> int:
+    if type(sent) is not int or not 0 <= sent < len(series):
+        raise ConfigError(f"there is no checkpoint {str(sent)[:40]}; expected 0 to {len(series) - 1}")
+    return sent
+
+
+def connect(app: Dash, session: Session, scoring: Scoring) -> None:
+    """Connect the training run: its scoring, its slider, and the neuron's race."""
+    width = session.subject.width
+
+    progress = "series.children series-progress.children series-poll.disabled"
+
+    @callback(app, progress, "series-poll.n_intervals", "neuron.data", at_first=True)
+    def wait(polls, neuron):
+        if polls:  # not at once: the page's first figures come first
+            scoring.start()
+        if not scoring.done.is_set():
+            return no_update, f"{scoring.scored} of {scoring.total} checkpoints are scored …", False
+        if scoring.series is None:
+            return [], f"The checkpoints cannot be shown as a series: {scoring.error}", True
+        return _series(scoring.series, neuron), f"{len(scoring.series)} checkpoints", True
+
+    drawn = "answers-at.figure histogram-at.figure weights-at.figure step-now.children"
+
+    @callback(app, drawn, "step.value neuron.data", at_first=True)
+    def at(step, neuron):
+        series = _ready(scoring)
+        step, neuron = _checkpoint(step, series), neuron_of(neuron, width)
+        shown = (
+            figures.answers_at(series, step, session),
+            figures.histogram_at(series, step),
+            figures.weights_at(series, step, neuron),
+        )
+        return *shown, f"step {series.dynamics.steps[step]}, neuron {neuron}"
+
+    @callback(app, "race.figure", "neuron.data")
+    def race(neuron):
+        return figures.race_of(_ready(scoring), neuron_of(neuron, width))
+
+    in_browser(app, "play", "tick.disabled play.children", "play.n_clicks", "tick.disabled")
+    in_browser(app, "advance", "step.value", "tick.n_intervals", "step.value step.max")

@@ -1,0 +1,159 @@
+"""A subject that is looked at, and measured again at once after every change of its neurons."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.analysis.ablation import write_edited
+from interp.analysis.portrait import Portrait, portraits
+from interp.errors import ConfigError
+from interp.explorer.edits import Change, composed
+from interp.hooks import evaluation_mode
+from interp.interventions import Edit, bake
+from interp.measuring.cached_pass import both_margins
+from interp.measuring.curves import split_accuracy
+from interp.measuring.evaluation import SplitValues
+from interp.subject import Subject
+
+CACHED = 4
+"""So many selections are kept with what they add to the logits; each takes two sets of logits."""
+MOST_SAVED = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The network after some changes.
+
+    Attributes:
+        accuracy: On every split, in [0, 1].
+        logits: ``(example, output)``.
+        margins: Of the label as trained on and of the true one, ``(2, example)``, in logit units.
+    """
+
+    accuracy: SplitValues
+    logits: Float[Tensor, "example output"]
+    margins: Float[Tensor, "two example"]
+
+
+@dataclass(eq=False)
+class Session:
+    """A subject and its edits; a change is measured without a new forward pass where that can be.
+
+    Attributes:
+        subject: The network, with its cached pass and its table.
+    """
+
+    subject: Subject
+    _parts: OrderedDict[tuple[tuple[Change, ...], tuple[int, ...]], tuple[Tensor, Tensor]] = field(
+        default_factory=OrderedDict, repr=False
+    )
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def measure(self, changes: Sequence[Change]) -> Measured:
+        """Accuracies, logits and margins after changes one after another."""
+        cached, data = self.subject.cached, self.subject.data
+        changes = [change for change in changes if not change.changes_nothing]
+        logits = self._logits(changes) if changes else cached.logits
+        margins = both_margins(logits, data.labels, data.true_labels)
+        counts = cached.by_group(margins > cached.tolerance)[None]
+        shares = {
+            split: None if share is None else float(share[0])
+            for split, share in split_accuracy(counts, cached).items()
+        }
+        return Measured(SplitValues(**shares), logits, margins)
+
+    def _logits(self, changes: Sequence[Change]) -> Tensor:
+        """Logits after changes.
+
+        Where all that follows the neurons is linear, they are two sums, of which only a factor changes while the last
+        change's slider moves: the sums are kept, so that a factor costs one addition of logits. Elsewhere the rest of
+        the network runs once.
+        """
+        cached, last = self.subject.cached, changes[-1]
+        if cached.readout is not None and last.affine is not None:
+            rest, own = self._split(tuple(changes[:-1]), last.neurons)
+            scale, shift = last.affine
+            logits = rest + own * scale
+            return logits + shift * cached.readout[list(last.neurons)].sum(0) if shift else logits
+        if cached.readout is not None:
+            return self._changed(*self._coefficients(changes))
+        factors, terms = self._coefficients(changes)
+        with self._lock, evaluation_mode(cached.model):
+            return cached.prefix.logits(cached.prefix.activations * factors + terms)
+
+    def _split(self, before: tuple[Change, ...], neurons: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Logits without some neurons, and what these add to them, both after the changes before."""
+        key = (before, neurons)
+        with self._lock:
+            if key not in self._parts:
+                scale, shift = self._coefficients(before)
+                own = self._added(torch.as_tensor(neurons, device=scale.device), scale, shift)
+                self._parts[key] = self._changed(scale, shift) - own, own
+                while len(self._parts) > CACHED:
+                    self._parts.popitem(last=False)
+            self._parts.move_to_end(key)
+            return self._parts[key]
+
+    def _changed(self, scale: Tensor, shift: Tensor) -> Tensor:
+        """Logits with all activations times `scale`, plus `shift`; what follows them is linear."""
+        touched = ((scale != 1) | (shift != 0)).nonzero()[:, 0]
+        return self.subject.cached.logits + self._added(touched, scale - 1, shift)
+
+    def _added(self, neurons: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """The part of the logits that some neurons would add, were they ``activations * scale + shift``."""
+        cached = self.subject.cached
+        assert cached.readout is not None
+        readout, activations = cached.readout[neurons], cached.prefix.activations[:, neurons]
+        return activations @ (scale[neurons, None] * readout) + shift[neurons] @ readout
+
+    def _coefficients(self, changes: Sequence[Change]) -> tuple[Tensor, Tensor]:
+        """Factor and term of each neuron's activation after some changes."""
+        activations = self.subject.cached.prefix.activations
+        _, scale, shift = composed(changes, activations)
+        return scale.to(activations), shift.to(activations)
+
+    def portrait(self, neuron: int) -> Portrait:
+        """Everything that is known of one neuron.
+
+        Raises:
+            InterventionError: There is no such neuron.
+        """
+        with self._lock:
+            return portraits(self.subject, [neuron])[neuron]
+
+    def edited(self, changes: Sequence[Change]) -> list[Edit]:
+        """The changes as edits at the site, for `interp.intervene` and `interp.bake`."""
+        interventions, *_ = composed(changes, self.subject.cached.prefix.activations)
+        return [
+            Edit(self.subject.hook, np.array(change.neurons, dtype=np.int64), intervention)
+            for change, intervention in zip(changes, interventions, strict=True)
+        ]
+
+    def save(self, changes: Sequence[Change], folder: Path) -> Path:
+        """Write the network with the changes in its weights under a new name in a folder.
+
+        Raises:
+            InterventionError: Weights cannot express a change. CheckpointError: no file can hold the network.
+            ConfigError: The folder cannot be written to.
+        """
+        source = self.subject.source
+        stem = "model" if source.path is None else source.path.stem
+        # A name that ends in a number would be a step of the folder's series.
+        names = (folder / f"{stem}-{i}-edited.safetensors" for i in range(1, MOST_SAVED))
+        free = (path for path in names if not path.exists() and not path.with_suffix(".json").exists())
+        description = "; ".join(map(str, changes)) or "nothing changed"
+        with self._lock:
+            edited, target = bake(self.subject.model, *self.edited(changes)), next(free, None)
+            if target is None:
+                raise ConfigError(f"{str(folder)!r} holds {MOST_SAVED - 1} edited networks of {stem} already")
+            write_edited(target, edited, source, f"{description} (in the explorer)")
+        return target
