@@ -271,7 +271,7 @@ def test_weights_of_a_neuron_at_a_checkpoint(trained: tuple[Session, Series]) ->
 def test_the_race_of_a_neurons_frequencies(trained: tuple[Session, Series]) -> None:
     series = trained[1]
     assert len(check(figures.race_of(series, 5), inner=1)["data"]) > 1
-    without = replace(series, dynamics=replace(series.dynamics, waves=None))
+    without = replace(series, dynamics=replace(series.dynamics, components=None))
     assert "no weights" in figures.race_of(without, 5).layout.annotations[0].text
 
 
