@@ -34,7 +34,6 @@ from .models import adopt as adopt
 from .models import analytic_mlp as analytic_mlp
 from .models import planted_mlp as planted_mlp
 from .modes import Clamp as Clamp
-from .modes import Mean as Mean
 from .modes import Patch as Patch
 from .modes import Resample as Resample
 from .modes import Scale as Scale

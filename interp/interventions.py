@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -92,14 +92,16 @@ def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
         HookNameError: A hook does not exist.
     """
 
-    def combined(own: Sequence[Edit]) -> Change:
-        started = [(edit, edit.intervention.start()) for edit in own]
-        axis = axes.get(split_position(own[0].hook)[0], -1)
+    axes = {site.hook: site.axis for site in model.neuron_sites()}
+
+    def combined(hook: str) -> Change:
+        own = [(edit, edit.intervention.start()) for edit in edits if edit.hook == hook]
+        axis = axes.get(split_position(hook)[0], -1)
 
         def change(activations: Tensor) -> Tensor:
             changed = activations.clone()
             neurons_last = changed.movedim(axis, -1)  # a view into `changed`
-            for edit, apply in started:
+            for edit, apply in own:
                 indices = neuron_indices(edit.neurons, neurons_last.shape[-1])
                 own_rows = (..., torch.as_tensor(indices, device=changed.device))
                 neurons_last[own_rows] = apply(neurons_last[own_rows])
@@ -107,9 +109,7 @@ def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
 
         return change
 
-    axes = {site.hook: site.axis for site in model.neuron_sites()}
-    hooks = dict.fromkeys(edit.hook for edit in edits)
-    with hooked(model, {hook: combined([e for e in edits if e.hook == hook]) for hook in hooks}):
+    with hooked(model, {hook: combined(hook) for hook in dict.fromkeys(edit.hook for edit in edits)}):
         yield model
 
 
@@ -128,10 +128,10 @@ def ablate(
     Args:
         model: A hooked model.
         neurons: Indices, a mask, or rows of a `NeuronTable`.
-        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
+        mode: One of `interp.modes.MODES`, such as ``"zero"`` or ``"scale=0.5"``.
         site: Hook name of the neurons; the table's, or else the model's last site.
-        reference: A task or inputs, for ``"mean"`` and ``"resample"``.
-        seed: Of ``"resample"``.
+        reference: A task or inputs, for modes that need them.
+        seed: Of draws.
 
     Raises:
         InterventionError: The neurons or the mode cannot be used. HookNameError: the site does not exist.
@@ -177,21 +177,20 @@ def bake(model: HookedModel, *edits: Edit) -> HookedModel:
         chosen = neuron_indices(edit.neurons, width)
         factor, offset = _coefficients(edit.intervention, len(chosen), like)
         scale[chosen], shift[chosen] = scale[chosen] * factor, shift[chosen] * factor + offset
-    edited = model
     for hook, (scale, shift) in composed.items():
-        edited = edited.absorb(hook, scale, shift)
-    return edited
+        model = model.absorb(hook, scale, shift)
+    return model
 
 
 def _coefficients(intervention: Intervention, n: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Scale and shift of an intervention on n neurons, or an error if it has none."""
-    found = intervention.affine()
-    if found is None:
+    coefficients = intervention.affine()
+    if coefficients is None:
         raise InterventionError(
             f"{type(intervention).__name__.lower()} depends on the input or its position, so weights cannot express "
             "it; zero, scale, one value a neuron, and the mean where there are no positions can be saved"
         )
-    factor, offset = (torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in found)
+    factor, offset = (torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in coefficients)
     if isinstance(intervention, Patch) and offset.shape != (n,):
         raise InterventionError(
             f"the patch has shape {tuple(offset.shape)}; give one value for each of {n} neurons"

@@ -23,7 +23,7 @@ Change = Callable[[Any], Any]
 
 @runtime_checkable
 class Intervention(Protocol):
-    """What is done to the chosen neurons' activations ``(…, neuron)``."""
+    """A change of the chosen neurons' activations ``(…, neuron)``."""
 
     def start(self) -> Change:
         """A function from activations to new ones; the same object started twice does the same."""
@@ -96,11 +96,6 @@ class Patch:
         return (0.0, self.values) if self.values.ndim < 2 else None
 
 
-def Mean(activations: Float[Tensor, "example *axes neuron"]) -> Patch:
-    """Set each neuron to its mean over `activations` (all leading axes)."""
-    return Patch(activations.flatten(0, -2).mean(0))
-
-
 @dataclass(frozen=True, eq=False)
 class Resample:
     """Give each example the neurons' joint activations of another example, drawn anew in every forward pass.
@@ -151,34 +146,26 @@ class Mode:
 
     title: str
     help: str
-    make: Callable[[Tensor | None, float, int], Intervention]
+    make: Callable[[Any, float, int], Intervention]
     argument: str = ""
     from_examples: bool = False
     in_weights: bool = True
 
 
-def _mean(activations: Tensor | None, factor: float, seed: int) -> Intervention:
-    assert activations is not None
-    return Patch(activations.mean(0))
-
-
-def _resample(activations: Tensor | None, factor: float, seed: int) -> Intervention:
-    assert activations is not None
-    return Resample(activations, seed)
-
-
-MODES: dict[str, Mode] = {
+MODES = {
     "zero": Mode("set to 0", "remove the neurons", lambda activations, factor, seed: Zero()),
     "mean": Mode(
-        "set to their mean", "their mean over the examples, at each position", _mean, from_examples=True
+        "set to their mean", "their mean over the examples, at each position",
+        lambda activations, factor, seed: Patch(activations.mean(0)), from_examples=True,
     ),
     "resample": Mode(
-        "resampled", "their activations on another example", _resample, from_examples=True, in_weights=False
+        "resampled", "their activations on another example",
+        lambda activations, factor, seed: Resample(activations, seed), from_examples=True, in_weights=False,
     ),
     "scale": Mode(
         "times {factor:g}", "multiply by a factor", lambda activations, factor, seed: Scale(factor), "FACTOR"
     ),
-}
+}  # fmt: skip
 """Every mode by name."""
 
 
@@ -202,10 +189,8 @@ def parse_mode(text: str) -> tuple[Mode, float]:
     if mode is None or bool(mode.argument) != bool(equals):
         *others, last = spelled_modes()
         raise InterventionError(f"unknown mode {text!r}; expected {', '.join(others)} or {last}")
-    if not mode.argument:
-        return mode, 1.0
     try:
-        factor = float(argument)
+        factor = float(argument) if equals else 1.0
     except ValueError:
         factor = math.nan
     if not math.isfinite(factor):

@@ -94,7 +94,7 @@ class Subject:
         """The forward pass with what another intervention would change.
 
         Args:
-            mode: One of `interp.interventions.MODES`.
+            mode: One of `interp.modes.MODES`.
 
         Raises:
             InterventionError: There is no such mode.

@@ -38,7 +38,7 @@ def ablate_checkpoint(
     Args:
         checkpoint: A file, a folder (its last checkpoint), or the subject that was made of one.
         neurons: Which, as in `select_neurons`: ``"label:memorizing"``, ``"lowest:0.7"``, ``"@file"`` …
-        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
+        mode: One of `interp.modes.MODES`.
         options: What the checkpoint does not say of itself.
         save: Where to write the network with the edit in its weights: as a native checkpoint, or, of the user's own
             module, its weights alone.

@@ -116,8 +116,8 @@ def cached_pass(
         task: A task or dataset.
         site: Hook name of the neurons; the model's last site if None. With ``@N`` at its end they are changed at
             position N only, else at every position.
-        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``; means and resamples are over all examples.
-        seed: Of ``"resample"``.
+        mode: One of `interp.modes.MODES`; means and resamples are over all examples.
+        seed: Of draws.
 
     Raises:
         HookNameError: There are no neurons at the site. InterventionError: the mode is unknown.

@@ -99,7 +99,7 @@ def _to_bridge(name: str, tensor: Tensor) -> Tensor:
 
 
 def is_bias(name: str) -> bool:
-    """Whether a `SmallTransformer`'s tensor of that name is a bias of its heads, neurons or output.
+    """True if a `SmallTransformer`'s tensor of that name is a bias of its heads, neurons or output.
 
     Example:
         >>> is_bias("blocks.0.attn.b_Q"), is_bias("blocks.0.ln1.b")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 
@@ -41,18 +41,32 @@ class TrainResult:
     folder: Path | None = None
 
 
+class RunOptions(TypedDict, total=False):
+    """Options of `prepare` and `train`.
+
+    Attributes:
+        tokens: A transformer's prompt, such as ``"a b ="``; ``"a b"`` if None.
+        out: Folder for the series; nothing is saved if None.
+        resume: Continue the series in `out`; starts anew if there is none.
+        until: Asked after every measurement, with all records so far, whether the run may end.
+        device: Where to compute; ``"auto"`` picks the fastest, else the CPU.
+    """
+
+    tokens: str | None
+    out: Path | str | None
+    resume: bool
+    until: Until | None
+    device: torch.device | str
+
+
 def train(
     task: ModularTask,
     model: MLPConfig | TransformerConfig | Trainable | None = None,
     config: TrainConfig | None = None,
     *,
-    tokens: str | None = None,
-    out: Path | str | None = None,
-    resume: bool = False,
-    until: Until | None = None,
     during: During | None = None,
-    device: torch.device | str = "cpu",
     show_progress: bool = True,
+    **options: Unpack[RunOptions],
 ) -> TrainResult:
     """Train a network on a task's training set.
 
@@ -64,14 +78,10 @@ def train(
         task: What to train on.
         model: The network's shape, or a network to train further (in place).
         config: How to train.
-        tokens: A transformer's prompt, such as ``"a b ="``; ``"a b"`` if None.
-        out: Folder for the series.
-        resume: Continue the series in `out`; starts anew if there is none.
-        until: Asked after every measurement, with all records so far, whether the run may end.
         during: Given the network and the number of updates done, what the next update, and a measurement that follows
             it, take place in: such as `intervene` with the edits of that step. It is not stored with a series.
-        device: Where to compute; ``"auto"`` picks the fastest.
         show_progress: Show a bar with train, test and corrupted accuracy.
+        options: See `RunOptions`: ``tokens``, ``out``, ``resume``, ``until`` and ``device``.
 
     Raises:
         ConfigError: `out` holds a series and `resume` is off, or the series was made with other settings.
@@ -81,9 +91,8 @@ def train(
         >>> train(task, MLPConfig(width=16), TrainConfig(steps=2), show_progress=False).step
         2
     """
-    run = prepare(task, model, config, tokens=tokens, out=out, resume=resume, until=until, device=device)
-    shown = progress("training", run.config.steps) if show_progress else _no_progress()
-    with shown as report:
+    run = prepare(task, model, config, **options)
+    with progress("training", run.config.steps) if show_progress else nullcontext(silent) as report:
         return finish(run, report, during=during)
 
 
@@ -96,7 +105,7 @@ def finish(run: TrainingRun, report: Report = silent, *, during: During | None =
             with around(run.model, run.step):
                 run.update()
                 if run.due() or interrupted():
-                    run.look(report, interrupted=interrupted())
+                    run.measure_and_save(report, interrupted=interrupted())
     return result_of(run)
 
 
@@ -104,15 +113,10 @@ def prepare(
     task: ModularTask,
     model: MLPConfig | TransformerConfig | Trainable | None = None,
     config: TrainConfig | None = None,
-    *,
-    tokens: str | None = None,
-    out: Path | str | None = None,
-    resume: bool = False,
-    until: Until | None = None,
-    device: torch.device | str = "cpu",
+    **options: Unpack[RunOptions],
 ) -> TrainingRun:
-    """A run before its first step, or where the series in `out` ends; see `train` for the arguments."""
-    config = config or TrainConfig()
+    """A run before its first step, or where the series in ``out`` ends; see `train` for the arguments."""
+    config, out, tokens = config or TrainConfig(), options.get("out"), options.get("tokens")
     folder = None if out is None else Path(out)
     if isinstance(model, TransformerConfig):
         model = new_transformer(model, task, tokens=tokens, seed=config.seed)
@@ -120,9 +124,10 @@ def prepare(
         raise ConfigError(f"tokens={tokens!r} say how a transformer reads operands; this network is none")
     if not isinstance(model, Trainable):
         model = HookedMLP(model or MLPConfig(), vocab=task.p, seed=config.seed)
-    run = TrainingRun(model.to(resolve_device(device)), task, config, folder, until)
+    model = model.to(resolve_device(options.get("device", "cpu")))
+    run = TrainingRun(model, task, config, folder, options.get("until"))
     if folder is not None and checkpoint_files(folder):
-        if not resume:
+        if not options.get("resume"):
             raise ConfigError(
                 f"{str(folder)!r} already holds checkpoints; add --resume to continue, or choose another folder"
             )
@@ -131,7 +136,7 @@ def prepare(
 
 
 def result_of(run: TrainingRun) -> TrainResult:
-    """What became of a run that has ended."""
+    """The result of a run that has ended."""
     if isinstance(run.model, SmallTransformer):
         run.model.readout_only = False
     return TrainResult(run.model.eval(), run.history, run.step, run.folder)
@@ -149,8 +154,3 @@ def new_transformer(
     prompt = Prompt.parse(tokens or "a b", p=task.p)
     vocab = 1 + max(n if column is None else task.p - 1 + n for column, n in prompt.slots)
     return SmallTransformer(config, vocab, task.p, prompt, seed=seed)
-
-
-@contextmanager
-def _no_progress() -> Iterator[Report]:
-    yield silent

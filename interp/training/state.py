@@ -107,17 +107,17 @@ class TrainingRun:
             dropout.generator.manual_seed(seed_of(self.config.seed, 1 + i, self.step))  # type: ignore[union-attr]
 
     def due(self) -> bool:
-        """Whether this step is one to measure or store at."""
+        """True if this step is one to measure or store at."""
         every = (self.config.log_every, self.config.save_every)
         return self.step >= self.config.steps or any(n and self.step % n == 0 for n in every)
 
-    def look(self, report: Report, *, interrupted: bool = False) -> None:
-        """Measure and store as far as that is due after a step, at the last one and an interrupted one anyway."""
-        over = self.step >= self.config.steps
-        if over or interrupted or self.step % self.config.log_every == 0:
+    def measure_and_save(self, report: Report, *, interrupted: bool = False) -> None:
+        """Do what is due after a step; at the last one and an interrupted one, both."""
+        every, over = self.config, self.step >= self.config.steps
+        if over or interrupted or self.step % every.log_every == 0:
             self.measure(report)
             over = over or (self.until is not None and self.until(self.history))
-        if over or interrupted or (self.config.save_every and self.step % self.config.save_every == 0):
+        if over or interrupted or (every.save_every and self.step % every.save_every == 0):
             self.save()
         self.ended = over
 
@@ -127,14 +127,14 @@ class TrainingRun:
         Raises:
             ConfigError: The loss is not finite.
         """
-        found = evaluate(self.model, self.data, loss=self.config.loss)
-        if found.loss.train is None or not np.isfinite(found.loss.train):
+        measured = evaluate(self.model, self.data, loss=self.config.loss)
+        loss, accuracy, margin = measured.loss.train, measured.accuracy, measured.margin.to_dict()
+        if loss is None or not np.isfinite(loss):
             raise ConfigError(
-                f"the loss is {found.loss.train} at step {self.step}: training diverged; "
+                f"the loss is {loss} at step {self.step}: training diverged; "
                 f"try a learning rate below {self.config.lr}. Checkpoints before this step are kept"
             )
-        accuracy, margin = found.accuracy, found.margin.to_dict()
-        record = {"step": self.step, "loss": found.loss.train, "accuracy": accuracy.to_dict()}
+        record = {"step": self.step, "loss": loss, "accuracy": accuracy.to_dict()}
         self.history.append(record | {"margin": {split: margin[split] for split in MARGINS}})
         shown = {"train": accuracy.train, "test": accuracy.test, "corrupted": accuracy.corrupted_as_labelled}
         report(

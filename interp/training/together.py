@@ -197,7 +197,7 @@ class _Stack:
                 stopping = interrupted()
                 self._give_state()
                 for run in self.runs:
-                    run.look(report, interrupted=stopping)
+                    run.measure_and_save(report, interrupted=stopping)
         self._give_state()
         self.network.release()
 

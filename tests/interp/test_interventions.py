@@ -12,7 +12,7 @@ from interp.errors import HookNameError, InterventionError
 from interp.hooks import capture
 from interp.interventions import Edit, ablate, bake, edit_from_mode, intervene, neuron_indices, rescale
 from interp.models import HookedMLP, MLPConfig, neuron_site
-from interp.modes import Clamp, Mean, Patch, Resample, Scale, Zero, make_intervention
+from interp.modes import Clamp, Patch, Resample, Scale, Zero, make_intervention
 from interp.scoring.table import NeuronTable
 
 POST, POST_1 = "blocks.0.mlp.hook_post", "blocks.1.mlp.hook_post"
@@ -35,7 +35,7 @@ INTERVENTIONS = {
     "both": (Clamp(-0.1, 0.3), lambda x: np.minimum(np.maximum(x, -0.1), 0.3)),
     "patch": (Patch(torch.tensor([3.0, -1.0])), lambda x: np.tile([3.0, -1.0], (len(x), 1))),
     "mean": (
-        Mean(torch.tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])),
+        make_intervention("mean", torch.tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])),
         lambda x: np.tile([3.0, 30.0], (len(x), 1)),
     ),
     "patch by row": (
@@ -78,7 +78,7 @@ def test_activations_with_more_axes():
     x = torch.arange(24.0).reshape(2, 3, 4)
     assert torch.equal(Patch(torch.tensor([1.0, 2, 3, 4])).start()(x)[1, 2], torch.tensor([1.0, 2, 3, 4]))
     assert torch.equal(Patch(x + 1).start()(x), x + 1)
-    np.testing.assert_allclose(Mean(x).values, x.numpy().mean((0, 1)))
+    np.testing.assert_allclose(make_intervention("mean", x).values, x.numpy().mean(0))
     assert torch.equal(Scale(2).start()(x), 2 * x)
 
 
@@ -379,7 +379,7 @@ def test_baking_equals_the_hook_and_leaves_the_original(any_mlp, pairs):
 def test_baking_a_mean_gives_the_papers_network_a_bias(pairs):
     model = HookedMLP(MLPConfig(width=6), 5)
     acts = capture(model, pairs, POST)[POST]
-    baked = bake(model, Edit(POST, CHOSEN, Mean(acts[:, CHOSEN])))
+    baked = bake(model, Edit(POST, CHOSEN, make_intervention("mean", acts[:, CHOSEN])))
     assert model.unembed.bias is None
     expected = acts[:, CHOSEN].double().mean(0) @ model.unembed.weight[CHOSEN].double()
     torch.testing.assert_close(baked.unembed.bias.double(), expected, rtol=1e-6, atol=1e-7)
