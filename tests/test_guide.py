@@ -111,6 +111,34 @@ class TestTables:
         assert f"| `nobody` | of no paper ({known[0].reference}) |" in tables.dialects()
 
 
+SMALLER = {"p=97": "p=23", "width=500": "width=50", "steps=1000": "steps=60", "343": "43"}
+"""Replacements with which the pages' code runs in seconds."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the series that the pages call ``runs/r0``."""
+    folder = tmp_path_factory.mktemp("guide")
+    task = interp.ModularTask("add", p=23, train_fraction=0.5, corrupt_fraction=0.35)
+    config = interp.TrainConfig(steps=20, save_every=10)
+    interp.train(task, interp.MLPConfig(width=50), config, out=folder / "runs" / "r0", show_progress=False)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["python", "interventions-and-training", "explorer"])
+def test_the_code_of_a_page_runs(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    # It would start processes; test_queries.py has one that does.
+    monkeypatch.setattr(interp, "batch", lambda *args, **settings: None)
+    (start,) = blocks(ROOT / "README.md", "python")
+    names: dict[str, Any] = {}
+    for block in (start, *blocks(GUIDE / f"{name}.md", "python")):
+        for old, new in SMALLER.items():
+            block = block.replace(old, new)
+        exec(block, names)
+
+
 class TestText:
     """What the pages name, show and link to."""
 
