@@ -114,7 +114,7 @@ def studies() -> str:
     from interp.lab import STUDIES, study_called
 
     rows = ((code(name), line, _papers(study_called(name).about)) for name, line in STUDIES.items())
-    return table(("study", "question", "arXiv"), rows)
+    return table(("study", "topic", "arXiv"), rows)
 
 
 def _papers(text: str) -> str:
