@@ -115,7 +115,7 @@ class _Spectrum:
 
 
 def _g_test(spectra: Sequence[_Spectrum]) -> np.ndarray:
-    """`probes.null.g_test` of every vector, combined to one p-value a neuron."""
+    """Fisher's g-test of every vector, combined to one p-value a neuron."""
     g = np.stack([spectrum.g() for spectrum in spectra], axis=-1)
     tail = quick_fisher_tail if spectra[0].share.dtype == np.float32 else fisher_tail
     p, ordinates = np.full(g.shape, np.nan), [(spectrum.n - 1) // 2 for spectrum in spectra]

@@ -1,4 +1,4 @@
-"""What a score looks like for random weights, and how sure one can be that a neuron is not random."""
+"""Distributions of scores for random weights, and the significance of a neuron's score against them."""
 
 from __future__ import annotations
 
@@ -7,41 +7,28 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 
-from probes.periodicity import ipr, peak_share
-from probes.spectrum import ONE_SIDED, Convention, power
+from probes.periodicity import ipr
+from probes.spectrum import ONE_SIDED, Convention
 
 CHUNK = 2**20  # numbers drawn at a time by the Monte Carlo
 KNOTS = 4_096
 CANCELS = np.log(3e6)  # a larger term of Fisher's alternating sum costs more digits than 1 - p has
 
 
-def g_statistic(power: Float[np.ndarray, "*batch freq"], n: int) -> Float[np.ndarray, "*batch"]:
-    """Fisher's g: the largest interior ordinate of a periodogram, over their sum.
+def fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " vector"]:
+    """P(G > g) for the share G of the largest of m independent exponentials: Fisher's exact g-test (1929).
+
+    Such are the interior ordinates, 1..m = (n-1)//2, of the periodogram of n independent Gaussian numbers of one
+    variance, with any mean. The highest frequency of an even n has another distribution. The test looks for *one*
+    frequency: strong harmonics make p larger. None is possible below n = 5.
 
     Args:
-        power: One-sided power without constant, columns 1..n//2. The highest frequency of an even n (Nyquist)
-            has another distribution and is left out.
-        n: Number of positions.
+        g: Share of the largest ordinate in the sum of all, in [1/m, 1].
+        m: How many there are.
 
     Returns:
-        Values in [1/m, 1], m = (n-1)//2; nan without power, or where there is no interior frequency.
-
-    Raises:
-        ValueError: The columns do not belong to n.
-
-    Example:
-        >>> g_statistic(np.array([3.0, 1.0, 100.0]), n=6).tolist()
-        0.75
-    """
-    if power.shape[-1] != n // 2:
-        raise ValueError(
-            f"the power has {power.shape[-1]} columns; n={n} positions have {n // 2} without constant"
-        )
-    return peak_share(power[..., : (n - 1) // 2])
-
-
-def fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " vector"]:
-    """P(G > g) for the share G of the largest of m independent exponentials (R. A. Fisher 1929).
+        p-values in [0, 1], accurate in the tail: to a relative error of 1e-9 for small ones, an absolute one of 1e-6
+        near 1.
 
     Example:
         >>> fisher_tail(np.array([0.5, 1.0]), 2).tolist()
@@ -60,9 +47,9 @@ def fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " 
         part = slice(0, len(term))
         tail[part] += np.exp(term) if j % 2 else -np.exp(term)
         np.maximum(largest[part], term, out=largest[part])
-    found = np.empty_like(g)
-    found[order] = np.where(largest > CANCELS, 1.0, np.clip(tail, 0, 1))
-    return found
+    p = np.empty_like(g)
+    p[order] = np.where(largest > CANCELS, 1.0, np.clip(tail, 0, 1))
+    return p
 
 
 @lru_cache(maxsize=32)
@@ -74,7 +61,7 @@ def _log_tail(m: int) -> np.ndarray:
 def quick_fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " vector"]:
     """`fisher_tail` to a relative error below 1e-6, several times faster; for scores that are no more exact.
 
-    Between the knots of a table, its logarithm is a cubic through the four nearest.
+    Its logarithm is read from a table, by a cubic through the four nearest entries.
 
     Example:
         >>> g = np.array([0.08, 0.2, 0.6])
@@ -97,31 +84,6 @@ def quick_fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarr
     with np.errstate(divide="ignore"):
         curve = np.where(g < 0.5, cubic, np.log(m) + (m - 1) * np.log1p(-np.minimum(g, 1.0)))
     return np.minimum(np.exp(curve), 1.0)
-
-
-def g_test(x: Float[np.ndarray, "*batch position"]) -> Float[np.ndarray, "*batch"]:
-    """Exact p-value of the largest periodogram ordinate of a vector (R. A. Fisher 1929).
-
-    Assumes independent Gaussian entries of one variance under the null, with any mean. It looks
-    for *one* frequency: a vector with strong harmonics gets a larger p-value. No test is possible below
-    5 positions, where every vector gets 1 or nan.
-
-    Returns:
-        Values in [0, 1], uniform for a random vector, computed in float64 and accurate in the tail (a
-        relative error below 1e-9 for small p, an absolute one below 1e-6 near 1); nan for a flat vector.
-
-    Example:
-        >>> i = np.arange(97)
-        >>> noise = np.random.default_rng(0).normal(size=97)
-        >>> p = g_test(np.stack([np.cos(2 * np.pi * 3 * i / 97) + 0.1 * noise, noise, 0.0 * i]))
-        >>> bool(p[0] < 1e-50), bool(p[1] > 0.01), float(p[2])
-        (True, True, nan)
-    """
-    n = x.shape[-1]
-    g = g_statistic(power(x.astype(np.float64)), n)
-    p, live = np.full_like(g, np.nan), ~np.isnan(g)
-    p[live] = fisher_tail(g[live], (n - 1) // 2)
-    return p
 
 
 def combine(p: Float[np.ndarray, "neuron vector"]) -> Float[np.ndarray, " neuron"]:
@@ -234,18 +196,6 @@ def null_p_values(
     """
     as_high = len(null) - np.searchsorted(null, scores, side="left")
     return np.where(np.isnan(scores), np.nan, (1 + as_high) / (1 + len(null)))
-
-
-def null_quantile(null: Float[np.ndarray, " draw"], q: float) -> float:
-    """The score that a part q of the null scores, in [0, 1], stays below.
-
-    Example:
-        >>> null_quantile(np.array([0.1, 0.2, 0.3]), 0.5)
-        0.2
-    """
-    if not 0 <= q <= 1:
-        raise ValueError(f"q={q} is no quantile; expected a number from 0 to 1")
-    return float(np.quantile(null, q))
 
 
 def benjamini_hochberg(p: Float[np.ndarray, " neuron"]) -> Float[np.ndarray, " neuron"]:

@@ -1,4 +1,4 @@
-"""How logits, and the matrices and gradients behind them, are made of waves in the sum of the operands.
+"""Progress measures: Fourier components of logits, and of the matrices and gradients behind them.
 
 Grids are in the order of the task, in which the right answer of left i and right j is output (i + j) % n; n may
 be composite or even. Everything is computed in float64, whatever the input.
@@ -20,7 +20,7 @@ Logits = Float[np.ndarray, "left right output"]
 
 
 def _scale(n: int) -> np.ndarray:
-    """What turns the transform at 1..n//2 into coefficients along waves of norm 1."""
+    """Factors from the transform at 1..n//2 to coefficients along cosines and sines of norm 1."""
     return np.sqrt(np.where(2 * np.arange(1, n // 2 + 1) == n, 1, 2) / n)
 
 
@@ -58,7 +58,7 @@ def spectrum_gini(matrix: Float[np.ndarray, "position feature"]) -> float:
         A value in [0, 1 - 1/(n - 1)], 0 if all n - 1 norms are equal; nan if the rows are. It depends on n.
 
     Raises:
-        ValueError: The matrix is not two-dimensional, or has fewer than 2 rows.
+        ValueError: As for `spectrum_norms`.
 
     Example:
         >>> w = 2 * np.pi * np.arange(5) / 5
@@ -106,7 +106,7 @@ def _grid(logits: np.ndarray, *, answers: bool) -> np.ndarray:
     return logits.astype(np.float64)
 
 
-def _columns(frequencies: Iterable[int], n: int) -> np.ndarray:
+def _distinct(frequencies: Iterable[int], n: int) -> np.ndarray:
     named = list(frequencies)
     wrong = [k for k in named if k not in range(1, n // 2 + 1)]
     if wrong:
@@ -131,7 +131,7 @@ def _centred(logits: np.ndarray) -> np.ndarray:
     return centred
 
 
-def _waves_of_the_answer(centred: np.ndarray) -> np.ndarray:
+def _along_answer(centred: np.ndarray) -> np.ndarray:
     """Coefficients ``(freq,)`` along w(i+j-c): the cosine's is the real part, the sine's minus the imaginary."""
     k = np.arange(1, len(centred) // 2 + 1)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -157,17 +157,17 @@ def logit_profile(logits: Logits) -> Float[np.ndarray, " freq"]:
         >>> logit_profile(logits).round(6).tolist()   # 3 * sqrt(125 / 2)
         [0.0, 23.717082]
     """
-    return np.abs(_waves_of_the_answer(_centred(logits)))
+    return np.abs(_along_answer(_centred(logits)))
 
 
 def sum_variance_explained(logits: Logits, frequencies: Iterable[int]) -> float:
     """The share of the variance of the logits in the span of cos w(i+j-c), w of the named frequencies.
 
     The variance is what is left without each example's mean, which no loss sees, and each output's mean, a
-    bias. Sines do not count: a wave that peaks beside the right answer explains less.
+    bias. Sines do not count: a component that peaks beside the right answer explains less.
 
     Args:
-        logits: Of every pair of operands, in the order of the task.
+        logits: Of every pair of operands.
         frequencies: From 1 to n//2. One named twice counts once.
 
     Returns:
@@ -183,77 +183,50 @@ def sum_variance_explained(logits: Logits, frequencies: Iterable[int]) -> float:
         [0.8, 1.0]
     """
     centred = _centred(logits)
-    columns = _columns(frequencies, len(centred)) - 1
+    columns = _distinct(frequencies, len(centred)) - 1
     with np.errstate(invalid="ignore", over="ignore"):
         total = (centred**2).sum()
         if not (total > 0 and np.isfinite(total)):
             return float("nan")
-        return float(np.minimum((_waves_of_the_answer(centred).real[columns] ** 2).sum() / total, 1))
+        return float(np.minimum((_along_answer(centred).real[columns] ** 2).sum() / total, 1))
 
 
-def _waves(values: np.ndarray, frequencies: Iterable[int]) -> np.ndarray:
-    """The part of each output along cos w(i+j) and sin w(i+j) of the frequencies."""
-    n, columns = len(values), _columns(frequencies, len(values))
+def restricted_and_excluded(logits: Logits, frequencies: Iterable[int]) -> tuple[Logits, Logits]:
+    """The logits restricted to their Fourier components in the sum at the named frequencies, and without these.
+
+    Their losses are the restricted loss, of the rule alone, and, on training examples, the excluded loss, which rises
+    as the rule replaces memory (arXiv 2301.05217).
+
+    Args:
+        logits: Of every pair of operands; any outputs.
+        frequencies: From 1 to n//2, such as `key_frequencies`.
+
+    Returns:
+        Logits in float64. Each output keeps its mean in both, so that together, less that mean, they are the logits.
+
+    Raises:
+        ValueError: There are not n x n pairs with n of 2 or more, or a frequency is out of range.
+
+    Example:
+        >>> i, j, c = np.ogrid[:5, :5, :5]
+        >>> rule, memory = np.cos(2 * np.pi * 2 * (i + j - c) / 5), np.cos(2 * np.pi * i / 5)
+        >>> restricted, excluded = restricted_and_excluded(rule + memory + c, [2])
+        >>> bool(np.allclose(restricted, rule + c)), bool(np.allclose(excluded, memory + c))
+        (True, True)
+    """
+    values = _grid(logits, answers=False)
+    n, kept = len(values), _distinct(frequencies, len(values))
     with np.errstate(invalid="ignore", over="ignore"):
         means = _by_sum(values)
         transformed = scipy.fft.rfft(means - means.mean(0), axis=0)
-    kept = np.zeros_like(transformed)
-    kept[columns] = transformed[columns]
-    return scipy.fft.irfft(kept, n, axis=0)[np.add.outer(np.arange(n), np.arange(n)) % n]
-
-
-def restricted(logits: Logits, frequencies: Iterable[int]) -> Logits:
-    """The logits with nothing but each output's mean and its waves in the sum at the named frequencies.
-
-    Their loss, the restricted loss of arXiv 2301.05217, is that of the rule alone. `excluded` is the counterpart.
-
-    Args:
-        logits: Of every pair of operands, in the order of the task; any outputs.
-        frequencies: From 1 to n//2, such as `key_frequencies`.
-
-    Returns:
-        Logits in float64. Together with those of `excluded`, less each output's mean, they are the logits.
-
-    Raises:
-        ValueError: There are not n x n pairs with n of 2 or more, or a frequency is out of range.
-
-    Example:
-        >>> i, j, c = np.ogrid[:5, :5, :5]
-        >>> rule = np.cos(2 * np.pi * 2 * (i + j - c) / 5)
-        >>> bool(np.allclose(restricted(rule + np.cos(2 * np.pi * i / 5) + c, [2]), rule + c))
-        True
-    """
-    values = _grid(logits, answers=False)
-    return values.mean((0, 1)) + _waves(values, frequencies)
-
-
-def excluded(logits: Logits, frequencies: Iterable[int]) -> Logits:
-    """The logits without each output's waves in the sum at the named frequencies.
-
-    Their loss on training examples, the excluded loss of arXiv 2301.05217, rises as the rule replaces memory.
-
-    Args:
-        logits: Of every pair of operands, in the order of the task; any outputs.
-        frequencies: From 1 to n//2, such as `key_frequencies`.
-
-    Returns:
-        Logits in float64; each output keeps its mean.
-
-    Raises:
-        ValueError: There are not n x n pairs with n of 2 or more, or a frequency is out of range.
-
-    Example:
-        >>> i, j, c = np.ogrid[:5, :5, :5]
-        >>> rule = np.cos(2 * np.pi * 2 * (i + j - c) / 5)
-        >>> bool(np.allclose(excluded(rule + np.cos(2 * np.pi * i / 5) + c, [2]), np.cos(2 * np.pi * i / 5) + c))
-        True
-    """
-    values = _grid(logits, answers=False)
-    return values - _waves(values, frequencies)
+    chosen = np.zeros_like(transformed)
+    chosen[kept] = transformed[kept]
+    along_sum = scipy.fft.irfft(chosen, n, axis=0)[np.add.outer(np.arange(n), np.arange(n)) % n]
+    return values.mean((0, 1)) + along_sum, values - along_sum
 
 
 def distance_irrelevance(correct: Float[np.ndarray, "left right"]) -> float:
-    """How little the logit of the right answer depends on the distance of the operands (arXiv 2306.17844).
+    """Independence of the logit of the right answer from the distance of the operands (arXiv 2306.17844).
 
     The mean over distances d of the standard deviation over pairs with i - j = d modulo n, over that of all
     pairs. A Pizza network's logit of the right answer goes with |cos(w(i - j)/2)|, so that pairs of one
@@ -283,7 +256,7 @@ def distance_irrelevance(correct: Float[np.ndarray, "left right"]) -> float:
 def gradient_symmetricity(
     left: Float[np.ndarray, "sample feature"], right: Float[np.ndarray, "sample feature"]
 ) -> float:
-    """How alike a logit's gradients with respect to the embeddings of its two operands are (arXiv 2306.17844).
+    """Mean cosine similarity of a logit's gradients to the embeddings of its two operands (arXiv 2306.17844).
 
     A Pizza network adds the embeddings up first, so the gradients are equal: near 1. A Clock network
     multiplies them, and each gradient depends on the other operand: lower.
@@ -293,8 +266,8 @@ def gradient_symmetricity(
         right: The same for the right embedding.
 
     Returns:
-        The mean cosine similarity, in [-1, 1]. Samples in which a gradient is zero are left out; nan if
-        none is left, or a gradient is not finite.
+        A value in [-1, 1]. Samples in which a gradient is zero are left out; nan if none is left, or a gradient is
+        not finite.
 
     Raises:
         ValueError: The shapes differ, or are not two-dimensional with a feature or more.
@@ -318,16 +291,9 @@ def gradient_symmetricity(
 def cross_entropy(
     logits: Float[np.ndarray, "example output"], labels: Int[np.ndarray, " example"]
 ) -> Float[np.ndarray, " example"]:
-    """Minus the logarithm of the probability of each example's label, in nats.
+    """Minus the logarithm of the probability of each example's label, in nats, 0 or more.
 
     Exact for tiny losses too: a right answer far ahead has a loss of e^-lead, not 0.
-
-    Args:
-        logits: One row for each example; a grid is reshaped to ``(-1, output)`` first.
-        labels: From 0 to the number of outputs less 1.
-
-    Returns:
-        Losses in float64, 0 or more.
 
     Raises:
         ValueError: There is not one label for each example, or a label is no output.

@@ -15,7 +15,7 @@ CONSTANTS = ("drop", "keep")
 
 @dataclass(frozen=True)
 class Convention:
-    """Which transform a score is computed from. Scores under different conventions cannot be compared.
+    """The transform that a score is computed from. Scores under different conventions cannot be compared.
 
     The authors of arXiv 2310.13061 use the one-sided transform with the constant kept. The default here
     drops the constant, because a constant vector would otherwise look perfectly periodic.
@@ -62,10 +62,10 @@ def _check(x: np.ndarray) -> None:
 
 
 def is_flat(x: Float[np.ndarray, "*batch position"]) -> Bool[np.ndarray, "*batch"]:
-    """Whether a vector is constant to rounding, so that it has no frequency. A zero vector is flat.
+    """Mask of vectors that are constant to rounding, so that they have no frequency; a zero vector is one.
 
-    Assumes that rounding is the only noise: a vector whose variation is below 8 units in the last place of
-    its largest entry counts as flat. A vector that holds a nan or an infinity does not.
+    Assumes that rounding is the only noise: the variation is below 8 units in the last place of the largest entry.
+    A vector that holds a nan or an infinity is not flat.
 
     Example:
         >>> is_flat(np.array([[0.1, 0.1, 0.1], [0.1, 0.2, 0.1]])).tolist()
@@ -163,21 +163,10 @@ def energy(x: Float[np.ndarray, "*batch position"]) -> Float[np.ndarray, "*batch
         return np.asarray(weighted / weighted.sum(-1, keepdims=True))
 
 
-def dominant(x: Float[np.ndarray, "*batch position"]) -> Int[np.ndarray, "*batch"]:
-    """The frequency in 1..n//2 that carries most of a vector's variance; 0 for a dead or constant vector.
-
-    Every live vector has one, noise too: look at the share it carries before believing it.
-
-    Example:
-        >>> i = np.arange(97)
-        >>> dominant(np.stack([np.cos(2 * np.pi * 13 * i / 97), 0.0 * i])).tolist()
-        [13, 0]
-    """
-    return peak_frequency(energy(x))
-
-
 def peak_frequency(share: Float[np.ndarray, "*batch freq"]) -> Int[np.ndarray, "*batch"]:
     """The frequency of the largest column of a one-sided spectrum without constant; 0 if it is nan or 0.
+
+    Every live vector has one, noise too: look at the share it carries before believing it.
 
     Example:
         >>> peak_frequency(np.array([[0.2, 0.8], [np.nan, np.nan]])).tolist()

@@ -71,11 +71,10 @@ class Stage:
 def change_point(
     steps: Steps, values: Values, generator: np.random.Generator, *, draws: int = DRAWS
 ) -> ChangePoint:
-    """Where the mean of a series changes most.
+    """Find where the mean of a series changes most: the split into two means that reduces the squared error most.
 
-    The split into two means with the largest reduction of squared error; its p-value is the share of random
-    permutations of the values that have a split as good. A slow drift counts as a change too. Fewer than five values
-    cannot be significant at .05.
+    Its p-value is the share of random permutations of the values that have a split as good. A slow drift counts as a
+    change too. Fewer than five values cannot be significant at .05.
 
     Args:
         steps: Ascending.
@@ -90,16 +89,16 @@ def change_point(
         ValueError: The lengths differ, or fewer than two values are known.
 
     Example:
-        >>> found = change_point(np.arange(8), np.array([0.0, 0, 0, 0, 0, 1, 1, 1]), np.random.default_rng(0))
-        >>> found.before, found.after, found.p_value < 0.05
+        >>> change = change_point(np.arange(8), np.array([0.0, 0, 0, 0, 0, 1, 1, 1]), np.random.default_rng(0))
+        >>> change.before, change.after, change.p_value < 0.05
         (4, 5, True)
     """
-    if steps.shape != values.shape or np.isfinite(values).sum() < 2:
-        raise ValueError(
-            f"{len(steps)} steps for {np.isfinite(values).sum()} known of {len(values)} values; expected one value a "
-            "step and at least two known ones"
-        )
     known = np.isfinite(values)
+    if steps.shape != values.shape or known.sum() < 2:
+        raise ValueError(
+            f"{len(steps)} steps for {known.sum()} known of {len(values)} values; expected one value a step and at "
+            "least two known ones"
+        )
     steps, series = steps[known], values[known].astype(np.float64)
     gains = _gains(series[None])[0]
     at = int(gains.argmax())
@@ -111,26 +110,11 @@ def change_point(
 
 
 def _gains(series: np.ndarray) -> np.ndarray:
-    """How much of the squared error each split into two means removes, ``(series, split)``."""
+    """Reduction of the squared error by each split into two means, ``(series, split)``."""
     n = series.shape[1]
     centred = series - series.mean(1, keepdims=True)
     left = np.arange(1, n)
     return centred.cumsum(1)[:, :-1] ** 2 * n / (left * (n - left))
-
-
-def reached(steps: Steps, values: Values, level: float, *, for_good: bool = False) -> Boundary | None:
-    """Where a series first reaches a level, or reaches it and never falls below it again.
-
-    Returns:
-        The checkpoints on either side; None if it never does. A value that is not known counts as the one before it.
-
-    Example:
-        >>> steps, values = np.array([0, 10, 20, 30]), np.array([0.1, 0.95, 0.5, 0.97])
-        >>> reached(steps, values, 0.9), reached(steps, values, 0.9, for_good=True)
-        (Boundary(before=0, after=10), Boundary(before=20, after=30))
-    """
-    at = _first(_filled(values) >= level, for_good=for_good)
-    return None if at is None else _boundary(steps, at)
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
@@ -144,11 +128,6 @@ def _first(holds: np.ndarray, *, for_good: bool = False) -> int | None:
     where = np.flatnonzero(~holds if for_good else holds)
     at = (where[-1] + 1 if len(where) else 0) if for_good else (where[0] if len(where) else len(holds))
     return int(at) if at < len(holds) else None
-
-
-def _boundary(steps: np.ndarray, at: int) -> Boundary:
-    """The boundary before the checkpoint of this index; after the last checkpoint if there is none."""
-    return Boundary(int(steps[at - 1]) if at else None, int(steps[at]) if at < len(steps) else None)
 
 
 def find_stages(
@@ -190,8 +169,8 @@ def find_stages(
             raise ValueError(f"the series {name!r} has {len(values)} values for {len(steps)} steps")
     known = {name: _filled(values) for name, values in measures.items() if np.isfinite(values).any()}
     run = _Run(steps, known, generator, good)
-    found = run.by_split() if {"train", "test"} <= set(known) else run.by_all()
-    return tuple(sorted(found, key=lambda stage: np.inf if stage.end.after is None else stage.end.after))
+    stages = run.by_split() if {"train", "test"} <= set(known) else run.by_all()
+    return tuple(sorted(stages, key=lambda stage: np.inf if stage.end.after is None else stage.end.after))
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,27 +183,27 @@ class _Run:
     good: float
 
     def by_split(self) -> list[Stage]:
-        """Where it is known what was trained on."""
+        """Stages where it is known what was trained on."""
         memorised = self.memorised()
-        found = [] if memorised is None else [self.memorisation(memorised)]
+        first = [] if memorised is None else [self.memorisation(memorised)]
         if "corrupted_as_labelled" in self.known:
-            return [*found, *self.generalisation("test", memorised), *self.unlearning()]
+            return [*first, *self.generalisation("test", memorised), *self.unlearning()]
         if memorised is None:
             return [*self.generalisation("test", None), *self.change()]
         formed = self.formation(memorised)
         if formed is None:
-            return [*found, *self.generalisation("test", memorised)]
+            return [*first, *self.generalisation("test", memorised)]
         at, circuit = formed
         right = _first(self.known["test"] >= self.good, for_good=True)
         if right is not None and right <= at:
-            return [*found, circuit, *self.generalisation("test", memorised)]
+            return [*first, circuit, *self.generalisation("test", memorised)]
         last = self.generalisation("test", at)
-        return [*found, circuit, *(replace(stage, name="clean-up") for stage in last)]
+        return [*first, circuit, *(replace(stage, name="clean-up") for stage in last)]
 
     def by_all(self) -> list[Stage]:
-        """Where nothing is known to be held out."""
-        found = self.generalisation("all", None) if "all" in self.known else []
-        return [*found, *self.change(), *self.unlearning()]
+        """Stages where nothing is known to be held out."""
+        learning = self.generalisation("all", None) if "all" in self.known else []
+        return [*learning, *self.change(), *self.unlearning()]
 
     def memorised(self) -> int | None:
         """Where the training examples are learnt and the held-out ones not yet."""
@@ -283,41 +262,43 @@ class _Run:
             later = self.known.get(name, np.empty(0))[since:]
             if not len(later) or np.isnan(later).any() or self.rise(self.steps[since:], later) is None:
                 continue
-            at, what = half(later)
+            at, half_way = half(later)
             if at:
                 at += since
                 right = f"with {_percent(self.known['test'][at])} of held-out examples right"
-                reason = f"By step {self.steps[at]} {what}, {right}."
+                reason = f"By step {self.steps[at]} {half_way}, {right}."
                 return at, Stage("circuit formation", self.before(since), self.before(at), reason)
         return None
 
     def change(self) -> list[Stage]:
-        """The jump of what waves of the right answer explain, where there is no memorisation to count from."""
+        """The jump of the logits' explained variance, where there is no memorisation to count from."""
         values = self.known.get("logit_variance_explained", np.empty(0))
-        found = self.rise(self.steps, values)
-        if found is None:
+        jump = self.rise(self.steps, values)
+        if jump is None:
             return []
-        early, late = values[self.steps <= found.before], values[self.steps >= found.after]
+        early, late = values[self.steps <= jump.before], values[self.steps >= jump.after]
         reason = (
             f"Waves of the right answer explain {_percent(np.nanmean(early))} of the logits on average up to step "
-            f"{found.before}, {_percent(late.mean())} from step {found.after} on (p={found.p_value:.2g})."
+            f"{jump.before}, {_percent(late.mean())} from step {jump.after} on (p={jump.p_value:.2g})."
         )
-        place = Boundary(found.before, found.after)
+        place = Boundary(jump.before, jump.after)
         return [Stage("circuit formation", place, place, reason)]
 
     def rise(self, steps: np.ndarray, values: np.ndarray) -> ChangePoint | None:
         """The change point of a series, if its mean rises there by more than noise."""
         if np.isfinite(values).sum() < 2:
             return None
-        found = change_point(steps, values, self.generator)
-        higher = values[steps >= found.after].mean() > np.nanmean(values[steps <= found.before])
-        return found if higher and found.p_value <= ALPHA else None
+        change = change_point(steps, values, self.generator)
+        higher = values[steps >= change.after].mean() > np.nanmean(values[steps <= change.before])
+        return change if higher and change.p_value <= ALPHA else None
 
     def before(self, at: int) -> Boundary:
-        return _boundary(self.steps, at)
+        """The boundary before the checkpoint of this index; after the last checkpoint if there is none."""
+        steps = [None, *self.steps.tolist(), None]
+        return Boundary(steps[at], steps[at + 1])
 
     def earlier(self, values: np.ndarray, at: int) -> str:
-        """What a value was one checkpoint before, in brackets; nothing at the first or where it is not known."""
+        """The value one checkpoint before, in brackets; nothing at the first or where it is not known."""
         if at == 0 or not np.isfinite(values[at - 1]):
             return ""
         return f" ({_percent(values[at - 1])} at step {self.steps[at - 1]})"
@@ -336,7 +317,7 @@ def _half_risen(values: np.ndarray) -> tuple[int, str]:
 
 
 def _half_of_last(values: np.ndarray) -> tuple[int, str]:
-    """From where on waves of the right answer explain half of what they do in the end."""
+    """From where on Fourier components of the right answer explain half of the share that they do in the end."""
     at = _first(values >= values[-1] / 2, for_good=True) or 0
     explained = f"waves of the right answer explain {_percent(values[at])} of the logits"
     return at, f"{explained}, half of what they do in the end ({_percent(values[-1])})"

@@ -111,6 +111,7 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
         return None
     norms = measures.logit_profile(grid)
     keys = measures.key_frequencies(norms)
+    restricted, excluded = measures.restricted_and_excluded(grid, keys)
     clusters = clusters_of(table)
     matrices = embeddings(model, order, p)
     energy = sum(measures.spectrum_norms(matrix) ** 2 for matrix in matrices) if matrices else None
@@ -124,8 +125,8 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
         neuron_frequencies={frequency: len(neurons) for frequency, neurons in clusters.items()},
         clustered=sum(len(neurons) for neurons in clusters.values()),
         clustered_with_harmonics=int((table["activation_harmonics"] >= activity.CLUSTER_SHARE).sum()),
-        restricted_loss=_loss(measures.restricted(grid, keys), answers, np.ones_like(trained)),
-        excluded_loss=_loss(measures.excluded(grid, keys), answers, trained),
+        restricted_loss=_loss(restricted, answers, np.ones_like(trained)),
+        excluded_loss=_loss(excluded, answers, trained),
         embedding_gini=float(np.mean(ginis)) if ginis else None,
         logit_gini=measures.spectrum_gini(grid.reshape(n, -1)),
         logit_variance_explained=measures.sum_variance_explained(grid, keys),

@@ -76,7 +76,7 @@ def periodicity(
         "draws": draws,
         "seed": seed,
         "mean": float(random_ipr.mean()),
-        "quantile_999": float(null.null_quantile(random_ipr, 0.999)),
+        "quantile_999": float(np.quantile(random_ipr, 0.999)),
         "vector_lengths": list(lengths),
     }
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.features import joint_scores, mean_of_live, score_matrix, weight_features
-from probes.null import combine, g_test
-from probes.periodicity import ipr, phase_residual
+from probes.null import combine, fisher_tail
+from probes.periodicity import ipr, peak_share, phase_residual
 from probes.spectrum import Convention, energy, peak_frequency, phase, power
 
 SHARES = (
@@ -161,6 +161,15 @@ def test_wrong_vectors_are_named():
     for vectors in ([], noise(11) + noise(11, n_neurons=5), [np.ones((3, 1))]):
         with pytest.raises(ValueError, match="the vectors have shapes"):
             weight_features(vectors)
+
+
+def g_test(vectors: np.ndarray) -> np.ndarray:
+    """Fisher's test of each vector alone."""
+    m = (vectors.shape[1] - 1) // 2
+    g = peak_share(power(vectors)[:, :m])
+    p, live = np.full_like(g, np.nan), ~np.isnan(g)
+    p[live] = fisher_tail(g[live], m)
+    return p
 
 
 def mixed(n: int, seed: int = 0, neurons: int = 9) -> list[np.ndarray]:

@@ -8,11 +8,10 @@ import pytest
 from probes.progress_measures import (
     cross_entropy,
     distance_irrelevance,
-    excluded,
     gradient_symmetricity,
     key_frequencies,
     logit_profile,
-    restricted,
+    restricted_and_excluded,
     spectrum_gini,
     spectrum_norms,
     sum_variance_explained,
@@ -20,6 +19,14 @@ from probes.progress_measures import (
 
 SIZES = pytest.mark.parametrize("n", [2, 3, 5, 6, 7, 12])
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def restricted(logits: np.ndarray, frequencies) -> np.ndarray:
+    return restricted_and_excluded(logits, frequencies)[0]
+
+
+def excluded(logits: np.ndarray, frequencies) -> np.ndarray:
+    return restricted_and_excluded(logits, frequencies)[1]
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from probes.stages import Boundary, change_point, find_stages, reached
+from probes.stages import Boundary, change_point, find_stages
 
 STEPS = np.arange(0, 1000, 100)
 
@@ -75,16 +75,6 @@ def test_unknown_values_take_no_part_in_a_change():
     assert (found.before, found.after) == (2, 3)
     with pytest.raises(ValueError, match="1 known of 2 values"):
         change_point(np.arange(2), np.array([1.0, np.nan]), generator())
-
-
-def test_reached_at_first_or_for_good():
-    steps, values = np.arange(6) * 10, np.array([0.2, 0.9, 0.3, np.nan, 0.95, 1.0])
-    assert reached(steps, values, 0.9) == Boundary(0, 10)
-    assert reached(steps, values, 0.9, for_good=True) == Boundary(30, 40)
-    assert reached(steps, values, 0.1) == Boundary(None, 0)
-    assert reached(steps, values, 2.0) is None
-    assert reached(steps, values, 0.99, for_good=True) == Boundary(40, 50)
-    assert reached(steps, -values, -0.25) == Boundary(None, 0)
 
 
 def test_corrupted_labels_are_memorised_then_the_rule_is_grokked_then_they_are_unlearnt():
