@@ -15,13 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from probes.features import mean_of_live
 from probes.null import benjamini_hochberg, null_p_values, null_scores
-
-
-def _seed(random_state: Any) -> int:
-    if isinstance(random_state, (int, np.integer)):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 class NullThresholdLabeller(BaseEstimator):
@@ -65,19 +60,22 @@ class NullThresholdLabeller(BaseEstimator):
             raise ValueError(
                 f"alpha={self.alpha} is no false-discovery rate; expected a number between 0 and 1"
             )
-        scores = _row_means(X)
-        null = null_scores((self.p,) * X.shape[1], n_draws=self.n_draws, seed=_seed(self.random_state))
+        scores = mean_of_live(list(X.T))
+        seed = self.random_state
+        if not isinstance(seed, (int, np.integer)):
+            seed = check_random_state(seed).randint(2**31 - 1)
+        null = null_scores((self.p,) * X.shape[1], n_draws=self.n_draws, seed=int(seed))
         self.p_values_ = null_p_values(scores, null)
-        found = np.nan_to_num(benjamini_hochberg(self.p_values_), nan=1.0) <= self.alpha
-        self.threshold_ = float(scores[found].min()) if found.any() else np.inf
-        self.labels_ = found.astype(np.int64)
+        periodic = benjamini_hochberg(self.p_values_) <= self.alpha
+        self.threshold_ = float(scores[periodic].min()) if periodic.any() else np.inf
+        self.labels_ = periodic.astype(np.int64)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """1 where the mean of the row reaches `threshold_`, else 0; ``(neuron,)``."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        return (_row_means(X) >= self.threshold_).astype(np.int64)
+        return (mean_of_live(list(X.T)) >= self.threshold_).astype(np.int64)
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
         """`fit`, then `labels_`."""
@@ -87,12 +85,6 @@ class NullThresholdLabeller(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _row_means(X: np.ndarray) -> np.ndarray:
-    live = ~np.isnan(X)
-    count = live.sum(1)
-    return np.divide(np.where(live, X, 0).sum(1), count, out=np.full(len(X), np.nan), where=count > 0)
 
 
 class MixtureLabeller(ClusterMixin, BaseEstimator):
@@ -181,8 +173,8 @@ class NeuronProbe(ClassifierMixin, BaseEstimator):
         self.scaler_ = StandardScaler().fit(X)
         self.model_ = LogisticRegression(C=self.C, class_weight=self.class_weight, max_iter=self.max_iter)
         self.model_.fit(self.scaler_.transform(X), y)
-        self.classes_, self.coef_ = self.model_.classes_, self.model_.coef_
-        self.intercept_, self.n_iter_ = self.model_.intercept_, self.model_.n_iter_
+        for name in ("classes_", "coef_", "intercept_", "n_iter_"):
+            setattr(self, name, getattr(self.model_, name))
         return self
 
     def _scaled(self, X: Any) -> np.ndarray:

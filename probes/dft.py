@@ -25,7 +25,7 @@ def _basis(n: int, dtype: np.dtype) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Transform:
-    """What `real_dft` finds of each vector.
+    """Transform of each vector, from `real_dft`.
 
     Attributes:
         n: Number of positions.
@@ -46,11 +46,11 @@ class Transform:
 def real_dft(x: Float[np.ndarray, "*batch position"]) -> Transform:
     """The transform without the constant, equal to `probes.spectrum.fourier` to rounding in the vectors' own dtype.
 
-    What comes out for a stack of matrices ``(*stack, vector, position)`` does not depend on the stack, to the bit.
+    That of one matrix in a stack ``(*stack, vector, position)`` does not depend on the others, to the bit.
 
     Example:
-        >>> found = real_dft(1 + np.cos(2 * np.pi * 2 * np.arange(5) / 5))
-        >>> found.power.round(6).tolist(), float(found.total.round(6))
+        >>> transform = real_dft(1 + np.cos(2 * np.pi * 2 * np.arange(5) / 5))
+        >>> transform.power.round(6).tolist(), float(transform.total.round(6))
         ([0.0, 6.25], 5.0)
     """
     n = x.shape[-1]

@@ -19,7 +19,7 @@ GENERALIZING, MEMORIZING, DEAD, INCONCLUSIVE = "generalizing", "memorizing", "de
 
 @dataclass(frozen=True)
 class Criteria:
-    """What a label needs.
+    """Thresholds that a label needs.
 
     Args:
         alpha: False-discovery rate over the neurons, for periodicity and for either kind of evidence.
@@ -48,7 +48,7 @@ class Criteria:
 
 @dataclass(frozen=True, eq=False)
 class NeuronFacts:
-    """What a label is decided from, ``(neuron,)`` each; NaN where not known.
+    """Measurements that labels are decided from, ``(neuron,)`` each; NaN where not known.
 
     Attributes:
         strength: How much the neuron adds to the output; only the ratios count.
@@ -126,11 +126,6 @@ class Judged:
         return self._q(self.facts.memory_p)
 
     @cached_property
-    def significant(self) -> np.ndarray:
-        """Significantly periodic."""
-        return self.q_value <= self.criteria.alpha
-
-    @cached_property
     def periodic(self) -> np.ndarray:
         """Significantly periodic, with enough of the variance at one frequency."""
         return self.criteria.periodic(self.q_value, self.facts.share)
@@ -144,10 +139,8 @@ class Judged:
     @cached_property
     def memory_wins(self) -> np.ndarray:
         """Significantly serves labels that the rule does not explain, by more than it serves the rule."""
-        memory = np.nan_to_num(self.facts.memory_effect)
-        return (self.memory_q <= self.criteria.alpha) & (
-            memory > np.maximum(np.nan_to_num(self.facts.rule_effect), 0)
-        )
+        rule, memory = np.nan_to_num([self.facts.rule_effect, self.facts.memory_effect])
+        return (self.memory_q <= self.criteria.alpha) & (memory > np.maximum(rule, 0))
 
     @cached_property
     def apart(self) -> np.ndarray:
@@ -159,7 +152,7 @@ class Judged:
         share, frequency, q = self.facts.share[i], int(self.facts.frequency[i]), self.q_value[i]
         if self.periodic[i]:
             return f"frequency {frequency} explains {share:.0%} of it (q={q:.1g})"
-        if self.significant[i]:
+        if q <= self.criteria.alpha:
             return f"frequency {frequency} is significant (q={q:.1g}) but explains only {share:.0%}"
         return "periodicity not known" if np.isnan(q) else f"no significant frequency (q={q:.1g})"
 
@@ -177,14 +170,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Label:
-    """What a neuron does for the network.
+    """A neuron's part in the network.
 
     Attributes:
-        verb: What neurons with this label do, as in "12 memorize".
+        verb: As in "12 memorize".
         colour: Of its points.
         symbol: Plotly's name of its points' shape.
         meaning: One sentence.
-        rule: The neurons that it fits, of those that no label before it fits.
+        rule: Mask of the neurons that it fits, of those that no label before it fits; `INCONCLUSIVE` has the rest.
         reason: The evidence for one neuron, in words.
     """
 
@@ -237,7 +230,7 @@ LABELS: dict[str, Label] = {
     INCONCLUSIVE: Label(
         "are inconclusive", "#CC79A7", "square",
         "All others, with the reason.",
-        lambda judged: np.ones(len(judged.dead), bool),
+        lambda judged: np.zeros(len(judged.dead), bool),
         _undecided_because,
     ),
 }  # fmt: skip
@@ -245,7 +238,7 @@ LABELS: dict[str, Label] = {
 
 
 def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Labelling:
-    """Decide every neuron's label: the first of `LABELS` whose rule fits.
+    """Decide every neuron's label: the first of `LABELS` whose rule fits, `INCONCLUSIVE` where none does.
 
     Args:
         facts: Measurements of all neurons at one site.
@@ -261,6 +254,6 @@ def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Label
         'generalizing'
     """
     judged = Judged(facts, criteria or Criteria())
-    label = np.select([kind.rule(judged) for kind in LABELS.values()], list(LABELS), INCONCLUSIVE)
-    reasons = [LABELS[name].reason(judged, i) for i, name in enumerate(label)]
-    return Labelling(label, np.array(reasons, dtype=object), judged.q_value, judged.rule_q, judged.memory_q)
+    names = np.select([label.rule(judged) for label in LABELS.values()], list(LABELS), INCONCLUSIVE)
+    reasons = [LABELS[name].reason(judged, i) for i, name in enumerate(names)]
+    return Labelling(names, np.array(reasons, dtype=object), judged.q_value, judged.rule_q, judged.memory_q)

@@ -1,7 +1,7 @@
-"""How concentrated a spectrum is: scores of vectors, computed from their power, ``(..., freq) -> (...)``.
+"""Concentration of a spectrum: scores of vectors, computed from their power, ``(..., freq) -> (...)``.
 
-A score is nan for a vector without power (a dead neuron): a dead neuron has no spectrum to judge, and is
-found by its norm. None of the scores depends on the scale of the power.
+None depends on the scale of the power. A score is nan for a vector without power: a dead neuron has no spectrum to
+judge, and shows in its norm.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def harmonic_share(
 def phase_residual(
     left: Float[np.ndarray, "*batch"], right: Float[np.ndarray, "*batch"], output: Float[np.ndarray, "*batch"]
 ) -> Float[np.ndarray, "*batch"]:
-    """How far a neuron's phases are from those of the analytic solution: left + right - output, wrapped.
+    """Distance of a neuron's phases from those of the analytic solution: left + right - output, wrapped.
 
     A neuron that adds obeys left + right = output modulo 2 pi (arXiv 2310.13061), whatever its IPR, which
     makes this a second, independent sign of generalisation. For a random neuron it is uniform.

@@ -44,9 +44,8 @@ def periodicity(
         seed: Of the null distribution.
 
     Returns:
-        Columns ``ipr``, ``p_value``, ``p_null``, ``frequency``, ``frequency_share`` and the others of
-        `probes.features.weight_features`, and those of `activation_scores`; what the null distribution was, with
-        ``"source"``: ``"weights"``, ``"activations"`` or None.
+        Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
+        distribution, with ``"source"``: ``"weights"``, ``"activations"`` or None.
     """
     grid_scores, profile = _over_pairs(cached, task)
     positions = getattr(task, "positions", None)
@@ -91,10 +90,8 @@ def activation_scores(grid: np.ndarray) -> Columns:
     """Scores of activations over all pairs of operands, ``(neuron, left, right)`` in the task's order.
 
     Returns:
-        ``activation_share`` of the variance that one frequency explains (the 3 x 3 block, arXiv 2301.05217),
-        ``activation_frequency``, ``activation_harmonics`` (the share with its harmonics), ``sum_share`` of the sum
-        direction alone with ``sum_frequency``, ``activation_ipr`` of the two-dimensional spectrum and ``silent``, the
-        share of pairs at which the activation is exactly 0. NaN (frequency 0) for a dead neuron or a grid with holes.
+        The columns of `probes.columns` that this function is the source of; NaN (frequency 0) for a dead neuron or a
+        grid with holes.
     """
     if np.isnan(grid).any():
         grid = np.zeros_like(grid)
