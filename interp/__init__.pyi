@@ -26,7 +26,7 @@ from .interventions import rescale as rescale
 from .jobs import batch as batch
 from .jobs import open_store as open_store
 from .lab import run_study as run_study
-from .lab.grids import run_grid as run_grid
+from .lab.grids.running import run_grid as run_grid
 from .measuring.evaluation import accuracy as accuracy
 from .models import MLPConfig as MLPConfig
 from .models import TransformerConfig as TransformerConfig

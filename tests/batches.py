@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 
 from interp.jobs import Store
-from interp.jobs.schema import COSTS
+from interp.jobs.columns import COSTS
 from interp.models import HookedMLP, analytic_mlp
 
 P, WIDTH = 11, 24

@@ -20,7 +20,7 @@ from documented import names_in, resolve
 import interp
 from interp.cli import app
 from interp.data.splits import SPLITS, Split
-from interp.jobs.schema import CHECKPOINTS
+from interp.jobs.columns import CHECKPOINTS
 from interp.lab import STUDIES, study_called
 from interp.modes import MODES
 from probes.columns import COLUMNS, Column
@@ -214,18 +214,9 @@ class TestText:
     def test_every_command_is_used_on_a_page(self, command: str) -> None:
         assert [line for page in PAGES for line in command_lines(page) if line[1] == command]
 
-    def test_the_columns_of_stored_checkpoints_are_those_that_the_page_explains(self) -> None:
-        section = read(GUIDE / "batch.md").split("### One row a checkpoint")[1].split("All of them")[0]
-        explained = {
-            name
-            for row in section.splitlines()
-            if row.startswith("| **")
-            for pattern in re.findall(
-                r"`([a-z_0-9<>]+)`", re.sub(r"\([^)]*\)|for the labels [^;]*;", "", row)
-            )
-            for name in written_out(pattern)
-        }
-        assert explained == set(CHECKPOINTS.names)
+    def test_every_stored_column_is_explained_once(self) -> None:
+        listed = re.findall(r"`([a-z_0-9<> ]+)`", re.sub(r"\([^)]*\)", "", tables.stored_checkpoints()))
+        assert sorted(listed) == sorted(CHECKPOINTS)
 
 
 def anchors(page: Path) -> set[str]:
@@ -251,15 +242,3 @@ def options_of(line: list[str]) -> set[str]:
         _, command, words = command.resolve_command(command.context_class(command), words)
     given = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
     return given | NATIVE_OPTIONS
-
-
-def written_out(pattern: str) -> list[str]:
-    """The columns that a name with ``<split>`` or the like stands for."""
-    values = {"<split>": SPLITS, "<label>": LABELS, "<removed>": ("memorizing", "generalizing")}
-    values["<measured>"] = ("test", "corrupted_as_labelled")
-    names = [pattern]
-    for marker, each in values.items():
-        names = [
-            name.replace(marker, value) for name in names for value in (each if marker in name else [""])
-        ]
-    return names

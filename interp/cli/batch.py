@@ -75,44 +75,41 @@ def batch(
 
     Exit codes: 0 all done, 2 something is wrong with the input, 3 some checkpoints failed, 130 interrupted.
     """
+    settings = _given(measure=measure, n_random=random, seed=seed)
+    options = _given(
+        out=out,
+        workers=workers,
+        engine=engine,
+        ray_address=ray_address,
+        force=force or None,
+        retry_failed=retry_failed or None,
+        outliers=outliers,
+    )
+    job = _job(paths or [], opening, settings, options)
     with busy("starting"):
         from interp.jobs import run
-
-        settings = _given(measure=measure, n_random=random, seed=seed)
-        options = _given(
-            out=out,
-            workers=workers,
-            engine=engine,
-            ray_address=ray_address,
-            force=force or None,
-            retry_failed=retry_failed or None,
-            outliers=outliers,
-        )
-        job = _job(paths or [], opening, settings, options)
-    found = run(job)
-    _show(found)
-    if found.interrupted:
+    result = run(job)
+    _show(result)
+    if result.interrupted:
         raise typer.Exit(INTERRUPTED)
-    if found.failed:
+    if result.failed:
         raise typer.Exit(SOME_FAILED)
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """The options that were given."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _job(paths: list[str], opening: Opening, settings: dict[str, Any], options: dict[str, Any]) -> Job:
-    """The job that the command line asks for; what it leaves out, a TOML file or the recorded job says."""
+    """The job of the command line; a TOML file or the recorded job says all that it leaves out."""
     from interp.jobs import Group, Job, Settings, read_job, recorded
 
     described = len(paths) == 1 and paths[0].endswith(".toml")
-    if described or not paths:
-        said = [*settings, *_given(**asdict(opening))]
-        if said:
-            what = paths[0] if described else f"the job recorded in {options.get('out')}"
-            names = ", ".join(option({"n_random": "random"}.get(name, name)) for name in said)
-            raise ConfigError(f"{what} says what is measured; leave out {names}")
+    extra = [*settings, *_given(**asdict(opening))]
+    if extra and (described or not paths):
+        source = paths[0] if described else f"the job recorded in {options.get('out')}"
+        names = ", ".join(option({"n_random": "random"}.get(name, name)) for name in extra)
+        raise ConfigError(f"{source} says what is measured; leave out {names}")
     if described:
         return read_job(paths[0], **options)
     if "out" not in options:
@@ -120,44 +117,41 @@ def _job(paths: list[str], opening: Opening, settings: dict[str, Any], options: 
     if not paths:
         return recorded(**options)
     chosen = Settings(options=opening.options(), site=opening.hook, **settings)
-    return Job((Group(tuple(paths), (chosen,)),), **options)
+    return Job(groups=(Group(tuple(paths), (chosen,)),), **options)
 
 
-def _show(found: BatchResult) -> None:
-    """The closing table, and the first failures."""
+def _show(result: BatchResult) -> None:
+    """Print the closing table, and the first failures."""
     from pyarrow import compute
     from rich.table import Table
 
     from probes.labels import LABELS
 
-    rows = found.store.checkpoints
-    table = Table(title=escape(str(found.store.folder)), show_header=False)
+    rows = result.store.checkpoints
+    total = lambda name: compute.sum(rows[name]).as_py() or 0  # noqa: E731
+    mean = compute.mean(rows["ipr_mean"]).as_py()
+    rate = f", {result.done / result.seconds:.1f} a second" if result.done else ""
+    lines = {
+        "measured now": f"{result.done:,}",
+        "stored before": f"{result.before:,}",
+        "failed": f"{result.failed:,}",
+        "neurons in the store": f"{total('neurons'):,}",
+        **{label: f"{count:,}" for label in LABELS if (count := total(label))},
+        **({} if mean is None else {"mean IPR": f"{mean:.3f}"}),
+        "time": f"{result.seconds:.1f} s{rate}",
+    }
+    table = Table(title=escape(str(result.store.folder)), show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    table.add_row("measured now", f"{found.done:,}")
-    table.add_row("stored before", f"{found.before:,}")
-    table.add_row("failed", f"{found.failed:,}")
-    table.add_row("neurons in the store", f"{_sum(rows['neurons']):,}")
-    for label in LABELS:
-        if count := _sum(rows[label]):
-            table.add_row(label, f"{count:,}")
-    if (ipr := compute.mean(rows["ipr_mean"]).as_py()) is not None:
-        table.add_row("mean IPR", f"{ipr:.3f}")
-    rate = f", {found.done / found.seconds:.1f} a second" if found.done else ""
-    table.add_row("time", f"{found.seconds:.1f} s{rate}")
+    for line in lines.items():
+        table.add_row(*line)
     Console().print(table)
     failures = rows.filter(compute.equal(rows["status"], "failed")).slice(0, MOST_FAILURES).to_pylist()
     for row in failures:
         say(f"{row['checkpoint']}: {row['error_type']}: {row['error']}", error=True)
-    if found.failed > len(failures) > 0:
-        say(f"… and {found.failed - len(failures)} more, in the overview", error=True)
-    if found.overview is not None:
-        say(f"wrote {found.overview}")
-    if found.interrupted:
+    if result.failed > len(failures) > 0:
+        say(f"… and {result.failed - len(failures)} more, in the overview", error=True)
+    if result.overview is not None:
+        say(f"wrote {result.overview}")
+    if result.interrupted:
         say("interrupted; what was finished is stored, and the same command goes on from there", error=True)
-
-
-def _sum(column: Any) -> int:
-    from pyarrow import compute
-
-    return compute.sum(column).as_py() or 0

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from interp.cli.console import busy, say
 from interp.errors import ConfigError, choose
+from interp.lab.grids.kinds import KINDS
 
 EXAMPLES = (
     "grokscope plot phase diagram --html phases.html",
@@ -19,11 +20,11 @@ EXAMPLES = (
     "grokscope plot accuracy runs/dropout --x dropout",
     "grokscope plot gamma runs/norms --only variant=batch",
 )
-KINDS = ("phase", "accuracy", "pruning", "width", "gamma")
+*_others, _last = KINDS
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(help="phase, accuracy, pruning, width or gamma.")],
+    kind: Annotated[str, typer.Argument(help=f"{', '.join(_others)} or {_last}.")],
     folder: Annotated[Path, typer.Argument(help="The --out of a sweep.")],
     html: Annotated[Path | None, typer.Option(help="The page to write; DIR/KIND.html if left out.")] = None,
     json: Annotated[
@@ -42,27 +43,24 @@ def plot(
     ] = "corrupted",
     level: Annotated[float, typer.Option(min=0, max=1, help="Test accuracy that width asks for.")] = 0.9,
 ) -> None:
-    """Draw what the runs of a sweep show.
-
-    phase: in which phase runs end, against two settings; a cell whose seeds disagree says how many agree.
-    accuracy: every split against one setting, with its interval over seeds.
-    pruning: accuracy as neurons are removed by periodicity and at random, over seeds, beside the paper's numbers.
-    width: how many neurons networks of each width need.
-    gamma: a norm's weights against the periodicity of its neurons.
-    """
+    """Draw what the runs of a sweep show."""
     choose("kind", kind, KINDS)
     if json is not None and kind == "phase":
         raise ConfigError(f"the numbers of a phase diagram are in {folder / 'runs.csv'}; leave out --json")
     with busy("drawing"):
         from interp.files import write_json, write_text
-        from interp.lab.grids.drawing import Asked, draw
+        from interp.lab.grids.figures import Request, draw
         from interp.report.page import figure_block, page
 
-        drawn = draw(kind, Asked(folder, x, y, by, level, tuple(only or ())))
-    for line in drawn.lines:
+        drawing = draw(kind, Request(folder, x, y, by, level, tuple(only or ())))
+    for line in drawing.lines:
         Console().print(line, highlight=False)
-    block = figure_block(kind, drawn.title, drawn.figure, drawn.caption)
-    text = page(drawn.title, str(folder), "", [(kind, "Figure", block)])
+    block = figure_block(kind, drawing.title, drawing.figure, KINDS[kind].caption.format(level=level))
+    text = page(drawing.title, str(folder), "", [(kind, "Figure", block)])
     say(f"wrote {write_text(html or folder / f'{kind}.html', text)}")
     if json is not None:
-        say(f"wrote {write_json(json, drawn.numbers)}")
+        say(f"wrote {write_json(json, drawing.numbers)}")
+
+
+_described = "\n".join(f"    {name}: {kind.help}" for name, kind in KINDS.items())
+plot.__doc__ = f"{plot.__doc__}\n\n{_described}\n"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from interp.cli.console import busy, say
 from interp.cli.options import Engine, RayAddress, Workers
 
 if TYPE_CHECKING:
     from interp.lab.grids.running import GridResult
+    from interp.lab.grids.summary import Line
 
 EXAMPLES = (
     "grokscope sweep notebooks/recipes/coexistence.toml --out runs/coexistence",
@@ -22,6 +24,7 @@ EXAMPLES = (
     "grokscope plot phase diagram --html phases.html",
 )
 UNEXPECTED, SOME_FAILED, INTERRUPTED = 1, 3, 130
+MOST_FAILURES = 5
 ENOUGH = 0.8
 """Share of the runs of a variant that must end in a phase that was expected."""
 
@@ -71,62 +74,55 @@ def sweep(
     """
     with busy("starting"):
         from interp.lab.grids.grid import read_grid
+
+        request = read_grid(
+            grid,
+            out=out,
+            measure=measure,
+            early_stop=early_stop,
+            keep_series=keep_series,
+            workers=workers,
+            engine=engine,
+            ray_address=ray_address,
+            device=device,
+            retry_failed=retry_failed or None,
+        )
         from interp.lab.grids.running import run_grid
-
-        options: dict[str, Any] = {"out": out, "measure": measure, "early_stop": early_stop, "device": device}
-        options |= {
-            "keep_series": keep_series,
-            "workers": workers,
-            "engine": engine,
-            "ray_address": ray_address,
-        }
-        asked = read_grid(grid, **options)
-    found = run_grid(asked, retry_failed=retry_failed)
-    unexpected = _show(found)
-    if found.interrupted:
-        say("interrupted; what was stored is kept, and the same command goes on from there", error=True)
-        raise typer.Exit(INTERRUPTED)
-    if found.failed:
-        raise typer.Exit(SOME_FAILED)
-    if unexpected:
-        raise typer.Exit(UNEXPECTED)
+    raise typer.Exit(_show(run_grid(request)))
 
 
-def _show(found: GridResult) -> bool:
-    """Print one line for each combination of settings; whether too few runs ended as expected."""
+def _show(result: GridResult) -> int:
+    """Print one line for each combination of settings; return the exit code."""
     from interp.lab.grids.summary import summarise
 
-    lines, console = summarise(found.table), Console()
-    console.print(_table(found, lines))
-    failures = [row for row in found.table.to_pylist() if row["status"] == "failed"]
-    for row in failures[:5]:
+    lines, rows = summarise(result.table), result.table.to_pylist()
+    Console().print(_table(result, lines))
+    for row in [row for row in rows if row["status"] == "failed"][:MOST_FAILURES]:
         say(f"{row['run']}: {row['error']}", error=True)
-    saved = sum((row["steps"] or 0) - (row["step"] or 0) for row in found.table.to_pylist() if row["step"])
-    if saved:
-        total = sum(row["steps"] for row in found.table.to_pylist())
+    if saved := sum((row["steps"] or 0) - row["step"] for row in rows if row["step"]):
+        total = sum(row["steps"] for row in rows)
         say(f"early stopping saved {saved:,} of {total:,} steps ({saved / total:.0%})")
-    say(f"{found.done} done now, {found.before} before, {found.failed} failed, {found.seconds:.0f} s")
-    if len(found.table):
-        say(
-            f"wrote {found.grid.out / 'runs.csv'}; next: grokscope plot phase|accuracy|pruning {found.grid.out}"
-        )
-    return any(line.expected is not None and line.expected < ENOUGH * line.runs for line in lines)
+    say(f"{result.done} done now, {result.before} before, {result.failed} failed, {result.seconds:.0f} s")
+    if rows:
+        out = result.grid.out
+        say(f"wrote {out / 'runs.csv'}; next: grokscope plot phase|accuracy|pruning {out}")
+    if result.interrupted:
+        say("interrupted; what was stored is kept, and the same command goes on from there", error=True)
+        return INTERRUPTED
+    unexpected = any(line.expected is not None and line.expected < ENOUGH * line.runs for line in lines)
+    return SOME_FAILED if result.failed else UNEXPECTED if unexpected else 0
 
 
-def _table(found: GridResult, lines: Any) -> Any:
-    from rich.table import Table
-
+def _table(result: GridResult, lines: list[Line]) -> Table:
     caption = "Accuracy in %; label, true: corrupted examples by either label; exp.: ended as expected."
-    table = Table(title=escape(found.grid.title or str(found.grid.out)), caption=caption)
+    table = Table(title=escape(result.grid.title or str(result.grid.out)), caption=caption)
     for name in ("runs", "n", "phase", "train", "test", "label", "true", "exp."):
-        table.add_column(
-            name, justify="left" if name in ("runs", "phase") else "right", no_wrap=name != "runs"
-        )
+        left = name in ("runs", "phase")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "runs")
     for line in lines:
         shown = [f"{100 * one.mean:.1f}" if one else "–" for one in line.accuracy.values()]
-        phases = ", ".join(
-            f"{phase} {count}" if len(line.phases) > 1 else phase for phase, count in line.phases.items()
-        )
+        several = len(line.phases) > 1
+        phases = ", ".join(f"{phase} {count}" if several else phase for phase, count in line.phases.items())
         expected = "" if line.expected is None else f"{line.expected} of {line.runs}"
         table.add_row(escape(line.name), str(line.runs), phases, *shown, expected)
     return table

@@ -1,8 +1,7 @@
+from .columns import CHECKPOINTS as CHECKPOINTS
 from .running import BatchResult as BatchResult
 from .running import batch as batch
 from .running import run as run
-from .schema import CHECKPOINTS as CHECKPOINTS
-from .schema import NEURONS as NEURONS
 from .settings import MEASURES as MEASURES
 from .settings import Settings as Settings
 from .spec import Group as Group
@@ -11,5 +10,4 @@ from .spec import read_job as read_job
 from .spec import recorded as recorded
 from .store import Store as Store
 from .store import open_store as open_store
-from .worker import SCHEMA_VERSION as SCHEMA_VERSION
 from .worker import measure_checkpoint as measure_checkpoint

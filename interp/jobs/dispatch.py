@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -10,13 +10,15 @@ from time import monotonic
 from rich.console import Console
 
 from interp.errors import ConfigError
-from interp.jobs.executors import Executor, Lost, Piece
+from interp.jobs.executors import Executor, Lost
+from interp.jobs.result import Result
+from interp.jobs.spec import Workload
 from interp.jobs.store import Store
-from interp.jobs.worker import Result, WorkerDied, failure
+from interp.jobs.worker import Chunk, WorkerDied, failure
 from interp.progress import progress
 
 FIRST_WAIT, LONGEST_WAIT, WAIT_SHARE = 0.5, 10.0, 0.1
-"""Results are stored after this many seconds: more seldom the longer a job runs, so that parts are few."""
+"""Results are stored after this many seconds: more seldom the longer the work runs, so that parts are few."""
 HOPELESS = 3
 """So many deaths of workers before anything was measured mean that no worker can live here."""
 MOST_NEURONS = 2**18
@@ -25,46 +27,41 @@ MOST_NEURONS = 2**18
 
 @dataclass
 class Dispatch:
-    """The state of a job while its chunks are out.
+    """The state of a workload while its chunks are out.
 
     Attributes:
+        work: What is done.
         store: Where results go.
         stopped: Asked whether Ctrl-C was pressed.
         done: Results so far.
         failed: Failures so far.
-        interrupted: Whether Ctrl-C ended the job.
-        seen: Told every result as it comes.
+        phases: How many results are in each phase; the status of those without a phase.
+        interrupted: Whether Ctrl-C ended the work.
     """
 
+    work: Workload
     store: Store
     stopped: Callable[[], bool]
     done: int = 0
     failed: int = 0
+    phases: Counter[str] = field(default_factory=Counter)
     died: int = 0
     interrupted: bool = False
     alone: bool = False
     held: list[Result] = field(default_factory=list)
-    suspects: deque[Piece] = field(default_factory=deque)
-    seen: Callable[[Result], None] | None = None
+    suspects: deque[Chunk] = field(default_factory=deque)
     start: float = field(default_factory=monotonic)
     stored: float = field(default_factory=monotonic)
 
-    def go(
-        self,
-        where: Executor,
-        pieces: Sequence[Piece],
-        console: Console | None,
-        title: str = "measuring checkpoints",
-        note: Callable[[], str] | None = None,
-    ) -> None:
+    def go(self, where: Executor, chunks: Sequence[Chunk], console: Console | None) -> None:
         """Hand out all chunks, and store what comes back.
 
         When a process dies, nobody knows which chunk killed it: the checkpoints that were out are measured again one at
         a time, and one whose process dies then is a failure.
         """
-        total, waiting, out = sum(len(piece.paths) for piece in pieces), deque(pieces), 0
+        total, waiting, out = sum(len(chunk.paths) for chunk in chunks), deque(chunks), 0
         try:
-            with progress(title, total, console, after=0 if total else 1) as report:
+            with progress(self.work.doing, total, console, after=0 if total else 1) as report:
                 while (waiting or self.suspects or out) and not self.interrupted:
                     while waiting and not self.suspects and out < where.slots:
                         where.submit(waiting.popleft())
@@ -76,13 +73,17 @@ class Dispatch:
                         out -= 1
                         self._take(chunk, outcome)
                         self.alone = False
-                        report(self.done + self.failed, (note or self._note)())
+                        count = self.done + self.failed
+                        rate = count / max(monotonic() - self.start, 1e-9)
+                        report(count, self.work.note(rate, self.failed, self.phases))
                     self._store_if_due()
                     self.interrupted = self.stopped()
+        except KeyboardInterrupt:
+            self.interrupted = True
         finally:
             self._store()
 
-    def _take(self, chunk: Piece, outcome: list[Result] | Lost) -> None:
+    def _take(self, chunk: Chunk, outcome: list[Result] | Lost) -> None:
         if isinstance(outcome, Lost):
             if not self.alone:
                 self.suspects.extend(chunk.alone())
@@ -99,13 +100,7 @@ class Dispatch:
         failures = sum(result.row["status"] == "failed" for result in outcome)
         self.failed += failures
         self.done += len(outcome) - failures
-        for result in outcome if self.seen is not None else ():
-            self.seen(result)  # type: ignore[misc]
-
-    def _note(self) -> str:
-        rate = (self.done + self.failed) / max(monotonic() - self.start, 1e-9)
-        shown = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-        return f"{shown}, {self.failed} failed"
+        self.phases.update(result.row.get("phase") or result.row["status"] for result in outcome)
 
     def _store_if_due(self) -> None:
         now = monotonic()

@@ -17,60 +17,43 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol, runtime_checkable
 
 from interp.errors import ConfigError, choose
-from interp.jobs.settings import Settings
-from interp.jobs.worker import Result, work
+from interp.jobs.result import Result
+from interp.jobs.worker import Chunk, work
 
 ENGINES = ("local", "ray")
 AHEAD = 3
-"""Chunks that are handed out for each worker, so that none waits for the next."""
+"""Pieces that are handed out for each worker, so that none waits for the next."""
 RETRIES = 3
 """How often Ray runs a chunk again whose node or process died."""
 POLL = 0.25
 KNOCK = 5.0
 
 
-@runtime_checkable
-class Piece(Protocol):
-    """Work that is handed out whole: what it is of, how that is measured, and how it divides."""
-
-    @property
-    def paths(self) -> tuple[str, ...]: ...
-
-    @property
-    def settings(self) -> Settings: ...
-
-    def alone(self) -> Iterator[Any]: ...
-
-
-Work = Callable[[Any], list[Result]]
-"""What a worker does with a piece; a function that it can import."""
-
-
 @dataclass(frozen=True)
 class Lost:
-    """A chunk whose worker died while it was measured."""
+    """The outcome of a chunk whose worker died."""
 
     why: str
 
 
-Outcome = tuple[Piece, list[Result] | Lost]
+Outcome = tuple[Chunk, list[Result] | Lost]
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Takes chunks, and gives back what became of them, in any order."""
+    """Takes chunks, and gives back their outcomes, in any order."""
 
     @property
     def slots(self) -> int:
         """How many chunks to hand out at a time."""
         ...
 
-    def submit(self, chunk: Piece) -> None:
+    def submit(self, chunk: Chunk) -> None:
         """Hand out a chunk."""
         ...
 
     def finished(self) -> list[Outcome]:
-        """Chunks that are done, after a short wait if there are none yet."""
+        """Pieces that are done, after a short wait if there are none yet."""
         ...
 
 
@@ -80,7 +63,7 @@ def cores() -> int:
 
 
 @contextmanager
-def executor(engine: str, workers: int, address: str | None = None, task: Work = work) -> Iterator[Executor]:
+def executor(engine: str, workers: int, address: str | None = None) -> Iterator[Executor]:
     """An executor, closed at the end.
 
     Args:
@@ -88,22 +71,21 @@ def executor(engine: str, workers: int, address: str | None = None, task: Work =
         workers: Processes; with one, the work is done in this process. For Ray without an address, cores of the cluster
             that is started here.
         address: Of a Ray cluster.
-        task: What a worker does with a piece.
 
     Raises:
         ConfigError: The engine is unknown or not installed, or the cluster cannot be reached.
     """
     if choose("engine", engine, ENGINES) == "ray":
-        with _ray(workers, address, task) as opened:
+        with _ray(workers, address) as opened:
             yield opened
     elif workers == 1:
-        yield Serial(task)
+        yield Serial()
     else:
-        pool = Processes(workers, task)
+        pool = Processes(workers)
         try:
             yield pool
         finally:
-            pool.close()
+            end_pool(pool.pool, busy=bool(pool.running))
 
 
 class Serial:
@@ -111,52 +93,56 @@ class Serial:
 
     slots = 1
 
-    def __init__(self, task: Work = work) -> None:
-        self._task = task
-        self._waiting: list[Piece] = []
+    def __init__(self) -> None:
+        self._waiting: list[Chunk] = []
 
-    def submit(self, chunk: Piece) -> None:
+    def submit(self, chunk: Chunk) -> None:
         self._waiting.append(chunk)
 
     def finished(self) -> list[Outcome]:
-        return [(chunk, self._task(chunk)) for chunk in (self._waiting.pop(0),)]
+        chunk = self._waiting.pop(0)
+        return [(chunk, work(chunk))]
 
 
 class Processes:
     """A pool of processes on this machine. When one dies, all chunks that are out are lost, and a new pool starts."""
 
-    def __init__(self, workers: int, task: Work = work) -> None:
+    def __init__(self, workers: int) -> None:
         self.slots = AHEAD * workers
-        self._workers, self._task = workers, task
-        self._running: dict[Future[list[Result]], Piece] = {}
-        self._pool = self._start()
+        self.running: dict[Future[list[Result]], Chunk] = {}
+        self._workers = workers
+        self.pool = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
-        context = prepare_processes()
-        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=begin_worker)
+        return ProcessPoolExecutor(self._workers, mp_context=prepare_processes(), initializer=begin_worker)
 
-    def submit(self, chunk: Piece) -> None:
+    def submit(self, chunk: Chunk) -> None:
         try:
-            future = self._pool.submit(self._task, chunk)
+            future = self.pool.submit(work, chunk)
         except BrokenProcessPool:
-            self._pool = self._start()
-            future = self._pool.submit(self._task, chunk)
-        self._running[future] = chunk
+            self.pool = self._start()
+            future = self.pool.submit(work, chunk)
+        self.running[future] = chunk
 
     def finished(self) -> list[Outcome]:
-        done, _ = wait(self._running, timeout=POLL, return_when=FIRST_COMPLETED)
-        outcomes: list[Outcome] = []
-        for future in done:
-            chunk = self._running.pop(future)
-            try:
-                outcomes.append((chunk, future.result()))
-            except BrokenProcessPool as error:
-                outcomes.append((chunk, Lost(str(error))))
-        return outcomes
+        return _finished(self.running, BrokenProcessPool)
 
-    def close(self) -> None:
-        """End the processes; chunks that are still running are given up."""
-        end_pool(self._pool, busy=bool(self._running))
+
+def _finished(
+    running: dict[Future[list[Result]], Chunk],
+    death: type[Exception],
+    words: Callable[[Exception], str] = str,
+) -> list[Outcome]:
+    """Take the chunks that are done out of those that run."""
+    done, _ = wait(running, timeout=POLL, return_when=FIRST_COMPLETED)
+    outcomes: list[Outcome] = []
+    for future in done:
+        chunk = running.pop(future)
+        try:
+            outcomes.append((chunk, future.result()))
+        except death as error:
+            outcomes.append((chunk, Lost(words(error))))
+    return outcomes
 
 
 def end_pool(pool: ProcessPoolExecutor, *, busy: bool) -> None:
@@ -198,33 +184,26 @@ def _end_with(sentinel: int) -> None:
 class OnRay:
     """Tasks on a Ray cluster, which schedules them, and runs them again elsewhere if a node dies."""
 
-    def __init__(self, ray: Any, task: Work = work) -> None:
+    def __init__(self, ray: Any) -> None:
         self._ray = ray
-        self._task = ray.remote(num_cpus=1, max_retries=RETRIES)(task)
-        self._running: dict[Any, Piece] = {}
+        self._work = ray.remote(num_cpus=1, max_retries=RETRIES)(work)
+        self._running: dict[Future[list[Result]], Chunk] = {}
 
     @property
     def slots(self) -> int:
         """As many as the cluster has processors for, now."""
         return AHEAD * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
-    def submit(self, chunk: Piece) -> None:
-        self._running[self._task.remote(chunk)] = chunk
+    def submit(self, chunk: Chunk) -> None:
+        self._running[self._work.remote(chunk).future()] = chunk
 
     def finished(self) -> list[Outcome]:
-        done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=POLL)
-        outcomes: list[Outcome] = []
-        for reference in done:
-            chunk = self._running.pop(reference)
-            try:
-                outcomes.append((chunk, self._ray.get(reference)))
-            except self._ray.exceptions.RayError as error:
-                outcomes.append((chunk, Lost(f"{type(error).__name__}: {str(error).splitlines()[0]}")))
-        return outcomes
+        first_line = lambda error: f"{type(error).__name__}: {str(error).splitlines()[0]}"  # noqa: E731
+        return _finished(self._running, self._ray.exceptions.RayError, first_line)
 
 
 @contextmanager
-def _ray(workers: int, address: str | None, task: Work) -> Iterator[OnRay]:
+def _ray(workers: int, address: str | None) -> Iterator[OnRay]:
     try:
         import ray
     except ImportError:
@@ -241,7 +220,7 @@ def _ray(workers: int, address: str | None, task: Work) -> Iterator[OnRay]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(f"cannot reach the Ray cluster at {address!r}: {error}") from None
     try:
-        yield OnRay(ray, task)
+        yield OnRay(ray)
     finally:
         if own:
             ray.shutdown()

@@ -1,43 +1,41 @@
-"""Running a job: what is left to do, handing it out, storing what comes back, and saying how it went."""
+"""Carrying out a workload: what is left to do, handing it out, storing what comes back, and how it went."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
 from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError
+from interp.jobs.audits import write_overview
 from interp.jobs.dispatch import Dispatch
-from interp.jobs.executors import cores, executor, prepare_processes
-from interp.jobs.pages import write_overview
-from interp.jobs.planning import chunks_of, items_of, plan
+from interp.jobs.executors import Executor, executor, prepare_processes
+from interp.jobs.planning import plan
 from interp.jobs.settings import Settings
-from interp.jobs.spec import Group, Job, read_job
+from interp.jobs.spec import Group, Job, Workload, read_job
 from interp.jobs.store import Store
 from interp.safeguards import deferred_interrupt
 
 COPIED = 64
 """Results that are read and stored again together."""
-WORTH_A_POOL = 10.0
-"""Seconds of work from which starting processes, which takes seconds itself, is worth it."""
 
 
 @dataclass(frozen=True, eq=False)
-class BatchResult:
-    """How a job went.
+class Outcome:
+    """How a workload went.
 
     Attributes:
         store: All results.
-        done: Checkpoints measured now.
-        before: Checkpoints of this job that were stored already.
-        failed: Checkpoints of this job that could not be measured, now or before.
-        interrupted: Whether Ctrl-C ended the job before all was done.
+        done: Checkpoints, or training runs, done now.
+        before: Those that were stored already.
+        failed: Those that could not be done, now or before.
+        interrupted: Whether Ctrl-C ended the work before all was done.
         seconds: How long it took.
-        overview: The HTML page.
     """
 
     store: Store
@@ -46,7 +44,61 @@ class BatchResult:
     failed: int
     interrupted: bool
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class BatchResult(Outcome):
+    """How a job went; see `Outcome`.
+
+    Attributes:
+        overview: The HTML page.
+    """
+
     overview: Path | None = None
+
+
+Kind = TypeVar("Kind", bound=Outcome)
+Finish = Callable[[Dispatch, Executor], dict[str, Any]]
+
+
+def carry_out(work: Workload, kind: type[Kind], finish: Finish, console: Console | None = None) -> Kind:
+    """Do what is left of a workload.
+
+    Args:
+        work: What to do.
+        kind: The class of the outcome.
+        finish: Called once all is stored; its attributes of the outcome, beside those of `Outcome`.
+        console: Where to report progress; standard error if None.
+
+    Raises:
+        ConfigError: Nothing can be done, or the results cannot be written.
+    """
+    start = monotonic()
+    store, items = Store(work.out), work.items()
+    with store.locked(), deferred_interrupt() as stopped:
+        if work.engine == "local" and (work.workers or 1) > 1:
+            prepare_processes()
+        todo = plan(work, items, store)
+        work.record()
+        for first in range(0, len(todo.copies), COPIED):
+            store.add([store.copied(*copy) for copy in todo.copies[first : first + COPIED]])
+        workers = work.processes(todo.pending)
+        chunks = list(work.chunks(todo.pending, workers))
+        dispatch = Dispatch(work, store, stopped)
+        with executor(work.engine if chunks else "local", workers, work.ray_address) as where:
+            dispatch.go(where, chunks, console)
+            if dispatch.done or dispatch.failed or todo.copies:
+                store.drop_superseded()
+            more = finish(dispatch, where)
+    return kind(
+        store=store,
+        done=dispatch.done,
+        before=todo.done + len(todo.copies),
+        failed=todo.failed + dispatch.failed,
+        interrupted=dispatch.interrupted,
+        seconds=monotonic() - start,
+        **more,
+    )
 
 
 def batch(
@@ -88,8 +140,8 @@ def batch(
         >>> from interp.models import analytic_mlp
         >>> with TemporaryDirectory() as folder:
         ...     _ = save_checkpoint(f"{folder}/net.safetensors", analytic_mlp("add", p=31), ModularTask("add", p=31))
-        ...     found = batch(f"{folder}/*.safetensors", f"{folder}/scored", workers=1, outliers=0)
-        ...     found.done, found.failed, round(found.store.checkpoints["ipr_mean"][0].as_py(), 3)
+        ...     result = batch(f"{folder}/*.safetensors", f"{folder}/scored", workers=1, outliers=0)
+        ...     result.done, result.failed, round(result.store.checkpoints["ipr_mean"][0].as_py(), 3)
         (1, 0, 1.0)
     """
     listed = [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
@@ -98,7 +150,7 @@ def batch(
     if out is None:
         raise ConfigError("say where the results go: out='FOLDER'")
     settings = Settings(measure, options or OpenOptions(), site, seed, n_random)
-    return run(Job((Group(tuple(listed), (settings,)),), Path(out), **job))
+    return run(Job(Path(out), (Group(tuple(listed), (settings,)),), **job))
 
 
 def run(job: Job, console: Console | None = None) -> BatchResult:
@@ -111,23 +163,10 @@ def run(job: Job, console: Console | None = None) -> BatchResult:
     Raises:
         ConfigError: Nothing matches the paths, or the results cannot be written.
     """
-    start = monotonic()
-    store, items = Store(job.out), items_of(job)
-    with store.locked(), deferred_interrupt() as stopped:
-        if job.engine == "local" and (job.workers or 1) > 1:
-            prepare_processes()
-        todo = plan(items, job, store)
-        job.record()
-        for start in range(0, len(todo.copies), COPIED):
-            store.add([store.copied(*copy) for copy in todo.copies[start : start + COPIED]])
-        running = Dispatch(store, stopped)
-        workers = job.workers or (cores() if todo.seconds > WORTH_A_POOL else 1)
-        pieces = list(chunks_of(todo.pending, workers))
-        with executor(job.engine, workers, job.ray_address) as where:
-            running.go(where, pieces, console)
-            if running.done or running.failed or todo.copies:
-                store.drop_superseded()
-            page = None if running.interrupted else write_overview(job, store, where, stopped, console)
-    failed = todo.failed + running.failed
-    before = todo.done + len(todo.copies)
-    return BatchResult(store, running.done, before, failed, running.interrupted, monotonic() - start, page)
+
+    def finish(dispatch: Dispatch, where: Executor) -> dict[str, Any]:
+        if dispatch.interrupted:
+            return {}
+        return {"overview": write_overview(job, dispatch.store, where, dispatch.stopped, console)}
+
+    return carry_out(job, BatchResult, finish, console)

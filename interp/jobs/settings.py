@@ -1,26 +1,22 @@
-"""What a job does with each checkpoint."""
+"""Settings under which a job opens and measures each checkpoint."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from interp.checkpoints.options import OpenOptions
-from interp.errors import ConfigError, choose, near_matches
+from interp.errors import ConfigError, choose
+from interp.jobs.toml import check_names, field_kinds, typed
 from probes.spectrum import Convention
 
 MEASURES = ("scores", "labels", "causal", "audit")
-KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
-    **dict.fromkeys(("p", "readout", "seed", "n_random"), ("a whole number", int)),
-    "attn_coeff": ("a number", (int, float)),
-    "sites": ("a list of names", (list, tuple, str)),
-    "convention": ("a table", (dict, Convention)),
-}
-"""What each setting must be, in words and as a type; all others are text."""
+FILES = ("split_from", "table", "model")
+"""Options that name a file."""
 
 
 @dataclass(frozen=True)
@@ -62,25 +58,11 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings, ready for JSON; `from_dict` gives equal settings back."""
-        options = {
-            name: value
-            for name, value in asdict(self.options).items()
-            if value != getattr(OpenOptions(), name)
-        }
-        paths: dict[str, Any] = {
-            name: str(Path(options[name]).absolute())
-            for name in ("split_from", "table", "model")
-            if name in options
-        }
-        return {
-            "measure": self.measure,
-            **options,
-            **paths,
-            "site": self.site,
-            "seed": self.seed,
-            "n_random": self.n_random,
-            "convention": self.convention.to_dict(),
-        }
+        usual = asdict(OpenOptions())
+        options = {name: value for name, value in asdict(self.options).items() if value != usual[name]}
+        paths = {name: str(Path(options[name]).absolute()) for name in FILES if name in options}
+        own = {name: getattr(self, name) for name in ("measure", "site", "seed", "n_random")}
+        return {**options, **paths, **own, "convention": self.convention.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
@@ -89,24 +71,20 @@ class Settings:
         Raises:
             ConfigError: A name is unknown, or a value cannot be used.
         """
-        own = [f.name for f in fields(cls) if f.name != "options"]
-        opening = [f.name for f in fields(OpenOptions)]
-        for name in values:
-            if name not in (*own, *opening):
-                raise ConfigError(f"unknown setting {name!r}; {near_matches(name, [*own, *opening])}")
-            _check_kind(name, values[name])
-        options = {name: values[name] for name in opening if name in values}
-        if "sites" in options:
-            options["sites"] = (
-                (options["sites"],) if isinstance(options["sites"], str) else tuple(options["sites"])
-            )
-        rest = {name: values[name] for name in own if name in values}
-        if isinstance(rest.get("convention"), dict):
+        opening = field_kinds(OpenOptions)
+        kinds = {**field_kinds(cls), "convention": dict, **opening}
+        check_names(values, kinds, "setting")
+        values = {name: typed(name, v, kinds[name]) for name, v in values.items() if v is not None}
+        if isinstance(sites := values.get("sites", ()), str):
+            sites = (sites,)
+        options = {name: value for name, value in values.items() if name in opening} | {"sites": tuple(sites)}
+        own = {name: value for name, value in values.items() if name not in opening}
+        if "convention" in own:
             try:
-                rest["convention"] = Convention(**rest["convention"])
+                own["convention"] = Convention(**own["convention"])
             except (TypeError, ValueError) as error:
-                raise ConfigError(f"the convention {rest['convention']} cannot be used: {error}") from None
-        return cls(options=OpenOptions(**options), **rest)
+                raise ConfigError(f"the convention {own['convention']} cannot be used: {error}") from None
+        return cls(options=OpenOptions(**options), **own)
 
     @cached_property
     def digest(self) -> str:
@@ -118,19 +96,13 @@ class Settings:
         values = self.to_dict()
         if self.measure in ("scores", "labels"):
             del values["n_random"]
-        for name in ("split_from", "table", "model"):
-            if values.get(name) is not None:
+        for name in FILES:
+            if name in values:
                 path, _, function = (
                     values[name].rpartition(":") if name == "model" else (values[name], "", "")
                 )
                 values[name] = f"{_content(name, path)} {function}"
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _check_kind(name: str, value: Any) -> None:
-    words, kind = KINDS.get(name, ("text", str))
-    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-        raise ConfigError(f"{name}={value!r} is not {words}")
 
 
 def _content(name: str, path: str) -> str:

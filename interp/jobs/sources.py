@@ -140,6 +140,14 @@ def stamp_of(path: str) -> str:
     return " ".join(f"{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}" for one in found)
 
 
+def size_of(path: str) -> int:
+    """Bytes of a local file; 0 if that is not known."""
+    try:
+        return 0 if is_remote(path) else os.stat(path).st_size
+    except OSError:
+        return 0
+
+
 @dataclass(frozen=True)
 class Fetched:
     """A checkpoint that is at hand.

@@ -1,24 +1,99 @@
-"""A job as data: which files, under which settings, and where the results go."""
+"""Work as data: which files, under which settings, and where the results go."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from itertools import product
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from interp.errors import ConfigError, choose
 from interp.files import read_toml, write_json
-from interp.jobs.executors import ENGINES
-from interp.jobs.settings import Settings
-from interp.jobs.sources import is_remote
+from interp.jobs.executors import ENGINES, cores
+from interp.jobs.result import Identity
+from interp.jobs.settings import FILES, Settings
+from interp.jobs.sources import find_sources, is_remote, size_of
+from interp.jobs.toml import combinations, take_fields
+from interp.jobs.worker import Chunk
 
 RECORD = "job.json"
-FILES = ("split_from", "table", "model")
-"""Settings that name a file."""
+CHUNKS = {"scores": 32, "labels": 4, "causal": 2, "audit": 1}
+"""Checkpoints in one chunk, by what is measured: about a tenth of a second's work or one checkpoint's."""
+SECONDS = {"scores": 0.004, "labels": 1.0, "causal": 1.5, "audit": 3.0}
+"""Roughly what the paper's network takes one processor."""
+CHUNK_BYTES = 2**26
+WORTH_A_POOL = 10.0
+"""Seconds of work from which starting processes, which takes seconds itself, is worth it."""
+Item = tuple[str, Settings]
+
+
+@dataclass(frozen=True, eq=False)
+class Workload(ABC):
+    """Work that is handed out in chunks, and goes on where it was stopped: checkpoints to measure, or runs to train.
+
+    Args:
+        out: The folder of the results.
+        workers: Processes; one for each processor if None.
+        engine: ``"local"`` or ``"ray"``.
+        ray_address: Of a Ray cluster; one is started here if None.
+        force: Measure again what is stored already.
+        retry_failed: Measure again what failed before, even if its file has not changed.
+
+    Raises:
+        ConfigError: A value cannot be used.
+    """
+
+    out: Path
+    workers: int | None = field(default=None, kw_only=True)
+    engine: str = field(default="local", kw_only=True)
+    ray_address: str | None = field(default=None, kw_only=True)
+    force: bool = field(default=False, kw_only=True)
+    retry_failed: bool = field(default=False, kw_only=True)
+    doing: ClassVar[str]
+    """What progress is called."""
+
+    def __post_init__(self) -> None:
+        choose("engine", self.engine, ENGINES)
+        if self.ray_address is not None and self.engine != "ray":
+            raise ConfigError(f"ray_address={self.ray_address!r} says nothing without engine='ray'")
+        check_count("workers", self.workers, 1)
+
+    @abstractmethod
+    def items(self) -> dict[Identity, Any]:
+        """Everything that there is to do, by the identity of its row."""
+
+    @abstractmethod
+    def processes(self, pending: list[Any]) -> int:
+        """How many processes to use for items."""
+
+    @abstractmethod
+    def chunks(self, pending: list[Any], workers: int) -> Iterator[Chunk]:
+        """Items in chunks, small enough that every worker gets some."""
+
+    @abstractmethod
+    def record(self) -> None:
+        """Write down in the folder what was asked for."""
+
+    def note(self, rate: float, failed: int, phases: Counter[str]) -> str:
+        """A few words beside the progress.
+
+        Args:
+            rate: Results a second.
+            failed: How many failed.
+            phases: How many ended in each phase.
+        """
+        return f"{rate:.{int(rate < 10)}f}/s, {failed} failed"
+
+
+def check_count(name: str, value: Any, least: int) -> None:
+    """Refuse what is neither None nor a whole number that is large enough."""
+    if value is not None and (not isinstance(value, int) or value < least):
+        raise ConfigError(f"{name} = {value!r} must be a whole number of at least {least}")
 
 
 @dataclass(frozen=True)
@@ -34,44 +109,59 @@ class Group:
     settings: tuple[Settings, ...] = (Settings(),)
 
 
-@dataclass(frozen=True)
-class Job:
-    """What `run` does.
+@dataclass(frozen=True, eq=False)
+class Job(Workload):
+    """Checkpoints to measure; see `Workload` for how that is done.
 
     Args:
         groups: Which checkpoints, under which settings.
-        out: The folder of the results.
-        workers: Processes; one for each processor if None.
-        engine: ``"local"`` or ``"ray"``.
-        ray_address: Of a Ray cluster; one is started here if None.
-        force: Measure again what is stored already.
-        retry_failed: Measure again what failed before, even if its file has not changed.
         outliers: How many of the most unusual checkpoints are listed first, each with an audit of its own.
-
-    Raises:
-        ConfigError: A value cannot be used.
     """
 
-    groups: tuple[Group, ...]
-    out: Path
-    workers: int | None = None
-    engine: str = "local"
-    ray_address: str | None = None
-    force: bool = False
-    retry_failed: bool = False
+    groups: tuple[Group, ...] = ()
     outliers: int = 5
+    doing = "measuring checkpoints"
 
     def __post_init__(self) -> None:
-        choose("engine", self.engine, ENGINES)
-        if self.ray_address is not None and self.engine != "ray":
-            raise ConfigError(f"ray_address={self.ray_address!r} says nothing without engine='ray'")
-        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 1):
-            raise ConfigError(f"workers={self.workers!r} must be a whole number of at least 1")
-        if not isinstance(self.outliers, int) or self.outliers < 0:
-            raise ConfigError(f"outliers={self.outliers!r} must be a whole number of at least 0")
+        super().__post_init__()
+        check_count("outliers", self.outliers, 0)
+
+    def items(self) -> dict[Identity, Item]:
+        """Every checkpoint under each of its settings, once.
+
+        Raises:
+            ConfigError: Nothing matches the paths.
+        """
+        items: dict[Identity, Item] = {}
+        for group in self.groups:
+            sources = find_sources(group.paths)
+            for settings in group.settings:
+                items |= {(path, settings.digest): (path, settings) for path in sources}
+        return items
+
+    def processes(self, pending: list[Item]) -> int:
+        seconds = sum(SECONDS[settings.measure] for _, settings in pending)
+        return self.workers or (cores() if seconds > WORTH_A_POOL else 1)
+
+    def chunks(self, pending: list[Item], workers: int) -> Iterator[Chunk]:
+        """The checkpoints in chunks of one setting each."""
+        for _, same in groupby(pending, lambda item: item[1].digest):
+            group = list(same)
+            settings = group[0][1]
+            most = max(1, min(CHUNKS[settings.measure], -(-len(group) // workers)))
+            paths: list[str] = []
+            size = 0
+            for path, _ in group:
+                own = size_of(path)
+                if paths and (len(paths) == most or size + own > CHUNK_BYTES):
+                    yield Chunk(tuple(paths), settings)
+                    paths, size = [], 0
+                paths.append(path)
+                size += own
+            yield Chunk(tuple(paths), settings)
 
     def record(self) -> None:
-        """Write down in the job's folder what was asked for, so that `recorded` can go on with it."""
+        """Write down what was asked for, so that `recorded` can go on with it."""
         groups = [
             {
                 "paths": [path if is_remote(path) else os.path.abspath(path) for path in group.paths],
@@ -94,16 +184,15 @@ def recorded(out: Path | str, **options: Any) -> Job:
     """
     file = Path(out) / RECORD
     try:
-        groups = json.loads(file.read_text(encoding="utf-8"))["groups"]
-        found = tuple(
+        groups = tuple(
             Group(tuple(group["paths"]), tuple(Settings.from_dict(values) for values in group["settings"]))
-            for group in groups
+            for group in json.loads(file.read_text(encoding="utf-8"))["groups"]
         )
     except FileNotFoundError:
         raise ConfigError(f"no job is recorded in {str(out)!r}; name the checkpoints to measure") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{str(file)!r} does not describe a job: {error}") from None
-    return Job(found, Path(out), **options)
+    return Job(Path(out), groups, **options)
 
 
 def read_job(file: Path | str, **options: Any) -> Job:
@@ -130,39 +219,23 @@ def read_job(file: Path | str, **options: Any) -> Job:
         >>> [(s.measure, s.seed) for s in job.groups[0].settings], job.out.name
         ([('labels', 0), ('labels', 1)], 'scored')
     """
-    file = Path(file)
-    values = read_toml(file, "job")
-    return _job(values, file.parent, {name: value for name, value in options.items() if value is not None})
-
-
-def _job(values: dict[str, Any], folder: Path, options: Mapping[str, Any]) -> Job:
-    own = [field.name for field in fields(Job) if field.name != "groups"]
-    grid, files = values.pop("grid", {}), values.pop("files", [])
+    values, folder = read_toml(file, "job"), Path(file).parent
+    files = values.pop("files", [])
     if not isinstance(files, list) or not files or not all(isinstance(one, dict) for one in files):
         raise ConfigError("a job needs at least one [[files]] with its paths")
-    for name, choices in grid.items():
-        if not isinstance(choices, list) or not choices:
-            raise ConfigError(f"[grid] {name} = {choices!r} is no list of values to try")
-    given = {name: values.pop(name) for name in own if name in values} | dict(options)
-    if "out" not in given:
-        raise ConfigError('the job does not say where its results go; add out = "FOLDER"')
-    groups = tuple(_group(one, values, grid, folder) for one in files)
-    return Job(groups, folder / given.pop("out") if "out" not in options else Path(given.pop("out")), **given)
+    chosen = combinations(values.pop("grid", {}))
+    fields = take_fields(values, Job, "job", folder, options)
+    return Job(**fields, groups=tuple(_group({**values, **one}, chosen, folder) for one in files))
 
 
-def _group(one: dict[str, Any], common: dict[str, Any], grid: dict[str, list[Any]], folder: Path) -> Group:
-    """One [[files]] with every combination of the grid."""
-    own = dict(one)
-    paths = own.pop("paths", None)
+def _group(values: dict[str, Any], chosen: list[dict[str, Any]], folder: Path) -> Group:
+    """One [[files]] with every combination of the grid; the files that it names are found from the job's folder."""
+    paths = values.pop("paths", None)
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ConfigError(f"[[files]] needs paths, a list of files, folders and globs; it has {paths!r}")
-    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-    settings = tuple(
-        Settings.from_dict(_placed({**common, **own, **chosen}, folder)) for chosen in combinations
-    )
-    return Group(tuple(path if is_remote(path) else str(folder / path) for path in paths), settings)
-
-
-def _placed(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The settings with the files that they name found from the job's folder."""
-    return values | {name: str(folder / values[name]) for name in FILES if isinstance(values.get(name), str)}
+    settings = []
+    for one in chosen:
+        own = {**values, **one}
+        named = {name: str(folder / own[name]) for name in FILES if isinstance(own.get(name), str)}
+        settings.append(Settings.from_dict(own | named))
+    return Group(tuple(path if is_remote(path) else str(folder / path) for path in paths), tuple(settings))

@@ -21,14 +21,12 @@ import pyarrow.parquet as pq
 
 from interp.errors import ConfigError
 from interp.files import write_whole
-from interp.jobs.schema import CHECKPOINTS, NAME, NEURONS, SCHEMA_VERSION, checkpoint_table, neuron_tables
-from interp.jobs.worker import Result
+from interp.jobs.columns import SCHEMA_VERSION
+from interp.jobs.result import Identity, Result
+from interp.jobs.schema import NAME, checkpoint_schema, checkpoint_table, neuron_schema, neuron_tables
 
 ROW_GROUP = 2**18
-NAMES = [field.name for field in NEURONS if field.type == NAME]
 REMEMBERED = ("checkpoint", "settings", "status", "key", "stamp")
-Identity = tuple[str, str]
-"""A checkpoint's path, and the digest of the settings it was measured under."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +67,10 @@ class Store:
     @property
     def checkpoints(self) -> pa.Table:
         """One row a checkpoint, in the order of their paths."""
-        files = self._files("checkpoints")
+        files, schema = self._files("checkpoints"), checkpoint_schema()
         if not files:
-            return CHECKPOINTS.empty_table()
-        table = pa.concat_tables([pq.read_table(file, schema=CHECKPOINTS) for file in files])
+            return schema.empty_table()
+        table = pa.concat_tables([pq.read_table(file, schema=schema) for file in files])
         return table.sort_by([("checkpoint", "ascending"), ("settings", "ascending")])
 
     @property
@@ -80,19 +78,17 @@ class Store:
         """One row a neuron, read as it is needed."""
         files = [str(file) for file in self._files("neurons")]
         if not files:
-            return ds.dataset(NEURONS.empty_table())
-        return ds.dataset(files, schema=NEURONS, format="parquet")
+            return ds.dataset(neuron_schema().empty_table())
+        return ds.dataset(files, schema=neuron_schema(), format="parquet")
 
     def known(self) -> dict[Identity, Known]:
         """Every stored row's identity, with what tells whether it still holds."""
-        found: dict[Identity, Known] = {}
+        rows: dict[Identity, Known] = {}
         for file in self._files("checkpoints"):
             columns = pq.read_table(file, columns=list(REMEMBERED)).to_pydict()
-            for path, settings, status, key, stamp in zip(
-                *(columns[name] for name in REMEMBERED), strict=True
-            ):
-                found[path, settings] = Known(status == "ok", key, stamp, _number(file))
-        return found
+            for path, settings, status, key, stamp in zip(*map(columns.get, REMEMBERED), strict=True):
+                rows[path, settings] = Known(status == "ok", key, stamp, _number(file))
+        return rows
 
     def copied(self, part: int, identity: Identity, path: str, stamp: str) -> Result:
         """The result of a checkpoint that a part holds, for another path that has the same content."""
@@ -146,10 +142,9 @@ class Store:
         for place, page in pages:
             self.add_page(place, page)
         if neurons:
-            self._write(f"neurons/{name}", _writer(neuron_tables(neurons, ROW_GROUP), NEURONS))
-        self._write(
-            f"checkpoints/{name}", _writer([checkpoint_table([one.row for one in results])], CHECKPOINTS)
-        )
+            self._write(f"neurons/{name}", _writer(neuron_tables(neurons, ROW_GROUP), neuron_schema()))
+        rows = checkpoint_table([result.row for result in results])
+        self._write(f"checkpoints/{name}", _writer([rows], rows.schema))
 
     def add_page(self, place: str, text: str) -> None:
         """Store a page under a name in the folder."""
@@ -159,7 +154,7 @@ class Store:
         """Remove rows that a later part has too, from neurons first, so that a kill in between loses nothing."""
         newest = {identity: known.part for identity, known in self.known().items()}
         for file in self._files("checkpoints"):
-            number, rows = _number(file), pq.read_table(file, schema=CHECKPOINTS)
+            number, rows = _number(file), pq.read_table(file, schema=checkpoint_schema())
             own = zip(rows["checkpoint"].to_pylist(), rows["settings"].to_pylist(), strict=True)
             kept = [newest[identity] == number for identity in own]
             if all(kept):
@@ -167,7 +162,7 @@ class Store:
             gone = rows.filter(pa.array([not keep for keep in kept]))
             neurons = self.folder / "neurons" / file.name
             if neurons.exists():
-                self._rewrite(neurons, _without(pq.read_table(neurons, schema=NEURONS), gone))
+                self._rewrite(neurons, _without(pq.read_table(neurons, schema=neuron_schema()), gone))
             self._rewrite(file, rows.filter(pa.array(kept)))
 
     def _rewrite(self, file: Path, table: pa.Table) -> None:
@@ -224,16 +219,16 @@ def open_store(folder: Path | str) -> Store:
     Raises:
         ConfigError: There are none in the folder, or they are of another version.
     """
-    found = Store(folder)
-    if not (found.folder / "checkpoints").is_dir():
+    store = Store(folder)
+    if not (store.folder / "checkpoints").is_dir():
         raise ConfigError(f"{str(folder)!r} holds no results of a job; expected a folder that was an --out")
-    return found
+    return store
 
 
 def _writer(tables: Iterable[pa.Table], schema: pa.Schema) -> Any:
     """A function that writes tables one after another to a Parquet file, each as a row group."""
     schema = schema.with_metadata({"grokscope": json.dumps(SCHEMA_VERSION)})
-    names = [name for name in NAMES if name in schema.names]
+    names = [field.name for field in schema if field.type == NAME]
 
     def write(part: Path) -> None:
         with pq.ParquetWriter(part, schema, compression="lz4", use_dictionary=names or True) as writer:

@@ -22,7 +22,7 @@ from interp.checkpoints.files import (
 )
 from interp.data.operations import Ordering, group_ordering, in_order
 from interp.errors import CheckpointError
-from interp.jobs.row import Found, from_scores
+from interp.jobs.result import Result, scores_result
 from interp.jobs.sources import Fetched
 from probes.features import joint_scores
 from probes.null import benjamini_hochberg
@@ -202,7 +202,7 @@ def plain_weights(network: Plain, data: bytes) -> Weights | None:
     return Weights(network.vectors(embed, unembed), network.distinct, FIRST_SITE, network.known)
 
 
-def large_scores(network: Plain, convention: Convention) -> Found:
+def large_scores(network: Plain, convention: Convention) -> Result:
     """Scores of a network that is never held whole: memory for one block of neurons, and for the scores.
 
     Raises:
@@ -214,7 +214,7 @@ def large_scores(network: Plain, convention: Convention) -> Found:
         for name, column in _scores(vectors, network.distinct, convention).items():
             parts.setdefault(name, []).append(column)
     columns = _with_q({name: np.concatenate(parts.pop(name)) for name in list(parts)})
-    return from_scores(columns, network.known, FIRST_SITE)
+    return scores_result(columns, network.known, FIRST_SITE)
 
 
 def _blocks(network: Plain) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""The work on checkpoints: one function, which every executor calls, here or on another machine."""
+"""The work on checkpoints and training runs: one function, which every executor calls, here or elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 from interp.checkpoints.files import library_version
 from interp.checkpoints.options import OpenOptions
 from interp.errors import CheckpointError, GrokscopeError
-from interp.jobs.row import Found, from_scores
+from interp.jobs.columns import SCHEMA_VERSION
+from interp.jobs.result import Result, scores_result
 from interp.jobs.settings import Settings
 from interp.jobs.sources import Fetched, announce, fetched, is_remote, stamp_of
 from interp.jobs.weights import Weights, large_scores, plain, plain_weights, stack_scores
@@ -29,8 +30,6 @@ from interp.jobs.weights import Weights, large_scores, plain, plain_weights, sta
 if TYPE_CHECKING:
     from interp.checkpoints import Checkpoint
 
-SCHEMA_VERSION = 1
-"""Of both tables. Rises when a column changes its name, type or meaning; new columns alone do not raise it."""
 LONGEST_MESSAGE = 2_000
 MEBI = 2**20
 
@@ -42,30 +41,19 @@ class Chunk:
     paths: tuple[str, ...]
     settings: Settings
 
+    def files(self) -> tuple[str, ...]:
+        """The files to measure; those that are not there yet are made first."""
+        return self.paths
+
     def alone(self) -> Iterator[Chunk]:
-        """Each checkpoint as a chunk of its own."""
+        """Each of its parts as a chunk of its own."""
         return (Chunk((path,), self.settings) for path in self.paths)
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What became of one checkpoint.
-
-    Attributes:
-        row: Columns of its row, see `interp.jobs.schema.CHECKPOINTS`.
-        neurons: Columns of its neurons, see `interp.jobs.schema.neuron_table`; None if it failed.
-        page: The HTML of its audit, if it was audited.
-    """
-
-    row: dict[str, Any]
-    neurons: dict[str, Any] | None
-    page: str | None = None
 
 
 def measure_checkpoint(path: str, settings: Settings | None = None) -> Result:
     """Open one checkpoint and measure what the settings ask for.
 
-    A pure function of the file's content and the settings, but for the columns in `interp.jobs.schema.COSTS`. Whatever
+    A pure function of the file's content and the settings, but for the columns in `interp.jobs.columns.COSTS`. Whatever
     goes wrong with the checkpoint is in the row: ``status``, ``error_type``, ``error``.
 
     Args:
@@ -76,23 +64,32 @@ def measure_checkpoint(path: str, settings: Settings | None = None) -> Result:
 
 
 def work(chunk: Chunk) -> list[Result]:
-    """`measure_checkpoint` of every checkpoint in a chunk, in order.
+    """`measure_checkpoint` of every file of a chunk, in order.
 
     The next file is read while one is computed, one network takes the weights of all that are alike, and small networks
-    are scored as one stack; none of this shows in the rows.
+    are scored as one stack; none of this shows in the rows. A part whose file cannot be made is a failed row.
     """
+    try:
+        paths = chunk.files()
+    except Exception as error:  # whatever is wrong with one part must not end the others
+        parts = list(chunk.alone())
+        if len(parts) > 1:  # one of them spoils the others
+            return [result for part in parts for result in work(part)]
+        return [failure(chunk.paths[0], chunk.settings, error)]
     with threadpool_limits(1), ThreadPoolExecutor(1) as reader:
         done: list[Result] = []
         waiting: list[tuple[_Item, Weights]] = []
-        for item, found in _looked_at(_read_ahead(reader, chunk.paths), chunk.settings):
-            fits = isinstance(found, Weights) and (not waiting or waiting[0][1].takes(found, len(waiting)))
+        for item, outcome in _outcomes(_read_ahead(reader, paths), chunk.settings):
+            fits = isinstance(outcome, Weights) and (
+                not waiting or waiting[0][1].takes(outcome, len(waiting))
+            )
             if not fits:
                 done += _scored(waiting, chunk.settings)
                 waiting = []
-            if isinstance(found, Weights):
-                waiting.append((item, found))
+            if isinstance(outcome, Weights):
+                waiting.append((item, outcome))
             else:
-                done.append(_result(item, chunk.settings, found))
+                done.append(_result(item, chunk.settings, outcome))
         return done + _scored(waiting, chunk.settings)
 
 
@@ -102,7 +99,7 @@ class _Item:
 
     path: str
     stamp: str
-    held: ExitStack
+    held: ExitStack = field(default_factory=ExitStack)
     at_hand: Fetched | None = None
     error: Exception | None = None
     seconds: float = 0.0
@@ -118,7 +115,7 @@ class _Item:
 
 
 def _read(path: str) -> _Item:
-    item = _Item(path, stamp_of(path), ExitStack())
+    item = _Item(path, stamp_of(path))
     with item.timed():
         try:
             item.at_hand = item.held.enter_context(fetched(path))
@@ -142,23 +139,23 @@ def _read_ahead(reader: ThreadPoolExecutor, paths: tuple[str, ...]) -> Iterator[
         yield following.popleft().result() if is_remote(path) else _read(path)
 
 
-def _looked_at(
+def _outcomes(
     items: Iterator[_Item], settings: Settings
-) -> Iterator[tuple[_Item, Weights | Found | Exception]]:
-    """Each checkpoint with its weights, if these alone are to be scored; else with what was found, or went wrong."""
+) -> Iterator[tuple[_Item, Weights | Result | Exception]]:
+    """Each checkpoint with its weights, if these alone are to be scored; else with its result or error."""
     like: Checkpoint | None = None
     for item in items:
-        found: Weights | Found | Exception
+        outcome: Weights | Result | Exception
         with item.timed(), item.held:
             try:
-                found = _look_at(item, settings, like)
+                outcome = _measured(item, settings, like)
             except Exception as error:  # whatever is wrong with one checkpoint must not end the job
-                found = error
+                outcome = error
         like = item.opened or like
-        yield item, found
+        yield item, outcome
 
 
-def _look_at(item: _Item, settings: Settings, like: Checkpoint | None) -> Weights | Found:
+def _measured(item: _Item, settings: Settings, like: Checkpoint | None) -> Weights | Result:
     if item.error is not None:
         raise item.error
     at_hand = item.at_hand
@@ -189,18 +186,18 @@ def _scored(waiting: list[tuple[_Item, Weights]], settings: Settings) -> list[Re
     done = []
     for (item, weights), columns in zip(waiting, scores, strict=True):
         item.seconds += share
-        found = from_scores(columns, weights.known, weights.hook)
-        done.append(_result(item, settings, found))
+        done.append(_result(item, settings, scores_result(columns, weights.known, weights.hook)))
     return done
 
 
-def _result(item: _Item, settings: Settings, found: Found | Exception) -> Result:
+def _result(item: _Item, settings: Settings, outcome: Result | Exception) -> Result:
+    """A result with the columns that say of which checkpoint it is."""
     where = {"checkpoint": item.path, "settings": settings.digest}
     row: dict[str, Any] = {
         **where,
         "series": str(PurePosixPath(item.path).parent),
         "digest": item.at_hand and item.at_hand.digest,
-        "key": item.at_hand and key_of(item.at_hand.content, settings),
+        "key": item.at_hand and key_of(item.at_hand.content, settings.digest),
         "stamp": item.stamp,
         "measure": settings.measure,
         "seed": settings.seed,
@@ -210,12 +207,14 @@ def _result(item: _Item, settings: Settings, found: Found | Exception) -> Result
         "seconds": item.seconds,
         "peak_memory_mib": peak_memory() / MEBI,
     }
-    if isinstance(found, Exception):
-        message = str(found)[:LONGEST_MESSAGE].encode("utf-8", "backslashreplace").decode("utf-8")
-        return Result({**row, "status": "failed", "error_type": type(found).__name__, "error": message}, None)
-    if found.page is not None:
+    if isinstance(outcome, Exception):
+        message = str(outcome)[:LONGEST_MESSAGE].encode("utf-8", "backslashreplace").decode("utf-8")
+        return Result(
+            {**row, "status": "failed", "error_type": type(outcome).__name__, "error": message}, None
+        )
+    if outcome.page is not None:
         row["report"] = page_name(item.path, row["key"])
-    return Result({**row, **found.row, "status": "ok"}, {**where, **found.neurons}, found.page)
+    return Result({**row, **outcome.row, "status": "ok"}, {**where, **(outcome.neurons or {})}, outcome.page)
 
 
 def page_name(path: str, key: str) -> str:
@@ -224,14 +223,19 @@ def page_name(path: str, key: str) -> str:
     return f"audits/{stem}-{key[:12]}.html"
 
 
-def key_of(content: str, settings: Settings) -> str:
-    """What two results have in common if nothing but a path tells them apart."""
-    return hashlib.sha256(f"{content} {settings.digest}".encode()).hexdigest()[:32]
+def key_of(content: str, digest: str) -> str:
+    """A key that two results share if nothing but a path tells them apart.
+
+    Args:
+        content: Digest of the checkpoint's content.
+        digest: Of the settings.
+    """
+    return hashlib.sha256(f"{content} {digest}".encode()).hexdigest()[:32]
 
 
 def failure(path: str, settings: Settings, error: Exception) -> Result:
-    """The row of what could not be measured: because its worker died, more than once, or could not even begin."""
-    return _result(_Item(path, stamp_of(path), ExitStack()), settings, error)
+    """The row of a checkpoint that could not be measured: its worker died more than once, or could not even begin."""
+    return _result(_Item(path, stamp_of(path)), settings, error)
 
 
 class WorkerDied(GrokscopeError):

@@ -150,17 +150,27 @@ def opening() -> str:
 
 
 def stored_checkpoints() -> str:
-    """Columns of the table with one row a checkpoint, by type."""
-    from interp.jobs import schema
+    """Columns of the table with one row a checkpoint, by what they are about."""
+    from interp.jobs.columns import CHECKPOINTS, GROUPS
 
-    return _by_type(schema.CHECKPOINTS)
+    listed = {group: list[str]() for group in GROUPS}
+    for name, one in CHECKPOINTS.items():
+        listed[one.group].append(f"{code(name)} ({one.meaning})" if one.meaning else code(name))
+    return table(("", "columns"), ((f"**{group}**", ", ".join(names)) for group, names in listed.items()))
+
+
+def checkpoint_types() -> str:
+    """The same columns written out, by type."""
+    from interp.jobs.schema import checkpoint_schema
+
+    return _by_type(checkpoint_schema())
 
 
 def stored_neurons() -> str:
     """Columns of the table with one row a neuron, by type."""
-    from interp.jobs import schema
+    from interp.jobs.schema import neuron_schema
 
-    return _by_type(schema.NEURONS)
+    return _by_type(neuron_schema())
 
 
 def _by_type(schema: Iterable[Any]) -> str:
@@ -188,6 +198,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "opening": opening,
     "stored-checkpoints": stored_checkpoints,
+    "checkpoint-types": checkpoint_types,
     "stored-neurons": stored_neurons,
 }
 """What makes each table, by the name in its marker."""

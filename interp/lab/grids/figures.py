@@ -1,27 +1,126 @@
-"""Figures of a grid's runs: phases against settings, and what their networks show when they are measured again."""
+"""Figures of a grid's runs, each with a caption that explains it and the numbers in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from interp import plots
-from interp.errors import ConfigError, near_matches
+from interp.data.splits import SPLITS
+from interp.drawing import present
+from interp.errors import ConfigError, choose, near_matches
+from interp.lab.grids.kinds import KINDS
+from interp.lab.grids.norms import gammas_of
+from interp.lab.grids.pruning import GOOD, Pruning, needed_by_width, pruning_of
+from interp.lab.grids.summary import SHOWN, summarise
+from interp.lab.grids.table import axes_of, checkpoint_of, read_description, read_runs
 from interp.plots.canvas import shown
 
 WAYS = {"corrupted": "phase", "table": "phase_by_table"}
-"""What a phase is decided by, and the column that has it."""
-PREFERRED = ("train_fraction", "corrupt_fraction", "weight_decay")
+"""Ways to decide a phase, and the columns that have it."""
+HOVERED = ("train", "test", "corrupted_as_labelled")
+"""Splits whose accuracy shows where the mouse is over a cell."""
 
 
-def axes_of(table: pa.Table) -> list[str]:
-    """In what runs of a table differ, the seed left out: the axes of the paper's diagrams first, ``variant`` last."""
-    names = table.column_names
-    axes = [*names[names.index("variant") + 1 : names.index("phase")], "variant"]
-    varying = [axis for axis in axes if axis != "seed" and len(table[axis].unique()) > 1]
-    return sorted(varying, key=lambda axis: PREFERRED.index(axis) if axis in PREFERRED else len(PREFERRED))
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure with its words and numbers.
+
+    Attributes:
+        title: Of the figure.
+        figure: Plotly's.
+        lines: The most important numbers, as rich can print them.
+        numbers: All of them, ready for JSON; None where they are in the table of runs.
+    """
+
+    title: str
+    figure: Any
+    lines: list[Any] = field(default_factory=list)
+    numbers: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to draw the runs in a folder.
+
+    Attributes:
+        folder: Of the runs.
+        x: The horizontal axis.
+        y: The vertical axis, of ``phase``.
+        by: One of `WAYS`.
+        level: The accuracy that ``width`` asks for.
+        only: Which runs, such as ``operation=multiply``.
+    """
+
+    folder: Path
+    x: str | None = None
+    y: str | None = None
+    by: str = "corrupted"
+    level: float = GOOD
+    only: tuple[str, ...] = ()
+
+
+def draw(kind: str, request: Request) -> Drawing:
+    """Draw what the runs in a folder show.
+
+    Args:
+        kind: One of `interp.lab.grids.kinds.KINDS`.
+        request: The folder, and how to draw.
+
+    Raises:
+        ConfigError: The folder holds no runs, or they do not fit the figure.
+    """
+    choose("kind", kind, KINDS)
+    table = read_runs(request.folder)
+    for choice in request.only:
+        table = _only(table, choice)
+    drawing: Drawing = present(KINDS[kind].draw, table, request)
+    return drawing
+
+
+def _only(table: pa.Table, choice: str) -> pa.Table:
+    """The runs with a setting, given as ``NAME=VALUE``."""
+    name, _, wanted = choice.partition("=")
+    names = table.column_names[1 : table.column_names.index("phase")]
+    if name not in names:
+        raise ConfigError(f"the runs have no setting {name!r}; {near_matches(name, names)}")
+    values = [shown(value) for value in table[name].to_pylist()]
+    if wanted not in values:
+        raise ConfigError(f"no run has {name}={wanted}; {near_matches(wanted, dict.fromkeys(values))}")
+    return table.filter(pa.array([value == wanted for value in values]))
+
+
+def _only_seeds(table: pa.Table, *allowed: str) -> None:
+    """Refuse to average over anything but seeds."""
+    apart = [axis for axis in axes_of(table) if axis not in allowed]
+    if apart:
+        raise ConfigError(
+            f"the runs differ in {', '.join(apart)}, not only in their seed; choose some with --only NAME=VALUE"
+        )
+
+
+def _check_axis(axis: str | None, known: list[str]) -> None:
+    if axis is not None and axis not in known:
+        raise ConfigError(f"the runs do not differ in {axis!r}; {near_matches(axis, known)}")
+
+
+def _ended(table: pa.Table) -> list[dict[str, Any]]:
+    """The runs that did not fail."""
+    return [row for row in table.to_pylist() if row["status"] == "ok"]
+
+
+def _files(table: pa.Table, folder: Path) -> list[Path]:
+    return [checkpoint_of(row, folder) for row in _ended(table)]
+
+
+def phase(table: pa.Table, request: Request) -> Drawing:
+    """Phases that runs end in, against two settings."""
+    title = read_description(request.folder)["title"] or "Phases"
+    return Drawing(title, phase_diagram(table, x=request.x, y=request.y, by=request.by, title=title))
 
 
 def phase_diagram(
@@ -33,7 +132,7 @@ def phase_diagram(
     by: str = "corrupted",
     title: str = "",
 ) -> Any:
-    """In which phase runs end, against two of their settings, as a Plotly figure.
+    """Phases that runs end in, against two of their settings, as a Plotly figure.
 
     Args:
         table: From `interp.lab.grids.table.read_runs`.
@@ -51,8 +150,7 @@ def phase_diagram(
         raise ConfigError(f"by={by!r} is unknown; {near_matches(by, WAYS)}")
     known = axes_of(table)
     for axis in (x, y, facet):
-        if axis is not None and axis not in known:
-            raise ConfigError(f"the runs do not differ in {axis!r}; {near_matches(axis, known)}")
+        _check_axis(axis, known)
     left = [axis for axis in known if axis not in (x, y, facet)]
     x, y = (axis or (left.pop(0) if left else None) for axis in (x, y))
     if x is None or y is None:
@@ -64,29 +162,105 @@ def phase_diagram(
         raise ConfigError(
             f"the runs differ in {', '.join(left)} too; a diagram shows two settings and one for its panels"
         )
+    axes = [axis for axis in (x, y, facet) if axis]
     cells: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in table.to_pylist():
-        key = tuple(row[axis] for axis in (x, y, facet) if axis)
-        cells.setdefault(key, []).append(row)
-    axes = [axis for axis in (x, y, facet) if axis]
-    drawn = [
-        {**dict(zip(axes, key, strict=True)), **_cell(rows, axes, WAYS[by])} for key, rows in cells.items()
-    ]
-    return plots.phase_diagram(drawn, x=x, y=y, facet=facet, title=title)
+        cells.setdefault(tuple(row[axis] for axis in axes), []).append(row)
+    return plots.phase_diagram(
+        [_cell(rows, axes, WAYS[by]) for rows in cells.values()], x=x, y=y, facet=facet, title=title
+    )
 
 
 def _cell(rows: Sequence[dict[str, Any]], axes: Sequence[str], column: str) -> dict[str, Any]:
-    """The phases of one cell, one a seed, and what hovering over it says."""
+    """The settings and phases of one cell, one phase a seed, and the text of hovering over it."""
     lines = ["  ".join(f"{axis} {shown(rows[0][axis])}" for axis in axes)]
     for row in rows:
         seed = f"seed {row['seed']}: " if row.get("seed") is not None else ""
-        measured = [
-            f"{name} {100 * row[f'accuracy_{split}']:.1f} %"
-            for name, split in (("train", "train"), ("test", "test"), ("corrupted", "corrupted_as_labelled"))
-            if row[f"accuracy_{split}"] is not None
-        ]
-        ended = (
-            f"{row[column]} at step {row['step']} ({', '.join(measured)})" if row[column] else row["error"]
+        values = {SPLITS[split].title: row[f"accuracy_{split}"] for split in HOVERED}
+        measured = [f"{name} {100 * value:.1f} %" for name, value in values.items() if value is not None]
+        ended = f"{row[column]} at step {row['step']} ({', '.join(measured)})"
+        lines.append(f"{seed}{ended if row[column] else row['error']}")
+    own = {axis: rows[0][axis] for axis in axes}
+    return {**own, "phases": [row[column] or "failed" for row in rows], "note": "<br>".join(lines)}
+
+
+def accuracy(table: pa.Table, request: Request) -> Drawing:
+    """Accuracy on every split against one setting."""
+    axes = axes_of(table)
+    _check_axis(request.x, axes)
+    if request.x is not None:
+        _only_seeds(table, request.x)
+    lines, x = summarise(table), ", ".join(axes)
+    names = [line.name.removeprefix(f"{x} ") for line in lines]
+    figure = plots.accuracy_over(names, {s: [line.accuracy[s] for line in lines] for s in SHOWN}, x=x)
+    numbers = {
+        line.name: {split: one and one.to_dict() for split, one in line.accuracy.items()} for line in lines
+    }
+    return Drawing("Accuracy by setting", figure, numbers=numbers)
+
+
+def pruning(table: pa.Table, request: Request) -> Drawing:
+    """Accuracy as neurons are removed, over seeds."""
+    _only_seeds(table)
+    paper = read_description(request.folder)["paper"].get("pruning")
+    result = pruning_of(_files(table, request.folder), paper=paper)
+    return Drawing("Pruning by periodicity", result.plot(), _against_paper(result), result.to_dict())
+
+
+def _against_paper(result: Pruning) -> list[Any]:
+    from rich.table import Table
+
+    rows = result.against_paper()
+    if not rows:
+        return []
+    table = Table(title=f"the paper's numbers and ours, {result.networks} networks")
+    for name in ("removed", "split", "paper", "ours", "95 % interval", "agrees"):
+        table.add_column(name, justify="left" if name == "split" else "right")
+    words = {True: "yes", False: "no", None: "too wide"}
+    for row in rows:
+        low, high = row["low"], row["high"]
+        interval = "–" if low is None else f"{100 * max(low, 0):.1f} … {100 * min(high, 1):.1f}"
+        removed = f"{row['order'].removesuffix(' first')} {row['fraction']:.0%}"
+        numbers = f"{100 * row['paper']:.1f}", f"{100 * row['mean']:.1f}", interval
+        table.add_row(removed, SPLITS[row["split"]].title, *numbers, words[row["agrees"]])
+    return [table]
+
+
+def width(table: pa.Table, request: Request) -> Drawing:
+    """Neurons that networks of each width need."""
+    _only_seeds(table, "width", "variant")
+    needed = needed_by_width(_files(table, request.folder), level=request.level)
+    stated = read_description(request.folder)["paper"].get("neurons_needed", {})
+    paper = {int(width): float(count) for width, count in stated.items()}
+    lines = []
+    for width, (one, missed) in needed.items():
+        needs = "no network reaches the level" if one is None else f"{one.mean:.1f} neurons needed"
+        each = "" if one is None else f" ({', '.join(f'{v:g}' for v in one.values)})"
+        beside = f"; paper {paper[width]:g}" if width in paper else ""
+        lines.append(
+            f"width {width:,}: {needs}{each}{f'; {missed} do not reach the level' * bool(missed)}{beside}"
         )
-        lines.append(f"{seed}{ended}")
-    return {"phases": [row[column] or "failed" for row in rows], "note": "<br>".join(lines)}
+    known = {width: one for width, (one, _) in needed.items() if one is not None}
+    counts = {
+        str(w): {"missed": missed, **(one.to_dict() if one else {})} for w, (one, missed) in needed.items()
+    }
+    figure = plots.neurons_needed(known, paper, level=request.level)
+    return Drawing("Neurons needed", figure, lines, {"level": request.level, "needed": counts})
+
+
+def gamma(table: pa.Table, request: Request) -> Drawing:
+    """Norm weights against the periodicity of the neurons."""
+    names = [
+        " ".join(part for part in (row["variant"], f"seed {row.get('seed')}") if part)
+        for row in _ended(table)
+    ]
+    gammas = list(zip(names, gammas_of(_files(table, request.folder)), strict=True))
+    number = lambda value: "–" if value is None else f"{value:.3f}"  # noqa: E731
+    lines = [
+        f"{name}: rank correlation of |γ| with IPR {number(one.correlation.rho)} ({number(one.correlation.low)} to "
+        f"{number(one.correlation.high)}); median |γ| {number(one.low)} where IPR < .1, {number(one.high)} where > .9"
+        for name, one in gammas
+    ]
+    figure = plots.gammas_against_ipr({name: (one.ipr, one.gamma) for name, one in gammas})
+    numbers = {name: one.to_dict() for name, one in gammas}
+    return Drawing("Norm weight against periodicity", figure, lines, numbers)

@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from interp.errors import ConfigError, choose, near_matches
-from interp.files import read_toml
-from interp.jobs.executors import ENGINES
-from interp.jobs.settings import MEASURES
+from interp.errors import ConfigError, choose
+from interp.files import read_toml, write_json
+from interp.jobs.executors import cores
+from interp.jobs.result import Identity
+from interp.jobs.settings import MEASURES, Settings
+from interp.jobs.spec import Workload
+from interp.jobs.toml import combinations, take_fields, typed
+from interp.lab.grids.folders import folder_of, trained_file
 from interp.lab.grids.paper import check_paper
 from interp.lab.grids.run import Run
 from interp.measuring.phase import PHASES
+from interp.models import MLPConfig
 
+if TYPE_CHECKING:
+    from interp.lab.grids.training import TrainChunk
+
+GRID = "grid.json"
+"""The record of a grid, beside its results."""
 MEASURED = tuple(measure for measure in MEASURES if measure != "scores")
-OPTIONS: dict[str, type] = {
-    "measure": str,
-    "early_stop": bool,
-    "keep_series": bool,
-    "workers": int,
-    "engine": str,
-    "ray_address": str,
-    "device": str,
-}
-"""What a grid may say beside settings, and of which type."""
+MOST_TOGETHER = 64
+"""Networks that are trained as one computation on an accelerator."""
+SMALL_STEP = 3_000_000
+"""Multiplications of one step's forward pass up to which a processor gains from training networks together."""
+MOST_SMALL = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
-    """Training runs, and how they are done.
+class Grid(Workload):
+    """Training runs, each trained and measured; see `interp.jobs.spec.Workload` for how that is done.
 
     Args:
         runs: At least one; no two alike.
-        out: The folder of the results.
         title: What the grid is about.
-        measure: What is found out about each trained network: ``"labels"``, ``"causal"`` or ``"audit"``.
+        measure: What is measured of each trained network: ``"labels"``, ``"causal"`` or ``"audit"``.
         early_stop: End a run once its phase is settled; see `interp.training.stopping.settled`.
         keep_series: Keep the checkpoints of the training, not only the last.
-        workers: Processes; one for each processor if None.
-        engine: ``"local"`` or ``"ray"``.
-        ray_address: Of a Ray cluster.
         device: Where to train.
         paper: Numbers that figures show beside ours, as the file gives them.
 
@@ -50,23 +52,18 @@ class Grid:
         ConfigError: A value cannot be used.
     """
 
-    runs: tuple[Run, ...]
-    out: Path
+    runs: tuple[Run, ...] = ()
     title: str = ""
     measure: str = "causal"
     early_stop: bool = False
     keep_series: bool = False
-    workers: int | None = None
-    engine: str = "local"
-    ray_address: str | None = None
     device: str = "cpu"
     paper: Mapping[str, Any] = field(default_factory=dict)
+    doing = "training networks"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choose("measure", self.measure, MEASURED)
-        choose("engine", self.engine, ENGINES)
-        if self.workers is not None and self.workers < 1:
-            raise ConfigError(f"workers = {self.workers} must be at least 1")
         if not self.runs:
             raise ConfigError("the grid has no runs")
         known: dict[str, str] = {}
@@ -81,14 +78,77 @@ class Grid:
         """Names of all settings that tell runs apart, in the order of the file."""
         return tuple(dict.fromkeys(axis for run in self.runs for axis in run.axes))
 
+    @property
+    def settings(self) -> Settings:
+        """Under which trained networks are measured."""
+        return Settings(self.measure)
+
+    def items(self) -> dict[Identity, Run]:
+        """Every run, by its last checkpoint, or its folder as long as it has not ended."""
+        folders = {run: folder_of(self.out, run) for run in self.runs}
+        digest = self.settings.digest
+        return {
+            (str(trained_file(folder, early_stop=self.early_stop) or folder), digest): run
+            for run, folder in folders.items()
+        }
+
+    def processes(self, pending: list[Run]) -> int:
+        return min(self.workers or cores(), max(1, len(pending)))
+
+    def chunks(self, pending: list[Run], workers: int) -> Iterator[TrainChunk]:
+        """The runs in chunks, each of which one worker trains; those that gain from it are trained together."""
+        from interp.lab.grids.training import TrainChunk
+
+        threads = max(1, cores() // workers) if self.engine == "local" else 1
+        for alike, group in groupby(sorted(pending, key=_shape), _shape):
+            same = list(group)
+            most = min(_together(same[0], self.device), -(-len(same) // workers)) if alike else 1
+            for first in range(0, len(same), most):
+                runs = tuple(same[first : first + most])
+                paths = tuple(str(folder_of(self.out, run)) for run in runs)
+                how = (self.early_stop, self.keep_series, self.device, threads)
+                yield TrainChunk(paths, self.settings, runs, *how)
+
+    def record(self) -> None:
+        """Write down what was asked for."""
+        names = ("title", "measure", "early_stop")
+        runs = [
+            {name: getattr(run, name) for name in ("name", "variant", "axes", "expect", "settings")}
+            for run in self.runs
+        ]
+        own = {name: getattr(self, name) for name in names}
+        write_json(self.out / GRID, {**own, "paper": dict(self.paper), "runs": runs})
+
+    def note(self, rate: float, failed: int, phases: Counter[str]) -> str:
+        return ", ".join(f"{count} {phase}" for phase, count in phases.most_common(4))
+
+
+def _shape(run: Run) -> str:
+    """The settings that networks must share to be trained together; nothing for those that cannot be."""
+    if not isinstance(run.shape, MLPConfig):
+        return ""
+    apart = ("seed", "weight_decay", "corrupt_fraction", "corrupt")
+    return str(sorted((name, value) for name, value in run.settings.items() if name not in apart))
+
+
+def _together(run: Run, device: str) -> int:
+    """How many networks like this are trained as one computation."""
+    if device != "cpu":
+        return MOST_TOGETHER
+    task, shape = run.task, run.shape
+    examples = run.training.batch_size or int(task.train_fraction * task.p**2)
+    assert isinstance(shape, MLPConfig)
+    products = examples * shape.width * (task.p + shape.width * (shape.depth - 2))
+    return MOST_SMALL if products <= SMALL_STEP else 1
+
 
 def read_grid(file: Path | str, **options: Any) -> Grid:
     """A grid from a TOML file.
 
     At its top are settings of all runs, by the names of `ModularTask`, `TrainConfig` and `MLPConfig` (of
-    `TransformerConfig` with ``model = "transformer"``), any of `OPTIONS`, ``title``, ``out``, and ``expect``: a phase,
-    or several, that runs should end in. ``[grid]`` has lists: every combination is a run. Each ``[[runs]]``, if there
-    are any, has a ``name``, settings, an ``expect`` and a ``grid`` of its own; each is crossed with the common grid.
+    `TransformerConfig` with ``model = "transformer"``), any field of `Grid`, and ``expect``: a phase, or several, that
+    runs should end in. ``[grid]`` has lists: every combination is a run. Each ``[[runs]]``, if there are any, has a
+    ``name``, settings, an ``expect`` and a ``grid`` of its own; each is crossed with the common grid.
 
     Args:
         file: The TOML file.
@@ -107,51 +167,26 @@ def read_grid(file: Path | str, **options: Any) -> Grid:
         >>> len(grid.runs), grid.axes, grid.runs[3].training.weight_decay
         (4, ('weight_decay', 'seed'), 15.0)
     """
-    file = Path(file)
-    values = read_toml(file, "grid")
-    return grid_from(values, file.parent, **options)
+    return grid_from(read_toml(file, "grid"), Path(file).parent, **options)
 
 
 def grid_from(values: Mapping[str, Any], folder: Path | None = None, **options: Any) -> Grid:
-    """A grid from what a TOML file holds; `folder` is what ``out`` is relative to."""
+    """A grid from the values in a TOML file; `folder` is what ``out`` is relative to."""
     rest = dict(values)
-    own = {name: _typed(name, rest.pop(name), kind) for name, kind in OPTIONS.items() if name in rest}
-    given = own | {name: value for name, value in options.items() if value is not None}
-    for name in given:
-        if name not in (*OPTIONS, "out"):
-            raise ConfigError(f"unknown option {name!r}; {near_matches(name, [*OPTIONS, 'out'])}")
-    title, paper = _typed("title", rest.pop("title", ""), str), _typed("paper", rest.pop("paper", {}), dict)
-    out = _typed("out", rest.pop("out", ""), str) or None
-    parts, common = rest.pop("runs", [{}]), _typed("grid", rest.pop("grid", {}), dict)
+    parts, common = rest.pop("runs", [{}]), typed("grid", rest.pop("grid", {}), dict)
     if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
         raise ConfigError("[[runs]] must be tables of settings")
-    if "out" not in given:
-        if out is None:
-            raise ConfigError('the grid does not say where its results go; add out = "FOLDER"')
-        given["out"] = (folder or Path()) / out
-    runs = tuple(run for part in parts for run in _runs(part, rest, common))
-    return Grid(runs, Path(given.pop("out")), title, paper=paper, **given)
+    fields = take_fields(rest, Grid, "grid", folder or Path(), options)
+    return Grid(**fields, runs=tuple(run for part in parts for run in _runs({**rest, **part}, common)))
 
 
-def _typed(name: str, value: Any, kind: type) -> Any:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{name} = {value!r} is not of type {kind.__name__}")
-    return value
-
-
-def _runs(part: Mapping[str, Any], common: Mapping[str, Any], grid: Mapping[str, Any]) -> list[Run]:
+def _runs(settings: dict[str, Any], grid: Mapping[str, Any]) -> list[Run]:
     """Every combination of one part of a grid."""
-    settings = {**common, **part}
-    variant, expect = _typed("name", settings.pop("name", ""), str), settings.pop("expect", [])
+    variant, expect = typed("name", settings.pop("name", ""), str), settings.pop("expect", [])
     if not isinstance(expect, (str, list)):
         raise ConfigError(f"expect = {expect!r} is neither a phase nor a list of phases")
-    axes = {**grid, **_typed("grid", settings.pop("grid", {}), dict)}
-    for name, choices in axes.items():
-        if not isinstance(choices, list) or not choices:
-            raise ConfigError(f"[grid] {name} = {choices!r} is no list of values to try")
-        settings.pop(name, None)
+    chosen = combinations({**grid, **typed("grid", settings.pop("grid", {}), dict)})
     expected = tuple([expect] if isinstance(expect, str) else expect)
     for phase in expected:
         choose("expect", phase, PHASES)
-    chosen = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     return [Run({**settings, **one}, one, variant, expected) for one in chosen]

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from interp import plots
 from interp.analysis.gamma import gamma_of
 from interp.progress import progress
 from interp.subject import open_subject
 from probes.agreement import RankCorrelation, rank_correlation
 
 LOW, HIGH = 0.1, 0.9
-"""IPR below which a neuron counts as aperiodic, and above which as one wave."""
+"""IPR below which a neuron counts as aperiodic, and above which as having one frequency."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,7 @@ def gammas_of(checkpoints: Sequence[Path | str], *, seed: int = 0) -> list[Gamma
     Raises:
         ConfigError: One has no such norm. CheckpointError: one cannot be read.
     """
-    found = []
+    gammas = []
     with progress("scoring networks", len(checkpoints)) as report:
         for done, path in enumerate(checkpoints, 1):
             subject = open_subject(path, seed=seed)
@@ -60,13 +59,6 @@ def gammas_of(checkpoints: Sequence[Path | str], *, seed: int = 0) -> list[Gamma
             ipr = subject.table["ipr"].astype(float)
             chosen = (gamma[ipr < LOW], gamma[ipr > HIGH])
             medians = (float(np.median(some)) if len(some) else None for some in chosen)
-            found.append(Gammas(ipr, gamma, rank_correlation(ipr, gamma, seed=seed), *medians))
+            gammas.append(Gammas(ipr, gamma, rank_correlation(ipr, gamma, seed=seed), *medians))
             report(done)
-    return found
-
-
-def plot_gammas(found: Sequence[Gammas], names: Sequence[str]) -> Any:
-    """All of them in one Plotly figure, a colour a network."""
-    return plots.gammas_against_ipr(
-        {name: (one.ipr, one.gamma) for name, one in zip(names, found, strict=True)}
-    )
+    return gammas

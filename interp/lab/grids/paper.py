@@ -35,21 +35,18 @@ def check_paper(paper: Mapping[str, Any]) -> None:
             _check_numbers(f"paper.pruning.{order}.{split}", numbers)
 
 
-def _check_names(place: str, found: Any, known: tuple[str, ...]) -> None:
-    if not isinstance(found, Mapping):
-        raise ConfigError(f"[{place}] = {found!r} is no table")
-    for name in found:
+def _check_names(place: str, table: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"[{place}] = {table!r} is no table")
+    for name in table:
         if name not in known:
             raise ConfigError(f"[{place}] names {name!r}; {near_matches(name, known)}")
 
 
 def _check_numbers(place: str, numbers: Any) -> None:
-    """Whether keys and values are numbers."""
+    """Refuse keys and values that are no numbers."""
     try:
-        if not all(
-            0 <= float(key) < float("inf") and 0 <= float(value) < float("inf")
-            for key, value in numbers.items()
-        ):
+        if not all(0 <= float(number) < float("inf") for pair in numbers.items() for number in pair):
             raise ValueError
     except (AttributeError, TypeError, ValueError):
         raise ConfigError(f"[{place}] = {numbers!r} must be numbers by number, of at least 0") from None

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from interp import plots
 from interp.analysis.removing import curves_from_both_ends
+from interp.drawing import Drawable
 from interp.errors import ConfigError
 from interp.lab.grids.paper import ORDERS, PRUNED_SPLITS, Pruned, check_paper
 from interp.lab.over_seeds import OverSeeds
 from interp.measuring.curves import Curve
 from interp.measuring.phase import GOOD
 from interp.progress import progress
-from interp.subject import open_subject
+from interp.subject import Subject, open_subject
 
 FRACTIONS = tuple(round(0.05 * i, 2) for i in range(20))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pruning:
+class Pruning(Drawable):
     """Accuracies of networks with a share of their neurons removed, over seeds.
 
     Attributes:
@@ -34,6 +34,7 @@ class Pruning:
         paper: What the paper says, by order and split, as ``{fraction: accuracy}``.
     """
 
+    figure = "plots.over_seeds.pruning_over_seeds"
     fractions: tuple[float, ...]
     accuracy: dict[str, dict[str, list[OverSeeds]]]
     networks: int
@@ -52,22 +53,17 @@ class Pruning:
 
         They agree if the paper's lies in our 95 % interval or within .05 of our mean; see `OverSeeds.agrees`.
         """
-        rows = []
-        for order, splits in self.paper.items():
-            for split, numbers in splits.items():
-                for fraction, value in numbers.items():
-                    ours = self.at(order, split, float(fraction))
-                    rows.append(
-                        {
-                            "order": order,
-                            "split": split,
-                            "fraction": float(fraction),
-                            "paper": value,
-                            **ours.to_dict(),
-                            "agrees": ours.agrees(value),
-                        }
-                    )
-        return rows
+        stated: list[dict[str, Any]] = [
+            {"order": order, "split": split, "fraction": float(fraction), "paper": value}
+            for order, splits in self.paper.items()
+            for split, numbers in splits.items()
+            for fraction, value in numbers.items()
+        ]
+        ours = [self.at(row["order"], row["split"], row["fraction"]) for row in stated]
+        return [
+            {**row, **one.to_dict(), "agrees": one.agrees(row["paper"])}
+            for row, one in zip(stated, ours, strict=True)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
@@ -81,10 +77,6 @@ class Pruning:
             "accuracy": accuracy,
             "against_paper": self.against_paper(),
         }
-
-    def plot(self) -> Any:
-        """Mean accuracies with intervals against the share removed, and the paper's numbers, as a Plotly figure."""
-        return plots.pruning_over_seeds(self)
 
 
 def pruning_of(
@@ -111,30 +103,33 @@ def pruning_of(
         raise ConfigError("there are no checkpoints to prune")
     paper = paper or {}
     check_paper({"pruning": paper})
-    told = {float(share) for splits in paper.values() for numbers in splits.values() for share in numbers}
-    fractions = sorted({*fractions, *told})
-    found: dict[str, dict[str, list[np.ndarray]]] = {o: {s: [] for s in PRUNED_SPLITS} for o in ORDERS}
-    with progress("pruning networks", len(checkpoints)) as report:
-        for done, path in enumerate(checkpoints, 1):
-            lowest, highest = curves_of(path, n_random=n_random, seed=seed)
-            places = [int(np.abs(lowest.fraction - share).argmin()) for share in fractions]
-            for split in PRUNED_SPLITS:
-                random, low, high = lowest.random[split], lowest.accuracy[split], highest.accuracy[split]
-                if random is None or low is None or high is None:
-                    raise ConfigError(f"{str(path)!r} has no examples of the split {split!r}")
-                for order, values in zip(ORDERS, (low, high, random.mean), strict=True):
-                    found[order][split].append(values[places])
-            report(done)
+    stated = {float(share) for splits in paper.values() for numbers in splits.values() for share in numbers}
+    fractions = sorted({*fractions, *stated})
+    values: dict[str, dict[str, list[np.ndarray]]] = {o: {s: [] for s in PRUNED_SPLITS} for o in ORDERS}
+    for subject, lowest, highest in _curves(checkpoints, n_random, seed):
+        places = [int(np.abs(lowest.fraction - share).argmin()) for share in fractions]
+        for split in PRUNED_SPLITS:
+            random, low, high = lowest.random[split], lowest.accuracy[split], highest.accuracy[split]
+            if random is None or low is None or high is None:
+                raise ConfigError(f"{str(subject.source.path)!r} has no examples of the split {split!r}")
+            for order, curve in zip(ORDERS, (low, high, random.mean), strict=True):
+                values[order][split].append(curve[places])
     accuracy = {
         order: {s: [OverSeeds.of(column) for column in np.array(rows).T] for s, rows in splits.items()}
-        for order, splits in found.items()
+        for order, splits in values.items()
     }
     return Pruning(tuple(fractions), accuracy, len(checkpoints), paper)
 
 
-def curves_of(path: Path | str, *, n_random: int = 20, seed: int = 0) -> tuple[Curve, Curve]:
-    """Accuracy of a network as its neurons are removed, the least periodic first and the most periodic first."""
-    return curves_from_both_ends(open_subject(path, seed=seed), n_random)
+def _curves(
+    checkpoints: Sequence[Path | str], n_random: int, seed: int
+) -> Iterator[tuple[Subject, Curve, Curve]]:
+    """Each network with its accuracy as neurons are removed, the least periodic first and the most periodic first."""
+    with progress("pruning networks", len(checkpoints)) as report:
+        for done, path in enumerate(checkpoints, 1):
+            subject = open_subject(path, seed=seed)
+            yield subject, *curves_from_both_ends(subject, n_random)
+            report(done)
 
 
 def neurons_needed(lowest: Curve, *, level: float = GOOD, split: str = "test") -> int | None:
@@ -165,14 +160,10 @@ def needed_by_width(
     Returns:
         For each width the number over those networks that reach the level, None if none does, and how many do not.
     """
-    found: dict[int, list[int | None]] = {}
-    with progress("pruning networks", len(checkpoints)) as report:
-        for done, path in enumerate(checkpoints, 1):
-            subject = open_subject(path, seed=seed)
-            lowest, _ = curves_from_both_ends(subject, n_random=0)
-            found.setdefault(subject.width, []).append(neurons_needed(lowest, level=level))
-            report(done)
-    return {width: _over_reached(values) for width, values in sorted(found.items())}
+    needed: dict[int, list[int | None]] = {}
+    for subject, lowest, _ in _curves(checkpoints, 0, seed):
+        needed.setdefault(subject.width, []).append(neurons_needed(lowest, level=level))
+    return {width: _over_reached(values) for width, values in sorted(needed.items())}
 
 
 def _over_reached(values: Sequence[int | None]) -> tuple[OverSeeds | None, int]:

@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from interp.data import ModularTask
-from interp.errors import ConfigError, choose, near_matches
+from interp.errors import ConfigError, choose
+from interp.jobs.toml import check_names, typed
 from interp.models import MLPConfig, Prompt, TransformerConfig
 from interp.plots.canvas import shown
 from interp.training import TrainConfig
@@ -72,12 +73,13 @@ class Run:
 
     def __post_init__(self) -> None:
         known = known_settings(self.settings.get("model", "mlp"))
+        check_names(self.settings, known, "setting")
         for name, value in self.settings.items():
-            if name not in known:
-                raise ConfigError(f"unknown setting {name!r}; {near_matches(name, list(known))}")
-            _check_kind(name, value, known[name])
-        given = {k: float(v) if isinstance(known[k], float) else v for k, v in self.settings.items()}
-        object.__setattr__(self, "settings", {**known, **given})
+            typed(name, value, type(known[name]))
+            if isinstance(value, (int, float)) and not -LARGEST < value < LARGEST:
+                raise ConfigError(f"{name} = {value!r} is no usable number")
+        own = {k: float(v) if isinstance(known[k], float) else v for k, v in self.settings.items()}
+        object.__setattr__(self, "settings", {**known, **own})
         object.__setattr__(self, "axes", {axis: self.settings[axis] for axis in self.axes})
         self._check()
 
@@ -128,13 +130,3 @@ class Run:
 
     def _some(self, names: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self.settings[name] for name in names}
-
-
-def _check_kind(name: str, value: Any, default: Any) -> None:
-    """Whether a plain value is of the kind that its setting has."""
-    kinds = (int, float) if isinstance(default, float) else (type(default),)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kinds[-1]]
-        raise ConfigError(f"{name} = {value!r} is not {words}")
-    if isinstance(value, (int, float)) and not -LARGEST < value < LARGEST:
-        raise ConfigError(f"{name} = {value!r} is no usable number")

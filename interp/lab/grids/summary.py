@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
-from interp.lab.grids.figures import axes_of
+from interp.lab.grids.table import axes_of
 from interp.lab.over_seeds import OverSeeds
 from interp.plots.canvas import shown
 
@@ -45,24 +46,20 @@ def summarise(table: pa.Table) -> list[Line]:
     """
     if not len(table):
         return []
-    axes, groups = axes_of(table), dict[tuple[object, ...], list[dict[str, object]]]()
+    axes, groups = axes_of(table), dict[tuple[Any, ...], list[dict[str, Any]]]()
     for row in table.to_pylist():
         groups.setdefault(tuple(row[axis] for axis in axes), []).append(row)
     return [_line(key, axes, rows) for key, rows in groups.items()]
 
 
-def _line(key: tuple[object, ...], axes: list[str], rows: list[dict[str, object]]) -> Line:
+def _line(key: tuple[Any, ...], axes: list[str], rows: list[dict[str, Any]]) -> Line:
     values = {axis: shown(value) for axis, value in zip(axes, key, strict=True) if value is not None}
     variant = values.pop("variant", "")
+    parts = [variant] * bool(variant) + [f"{axis} {value}" for axis, value in values.items()]
     accuracy: dict[str, OverSeeds | None] = {}
     for split in SHOWN:
-        known = [float(value) for row in rows if (value := row[f"accuracy_{split}"]) is not None]  # type: ignore[arg-type]
+        known = [row[f"accuracy_{split}"] for row in rows if row[f"accuracy_{split}"] is not None]
         accuracy[split] = OverSeeds.of(known) if known else None
-    asked = [row["expected"] for row in rows if row["expected"] is not None]
-    phases = Counter(str(row["phase"] or "failed") for row in rows)
-    name = (
-        ", ".join([*filter(None, [variant]), *(f"{axis} {value}" for axis, value in values.items())]) or "all"
-    )
-    return Line(
-        name, len(rows), dict(phases.most_common()), accuracy, sum(map(bool, asked)) if asked else None
-    )
+    expected = [bool(row["expected"]) for row in rows if row["expected"] is not None]
+    phases = dict(Counter(row["phase"] or "failed" for row in rows).most_common())
+    return Line(", ".join(parts) or "all", len(rows), phases, accuracy, sum(expected) if expected else None)

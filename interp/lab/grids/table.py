@@ -14,36 +14,22 @@ from pyarrow import csv
 from interp.data.splits import SPLITS
 from interp.errors import ConfigError
 from interp.files import write_whole
-from interp.jobs.settings import Settings
+from interp.jobs.columns import expanded
 from interp.jobs.store import Store
-from interp.lab.grids.grid import Grid
+from interp.lab.grids.folders import RUNS, folder_of, read_record
+from interp.lab.grids.grid import GRID, Grid
 from interp.lab.grids.paper import check_paper
 from interp.lab.grids.run import Run
-from interp.lab.grids.worker import RUNS, folder_of, read_record
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import GOOD, Phase, phase_of
 
-GRID = "grid.json"
 STAGES = ("memorisation", "grokking", "unlearning")
 MEASURED = (
-    "neurons",
-    "generalizing",
-    "memorizing",
-    "dead",
-    "inconclusive",
-    "ipr_mean",
-    "periodic",
-    "agreement_auc",
-    *(
-        f"{what}_{label}_{split}"
-        for label in ("memorizing", "generalizing")
-        for what in ("without", "random")
-        for split in ("corrupted_as_labelled", "test")
-    ),
-    "status",
-    "error",
+    *("neurons", "<label>", "ipr_mean", "periodic", "agreement_auc"),
+    *("without_<removed label>_<telling split>", "random_<removed label>_<telling split>", "status", "error"),
 )
-"""Columns that are taken over from the store."""
+"""Columns that are taken over from the store, as `interp.jobs.columns.CHECKPOINTS` names them."""
+PREFERRED = ("train_fraction", "corrupt_fraction", "weight_decay")
 
 
 def runs_table(grid: Grid, store: Store) -> pa.Table:
@@ -55,7 +41,7 @@ def runs_table(grid: Grid, store: Store) -> pa.Table:
     ``_after`` for each of `STAGES`, the measurements between which it was over (grokking: held-out examples are right
     for good); ``accuracy_<split>``, those of `MEASURED`, and ``checkpoint``.
     """
-    digest = Settings(grid.measure).digest
+    digest = grid.settings.digest
     stored = {row["checkpoint"]: row for row in store.checkpoints.to_pylist() if row["settings"] == digest}
     rows = []
     for run in grid.runs:
@@ -84,17 +70,17 @@ def _row(
         **ended,
         **_stages(record),
         **accuracy,
-        **{name: stored[name] for name in MEASURED},
+        **{name: stored[name] for name in expanded(*MEASURED)},
         "checkpoint": stored["checkpoint"],
     }
 
 
 def _stages(record: Mapping[str, Any]) -> dict[str, int | None]:
     """Between which two measurements each stage of training was over; nothing for one that the curve does not show."""
-    found = {stage["name"]: stage["end_interval"] for stage in record.get("stages", [])}
-    found["grokking"] = found.get("grokking", found.get("learning"))
+    ends = {stage["name"]: stage["end_interval"] for stage in record.get("stages", [])}
+    ends["grokking"] = ends.get("grokking", ends.get("learning"))
     return {
-        f"{name}_{side}": (found.get(name) or [None, None])[place]
+        f"{name}_{side}": (ends.get(name) or [None, None])[place]
         for name in STAGES
         for place, side in enumerate(("before", "after"))
     }
@@ -128,12 +114,20 @@ def read_runs(folder: Path | str) -> pa.Table:
             f"{str(folder)!r} holds no runs of a grid; expected a folder that was an --out of sweep"
         )
     try:
-        found = pq.read_table(file)
+        table = pq.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(f"{str(file)!r} cannot be read: {error}") from None
-    if not len(found) or "phase" not in found.column_names:
+    if not len(table) or "phase" not in table.column_names:
         raise ConfigError(f"{str(file)!r} lists no runs; has any run of the grid ended?")
-    return found
+    return table
+
+
+def axes_of(table: pa.Table) -> list[str]:
+    """In what runs of a table differ, the seed left out: the axes of the paper's diagrams first, ``variant`` last."""
+    names = table.column_names
+    axes = [*names[names.index("variant") + 1 : names.index("phase")], "variant"]
+    varying = [axis for axis in axes if axis != "seed" and len(table[axis].unique()) > 1]
+    return sorted(varying, key=lambda axis: PREFERRED.index(axis) if axis in PREFERRED else len(PREFERRED))
 
 
 def checkpoint_of(row: Mapping[str, Any], folder: Path | str) -> Path:
@@ -151,8 +145,8 @@ def read_description(folder: Path | str) -> dict[str, Any]:
     """
     file = Path(folder) / GRID
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        check_paper(found["paper"])
+        description = json.loads(file.read_text(encoding="utf-8"))
+        check_paper(description["paper"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{str(file)!r} does not describe a grid: {error}") from None
-    return found
+    return dict(description)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp.jobs.overview import UNUSUAL, outliers, overview
+from interp.jobs.outliers import UNUSUAL, outliers
+from interp.jobs.overview import overview
 from interp.jobs.schema import checkpoint_table
 
 

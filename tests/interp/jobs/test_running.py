@@ -6,6 +6,7 @@ import os
 import shutil
 from io import StringIO
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from batches import Make, assert_same, neurons_of, rows_of
@@ -105,8 +106,10 @@ def test_a_moved_file_is_copied_not_measured(make: Make, tmp_path: Path) -> None
     quick(tmp_path / "runs", tmp_path / "out", measure="labels")
     seconds = sorted(stored_at(tmp_path / "out").values())
     (tmp_path / "runs").rename(tmp_path / "moved")
+    start = monotonic()
     found = quick(tmp_path / "moved", tmp_path / "out", measure="labels")
     assert (found.done, found.before) == (0, 3)
+    assert 0 < found.seconds <= monotonic() - start
     assert sorted(stored_at(tmp_path / "out").values()) == sorted(seconds * 2)
     halves = [neurons_of(found.store).slice(i * 72, 72).drop_columns(["checkpoint"]) for i in range(2)]
     assert halves[0].equals(halves[1])
@@ -153,7 +156,7 @@ def test_a_worker_that_dies_costs_one_row(make: Make, killer: Path, tmp_path: Pa
         Group((str(tmp_path / "runs"),)),
         Group((str(tmp_path / "victim.pt"),), (Settings(options=options),)),
     )
-    found = run(Job(groups, tmp_path / "out", workers=2, outliers=0))
+    found = run(Job(tmp_path / "out", groups, workers=2, outliers=0))
     assert (found.done, found.failed) == (40, 1)
     failed = [row for row in rows_of(found.store).to_pylist() if row["status"] == "failed"]
     assert [(row["checkpoint"], row["error_type"]) for row in failed] == [
@@ -194,7 +197,7 @@ def test_progress_in_a_pipe_is_plain_lines_with_rate_and_failures(make: Make, tm
     make(3)
     (tmp_path / "runs" / "broken.pt").write_bytes(b"")
     shown = StringIO()
-    job = Job((Group((str(tmp_path / "runs"),)),), tmp_path / "out", workers=1, outliers=0)
+    job = Job(tmp_path / "out", (Group((str(tmp_path / "runs"),)),), workers=1, outliers=0)
     run(job, Console(file=shown))
     assert shown.getvalue().splitlines()[-1].startswith("measuring checkpoints 4/4 ")
     assert shown.getvalue().strip().endswith("/s, 1 failed")

@@ -73,8 +73,8 @@ def test_options_take_the_files_place(tmp_path: Path) -> None:
         ('out = "x"\n[[files]]\npaths = ["a"]\n[grid]\nseed = 3', r"\[grid\] seed = 3 is no list"),
         ('out = "x"\n[[files]]\npaths = ["a"]\n[grid]\nseed = []', r"\[grid\] seed = \[\] is no list"),
         ('out = "x"\nmeasure = "all"\n[[files]]\npaths = ["a"]', "unknown measure 'all'"),
-        ('out = "x"\nworkers = 0\n[[files]]\npaths = ["a"]', "workers=0"),
-        ('out = "x"\nseed = "one"\n[[files]]\npaths = ["a"]', "seed='one'"),
+        ('out = "x"\nworkers = 0\n[[files]]\npaths = ["a"]', "workers = 0"),
+        ('out = "x"\nseed = "one"\n[[files]]\npaths = ["a"]', "seed = 'one'"),
         ('out = "x"\nengine = "spark"\n[[files]]\npaths = ["a"]', "unknown engine 'spark'"),
         (
             'out = "x"\nconvention = {sided = "three"}\n[[files]]\npaths = ["a"]',
@@ -93,7 +93,7 @@ def test_what_is_recorded_is_the_same_job(tmp_path: Path, monkeypatch: pytest.Mo
     settings = Settings(
         "causal", OpenOptions(table="table.csv", sites=("a:input",)), "a", 3, 9, Convention(r=3.0)
     )
-    job = Job((Group(("runs", "memory://b/*"), (settings, Settings())),), tmp_path / "out")
+    job = Job(tmp_path / "out", (Group(("runs", "memory://b/*"), (settings, Settings())),))
     job.record()
     found = recorded(tmp_path / "out", workers=2)
     assert found.groups[0].paths == (str(tmp_path / "runs"), "memory://b/*")

@@ -12,8 +12,8 @@ import pytest
 from interp.errors import ConfigError
 from interp.files import write_whole
 from interp.jobs import open_store
+from interp.jobs.result import Result
 from interp.jobs.store import Store
-from interp.jobs.worker import Result
 
 
 def result(path: str, value: float = 0.5, status: str = "ok", settings: str = "s") -> Result:

@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from interp.errors import ConfigError
-from interp.lab.grids.figures import axes_of, phase_diagram
+from interp.lab.grids.figures import phase_diagram
 from interp.lab.grids.summary import summarise
+from interp.lab.grids.table import axes_of
 from interp.measuring.phase import PHASES
 from interp.plots.phase import commonest, phase_colours
 
@@ -51,7 +52,7 @@ def test_a_cell_has_the_commonest_phase_and_says_who_disagrees() -> None:
     assert [list(row) for row in heat.text] == [["", ""], ["", "67%"]]
     assert (list(heat.x), list(heat.y)) == (["0.3", "0.5"], ["0.1", "0.3"])
     assert (
-        "seed 0: memorisation at step 100 (train 25.0 %, test 25.0 %, corrupted 25.0 %)"
+        "seed 0: memorisation at step 100 (train 25.0 %, test 25.0 %, corrupted as labelled 25.0 %)"
         in heat.customdata[1][1]
     )
 

@@ -11,8 +11,9 @@ from scipy import stats
 from interp.checkpoints import save_checkpoint
 from interp.data import ModularTask
 from interp.errors import ConfigError
-from interp.lab.grids.norms import gammas_of, plot_gammas
+from interp.lab.grids.norms import gammas_of
 from interp.models import HookedMLP, MLPConfig, analytic_mlp
+from interp.plots import gammas_against_ipr
 
 TASK = ModularTask("add", p=13, train_fraction=0.7)
 
@@ -48,7 +49,8 @@ def test_medians_and_correlations_are_those_of_each_network(files: list[Path]) -
 
 
 def test_the_figure_has_a_point_for_each_neuron(files: list[Path]) -> None:
-    figure = plot_gammas(gammas_of(files), ["one", "two"])
+    gammas = zip(["one", "two"], gammas_of(files), strict=True)
+    figure = gammas_against_ipr({name: (one.ipr, one.gamma) for name, one in gammas})
     assert [trace.name for trace in figure.data] == ["one", "two"]
     assert [len(trace.x) for trace in figure.data] == [40, 40]
 

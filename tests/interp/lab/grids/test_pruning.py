@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from interp import ablate, accuracy, score
+from interp.analysis.removing import curves_from_both_ends
 from interp.checkpoints import save_checkpoint
 from interp.checkpoints.open import load_checkpoint
 from interp.data import ModularTask
 from interp.errors import ConfigError
-from interp.lab.grids.pruning import curves_of, needed_by_width, neurons_needed, pruning_of
+from interp.lab.grids.pruning import needed_by_width, neurons_needed, pruning_of
 from interp.measuring.curves import Curve
 from interp.models import planted_mlp
 from interp.scoring.selection import order_by
+from interp.subject import open_subject
 
 PAPER = {"lowest first": {"corrupted_as_labelled": {"0": 1.0, "0.4": 0.9}}}
 
@@ -96,7 +98,7 @@ def test_neurons_needed_are_those_left_before_the_first_dip(
 
 def test_neurons_needed_by_width(files: list[Path]) -> None:
     found, missed = needed_by_width(files, level=0.4)[140]
-    lowest = [curves_of(file, n_random=0)[0] for file in files]
+    lowest = [curves_from_both_ends(open_subject(file), 0)[0] for file in files]
     assert found is not None
     assert found.values == tuple(float(neurons_needed(one, level=0.4)) for one in lowest)
     assert missed == 0

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from interp import audit, open_store
 from interp.checkpoints import checkpoint_files, training_history
 from interp.errors import ConfigError
 from interp.jobs import Settings
+from interp.jobs.worker import work
+from interp.lab.grids.folders import RECORD, folder_of
 from interp.lab.grids.grid import Grid, grid_from
 from interp.lab.grids.run import Run
-from interp.lab.grids.running import GridResult, chunks_of, run_grid
+from interp.lab.grids.running import GridResult, run_grid
 from interp.lab.grids.table import read_runs
-from interp.lab.grids.worker import RECORD, TrainChunk, train_and_measure
+from interp.lab.grids.training import TrainChunk
 from interp.training import train
 
 SMALL = {"p": 11, "width": 16, "steps": 40, "log_every": 10, "measure": "labels", "title": "small"}
@@ -206,7 +209,7 @@ def test_other_errors_are_rows_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("interp.lab.grids.worker.prepare", broken)
+    monkeypatch.setattr("interp.lab.grids.training.prepare", broken)
     found = run(tmp_path / "out", {"grid": {"seed": [0, 1]}})
     assert found.failed == 2
     assert found.table["error"].to_pylist() == ["out of memory"] * 2
@@ -230,15 +233,15 @@ def test_the_folder_of_a_batch_is_left_alone(tmp_path: Path) -> None:
 
 def test_networks_of_one_shape_share_a_chunk_where_that_is_faster() -> None:
     grid = grid_from({**SMALL, "grid": {**AXES, "train_fraction": [0.4, 0.6]}}, out="o")
-    chunks = list(chunks_of(grid.runs, grid, Settings("labels"), "cpu", 1))
+    chunks = list(grid.chunks(list(grid.runs), 1))
     assert sorted(len(chunk.runs) for chunk in chunks) == [8, 8]  # as many as have equally many examples
     assert all(len({run.task.train_fraction for run in chunk.runs}) == 1 for chunk in chunks)
     large = grid_from({"grid": {"seed": [0, 1, 2]}}, out="o")
-    assert [len(c.runs) for c in chunks_of(large.runs, large, Settings("labels"), "cpu", 2)] == [1, 1, 1]
-    assert [len(c.runs) for c in chunks_of(large.runs, large, Settings("labels"), "cuda", 1)] == [3]
+    assert [len(c.runs) for c in large.chunks(list(large.runs), 2)] == [1, 1, 1]
+    assert [len(c.runs) for c in replace(large, device="cuda").chunks(list(large.runs), 1)] == [3]
     mixed = [Run({"model": "transformer", "d_mlp": 8}, {"seed": 0}), *grid.runs]
-    parts = Grid(tuple(mixed), Path("o"))
-    assert sorted(len(c.runs) for c in chunks_of(parts.runs, parts, Settings("labels"), "cpu", 2)) == [
+    parts = Grid(Path("o"), tuple(mixed))
+    assert sorted(len(c.runs) for c in parts.chunks(list(parts.runs), 2)) == [
         1,
         4,
         4,
@@ -255,8 +258,9 @@ def test_the_record_says_how_a_run_ended(swept: GridResult) -> None:
 
 
 def test_a_chunk_that_is_trained_already_is_only_measured(swept: GridResult) -> None:
-    chunk = TrainChunk(swept.grid.runs[:2], str(swept.grid.out), Settings("causal", n_random=2))
-    rows = [result.row for result in train_and_measure(chunk)]
+    runs = swept.grid.runs[:2]
+    paths = tuple(str(folder_of(swept.grid.out, run)) for run in runs)
+    rows = [result.row for result in work(TrainChunk(paths, Settings("causal", n_random=2), runs))]
     assert [row["checkpoint"] for row in rows] == swept.table["checkpoint"].to_pylist()[:2]
     assert rows[0]["status"] == "ok"
 

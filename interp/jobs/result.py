@@ -1,4 +1,4 @@
-"""What was found out about one checkpoint: its row, and its neurons' columns. Needs neither PyTorch nor Arrow."""
+"""Results of measuring one checkpoint: its row and its neurons' columns. Needs neither PyTorch nor Arrow."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ from probes.labels import Criteria
 
 IPR_BINS = 20
 """Equal bins of ``ipr_histogram`` over [0, 1]."""
+Identity = tuple[str, str]
+"""A checkpoint's path, and the digest of the settings it was measured under."""
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Result:
     """What was measured of one checkpoint.
 
     Attributes:
-        row: Columns of the checkpoint's row.
-        neurons: Columns of ``(neuron,)`` arrays, or one value for all.
+        row: Columns of the checkpoint's row, see `interp.jobs.columns.CHECKPOINTS`.
+        neurons: Columns of its neurons: ``(neuron,)`` arrays, or one value for all; None if it failed.
         page: The HTML of its audit, if it was audited.
     """
 
     row: dict[str, Any]
-    neurons: dict[str, Any]
+    neurons: dict[str, Any] | None
     page: str | None = None
 
 
-def from_scores(
+def scores_result(
     columns: Mapping[str, Any], known: Mapping[str, Any], site: str, source: str | None = "weights"
-) -> Found:
-    """What scores alone tell.
+) -> Result:
+    """The result of scoring alone.
 
     Args:
         columns: Of the neurons.
-        known: What the checkpoint's file says: ``step``, ``dialect``, ``task`` and so on.
+        known: Columns that need no measuring: ``step``, ``dialect``, ``task`` and so on.
         site: Hook name of the neurons.
-        source: What the periodicity was read from: ``"weights"``, ``"activations"`` or, if it is not known, None.
+        source: Where periodicity was read: ``"weights"``, ``"activations"`` or, if it is not known, None.
     """
     width = len(columns["ipr"])
     neurons = {"site": site, "step": known["step"], "neuron": np.arange(width), **columns}
-    return Found({**known, "site": site, "neurons": width, **summary(columns, source)}, neurons)
+    return Result({**known, "site": site, "neurons": width, **summary(columns, source)}, neurons)
 
 
 def summary(columns: Mapping[str, Any], source: str | None) -> dict[str, Any]:
-    """How periodic the neurons are, in a few numbers; nothing where that is not known."""
+    """Periodicity of the neurons in a few numbers; nothing where it is not known."""
     if source is None:
         return {}
     live = columns["ipr"][np.isfinite(columns["ipr"])]

@@ -1,0 +1,140 @@
+"""Columns of the two tables that a job writes, each said once: schemas, rows, overview and guide are made from them.
+
+Needs neither PyTorch nor Arrow.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import product
+
+from interp.data.splits import SPLITS
+from probes.columns import COLUMNS
+from probes.labels import GENERALIZING, LABELS, MEMORIZING
+
+SCHEMA_VERSION = 1
+"""Of both tables. Rises when a column changes its name, type or meaning; new columns alone do not raise it."""
+REMOVED = (MEMORIZING, GENERALIZING)
+"""Labels whose neurons are removed."""
+TELLING = ("test", "corrupted_as_labelled")
+"""Splits that tell memory from the rule: measured after removals, and compared between checkpoints."""
+RECORDED = ("train", "test")
+"""Splits whose accuracy some checkpoints record."""
+GROUPS = ("which", "what it is", "periodicity", "labels", "causal", "how")
+
+
+@dataclass(frozen=True)
+class StoredColumn:
+    """One column of the table of checkpoints.
+
+    Attributes:
+        kind: ``"text"``, ``"count"``, ``"number"``, or a list of them: ``"texts"``, ``"counts"``.
+        group: One of `GROUPS`.
+        meaning: A clause for the guide; empty where the name says it.
+        title: As headings call it; the name if empty.
+        varies: Whether it differs from run to run.
+    """
+
+    kind: str
+    group: str
+    meaning: str = ""
+    title: str = ""
+    varies: bool = False
+
+
+_CONTROL = "mean over random sets as large"
+CHECKPOINTS: dict[str, StoredColumn] = {
+    "checkpoint": StoredColumn("text", "which", "its path"),
+    "settings": StoredColumn("text", "which", "twelve digits that change with any of them"),
+    "series": StoredColumn("text", "which", "its folder"),
+    "step": StoredColumn("count", "which"),
+    "status": StoredColumn("text", "which", "`ok` or `failed`"),
+    "error_type": StoredColumn("text", "which"),
+    "error": StoredColumn("text", "which"),
+    "digest": StoredColumn("text", "which", "SHA-256 of its weights"),
+    "key": StoredColumn("text", "which", "of content and settings"),
+    "stamp": StoredColumn("text", "which", "of its files"),
+    "measure": StoredColumn("text", "what it is"),
+    "dialect": StoredColumn("text", "what it is"),
+    "task": StoredColumn("text", "what it is"),
+    "p": StoredColumn("count", "what it is"),
+    "corrupt_fraction": StoredColumn("number", "what it is"),
+    "site": StoredColumn("text", "what it is"),
+    "seed": StoredColumn("count", "what it is"),
+    "neurons": StoredColumn("count", "what it is"),
+    "source": StoredColumn("text", "periodicity", "`weights` or `activations`"),
+    "ipr_mean": StoredColumn("number", "periodicity", title="mean IPR"),
+    "ipr_median": StoredColumn("number", "periodicity"),
+    "ipr_histogram": StoredColumn("counts", "periodicity", "20 bins over 0..1"),
+    "periodic": StoredColumn("count", "periodicity", "neurons with q ≤ .01 and one frequency explaining at least half"),
+    "accuracy_<split>": StoredColumn("number", "labels", title="accuracy: {}"),
+    "accuracy_test_without_leakage": StoredColumn("number", "labels"),
+    "stored_<recorded split>": StoredColumn("number", "what it is", "accuracies that the file records"),
+    "phase": StoredColumn("text", "labels"),
+    "<label>": StoredColumn("count", "labels", "neurons with that label"),
+    "without_<removed label>_<telling split>": StoredColumn("number", "causal", "accuracy without those neurons"),
+    "random_<removed label>_<telling split>": StoredColumn("number", "causal", _CONTROL),
+    "agreement_auc": StoredColumn("number", "causal", "of periodicity with causal effect"),
+    "agreement_low": StoredColumn("number", "causal"),
+    "agreement_high": StoredColumn("number", "causal"),
+    "report": StoredColumn("text", "causal", "the audit's page"),
+    "notes": StoredColumn("texts", "what it is"),
+    "convention": StoredColumn("text", "how", "JSON"),
+    "tool_version": StoredColumn("text", "how"),
+    "schema_version": StoredColumn("count", "how"),
+    "seconds": StoredColumn("number", "how", varies=True),
+    "peak_memory_mib": StoredColumn("number", "how", "of the process so far", varies=True),
+}  # fmt: skip
+"""Every column of the table of checkpoints, in order; a name in angle brackets stands for each of several."""
+COSTS = tuple(name for name, column in CHECKPOINTS.items() if column.varies)
+"""The columns that differ from run to run."""
+
+
+def _meant() -> dict[str, dict[str, str]]:
+    """For each name in angle brackets, all that it stands for, with titles."""
+    splits = {name: split.title for name, split in SPLITS.items()}
+    return {
+        "<split>": splits,
+        "<recorded split>": {name: splits[name] for name in RECORDED},
+        "<telling split>": {name: splits[name] for name in TELLING},
+        "<label>": {name: name for name in LABELS},
+        "<removed label>": {name: name for name in REMOVED},
+    }
+
+
+def expanded(*patterns: str) -> dict[str, StoredColumn]:
+    """Columns of the table of checkpoints, those for each split and label written out.
+
+    Args:
+        patterns: Names as in `CHECKPOINTS`; all of them if none is given.
+
+    Example:
+        >>> list(expanded("phase", "<label>"))
+        ['phase', 'generalizing', 'memorizing', 'dead', 'inconclusive']
+    """
+    meant, columns = _meant(), dict[str, StoredColumn]()
+    for pattern in patterns or CHECKPOINTS:
+        marks = re.findall("<.*?>", pattern)
+        for chosen in product(*(meant[mark].items() for mark in marks)):
+            name, column = pattern, CHECKPOINTS[pattern]
+            for mark, (value, _) in zip(marks, chosen, strict=True):
+                name = name.replace(mark, value)
+            title = column.title.format(*(title for _, title in chosen)) or name.replace("_", " ")
+            columns[name] = replace(column, title=title)
+    return columns
+
+
+def guide() -> str:
+    """The table of the guide that lists all columns, in Markdown."""
+    rows = ["| table | columns |", "|---|---|"]
+    for group in GROUPS:
+        names = [_listed(name, one.meaning) for name, one in CHECKPOINTS.items() if one.group == group]
+        first = "`checkpoints`" if group == GROUPS[0] else ""
+        rows.append(f"| {first} | **{group}**: {', '.join(names)} |")
+    neurons = [f"`{name}`" for name in ("checkpoint", "settings", "step", "site", *COLUMNS)]
+    return "\n".join((*rows, f"| `neurons` | {', '.join(neurons)} |"))
+
+
+def _listed(name: str, meaning: str) -> str:
+    return f"`{name}` ({meaning})" if meaning else f"`{name}`"

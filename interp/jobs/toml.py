@@ -1,0 +1,119 @@
+"""Typed values from TOML files and from keywords: one reader for jobs and for grids of training runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from interp.errors import ConfigError, near_matches
+
+KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
+    bool: ("true or false", (bool,)),
+    int: ("a whole number", (int,)),
+    float: ("a number", (int, float)),
+    str: ("text", (str, Path)),
+    list: ("a list of names", (list, tuple, str)),
+    dict: ("a table", (dict,)),
+}
+"""Kinds of values: in words, and the types that a value may have."""
+PLAIN = {Path: str, Mapping: dict, tuple: list}
+"""Kinds by which TOML expresses other types."""
+
+
+def typed(name: str, value: Any, kind: type) -> Any:
+    """A value that is of one of `KINDS`.
+
+    Raises:
+        ConfigError: It is of another.
+    """
+    words, types = KINDS[kind]
+    if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
+        raise ConfigError(f"{name} = {value!r} is not {words}")
+    return value
+
+
+def field_kinds(record: type) -> dict[str, type]:
+    """The fields of a dataclass that TOML can express, each with its kind.
+
+    Example:
+        >>> from interp.checkpoints.options import OpenOptions
+        >>> {name: kind.__name__ for name, kind in field_kinds(OpenOptions).items()}["p"]
+        'int'
+    """
+    hints = get_type_hints(record)
+    kinds = {field.name: _kind(hints[field.name]) for field in fields(record)}
+    return {name: kind for name, kind in kinds.items() if kind in KINDS}
+
+
+def _kind(hint: Any) -> Any:
+    if get_origin(hint) is tuple:
+        return list if get_args(hint)[0] is str else None
+    if get_origin(hint) in (Mapping, dict):
+        return dict
+    options = [_kind(one) for one in get_args(hint)] or [PLAIN.get(hint, hint)]
+    return options[0]
+
+
+def check_names(names: Any, known: Any, noun: str) -> None:
+    """Refuse a name that is none of the known ones.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown {noun} {name!r}; {near_matches(name, list(known))}")
+
+
+def take_fields(
+    values: dict[str, Any], record: type, noun: str, folder: Path, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Take the fields of a workload, ``out`` among them, out of a file's values.
+
+    Args:
+        values: Those that are taken are gone from it.
+        record: The class of the workload.
+        noun: What the file describes, for messages.
+        folder: Where the file is: ``out`` is relative to it.
+        options: Fields that take the place of the file's; None leaves the file's.
+
+    Raises:
+        ConfigError: A value is of another type than its field, an option is unknown, or ``out`` is not there.
+    """
+    kinds = field_kinds(record)
+    chosen = {name: typed(name, values.pop(name), kind) for name, kind in kinds.items() if name in values}
+    if chosen.get("out"):
+        chosen["out"] = folder / chosen["out"]
+    chosen |= given(options, record)
+    if not chosen.get("out"):
+        raise ConfigError(f'the {noun} does not say where its results go; add out = "FOLDER"')
+    return {**chosen, "out": Path(chosen["out"])}
+
+
+def given(options: Mapping[str, Any], record: type) -> dict[str, Any]:
+    """Options that are not None, each a field of the workload.
+
+    Raises:
+        ConfigError: One is not.
+    """
+    check_names(options, field_kinds(record), "option")
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def combinations(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of the values in a ``[grid]``.
+
+    Raises:
+        ConfigError: One has no list of values.
+
+    Example:
+        >>> combinations({"seed": [0, 1], "p": [31]})
+        [{'seed': 0, 'p': 31}, {'seed': 1, 'p': 31}]
+    """
+    for name, choices in grid.items():
+        if not isinstance(choices, list) or not choices:
+            raise ConfigError(f"[grid] {name} = {choices!r} is no list of values to try")
+    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
