@@ -115,7 +115,7 @@ class AuditReport:
 
     def _repr_html_(self) -> str:
         """Verdict, accuracies and warnings, for notebooks."""
-        return str(present("report.notebook.summary_html", self))
+        return str(present("report.html.summary_html", self))
 
     def flat(self) -> dict[str, float | str | bool | None]:
         """The JSON's single values by dotted name, as `--fail-if` reads them.

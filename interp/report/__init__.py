@@ -1,8 +1,6 @@
-"""Audit reports for people and programs: JSON, Markdown, a self-contained HTML page, and the terminal.
+"""Audit reports for people and programs: JSON, Markdown, a self-contained HTML page, and the terminal."""
 
-The names are listed in ``__init__.pyi`` and loaded when they are first used.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from interp.report.console import print_removal, print_report
+from interp.report.html import to_html
+from interp.report.markdown import to_markdown
+from interp.report.saving import save

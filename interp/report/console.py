@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
 
-from interp.markup import percentage
-from interp.report.computing import circuit_rows, stage_sentences, trajectory_header, trajectory_rows
-from interp.report.markdown import ACCURACY_HEADER, accuracy_rows, label_rows
-from interp.report.wording import frequency_sentence, model_sentence, task_sentence
+from interp.report.parts import CONSOLE, Bullets, Table, Text
+from interp.report.sections import sections
+from interp.report.wording import model_sentence, task_sentence
 
 if TYPE_CHECKING:
     from interp.measuring.controls import Removal
     from interp.results import AuditReport
-
-
-CHECKPOINTS = 8
 
 
 def print_report(report: AuditReport, console: Console) -> None:
@@ -30,7 +25,7 @@ def print_report(report: AuditReport, console: Console) -> None:
     for markup.
 
     Example:
-        >>> from interp.audit import audit
+        >>> from interp import audit
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
         >>> report = audit(analytic_mlp("add", p=31), ModularTask("add", p=31), n_random=2)
@@ -43,59 +38,42 @@ def print_report(report: AuditReport, console: Console) -> None:
     _say(console, "")
     for i, sentence in enumerate(report.verdict):
         _say(console, sentence, "" if i else "bold")
-    _say(console, "")
-    if report.notes:
-        _list(console, "How it was read", report.notes)
-    console.print(_table("Accuracy", ACCURACY_HEADER, accuracy_rows(report)))
-    console.print(_table("Neurons", ("label", "neurons", "share"), label_rows(report)))
-    _say(console, f"Key frequencies: {frequency_sentence(report)}")
-    if report.circuit is not None:
-        _say(console, "")
-        values = (row[:2] for row in circuit_rows(report))
-        console.print(_table("How it computes", ("what", "value"), values, width=36))
-    if report.trajectory is not None:
-        _say(console, "")
-        _list(console, "Over training", stage_sentences(report))
-        rows = trajectory_rows(report, most=CHECKPOINTS, console=True)
-        console.print(_table("Checkpoints", trajectory_header(report, console=True), rows))
+    after_table = False
+    for section in sections(report):
+        for part in section.parts_in(CONSOLE):
+            if not after_table or isinstance(part, Bullets):
+                _say(console, "")
+            after_table = isinstance(part, Table)
+            match part:
+                case Text():
+                    _say(console, part.sentence)
+                case Bullets():
+                    _say(console, section.title, "italic")
+                    for sentence in part.sentences:
+                        _say(console, f"- {sentence}")
+                case Table():
+                    console.print(_table(part))
     for warning in report.warnings:
         _say(console, f"Warning: {warning}", "yellow")
 
 
-def print_removal(found: Removal, title: str, console: Console) -> None:
+def print_removal(removal: Removal, title: str, console: Console) -> None:
     """Print every split's accuracy before and after a removal, beside random sets of the same size."""
-
-    def rows() -> Iterable[Sequence[str]]:
-        for split in found.before:
-            random = found.random[split]
-            interval = "–" if random is None else f"{percentage(random.low)} to {percentage(random.high)}"
-            yield (
-                split.replace("_", " "),
-                percentage(found.before[split]),
-                percentage(found.after[split]),
-                interval,
-            )
-
-    header = ("split", "before", "after", f"{found.n_draws} random sets, 95 %")
-    console.print(_table(f"{title}: {found.removed} neurons", header, rows()))
+    header = ("split", "before", "after", f"{removal.n_draws} random sets, 95 %")
+    rows = [(split, before, after, interval) for split, before, after, _, interval, _ in removal.rows()]
+    console.print(_table(Table("", header, rows, f"{title}: {removal.removed} neurons")))
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style=style, overflow="fold"), soft_wrap=False)
+    console.print(RichText(text, style=style, overflow="fold"), soft_wrap=False)
 
 
-def _list(console: Console, title: str, sentences: Iterable[str]) -> None:
-    _say(console, title, "italic")
-    for sentence in sentences:
-        _say(console, f"- {sentence}")
-    _say(console, "")
-
-
-def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], width: int = 18) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+def _table(part: Table) -> RichTable:
+    header, rows = part.brief or (part.header, part.rows)
+    table = RichTable(title=part.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(header[0])
     for name in header[1:]:
-        table.add_column(name, justify="right", max_width=width)
+        table.add_column(name, justify="right", max_width=36 if len(header) == 2 else 18)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*map(RichText, row))
     return table

@@ -15,36 +15,37 @@ if TYPE_CHECKING:
     from interp.analysis.dynamics import Dynamics
 
 
-def dynamics_page(found: Dynamics) -> str:
-    """What was found, with all figures and the race of one neuron's frequencies.
+def dynamics_page(dynamics: Dynamics) -> str:
+    """A summary with all figures and the race of one neuron's frequencies.
 
     Args:
-        found: From `interp.dynamics_of`.
+        dynamics: From `interp.dynamics_of`.
     """
-    files = [record["file"] for record in found.records if record["file"]]
+    files = [record["file"] for record in dynamics.records if record["file"]]
     span = f"<code>{escape(files[0])}</code> to <code>{escape(files[-1])}</code>; " if files else ""
-    header = f"<p>{span}{len(found.steps)} checkpoints, {len(found.development)} neurons.</p>"
-    return page("Neurons over training", found.site, header, _sections(found))
+    header = f"<p>{span}{len(dynamics.steps)} checkpoints, {len(dynamics.development)} neurons.</p>"
+    return page("Neurons over training", dynamics.site, header, _sections(dynamics))
 
 
-def _sections(found: Dynamics) -> Iterator[tuple[str, str, str]]:
+def _sections(dynamics: Dynamics) -> Iterator[tuple[str, str, str]]:
     """Id, title and content of each section, in reading order."""
-    reasons = [f"{stage.name.capitalize()}: {stage.reason}" for stage in found.stages]
+    reasons = [f"{stage.name.capitalize()}: {stage.reason}" for stage in dynamics.stages]
     stages = bullets(reasons or ["No stage of learning is seen between the first and the last checkpoint."])
-    yield "found", "What was found", data_table("The neurons", ("what", "value"), found.summary()) + stages
+    summary = data_table("The neurons", ("what", "value"), dynamics.summary())
+    yield "found", "What was found", summary + stages
     drawn = {
-        "paths": ("When each neuron became periodic", found.plot(), MAP_CAPTION),
-        "alignment": ("Phase alignment", found.plot_alignment(), ALIGNMENT_CAPTION),
-        "animation": ("Neurons over training", found.animate(), ANIMATION_CAPTION),
+        "paths": ("When each neuron became periodic", dynamics.plot(), MAP_CAPTION),
+        "alignment": ("Phase alignment", dynamics.plot_alignment(), ALIGNMENT_CAPTION),
+        "animation": ("Neurons over training", dynamics.animate(), ANIMATION_CAPTION),
     }
-    if found.components is not None and len(found.development):
-        chosen = _racer(found)
-        drawn["race"] = (f"Race of the frequencies in neuron {chosen}", found.race(chosen), RACE_CAPTION)
+    if dynamics.components is not None and len(dynamics.development):
+        chosen = _racer(dynamics)
+        drawn["race"] = (f"Race of the frequencies in neuron {chosen}", dynamics.race(chosen), RACE_CAPTION)
     for name, (title, figure, caption) in drawn.items():
         yield name, title, figure_block(name, title, figure, caption)
 
 
-def _racer(found: Dynamics) -> int:
+def _racer(dynamics: Dynamics) -> int:
     """The neuron that switched its frequency most often; of several the strongest at the end."""
-    keys = (np.nan_to_num(found.columns["strength"][-1]), found.development.switches)
+    keys = (np.nan_to_num(dynamics.columns["strength"][-1]), dynamics.development.switches)
     return int(np.lexsort(keys)[-1])

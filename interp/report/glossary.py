@@ -1,5 +1,13 @@
 """The words of a report, for someone who has not read the papers."""
 
+from __future__ import annotations
+
+import re
+
+from interp.data.splits import SPLITS
+from probes.columns import COLUMNS, column
+from probes.labels import LABELS
+
 WORDS: dict[str, str] = {
     "rule": "What the task asks for, such as a + b modulo p. A network that follows it is right on pairs that it has "
     "never seen.",
@@ -33,8 +41,29 @@ WORDS: dict[str, str] = {
     "draws lie between the two numbers. Only what is outside it is more than chance.",
     "p-value, q-value": "How likely chance alone gives a value as extreme. The q-value takes into account how many "
     "neurons were looked at: of all those up to 0.01, about 1 % are false finds.",
-    "generalizing, memorizing, dead, inconclusive": "The labels of neurons: part of the rule; part of the memory; next "
-    "to no effect; not decided by the numbers.",
     "grokking": "Learning the rule long after the training examples were memorised.",
 }
 """By word, in the order of a first reading."""
+
+
+def glossary() -> dict[str, str]:
+    """`WORDS`, then every split, every label and every column of a table of neurons with its meaning.
+
+    Example:
+        >>> glossary()["memorizing"].startswith("Not periodic")
+        True
+    """
+    splits = {split.title: split.meaning for split in SPLITS.values()}
+    labels = {name: label.meaning for name, label in LABELS.items()}
+    columns = {known.heading: plain(known.meaning) for known in COLUMNS.values()}
+    return WORDS | splits | labels | {title: text for title, text in columns.items() if title not in WORDS}
+
+
+def plain(meaning: str) -> str:
+    """The meaning of a column with the titles of other columns in place of their names.
+
+    Example:
+        >>> plain("False-discovery rate of `p_value` over the neurons.")
+        'False-discovery rate of “p-value” over the neurons.'
+    """
+    return re.sub("`([^`]+)`", lambda name: f"“{column(name[1]).title}”", meaning)

@@ -1,4 +1,4 @@
-"""An audit report as one HTML page that needs no network: library, figures and style are inside."""
+"""An audit report as one HTML page that needs no network, and its summary in a notebook."""
 
 from __future__ import annotations
 
@@ -6,37 +6,17 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
-from interp import plots
-from interp.measuring.controls import REMOVAL_HEADER
-from interp.plots.neurons import periodicity_column
-from interp.report import captions
-from interp.report.computing import (
-    CIRCUIT_HEADER,
-    circuit_rows,
-    stage_sentences,
-    trajectory_header,
-    trajectory_rows,
-)
-from interp.report.glossary import WORDS
-from interp.report.markdown import (
-    ACCURACY_HEADER,
-    STRONGEST,
-    accuracy_rows,
-    neuron_header,
-    neuron_rows,
-    removals,
-)
-from interp.report.neurons import neurons_html
+from interp.markup import LINE, html_table
 from interp.report.page import bullets, data_table, figure_block, page, prose
-from interp.report.provenance import provenance
-from interp.report.wording import frequency_sentence, model_sentence, task_sentence
+from interp.report.parts import HTML, Bullets, Chart, Definitions, Markup, Part, Table, Text
+from interp.report.sections import accuracy_table, frequency_sentence, sections
+from interp.report.wording import model_sentence, task_sentence
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
-    from interp.analysis.circuit import Circuit
-    from interp.analysis.trajectory import Trajectory
     from interp.results import AuditReport
 
-CURVE_POINTS = 101
+WARNING = "#D98200"
 
 
 def to_html(report: AuditReport) -> str:
@@ -46,7 +26,7 @@ def to_html(report: AuditReport) -> str:
     Every figure has a caption in plain words; the main numbers are in tables too.
 
     Example:
-        >>> from interp.audit import audit
+        >>> from interp import audit
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
         >>> page = to_html(audit(analytic_mlp("add", p=31), ModularTask("add", p=31), n_random=2))
@@ -58,130 +38,85 @@ def to_html(report: AuditReport) -> str:
         f'<p class="path"><code>{escape(report.checkpoint)}</code> ({escape(report.dialect)}{step})</p>\n'
         f"<p>{escape(task_sentence(report))}; {escape(model_sentence(report))}</p>"
     )
-    return page("Grokscope report", report.checkpoint, header, _sections(report))
+    content = {"verdict": ("Verdict", list(_verdict(report)))}
+    for section in sections(report):
+        if HTML in section.forms:
+            _, blocks = content.setdefault(section.within or section.name, (section.title, []))
+            blocks += map(render, section.parts_in(HTML))
+    joined = ((name, title, "\n".join(blocks)) for name, (title, blocks) in content.items())
+    return page("Grokscope report", report.checkpoint, header, joined)
 
 
-def _sections(report: AuditReport) -> Iterator[tuple[str, str, str]]:
-    """Id, title and content of each section, in reading order."""
-    yield "verdict", "Verdict", _verdict(report)
-    if report.notes:
-        read = f"<p>Dialect: {escape(report.dialect)}.</p>\n{bullets(report.notes)}"
-        yield "reading", "How it was read", read
-    yield "accuracy", "Accuracy before and after", _accuracy(report)
-    yield "ipr", "How periodic the neurons are", _periodicity(report)
-    yield "effect", "Periodicity against causal effect", _effect(report)
-    yield "ablation", "Taking neurons out one after another", _ablation(report)
-    yield "weights", "Single neurons", neurons_html(report.portraits)
-    if report.circuit is not None:
-        yield "computing", "How it computes", _computing(report, report.circuit)
-    if len(report.history) > 1:
-        figure = plots.training_curve(report.history)
-        content = figure_block(
-            "training", "Accuracy and loss over training", figure, captions.TRAINING_CAPTION
-        )
-        yield "training", "Training", content
-    if report.trajectory is not None:
-        yield "trajectory", "Over training", _trajectory(report, report.trajectory)
-    shown = min(STRONGEST, len(report.table))
-    caption = f"The {shown} strongest of {len(report.table)} neurons"
-    yield "neurons", "The strongest neurons", data_table(caption, neuron_header(report), neuron_rows(report))
-    content = data_table("Where these numbers come from", ("what", "value"), provenance(report))
-    yield "provenance", "Provenance", content
-    words = "".join(
-        f"<div><dt>{prose(word)}</dt><dd>{prose(meaning)}</dd></div>" for word, meaning in WORDS.items()
-    )
-    yield "words", "Words", f'<dl class="words">{words}</dl>'
+def render(part: Part) -> str:
+    """One part of a section as HTML."""
+    match part:
+        case Text():
+            return f"<p>{prose(part.sentence)}</p>"
+        case Bullets():
+            return bullets(part.sentences)
+        case Chart():
+            heading = f"<h3>{escape(part.heading)}</h3>\n" if part.heading else ""
+            return heading + figure_block(part.name, part.label, part.draw(), part.caption)
+        case Table():
+            table = data_table(part.caption, part.header, part.rows)
+            summary = f"<summary>{escape(part.caption)}</summary>"
+            return f"<details>{summary}{table}</details>" if part.folded else table
+        case Definitions():
+            words = (f"<dt>{prose(word)}</dt><dd>{prose(text)}</dd>" for word, text in part.meanings.items())
+            return f'<dl class="words">{"".join(f"<div>{word}</div>" for word in words)}</dl>'
+        case Markup():
+            return part.html
 
 
-def _periodicity(report: AuditReport) -> str:
-    column = periodicity_column(report.table)
-    if column is None:
-        return f"<p>{prose(captions.NO_PERIODICITY)}</p>"
-    figure, ipr = plots.ipr_histogram(report.table, report.null_ipr), column == "ipr"
-    caption = captions.IPR_CAPTION if ipr else captions.SHARE_CAPTION
-    return figure_block("ipr", f"Histogram of {'IPR' if ipr else 'periodicity'} by label", figure, caption)
-
-
-def _effect(report: AuditReport) -> str:
-    if periodicity_column(report.table) is None:
-        return f"<p>{prose(captions.NO_PERIODICITY)}</p>"
-    measured = {"effect_test", "effect_corrupted_as_labelled"} <= set(report.table)
-    caption = captions.EFFECT_CAPTION if measured else captions.RULE_EFFECT_CAPTION
-    return figure_block(
-        "effect", "Periodicity against causal effect", plots.neuron_scatter(report.table), caption
-    )
-
-
-def _computing(report: AuditReport, found: Circuit) -> str:
-    table = report.table
-    clusters = plots.frequency_clusters(found.neuron_frequencies, found.logit_frequencies, total=len(table))
-    parts = [
-        f"<p>{prose(captions.CIRCUIT_CAPTION)}</p>",
-        data_table("Measures of the circuit", CIRCUIT_HEADER, circuit_rows(report)),
-        figure_block("clusters", "Neurons by frequency", clusters, captions.CLUSTER_CAPTION),
-    ]
-    if {"activation_share", "activation_harmonics"} <= set(table):
-        label = "A neuron's frequency against its harmonics"
-        parts.append(figure_block("harmonics", label, plots.harmonics(table), captions.HARMONIC_CAPTION))
-    return "\n".join(parts)
-
-
-def _trajectory(report: AuditReport, found: Trajectory) -> str:
-    figure = plots.trajectory_curves(found.records, [stage.to_dict() for stage in found.stages])
-    caption = f"The {len(found.records)} checkpoints"
-    table = data_table(caption, trajectory_header(report), trajectory_rows(report))
-    return "\n".join(
-        (
-            bullets(stage_sentences(report)),
-            figure_block("trajectory", "How the network developed", figure, captions.TRAJECTORY_CAPTION),
-            f"<details><summary>{escape(caption)}</summary>{table}</details>",
-        )
-    )
-
-
-def _verdict(report: AuditReport) -> str:
-    chips = "".join(
-        f'<li class="{label}"><strong>{count}</strong> {label}</li>'
-        for label, count in report.table.counts().items()
-        if label != "total"
-    )
-    parts = [
-        f'<p class="phase">{escape((report.phase.name or "phase cannot be told").capitalize())}</p>',
-        f'<ul class="chips" aria-label="Neurons by label">{chips}</ul>',
-        bullets(report.verdict),
-        f"<p>Key frequencies: {escape(frequency_sentence(report))}.</p>",
-    ]
+def _verdict(report: AuditReport) -> Iterator[str]:
+    yield f'<p class="phase">{_phase(report)}</p>'
+    yield f'<ul class="chips" aria-label="Neurons by label">{_chips(report, "li")}</ul>'
+    yield bullets(report.verdict)
+    yield f"<p>{escape(frequency_sentence(report))}</p>"
     if report.warnings:
         listed = f"<h3>Warnings</h3>{bullets(report.warnings)}"
-        parts.append(f'<div class="warnings" role="note" aria-label="Warnings">{listed}</div>')
-    return "\n".join(parts)
+        yield f'<div class="warnings" role="note" aria-label="Warnings">{listed}</div>'
 
 
-def _accuracy(report: AuditReport) -> str:
-    without = ("memorizing", report.removals["memorizing"]), ("generalizing", report.removals["generalizing"])
-    after = {f"without {label}": removal.after for label, removal in without}
-    bars = plots.accuracy_bars(report.accuracy, after)
+def _phase(report: AuditReport) -> str:
+    return escape((report.phase.name or "phase cannot be told").capitalize())
+
+
+def _chips(report: AuditReport, tag: str, style: str = "") -> str:
+    """The count of each label beside its colour."""
+    counts = report.table.counts()
+    return "".join(
+        f'<{tag} style="{style}border-left-color:{label.colour}"><strong>{counts[name]}</strong> {escape(name)}</{tag}>'
+        for name, label in LABELS.items()
+    )
+
+
+def summary_html(report: AuditReport) -> str:
+    """The report in a few lines of HTML without a style sheet or a script, for notebooks.
+
+    Colours are inherited, so that it shows on light and on dark ground.
+
+    Example:
+        >>> from interp import audit
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> shown = summary_html(audit(analytic_mlp("add", p=31), ModularTask("add", p=31), n_random=2))
+        >>> "<strong>200</strong> generalizing" in shown
+        True
+    """
+    chip = (
+        "display:inline-block;margin:0 0.5em 0.3em 0;padding:0.1em 0.6em;"
+        f"border:{LINE};border-left-width:5px;border-radius:4px;"
+    )
+    table = accuracy_table(report)
     parts = [
-        figure_block(
-            "accuracy", "Accuracy per kind of example, before and after", bars, captions.ACCURACY_CAPTION
-        ),
-        data_table("Accuracy before and after", ACCURACY_HEADER, accuracy_rows(report)),
+        f"<p>Audit of <code>{escape(report.checkpoint)}</code></p>",
+        f'<p style="font-size:1.2em;font-weight:600;margin:0.3em 0">{_phase(report)}</p>',
+        f"<div>{_chips(report, 'span', chip)}</div>",
+        bullets(report.verdict),
+        html_table(table.caption, table.header, table.rows, inline=True),
     ]
-    for label, removal in removals(report):
-        caption = (
-            f"Without the {removal.removed} {label} neurons, against {removal.n_draws} random sets as large"
-        )
-        table = data_table(caption, REMOVAL_HEADER, removal.rows())
-        parts.append(f"<details><summary>{escape(caption)}</summary>{table}</details>")
-    return "\n".join(parts)
-
-
-def _ablation(report: AuditReport) -> str:
-    parts = []
-    for i, sweep in enumerate(report.curves):
-        caption = captions.ABLATION_CAPTION.format(order=sweep.order, draws=sweep.n_random)
-        figure = plots.ablation_curve(sweep.thinned(CURVE_POINTS))
-        name = sweep.order[:1].upper() + sweep.order[1:]
-        parts.append(f"<h3>{escape(name)}</h3>")
-        parts.append(figure_block(f"ablation-{i}", f"Ablation curve, {sweep.order}", figure, caption))
+    if report.warnings:
+        style = f"border-left:5px solid {WARNING};padding-left:0.8em;margin:0.5em 0"
+        parts.append(f'<div style="{style}"><strong>Warnings</strong>{bullets(report.warnings)}</div>')
     return "\n".join(parts)

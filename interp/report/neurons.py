@@ -9,24 +9,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import plots
-from interp.markup import number, percentage
+from interp.markup import UNKNOWN, number, percentage
 from interp.plots.single import activation_traces, weight_traces, with_maps
 from interp.report import captions
+from interp.report.glossary import plain
 from interp.report.page import CONFIG, data_table, figure_block, prose
+from interp.report.parts import Row
+from probes.columns import COLUMNS, LOGITS
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from interp.analysis.portrait import Portrait
 
-Row = tuple[str, ...]
 FACTS_HEADER: Row = ("what", "value", "what it means")
 SERVED_HEADER: Row = ("inputs", "kind", "label", "true label", "margin, with it → without it")
 KINDS = {"clean": "trained on", "corrupted": "corrupted", "test": "held out", "unknown": "not known"}
-MEANINGS = {
-    "generalizing": "part of the rule: it is periodic and raises right answers that cannot be memories",
-    "memorizing": "part of the memory: it is not periodic and raises labels that the rule does not explain",
-    "dead": "it adds next to nothing to any answer",
-    "inconclusive": "the numbers do not decide between rule and memory",
+EXPLAINED = {
+    *("neuron", "label", "evidence", "ipr", "p_value", "q_value", "frequency", "frequency_share"),
+    *(
+        "activation_share",
+        "activation_frequency",
+        "phase_left",
+        "phase_right",
+        "phase_output",
+        "phase_residual",
+    ),
 }
+"""Columns that a newcomer is told of in other words than those of `COLUMNS`."""
 SCRIPT = """\
 (() => {
   const { figures, config } = JSON.parse(document.getElementById("neuron-data").textContent);
@@ -51,77 +60,81 @@ SCRIPT = """\
 """Shows what is chosen; without it, all facts are there, one neuron after another."""
 
 
-def facts(portrait: Portrait) -> list[tuple[str, str, str]]:
-    """What is known of a neuron: name, value and, in plain words, what that means; what is not known is left out.
+def facts(portrait: Portrait) -> list[Row]:
+    """Facts of a neuron: name, value and meaning, in plain words where there are any; unknown ones are left out.
 
     Example:
+        >>> from interp.analysis.portrait import portrait
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
-        >>> from interp.analysis.portrait import portrait
-        >>> found = facts(portrait(analytic_mlp("add", p=31), ModularTask("add", p=31), 4))
-        >>> found[0][:2], "IPR" in [name for name, *_ in found]
+        >>> rows = facts(portrait(analytic_mlp("add", p=31), ModularTask("add", p=31), 4))
+        >>> rows[0][:2], "IPR" in [name for name, *_ in rows]
         (('label', 'generalizing'), True)
     """
-    found = [("label", portrait.label, MEANINGS.get(portrait.label, ""))]
-    found.append(("reason", str(portrait.values["evidence"]), "what decided; q is a q-value, see below"))
-    return [*found, *_periodicity(portrait.values), *_chance(portrait.values), *_effects(portrait.values)]
+    values = portrait.values
+    return [
+        ("label", portrait.label, LABELS[portrait.label].meaning),
+        ("reason", str(values["evidence"]), "what decided; q is a q-value, see below"),
+        *(_periodicity(values) if values.get("frequency") else ()),
+        *_known(values, "p_value", "p-value", number, "how likely random weights have a wave as tall"),
+        *_known(
+            values,
+            "q_value",
+            "q-value",
+            number,
+            "the same, corrected for the number of neurons looked at: the share of false finds among such values",
+        ),
+        *_effects(values),
+        *_others(values),
+    ]
 
 
-def _periodicity(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    if not values.get("frequency"):
-        return
-    times = f"{values['frequency']} cycles"
-    yield "frequency", times, "so often it rises and falls along the ordering; its strongest wave"
+def _known(
+    values: Mapping[str, Any], name: str, title: str, show: Callable[[Any], str], meaning: str
+) -> Iterator[Row]:
+    """A row of a column that there is a number in."""
+    value = float(values.get(name, np.nan))
+    if np.isfinite(value):
+        yield title, show(value), meaning
+
+
+def _periodicity(values: Mapping[str, Any]) -> Iterator[Row]:
+    cycles = f"{values['frequency']} cycles"
+    yield "frequency", cycles, "so often it rises and falls along the ordering; its strongest wave"
     one_wave = "how much of the neuron that one wave is"
-    yield from _known(values, ("frequency_share", "share at one frequency", percentage, one_wave))
+    yield from _known(values, "frequency_share", "share at one frequency", percentage, one_wave)
     if values.get("activation_share") != values.get("frequency_share"):  # equal where weights say nothing
         same = f"the same of its activations over all pairs, at {values.get('activation_frequency')} cycles"
-        yield from _known(values, ("activation_share", "share in its activations", percentage, same))
-    yield from _known(values, ("ipr", "IPR", number, "0: noise; 1: one pure wave"))
+        yield from _known(values, "activation_share", "share in its activations", percentage, same)
+    yield from _known(values, "ipr", "IPR", number, "0: noise; 1: one pure wave")
     parts = [part for part in ("left", "right", "output") if np.isfinite(values.get(f"phase_{part}", np.nan))]
     if parts:
         angles = ", ".join(f"{values[f'phase_{part}']:.2f}" for part in parts)
         begins = "where in its cycle each wave begins, as an angle (half a turn is 3.14)"
         yield f"phase {', '.join(parts)}", f"{angles} rad", begins
     adds = "phase left + right − output: near 0 if it adds the operands as the rule does"
-    yield from _known(values, ("phase_residual", "phase residual", lambda angle: f"{angle:.2f} rad", adds))
+    yield from _known(values, "phase_residual", "phase residual", lambda angle: f"{angle:.2f} rad", adds)
 
 
-def _chance(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    chance = "how likely random weights have a wave as tall"
-    corrected = (
-        "the same, corrected for the number of neurons looked at: the share of false finds among such values"
-    )
-    yield from _known(
-        values, ("p_value", "p-value", number, chance), ("q_value", "q-value", number, corrected)
-    )
-
-
-def _effects(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What the neuron adds to the margins of examples; of all of them where none are held out or corrupted."""
+def _effects(values: Mapping[str, Any]) -> Iterator[Row]:
+    """Margins that the neuron adds to examples; to all of them where none are held out or corrupted."""
     falls = "so much their margin falls without it, on average; below 0 it stands in their way"
-    kinds = {
-        "test": "held-out examples",
-        "corrupted_as_labelled": "corrupted examples",
-        "all": "all examples",
-    }
+    kinds = {"test": "held-out", "corrupted_as_labelled": "corrupted", "all": "all"}
     known = [kind for kind in kinds if f"effect_{kind}" in values]
     for kind in [kind for kind in known if kind != "all"] or known:
-        yield from _known(values, (f"effect_{kind}", f"adds to {kinds[kind]}", _logits, falls))
+        title = f"adds to {kinds[kind]} examples"
+        yield from _known(values, f"effect_{kind}", title, lambda value: f"{number(value)} {LOGITS}", falls)
 
 
-def _known(
-    values: Mapping[str, Any], *rows: tuple[str, str, Callable[[Any], str], str]
-) -> Iterator[tuple[str, str, str]]:
-    """A fact for each column that there is a number in."""
-    for column, name, show, meaning in rows:
-        value = float(values.get(column, np.nan))
-        if np.isfinite(value):
-            yield name, show(value), meaning
-
-
-def _logits(value: float) -> str:
-    return f"{number(value)} logit units"
+def _others(values: Mapping[str, Any]) -> Iterator[Row]:
+    """A row for every other column that has a value, in the words of `COLUMNS`."""
+    for name, column in COLUMNS.items():
+        value = values.get(name)
+        if value is None or name in EXPLAINED:
+            continue
+        shown = number(value) if column.kind in ("float", "double") else str(value)
+        if shown != UNKNOWN:
+            yield column.title, f"{shown} {column.unit}".rstrip(), plain(column.meaning)
 
 
 def served_rows(portrait: Portrait) -> list[Row]:
@@ -148,7 +161,7 @@ def neurons_html(portraits: Mapping[int, Portrait]) -> str:
     if first in weights:
         data["plot-weights"] = _data(weights)
         only_output = len(portraits[first].spectrum) == 1
-        caption = captions.OUTPUT_CAPTION if only_output else captions.WEIGHTS_CAPTION
+        caption = captions.OUTPUT if only_output else captions.WEIGHTS
         figure = plots.neuron_weights({first: portraits[first]})
         parts.append(figure_block("weights", "Weights and spectra of the chosen neuron", figure, caption))
     maps = {neuron: activation_traces(portraits[neuron]) for neuron in with_maps(portraits)}
@@ -156,7 +169,7 @@ def neurons_html(portraits: Mapping[int, Portrait]) -> str:
         data["plot-activations"] = _data(maps)
         figure = plots.neuron_activations({first: portraits[first]})
         label = "Activations of the chosen neuron over all pairs, and their spectrum"
-        parts.append(figure_block("activations", label, figure, captions.ACTIVATION_CAPTION))
+        parts.append(figure_block("activations", label, figure, captions.ACTIVATIONS))
     if not data:
         parts.append(f"<p>{prose(captions.NO_WEIGHTS)}</p>")
     parts += [_portrait(one) for one in portraits.values()]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from interp.markup import UNKNOWN, number
-from interp.report.computing import stored_sentence
+from interp.markup import UNKNOWN, number, percentage
 from interp.report.wording import model_sentence, task_sentence
 from interp.versions import versions
 
@@ -14,23 +12,34 @@ if TYPE_CHECKING:
     from interp.results import AuditReport
 
 
-def provenance(report: AuditReport) -> Iterator[tuple[str, str]]:
+def provenance(report: AuditReport) -> list[tuple[str, str]]:
     """Where the report comes from and by which conventions: name and value."""
     meta = report.table.meta
-    yield "checkpoint", report.checkpoint
-    yield "dialect", report.dialect
-    yield "step", UNKNOWN if report.step is None else str(report.step)
-    yield "task", task_sentence(report)
-    yield "network", model_sentence(report)
-    yield "accuracy that the file records", stored_sentence(report)
-    yield "neurons at", report.table.site_name
-    yield "group ordering", str(meta.get("ordering") or "none known (natural order)")
-    yield "Fourier convention", _settings(meta.get("convention"))
-    yield "criteria of the labels", _settings(meta.get("criteria"))
-    yield "null distribution", _settings(meta.get("null"))
-    yield "random draws per control", str(report.removals["memorizing"].n_draws)
-    yield "made by", report.command or "a call from Python: interp.audit(…)"
-    yield "versions", _settings(versions())
+    return [
+        ("checkpoint", report.checkpoint),
+        ("dialect", report.dialect),
+        ("step", UNKNOWN if report.step is None else str(report.step)),
+        ("task", task_sentence(report)),
+        ("network", model_sentence(report)),
+        ("accuracy that the file records", stored_sentence(report)),
+        ("neurons at", report.table.site_name),
+        ("group ordering", str(meta.get("ordering") or "none known (natural order)")),
+        ("Fourier convention", _settings(meta.get("convention"))),
+        ("criteria of the labels", _settings(meta.get("criteria"))),
+        ("null distribution", _settings(meta.get("null"))),
+        ("random draws per control", str(next(iter(report.removals.values())).n_draws)),
+        ("made by", report.command or "a call from Python: interp.audit(…)"),
+        ("versions", _settings(versions())),
+    ]
+
+
+def stored_sentence(report: AuditReport) -> str:
+    """Accuracies that the file records of itself beside the measured ones; a dash if it records none."""
+    shown = [
+        f"{split} {percentage(value)} (measured: {percentage(report.accuracy[split])})"
+        for split, value in report.stored.items()
+    ]
+    return ", ".join(shown) or UNKNOWN
 
 
 def _settings(settings: Any) -> str:

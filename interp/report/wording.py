@@ -11,11 +11,6 @@ if TYPE_CHECKING:
     from interp.results import AuditReport
 
 
-def words(split: str) -> str:
-    """The name of a split for people."""
-    return split.replace("_", " ")
-
-
 def task_sentence(report: AuditReport) -> str:
     """The task in words."""
     task = report.task
@@ -65,7 +60,7 @@ def _transformer(model: dict[str, Any]) -> str:
 
 
 def _scored(report: AuditReport, model: dict[str, Any]) -> str:
-    """Which of a transformer's units were scored, where that is not its only layer's neurons."""
+    """The units of a transformer that were scored, where these are not its only layer's neurons."""
     only = model["n_layers"] == 1 and report.table.site_name == "blocks.0.mlp.hook_post"
     return "" if only else f"; scored at {report.table.site_name}"
 
@@ -85,8 +80,3 @@ def in_words(frequencies: Iterable[int]) -> str:
             runs.append([frequency])
     shown = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
     return ", ".join(shown) or "none"
-
-
-def frequency_sentence(report: AuditReport) -> str:
-    """The key frequencies of the neurons in words."""
-    return in_words(report.key_frequencies)

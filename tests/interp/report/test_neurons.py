@@ -14,8 +14,10 @@ from interp.analysis.portrait import Portrait, Served, Spectrum
 from interp.audit import audit
 from interp.data import ModularTask
 from interp.models import planted_mlp
+from interp.report.glossary import glossary
 from interp.report.neurons import FACTS_HEADER, SERVED_HEADER, facts, neurons_html, served_rows
 from interp.results import AuditReport
+from probes.columns import COLUMNS, Column
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,18 @@ def test_facts_hold_the_tables_numbers_and_say_what_they_mean(report: AuditRepor
             assert float(effect.split()[0]) == pytest.approx(row[f"effect_{column}"], rel=1e-2)
             assert effect.endswith("logit units")
         assert all(len(meaning) > 10 for _, _, meaning in facts(portrait))
+
+
+def test_a_new_column_is_a_fact_with_its_meaning(
+    monkeypatch: pytest.MonkeyPatch, report: AuditReport
+) -> None:
+    new = Column("Fourier entropy", "nats", "Entropy beyond `ipr`.")
+    monkeypatch.setitem(COLUMNS, "fourier_entropy", new)
+    one = next(iter(report.portraits.values()))
+    rows = facts(replace(one, values={**one.values, "fourier_entropy": 0.25}))
+    assert rows[-1] == ("Fourier entropy", "0.25 nats", "Entropy beyond “IPR”.")
+    assert "Fourier entropy" not in values(replace(one, values={**one.values, "fourier_entropy": np.nan}))
+    assert glossary()["Fourier entropy (nats)"] == rows[-1][2]
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -22,7 +22,7 @@ from interp.markup import percentage as percent
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import Phase
 from interp.models import analytic_mlp, planted_mlp
-from interp.report.markdown import frequency_sentence
+from interp.report.sections import frequency_sentence
 from probes.labels import LABELS
 
 HOSTILE = 'runs/<script>alert(1)</script>&"x" | `y` [red]*z*.pt'
@@ -351,7 +351,38 @@ def test_console_fits_80_columns_and_shows_the_numbers(planted):
 def test_frequencies_in_words(planted):
     words = {(): "none", (4,): "4", (1, 2): "1, 2", (1, 2, 3, 7, 9, 10, 11): "1 to 3, 7, 9 to 11"}
     for frequencies, expected in words.items():
-        assert frequency_sentence(replace(planted, key_frequencies=frequencies)) == expected
+        sentence = frequency_sentence(replace(planted, key_frequencies=frequencies))
+        assert sentence == f"Key frequencies: {expected}."
+
+
+def test_a_new_label_and_a_new_split_are_in_every_form(planted, monkeypatch):
+    monkeypatch.setitem(LABELS, "lazy", replace(LABELS["dead"], colour="#123456", meaning="Does little."))
+    monkeypatch.setitem(
+        SPLITS, "even", replace(SPLITS["test"], title="even sums", meaning="Sums that are even.")
+    )
+    removals = {
+        label: replace(
+            removal,
+            before=removal.before.changed(even=0.25),
+            after=removal.after.changed(even=0.125),
+            random={**removal.random, "even": None},
+        )
+        for label, removal in {**planted.removals, "lazy": planted.removals["dead"]}.items()
+    }
+    report = replace(planted, accuracy=planted.accuracy.changed(even=0.25), removals=removals)
+    text, html, console = reports.to_markdown(report), reports.to_html(report), printed(report)
+    assert cells(text, "Accuracy")["even sums"] == ["25.0 %", "12.5 %", "12.5 %"]
+    assert "even sums" in console
+    for shown in (html, report._repr_html_()):
+        assert "even sums" in shown
+        assert 'border-left-color:#123456"><strong>0</strong> lazy' in shown
+    for shown in (text, html):
+        assert "Does little." in shown
+        assert "Sums that are even." in shown
+    assert report.to_dict()["without_lazy"] == planted.removals["dead"].to_dict() | {
+        "accuracy": removals["lazy"].after.to_dict(),
+        "random_accuracy": {**planted.removals["dead"].to_dict()["random_accuracy"], "even": None},
+    }
 
 
 def test_importing_the_package_does_not_import_plotly():

@@ -20,8 +20,9 @@ from interp.audit import audit
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
 from interp.models import MLPConfig, Prompt, SmallTransformer, TransformerConfig, analytic_mlp
-from interp.report.computing import circuit_rows, stage_sentences, stored_sentence, trajectory_rows
-from interp.report.markdown import neuron_header, neuron_rows
+from interp.report.circuit import circuit_rows
+from interp.report.provenance import stored_sentence
+from interp.report.training import stage_sentences, trajectory_rows, trajectory_table
 from interp.report.wording import in_words, model_sentence, task_sentence
 from interp.results import AuditReport
 from interp.scoring.table import NeuronTable
@@ -115,7 +116,7 @@ def test_what_there_is_not_is_not_shown(foreign: AuditReport) -> None:
         assert f'id="{name}"' not in page
         assert title not in text
         assert title not in console
-    assert list(circuit_rows(bare)) == list(trajectory_rows(bare)) == stage_sentences(bare) == []
+    assert list(circuit_rows(bare)) == trajectory_table(bare).rows == stage_sentences(bare) == []
     assert stored_sentence(bare) == "–"
 
 
@@ -191,7 +192,7 @@ def test_the_table_over_training_holds_the_records(foreign: AuditReport) -> None
         assert float(values["periodicity"]) == pytest.approx(record["mean_score"], rel=1e-2)
         assert float(values["restricted loss"]) == pytest.approx(record["restricted_loss"], rel=1e-2)
         assert int(values["generalizing"]) == record["counts"]["generalizing"]
-    shown = [row[0] for row in trajectory_rows(foreign, most=8)]
+    shown = [row[0] for row in trajectory_rows(records, ["step"], 8)]
     assert len(shown) == 8
     assert (shown[0], shown[-1]) == ("0", "1050")
     (stages, *_), layout = figures(reports.to_html(foreign))["plot-trajectory"]
@@ -249,9 +250,9 @@ def test_transformers_show_their_activations(foreign: AuditReport) -> None:
     assert {trace["name"] for trace in found["plot-weights"][0]} == {"output weights"}
     title = found["plot-ipr"][1]["xaxis"]["title"]["text"]
     assert title.startswith("share of the activations' variance at one frequency")
-    assert neuron_header(foreign)[2] == "share at one frequency"
+    assert foreign.table.strongest_header()[2] == "share at one frequency"
     shares = foreign.table["activation_share"]
-    row = next(neuron_rows(foreign))
+    row = next(foreign.table.strongest(24))
     assert float(row[2]) == pytest.approx(shares[int(row[0])], rel=1e-2)
     captions = re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", reports.to_html(foreign), re.S)
     assert len(captions) == len(found)
@@ -267,8 +268,8 @@ def test_nothing_known_of_periodicity_is_said_in_a_sentence(foreign: AuditReport
     assert not {"plot-ipr", "plot-effect", "plot-weights", "plot-activations"} & set(figures(page))
     assert page.count("nothing says in which order a solution would be periodic") == 2
     assert "no neuron has weights or activations" in page
-    assert neuron_header(report)[2] == "IPR"
-    assert {row[2:4] for row in neuron_rows(report)} == {("–", "–")}
+    assert report.table.strongest_header()[2] == "IPR"
+    assert {row[2:4] for row in report.table.strongest(24)} == {("–", "–")}
     null = next(row for row in cells(text, "Provenance") if row[0] == "null distribution")
     assert null[1] == "source –, vector_lengths –"
 

@@ -1,0 +1,101 @@
+"""Sections of a report and their parts, before any form (page, Markdown, terminal) is given to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+HTML, MARKDOWN, CONSOLE = FORMS = ("html", "markdown", "console")
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence, and the forms that show it."""
+
+    sentence: str
+    forms: Sequence[str] = (HTML, MARKDOWN)
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of sentences."""
+
+    sentences: Sequence[str]
+    forms = FORMS
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first column names the rows; a page folds it away on demand.
+
+    The terminal has its own title for it, and a brief header and rows where these are too wide or too many.
+    """
+
+    caption: str
+    header: Row
+    rows: Sequence[Row]
+    title: str = ""
+    brief: tuple[Row, Sequence[Row]] | None = None
+    folded: bool = False
+    forms = FORMS
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure by the function that draws it, with an id, a label for those who cannot see it, and a caption."""
+
+    name: str
+    label: str
+    draw: Callable[[], Figure]
+    caption: str
+    heading: str = ""
+    forms = (HTML,)
+
+
+@dataclass(frozen=True)
+class Markup:
+    """Finished HTML."""
+
+    html: str
+    forms = (HTML,)
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Words with their meanings."""
+
+    meanings: Mapping[str, str]
+    forms = (HTML, MARKDOWN)
+
+
+Part = Text | Bullets | Table | Chart | Markup | Definitions
+
+
+@dataclass(frozen=True)
+class Section:
+    """Parts under a heading.
+
+    Attributes:
+        name: Its id.
+        title: Its heading on a page.
+        parts: In reading order; a form that shows none of them leaves the section out.
+        short: Its heading in other forms, if another.
+        forms: The forms that show it.
+        within: The section that a page shows it in, without a heading of its own.
+    """
+
+    name: str
+    title: str
+    parts: Sequence[Part]
+    short: str = ""
+    forms: Sequence[str] = (HTML, MARKDOWN)
+    within: str = ""
+
+    def parts_in(self, form: str) -> list[Part]:
+        """The parts that a form can show."""
+        return [part for part in self.parts if form in part.forms] if form in self.forms else []

@@ -1,0 +1,176 @@
+"""The sections of an audit report, described once; every form of the report is made from them.
+
+A new figure or table takes the function that makes it, and a part in one of these sections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from interp import plots
+from interp.data.splits import SPLITS
+from interp.markup import percentage
+from interp.measuring.controls import REMOVAL_HEADER
+from interp.plots.neurons import periodicity_column
+from interp.report import captions
+from interp.report.circuit import CIRCUIT_HEADER, circuit_rows
+from interp.report.glossary import glossary
+from interp.report.neurons import neurons_html
+from interp.report.parts import (
+    CONSOLE,
+    FORMS,
+    HTML,
+    MARKDOWN,
+    Bullets,
+    Chart,
+    Definitions,
+    Markup,
+    Part,
+    Section,
+    Table,
+    Text,
+)
+from interp.report.provenance import provenance
+from interp.report.training import stage_sentences, trajectory_table
+from interp.report.wording import in_words
+from probes.labels import GENERALIZING, MEMORIZING
+
+if TYPE_CHECKING:
+    from interp.measuring.evaluation import SplitValues
+    from interp.results import AuditReport
+
+STRONGEST = 24
+CURVE_POINTS = 101
+REMOVED = (MEMORIZING, GENERALIZING)
+"""Labels whose removal is shown beside the whole network."""
+
+
+def sections(report: AuditReport) -> Iterator[Section]:
+    """All sections but the verdict, in reading order; those that nothing is known of are left out."""
+    if report.notes:
+        dialect = Text(f"Dialect: {report.dialect}.")
+        yield Section("reading", "How it was read", [dialect, Bullets(report.notes)], forms=FORMS)
+    yield Section("accuracy", "Accuracy before and after", _accuracy(report), "Accuracy", FORMS)
+    frequencies = Text(frequency_sentence(report), (MARKDOWN, CONSOLE))
+    yield Section("labels", "Neurons", [_counts(report), frequencies], forms=(MARKDOWN, CONSOLE))
+    yield Section("ipr", "How periodic the neurons are", [_periodicity(report)])
+    yield Section("effect", "Periodicity against causal effect", [_effect(report)])
+    yield Section("ablation", "Taking neurons out one after another", _ablation(report))
+    yield Section("weights", "Single neurons", [Markup(neurons_html(report.portraits))])
+    if report.circuit is not None:
+        yield Section("computing", "How it computes", _circuit(report), forms=FORMS)
+    if len(report.history) > 1:
+        draw, label = partial(plots.training_curve, report.history), "Accuracy and loss over training"
+        yield Section("training", "Training", [Chart("training", label, draw, captions.TRAINING)])
+    if report.trajectory is not None:
+        yield Section("trajectory", "Over training", _trajectory(report), forms=FORMS)
+    yield Section("neurons", "The strongest neurons", _strongest(report))
+    yield from (_removal(report, label) for label in REMOVED if report.removals[label].removed)
+    sources = Table("Where these numbers come from", ("what", "value"), provenance(report))
+    yield Section("provenance", "Provenance", [sources])
+    yield Section("words", "Words", [Definitions(glossary())])
+
+
+def frequency_sentence(report: AuditReport) -> str:
+    """The key frequencies of the neurons in words."""
+    return f"Key frequencies: {in_words(report.key_frequencies)}."
+
+
+def accuracy_table(report: AuditReport) -> Table:
+    """Accuracy per split of the whole network, and without the neurons of each of `REMOVED`."""
+    states = {"before": report.accuracy, **_removed(report)}
+    rows = [
+        (SPLITS[split].title, *(percentage(state[split]) for state in states.values()))
+        for split in report.accuracy
+    ]
+    return Table("Accuracy before and after", ("examples", *states), rows, "Accuracy")
+
+
+def _accuracy(report: AuditReport) -> list[Part]:
+    draw = partial(plots.accuracy_bars, report.accuracy, _removed(report))
+    label = "Accuracy per kind of example, before and after"
+    return [Chart("accuracy", label, draw, captions.ACCURACY), accuracy_table(report)]
+
+
+def _removed(report: AuditReport) -> dict[str, SplitValues]:
+    return {f"without {label}": report.removals[label].after for label in REMOVED}
+
+
+def _counts(report: AuditReport) -> Table:
+    counts = report.table.counts()
+    total = counts.pop("total")
+    rows = [(label, str(n), percentage(n / total if total else None)) for label, n in counts.items()]
+    return Table("Neurons by label", ("label", "neurons", "share"), rows, "Neurons")
+
+
+def _periodicity(report: AuditReport) -> Part:
+    column = periodicity_column(report.table)
+    if column is None:
+        return Text(captions.NO_PERIODICITY, (HTML,))
+    name, caption = ("IPR", captions.IPR) if column == "ipr" else ("periodicity", captions.SHARE)
+    draw = partial(plots.ipr_histogram, report.table, report.null_ipr)
+    return Chart("ipr", f"Histogram of {name} by label", draw, caption)
+
+
+def _effect(report: AuditReport) -> Part:
+    if periodicity_column(report.table) is None:
+        return Text(captions.NO_PERIODICITY, (HTML,))
+    measured = {"effect_test", "effect_corrupted_as_labelled"} <= set(report.table)
+    caption = captions.EFFECT if measured else captions.RULE_EFFECT
+    return Chart(
+        "effect", "Periodicity against causal effect", partial(plots.neuron_scatter, report.table), caption
+    )
+
+
+def _ablation(report: AuditReport) -> list[Part]:
+    return [
+        Chart(
+            f"ablation-{i}",
+            f"Ablation curve, {curve.order}",
+            partial(plots.ablation_curve, curve.thinned(CURVE_POINTS)),
+            captions.ABLATION.format(order=curve.order, draws=curve.n_random),
+            heading=curve.order[:1].upper() + curve.order[1:],
+        )
+        for i, curve in enumerate(report.curves)
+    ]
+
+
+def _circuit(report: AuditReport) -> list[Part]:
+    circuit, table, rows = report.circuit, report.table, list(circuit_rows(report))
+    assert circuit is not None
+    frequencies = circuit.neuron_frequencies, circuit.logit_frequencies
+    clusters = partial(plots.frequency_clusters, *frequencies, total=len(table))
+    brief = CIRCUIT_HEADER[:2], [row[:2] for row in rows]
+    parts: list[Part] = [
+        Text(captions.CIRCUIT, (HTML,)),
+        Table("Measures of the circuit", CIRCUIT_HEADER, rows, "How it computes", brief),
+        Chart("clusters", "Neurons by frequency", clusters, captions.CLUSTERS),
+    ]
+    if {"activation_share", "activation_harmonics"} <= set(table):
+        label, draw = "A neuron's frequency against its harmonics", partial(plots.harmonics, table)
+        parts.append(Chart("harmonics", label, draw, captions.HARMONICS))
+    return parts
+
+
+def _trajectory(report: AuditReport) -> list[Part]:
+    trajectory = report.trajectory
+    assert trajectory is not None
+    chart = Chart("trajectory", "How the network developed", trajectory.plot, captions.TRAJECTORY)
+    return [Bullets(stage_sentences(report)), chart, trajectory_table(report)]
+
+
+def _strongest(report: AuditReport) -> list[Part]:
+    unit = Text("Effects are the mean margin lost without the neuron, in logit units.", (MARKDOWN,))
+    caption = f"The {min(STRONGEST, len(report.table))} strongest of {len(report.table)} neurons"
+    return [unit, Table(caption, report.table.strongest_header(), list(report.table.strongest(STRONGEST)))]
+
+
+def _removal(report: AuditReport, label: str) -> Section:
+    removal = report.removals[label]
+    title = f"Without the {removal.removed} {label} neurons"
+    control = f"Control: {removal.n_draws} random sets of the same size; 95 % of them lie in the interval."
+    caption = f"{title}, against {removal.n_draws} random sets as large"
+    table = Table(caption, REMOVAL_HEADER, list(removal.rows()), folded=True)
+    return Section(f"without-{label}", title, [Text(control, (MARKDOWN,)), table], within="accuracy")
