@@ -17,7 +17,7 @@ from interp.models.axes import axes_by_example, axes_by_kind
 from interp.models.hooked_forward import changing_tensors
 from interp.models.layers import add_hook_points
 from interp.models.module_tensor import ModuleTensor
-from interp.models.nested import logits_in
+from interp.models.nested import at_position, logits_in
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
 from interp.models.weight_edits import absorbed_copy, linear_readout
@@ -152,9 +152,6 @@ class Adopted(HookedRootModule):
         following = (self.linear or {}).get(name)
         return following is not None and not any(has_hooks(self.hook_dict[other]) for other in following)
 
-    def _at_readout(self, activations: Tensor) -> Tensor:
-        return activations[:, self.readout] if activations.ndim == 3 else activations
-
     def _readout(
         self, name: str, activations: Tensor, logits: Tensor, inputs: Tensor
     ) -> tuple[Tensor, Tensor] | None:
@@ -165,7 +162,7 @@ class Adopted(HookedRootModule):
             return None
         changed = -3 * activations
         for x, given in ((activations, logits), (changed, self._continue(name, changed, inputs))):
-            expected = self._at_readout(x) @ layer[0] + layer[1]
+            expected = at_position(x, self.readout) @ layer[0] + layer[1]
             if expected.shape != given.shape or not _close(given, expected):
                 return None
         return layer
@@ -202,7 +199,7 @@ class Adopted(HookedRootModule):
         readout = self._readout(hook, activations, logits, inputs) if tried else None
         if readout is not None:
             matrix, bias = readout
-            rows = self._at_readout(activations)
+            rows = at_position(activations, self.readout)
             return Prefix(rows, lambda stream: stream, matrix, bias.expand(len(rows), -1))
         if promised:
             raise ConfigError(

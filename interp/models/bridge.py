@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
+from torch.func import functional_call
 from transformer_lens import HookedRootModule
-from transformer_lens.hook_points import HookPoint
 
-from interp.errors import CheckpointError, ConfigError
+from interp.errors import CheckpointError, ConfigError, HookNameError
 from interp.models.bridge_names import from_bridge_names, is_bias, to_bridge_names
 from interp.models.layers import add_hook_points
 from interp.models.prompt import Prompt
@@ -40,10 +38,9 @@ def bridge_can_express(config: TransformerConfig) -> bool:
 class BridgedTransformer(HookedRootModule):
     """A `SmallTransformer` computed by a `TransformerBridge` that it holds.
 
-    Hook points have the names of a `SmallTransformer`, see the same tensors in the same layout, and changes made there
-    have the same effect; the bridge's own are in ``bridge.hook_dict``. Where the bridge shows something else under a
-    name, it is put right here: heads apart (`hook_q` and its like), scores before the softmax, and a changed
-    `hook_resid_mid` that reaches what comes after the block.
+    Hook points are those of a `SmallTransformer`. While any of them has hooks, the bridge's weights are run through its
+    modules instead, which differ from the bridge's by rounding only. The bridge's own hook points are in
+    ``bridge.hook_dict``; they act as long as none of these has hooks.
 
     Args:
         config: The network's shape; see `bridge_can_express`.
@@ -87,64 +84,24 @@ class BridgedTransformer(HookedRootModule):
         self.prompt, self.readout = small.prompt, small.readout
         self.bridge = _boot(config, vocab, n_outputs, len(small.prompt))
         self.load_state_dict(small.state_dict())
-        self._places: dict[str, nn.Module] = self.bridge.hook_dict
         self.points = add_hook_points(self, list(small.hook_dict))
 
     def forward(self, inputs: Int[Tensor, "example operand"]) -> Float[Tensor, "example output"]:
-        """Logits of the answer."""
+        """Logits of the answer.
+
+        Raises:
+            HookNameError: Both this model and the bridge have hooks.
+        """
+        if any(map(has_hooks, self.points)):
+            own = [name for name, point in self.bridge.hook_dict.items() if has_hooks(point)]
+            if own:
+                raise HookNameError(
+                    f"the bridge's own {own[0]!r} has hooks too; put all of them on one of the two"
+                )
+            return functional_call(self._as_hooked_small(), self._weights(), (inputs,))
         tokens = self.prompt(inputs)
         check_tokens(tokens, self.vocab, len(self.prompt), training=self.training)
-        with self._shown():
-            return self.bridge(tokens)[:, self.readout, : self.n_outputs]
-
-    @contextmanager
-    def _shown(self) -> Iterator[None]:
-        """Inside the block the bridge's tensors pass through those of our hook points that have hooks."""
-        with ExitStack() as stack:
-
-            def at(name: str, see: Callable[[Tensor], Tensor | None]) -> None:
-                hook = self._places[name].register_forward_hook(lambda _module, _args, output: see(output))
-                stack.callback(hook.remove)
-
-            for name, point in self.hook_dict.items():
-                if has_hooks(point):
-                    self._show(name, point, at)
-            yield
-
-    def _show(self, name: str, point: HookPoint, at: Callable[..., None]) -> None:
-        """Have the bridge pass one of our hook points; of several in one place, in the order of `hook_dict`."""
-        block, _, part = name.rpartition(".")
-        if part in ("hook_q", "hook_k", "hook_v", "hook_z"):
-            at(name, lambda x: point(x.unflatten(-1, (self.config.n_heads, -1))).flatten(-2))
-        elif part == "hook_attn_scores":
-            seen: dict[str, Tensor] = {}
-            for operand in ("hook_q", "hook_k"):
-                at(f"{block}.{operand}", partial(seen.__setitem__, operand))
-            at(f"{block}.hook_pattern", lambda _: point(self._scores(**seen)).softmax(-1))
-        elif part == "hook_resid_mid":
-            parts: dict[str, Tensor] = {}
-
-            def see_mid(mid: Tensor) -> Tensor:
-                return parts.setdefault("mid", point(mid))
-
-            at(name, see_mid)
-            at(f"{block}.hook_mlp_out", partial(parts.__setitem__, "out"))
-            at(f"{block}.hook_resid_post", lambda _: parts.pop("mid") + parts.pop("out"))
-        elif name == "ln_final.hook_normalized":
-            at("ln_final.hook_out", partial(_at_position, point, self.readout))
-        elif part == "hook_normalized":
-            at(f"{block}.hook_out", point)
-        else:
-            at(name, point)
-
-    def _scores(self, hook_q: Tensor, hook_k: Tensor) -> Float[Tensor, "example head query key"]:
-        """Attention scores of queries and keys with their heads side by side."""
-        q, k = (x.unflatten(-1, (self.config.n_heads, -1)).transpose(1, 2) for x in (hook_q, hook_k))
-        scores = q @ k.transpose(-1, -2) / self.config.d_head**0.5
-        if not self.config.causal:
-            return scores
-        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
-        return scores.masked_fill(later, float("-inf"))
+        return self.bridge(tokens)[:, self.readout, : self.n_outputs]
 
     def run_with_cache(self, *args: Any, names_filter: Any = None, **kwargs: Any) -> Any:
         """TransformerLens' `run_with_cache`; a `HookNameError` where a name or predicate matches nothing."""
@@ -158,15 +115,19 @@ class BridgedTransformer(HookedRootModule):
             matching_hooks(self, name)
         return super().run_with_hooks(*args, fwd_hooks=list(fwd_hooks), **kwargs)
 
+    def _weights(self) -> dict[str, Tensor]:
+        """The bridge's weights under the names of a `SmallTransformer`, with biases if there should be any."""
+        weights = from_bridge_names(self.bridge.state_dict(keep_vars=True), self.config.n_heads)
+        bias = self.config.bias or any(bool(t.any()) for name, t in weights.items() if is_bias(name))
+        return {name: tensor for name, tensor in weights.items() if bias or not is_bias(name)}
+
     def as_small(self) -> SmallTransformer:
         """A `SmallTransformer` that shares the bridge's weights, without any hooks.
 
         It has biases if the config says so or the bridge, which always has them, has some that are not 0.
         """
-        weights = from_bridge_names(self.bridge.state_dict(keep_vars=True), self.config.n_heads)
-        bias = self.config.bias or any(bool(t.any()) for name, t in weights.items() if is_bias(name))
-        weights = {name: tensor for name, tensor in weights.items() if bias or not is_bias(name)}
-        config = replace(self.config, bias=bias)
+        weights = self._weights()
+        config = replace(self.config, bias=any(map(is_bias, weights)))
         small = SmallTransformer(config, self.vocab, self.n_outputs, self.prompt, readout=self.readout)
         small.to(weights["embed.W_E"].device)
         small.load_state_dict({name: tensor.detach() for name, tensor in weights.items()}, assign=True)
@@ -174,19 +135,23 @@ class BridgedTransformer(HookedRootModule):
             parameter.requires_grad_(weights[name].requires_grad or name == "unembed.b_U")
         return small.train(self.training)
 
+    def _as_hooked_small(self) -> SmallTransformer:
+        """The same with our hook points in the place of its own."""
+        small = self.as_small()
+        for name, point in self.hook_dict.items():
+            parent, _, leaf = name.rpartition(".")
+            setattr(small.get_submodule(parent), leaf, point)
+        small.hook_dict, small.mod_dict = dict(self.hook_dict), dict(self.mod_dict)
+        small.context_level = self.context_level
+        return small
+
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """For each layer its attention heads and its neurons, first to last."""
         return self.as_small().neuron_sites()
 
     def prefix(self, hook: str, inputs: Int[Tensor, "example operand"]) -> Prefix:
         """The forward pass up to a layer's neurons or heads; in the last layer, at the answer's position only."""
-        small = self.as_small()
-        for name, point in self.hook_dict.items():  # so that hooks act in it too
-            parent, _, leaf = name.rpartition(".")
-            setattr(small.get_submodule(parent), leaf, point)
-        small.hook_dict, small.mod_dict = dict(self.hook_dict), dict(self.mod_dict)
-        small.context_level = self.context_level
-        return small.prefix(hook, inputs)
+        return self._as_hooked_small().prefix(hook, inputs)
 
     def absorb(
         self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
@@ -270,10 +235,3 @@ def _boot(config: TransformerConfig, vocab: int, n_outputs: int, n_ctx: int) -> 
             normalization_type=NORMS[c.norm], attention_dir="causal" if c.causal else "bidirectional", seed=0,
         )
     )  # fmt: skip
-
-
-def _at_position(point: HookPoint, position: int, x: Tensor) -> Tensor:
-    """`x` with what the hook point makes of a single position."""
-    changed = x.clone()
-    changed[:, [position]] = point(x[:, [position]])
-    return changed

@@ -91,11 +91,11 @@ class Linear(nn.Module):
         self.register_parameter(f"b_{suffix}", nn.Parameter(torch.zeros(n_out)) if bias else None)
 
     @property
-    def weight(self) -> nn.Parameter:
+    def weight(self) -> Tensor:
         return getattr(self, f"W_{self.suffix}")
 
     @property
-    def bias(self) -> nn.Parameter | None:
+    def bias(self) -> Tensor | None:
         return getattr(self, f"b_{self.suffix}")
 
     def forward(self, x: Tensor) -> Tensor:

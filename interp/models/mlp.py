@@ -122,9 +122,9 @@ class HookedMLP(HookedRootModule):
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator) -> None:
         width, paper = self.config.width, self.config.activation == "square" and self.config.depth == 2
-        matrices = [(self.embed.W_E, self.n_tokens * self.vocab)]
-        matrices += [(block.linear.weight, width) for block in self.layers if block.linear is not None]
-        for weight, fan_in in [*matrices, (self.unembed.weight, width)]:
+        hidden = [block.linear.weight for block in self.layers if block.linear is not None]
+        for weight in [self.embed.W_E, *hidden, self.unembed.weight]:
+            fan_in = self.n_tokens * self.vocab if weight is self.embed.W_E else width
             std = 0.5 / (2 * width) ** (1 / 3) if paper else (3 * fan_in) ** -0.5
             weight.normal_(0, std * self.config.init_scale, generator=generator)
 

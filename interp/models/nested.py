@@ -122,10 +122,9 @@ def logits_in(output: Any, readout: int, n_outputs: int | None) -> Float[Tensor,
             "Pass forward=lambda module, inputs: … that returns them"
         )
     logits = item_at(output, keys)
-    if logits.ndim == 3:
-        if not -logits.shape[1] <= readout < logits.shape[1]:
-            raise ConfigError(f"readout={readout} is none of the output's {logits.shape[1]} positions")
-        logits = logits[:, readout]
+    if logits.ndim == 3 and not -logits.shape[1] <= readout < logits.shape[1]:
+        raise ConfigError(f"readout={readout} is none of the output's {logits.shape[1]} positions")
+    logits = at_position(logits, readout)
     if logits.ndim != 2 or (n_outputs or 0) > logits.shape[1]:
         wanted = "output" if n_outputs is None else f"at least {n_outputs} outputs"
         raise ConfigError(
@@ -133,3 +132,8 @@ def logits_in(output: Any, readout: int, n_outputs: int | None) -> Float[Tensor,
             "as a second axis. Pass forward=lambda module, inputs: … that returns that"
         )
     return logits[:, :n_outputs]
+
+
+def at_position(values: Tensor, position: int) -> Tensor:
+    """One position of ``(example, position, …)``; values without positions as they are."""
+    return values[:, position] if values.ndim == 3 else values

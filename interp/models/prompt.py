@@ -1,4 +1,4 @@
-"""How the operands of an example become the tokens that a network reads."""
+"""Prompts: the tokens that a network reads, made of the operands of an example."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ class Prompt:
         Raises:
             ConfigError: A part is none of these, or no operand is named.
         """
-        parts = text.split()
-        found = [_SLOT.fullmatch(part) for part in parts]
-        for part, match in zip(parts, found, strict=True):
+        matches = []
+        for part in text.split():
+            match = _SLOT.fullmatch(part)
             if match is None:
                 raise ConfigError(
                     f"{part!r} in the tokens {text!r} is no token; expected a, b, … (also b+{p}), a number, or ="
                 )
-        matches = [match for match in found if match is not None]
-        free = p + max((int(match[2] or 0) for match in matches if match[1]), default=0)
+            matches.append(match)
         if not any(match[1] for match in matches):
             raise ConfigError(f"the tokens {text!r} name no operand; write for example 'a b ='")
+        free = p + max(int(match[2] or 0) for match in matches if match[1])
         return cls(
             tuple(
                 (NAMES.index(match[1]), int(match[2] or 0))

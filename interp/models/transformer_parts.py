@@ -122,12 +122,10 @@ class TransformerBlock(nn.Module):
     def __init__(self, norm: str, attn: Attention, mlp: TransformerMLP | None = None) -> None:
         super().__init__()
         d_model, self.has_neurons = attn.W_O.shape[-1], mlp is not None
-        self.hook_resid_pre, self.hook_attn_out = HookPoint(), HookPoint()
-        if mlp is not None:  # in this order: `hook_mlp_out` before `hook_resid_mid`, on which a bridge relies
-            self.hook_mlp_out, self.hook_resid_mid = HookPoint(), HookPoint()
-        self.hook_resid_post = HookPoint()
+        self.hook_resid_pre, self.hook_attn_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
         self.ln1, self.attn = make_norm(d_model, norm), attn
         if mlp is not None:
+            self.hook_resid_mid, self.hook_mlp_out = HookPoint(), HookPoint()
             self.ln2, self.mlp = make_norm(d_model, norm), mlp
 
     def forward(self, resid: Stream, only: int | None = None) -> Float[Tensor, "example query d_model"]:

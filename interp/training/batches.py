@@ -1,4 +1,4 @@
-"""Which examples an update sees, as a function of the seed and the step alone."""
+"""Mini-batches, as a function of the seed and the step alone."""
 
 from __future__ import annotations
 

@@ -29,7 +29,6 @@ from interp.training.batches import Batches, seed_of
 from interp.training.settings import MAY_CHANGE, TrainConfig
 
 Trainable = HookedMLP | SmallTransformer
-History = list[dict[str, Any]]
 Until = Callable[[Sequence[dict[str, Any]]], bool]
 """Asked after every measurement, with all of them, whether the run may end."""
 

@@ -33,7 +33,7 @@ class Decisive(NamedTuple):
 
 
 def settled(history: Sequence[Record], steps: int, corrupt_fraction: float) -> bool:
-    """Whether a run's phase will be the same at its last step.
+    """True if a run's phase will be the same at its last step.
 
     Every quantity that decides the phase is carried on from how it moved since t/2 and since 3t/4: the accuracies of
     `interp.phase.phase_of`, by the corrupted examples and by the paper's table, in the logarithm of the step, as
@@ -64,7 +64,7 @@ def settled(history: Sequence[Record], steps: int, corrupt_fraction: float) -> b
 
 
 def decisive(now: Record, corrupt_fraction: float) -> Iterator[Decisive]:
-    """What decides which phase a run is in."""
+    """The quantities that decide which phase a run is in."""
     yield Decisive("accuracy", "test", GOOD)
     yield Decisive("accuracy", "train", GOOD)
     yield Decisive("margin", "test", 0.0)
@@ -95,7 +95,7 @@ def _reaches(one: Decisive, now: Record, earlier: Sequence[Record], steps: int) 
 
 
 def movements_left(before: int, now: int, last: int, *, slowing: bool) -> float:
-    """How many times as far as between two steps a quantity may move between the second and the last.
+    """Factor by which a quantity may move further between the second step and the last than between the first two.
 
     Args:
         before: The first step, above 0.

@@ -96,7 +96,7 @@ class MLPStack:
         weight, bias = self.parameters[f"{place}.weight"], self.parameters[f"{place}.bias"]
         if self.norm == "layer":
             return F.layer_norm(x, x.shape[-1:]) * weight[:, None] + bias[:, None]
-        means, variances = (self.buffers[f"{place}.running_{what}"] for what in ("mean", "var"))
+        means, variances = (self.buffers[f"{place}.running_{name}"] for name in ("mean", "var"))
         stack, n, width = x.shape
         for model in self.models:
             model.layers[layer].mlp.norm.num_batches_tracked.add_(1)  # type: ignore[union-attr, operator]

@@ -258,6 +258,17 @@ def test_an_error_in_a_hook_leaves_none_behind() -> None:
     assert hooks_on(bridged) == own
 
 
+def test_hooks_of_the_bridge_act_alone_and_never_beside_ours() -> None:
+    _, bridged = networks("a b-none-1")
+    plain, place = bridged(PAIRS), bridged.bridge.hook_dict["blocks.0.hook_mlp_out"]
+    handle = place.register_forward_hook(lambda module, args, output: 0 * output)
+    assert not torch.allclose(bridged(PAIRS), plain, atol=1e-3)
+    with pytest.raises(HookNameError, match=r"the bridge's own .* has hooks too"):
+        capture(bridged, PAIRS, "hook_embed")
+    handle.remove()
+    close(bridged(PAIRS), plain)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
