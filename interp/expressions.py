@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
 from interp.errors import ExpressionError, near_matches
 
-_MAX_LENGTH = 500
+MAX_LENGTH = 500
 
-_BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+_ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
 }
 _COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
@@ -27,22 +29,29 @@ _COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
 }
 
 
+def check_syntax(text: str) -> None:
+    """Raise an `ExpressionError` if the text does not parse at all."""
+    _parse(text)
+
+
 def _parse(text: str) -> ast.expr:
-    if len(text) > _MAX_LENGTH:
-        raise ExpressionError(f"the expression has {len(text)} characters; at most {_MAX_LENGTH} are read")
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"the expression has {len(text)} characters; at most {MAX_LENGTH} are read")
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"cannot read the expression {text!r}: {error}") from None
 
 
+def _evaluate(value: Callable[[ast.AST], Any], text: str) -> Any:
+    try:
+        return value(_parse(text))
+    except RecursionError:
+        raise ExpressionError(f"the expression {text[:40]!r}… is nested too deeply") from None
+
+
 def _refuse(node: ast.AST, text: str, allowed: str) -> ExpressionError:
     return ExpressionError(f"{ast.unparse(node)!r} is not allowed in {text!r}; {allowed}")
-
-
-def check_syntax(text: str) -> None:
-    """Raise an `ExpressionError` if the text does not parse at all."""
-    _parse(text)
 
 
 def polynomial(text: str, variables: Mapping[str, Any], modulus: int) -> Any:
@@ -80,8 +89,8 @@ def polynomial(text: str, variables: Mapping[str, Any], modulus: int) -> Any:
                 if exponent > 1_000_000:
                     raise _refuse(node, text, "powers go up to 1000000")
                 return power(value(left), exponent) % modulus
-            case ast.BinOp(left, op, right) if type(op) in _BINARY:
-                return _BINARY[type(op)](value(left), value(right)) % modulus
+            case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() as op, right):
+                return _ARITHMETIC[type(op)](value(left), value(right)) % modulus
             case ast.UnaryOp(ast.USub(), operand):
                 return -value(operand) % modulus
             case ast.Constant(int(number)) if not isinstance(number, bool):
@@ -91,10 +100,7 @@ def polynomial(text: str, variables: Mapping[str, Any], modulus: int) -> Any:
         raise _refuse(node, text, allowed)
 
     zero = sum(variable * 0 for variable in variables.values())
-    try:
-        return value(_parse(text)) + zero
-    except RecursionError:
-        raise ExpressionError(f"the expression {text[:40]!r}… is nested too deeply") from None
+    return _evaluate(value, text) + zero
 
 
 def condition(text: str, names: Mapping[str, float | str | bool | None]) -> bool:
@@ -115,34 +121,17 @@ def condition(text: str, names: Mapping[str, float | str | bool | None]) -> bool
         >>> condition("neurons.dead >= 0.5*neurons.total", {"neurons.dead": 3, "neurons.total": 4})
         True
     """
-    allowed = "a condition has and, or, not, comparisons, + - * /, numbers, quoted text and names"
-
-    def dotted(node: ast.AST) -> str | None:
-        if isinstance(node, ast.Name):
-            return node.id
-        if isinstance(node, ast.Attribute) and (head := dotted(node.value)):
-            return f"{head}.{node.attr}"
-        return None
-
-    def look_up(name: str) -> Any:
-        if name not in names:
-            raise ExpressionError(f"unknown name {name!r} in {text!r}; {near_matches(name, names)}")
-        if names[name] is None:
-            raise ExpressionError(f"{name!r} is not known for this network, so {text!r} cannot be decided")
-        return names[name]
 
     def number(node: ast.AST) -> float:
-        found = value(node)
-        if isinstance(found, str):
-            raise TypeError(f"{found!r} is text, no number")
-        return found
+        result = value(node)
+        if isinstance(result, str):
+            raise TypeError(f"{result!r} is text, no number")
+        return result
 
     def value(node: ast.AST) -> Any:
         match node:
-            case ast.BoolOp(ast.And(), parts):
-                return all(list(map(value, parts)))
-            case ast.BoolOp(ast.Or(), parts):
-                return any(list(map(value, parts)))
+            case ast.BoolOp(op, parts):
+                return (all if isinstance(op, ast.And) else any)(list(map(value, parts)))
             case ast.UnaryOp(ast.Not(), operand):
                 return not value(operand)
             case ast.UnaryOp(ast.USub(), operand):
@@ -150,24 +139,31 @@ def condition(text: str, names: Mapping[str, float | str | bool | None]) -> bool
             case ast.Compare(left, ops, rights) if all(type(op) in _COMPARE for op in ops):
                 values = [value(left), *map(value, rights)]
                 return all(_COMPARE[type(op)](*pair) for op, pair in zip(ops, pairwise(values), strict=True))
-            case ast.BinOp(left, op, right) if type(op) in _BINARY:
-                return _BINARY[type(op)](number(left), number(right))
-            case ast.BinOp(left, ast.Div(), right):
-                return number(left) / number(right)
+            case ast.BinOp(left, op, right) if type(op) in _ARITHMETIC:
+                return _ARITHMETIC[type(op)](number(left), number(right))
             case ast.Constant(bool() | int() | float() | str()):
                 return node.value
-        if name := dotted(node):
-            return look_up(name)
-        raise _refuse(node, text, allowed)
+        return _look_up(node, text, names)
 
     try:
-        result = value(_parse(text))
+        result = _evaluate(value, text)
     except (TypeError, ZeroDivisionError, OverflowError) as error:
         raise ExpressionError(f"cannot evaluate {text!r}: {error}") from None
-    except RecursionError:
-        raise ExpressionError(f"the expression {text[:40]!r}… is nested too deeply") from None
     if not isinstance(result, bool):
         raise ExpressionError(
             f"{text!r} gives {result!r}; a condition must compare something, for example `x > 1`"
         )
     return result
+
+
+def _look_up(node: ast.AST, text: str, names: Mapping[str, Any]) -> Any:
+    """The value of a dotted name."""
+    name = ast.unparse(node)
+    if not isinstance(node, ast.Name | ast.Attribute) or not re.fullmatch(r"[^\W\d]\w*(\.\w+)*", name):
+        allowed = "a condition has and, or, not, comparisons, + - * /, numbers, quoted text and names"
+        raise _refuse(node, text, allowed)
+    if name not in names:
+        raise ExpressionError(f"unknown name {name!r} in {text!r}; {near_matches(name, names)}")
+    if names[name] is None:
+        raise ExpressionError(f"{name!r} is not known for this network, so {text!r} cannot be decided")
+    return names[name]

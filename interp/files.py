@@ -30,26 +30,21 @@ def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        part = Path(name)
+        try:
+            write(part)
+            part.chmod(0o644)
+            if durable:
+                _to_disk(part)
+            part.replace(path)
+            if durable:
+                _to_disk(path.parent)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigError(
-            f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
-        ) from None
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        part.chmod(0o644)
-        if durable:
-            _to_disk(part)
-        part.replace(path)
-        if durable:
-            _to_disk(path.parent)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
-        ) from None
-    finally:
-        part.unlink(missing_ok=True)
+        message = f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
+        raise ConfigError(message) from None
     return path
 
 
@@ -81,12 +76,12 @@ def write_json(path: Path | str, value: Any, *, durable: bool = False) -> Path:
     return write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n", durable=durable)
 
 
-def read_toml(path: Path | str, what: str) -> dict[str, Any]:
-    """What a TOML file holds.
+def read_toml(path: Path | str, kind: str) -> dict[str, Any]:
+    """The content of a TOML file.
 
     Args:
         path: Of the file.
-        what: What it describes, for messages.
+        kind: Noun for messages: "job", "grid".
 
     Raises:
         ConfigError: It cannot be read, or is no valid TOML.
@@ -94,6 +89,6 @@ def read_toml(path: Path | str, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the {what} {str(path)!r}: {error.strerror}") from None
+        raise ConfigError(f"cannot read the {kind} {str(path)!r}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{str(path)!r} is no valid TOML: {error}") from None

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 PLAIN_LINES = 10
 PATIENCE = 2.0
@@ -44,22 +45,18 @@ def progress(
         ...     report(1, "test .5")
     """
     console = console or Console(stderr=True)
-    if after:
-        with ExitStack() as stack:
+    with ExitStack() as stack:
+        if after:
             yield _patient(stack, title, total, console, after)
-        return
-    if not console.is_terminal:
-        yield _plain(title, total, console)
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), console=console) as bar:
-        task = bar.add_task(title, total=total, note="")
-        yield lambda done, note="": bar.update(task, completed=done, note=note)
+        elif not console.is_terminal:
+            yield _plain(title, total, console)
+        else:
+            title_column = TextColumn("{task.description}", markup=False)
+            note_column = TextColumn("{task.fields[note]}", markup=False)
+            columns = title_column, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note_column
+            bar = stack.enter_context(Progress(*columns, console=console))
+            task = bar.add_task(title, total=total, note="")
+            yield lambda done, note="": bar.update(task, completed=done, note=note)
 
 
 def _patient(stack: ExitStack, title: str, total: int, console: Console, after: float) -> Report:
@@ -85,11 +82,7 @@ def _plain(title: str, total: int, console: Console) -> Report:
         if part > shown:
             shown = part
             console.print(
-                f"{title} {done}/{total} {note}".rstrip(),
-                markup=False,
-                highlight=False,
-                emoji=False,
-                soft_wrap=True,
-            )
+                Text(f"{title} {done}/{total} {note}".rstrip()), soft_wrap=True
+            )  # brackets are no markup
 
     return report

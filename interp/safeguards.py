@@ -1,4 +1,4 @@
-"""What a long computation needs around it: no denormal numbers, and an orderly end on Ctrl-C."""
+"""Contexts of a long computation: no denormal numbers, one thread, and an orderly end on Ctrl-C."""
 
 from __future__ import annotations
 
