@@ -189,14 +189,13 @@ def with_harmonics(
         [[0.841], [0.992], [0.998]]
     """
     if n < 2 or profile.ndim != 2 or profile.shape[1] != n // 2:
-        raise ValueError(
-            f"the profile has shape {profile.shape}; expected (neuron, {n // 2}) for n={n} of 2 or more"
-        )
+        expected = f"(neuron, {n // 2}) for n={n} of 2 or more"
+        raise ValueError(f"the profile has shape {profile.shape}; expected {expected}")
     if frequency.shape != profile.shape[:1]:
         raise ValueError(
             f"{frequency.shape} frequencies for {profile.shape[:1]} neurons; expected one for each"
         )
-    if frequency.size and not 0 <= frequency.min() <= frequency.max() <= n // 2:
+    if not ((frequency >= 0) & (frequency <= n // 2)).all():
         raise ValueError(
             f"frequencies from {frequency.min()} to {frequency.max()}; expected 0 to n//2 = {n // 2}"
         )
@@ -208,23 +207,19 @@ def with_harmonics(
 
 
 def frequency_clusters(
-    frequency: Int[np.ndarray, " neuron"],
-    share: Float[np.ndarray, " neuron"],
-    *,
-    min_share: float = CLUSTER_SHARE,
+    frequency: Int[np.ndarray, " neuron"], share: Float[np.ndarray, " neuron"]
 ) -> dict[int, np.ndarray]:
-    """The neurons of each frequency that explains enough of them, as in arXiv 2301.05217.
+    """The neurons of each frequency that explains at least `CLUSTER_SHARE` of them, as in arXiv 2301.05217.
 
     Args:
         frequency: The frequency of each neuron; 0, as of a dead one, is in no cluster.
-        share: How much of the neuron it explains; nan is not enough.
-        min_share: The least share, in [0, 1].
+        share: Share of the neuron's variance that it explains; nan is not enough.
 
     Returns:
         Indices of neurons, ascending, by frequency, ascending; only frequencies that have any.
 
     Raises:
-        ValueError: The lengths differ, or min_share is outside [0, 1].
+        ValueError: The lengths differ.
 
     Example:
         >>> clusters = frequency_clusters(np.array([5, 2, 5, 2]), np.array([0.9, 0.95, 0.99, 0.1]))
@@ -235,9 +230,7 @@ def frequency_clusters(
         raise ValueError(
             f"{frequency.shape} frequencies for {share.shape} shares; expected one for each neuron"
         )
-    if not 0 <= min_share <= 1:
-        raise ValueError(f"min_share={min_share} is no share; expected 0 to 1")
-    enough = (share >= min_share) & (frequency > 0)
+    enough = (share >= CLUSTER_SHARE) & (frequency > 0)
     return {int(k): np.flatnonzero(enough & (frequency == k)) for k in np.unique(frequency[enough])}
 
 

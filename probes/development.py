@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float, Int
 from probes.labels import Criteria
 from probes.periodicity import phase_residual
 from probes.spectrum import fourier
-from probes.stages import Boundary
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,13 +49,6 @@ class Development:
     def __repr__(self) -> str:
         return f"Development({len(self)} neurons, {int(self.periodic_at_end.sum())} periodic at the end)"
 
-    def became_periodic(self, neuron: int) -> Boundary | None:
-        """Between which checkpoints a neuron became periodic for good; None if it did not."""
-        before, after = self.became_periodic_before[neuron], self.became_periodic_after[neuron]
-        if np.isnan(after):
-            return None
-        return Boundary(None if np.isnan(before) else int(before), int(after))
-
     def columns(self) -> dict[str, np.ndarray]:
         """The ``(neuron,)`` arrays by name."""
         return {name: values for name, values in vars(self).items() if name != "periodic"}
@@ -88,10 +80,16 @@ def development_of(
     Example:
         >>> q, share = np.zeros((4, 2)), np.array([[0.1, 0.1], [0.9, 0.8], [0.9, 0.1], [0.9, 0.1]])
         >>> run = development_of(np.array([0, 10, 20, 30]), q, share, np.array([[3, 5], [3, 5], [4, 5], [4, 5]]))
-        >>> run.became_periodic(0), run.became_periodic(1), run.switches.tolist()
-        (Boundary(before=0, after=10), None, [1, 0])
+        >>> run.became_periodic_before.tolist(), run.became_periodic_after.tolist(), run.switches.tolist()
+        ([0.0, nan], [10.0, nan], [1, 0])
     """
-    _check(steps, {"q_values": q_values, "shares": shares, "frequencies": frequencies})
+    shapes = {"q_values": q_values.shape, "shares": shares.shape, "frequencies": frequencies.shape}
+    if not len(steps) or len(set(shapes.values())) > 1 or q_values.shape[0] != len(steps):
+        raise ValueError(
+            f"{len(steps)} steps for arrays of shapes {shapes}; expected (checkpoint, neuron) each"
+        )
+    if (np.diff(steps) <= 0).any():
+        raise ValueError(f"the steps {steps.tolist()} do not ascend")
     periodic = (criteria or Criteria()).periodic(q_values, shares) & (frequencies > 0)
     last, times = len(steps) - 1, np.append(steps.astype(float), np.nan)
     not_yet = np.where(periodic, -1, np.arange(len(steps))[:, None]).max(0)  # -1 and last + 1 stand for nan
@@ -108,17 +106,6 @@ def development_of(
         last_switch_after=after,
         periodic=periodic,
     )
-
-
-def _check(steps: np.ndarray, columns: dict[str, np.ndarray]) -> None:
-    shapes = {name: column.shape for name, column in columns.items()}
-    first = next(iter(shapes.values()))
-    if not len(steps) or len(set(shapes.values())) > 1 or first[0] != len(steps):
-        raise ValueError(
-            f"{len(steps)} steps for arrays of shapes {shapes}; expected (checkpoint, neuron) each"
-        )
-    if (np.diff(steps) <= 0).any():
-        raise ValueError(f"the steps {steps.tolist()} do not ascend")
 
 
 def _switches(
@@ -200,12 +187,12 @@ def alignment(phase_residuals: Float[np.ndarray, "_ _"], periodic: Bool[np.ndarr
     directions = np.where(counted, np.exp(1j * np.where(counted, phase_residuals, 0)), 0)
     mean = np.divide(directions.sum(1), n, out=np.full(len(n), np.nan + 0j), where=n > 0)
     length = np.minimum(np.abs(mean), 1)
-    middle = np.full(len(n), np.nan)
-    for i, chosen in enumerate(counted):
-        if chosen.any():
-            middle[i] = np.median(np.abs(phase_residuals[i, chosen]))
+    middle = [
+        np.median(np.abs(residuals[chosen])) if chosen.any() else np.nan
+        for residuals, chosen in zip(phase_residuals, counted, strict=True)
+    ]
     direction = np.where(n > 0, np.angle(mean), np.nan)
-    return Alignment(n, length, direction, middle, rayleigh_p(n, length))
+    return Alignment(n, length, direction, np.array(middle), rayleigh_p(n, length))
 
 
 def rayleigh_p(n: Int[np.ndarray, " _"], resultant: Float[np.ndarray, " _"]) -> Float[np.ndarray, " _"]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from probes.development import alignment, development_of, fourier_components, rayleigh_p
+from probes.development import Development, alignment, development_of, fourier_components, rayleigh_p
 from probes.labels import Criteria
 from probes.stages import Boundary
 
@@ -21,6 +21,12 @@ def one_neuron(q, share, frequency, steps=STEPS):
     """The development of a single neuron."""
     columns = (np.array(values)[:, None] for values in (q, share, frequency))
     return development_of(steps, *columns)
+
+
+def became_periodic(run: Development) -> Boundary | None:
+    """Between which checkpoints the first neuron became periodic for good; None if it did not."""
+    before, after = float(run.became_periodic_before[0]), float(run.became_periodic_after[0])
+    return None if math.isnan(after) else Boundary(None if math.isnan(before) else int(before), int(after))
 
 
 def by_loop(steps, q, share, frequency, alpha, min_share):
@@ -73,7 +79,7 @@ def test_every_neuron_is_as_a_loop_over_its_checkpoints_says(seed: int) -> None:
 
 def test_a_neuron_that_becomes_periodic_and_stays_so() -> None:
     found = one_neuron([0.5, 0.5, 0.001, 0.001, 0.0], [0.1, 0.6, 0.6, 0.8, 0.9], [9, 3, 3, 3, 3])
-    assert found.became_periodic(0) == Boundary(10, 20)
+    assert became_periodic(found) == Boundary(10, 20)
     assert (found.frequency[0], found.held_longest[0], found.switches[0]) == (3, 3, 0)
     assert np.isnan(found.last_switch_before[0])
     assert found.periodic[:, 0].tolist() == [False, False, True, True, True]
@@ -82,19 +88,19 @@ def test_a_neuron_that_becomes_periodic_and_stays_so() -> None:
 
 def test_one_that_is_periodic_from_the_first_has_no_step_before() -> None:
     found = one_neuron([0.0] * 5, [0.9] * 5, [3] * 5)
-    assert found.became_periodic(0) == Boundary(None, 0)
+    assert became_periodic(found) == Boundary(None, 0)
 
 
 def test_one_that_loses_its_frequency_never_became_periodic_for_good() -> None:
     found = one_neuron([0.0] * 5, [0.1, 0.9, 0.9, 0.9, 0.49], [3] * 5)
-    assert found.became_periodic(0) is None
+    assert became_periodic(found) is None
     assert (found.frequency[0], found.held_longest[0]) == (0, 3)
     assert not found.periodic_at_end[0]
 
 
 def test_only_the_last_time_counts_for_one_that_comes_and_goes() -> None:
     found = one_neuron([0.0, NAN, 0.0, 0.5, 0.0], [0.9] * 5, [3] * 5)
-    assert found.became_periodic(0) == Boundary(40, 80)
+    assert became_periodic(found) == Boundary(40, 80)
     assert found.switches[0] == 0
 
 
@@ -119,7 +125,7 @@ def test_thresholds_are_met_by_equal_values_and_no_frequency_is_not_periodic() -
 
 def test_one_checkpoint_and_no_neurons_are_no_problem() -> None:
     alone = one_neuron([0.0], [0.9], [3], np.array([7]))
-    assert (alone.became_periodic(0), alone.held_longest[0]) == (Boundary(None, 7), 3)
+    assert (became_periodic(alone), alone.held_longest[0]) == (Boundary(None, 7), 3)
     empty = development_of(STEPS, np.zeros((5, 0)), np.zeros((5, 0)), np.zeros((5, 0), int))
     assert len(empty) == 0
 

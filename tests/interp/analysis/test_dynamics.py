@@ -58,18 +58,19 @@ def test_each_column_is_that_of_the_checkpoints_own_table(found: Dynamics, table
             np.testing.assert_allclose(found.columns[name][i], table[name], rtol=1e-9, err_msg=name)
 
 
-def test_paths_and_alignment_are_read_from_those_tables(found: Dynamics, tables) -> None:
+def test_development_and_alignment_are_read_from_those_tables(found: Dynamics, tables) -> None:
     at_end = (tables[-1]["q_value"] <= 0.01) & (tables[-1]["frequency_share"] >= 0.5)
     assert 10 < at_end.sum() < 100
     assert found.development.periodic_at_end.tolist() == at_end.tolist()
     for neuron in range(100):
         held = [t["q_value"][neuron] <= 0.01 and t["frequency_share"][neuron] >= 0.5 for t in tables]
-        where = found.development.became_periodic(neuron)
-        if where is None:
+        before = found.development.became_periodic_before[neuron]
+        after = found.development.became_periodic_after[neuron]
+        if np.isnan(after):
             assert not held[-1]
         else:
-            assert all(held[where.after // 60 :])
-            assert where.before is None or not held[where.before // 60]
+            assert all(held[int(after) // 60 :])
+            assert np.isnan(before) or not held[int(before) // 60]
     residual = tables[-1]["phase_residual"][at_end]
     resultant = np.hypot(np.cos(residual).mean(), np.sin(residual).mean())
     assert found.alignment.resultant[-1] == pytest.approx(resultant)
@@ -158,9 +159,8 @@ def test_json_has_everything_but_the_columns_of_each_checkpoint(found: Dynamics,
     assert read["alignment"]["n"] == found.alignment.n.tolist()
     assert len(read["neurons"]) == 100
     chosen = int(np.flatnonzero(found.development.periodic_at_end)[0])
-    place = found.development.became_periodic(chosen)
-    assert place is not None
-    assert read["neurons"][chosen]["became_periodic_before"] == place.before
+    before = found.development.became_periodic_before[chosen]
+    assert read["neurons"][chosen]["became_periodic_before"] == (None if np.isnan(before) else before)
     assert read["neurons"][chosen]["frequency"] == found.columns["frequency"][-1, chosen]
 
 
