@@ -20,7 +20,7 @@ from interp.models.module_tensor import ModuleTensor
 from interp.models.nested import at_position, logits_in
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
-from interp.models.weight_edits import absorbed_copy, linear_readout
+from interp.models.weight_edits import absorbed, linear_readout
 
 Call = Callable[[nn.Module, Tensor], Any]
 LINEAR = 1e-5
@@ -216,7 +216,7 @@ class Adopted(HookedRootModule):
         Raises:
             HookNameError: There is no such site. InterventionError: the weights beside it cannot do this.
         """
-        module = absorbed_copy(self.module, self.tensors[check_site(hook, self.tensors)], scale, shift)
+        module = absorbed(self.module, self.tensors[check_site(hook, self.tensors)], scale, shift)
         same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call")}
         twin = Adopted(module, self.tensors, **same)
         twin.axes, twin.linear = dict(self.axes), self.linear

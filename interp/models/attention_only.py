@@ -130,11 +130,7 @@ class AttentionOnly(TransformerStack):
     def absorb(
         self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
     ) -> AttentionOnly:
-        """A copy whose heads write `scale` times what they wrote; this model is unchanged.
-
-        Raises:
-            HookNameError: There are no such heads. ConfigError: a shift, which this network has no biases for.
-        """
+        """A copy whose heads write `scale` times as much; a `ConfigError` for a shift, as there are no biases."""
         layer, _ = self._layer_of(hook)
         if shift.any():
             raise ConfigError(

@@ -156,11 +156,7 @@ class BridgedTransformer(HookedRootModule):
     def absorb(
         self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
     ) -> SmallTransformer:
-        """A copy whose next layer reads ``activations * scale + shift`` at every position; this model is unchanged.
-
-        Raises:
-            HookNameError: There are no such neurons.
-        """
+        """A copy that reads ``activations * scale + shift`` of a layer's neurons or heads; see `HookedModel`."""
         return self.as_small().absorb(hook, scale, shift)
 
     def to_dict(self) -> dict[str, Any]:

@@ -177,10 +177,7 @@ class HookedMLP(HookedRootModule):
     def absorb(
         self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
     ) -> HookedMLP:
-        """A copy whose next layer reads ``activations * scale + shift``; this model is left unchanged.
-
-        A shift in a network without biases gives a copy with biases.
-        """
+        """A copy whose next layer reads ``activations * scale + shift``; see `HookedModel`."""
         layer = self._layer_of(hook)
         offset = shift @ self._reader_of(layer).weight
         activation = self.layers[0].mlp.activation if self.config.activation == "custom" else None

@@ -101,8 +101,10 @@ class Prefix:
 class HookedModel(Protocol):
     """A network from inputs ``(example, …)`` to logits ``(example, output)`` with hook points.
 
-    `run_with_hooks` and `run_with_cache` are TransformerLens'. `prefix` runs the network up to a site. `absorb`
-    changes neurons for good: in a copy, what reads the neurons at `hook` reads ``activations * scale + shift`` instead.
+    `run_with_hooks` and `run_with_cache` are TransformerLens'. `neuron_sites` are in the order of the forward pass.
+    `prefix` runs the network up to a site. `absorb` changes neurons for good: in a copy, what reads the neurons at
+    `hook` reads ``activations * scale + shift`` instead, at every position; where a network without biases is
+    shifted, the copy has biases. Both raise a `HookNameError` where there are no neurons at `hook`.
     """
 
     @property
@@ -230,12 +232,12 @@ def prefix_at(model: HookedModel, hook: str, inputs: Tensor) -> Prefix:
     whole = model.prefix(name, inputs)
     if position is None:
         return whole
-    if position == neuron_site(model, name).position and not whole.has_positions:
-        return whole
     if not whole.has_positions:  # only the position that the answer is read at matters from here on
+        site = neuron_site(model, name)
+        if position == site.position:
+            return whole
         _, cache = model.run_with_cache(inputs, names_filter=name)
-        axis = neuron_site(model, name).axis
-        activations = select_position(cache[name], position, name).movedim(axis, -1)
+        activations = select_position(cache[name], position, name).movedim(site.axis, -1)
         return Prefix(activations, lambda _, logits: logits, carried=(whole.logits(),))
 
     def after(activations: Tensor, full: Tensor, *carried: Tensor) -> Tensor:

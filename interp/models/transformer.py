@@ -140,13 +140,7 @@ class SmallTransformer(TransformerStack):
     def absorb(
         self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
     ) -> SmallTransformer:
-        """A copy whose next layer reads ``activations * scale + shift`` at every position; this model is unchanged.
-
-        A shift in a network without biases gives a copy with biases.
-
-        Raises:
-            HookNameError: There are no such neurons; weights act alike at every position.
-        """
+        """A copy that reads ``activations * scale + shift`` of a layer's neurons or heads; see `HookedModel`."""
         layer, heads = self._layer_of(hook)
         reader, _ = _reader(self.layers[layer], heads)
         offset = shift @ (reader.sum(1) if heads else reader)

@@ -30,61 +30,50 @@ _NORMS = (
 
 
 @torch.no_grad()
-def absorb_change(
+def absorbed(
     root: nn.Module, tensor: ModuleTensor, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
-) -> None:
-    """Change the weights beside a tensor so that ``tensor * scale + shift`` takes its place, exactly.
+) -> nn.Module:
+    """A copy whose weights beside a tensor make ``tensor * scale + shift`` take its place, exactly.
 
     Args:
-        root: The network; it is changed.
+        root: The network; it is left unchanged.
         tensor: One that a linear layer or convolution reads, or that one of these, a norm with weights or an
             embedding gives.
         scale: For each neuron of the tensor.
         shift: Likewise.
 
     Raises:
-        InterventionError: The weights beside the tensor cannot do it; the message names which can.
+        InterventionError: The weights beside the tensor cannot do it (the message names which can), or the network
+            cannot be copied.
 
     Example:
         >>> layer = nn.Linear(2, 1, bias=False)
         >>> _ = layer.weight.data.fill_(3.0)
-        >>> absorb_change(nn.Sequential(layer), ModuleTensor.parse("0:input"), torch.tensor([2.0, 0.0]), torch.ones(2))
-        >>> layer.weight.tolist(), layer.bias.tolist()
+        >>> twin = absorbed(layer, ModuleTensor.parse(":input"), torch.tensor([2.0, 0.0]), torch.ones(2))
+        >>> twin.weight.tolist(), twin.bias.tolist()
         ([[6.0, 0.0]], [6.0])
     """
     module: Any = root.get_submodule(tensor.path)
-    sides = editable_sides(module)
-    if tensor.side not in sides:
+    if tensor.side not in editable_sides(module):
         raise InterventionError(
             f"the weights of {tensor.path!r}, a {type(module).__name__}, cannot change its {tensor.side}; "
             f"what can be saved in weights is {_nearest(root, tensor)}"
         )
     _check_weights(root, module, tensor)
-    weight = module.weight
-    scale, shift = scale.to(weight), shift.to(weight)
-    if isinstance(module, nn.Embedding):
-        _replace(module, "weight", weight * scale + shift)  # the row of padding too: hooks reach it as well
-    elif tensor.side == "input":
-        _absorb_input(module, tensor, scale, shift)
-    else:
-        _absorb_output(module, tensor, scale, shift)
-
-
-def absorbed_copy(
-    root: nn.Module, tensor: ModuleTensor, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]
-) -> nn.Module:
-    """A copy of the network in which `absorb_change` took place.
-
-    Raises:
-        InterventionError: The network cannot be copied, or the weights beside the tensor cannot do it.
-    """
     try:
         twin = copy.deepcopy(root)
     except (RuntimeError, TypeError) as error:
         raise InterventionError(
             f"the network cannot be copied, so nothing can be saved in its weights: {error}"
         ) from error
-    absorb_change(twin, tensor, scale, shift)
+    module = twin.get_submodule(tensor.path)
+    scale, shift = scale.to(module.weight), shift.to(module.weight)
+    if isinstance(module, nn.Embedding):  # the row of padding too: hooks reach it as well
+        _replace(module, "weight", module.weight * scale + shift)
+    elif tensor.side == "input":
+        _absorb_input(module, tensor, scale, shift)
+    else:
+        _absorb_output(module, tensor, scale, shift)
     return twin
 
 

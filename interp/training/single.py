@@ -21,6 +21,7 @@ from interp.training.settings import TrainConfig
 from interp.training.state import Trainable, TrainingRun, Until
 
 During = Callable[[Trainable, int], AbstractContextManager[Any]]
+"""From the network and the number of updates done to a context for the next update."""
 
 
 @dataclass(frozen=True, eq=False)

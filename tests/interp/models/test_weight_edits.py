@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 from interp.errors import InterventionError
 from interp.models.axes import axes_by_example, axes_by_kind
 from interp.models.module_tensor import ModuleTensor
-from interp.models.weight_edits import absorb_change, editable_sides, linear_readout
+from interp.models.weight_edits import absorbed, editable_sides, linear_readout
 
 IMAGES, TOKENS = (3, 4, 6, 5), (3, 7)
 LAYERS = {
@@ -102,8 +102,7 @@ def test_absorbing_equals_a_hook(module, shape, side, shifted, kind):
     scale = torch.zeros_like(scale) if kind in ("zero", "constant") else scale
     shift = torch.zeros_like(shift) if kind in ("zero", "scale") else shift
     expected = by_hook(network, port, x, scale, shift, layout.axis)
-    edited = copy.deepcopy(network)
-    absorb_change(edited, port, scale, shift)
+    edited = absorbed(network, port, scale, shift)
     torch.testing.assert_close(edited(x), expected, rtol=1e-5, atol=1e-5)
     assert torch.equal(network(x), output)
     assert not torch.equal(output, expected)
@@ -113,14 +112,14 @@ def test_absorbing_equals_a_hook(module, shape, side, shifted, kind):
 def test_a_shift_that_stops_at_the_edges_is_refused(module, shape):
     network = built(module)
     with pytest.raises(InterventionError, match="'0' reads zeros or nothing beyond the edges"):
-        absorb_change(network, ModuleTensor("0", "input"), torch.ones(4), torch.ones(4))
+        absorbed(network, ModuleTensor("0", "input"), torch.ones(4), torch.ones(4))
 
 
 def test_linear_weights_by_hand():
     network = nn.Sequential(nn.Linear(3, 2))
     weight, bias = network[0].weight.detach().clone(), network[0].bias.detach().clone()
     scale, shift = torch.tensor([2.0, 0.0, 1.0]), torch.tensor([0.0, 5.0, -1.0])
-    absorb_change(network, ModuleTensor("0", "input"), scale, shift)
+    network = absorbed(network, ModuleTensor("0", "input"), scale, shift)
     edited, moved = network[0].weight.detach(), network[0].bias.detach() - bias
     for row in range(2):
         for column in range(3):
@@ -133,7 +132,7 @@ def test_linear_weights_by_hand():
 def test_precision_and_frozen_weights_are_kept():
     network = nn.Sequential(nn.Linear(3, 2, bias=False, dtype=torch.float64))
     network[0].weight.requires_grad_(False)
-    absorb_change(network, ModuleTensor("0", "input"), torch.ones(3), torch.ones(3))
+    network = absorbed(network, ModuleTensor("0", "input"), torch.ones(3), torch.ones(3))
     assert network[0].weight.dtype == network[0].bias.dtype == torch.float64
     assert not network[0].weight.requires_grad
     assert not network[0].bias.requires_grad
@@ -162,7 +161,7 @@ def test_shared_weights_are_refused(name, other, copied):
     with pytest.raises(
         InterventionError, match=f"'{port.path}' shares its weight with '{other}'.*untie them"
     ):
-        absorb_change(network, port, torch.ones(width), torch.zeros(width))
+        absorbed(network, port, torch.ones(width), torch.zeros(width))
 
 
 @pytest.mark.parametrize(
@@ -177,15 +176,15 @@ def test_shared_weights_are_refused(name, other, copied):
 def test_computed_weights_are_refused(compute, name):
     network = nn.Sequential(compute(nn.Linear(4, 3)))
     with pytest.raises(InterventionError, match=f"the {name} of '0' is computed anew in every forward pass"):
-        absorb_change(network, ModuleTensor("0", "input"), torch.ones(4), torch.zeros(4))
+        absorbed(network, ModuleTensor("0", "input"), torch.ones(4), torch.zeros(4))
 
 
 def test_an_output_that_a_hook_of_the_user_changes_is_refused():
     network = nn.Sequential(nn.Linear(4, 3))
     network[0].register_forward_hook(lambda module, args, output: output.relu())
-    absorb_change(network, ModuleTensor("0", "input"), torch.ones(4), torch.zeros(4))
+    absorbed(network, ModuleTensor("0", "input"), torch.ones(4), torch.zeros(4))
     with pytest.raises(InterventionError, match="'0' has forward hooks of its own"):
-        absorb_change(network, ModuleTensor("0", "output"), torch.ones(3), torch.zeros(3))
+        absorbed(network, ModuleTensor("0", "output"), torch.ones(3), torch.zeros(3))
 
 
 class Doubled(nn.Linear):
@@ -211,15 +210,15 @@ def test_what_weights_cannot_do_is_refused_with_what_they_can(module, side, near
     with pytest.raises(
         InterventionError, match=rf"'1', a {type(module).__name__}, cannot change its {side}.*{near}"
     ):
-        absorb_change(network, ModuleTensor("1", side), torch.ones(3), torch.zeros(3))
+        absorbed(network, ModuleTensor("1", side), torch.ones(3), torch.zeros(3))
     assert editable_sides(network[0]) == ("input", "output")
 
 
 def test_nothing_to_edit():
     with pytest.raises(InterventionError, match="nothing in this network"):
-        absorb_change(nn.Sequential(nn.ReLU()), ModuleTensor("0", "output"), torch.ones(1), torch.zeros(1))
+        absorbed(nn.Sequential(nn.ReLU()), ModuleTensor("0", "output"), torch.ones(1), torch.zeros(1))
     with pytest.raises(InterventionError, match="'0' norms 2 axes at once"):
-        absorb_change(
+        absorbed(
             nn.Sequential(nn.LayerNorm((2, 3))), ModuleTensor("0", "output"), torch.ones(3), torch.zeros(3)
         )
 
