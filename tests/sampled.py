@@ -57,7 +57,10 @@ def make_portraits(neurons=(3, 7, 11), names=("left", "right", "output"), grids=
     generator, maps = np.random.default_rng(2), dict(grids)
     return {
         neuron: SimpleNamespace(
-            label=LABELS[i % 4], spectrum=make_spectrum(names, generator), grid=maps.get(neuron)
+            neuron=neuron,
+            label=LABELS[i % 4],
+            spectrum=make_spectrum(names, generator),
+            grid=maps.get(neuron),
         )
         for i, neuron in enumerate(neurons)
     }

@@ -124,7 +124,7 @@ class Portrait(Drawable):
         served: The examples whose margin falls most without it, the largest fall first.
     """
 
-    figure = "plots.single.portrait_figure"
+    figure = "plots.single.neuron_weights"
 
     neuron: int
     values: Mapping[str, Any]

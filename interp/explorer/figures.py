@@ -139,12 +139,12 @@ def typed(values: np.ndarray) -> dict[str, str]:
 
 def neuron_figures(portrait: Portrait, session: Session) -> tuple[Figure, Figure, Figure]:
     """Weights with spectra, activations with their spectrum, and the margins that its pairs would lose."""
-    one, title = {portrait.neuron: portrait}, "Margin lost without it"
+    title = "Margin lost without it"
     if portrait.loss is None:
         loss = _without(title, "the examples are no pairs of operands")
     else:
         loss = dressed(plots.pair_map(portrait.loss, *orders_of(session.subject.task), title=title))
-    return dressed(plots.neuron_weights(one)), dressed(plots.neuron_activations(one)), loss
+    return dressed(plots.neuron_weights(portrait)), dressed(plots.neuron_activations(portrait)), loss
 
 
 def histogram_at(series: Series, checkpoint: int) -> Figure:

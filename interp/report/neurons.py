@@ -10,7 +10,7 @@ import numpy as np
 
 from interp import plots
 from interp.markup import UNKNOWN, number, percentage
-from interp.plots.single import activation_traces, weight_traces, with_maps
+from interp.plots.single import activation_traces, maps_of, spectrum_traces
 from interp.report import captions
 from interp.report.glossary import plain
 from interp.report.page import CONFIG, data_table, figure_block, prose
@@ -155,25 +155,25 @@ def neurons_html(portraits: Mapping[int, Portrait]) -> str:
     """A list to choose a neuron from, its weights and activations as figures, its facts, and its examples."""
     if not portraits:
         return f"<p>{prose(captions.NO_WEIGHTS)}</p>"
-    first = next(iter(portraits))
+    first, chosen = next(iter(portraits.items()))
+    weights = {
+        n: spectrum_traces(one.spectrum, " weights") for n, one in portraits.items() if one.spectrum.names
+    }
+    maps = {n: activation_traces(grid) for n, grid in maps_of(portraits).items()}
+    caption = captions.OUTPUT if len(chosen.spectrum.names) == 1 else captions.WEIGHTS
+    named = "Activations of the chosen neuron over all pairs, and their spectrum"
+    charts = {
+        "weights": (weights, "Weights and spectra of the chosen neuron", plots.neuron_weights, caption),
+        "activations": (maps, named, plots.neuron_activations, captions.ACTIVATIONS),
+    }
     parts, data = [_chooser(portraits)], {}
-    weights = {neuron: weight_traces(one) for neuron, one in portraits.items() if len(one.spectrum)}
-    if first in weights:
-        data["plot-weights"] = _data(weights)
-        only_output = len(portraits[first].spectrum) == 1
-        caption = captions.OUTPUT if only_output else captions.WEIGHTS
-        figure = plots.neuron_weights({first: portraits[first]})
-        parts.append(figure_block("weights", "Weights and spectra of the chosen neuron", figure, caption))
-    maps = {neuron: activation_traces(portraits[neuron]) for neuron in with_maps(portraits)}
-    if first in maps:
-        data["plot-activations"] = _data(maps)
-        figure = plots.neuron_activations({first: portraits[first]})
-        label = "Activations of the chosen neuron over all pairs, and their spectrum"
-        parts.append(figure_block("activations", label, figure, captions.ACTIVATIONS))
+    for name, (traces, label, draw, explained) in charts.items():
+        if first in traces:
+            data[f"plot-{name}"] = _data(traces)
+            parts.append(figure_block(name, label, draw(chosen), explained))
     if not data:
         parts.append(f"<p>{prose(captions.NO_WEIGHTS)}</p>")
-    parts += [_portrait(one) for one in portraits.values()]
-    return "\n".join((*parts, _script(data)))
+    return "\n".join((*parts, *map(_portrait, portraits.values()), _script(data)))
 
 
 def _data(traces: Mapping[int, list[Any]]) -> dict[str, Any]:

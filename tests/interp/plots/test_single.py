@@ -7,21 +7,15 @@ import pytest
 from sampled import LABELS, make_grids, make_portraits, wave, with_grids
 
 from interp import plots
-from interp.plots.single import spectrum_of
+from interp.plots.single import maps_of, spectrum_of
 
 
-def test_menu_shows_one_neuron_at_a_time():
+def test_weights_are_drawn_above_their_spectra():
     portraits = make_portraits()
     portraits[7].spectrum.energy[0][:] = np.nan
-    figure = plots.neuron_weights(portraits)
-    assert [t.visible for t in figure.data] == [True] * 6 + [False] * 12
-    (menu,) = figure.layout.updatemenus
-    for button, (neuron, portrait) in zip(menu.buttons, portraits.items(), strict=True):
-        attribute, visible = button.args
-        assert attribute == "visible"
-        assert button.label == f"neuron {neuron}, {portrait.label}"
-        shown = [trace for trace, on in zip(figure.data, visible, strict=True) if on]
-        lines, bars, spectrum = shown[::2], shown[1::2], portrait.spectrum
+    for neuron, portrait in portraits.items():
+        figure, spectrum = plots.neuron_weights(portrait), portrait.spectrum
+        lines, bars = figure.data[::2], figure.data[1::2]
         assert [t.name for t in lines] == ["left weights", "right weights", "output weights"]
         for line, bar, vector, energy in zip(lines, bars, spectrum.vectors, spectrum.energy, strict=True):
             np.testing.assert_allclose(line.y, vector, rtol=1e-4)
@@ -30,19 +24,14 @@ def test_menu_shows_one_neuron_at_a_time():
             assert line.yaxis in (None, "y")
             assert (bar.xaxis, bar.yaxis) == ("x2", "y2")
             assert line.line.color == bar.marker.color
-
-
-def test_one_neuron_needs_no_menu_but_a_name():
-    figure = plots.neuron_weights(make_portraits([3]))
-    assert not figure.layout.updatemenus
-    assert figure.layout.title.text == "Weights of neuron 3 (generalizing) and their spectra"
+        assert figure.layout.title.text == f"Weights of neuron {neuron} ({portrait.label}) and their spectra"
 
 
 @pytest.mark.parametrize(
     "names", [("output",), ("left", "right"), ("input 1", "input 2", "input 3", "output")]
 )
 def test_weights_of_other_networks(names):
-    figure = plots.neuron_weights(make_portraits([3], names))
+    figure = plots.neuron_weights(make_portraits([3], names)[3])
     assert [trace.name for trace in figure.data[::2]] == [f"{name} weights" for name in names]
     assert len({trace.line.color for trace in figure.data[::2]}) == len(names)
 
@@ -58,50 +47,36 @@ def test_a_spectrum_is_drawn_below_its_vectors():
     assert "no vector" in empty.layout.annotations[0].text
 
 
-@pytest.mark.parametrize("portraits", [{}, make_portraits([3], ())])
-def test_no_weights_is_said(portraits):
-    figure = plots.neuron_weights(portraits)
+def test_no_weights_is_said():
+    figure = plots.neuron_weights(make_portraits([3], ())[3])
     assert not figure.data
-    assert "no neuron" in figure.layout.annotations[0].text
+    assert "no weights" in figure.layout.annotations[0].text
 
 
-def test_neurons_without_weights_are_left_out_of_the_menu():
-    figure = plots.neuron_weights({**make_portraits([3, 4], ("output",)), **with_grids(make_grids([7]))})
-    (menu,) = figure.layout.updatemenus
-    assert [button.label.split(",")[0] for button in menu.buttons] == ["neuron 3", "neuron 4"]
-    assert not plots.neuron_weights(with_grids(make_grids())).data
-
-
-def test_menu_shows_the_activations_of_one_neuron_at_a_time():
-    grids = make_grids()
-    figure = plots.neuron_activations({**make_portraits([1]), **with_grids(grids)})
-    assert [trace.type for trace in figure.data] == ["heatmap", "scatter"] * 3
-    assert [trace.visible for trace in figure.data] == [True] * 2 + [False] * 4
-    (menu,) = figure.layout.updatemenus
-    for button, (neuron, grid) in zip(menu.buttons, grids.items(), strict=True):
-        assert button.label.startswith(f"neuron {neuron}, ")
-        _, visible = button.args
-        heat, spots = [trace for trace, on in zip(figure.data, visible, strict=True) if on]
-        np.testing.assert_allclose(np.array(heat.z), grid, rtol=1e-6)
-        frequency = 1 + list(grids).index(neuron)
+def test_activations_are_drawn_above_their_spectrum():
+    for frequency, (neuron, portrait) in enumerate(with_grids(make_grids()).items(), 1):
+        figure = plots.neuron_activations(portrait)
+        heat, spots = figure.data
+        assert (heat.type, spots.type) == ("heatmap", "scatter")
+        assert f"neuron {neuron} ({portrait.label})" in figure.layout.title.text
+        np.testing.assert_allclose(np.array(heat.z), portrait.grid, rtol=1e-6)
         assert (list(spots.x), list(spots.y)) == ([frequency], [frequency])
         assert spots.customdata[0] == pytest.approx(1)
-    empty = plots.neuron_activations(make_portraits())
+    empty = plots.neuron_activations(make_portraits([1])[1])
     assert not empty.data
     assert "no activations" in empty.layout.annotations[0].text
 
 
 def test_pages_hold_the_first_maps_of_each_label():
     """40 neurons of four labels in turns, on grids that a page holds nineteen of; 24 maps of 113 by 113 fit."""
-    grid = wave(1, 1, 129)
-    figure = plots.neuron_activations(with_grids(dict.fromkeys(range(40), grid)))
-    shown = [button.label for button in figure.layout.updatemenus[0].buttons]
+    portraits = with_grids(dict.fromkeys(range(40), wave(1, 1, 129)))
+    shown = [portraits[neuron].label for neuron in maps_of(portraits)]
     assert len(shown) == 19
-    assert [sum(label in text for text in shown) for label in LABELS] == [5, 5, 5, 4]
-    fitting = plots.neuron_activations(with_grids(dict.fromkeys(range(24), wave(1, 1, 113))))
-    assert len(fitting.data) == 48
-    assert len(fitting.to_json()) < 2.5e6
-    large = plots.neuron_activations(with_grids({0: wave(1, 1, 401)}))
+    assert [shown.count(label) for label in LABELS] == [5, 5, 5, 4]
+    fitting = with_grids(dict.fromkeys(range(24), wave(1, 1, 113)))
+    assert len(maps_of(fitting)) == 24
+    assert sum(len(plots.neuron_activations(fitting[n]).to_json()) for n in maps_of(fitting)) < 2.7e6
+    large = plots.neuron_activations(with_grids({0: wave(1, 1, 401)})[0])
     assert np.array(large.data[0].z).shape == (256, 256)
 
 
@@ -127,6 +102,6 @@ def test_the_spectrum_counts_every_wave_once(n, m):
 def test_a_constant_neuron_and_one_with_holes_have_no_spots():
     holes = wave(1, 1)
     holes[2, 3] = np.nan
-    figure = plots.neuron_activations(with_grids({1: np.ones((7, 7)), 2: holes}))
-    assert [len(trace.x) for trace in figure.data[1::2]] == [0, 0]
-    assert np.isnan(figure.data[2].z[2][3])
+    figures = [plots.neuron_activations(one) for one in with_grids({1: np.ones((7, 7)), 2: holes}).values()]
+    assert [len(figure.data[1].x) for figure in figures] == [0, 0]
+    assert np.isnan(figures[1].data[0].z[2][3])
