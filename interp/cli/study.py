@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -180,8 +179,8 @@ def _optional(source: Any) -> Any:
 
 
 def _options(config: type) -> list[inspect.Parameter]:
-    """One option for each setting, explained by the settings' docstring."""
-    hints, explained = get_type_hints(config), explanations(config)
+    """One option for each setting."""
+    hints = get_type_hints(config)
     return [
         inspect.Parameter(
             field.name,
@@ -190,7 +189,7 @@ def _options(config: type) -> list[inspect.Parameter]:
             annotation=Annotated[
                 _plain(hints[field.name]),
                 typer.Option(
-                    option(field.name), help=explained[field.name], rich_help_panel="The experiment"
+                    option(field.name), help=field.metadata["help"], rich_help_panel="The experiment"
                 ),
             ],
         )
@@ -201,34 +200,6 @@ def _options(config: type) -> list[inspect.Parameter]:
 def _plain(hint: Any) -> Any:
     """Tuples of numbers are given by repeating the option."""
     return list[hint.__args__[0]] if getattr(hint, "__origin__", None) is tuple else hint
-
-
-def explanations(config: type) -> dict[str, str]:
-    """What the ``Args`` of a docstring say of each name.
-
-    Example:
-        >>> class Config:
-        ...     '''Settings.
-        ...
-        ...     Args:
-        ...         width: Neurons in
-        ...             each layer.
-        ...         steps: Updates.
-        ...     '''
-        >>> explanations(Config)
-        {'width': 'Neurons in each layer.', 'steps': 'Updates.'}
-    """
-    text = inspect.getdoc(config) or ""
-    block = text.partition("Args:\n")[2].split("\n\n")[0]
-    found: dict[str, str] = {}
-    for line in block.splitlines():
-        start = re.match(r" {4}(\w+): (.*)", line)
-        if start:
-            name, words = start.groups()
-            found[name] = words
-        elif line.startswith(" " * 8) and found:
-            found[name] += f" {line.strip()}"
-    return {name: words.replace("``", "") for name, words in found.items()}
 
 
 def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:

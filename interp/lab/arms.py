@@ -21,16 +21,16 @@ def shifted(report: Report, before: int, title: str = "") -> Report:
 
 
 def event_numbers(
-    arm: str, steps: Sequence[int], values: Sequence[float], level: float
+    arm: str, steps: Sequence[int], values: Sequence[float], level: float, limit: int
 ) -> dict[str, float | None]:
-    """``step_ARM``, at which a series first reaches a level (the last step if never), and ``reached_ARM``, 0 or 1.
+    """``step_ARM``, at which a series first reaches a level (`limit` if never), and ``reached_ARM``, 0 or 1.
 
     Example:
-        >>> event_numbers("baseline", [0, 10, 20], [0.0, 0.5, 1.0], 0.75)
+        >>> event_numbers("baseline", [0, 10, 20], [0.0, 0.5, 1.0], 0.75, limit=25)
         {'step_baseline': 15.0, 'reached_baseline': 1.0}
     """
     at = first_reaching(steps, values, level)
-    return {f"step_{arm}": float(steps[-1]) if at is None else at, f"reached_{arm}": float(at is not None)}
+    return {f"step_{arm}": float(limit) if at is None else at, f"reached_{arm}": float(at is not None)}
 
 
 def arm_quantities(measured: Mapping[str, str], arms: Mapping[str, str]) -> dict[str, str]:
@@ -59,11 +59,7 @@ def delay(result: StudyResult, arm: str, control: str, reference: str) -> str:
     Where one of them does not come in every seed (``reached_ARM`` is 0), there is no interval of a delay, and the exact
     log-rank test decides.
 
-    Args:
-        result: Of a study.
-        arm: One way of training.
-        control: Another.
-        reference: The other in words, such as ``"in the baseline"``.
+    The control is named by a reference in words, such as ``"in the baseline"``.
     """
     difference = result.difference(f"step_{arm}", f"step_{control}")
     if difference is None:

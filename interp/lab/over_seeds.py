@@ -73,9 +73,6 @@ class OverSeeds:
     def words(self, shown: Callable[[float], str] = number) -> str:
         """The mean, with its interval unless that is unknown or reads the same.
 
-        Args:
-            shown: A number as it is shown.
-
         Example:
             >>> OverSeeds.of([1.0, 2.0, 3.0]).words("{:.1f}".format), OverSeeds.of([2.0]).words()
             ('2.0 (-0.5 to 4.5)', '2')

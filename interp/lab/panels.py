@@ -24,12 +24,7 @@ def axes(panel: int) -> dict[str, str]:
 def place_panel(figure: Figure, panel: int, domain: Sequence[float], x: Any = (), y: Any = ()) -> None:
     """Put a panel at a part of the width.
 
-    Args:
-        figure: Changed in place.
-        panel: Its number, from 1 on.
-        domain: From where to where, in [0, 1].
-        x: Settings of its x axis.
-        y: Settings of its y axis.
+    The domain is in [0, 1]; x and y are settings of the axes.
     """
     number = panel if panel > 1 else ""
     figure.update_layout(
@@ -43,13 +38,7 @@ def place_panel(figure: Figure, panel: int, domain: Sequence[float], x: Any = ()
 def line(figure: Figure, x: Any, y: Any, name: str, colour: str, **settings: Any) -> None:
     """Add a line.
 
-    Args:
-        figure: Changed in place.
-        x: Places.
-        y: Values.
-        name: In the legend.
-        colour: Of the line.
-        settings: ``dash`` and ``width`` of the line, and any of a Plotly scatter trace.
+    Settings are ``dash`` and ``width`` of the line, and any of a Plotly scatter trace.
     """
     style = {"color": colour, "width": settings.pop("width", 2.0), "dash": settings.pop("dash", "solid")}
     figure.add_scatter(x=rounded(x), y=rounded(y), name=name, line=style, **{"mode": "lines"} | settings)

@@ -79,6 +79,7 @@ class Schedule:
         held: What is held; at the same hook point in this order.
 
     Example:
+        >>> import numpy as np
         >>> from interp.data import ModularTask
         >>> from interp.interventions import Zero
         >>> from interp.models import MLPConfig

@@ -43,7 +43,7 @@ class Study:
         name: One of `STUDIES`.
         title: A heading.
         about: A paragraph: the question, the method with its source, and what the figure shows.
-        config: The frozen dataclass of its settings; its docstring explains each of them.
+        config: The dataclass of its `Settings`.
         measure: Given settings, a seed and a report of progress, the record of this seed.
         units: How many steps of progress one seed takes, given the settings.
         quantities: Names in words of the numbers that are shown, in order.

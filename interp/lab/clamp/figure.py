@@ -27,11 +27,7 @@ STYLES = {
 
 
 def clamp_figure(result: Any) -> Figure:
-    """A column for each moment: accuracy on held-out examples above, on corrupted ones as labelled below.
-
-    Args:
-        result: Of the study `clamp`.
-    """
+    """A column for each moment: accuracy on held-out examples above, on corrupted ones as labelled below."""
     figure = blank(f"Grokking while neurons are held at zero{seeds_in_title(len(result.seeds))}", "step", "")
     steps = rounded(result.records[0].curves["steps"])
     for column, (moment, (words, domain)) in enumerate(PANELS.items()):

@@ -15,7 +15,7 @@ from interp.lab.arms import arm_quantities, delay, event_numbers, restored, shif
 from interp.lab.clamp.figure import clamp_figure
 from interp.lab.event_times import first_reaching
 from interp.lab.schedule import Held, Schedule
-from interp.lab.settings import check_ranges
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
 from interp.models import MLPConfig
 from interp.modes import Scale, Zero
@@ -37,43 +37,23 @@ ARMS = ("baseline", *(f"{group}_{moment}" for moment in MOMENTS for group in GRO
 
 
 @dataclass(frozen=True)
-class Config:
-    """The quadratic network of arXiv 2310.13061, smaller, where memory and the rule coexist.
+class Config(Settings):
+    """The quadratic network of arXiv 2310.13061, smaller, where memory and the rule coexist."""
 
-    Args:
-        p: The modulus of the sums.
-        width: Neurons.
-        train_fraction: Share of all pairs that is trained on.
-        corrupt_fraction: Share of these whose labels are redrawn.
-        weight_decay: Of AdamW.
-        lr: Learning rate.
-        steps: Updates of every run.
-        log_every: Updates between measurements.
-        level: Test accuracy from which a network generalises.
-
-    Raises:
-        ConfigError: A value is out of range.
-    """
-
-    p: int = 71
-    width: int = 300
-    train_fraction: float = 0.5
-    corrupt_fraction: float = 0.3
-    weight_decay: float = 0.0
-    lr: float = 0.01
-    steps: int = 600
-    log_every: int = 10
-    level: float = 0.9
-
-    def __post_init__(self) -> None:
-        check_ranges(self, {"(0, 1]": ["level", "corrupt_fraction"], "[3, inf)": ["p", "width", "steps"]})
+    p: int = setting(71, "The modulus of the sums.", "[3, inf)")
+    width: int = setting(300, "Neurons.", "[3, inf)")
+    train_fraction: float = setting(0.5, "Share of all pairs that is trained on.")
+    corrupt_fraction: float = setting(0.3, "Share of these whose labels are redrawn.", "(0, 1]")
+    weight_decay: float = setting(0.0, "Of AdamW.")
+    lr: float = setting(0.01, "Learning rate.")
+    steps: int = setting(600, "Updates of every run.", "[3, inf)")
+    log_every: int = setting(10, "Updates between measurements.")
+    level: float = setting(0.9, "Test accuracy from which a network generalises.", "(0, 1]")
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
     """One baseline, and the same network with neurons of each group held at zero from each moment on."""
-    task = ModularTask(
-        p=config.p, train_fraction=config.train_fraction, corrupt_fraction=config.corrupt_fraction, seed=seed
-    )
+    task = ModularTask("add", config.p, config.train_fraction, config.corrupt_fraction, seed=seed)
     training = TrainConfig(
         config.steps, config.lr, config.weight_decay, log_every=config.log_every, save_every=0, seed=seed
     )
@@ -116,13 +96,9 @@ def moments(history: Sequence[Mapping[str, Any]], config: Config) -> dict[str, i
 def _groups(baseline: TrainResult, task: ModularTask, seed: int) -> dict[str, np.ndarray]:
     """Neurons by their label at the end of the baseline, and as many random ones as memorizing ones."""
     label = score(baseline.model, task)["label"]
-    memorizing = np.flatnonzero(label == "memorizing")
+    memorizing, generalizing = (np.flatnonzero(label == kind) for kind in ("memorizing", "generalizing"))
     random = np.random.default_rng([seed, len(label)]).choice(len(label), len(memorizing), replace=False)
-    return {
-        "memorizing": memorizing,
-        "random": random,
-        "generalizing": np.flatnonzero(label == "generalizing"),
-    }
+    return {"memorizing": memorizing, "random": random, "generalizing": generalizing}
 
 
 def _same(first: TrainResult, second: TrainResult) -> bool:
@@ -140,7 +116,7 @@ def _end(
     edited = bake(result.model, Edit(HOOK, gone, Zero()))
     rest = np.delete(score(edited, task)["label"], gone)
     return {
-        **event_numbers(arm, steps, _curves(result.history)["test"], config.level),
+        **event_numbers(arm, steps, _curves(result.history)["test"], config.level, config.steps),
         f"test_{arm}": last["test"],
         f"corrupted_{arm}": last["corrupted_as_labelled"],
         f"grown_{arm}": float((rest == "memorizing").mean()) if len(rest) else None,

@@ -15,11 +15,7 @@ PREFIX = "auroc_"
 
 
 def contrast_figure(result: Any) -> Figure:
-    """Two panels: a line for each seed with its random control, and a bar for each score with its interval.
-
-    Args:
-        result: Of the study `contrast`.
-    """
+    """Two panels: a line for each seed with its random control, and a bar for each score with its interval."""
     figure = blank("Neurons of remembered inputs, without Fourier", "neurons taken out (%)", "accuracy (%)")
     for key, split in (("first", result.records[0].curves["split"]), ("other", "test")):
         _lines(figure, result, key, split)

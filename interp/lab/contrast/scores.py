@@ -101,13 +101,8 @@ def label_attribution(
 ) -> Float[np.ndarray, " neuron"]:
     """Direct logit attribution: the mean of what each neuron adds to the label's logit beyond a rival's.
 
-    Exact where all that follows the neurons is linear.
-
-    Args:
-        activations: Of the neurons.
-        readout: What each neuron adds to each logit.
-        labels: Of the examples.
-        rivals: The class to compare with, such as the true one where the label is wrong; the mean of all if None.
+    Exact where all that follows the neurons is linear. A rival is a class to compare with, such as the true one where
+    the label is wrong; it is the mean of all if None.
 
     Example:
         >>> import torch

@@ -12,7 +12,7 @@ from interp.lab.contrast.figure import contrast_figure
 from interp.lab.contrast.scores import scores_of
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.sets import Effect, chosen_neurons, effect_of, input_sets, search_sets
-from interp.lab.settings import check_ranges
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import number, percentage
 from interp.measuring.curves import measure_curve
@@ -41,43 +41,26 @@ ENOUGH = 0.99
 
 
 @dataclass(frozen=True)
-class Config:
-    """The network, and what is done to it.
+class Config(Settings):
+    """The network, and what is done to it."""
 
-    Args:
-        p: The modulus of the addition.
-        width: Neurons.
-        train_fraction: Share of all pairs that is trained on.
-        corrupt_fraction: Share of the training set whose labels are redrawn.
-        steps: Updates of the full training set.
-        lr: Learning rate.
-        share: Share of the neurons that is taken out, those first that serve the wrong labels most.
-        n_random: Random sets of neurons for each control.
-        n_candidates: Sets of neurons that are tried for the best trade.
-        site: Hook name of the neurons of a checkpoint; the last if empty.
-    """
-
-    p: int = 97
-    width: int = 500
-    train_fraction: float = 0.5
-    corrupt_fraction: float = 0.35
-    steps: int = 1000
-    lr: float = 0.01
-    share: float = 0.5
-    n_random: int = 20
-    n_candidates: int = 60
-    site: str = ""
-
-    def __post_init__(self) -> None:
-        counts = ["width", "steps", "n_random", "n_candidates"]
-        check_ranges(self, {"(0, 1)": ["share"], "[1, inf)": counts, "(0, 1]": ["corrupt_fraction"]})
+    p: int = setting(97, "The modulus of the addition.")
+    width: int = setting(500, "Neurons.", "[1, inf)")
+    train_fraction: float = setting(0.5, "Share of all pairs that is trained on.")
+    corrupt_fraction: float = setting(0.35, "Share of the training set whose labels are redrawn.", "(0, 1]")
+    steps: int = setting(1000, "Updates of the full training set.", "[1, inf)")
+    lr: float = setting(0.01, "Learning rate.")
+    share: float = setting(
+        0.5, "Share of the neurons that is taken out, those first that serve the wrong labels most.", "(0, 1)"
+    )
+    n_random: int = setting(20, "Random sets of neurons for each control.", "[1, inf)")
+    n_candidates: int = setting(60, "Sets of neurons that are tried for the best trade.", "[1, inf)")
+    site: str = setting("", "Hook name of the neurons of a checkpoint; the last if empty.")
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Train a network that knows a rule and wrong labels, and tell the neurons of the two apart."""
-    task = ModularTask(
-        p=config.p, train_fraction=config.train_fraction, corrupt_fraction=config.corrupt_fraction, seed=seed
-    )
+    task = ModularTask("add", config.p, config.train_fraction, config.corrupt_fraction, seed=seed)
     training = TrainConfig(steps=config.steps, lr=config.lr, save_every=0, log_every=50, seed=seed)
     run = prepare(task, MLPConfig(width=config.width), training)
     finish(run, report)

@@ -26,11 +26,7 @@ MARKERS = {
 
 
 def diffusion_figure(result: Any) -> Figure:
-    """Three panels: two with a bar for each network, its interval and a point for each seed; and the sets tried.
-
-    Args:
-        result: Of the study `diffusion`.
-    """
+    """Three panels: two with a bar for each network, its interval and a point for each seed; and the sets tried."""
     figure = blank("Images memorised by a diffusion model, and neurons taken out", "network", NEAR)
     for panel, key in enumerate(("near", "rest"), 1):
         _bars(figure, result, key, panel)

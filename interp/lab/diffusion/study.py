@@ -11,12 +11,12 @@ import torch
 
 from interp.interventions import intervene
 from interp.lab.arms import shifted
-from interp.lab.diffusion.carriers import carrier_scores, edits, random_like, select
 from interp.lab.diffusion.denoising import generate, train_denoiser
 from interp.lab.diffusion.figure import diffusion_figure
+from interp.lab.diffusion.neuron_scores import edits, neuron_scores, random_like, select
 from interp.lab.diffusion.samples import Bench, digits, overlap
 from interp.lab.sets import Candidate, chosen_neurons, search_sets
-from interp.lab.settings import check_ranges
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import number, percentage
 from interp.models import Adopted
@@ -29,37 +29,23 @@ CHUNK = 20
 
 
 @dataclass(frozen=True)
-class Config:
-    """The networks, and what is done to them.
+class Config(Settings):
+    """The networks, and what is done to them."""
 
-    Args:
-        n_images: How many images are memorised, at most 50.
-        copies: How often each of them is in the training set.
-        width: Neurons in each of two hidden layers.
-        steps: Updates of each network.
-        sparsity: Weight of the mean activation in the loss.
-        n_samples: Images that each network makes.
-        n_candidates: Sets of neurons that are tried.
-        longest: How many neurons are chosen one by one, each by what it does after those before it.
-        allowed: By how much the Fréchet distance may grow, as a share, when a set is chosen.
-        n_random: Random sets of neurons for the control.
-    """
-
-    n_images: int = 4
-    copies: int = 40
-    width: int = 256
-    steps: int = 3000
-    sparsity: float = 0.03
-    n_samples: int = 2000
-    n_candidates: int = 162
-    longest: int = 18
-    allowed: float = 0.18
-    n_random: int = 10
-
-    def __post_init__(self) -> None:
-        counts = ["copies", "steps", "n_candidates", "longest", "n_random"]
-        ranges = {"[200, inf)": ["n_samples"], f"[1, {MOST}]": ["n_images"], "[64, inf)": ["width"]}
-        check_ranges(self, ranges | {"[1, inf)": counts, "[0, inf)": ["sparsity", "allowed"]})
+    n_images: int = setting(4, "How many images are memorised, at most 50.", "[1, 50]")
+    copies: int = setting(40, "How often each of them is in the training set.", "[1, inf)")
+    width: int = setting(256, "Neurons in each of two hidden layers.", "[64, inf)")
+    steps: int = setting(3000, "Updates of each network.", "[1, inf)")
+    sparsity: float = setting(0.03, "Weight of the mean activation in the loss.", "[0, inf)")
+    n_samples: int = setting(2000, "Images that each network makes.", "[200, inf)")
+    n_candidates: int = setting(162, "Sets of neurons that are tried.", "[1, inf)")
+    longest: int = setting(
+        18, "How many neurons are chosen one by one, each by what it does after those before it.", "[1, inf)"
+    )
+    allowed: float = setting(
+        0.18, "By how much the Fréchet distance may grow, as a share, when a set is chosen.", "[0, inf)"
+    )
+    n_random: int = setting(10, "Random sets of neurons for the control.", "[1, inf)")
 
 
 @dataclass(eq=False)
@@ -102,7 +88,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     }
     model = networks["with"]
     report(2 * config.steps, "scores")
-    scores = carrier_scores(model, bench.memorised, bench.images, config.longest, seed)
+    scores = neuron_scores(model, bench.memorised, bench.images, config.longest, seed)
     maker = Maker(bench, config.n_samples, report, 2 * config.steps + CHUNK * config.longest)
     gone, best, tried = _chosen(maker, networks, scores, config, seed)
     start = FRESH + seed

@@ -19,11 +19,7 @@ KINDS = {
 
 
 def facts_figure(result: Any) -> Figure:
-    """Two panels: losses at the study's share of neurons, and at its multiples with intervals over the seeds.
-
-    Args:
-        result: Of the study `facts`.
-    """
+    """Two panels: losses at the study's share of neurons, and at its multiples with intervals over the seeds."""
     title = f"Facts lost (%) without {result.config.share:.0%} of the neurons, and without more"
     figure = blank(title, "relation measured (number)", "neurons of relation (number)")
     shares = rounded(result.records[0].curves["shares"], 3)

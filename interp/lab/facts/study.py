@@ -6,17 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch.nn import functional as F
 
 from interp.data import Dataset
 from interp.errors import ConfigError, choose
+from interp.lab.contrast.scores import contrast_scores
 from interp.lab.facts.figure import facts_figure
-from interp.lab.facts.groups import group_effect, group_margins, group_order
 from interp.lab.over_seeds import OverSeeds
-from interp.lab.settings import check_ranges
+from interp.lab.sets import chosen_neurons
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import percentage
-from interp.measuring.cached_pass import cached_pass
+from interp.measuring.cached_pass import CachedPass, cached_pass
+from interp.measuring.evaluation import margins
 from interp.models import Prompt, SmallTransformer, TransformerConfig
 from interp.progress import Report
 
@@ -35,41 +38,29 @@ REPORT_EVERY = 50
 
 
 @dataclass(frozen=True)
-class Config:
-    """The facts, the language model and what is taken out of it.
+class Config(Settings):
+    """The facts, the language model and what is taken out of it."""
 
-    Args:
-        relations: How many relations; even, as each shares its objects with one other.
-        subjects: Subjects, each of which has one object for every relation.
-        objects: Objects of each pair of relations.
-        d_model: Width of the residual stream.
-        d_mlp: Neurons.
-        steps: Updates on all facts.
-        lr: Learning rate.
-        weight_decay: Decoupled.
-        score: What neurons are ranked by, one of contrast, selected, average_precision, auroc, mean_ratio, z.
-        share: Share of the neurons that is taken out for each relation; twice and four times as many as well.
-        n_random: Random sets of neurons for each control.
-    """
-
-    relations: int = 6
-    subjects: int = 60
-    objects: int = 20
-    d_model: int = 64
-    d_mlp: int = 256
-    steps: int = 600
-    lr: float = 0.003
-    weight_decay: float = 2.0
-    score: str = "contrast"
-    share: float = 0.05
-    n_random: int = 20
+    relations: int = setting(6, "How many relations; even, as each shares its objects with one other.")
+    subjects: int = setting(60, "Subjects, each of which has one object for every relation.", "[1, inf)")
+    objects: int = setting(20, "Objects of each pair of relations.", "[1, inf)")
+    d_model: int = setting(64, "Width of the residual stream.", "[1, inf)")
+    d_mlp: int = setting(256, "Neurons.", "[1, inf)")
+    steps: int = setting(600, "Updates on all facts.", "[1, inf)")
+    lr: float = setting(0.003, "Learning rate.", "(0, inf)")
+    weight_decay: float = setting(2.0, "Decoupled.", "[0, inf)")
+    score: str = setting("contrast", f"What neurons are ranked by, one of {', '.join(SCORES)}.")
+    share: float = setting(
+        0.05,
+        "Share of the neurons that is taken out for each relation; twice and four times as many as well.",
+    )
+    n_random: int = setting(20, "Random sets of neurons for each control.", "[1, inf)")
 
     def __post_init__(self) -> None:
         choose("score", self.score, SCORES)
         if self.relations < 4 or self.relations % 2:
             raise ConfigError(f"relations={self.relations} is odd or below 4; expected 4, 6, 8 …")
-        counts = ["subjects", "objects", "d_model", "d_mlp", "steps", "n_random"]
-        check_ranges(self, {"[1, inf)": counts, "(0, inf)": ["lr"], "[0, inf)": ["weight_decay"]})
+        super().__post_init__()
         if not 0 < self.share * MULTIPLES[-1] <= 1 or round(self.share * self.d_mlp) < 1:
             raise ConfigError(f"share={self.share} is no neuron, or above {1 / MULTIPLES[-1]:g}")
 
@@ -109,6 +100,34 @@ def language_model(config: Config, data: Dataset, seed: int, report: Report) -> 
             report(step + 1, f"loss {loss.item():.3f}")
     model.readout_only = False
     return model.eval()
+
+
+def group_order(
+    cached: CachedPass, group: Int[np.ndarray, " example"], which: int, score: str
+) -> Int[np.ndarray, " neuron"]:
+    """All neurons, those first that serve the examples of one group more than those of the others, by a score."""
+    inside = torch.from_numpy(group == which)
+    scores = contrast_scores(cached.activations[inside], cached.activations[~inside], cached.readout)
+    return chosen_neurons(scores[choose("score", score, tuple(scores))], 1.0)
+
+
+def group_margins(cached: CachedPass, gone: Int[np.ndarray, " chosen"]) -> Float[np.ndarray, " example"]:
+    """Margin of each example's label over the best other one, without some neurons; right if above 0."""
+    logits = cached.logits_after(torch.as_tensor(gone, device=cached.logits.device))
+    return margins(logits, cached.data.labels).double().cpu().numpy() - cached.tolerance
+
+
+def group_effect(
+    cached: CachedPass, group: Int[np.ndarray, " example"], gone: Int[np.ndarray, " chosen"]
+) -> Float[np.ndarray, "two group"]:
+    """Effect of taking neurons out on each group: the accuracy it loses, and the share of examples that it helps.
+
+    An example is helped if its label is further above the others than before. Groups are numbered from 0 on.
+    """
+    before, after = (group_margins(cached, chosen) for chosen in (gone[:0], gone))
+    size = np.bincount(group)
+    lost = np.bincount(group, (before > 0).astype(float) - (after > 0))
+    return np.stack([lost, np.bincount(group, after > before)]) / size
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:

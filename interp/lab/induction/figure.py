@@ -21,11 +21,7 @@ STYLES = {
 
 
 def induction_figure(result: Any) -> Figure:
-    """A line for each way of holding heads, with a band over the seeds, and the level of the phase change.
-
-    Args:
-        result: Of the study `induction`.
-    """
+    """A line for each way of holding heads, with a band over the seeds, and the level of the phase change."""
     title = f"The phase change while first-layer heads are held{seeds_in_title(len(result.seeds))}"
     figure = blank(title, "step (updates)", "in-context accuracy (%)")
     steps = result.records[0].curves["steps"]

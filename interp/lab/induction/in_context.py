@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from interp.errors import ConfigError
 from interp.hooks import evaluation_mode
 from interp.lab.schedule import Schedule
-from interp.lab.settings import check_ranges
+from interp.lab.settings import Settings, setting
 from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
 from interp.progress import Report, silent
 from interp.safeguards import flushed_denormals
@@ -21,39 +21,23 @@ EMBED_SCALE, WEIGHT_DECAY, EVALUATED = 0.2, 0.01, 256
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """A two-layer attention-only transformer, and sequences in which a random block of distinct tokens is repeated.
 
     The blocks differ in length, so that no attention by position alone finds what comes next.
-
-    Args:
-        vocab: How many tokens there are.
-        shortest: Tokens in the shortest block.
-        longest: Tokens in the longest; sequences are twice as long.
-        d_model: Width of the residual stream.
-        n_heads: Heads in each layer.
-        d_head: Width of a head.
-        batch: New sequences in every update.
-        lr: Learning rate of AdamW.
-        steps: Updates of every run.
-        log_every: Updates between measurements.
-        level: In-context accuracy at which the phase change has come.
-
-    Raises:
-        ConfigError: A value is out of range.
     """
 
-    vocab: int = 32
-    shortest: int = 6
-    longest: int = 12
-    d_model: int = 64
-    n_heads: int = 4
-    d_head: int = 32
-    batch: int = 48
-    lr: float = 0.001
-    steps: int = 1000
-    log_every: int = 20
-    level: float = 0.8
+    vocab: int = setting(32, "How many tokens there are.")
+    shortest: int = setting(6, "Tokens in the shortest block.")
+    longest: int = setting(12, "Tokens in the longest; sequences are twice as long.")
+    d_model: int = setting(64, "Width of the residual stream.")
+    n_heads: int = setting(4, "Heads in each layer.", "[2, inf)")
+    d_head: int = setting(32, "Width of a head.")
+    batch: int = setting(48, "New sequences in every update.", "[1, inf)")
+    lr: float = setting(0.001, "Learning rate of AdamW.", "(0, inf)")
+    steps: int = setting(1000, "Updates of every run.", "[1, inf)")
+    log_every: int = setting(20, "Updates between measurements.", "[1, inf)")
+    level: float = setting(0.8, "In-context accuracy at which the phase change has come.", "(0, 1]")
 
     def __post_init__(self) -> None:
         if not 2 <= self.shortest <= self.longest <= self.vocab:
@@ -61,8 +45,7 @@ class Config:
                 f"shortest={self.shortest}, longest={self.longest} and vocab={self.vocab} do not fit; expected "
                 "2 <= shortest <= longest <= vocab, as the tokens of a block are distinct"
             )
-        ranges = {"(0, 1]": ["level"], "[1, inf)": ["batch", "steps", "log_every"], "(0, inf)": ["lr"]}
-        check_ranges(self, ranges | {"[2, inf)": ["n_heads"]})
+        super().__post_init__()
 
 
 def repeated_blocks(

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor
 
 from interp.hooks import capture
 from interp.interventions import Edit
 from interp.lab.arms import arm_quantities, delay, event_numbers, restored, shifted
 from interp.lab.induction.figure import induction_figure
-from interp.lab.induction.heads import (
-    Blind,
-    induction_scores,
-    previous_pattern,
-    previous_token_scores,
-    uniform_pattern,
-)
+from interp.lab.induction.heads import Blind, induction_scores, previous_pattern, previous_token_scores
+from interp.lab.induction.heads import uniform_pattern as uniform
 from interp.lab.induction.in_context import EVALUATED, Config, repeated_blocks, train_in_context
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.schedule import Held, Schedule
@@ -47,12 +41,12 @@ TWICE = 2.0
 def measure(config: Config, seed: int, report: Report) -> Record:
     """A baseline, and the same network with heads of its first layer held from the start in several ways."""
 
-    def run(place: int, name: str, schedule: Schedule | None) -> tuple[AttentionOnly, list[float]]:
+    def run(place: int, name: str, schedule: Schedule) -> tuple[AttentionOnly, list[float]]:
         return train_in_context(config, seed, schedule, shifted(report, place * config.steps, name))
 
     tokens, _ = repeated_blocks(EVALUATED, config, torch.Generator().manual_seed(2 * seed + 1))
-    baseline, accuracy = run(0, "baseline", None)
-    heads = previous_heads(baseline, tokens)
+    baseline, accuracy = run(0, "baseline", Schedule())
+    heads = previous_token_scores(capture(baseline, tokens, FIRST)[FIRST])
     schedules = schedules_of(heads, config)
     idle = Held(Edit(FIRST, schedules["uniform"].held[0].edit.neurons, Scale(1.0)), stop=config.steps // 2)
     removed, again = run(1, "held as they are, then let go", Schedule((idle,)))
@@ -60,7 +54,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     for place, (arm, schedule) in enumerate(schedules.items(), 2):
         runs[arm] = run(place, arm, schedule)
     same = all(torch.equal(a, b) for a, b in zip(baseline.parameters(), removed.parameters(), strict=True))
-    even = uniform_pattern(2 * config.longest).expand(len(tokens), 1, -1, -1)
+    even = uniform(2 * config.longest).expand(len(tokens), 1, -1, -1)
     numbers: dict[str, float | None] = {
         "identical": float(same and accuracy == again),
         "heads_previous": float((heads > TWICE * previous_token_scores(even)).sum()),
@@ -71,14 +65,9 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     }
     steps = list(range(0, config.steps + 1, config.log_every))
     for arm, (model, curve) in runs.items():
-        numbers |= _end(arm, model, schedules.get(arm, Schedule()), tokens, curve, steps, config.level)
+        numbers |= _end(arm, model, schedules.get(arm, Schedule()), tokens, curve, config)
     curves = {arm: curve for arm, (_, curve) in runs.items()}
     return Record(numbers, {"steps": steps, "arms": curves, "heads": heads.tolist()})
-
-
-def previous_heads(model: AttentionOnly, tokens: Int[Tensor, "example position"]) -> np.ndarray:
-    """Previous-token score of every first-layer head."""
-    return previous_token_scores(capture(model, tokens, FIRST)[FIRST])
 
 
 def schedules_of(heads: np.ndarray, config: Config) -> dict[str, Schedule]:
@@ -88,7 +77,7 @@ def schedules_of(heads: np.ndarray, config: Config) -> dict[str, Schedule]:
     layer, so that the control can hold as many others: those with the lowest scores.
     """
     n = 2 * config.longest
-    even = uniform_pattern(n)
+    even = uniform(n)
     least = TWICE * float(previous_token_scores(even[None, None])[0])
     order = np.argsort(-heads, kind="stable")
     own = order[: max(1, min(int((heads > least).sum()), len(heads) // 2))]
@@ -109,21 +98,16 @@ def schedules_of(heads: np.ndarray, config: Config) -> dict[str, Schedule]:
 
 
 def _end(
-    arm: str,
-    model: AttentionOnly,
-    schedule: Schedule,
-    tokens: Int[Tensor, "example position"],
-    accuracy: list[float],
-    steps: list[int],
-    level: float,
+    arm: str, model: AttentionOnly, schedule: Schedule, tokens: Tensor, accuracy: list[float], config: Config
 ) -> dict[str, float | None]:
     """When an arm's phase change comes, and what its heads look at in the end, those that are held left out."""
-    with schedule(model, steps[-1]):
+    steps = range(0, config.steps + 1, config.log_every)
+    with schedule(model, config.steps):
         patterns = capture(model, tokens, [FIRST, SECOND])
     held = [head for each in schedule.held for head in each.edit.neurons if arm != "blind"]
     free = np.delete(previous_token_scores(patterns[FIRST]), held)
     return {
-        **event_numbers(arm, steps, accuracy, level),
+        **event_numbers(arm, list(steps), accuracy, config.level, config.steps),
         f"accuracy_{arm}": accuracy[-1],
         f"previous_{arm}": float(free.max()) if len(free) else None,
         f"induction_{arm}": float(induction_scores(patterns[SECOND], tokens).max()),

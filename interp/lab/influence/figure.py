@@ -31,11 +31,7 @@ LEAST = 0.0002
 
 
 def influence_figure(result: Any) -> Figure:
-    """Two panels, three where neurons were looked at; bands and bars run from the lowest seed to the highest.
-
-    Args:
-        result: Of the study `influence`.
-    """
+    """Two panels, three where neurons were looked at; bands and bars run from the lowest seed to the highest."""
     title = "Examples that are predicted only if trained on"
     figure = blank(title, "score of an example (-1 to 1)", "examples that reach it (%)")
     neurons = all(record.curves["costs"] for record in result.records)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from interp.data import Dataset
 from interp.errors import ConfigError
@@ -32,14 +32,10 @@ class Memorisation:
             nan where an example was always or never trained on.
         error: The score's standard error, of two independent proportions; nan where fewer than two networks are on
             one side. It is 0 where all networks of a side agree: read many together, as their root mean square.
-        n_with: Networks that were trained on each example.
-        n_without: Networks that were not.
     """
 
     score: Float[np.ndarray, " example"]
     error: Float[np.ndarray, " example"]
-    n_with: Int[np.ndarray, " example"]
-    n_without: Int[np.ndarray, " example"]
 
 
 def memorisation(
@@ -65,14 +61,13 @@ def memorisation(
             f"answers of shape {correct.shape} and subsets of shape {included.shape} do not belong together; give "
             "one row for each network, and one column for each example, of both"
         )
-    scores, variances, counts = [], [], []
+    scores, variances = [], []
     for side in (included, ~included):
         n = side.sum(0)
         share = np.where(n > 0, (correct & side).sum(0) / np.maximum(n, 1), np.nan)
         scores.append(share)
         variances.append(np.where(n > 1, share * (1 - share) / np.maximum(n - 1, 1), np.nan))
-        counts.append(n)
-    return Memorisation(scores[0] - scores[1], np.sqrt(variances[0] + variances[1]), *counts)
+    return Memorisation(scores[0] - scores[1], np.sqrt(variances[0] + variances[1]))
 
 
 def train_on_subsets(
@@ -120,12 +115,6 @@ def errors_by_number(
 
     For each example some of the networks are drawn at random. So that errors of different numbers can be compared, of
     every number the same share was trained on the example: the fraction with a denominator up to 4 next to `share`.
-
-    Args:
-        correct: As for `memorisation`.
-        included: As for `memorisation`.
-        share: Of the networks that are trained on each example, in (0, 1).
-        seed: Of the draws.
 
     Returns:
         ``networks``, the numbers drawn, and for each the root mean square over examples: as ``formula`` of the standard
@@ -178,10 +167,7 @@ def memory_effects(
 
     No true label is used: examples are taken as labelled.
 
-    Args:
-        model: A hooked model; the neurons are those of its last site.
-        data: Its examples.
-        memorised: Which of all examples count as memorised; of those trained on.
+    The memorised ones are a mask over all examples; only those trained on count.
 
     Raises:
         ConfigError: All training examples are on one side.

@@ -19,7 +19,7 @@ from interp.lab.influence.memory import (
 )
 from interp.lab.influence.mislabelled import Digits, Sums
 from interp.lab.over_seeds import OverSeeds
-from interp.lab.settings import check_ranges
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
 from interp.measuring.phase import GOOD
 from interp.models import MLPConfig
@@ -40,42 +40,36 @@ NOT_LEARNT = "the wrong labels were not learnt"
 
 
 @dataclass(frozen=True)
-class Config:
-    """Settings of the training set, the networks, and the estimate of the scores.
+class Config(Settings):
+    """Settings of the training set, the networks, and the estimate of the scores."""
 
-    Args:
-        on: ``corrupted`` (modular addition that generalises), ``never`` (that never does) or ``digits`` (images).
-        networks: How many are trained, each on a subset of its own.
-        share: Of the training set in each subset.
-        threshold: Score from which an example counts as memorised when its neurons are looked for.
-        wrong: Share of wrong labels; -1, as the experiment has it (.15, .1 of digits).
-        p: Modulus; 0, as the experiment has it (59, 31 if it never generalises).
-        width: Neurons of each network; 0, as the experiment has it (300, 200 for digits).
-        weight_decay: -1, as the experiment has it (2, 0 or .1); an L2 penalty for digits.
-        steps: Updates at most; 0, as the experiment has it (200, 1000 or 500).
-    """
-
-    on: str = "corrupted"
-    networks: int = 20
-    share: float = 0.7
-    threshold: float = 0.25
-    wrong: float = -1.0
-    p: int = 0
-    width: int = 0
-    weight_decay: float = -1.0
-    steps: int = 0
+    on: str = setting(
+        "corrupted",
+        "corrupted (modular addition that generalises), never (that never does) or digits (images).",
+    )
+    networks: int = setting(20, "How many are trained, each on a subset of its own.")
+    share: float = setting(0.7, "Of the training set in each subset.", "(0, 1)")
+    threshold: float = setting(
+        0.25, "Score from which an example counts as memorised when its neurons are looked for.", "(-1, 1)"
+    )
+    wrong: float = setting(
+        -1.0, "Share of wrong labels; -1, as the experiment has it (.15, .1 of digits).", "(0, 1)"
+    )
+    p: int = setting(0, "Modulus; 0, as the experiment has it (59, 31 if it never generalises).", "[0, inf)")
+    width: int = setting(
+        0, "Neurons of each network; 0, as the experiment has it (300, 200 for digits).", "[0, inf)"
+    )
+    weight_decay: float = setting(
+        -1.0, "-1, as the experiment has it (2, 0 or .1); an L2 penalty for digits.", "[0, inf)"
+    )
+    steps: int = setting(0, "Updates at most; 0, as the experiment has it (200, 1000 or 500).", "[0, inf)")
 
     def __post_init__(self) -> None:
         choose("experiment", self.on, list(ARMS))
         for name, own in ARMS[self.on].items():
-            given = getattr(self, name)
-            if given == (0 if isinstance(own, int) else -1.0):
+            if getattr(self, name) == (0 if isinstance(own, int) else -1.0):
                 object.__setattr__(self, name, own)
-            elif name != "wrong" and not 0 <= given < np.inf:
-                raise ConfigError(
-                    f"{name}={given} is below 0 or not finite; give none for the experiment's own"
-                )
-        check_ranges(self, {"(0, 1)": ["share", "wrong"], "(-1, 1)": ["threshold"]})
+        super().__post_init__()
         inside = round(self.share * self.networks)
         if not 2 <= inside <= self.networks - 2:
             raise ConfigError(

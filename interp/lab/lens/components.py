@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from interp.data import Ordering, Task
+from interp.data import Ordering
 from interp.errors import ConfigError
 from interp.lab.lens.effects import DirectEffect
 from interp.measuring.arrays import grid_of, weight_vectors
-from interp.measuring.cached_pass import CachedPass, cached_pass
-from interp.models import HookedModel, neuron_site
 from interp.scoring.periodicity import all_pairs_activations, answer_profile, operands_of
+from interp.subject import Subject
 from probes.activity import CLUSTER_SHARE, explained_by_one_frequency
 from probes.development import alignment
 from probes.null import benjamini_hochberg, null_p_values
@@ -41,9 +40,7 @@ def written_components(
 ) -> Components:
     """The Fourier component over output classes that each neuron writes.
 
-    Args:
-        effect: Of `direct_effect`.
-        ordering: The task's; the natural order of classes if None.
+    Along the task's ordering; along the natural order of classes if None.
 
     Example:
         >>> from interp.models import analytic_mlp
@@ -62,21 +59,13 @@ def _along(effect: np.ndarray, ordering: Ordering | None) -> np.ndarray:
     return effect if ordering is None else effect[:, ordering.output]
 
 
-def read_components(
-    model: HookedModel, task: Task, site: str | None = None, *, cached: CachedPass | None = None
-) -> Components:
+def read_components(subject: Subject) -> Components:
     """The Fourier component over operands that each neuron reads, as one over the answer's position a + b.
 
     From the weights of neurons that are fed by tokens: the frequency that explains most of both vectors, its mean
     share, and the sum of the two phases. Else from the activations over all pairs: the frequency whose 3 x 3 block
     explains most (arXiv 2301.05217), and the phase of the part that depends on a + b alone. Where the task is no
     operation on pairs, nothing is known.
-
-    Args:
-        model: A hooked model.
-        task: What it computes; its ordering is the one that components are read in.
-        site: Hook name of the neurons; the model's last site if None.
-        cached: From `cached_pass`, if it is at hand.
 
     Raises:
         HookNameError: There are no neurons at the site.
@@ -86,56 +75,39 @@ def read_components(
         >>> from interp.models import analytic_mlp
         >>> from interp.lab.lens.effects import direct_effect
         >>> model, task = analytic_mlp("add", p=13, width=20), ModularTask("add", p=13)
-        >>> read, written = read_components(model, task), written_components(direct_effect(model).effect)
+        >>> read, written = read_components(Subject(model, task)), written_components(direct_effect(model).effect)
         >>> bool((read.frequency == written.frequency).all())
         True
     """
-    place, p, order = neuron_site(model, site), operands_of(task), task.ordering
+    place, p, order = subject.place, operands_of(subject.task), subject.task.ordering
     if len(place.input_vectors) == 2 and p is not None:
         left, right = (vector.astype(np.float64) for vector in weight_vectors(place, order)[1][:2])
         share = np.nan_to_num(np.stack([energy(left), energy(right)])).mean(0)
         frequency = peak_frequency(share)
         angle = phase_residual(phase(left, frequency), phase(right, frequency), np.zeros(place.width))
         return Components(frequency, np.where(frequency > 0, share.max(1), np.nan), angle)
-    unknown = np.full(place.width, np.nan)
     if p is None:
+        unknown = np.full(place.width, np.nan)
         return Components(np.zeros(place.width, np.int64), unknown, unknown)
-    cached = cached or cached_pass(model, task, site=site)
-    grid = grid_of(all_pairs_activations(cached, task, p), p, order)
+    grid = grid_of(all_pairs_activations(subject.cached, subject.task, p), p, order)
     grid = np.nan_to_num(grid.astype(np.float64))
     share, frequency = explained_by_one_frequency(grid)
     return Components(frequency, share, phase(answer_profile(grid), frequency))
 
 
-@dataclass(frozen=True)
-class Match:
-    """Agreement of what neurons write with what they read.
-
-    Attributes:
-        explained: How many neurons one frequency explains by what they read.
-        same: Of these, how many write at the frequency that they read.
-        resultant: R of phase read minus phase written, over those: 1 if it is the same for all; None without any.
-        offset: The mean of that difference in radians; 0 obeys the rule of arXiv 2310.13061.
-    """
-
-    explained: int
-    same: int
-    resultant: float | None
-    offset: float | None
-
-
-def match_of(read: Components, written: Components, least: float = CLUSTER_SHARE) -> Match:
+def match_of(read: Components, written: Components, least: float = CLUSTER_SHARE) -> dict[str, float | None]:
     """Compare what neurons read with what they write.
 
-    Args:
-        read: Of `read_components`.
-        written: Of `written_components`.
-        least: The share from which one frequency explains a neuron.
+    Returns:
+        ``explained``, how many neurons one frequency explains by what they read; ``same``, how many of these write at
+        the frequency that they read, and ``agreement``, their share; ``resultant``, R of phase read minus phase written
+        over those, 1 if it is the same for all; and ``offset``, the mean of that difference in radians, which is 0 by
+        the rule of arXiv 2310.13061. None where there are none.
 
     Example:
         >>> one = Components(np.array([2, 3]), np.array([0.9, 0.9]), np.array([1.0, 2.0]))
         >>> match_of(one, Components(np.array([2, 4]), np.array([0.9, 0.9]), np.array([1.0, 2.0])))
-        Match(explained=2, same=1, resultant=1.0, offset=0.0)
+        {'explained': 2.0, 'same': 1.0, 'agreement': 0.5, 'resultant': 1.0, 'offset': 0.0}
     """
     explained = explained_by(read, least)
     same = explained & (read.frequency == written.frequency)
@@ -144,7 +116,15 @@ def match_of(read: Components, written: Components, least: float = CLUSTER_SHARE
     resultant, offset = None, None
     if angles.n[0]:
         resultant, offset = float(angles.resultant[0]), float(angles.direction[0])
-    return Match(int(explained.sum()), int(same.sum()), resultant, offset)
+    n, agreeing = float(explained.sum()), float(same.sum())
+    agreement = agreeing / n if n else None
+    return {
+        "explained": n,
+        "same": agreeing,
+        "agreement": agreement,
+        "resultant": resultant,
+        "offset": offset,
+    }
 
 
 def explained_by(read: Components, least: float = CLUSTER_SHARE) -> Bool[np.ndarray, " neuron"]:
@@ -183,12 +163,6 @@ def significance(
     Both statistics have no scale, so one set of rotated directions serves all neurons. A p-value is at least
     1/(rotations + 1); dead neurons have nan.
 
-    Args:
-        effect: Of `direct_effect`.
-        ordering: The task's; the natural order of classes if None.
-        rotations: How many rotated directions are drawn.
-        seed: Of the draws.
-
     Raises:
         ConfigError: No rotation is asked for.
 
@@ -209,17 +183,16 @@ def significance(
     directions *= typical / np.linalg.norm(directions, axis=1, keepdims=True)
     written = directions if effect.reads is None else directions @ effect.reads
     rotated = written_components(written, ordering)
-    own, alone, null = (
-        written_components(effect.effect, ordering),
-        _one_class(effect.effect),
-        _one_class(written),
-    )
-    p_share = null_p_values(own.share, np.sort(rotated.share[np.isfinite(rotated.share)]))
-    p_class = null_p_values(alone, np.sort(null[np.isfinite(null)]))
+    shares = written_components(effect.effect, ordering).share, rotated.share
+    classes = _one_class(effect.effect), _one_class(written)
     example = _along(written[:1] - written[:1].mean(), ordering)[0]
-    return Significance(
-        p_share, benjamini_hochberg(p_share), p_class, benjamini_hochberg(p_class), rotated, example
-    )
+    return Significance(*_against(*shares), *_against(*classes), rotated, example)
+
+
+def _against(observed: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """p-values and false-discovery rates."""
+    p = null_p_values(observed, np.sort(null[np.isfinite(null)]))
+    return p, benjamini_hochberg(p)
 
 
 def _one_class(effect: np.ndarray) -> np.ndarray:

@@ -47,20 +47,6 @@ class DirectEffect:
         """The effects above each neuron's mean, which moves all logits alike and so no answer."""
         return self.effect - self.effect.mean(1, keepdims=True)
 
-    def top(self, neuron: int, k: int = 5) -> list[tuple[int, float]]:
-        """The k classes that a neuron writes for most, with what it adds to each above its mean.
-
-        Raises:
-            InterventionError: There is no such neuron.
-
-        Example:
-            >>> effect = DirectEffect("post", np.array([[1.0, 4.0, -2.0]]), True, "a matrix")
-            >>> effect.top(0, 2)
-            [(1, 3.0), (0, 0.0)]
-        """
-        (row,) = self.centred()[neuron_indices(neuron, len(self.effect))]
-        return [(int(i), float(row[i])) for i in np.argsort(-row, kind="stable")[:k]]
-
 
 def direct_effect(
     model: HookedModel, site: str | None = None, *, examples: Tensor | None = None, whole: bool = False
@@ -176,8 +162,6 @@ class Promise:
     """Changes of the logits against the promised ones while neurons were clamped, one at a time.
 
     Attributes:
-        neurons: Which ones.
-        values: What each was clamped to.
         moved: Largest change of a logit that was measured, for each neuron.
         error: Largest difference between a logit's change and the promised one, for each neuron.
         explained: Share of the squared changes (above their mean over classes) that the promise explains; 1 is all of
@@ -185,8 +169,6 @@ class Promise:
         scale: The largest absolute logit of the network as it is.
     """
 
-    neurons: Int[np.ndarray, " clamped"]
-    values: Float[np.ndarray, " clamped"]
     moved: Float[np.ndarray, " clamped"]
     error: Float[np.ndarray, " clamped"]
     explained: Float[np.ndarray, " clamped"]
@@ -201,13 +183,6 @@ def clamp_and_compare(
     values: Float[np.ndarray, " _"],
 ) -> Promise:
     """Clamp each neuron to a value, at the answer's position: do the logits change by (value - activation) * effect?
-
-    Args:
-        model: The network of `effect`.
-        inputs: Examples.
-        effect: Of `direct_effect`.
-        neurons: Indices.
-        values: One for each.
 
     Raises:
         ConfigError: There is not one value for each neuron. InterventionError: a neuron does not exist or occurs twice.
@@ -239,4 +214,4 @@ def clamp_and_compare(
         share = 1 - squares[0] / squares[1] if squares[1] > 0 else np.nan
         rows.append((np.abs(change).max(), np.abs(error).max(), share))
     moved, error, explained = np.array(rows).T
-    return Promise(neurons, values, moved, error, explained, float(np.abs(base).max()))
+    return Promise(moved, error, explained, float(np.abs(base).max()))

@@ -26,11 +26,7 @@ PAST = {
 
 
 def lens_figure(result: Any) -> Figure:
-    """Three panels: frequencies read and written (the first seed), their purity, and the past or single neurons.
-
-    Args:
-        result: Of the study `lens`.
-    """
+    """Three panels: frequencies read and written (the first seed), their purity, and the past or single neurons."""
     figure = blank(
         "What neurons read, and what they write", "frequency read (cycles)", "frequency written (cycles)"
     )

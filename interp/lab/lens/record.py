@@ -38,19 +38,14 @@ def decode_network(
 ) -> Record:
     """The record of the study `lens` of one network.
 
-    Args:
-        opened: Its checkpoint.
-        series: What its neurons wrote before, if that is known.
-        config: With ``rotations``, ``clamped``, ``least`` and ``site`` of the study.
-        seed: Of examples, rotations, and which neurons are clamped to what.
-        note: Why what they wrote before is not known, if there is a reason to tell.
+    The note says why what the neurons wrote before is not known, if there is a reason to tell.
     """
     generator = np.random.default_rng(seed)
     inputs, ordering = opened.task.dataset.inputs, opened.task.ordering
     chosen = inputs[torch.as_tensor(generator.permutation(len(inputs))[:EXAMPLES])]
     effect = direct_effect(opened.model, config.site or None, examples=chosen)
     subject = Subject(opened.model, opened.task, effect.hook)
-    read = read_components(opened.model, opened.task, effect.hook, cached=subject.cached)
+    read = read_components(subject)
     written = written_components(effect.effect, ordering)
     test = significance(effect, ordering, rotations=config.rotations, seed=seed)
     match = match_of(read, written, config.least)
@@ -58,12 +53,8 @@ def decode_network(
     numbers = {
         "exact": float(effect.exact),
         "neurons": float(len(effect.effect)),
-        "explained": float(match.explained),
-        "same": float(match.same),
-        "agreement": match.same / match.explained if match.explained else None,
+        **match,
         "chance": chance_of_match(read, test.rotated, config.least),
-        "resultant": match.resultant,
-        "offset": match.offset,
         "share": _mean(written.share),
         "share_rotated": _mean(test.rotated.share),
         "significant": float(real.mean()),

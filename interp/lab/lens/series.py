@@ -54,10 +54,6 @@ class SeriesDecoding:
 def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | None = None) -> SeriesDecoding:
     """Decode the neurons at every checkpoint of a training run.
 
-    Args:
-        checkpoints: First to last, or a folder or file that holds them.
-        site: Hook name of the neurons; the last site if None.
-
     Raises:
         CheckpointError: One cannot be read. ConfigError: there are fewer than two, or weights alone do not tell.
 
@@ -97,10 +93,6 @@ def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | No
 
 def series_before(opened: Checkpoint, site: str | None = None) -> tuple[SeriesDecoding | None, str]:
     """Decode the neurons of the training run that a checkpoint is part of, up to it.
-
-    Args:
-        opened: The checkpoint, with the path that it was read from.
-        site: Hook name of the neurons; the last site if None.
 
     Returns:
         The series, or None; and why there is none although files of one lie beside the checkpoint, else "".

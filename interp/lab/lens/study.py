@@ -12,7 +12,7 @@ from interp.errors import ConfigError
 from interp.lab.lens.figure import lens_figure
 from interp.lab.lens.record import ALPHA, decode_network
 from interp.lab.lens.series import decode_series, series_before
-from interp.lab.settings import check_ranges
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
 from interp.models import MLPConfig
 from interp.progress import Report
@@ -29,44 +29,38 @@ FEWEST = 1000
 
 
 @dataclass(frozen=True)
-class Config:
-    """Settings of the study; a checkpoint needs the last five only.
+class Config(Settings):
+    """Settings of the study; a checkpoint needs the last four only."""
 
-    Args:
-        p: The modulus of the addition that is learnt.
-        width: Neurons.
-        steps: Updates.
-        train_fraction: Share of all pairs that is trained on, in (0, 1].
-        corrupt_fraction: Share of the training labels that is redrawn, in [0, 1).
-        weight_decay: Decoupled.
-        saves: Checkpoints of the training run, beside the first.
-        rotations: Randomly rotated directions that the neurons are compared with, 1000 or more.
-        clamped: Neurons that are clamped, one at a time, each to a value within its range.
-        least: Share of its variance from which one frequency explains a neuron, in (0, 1].
-        site: Hook name of the neurons; the last site if empty.
-    """
-
-    p: int = 59
-    width: int = 256
-    steps: int = 400
-    train_fraction: float = 0.6
-    corrupt_fraction: float = 0.3
-    weight_decay: float = 0.0
-    saves: int = 40
-    rotations: int = 5000
-    clamped: int = 20
-    least: float = CLUSTER_SHARE
-    site: str = ""
+    p: int = setting(59, "The modulus of the addition that is learnt.", "[5, inf)")
+    width: int = setting(256, "Neurons.", "[1, inf)")
+    steps: int = setting(400, "Updates.", "[1, inf)")
+    train_fraction: float = setting(0.6, "Share of all pairs that is trained on, in (0, 1].", "(0, 1]")
+    corrupt_fraction: float = setting(
+        0.3, "Share of the training labels that is redrawn, in [0, 1).", "[0, 1]"
+    )
+    weight_decay: float = setting(0.0, "Decoupled.", "[0, inf)")
+    saves: int = setting(40, "Checkpoints of the training run, beside the first.", "[1, inf)")
+    rotations: int = setting(
+        5000, "Randomly rotated directions that the neurons are compared with, 1000 or more."
+    )
+    clamped: int = setting(
+        20, "Neurons that are clamped, one at a time, each to a value within its range.", "[1, inf)"
+    )
+    least: float = setting(
+        CLUSTER_SHARE,
+        "Share of its variance from which one frequency explains a neuron, in (0, 1].",
+        "(0, 1]",
+    )
+    site: str = setting("", "Hook name of the neurons; the last site if empty.")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.rotations < FEWEST:
             raise ConfigError(
                 f"rotations={self.rotations} must be at least {FEWEST}: with fewer no p-value is small enough for a "
                 f"false-discovery rate of {100 * ALPHA:g} % among many neurons"
             )
-        counts = {"[5, inf)": ["p"], "[1, inf)": ["width", "steps", "saves", "clamped"]}
-        shares = {"(0, 1]": ["train_fraction", "least"], "[0, 1]": ["corrupt_fraction"]}
-        check_ranges(self, counts | shares | {"[0, inf)": ["weight_decay"]})
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.lab.panels import axes, dots, line
+from interp.lab.panels import axes, bars, dots, line
 from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, faded, rounded
 
 if TYPE_CHECKING:
@@ -38,11 +38,7 @@ DISTANCES = {
 
 
 def tickets_figure(result: Any) -> Figure:
-    """Left, when each network generalises; right, distance from the last mask, and recovery after pruning.
-
-    Args:
-        result: Of the study ``tickets``.
-    """
+    """Left, when each network generalises; right, distance from the last mask, and recovery after pruning."""
     figure = blank("Rewound and retrained: which masks carry the generalisation?", "", "")
     limit, last = result.config.limit, result.config.trained
     for place, arm in reversed(list(enumerate(ROWS))):
@@ -65,8 +61,9 @@ def tickets_figure(result: Any) -> Figure:
         xaxis2=right | {"anchor": "y2"} | training,
         yaxis2={"domain": [0.6, 0.95], "anchor": "x2", "title": "Jaccard distance", "range": [0, 0.7]},
         xaxis3=right | {"anchor": "y3", "title": "pruned at"},
-        yaxis3={"domain": [0, 0.35], "anchor": "x3", "title": "accuracy (%)", "range": [0, 104]},
+        yaxis3={"domain": [0, 0.35], "anchor": "x3", "title": "accuracy (%)", "range": [0, 1.04]},
     )
+    figure.layout.yaxis3.tickformat = ".0%"
     for axis in ("xaxis2", "yaxis2", "xaxis3", "yaxis3"):
         figure.layout[axis].title.font.size = 13
     return figure
@@ -76,33 +73,21 @@ def _arm(figure: Figure, result: Any, arm: str, place: int, limit: float) -> Non
     """One dot for each seed, open at the limit for those that were given up, and the interval of the mean."""
     words, colour = ROWS[arm]
     times = result.each(f"gen_{arm}")
+    steps = rounded([limit if time is None else time for time in times])
     shifts = np.linspace(-0.2, 0.2, len(times)) if len(times) > 1 else [0.0]
     symbols = ["circle-open" if time is None else "circle" for time in times]
-    look = {
-        "customdata": ["not by step" if time is None else "at step" for time in times],
-        "showlegend": False,
-    }
-    dots(
-        figure,
-        rounded([limit if time is None else time for time in times]),
-        rounded(np.add(place, shifts)),
-        {"color": colour, "size": 8, "symbol": symbols},
-        hovertemplate=words + ": %{customdata} %{x}<extra></extra>",
-        **look,
-    )
+    hover: dict[str, Any] = {"customdata": ["not by step" if time is None else "at step" for time in times]}
+    hover |= {"hovertemplate": words + ": %{customdata} %{x}<extra></extra>"}
+    marker = {"color": colour, "size": 8, "symbol": symbols}
+    dots(figure, steps, rounded(np.add(place, shifts)), marker, showlegend=False, **hover)
     over = result.over(f"gen_{arm}")
-    if over is None or len(times) < 2:
-        return
-    marker = {"symbol": "line-ns", "size": [6, 14, 6], "line": {"color": colour, "width": 2}}
-    hover = words + ": mean %{x}, with its 95 % interval<extra></extra>"
-    look = {
-        "mode": "lines+markers",
-        "marker": marker,
-        "hovertemplate": hover,
-        "showlegend": False,
-        "width": 3,
-    }
-    line(figure, [over.low, over.mean, over.high], [place] * 3, words, faded(colour, 0.5), **look)
+    if over is not None and len(times) > 1:
+        marker = {"symbol": "line-ns", "size": [6, 14, 6], "line": {"color": colour, "width": 2}}
+        hover = {"hovertemplate": words + ": mean %{x}, with its 95 % interval<extra></extra>"}
+        look = {"mode": "lines+markers", "marker": marker, "showlegend": False, "width": 3}
+        line(
+            figure, [over.low, over.mean, over.high], [place] * 3, words, faded(colour, 0.5), **look, **hover
+        )
 
 
 def _distances(figure: Figure, result: Any) -> None:
@@ -112,31 +97,18 @@ def _distances(figure: Figure, result: Any) -> None:
         for i, (seed, record) in enumerate(zip(result.seeds, result.records, strict=True)):
             curve = record.curves["distances"]
             hover = f"seed {seed}, {name}: %{{y:.2f}} at step %{{x}}<extra></extra>"
-            look = {
-                "legendgroup": kind,
-                "showlegend": i == 0,
-                "width": 1.2,
-                "hovertemplate": hover,
-                **axes(2),
-            }
-            line(figure, curve["steps"], curve[kind], name, colour, **look)
+            look = {"legendgroup": kind, "showlegend": i == 0, "width": 1.2, "hovertemplate": hover}
+            line(figure, curve["steps"], curve[kind], name, colour, **look, **axes(2))
     for moment, symbol, where in (("mem", "diamond", "bottom left"), ("gen", "circle", "top right")):
-        dots(
-            figure,
-            rounded([record.curves["moments"][moment] for record in result.records]),
-            rounded(result.each(f"distance_{moment}"), 3),
-            {"color": RULE, "size": 8, "symbol": symbol},
-            mode="markers+text",
-            text=[MOMENTS[moment]],
-            textposition=where,
-            showlegend=False,
-            hovertemplate=f"{MOMENTS[moment]}: step %{{x}}, distance %{{y:.2f}}<extra></extra>",
-            **axes(2),
-        )
+        steps = rounded([record.curves["moments"][moment] for record in result.records])
+        hover = f"{MOMENTS[moment]}: step %{{x}}, distance %{{y:.2f}}<extra></extra>"
+        text = {"mode": "markers+text", "text": [MOMENTS[moment]], "textposition": where}
+        look = text | {"showlegend": False, "hovertemplate": hover, **axes(2)}
+        marker = {"color": RULE, "size": 8, "symbol": symbol}
+        dots(figure, steps, rounded(result.each(f"distance_{moment}"), 3), marker, **look)
     first = result.records[0]
     steps, random = first.curves["distances"]["steps"], first.numbers["distance_random"]
-    hover = "random mask: %{y:.2f}<extra></extra>"
-    look = {"dash": "dot", "hovertemplate": hover, **axes(2)}
+    look = {"dash": "dot", "hovertemplate": "random mask: %{y:.2f}<extra></extra>", **axes(2)}
     line(figure, [steps[0], steps[-1]], [random] * 2, "to a random one", NEUTRAL, **look)
 
 
@@ -145,14 +117,6 @@ def _recovery(figure: Figure, result: Any) -> None:
     for stage, (words, colour) in STAGES.items():
         values = {name: result.over(f"{stage}_{moment}") for moment, name in MOMENTS.items()}
         known = {name: over for name, over in values.items() if over is not None}
-        high = [100 * (over.high - over.mean) for over in known.values()]
-        figure.add_bar(
-            x=list(known),
-            y=rounded([100 * over.mean for over in known.values()], 3),
-            error_y={"array": rounded(high, 3), "width": 4},
-            name=words,
-            marker_color=colour,
-            legend="legend2",
-            hovertemplate=words + ", pruned at %{x}: %{y} %<extra></extra>",
-            **axes(3),
-        )
+        look = {"name": words, "showlegend": True, "legend": "legend2", **axes(3)}
+        hover = words + ", pruned at %{x}: %{y:.1%}<extra></extra>"
+        bars(figure, list(known), list(known.values()), {"color": colour}, hovertemplate=hover, **look)

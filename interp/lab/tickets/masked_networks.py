@@ -15,6 +15,7 @@ from interp.errors import ConfigError
 from interp.models import HookedMLP, MLPConfig
 from interp.progress import Report, silent
 from interp.safeguards import flushed_denormals
+from interp.training import TrainConfig
 
 LAYERS = ("embed", "read", "write")
 EMBED_SCALE = 0.3
@@ -25,23 +26,6 @@ SOLVED = 0.95
 Weights = Mapping[str, Tensor]
 """For each of `LAYERS` a matrix ``(p, wide)``, ``(wide, neuron)`` or ``(neuron, p)``, or as many as there are networks.
 Masks are the same with True where a weight is kept."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """Training of masked networks: all examples at each step, AdamW with betas .9 and .98, cross-entropy.
-
-    Args:
-        steps: Updates.
-        every: Steps from one measurement to the next.
-        lr: Learning rate.
-        weight_decay: Of AdamW.
-    """
-
-    steps: int = 3000
-    every: int = 50
-    lr: float = 1e-3
-    weight_decay: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +125,7 @@ def train_masked(
     data: Dataset,
     starts: Sequence[Weights],
     masks: Sequence[Weights],
-    how: Training | None = None,
+    how: TrainConfig,
     *,
     until_generalised: bool = True,
     keep: bool = False,
@@ -156,7 +140,8 @@ def train_masked(
         data: Pairs of tokens.
         starts: First weights of each network; left unchanged.
         masks: One for each network.
-        how: Settings.
+        how: Steps, learning rate, weight decay and steps between measurements. All examples are in each step, the
+            optimiser is AdamW with betas .9 and .98, and the loss is the cross-entropy.
         until_generalised: A network's training ends with the measurement that finds `SOLVED` of the unseen pairs right.
         keep: Whether to keep all networks' weights at each measurement.
         report: Told the steps done.
@@ -169,16 +154,15 @@ def train_masked(
         >>> first = first_weights(7, 8, 6, seed=0)
         >>> whole = {name: torch.ones_like(weight).bool() for name, weight in first.items()}
         >>> data = ModularTask("add", p=7, train_fraction=0.5).dataset
-        >>> train_masked(data, [first], [whole], Training(steps=4, every=2))[0].steps
+        >>> train_masked(data, [first], [whole], TrainConfig(steps=4, log_every=2))[0].steps
         [0, 2, 4]
     """
-    how = how or Training()
     if not starts or len(starts) != len(masks):
         raise ConfigError(f"{len(starts)} networks with {len(masks)} masks; expected one mask for each")
     stack, results, test = _Stack(data, starts, masks, how), [Trained() for _ in starts], unseen(data)
     with flushed_denormals():
         for step in range(how.steps + 1):
-            if step % how.every == 0 or step == how.steps:
+            if step % how.log_every == 0 or step == how.steps:
                 right, ended = stack.right().double(), []
                 for row, one in enumerate(results[network] for network in stack.left):
                     one.steps.append(step)
@@ -200,7 +184,7 @@ def train_masked(
 class _Stack:
     """Networks as slices of common tensors, and their optimiser."""
 
-    def __init__(self, data: Dataset, starts: Sequence[Weights], masks: Sequence[Weights], how: Training):
+    def __init__(self, data: Dataset, starts: Sequence[Weights], masks: Sequence[Weights], how: TrainConfig):
         self.data, self.how, self.left = data, how, list(range(len(starts)))
         self.masks = {name: mask.float() for name, mask in stacked(masks).items()}
         start = masked(stacked(starts), self.masks)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from interp.data import Dataset
 from interp.errors import ConfigError
-from interp.lab.tickets.masked_networks import LAYERS, Training, Weights, gradients_of, masked, train_masked
+from interp.lab.tickets.masked_networks import LAYERS, Weights, gradients_of, masked, train_masked
+from interp.training import TrainConfig
 from probes.agreement import auc
 
 Masks = dict[str, Tensor]
@@ -114,10 +115,7 @@ def regrow(
 def with_norm(weights: Weights, mask: Weights, power: int) -> dict[str, Tensor]:
     """All weights times one number, so that the norm of them all is that of the weights which a mask keeps.
 
-    Args:
-        weights: Left unchanged.
-        mask: Which weights to measure.
-        power: 1 for the sum of absolute weights, 2 for the root of the sum of squares.
+    The power is 1 for the sum of absolute weights, 2 for the root of the sum of squares.
 
     Example:
         >>> with_norm({"read": torch.tensor([3.0, -1.0])}, {"read": torch.tensor([False, True])}, 1)["read"].tolist()
@@ -153,15 +151,9 @@ def mask_distances(masks: Sequence[Weights], apart: int) -> dict[str, list[float
 
 
 def plasticity(
-    data: Dataset, networks: Sequence[Weights], cut: float, how: Training
+    data: Dataset, networks: Sequence[Weights], cut: float, how: TrainConfig
 ) -> list[dict[str, float]]:
     """Cost of pruning trained networks, and what some more training gives back.
-
-    Args:
-        data: What they were trained on.
-        networks: Pruned as they are; nothing is rewound.
-        cut: Share of each matrix that is pruned.
-        how: The training that follows, with an optimiser that knows nothing yet.
 
     Returns:
         For each network the accuracy on unseen pairs: ``pruned``, at once; ``retrained``, after the training;

@@ -12,31 +12,15 @@ from interp.data import Dataset, ModularTask
 from interp.errors import ConfigError
 from interp.lab.arms import shifted
 from interp.lab.event_times import sooner, times_in_words
-from interp.lab.settings import check_ranges
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
+from interp.lab.tickets import masked_networks as networks
+from interp.lab.tickets import masks as masking
 from interp.lab.tickets.figure import tickets_figure
-from interp.lab.tickets.masked_networks import (
-    SOLVED,
-    Trained,
-    Training,
-    Weights,
-    as_mlp,
-    first_weights,
-    train_masked,
-)
-from interp.lab.tickets.masks import (
-    jaccard_distance,
-    magnitude_mask,
-    mask_distances,
-    neuron_mask,
-    plasticity,
-    shuffled,
-    snip_mask,
-    survival,
-    with_norm,
-)
+from interp.lab.tickets.masked_networks import SOLVED, Trained, Weights
 from interp.progress import Report
 from interp.subject import score
+from interp.training import TrainConfig
 
 ARMS = {
     "dense": "no mask",
@@ -75,78 +59,71 @@ BETWEEN = 10
 
 
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class Config(Settings):
+    """Settings of the networks, the masks and the recovery."""
 
-    Args:
-        p: The modulus of the addition.
-        wide: Length of an embedding.
-        width: Hidden neurons.
-        train_fraction: Share of all pairs that is trained on.
-        weight_decay: Of AdamW.
-        lr: Learning rate.
-        pruned: Share of each matrix that masks leave out.
-        trained: Steps of the dense network, whose last weights give the ticket.
-        limit: Steps after which a retrained network that does not generalise is given up.
-        every: Steps between measurements.
-        cut: Share of each matrix pruned to see what recovers; regrowth then moves 3 in 10 of the rest.
-        recovery: Steps of that recovery.
-    """
-
-    p: int = 53
-    wide: int = 128
-    width: int = 96
-    train_fraction: float = 0.5
-    weight_decay: float = 1.0
-    lr: float = 1e-3
-    pruned: float = 0.4
-    trained: int = 6000
-    limit: int = 3000
-    every: int = 50
-    cut: float = 0.7
-    recovery: int = 200
+    p: int = setting(53, "The modulus of the addition.")
+    wide: int = setting(128, "Length of an embedding.", "[1, inf)")
+    width: int = setting(96, "Hidden neurons.", "[1, inf)")
+    train_fraction: float = setting(0.5, "Share of all pairs that is trained on.")
+    weight_decay: float = setting(1.0, "Of AdamW.", "[0, inf)")
+    lr: float = setting(1e-3, "Learning rate.", "(0, inf)")
+    pruned: float = setting(0.4, "Share of each matrix that masks leave out.", "(0, 1)")
+    trained: int = setting(
+        6000, "Steps of the dense network, whose last weights give the ticket.", "[1, inf)"
+    )
+    limit: int = setting(
+        3000, "Steps after which a retrained network that does not generalise is given up.", "[1, inf)"
+    )
+    every: int = setting(50, "Steps between measurements.", "[1, inf)")
+    cut: float = setting(
+        0.7,
+        "Share of each matrix pruned to see what recovers; regrowth then moves 3 in 10 of the rest.",
+        "(0, 1)",
+    )
+    recovery: int = setting(200, "Steps of that recovery.", "[1, inf)")
 
     def __post_init__(self) -> None:
-        counts = ["wide", "width", "trained", "limit", "every", "recovery"]
-        ranges = {"[1, inf)": counts, "(0, inf)": ["lr"], "[0, inf)": ["weight_decay"]}
-        check_ranges(self, ranges | {"(0, 1)": ["pruned", "cut"]})
+        super().__post_init__()
         if self.trained < self.limit:
             raise ConfigError(f"trained={self.trained} is below limit={self.limit}, which all arms are given")
 
-    def training(self, steps: int) -> Training:
+    def training(self, steps: int) -> TrainConfig:
         """So many steps with these settings."""
-        return Training(steps, self.every, self.lr, self.weight_decay)
+        return TrainConfig(steps, self.lr, self.weight_decay, log_every=self.every)
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Train the dense network, make every mask, retrain each from the first weights, and prune at three moments."""
     task = ModularTask("add", config.p, config.train_fraction, seed=seed)
-    first = first_weights(config.p, config.wide, config.width, seed)
+    first = networks.first_weights(config.p, config.wide, config.width, seed)
     whole = {name: torch.ones_like(weight).bool() for name, weight in first.items()}
     how, part = config.training(config.trained), shifted(report, 0, "without a mask")
     whole_run = {"until_generalised": False, "keep": True}
-    (dense,) = train_masked(task.dataset, [first], [whole], how, report=part, **whole_run)
+    (dense,) = networks.train_masked(task.dataset, [first], [whole], how, report=part, **whole_run)
     moments = {"mem": dense.memorised, "gen": dense.generalised, "end": config.trained}
     kept = {moment: dense.kept[step] for moment, step in moments.items() if step is not None}
-    table = score(as_mlp(dense.weights), task)
+    table = score(networks.as_mlp(dense.weights), task)
     generalizing = np.asarray(table["label"]) == "generalizing"
     effect = np.nan_to_num(table["rule_effect"].astype(float), nan=-np.inf)
     order = np.argsort(np.lexsort((effect, generalizing))).astype(float)
     masks = _masks(config, seed, task.dataset, first, kept, order)
-    starts = [first] * len(masks) + [with_norm(first, masks["ticket"], power) for power in (1, 2)]
+    starts = [first] * len(masks) + [masking.with_norm(first, masks["ticket"], power) for power in (1, 2)]
     training, part = config.training(config.limit), shifted(report, config.trained, "with masks")
-    retrained = train_masked(task.dataset, starts, [*masks.values(), whole, whole], training, report=part)
+    retrained = networks.train_masked(
+        task.dataset, starts, [*masks.values(), whole, whole], training, report=part
+    )
     arms = {"dense": dense, **dict(zip([*masks, "l1", "l2"], retrained, strict=True))}
     numbers = _times(arms, config.limit) | {"generalizing": float(generalizing.mean())}
-    chosen, others, numbers["auc_ticket"] = survival(masks["ticket"], generalizing)
+    chosen, others, numbers["auc_ticket"] = masking.survival(masks["ticket"], generalizing)
     numbers |= {"survivors_generalizing": chosen, "survivors_others": others}
-    numbers["auc_random"] = survival(masks["random"], generalizing)[2]
-    over_training = [magnitude_mask(weights, config.pruned) for weights in dense.kept.values()]
-    distances = mask_distances(over_training, BETWEEN) | {"steps": list(dense.steps)}
+    numbers["auc_random"] = masking.survival(masks["random"], generalizing)[2]
+    over_training = [masking.magnitude_mask(weights, config.pruned) for weights in dense.kept.values()]
+    distances = masking.mask_distances(over_training, BETWEEN) | {"steps": list(dense.steps)}
     for moment in ("mem", "gen"):
         at = moments[moment]
         numbers[f"distance_{moment}"] = None if at is None else distances["to_end"][dense.steps.index(at)]
-    numbers["distance_random"] = jaccard_distance(masks["random"], masks["ticket"])
+    numbers["distance_random"] = masking.jaccard_distance(masks["random"], masks["ticket"])
     numbers |= _recovery(config, task.dataset, kept)
     report(config.trained + config.limit + config.recovery)
     return Record(numbers, {"moments": moments, "distances": distances})
@@ -156,12 +133,15 @@ def _masks(
     config: Config, seed: int, data: Dataset, first: Weights, kept: Mapping[str, Weights], order: np.ndarray
 ) -> dict[str, Weights]:
     """The masks by arm; no mask of a moment that did not come."""
-    tickets = {moment: magnitude_mask(weights, config.pruned) for moment, weights in kept.items()}
+    tickets = {moment: masking.magnitude_mask(weights, config.pruned) for moment, weights in kept.items()}
     ticket, any_order = tickets["end"], np.random.default_rng(seed).permutation(order)
     masks: dict[str, Weights] = {"ticket": ticket}
     masks |= {f"ticket_{moment}": mask for moment, mask in tickets.items() if moment != "end"}
-    masks |= {"random": shuffled(ticket, seed), "snip": snip_mask(first, data, config.pruned)}
-    return masks | {"label": neuron_mask(order, ticket), "any": neuron_mask(any_order, ticket)}
+    masks |= {"random": masking.shuffled(ticket, seed), "snip": masking.snip_mask(first, data, config.pruned)}
+    return masks | {
+        "label": masking.neuron_mask(order, ticket),
+        "any": masking.neuron_mask(any_order, ticket),
+    }
 
 
 def _times(arms: Mapping[str, Trained], limit: int) -> dict[str, float | None]:
@@ -177,7 +157,7 @@ def _times(arms: Mapping[str, Trained], limit: int) -> dict[str, float | None]:
 
 def _recovery(config: Config, data: Dataset, kept: Mapping[str, Weights]) -> dict[str, float | None]:
     """Held-out accuracy after pruning at each moment, and after some training."""
-    results = plasticity(data, list(kept.values()), config.cut, config.training(config.recovery))
+    results = masking.plasticity(data, list(kept.values()), config.cut, config.training(config.recovery))
     by_moment = dict(zip(kept, results, strict=True))
     return {f"{s}_{m}": by_moment.get(m, {}).get(s) for m in MOMENTS for s in STAGES}
 

@@ -23,6 +23,7 @@ from interp.lab.lens.components import (
 from interp.lab.lens.effects import DirectEffect, direct_effect
 from interp.measuring.arrays import activation_grid
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
+from interp.subject import Subject
 from probes.features import joint_scores
 
 TURN = 2 * np.pi
@@ -58,13 +59,13 @@ def test_the_closed_form_writes_the_wave_that_it_reads(operation: str) -> None:
     model, task = analytic_mlp(operation, p=31, width=40), ModularTask(operation, p=31)
     keep = slice(0, 39)  # the last neuron handles zero in multiplication
     effect = direct_effect(model)
-    read, written = read_components(model, task), written_components(effect.effect, task.ordering)
+    read, written = read_components(Subject(model, task)), written_components(effect.effect, task.ordering)
     assert (read.frequency[keep] == written.frequency[keep]).all()
     assert written.share[keep] == pytest.approx(1, abs=1e-6)
     assert differ(read.phase[keep], written.phase[keep]).max() < 1e-4
     found = match_of(read, written)
-    assert found.same == found.explained >= 39
-    assert found.resultant == pytest.approx(1, abs=1e-6)
+    assert found["same"] == found["explained"] >= 39
+    assert found["resultant"] == pytest.approx(1, abs=1e-6)
     tested = significance(effect, task.ordering, rotations=499)
     assert (tested.p_share[keep] == 1 / 500).all()
     assert tested.p_class[keep].min() > 0.5  # a wave is no single class
@@ -83,7 +84,7 @@ def test_what_a_transformer_reads_is_in_its_activations() -> None:
     config = TransformerConfig(d_model=8, n_heads=2, d_head=4, d_mlp=6)
     model = SmallTransformer(config, 7, 7).double()
     hook = "blocks.0.mlp.hook_post"
-    found, grid = read_components(model, task), activation_grid(model, task, hook)
+    found, grid = read_components(Subject(model, task)), activation_grid(model, task, hook)
     wave = np.exp(-TURN * 1j * np.arange(7) / 7)
     for i, one in enumerate(grid):
         if one.std() == 0:
@@ -105,7 +106,7 @@ def test_a_network_with_tied_inputs_has_twice_the_phase_and_a_dead_neuron_none()
     with torch.no_grad():
         model.embed.W_E.zero_()
         model.embed.W_E[0, :, 0] = torch.cos(TURN * 4 * torch.arange(11) / 11 + 2.5)
-    found = read_components(model, ModularTask("add", p=11))
+    found = read_components(Subject(model, ModularTask("add", p=11)))
     assert found.frequency.tolist() == [4, 0]
     assert differ(found.phase[:1], np.array([5.0])).max() < 1e-5
     assert np.isnan(found.share[1])
@@ -115,10 +116,10 @@ def test_a_network_with_tied_inputs_has_twice_the_phase_and_a_dead_neuron_none()
 def test_where_there_are_no_pairs_of_operands_nothing_is_known() -> None:
     task = TableTask.from_arrays(torch.arange(6)[:, None], torch.arange(6) % 3)
     model = HookedMLP(MLPConfig(width=4), vocab=6, n_outputs=3, n_tokens=1)
-    found = read_components(model, task)
+    found = read_components(Subject(model, task))
     assert found.frequency.tolist() == [0] * 4
     assert not explained_by(found).any()
-    assert match_of(found, written_components(direct_effect(model).effect)).resultant is None
+    assert match_of(found, written_components(direct_effect(model).effect))["resultant"] is None
     assert chance_of_match(found, found) is None
 
 
@@ -175,9 +176,10 @@ def test_a_match_counts_explained_neurons_only() -> None:
         np.array([1, 5, 3, 0]), np.array([0.9, 0.9, 0.5, nan]), np.array([-0.3, 1.0, 2.0, nan])
     )
     found = match_of(read, written)
-    assert (found.explained, found.same) == (2, 1)
-    assert found.offset == pytest.approx(0.3)
-    assert (match_of(read, written, 0.4).explained, match_of(read, written, 0.4).same) == (3, 2)
+    assert (found["explained"], found["same"]) == (2, 1)
+    assert found["offset"] == pytest.approx(0.3)
+    found = match_of(read, written, 0.4)
+    assert (found["explained"], found["same"]) == (3, 2)
     rotated = Components(np.array([1, 1, 2, 4]), np.ones(4), np.zeros(4))
     assert chance_of_match(read, rotated) == pytest.approx((0.5 + 0.25) / 2)
 

@@ -16,7 +16,6 @@ from scipy.spatial.distance import cdist
 
 from interp.errors import ConfigError
 from interp.interventions import intervene
-from interp.lab.diffusion.carriers import FLOOR, carrier_scores, edits, greedy_scores, random_like, select
 from interp.lab.diffusion.denoising import (
     SITES,
     generate,
@@ -26,6 +25,7 @@ from interp.lab.diffusion.denoising import (
     train_denoiser,
     with_level,
 )
+from interp.lab.diffusion.neuron_scores import FLOOR, edits, greedy_scores, neuron_scores, random_like, select
 from interp.lab.diffusion.samples import Bench, copy_limits, digits, frechet, near, overlap
 from interp.lab.diffusion.study import Config, Maker, judge
 from interp.lab.running import run_study
@@ -235,7 +235,7 @@ def test_neurons_are_chosen_by_what_they_do_after_those_before() -> None:
 
 def test_scores_of_a_network_are_those_of_edited_weights(model: Adopted) -> None:
     images = np.random.default_rng(0).uniform(-1, 1, size=(12, 6)).astype(np.float32).astype(float)
-    found = carrier_scores(model, images[:2], images, 1, 7)
+    found = neuron_scores(model, images[:2], images, 1, 7)
     clean, first = noisy_inputs(torch.tensor(images[:2]).float(), 256, 7)
     _, other = noisy_inputs(torch.tensor(images[2:][::3]).float(), 1, 8)
     assert set(found) == {"auroc", "z", "contrast", "alone", "by change", "by error"}

@@ -12,8 +12,17 @@ from figures import check_figure
 
 from interp import ablate
 from interp.errors import ConfigError
-from interp.lab.facts.groups import group_effect, group_margins, group_order
-from interp.lab.facts.study import SCORES, Config, judge, language_model, measure, random_facts
+from interp.lab.facts.study import (
+    SCORES,
+    Config,
+    group_effect,
+    group_margins,
+    group_order,
+    judge,
+    language_model,
+    measure,
+    random_facts,
+)
 from interp.lab.running import run_study
 from interp.lab.study import Record, StudyResult, study_called
 from interp.measuring.cached_pass import CachedPass, cached_pass
@@ -87,9 +96,9 @@ def test_neurons_that_are_on_for_one_relation_alone_come_first(
     for score in SCORES:
         if score != "selected":  # there all outputs have the same neurons
             assert set(group_order(made, group, 2, score)[:3]) == set(planted)
-    assert sorted(group_order(made, group, 2)) == list(range(40))
+    assert sorted(group_order(made, group, 2, "contrast")) == list(range(40))
     with pytest.raises(ConfigError, match=r"shapes \(0, 40\)"):
-        group_order(made, group, 7)
+        group_order(made, group, 7, "contrast")
     with pytest.raises(ConfigError, match="unknown score 'best'"):
         group_order(made, group, 2, "best")
 
@@ -120,7 +129,7 @@ def test_random_sets_beyond_and_additivity_are_those_of_a_loop(
     assert numbers["helped_random"] == pytest.approx(draws[:, 1].mean())
     joint, parts, beyond, helped = 0.0, 0.0, 0, []
     for r in range(4):
-        order = group_order(cached, group, r)
+        order = group_order(cached, group, r, "contrast")
         effect = group_effect(cached, group, order[:8])
         joint += group_effect(cached, group, order[:16])[0, r]
         parts += sum(group_effect(cached, group, order[:16][i::2])[0, r] for i in (0, 1))

@@ -47,23 +47,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interp.lab.settings import check_ranges
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study
 from interp.plots.canvas import blank
 
 
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class Config(Settings):
+    """The die."""
 
-    Args:
-        sides: Of the die.
-    """
-
-    sides: int = 6
-
-    def __post_init__(self):
-        check_ranges(self, {"[2, inf)": ["sides"]})
+    sides: int = setting(6, "Of the die.", "[2, inf)")
 
 
 def measure(config, seed, report):

@@ -12,7 +12,6 @@ from interp.errors import ConfigError
 from interp.lab.tickets.masked_networks import (
     LAYERS,
     Trained,
-    Training,
     Weights,
     as_mlp,
     first_weights,
@@ -24,8 +23,9 @@ from interp.lab.tickets.masked_networks import (
 )
 from interp.lab.tickets.masks import shuffled
 from interp.measuring.evaluation import accuracy
+from interp.training import TrainConfig
 
-HOW = Training(steps=30, every=10, lr=1e-2, weight_decay=0.5)
+HOW = TrainConfig(steps=30, log_every=10, lr=1e-2, weight_decay=0.5)
 TASK = ModularTask("add", p=7, train_fraction=0.5, seed=1)
 
 
@@ -63,7 +63,7 @@ class Plain(nn.Module):
         return torch.relu(summed @ read) @ write
 
 
-def trained_by_hand(data: Dataset, weights: Weights, mask: Weights, how: Training) -> Plain:
+def trained_by_hand(data: Dataset, weights: Weights, mask: Weights, how: TrainConfig) -> Plain:
     model = Plain(weights, mask)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=how.lr, betas=(0.9, 0.98), weight_decay=how.weight_decay
@@ -96,7 +96,7 @@ def test_each_network_is_trained_as_if_it_were_alone(data: Dataset) -> None:
 
 def test_networks_that_end_leave_the_others_as_they_are(data: Dataset) -> None:
     """One that starts with the solution ends at once; the others must not notice."""
-    how, solved = Training(steps=20, every=5, lr=1e-2), by_least_squares(data)
+    how, solved = TrainConfig(steps=20, log_every=5, lr=1e-2, weight_decay=1.0), by_least_squares(data)
     others = [first_weights(7, 8, 13, seed) for seed in (3, 4)]
     none = {name: torch.ones_like(weight).bool() for name, weight in solved.items()}
     found = train_masked(data, [others[0], solved, others[1]], [none] * 3, how)
@@ -111,7 +111,7 @@ def test_networks_that_end_leave_the_others_as_they_are(data: Dataset) -> None:
 
 def test_the_optimiser_remembers_when_a_network_ends_later(data: Dataset) -> None:
     """One that is nearly solved ends after some updates; the other keeps its moments."""
-    how, solved = Training(steps=60, every=5, lr=3e-3, weight_decay=0.0), by_least_squares(data)
+    how, solved = TrainConfig(steps=60, log_every=5, lr=3e-3), by_least_squares(data)
     generator = torch.Generator().manual_seed(0)
     noisy = {**solved, "write": solved["write"] + 0.05 * torch.randn(13, 7, generator=generator)}
     other = first_weights(7, 8, 13, 3)
@@ -189,6 +189,6 @@ def test_unseen_pairs_are_held_out_in_both_orders(data: Dataset) -> None:
 
 def test_as_many_masks_as_networks(data: Dataset) -> None:
     with pytest.raises(ConfigError, match="2 networks with 1 masks"):
-        train_masked(data, [network(0), network(1)], [whole()])
+        train_masked(data, [network(0), network(1)], [whole()], HOW)
     with pytest.raises(ConfigError, match="0 networks"):
-        train_masked(data, [], [])
+        train_masked(data, [], [], HOW)

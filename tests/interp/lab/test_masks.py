@@ -10,7 +10,6 @@ from interp.data import ModularTask
 from interp.errors import ConfigError
 from interp.lab.tickets.masked_networks import (
     LAYERS,
-    Training,
     Weights,
     first_weights,
     gradients_of,
@@ -31,6 +30,7 @@ from interp.lab.tickets.masks import (
     top,
     with_norm,
 )
+from interp.training import TrainConfig
 
 WEIGHTS = first_weights(11, 9, 10, 0)
 DATA = ModularTask("add", p=11, train_fraction=0.5).dataset
@@ -164,7 +164,7 @@ def test_all_weights_have_the_norm_of_those_kept(power: int) -> None:
 
 
 def test_recovery_is_measured_before_and_after_training() -> None:
-    how = Training(steps=40, every=20, lr=1e-2)
+    how = TrainConfig(steps=40, log_every=20, lr=1e-2, weight_decay=1.0)
     found = plasticity(DATA, [WEIGHTS, first_weights(11, 9, 10, 1)], 0.7, how)
     for start, values in zip((WEIGHTS, first_weights(11, 9, 10, 1)), found, strict=True):
         mask = magnitude_mask(start, 0.7)

@@ -19,6 +19,7 @@ from interp.data import ModularTask
 from interp.errors import ConfigError
 from interp.lab.names import STUDIES
 from interp.lab.running import run_study
+from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult, study_called
 from interp.models import analytic_mlp
 from interp.plots.canvas import blank
@@ -26,20 +27,11 @@ from interp.progress import Report, silent
 
 
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class Config(Settings):
+    """The settings."""
 
-    Args:
-        slope: Of the first number.
-        shares: Of nothing.
-    """
-
-    slope: float = 2.0
-    shares: tuple[float, ...] = (0.5,)
-
-    def __post_init__(self) -> None:
-        if self.slope < 0:
-            raise ConfigError(f"slope={self.slope} is below 0")
+    slope: float = setting(2.0, "Of the first number.", "[0, inf)")
+    shares: tuple[float, ...] = setting((0.5,), "Of nothing.")
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:

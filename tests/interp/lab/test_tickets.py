@@ -14,10 +14,11 @@ from figures import check_figure
 from interp.errors import ConfigError
 from interp.lab.running import run_study
 from interp.lab.study import Record, StudyResult, study_called
-from interp.lab.tickets.masked_networks import LAYERS, Training, first_weights, train_masked
+from interp.lab.tickets.masked_networks import LAYERS, first_weights, train_masked
 from interp.lab.tickets.masks import magnitude_mask, with_norm
 from interp.lab.tickets.study import ARMS, QUANTITIES, Config, judge, measure
 from interp.progress import silent
+from interp.training import TrainConfig
 
 TINY = Config(
     p=7, wide=16, width=32, train_fraction=0.6, trained=400, limit=400, every=5, recovery=20, lr=1e-2
@@ -53,7 +54,7 @@ def test_the_ticket_is_the_first_weights_under_the_mask_of_the_last(record: Reco
     data = ModularTask("add", 7, 0.6, seed=0).dataset
     first = first_weights(7, 16, 32, 0)
     whole = {name: torch.ones_like(first[name]).bool() for name in LAYERS}
-    how = Training(400, 5, 1e-2, 1.0)
+    how = TrainConfig(400, 1e-2, 1.0, log_every=5)
     dense = train_masked(data, [first], [whole], how, until_generalised=False, keep=True)[0]
     mask = magnitude_mask(dense.weights, 0.4)
     again = train_masked(data, [first], [mask], replace(how, steps=400))[0]

@@ -1,4 +1,4 @@
-"""Neurons of a denoiser that carry some of its images."""
+"""Scores of a denoiser's neurons by what they do for some images, and the choice of a set."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def greedy_scores(
     return alone, scores
 
 
-def carrier_scores(
+def neuron_scores(
     model: Adopted,
     memorised: Float[np.ndarray, "image pixel"],
     images: Float[np.ndarray, "example pixel"],
