@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from interp.data import OPERATIONS, Ordering, Task, group_ordering
-from interp.data.operations import is_prime, named_ordering
+from interp.data.operations import is_prime
 from interp.measuring.arrays import distinct_vectors, grid_of, weight_vectors
 from interp.models import NeuronSite
 from interp.scoring.periodicity import all_pairs_activations, operands_of
@@ -134,7 +134,7 @@ def candidate_orderings(p: int) -> dict[str, Ordering]:
         ({'natural': 13, 'log': 12}, ['natural'])
     """
     names = PAIRS if is_prime(p) and p > 2 else ["natural"]
-    orders = {name: named_ordering(name, PAIRS[name][0], p) for name in names}
+    orders = {name: group_ordering(PAIRS[name][0], p, name) for name in names}
     return {name: order for name, order in orders.items() if order is not None}
 
 
@@ -170,7 +170,7 @@ def better_ordering(
     if p is None or live.sum() < FEWEST:
         return None
     columns_of = _reader(subject, p, np.where(live, strength, 0))
-    stated = task.ordering or named_ordering("natural", "add", p)
+    stated = task.ordering or group_ordering("add", p)
     assert stated is not None
     columns = columns_of(stated)
     if columns is None:

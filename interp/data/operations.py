@@ -15,7 +15,7 @@ from interp.expressions import polynomial
 OPERATIONS = ("add", "subtract", "multiply", "divide")
 MAX_MODULUS = 4096
 ORDERINGS = ("task", "natural", "log")
-"""Orders that periodicity can be read in; see `named_ordering`."""
+"""Orders that periodicity can be read in; see `group_ordering`."""
 
 
 @dataclass(frozen=True)
@@ -112,18 +112,40 @@ def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([a, b], axis=1), np.broadcast_to(results, a.shape).astype(np.int64)
 
 
-def group_ordering(operation: str, p: int) -> Ordering | None:
-    """The ordering in which a solution of the operation is periodic, or None where none is known.
+def group_ordering(operation: str, p: int, name: str = "task") -> Ordering | None:
+    """The ordering in which a solution of the operation is periodic, or another that neurons are to be read in.
 
     A polynomial has one if it is a sum f(a) + g(b) of two permutations of the residues. Multiplication modulo 2
     has none: a single residue is no group to be periodic in.
+
+    Args:
+        operation: The rule that the network computes, or is said to compute.
+        p: The modulus.
+        name: ``"task"``: the operation's own. ``"natural"``: residues as they are. ``"log"``: powers of a primitive
+            root, the second operand's backwards if the operation is ``divide``.
+
+    Returns:
+        None only for ``"task"``, where no ordering is known.
+
+    Raises:
+        ConfigError: There is no such ordering, or there are no discrete logarithms modulo p.
 
     Example:
         >>> order = group_ordering("multiply", 7)
         >>> order.left.tolist(), len(order)
         ([1, 3, 2, 6, 4, 5], 6)
+        >>> group_ordering("add", 7, "log").left.tolist(), group_ordering("multiply", 3, "natural").left.tolist()
+        ([1, 3, 2, 6, 4, 5], [0, 1, 2])
     """
+    choose("ordering", name, ORDERINGS)
+    if name == "log" and (p == 2 or not is_prime(p)):
+        raise ConfigError(
+            f"the ordering 'log' needs a prime modulus above 2, not p={p}; try 'natural' or 'task'"
+        )
     check_operation(operation, p)
+    if name != "task":  # those of an operation that has it
+        logarithmic = "divide" if operation == "divide" else "multiply"
+        operation = "add" if name == "natural" else logarithmic
     natural = np.arange(p)
     if operation == "add":
         return Ordering(natural, natural, natural, "natural")
@@ -142,38 +164,6 @@ def group_ordering(operation: str, p: int) -> Ordering | None:
     if not (separable and len(set(left.tolist())) == p == len(set(right.tolist()))):
         return None
     return Ordering(np.argsort(left), np.argsort(right), natural, "by the value of each term")
-
-
-def named_ordering(name: str, operation: str, p: int) -> Ordering | None:
-    """The ordering in which a user wants the neurons of a network read, whatever its task.
-
-    Args:
-        name: ``"task"``: the operation's own, see `group_ordering`. ``"natural"``: residues as they are. ``"log"``:
-            powers of a primitive root, the second operand's backwards if the operation is ``divide``.
-        operation: What the network computes, or is said to compute.
-        p: The modulus.
-
-    Returns:
-        None only for ``"task"``, where no ordering is known.
-
-    Raises:
-        ConfigError: There is no such ordering, or there are no discrete logarithms modulo p.
-
-    Example:
-        >>> named_ordering("log", "add", 7).left.tolist(), named_ordering("natural", "multiply", 3).left.tolist()
-        ([1, 3, 2, 6, 4, 5], [0, 1, 2])
-    """
-    choose("ordering", name, ORDERINGS)
-    if name == "natural":
-        check_operation(operation, p)
-        return Ordering(np.arange(p), np.arange(p), np.arange(p), "natural")
-    if name == "log":
-        if p == 2 or not is_prime(p):
-            raise ConfigError(
-                f"the ordering 'log' needs a prime modulus above 2, not p={p}; try 'natural' or 'task'"
-            )
-        return group_ordering("divide" if operation == "divide" else "multiply", p)
-    return group_ordering(operation, p)
 
 
 def in_order(

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.data.dataset import Dataset
-from interp.data.operations import Ordering, named_ordering, operation_table
+from interp.data.operations import Ordering, group_ordering, operation_table
 from interp.data.split_encoding import rows_of_pairs
 from interp.data.table_columns import COLUMNS, NamedValues, read_columns
 from interp.errors import ConfigError
@@ -61,7 +61,7 @@ class TableTask:
         """The built-in task's, or the one that `read_in` names; None without a task."""
         if self.operation is None or self.p is None:
             return None
-        return named_ordering(self.read_in, self.operation, self.p)
+        return group_ordering(self.operation, self.p, self.read_in)
 
     def to_dict(self) -> dict[str, Any]:
         """Where the examples came from and how many there are, ready for JSON.

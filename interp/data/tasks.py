@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from interp.data.dataset import Dataset
-from interp.data.operations import Ordering, check_operation, named_ordering, operation_table
+from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
 from interp.data.split_encoding import UNKNOWN, decode_split, encode_pairs, encode_split
 from interp.errors import CheckpointError, ConfigError, choose
 
@@ -42,7 +42,7 @@ class ModularTask:
         split: What replaces the draw: a stored split (see `encode_split`), or ``"unknown"`` where nobody knows which
             pairs were trained on; the labels then are the true ones.
         read_in: The order that neurons are read in, ``"task"``, ``"natural"`` or ``"log"``; see
-            `interp.data.operations.named_ordering`. It changes no example.
+            `interp.data.group_ordering`. It changes no example.
 
     Raises:
         ConfigError: A value is out of range. ExpressionError: the polynomial does not parse.
@@ -76,7 +76,7 @@ class ModularTask:
                 object.__setattr__(self, name, plain(value))
         check_operation(self.operation, self.p)
         if self.read_in != "task":
-            named_ordering(self.read_in, self.operation, self.p)
+            group_ordering(self.operation, self.p, self.read_in)
         choose("corruption", self.corrupt, ("all", "wrong"))
         for name, bracket in (("train_fraction", "("), ("corrupt_fraction", "[")):
             value = getattr(self, name)
@@ -106,7 +106,7 @@ class ModularTask:
     @cached_property
     def ordering(self) -> Ordering | None:
         """The group ordering of the operation, or None where none is known; another one with `read_in`."""
-        return named_ordering(self.read_in, self.operation, self.p)
+        return group_ordering(self.operation, self.p, self.read_in)
 
     @cached_property
     def dataset(self) -> Dataset:

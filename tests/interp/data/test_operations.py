@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.data import OPERATIONS, Ordering, group_ordering, operation_table, primitive_root
-from interp.data.operations import MAX_MODULUS, check_operation, is_prime, named_ordering
+from interp.data.operations import MAX_MODULUS, check_operation, is_prime
 from interp.errors import ConfigError, ExpressionError, GrokscopeError
 
 PRIMES = [2, 3, 5, 7, 11, 23, 31, 53, 97, 113]
@@ -166,19 +166,19 @@ def test_an_ordering_by_name_is_that_of_some_operation(operation, p):
     def lists(order):
         return [order.left.tolist(), order.right.tolist(), order.output.tolist(), order.name]
 
-    natural, log = named_ordering("natural", operation, p), named_ordering("log", operation, p)
-    own = named_ordering("task", operation, p)
+    natural, log = group_ordering(operation, p, "natural"), group_ordering(operation, p, "log")
+    own = group_ordering(operation, p, "task")
     assert lists(natural) == lists(group_ordering("add", p))
     assert lists(log) == lists(group_ordering("divide" if operation == "divide" else "multiply", p))
     assert lists(own) == lists(group_ordering(operation, p))
 
 
 def test_an_ordering_that_there_is_not_is_a_config_error():
-    assert named_ordering("task", "a**2 + a*b", 7) is None
+    assert group_ordering("a**2 + a*b", 7, "task") is None
     with pytest.raises(ConfigError, match="unknown ordering 'raw'; expected one of 'task', 'natural', 'log'"):
-        named_ordering("raw", "add", 7)
+        group_ordering("add", 7, "raw")
     for p in (2, 9):
         with pytest.raises(ConfigError, match=f"needs a prime modulus above 2, not p={p}"):
-            named_ordering("log", "add", p)
+            group_ordering("add", p, "log")
     with pytest.raises(ConfigError, match="no usable modulus"):
-        named_ordering("natural", "add", 1)
+        group_ordering("add", 1, "natural")
