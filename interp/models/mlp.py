@@ -18,6 +18,7 @@ from interp.models.protocol import NeuronSite, Prefix, check_site
 from interp.models.shapes import MLPConfig
 
 MAX_PARAMETERS = 2_000_000_000
+SIZES = ("vocab", "n_outputs", "n_tokens")
 
 
 class HiddenLayer(nn.Module):
@@ -96,7 +97,7 @@ class HookedMLP(HookedRootModule):
             raise ConfigError("a custom activation needs both activation='custom' and activation_fn=…")
         self.config, self.vocab, self.n_tokens = config, vocab, n_tokens
         self.n_outputs = vocab if n_outputs is None else n_outputs
-        for name in ("vocab", "n_outputs", "n_tokens"):
+        for name in SIZES:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
         hidden = config.width * config.width * (config.depth - 2)
@@ -197,13 +198,7 @@ class HookedMLP(HookedRootModule):
 
     def to_dict(self) -> dict[str, Any]:
         """Settings from which `from_dict` builds the same network, ready for JSON."""
-        return {
-            "kind": self.kind,
-            "vocab": self.vocab,
-            "n_outputs": self.n_outputs,
-            "n_tokens": self.n_tokens,
-            **asdict(self.config),
-        }
+        return {"kind": self.kind, **{size: getattr(self, size) for size in SIZES}, **asdict(self.config)}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> HookedMLP:
@@ -212,8 +207,8 @@ class HookedMLP(HookedRootModule):
         Raises:
             CheckpointError: The settings do not describe a `HookedMLP`. ConfigError: a value is out of range.
         """
-        sizes: dict[str, Any] = {key: settings.get(key) for key in ("vocab", "n_outputs", "n_tokens")}
-        rest = {key: value for key, value in settings.items() if key not in sizes and key != "kind"}
+        sizes: dict[str, Any] = {key: settings.get(key) for key in SIZES}
+        rest = {key: value for key, value in settings.items() if key not in ("kind", *SIZES)}
         try:
             return cls(MLPConfig(**rest), **sizes)
         except TypeError as error:

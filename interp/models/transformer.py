@@ -17,6 +17,8 @@ from interp.models.protocol import NeuronSite, Prefix, check_site
 from interp.models.shapes import TransformerConfig
 from interp.models.transformer_parts import Attention, TransformerBlock, TransformerMLP, TransformerStack
 
+OWN = ("kind", "vocab", "n_outputs", "prompt", "readout")
+"""Settings that are no part of the shape."""
 HEADS, NEURONS = "attn.hook_z", "mlp.hook_post"
 
 
@@ -155,14 +157,8 @@ class SmallTransformer(TransformerStack):
 
     def to_dict(self) -> dict[str, Any]:
         """Settings from which `from_dict` builds the same network, ready for JSON."""
-        return {
-            "kind": self.kind,
-            "vocab": self.vocab,
-            "n_outputs": self.n_outputs,
-            "prompt": str(self.prompt),
-            "readout": self.readout,
-            **asdict(self.config),
-        }
+        own = {name: getattr(self, name) for name in OWN} | {"prompt": str(self.prompt)}
+        return {**own, **asdict(self.config)}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> SmallTransformer:
@@ -171,8 +167,7 @@ class SmallTransformer(TransformerStack):
         Raises:
             CheckpointError: The settings do not describe a transformer. ConfigError: a value is out of range.
         """
-        own = ("kind", "vocab", "n_outputs", "prompt", "readout")
-        rest = {key: value for key, value in settings.items() if key not in own}
+        rest = {key: value for key, value in settings.items() if key not in OWN}
         try:
             config = TransformerConfig(**rest)
             prompt = Prompt.parse(settings["prompt"], p=settings["n_outputs"])

@@ -41,11 +41,11 @@ class MLPStack:
     def __init__(self, models: Sequence[HookedMLP]) -> None:
         self.models = list(models)
         self.parameters = {
-            name: _joined([dict(model.named_parameters())[name] for model in models]).requires_grad_()
+            name: _joined([model.get_parameter(name) for model in models]).requires_grad_()
             for name, _ in models[0].named_parameters()
         }
         self.buffers = {
-            name: _joined([dict(model.named_buffers())[name] for model in models])
+            name: _joined([model.get_buffer(name) for model in models])
             for name, _ in models[0].named_buffers()
             if name.endswith(("running_mean", "running_var"))
         }
