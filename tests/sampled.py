@@ -8,6 +8,7 @@ from interp.measuring.band import Band
 from interp.measuring.curves import Curve
 from interp.measuring.evaluation import SplitValues
 from interp.scoring.table import NeuronTable
+from probes.stages import Boundary, Stage
 
 LABELS = ("generalizing", "memorizing", "dead", "inconclusive")
 SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
@@ -128,15 +129,38 @@ def make_records(missing=()):
     return [{**record, **dict.fromkeys(missing)} for record in records]
 
 
-STAGES = [
-    {
-        "name": "memorisation",
-        "begin_interval": [None, 0],
-        "end_interval": [0, 100],
-        "reason": "many words " * 20,
-    },
-    {"name": "grokking", "begin_interval": [0, 100], "end_interval": [300, None], "reason": "not over"},
-]
+STAGES = (
+    Stage("memorisation", Boundary(None, 0), Boundary(0, 100), "many words " * 20),
+    Stage("grokking", Boundary(0, 100), Boundary(300, None), "not over"),
+)
+
+
+def make_trajectory(records, stages=()):
+    return SimpleNamespace(records=records, stages=stages)
+
+
+def make_dynamics(steps=(0, 10, 20), neurons=4, stages=(), **columns):
+    """Single neurons over training, with as much as figures read of them."""
+    generator, shape = np.random.default_rng(6), (len(steps), neurons)
+    share, frequency = generator.uniform(size=shape), generator.integers(1, 6, shape)
+    alignment = {name: [0.1, None, 0.9] for name in ("resultant", "direction", "median", "p_value")}
+    alignment["n"] = [3, 0, 4]
+    drawn = {
+        "frequency_share": share,
+        "ipr": share,
+        "norm": share,
+        "frequency": frequency,
+        "label": np.resize(np.array(LABELS), shape),
+    }
+    return SimpleNamespace(
+        steps=np.array(steps),
+        columns=drawn | columns,
+        stages=stages,
+        order=lambda: np.arange(neurons),
+        alignment=SimpleNamespace(to_dict=lambda: alignment),
+        development=SimpleNamespace(periodic=np.zeros(shape, bool)),
+        components=tuple(generator.uniform(size=(*shape, 6)) for _ in range(2)),
+    )
 
 
 def named(figure, name):

@@ -126,11 +126,7 @@ class Dynamics:
 
     def plot(self) -> Any:
         """Every neuron's frequency share over training, those that became periodic first at the bottom."""
-        columns, stages = self.columns, [stage.to_dict() for stage in self.stages]
-        share, frequency = columns["frequency_share"], columns["frequency"]
-        return present(
-            "plots.dynamics.neuron_paths_map", self.steps.tolist(), share, frequency, self.order(), stages
-        )
+        return present("plots.dynamics.neuron_paths_map", self)
 
     def order(self) -> np.ndarray:
         """Neurons by when they became periodic for good, then by frequency; those that did not last, by final share."""
@@ -139,10 +135,7 @@ class Dynamics:
 
     def plot_alignment(self) -> Any:
         """Alignment of the periodic neurons' phases with the rule over training, as a Plotly figure."""
-        stages = [stage.to_dict() for stage in self.stages]
-        return present(
-            "plots.dynamics.alignment_curve", self.steps.tolist(), self.alignment.to_dict(), stages
-        )
+        return present("plots.dynamics.alignment_curve", self)
 
     def animate(self, y: str = "norm") -> Any:
         """IPR against the norm, or another column, one frame a checkpoint, coloured by label.
@@ -155,15 +148,10 @@ class Dynamics:
         """
         if y not in AXES:
             raise ConfigError(f"cannot animate {y!r}; expected one of {', '.join(AXES)}")
-        steps, x, labels = self.steps.tolist(), self.columns["ipr"], self.columns["label"]
-        titles = {"x_title": "IPR (1 = one pure frequency)", "y_title": AXES[y]}
-        return present("plots.dynamics.animated_scatter", steps, x, self.columns[y], labels, **titles)
+        return present("plots.dynamics.animated_scatter", self, y, AXES[y])
 
     def race(self, neuron: int) -> Any:
         """The amplitude of every frequency in one neuron's weights over training, as a Plotly figure.
-
-        In front is the frequency of the last checkpoint at which the neuron was periodic; the main one at the end if it
-        never was.
 
         Raises:
             ConfigError: There is no such neuron, or neurons have no weights along the task's order.
@@ -172,13 +160,7 @@ class Dynamics:
             raise ConfigError(f"there is no neuron {neuron}; expected 0 to {len(self.development) - 1}")
         if self.components is None:
             raise ConfigError(f"the neurons of {self.site!r} have no weights along the task's order to show")
-        amplitude, residual = (values[:, neuron] for values in self.components)
-        when = np.flatnonzero(self.development.periodic[:, neuron])
-        winner = int(self.columns["frequency"][when[-1] if len(when) else -1, neuron])
-        winner = winner if 1 <= winner <= amplitude.shape[1] else int(amplitude[-1].argmax()) + 1
-        return present(
-            "plots.dynamics.frequency_race", neuron, self.steps.tolist(), amplitude, residual, winner
-        )
+        return present("plots.dynamics.frequency_race", self, neuron)
 
     def summary(self) -> list[tuple[str, str]]:
         """The findings as pairs of words."""

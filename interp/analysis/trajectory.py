@@ -64,9 +64,7 @@ class Trajectory:
 
     def plot(self) -> Any:
         """Accuracies, structure, labels and losses over training with the stages, as a Plotly figure."""
-        return present(
-            "plots.training.trajectory_curves", self.records, [stage.to_dict() for stage in self.stages]
-        )
+        return present("plots.training.trajectory_curves", self)
 
 
 def _flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from interp.analysis.dynamics import Dynamics
 
 STEP = "training step (as numbered in the files)"
 MOST_CELLS, MOST_POINTS = 60_000, 40_000
@@ -41,36 +43,23 @@ RACE_CAPTION = (
 )
 
 
-def neuron_paths_map(
-    steps: Sequence[int],
-    share: np.ndarray,
-    frequency: np.ndarray,
-    order: np.ndarray,
-    stages: Sequence[Mapping[str, Any]] = (),
-) -> Figure:
-    """Each neuron's frequency share at each checkpoint, as colours; touching a cell gives the frequency.
-
-    Args:
-        steps: Of the checkpoints.
-        share: Share of the variance at the main frequency, ``(checkpoint, neuron)``, [0, 1]; nan where not known.
-        frequency: That frequency, in cycles, of the same shape.
-        order: Neurons from the bottom to the top.
-        stages: ``to_dict()`` of stages, whose ends are drawn as lines.
-    """
+def neuron_paths_map(dynamics: Dynamics) -> Figure:
+    """Each neuron's frequency share at each checkpoint, as colours; touching a cell gives the frequency."""
+    steps, order = dynamics.steps.tolist(), dynamics.order()
+    share, frequency = dynamics.columns["frequency_share"], dynamics.columns["frequency"]
     shown = _thinned(order, MOST_CELLS // max(len(steps), 1))
     some = f" ({len(shown)} of {len(order)} are shown)" if len(shown) < len(order) else ""
     figure = blank("When each neuron became periodic", STEP, f"neuron, earliest at the bottom{some}")
     if not np.isfinite(share).any():
         return say(figure, "how periodic the neurons are is not known")
     hover = [[[int(i), int(k)] for k in frequency[:, i]] for i in shown]
-    heat = plotly().Heatmap(
-        x=list(steps), z=[rounded(share[:, i], 3) for i in shown], zmin=0, zmax=1, customdata=hover
-    )
+    z = [rounded(share[:, i], 3) for i in shown]
+    heat = plotly().Heatmap(x=steps, z=z, zmin=0, zmax=1, customdata=hover)
     heat.update(colorscale="Cividis", colorbar={"title": {"text": "share"}, "tickformat": ".0%"})
     text = "neuron %{customdata[0]}, step %{x}<br>%{z:.1%} of it at frequency %{customdata[1]} (cycles)"
     figure.add_trace(heat.update(hovertemplate=f"{text}<extra></extra>"))
     figure.update_layout(hovermode="closest", height=560, yaxis={"showticklabels": False, "ticks": ""})
-    return _ends(figure, steps, stages, "#FFFFFF")
+    return _ends(figure, dynamics, "#FFFFFF")
 
 
 def _thinned(items: np.ndarray, most: int) -> np.ndarray:
@@ -79,19 +68,19 @@ def _thinned(items: np.ndarray, most: int) -> np.ndarray:
     return items if len(items) <= most else items[np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
-def _ends(figure: Figure, steps: Sequence[int], stages: Sequence[Mapping[str, Any]], colour: str) -> Figure:
+def _ends(figure: Figure, dynamics: Dynamics, colour: str) -> Figure:
     """A line at the step by which each stage is over, with its name above; of those at one step, all names.
 
     Names that would overlap stand one above the other.
     """
     names: dict[int, list[str]] = {}
-    for stage in stages:
-        if stage["end"] is not None:
-            names.setdefault(stage["end"], []).append(stage["name"])
+    for stage in dynamics.stages:
+        if stage.end.after is not None:
+            names.setdefault(stage.end.after, []).append(stage.name)
     rows: list[float] = []  # where the last name of each row ends
     for step, ended in sorted(names.items()):
         text = f"end of {', '.join(ended)}"
-        half = LETTER * len(text) * (steps[-1] - steps[0]) / 2
+        half = LETTER * len(text) * float(dynamics.steps[-1] - dynamics.steps[0]) / 2
         row = next((i for i, taken in enumerate(rows) if taken <= step - half), len(rows))
         rows[row : row + 1] = [step + half]
         line = {"color": colour, "width": 1.5, "dash": "dot"}
@@ -100,18 +89,9 @@ def _ends(figure: Figure, steps: Sequence[int], stages: Sequence[Mapping[str, An
     return figure.update_layout(margin_t=50 + ROW * max(len(rows) - 1, 0))
 
 
-def alignment_curve(
-    steps: Sequence[int],
-    alignment: Mapping[str, Sequence[Any]],
-    stages: Sequence[Mapping[str, Any]] = (),
-) -> Figure:
-    """Alignment of the periodic neurons' phases with the rule over training: R, and the median absolute residual.
-
-    Args:
-        steps: Of the checkpoints.
-        alignment: `probes.development.Alignment.to_dict`: ``n``, ``resultant``, ``direction``, ``median``, ``p_value``.
-        stages: ``to_dict()`` of stages, whose ends are drawn as lines.
-    """
+def alignment_curve(dynamics: Dynamics) -> Figure:
+    """Alignment of the periodic neurons' phases with the rule over training: R, and the median absolute residual."""
+    steps, alignment = dynamics.steps.tolist(), dynamics.alignment.to_dict()
     figure = blank("Phase alignment of the periodic neurons", STEP, "resultant length R (1 = all the same)")
     if all(value is None for value in alignment["resultant"]):
         return say(figure, "no periodic neuron has phases of its own")
@@ -135,25 +115,22 @@ def alignment_curve(
     ticks = {"tickvals": [k * np.pi / 4 for k in range(5)], "ticktext": ["0", "π/4", "π/2", "3π/4", "π"]}
     axis["title"] = {"text": "median |left + right − output| (rad)"}
     figure.update_layout(yaxis={"range": [0, 1.02]}, yaxis2={**axis, **ticks})
-    return _ends(figure, steps, stages, NEUTRAL)
+    return _ends(figure, dynamics, NEUTRAL)
 
 
-def animated_scatter(
-    steps: Sequence[int], x: np.ndarray, y: np.ndarray, labels: np.ndarray, *, x_title: str, y_title: str
-) -> Figure:
+def animated_scatter(dynamics: Dynamics, y_name: str, y_title: str) -> Figure:
     """All neurons at one checkpoint after another, coloured by label; a button plays them, a slider picks one.
 
     Args:
-        steps: Of the checkpoints.
-        x: ``(checkpoint, neuron)``; nan where not known.
-        y: The same.
-        labels: Label of each, of the same shape.
-        x_title: Title of x, with its unit.
-        y_title: The same of y.
+        dynamics: Of which the IPR is drawn along the horizontal axis.
+        y_name: The column along the vertical axis.
+        y_title: Its title, with its unit.
     """
+    steps, labels = dynamics.steps.tolist(), dynamics.columns["label"]
+    x, y = dynamics.columns["ipr"], dynamics.columns[y_name]
     kept = _thinned(np.arange(x.shape[1]), MOST_POINTS // max(len(steps), 1))
     some = f" ({len(kept)} of {x.shape[1]})" if len(kept) < x.shape[1] else ""
-    figure = blank(f"Neurons over training{some}", x_title, y_title)
+    figure = blank(f"Neurons over training{some}", "IPR (1 = one pure frequency)", y_title)
     if not (np.isfinite(x) & np.isfinite(y)).any():
         return say(figure, "the neurons' values are not known")
     clouds = [_cloud(x[i, kept], y[i, kept], labels[i, kept], kept) for i in range(len(steps))]
@@ -204,18 +181,18 @@ def _controls(figure: Figure, steps: Sequence[int]) -> Figure:
     return figure.update_layout(updatemenus=[menu], sliders=[slider])
 
 
-def frequency_race(
-    neuron: int, steps: Sequence[int], amplitude: np.ndarray, residual: np.ndarray, winner: int
-) -> Figure:
+def frequency_race(dynamics: Dynamics, neuron: int) -> Figure:
     """Amplitudes of the waves in one neuron's weights over training, and the phase residuals of the largest.
 
-    Args:
-        neuron: Its number.
-        steps: Of the checkpoints.
-        amplitude: ``(checkpoint, freq)`` at frequencies 1, 2, …, in units of the weights.
-        residual: The phase residual there in radians; nan where not known.
-        winner: The frequency that is drawn in front.
+    In front is the frequency of the last checkpoint at which the neuron was periodic; the main one at the end if it
+    never was.
     """
+    assert dynamics.components is not None
+    steps = dynamics.steps.tolist()
+    amplitude, residual = (values[:, neuron] for values in dynamics.components)
+    when = np.flatnonzero(dynamics.development.periodic[:, neuron])
+    winner = int(dynamics.columns["frequency"][when[-1] if len(when) else -1, neuron])
+    winner = winner if 1 <= winner <= amplitude.shape[1] else int(amplitude[-1].argmax()) + 1
     figure = blank(f"Neuron {neuron}: race of the frequencies", "", "amplitude (units of the weights)")
     phases = np.isfinite(residual[:, winner - 1]).any()
     if phases:

@@ -15,6 +15,9 @@ from probes.labels import LABELS
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from interp.analysis.trajectory import Trajectory
+    from probes.stages import Stage
+
 Records = Sequence[Mapping[str, Any]]
 
 FEW_DECADES = 1e3
@@ -64,16 +67,13 @@ def training_curve(history: Iterable[Mapping[str, Any]]) -> Figure:
     return in_percent(figure).update_layout(yaxis2={**axis, **ticks})
 
 
-def trajectory_curves(records: Records, stages: Records = ()) -> Figure:
+def trajectory_curves(trajectory: Trajectory) -> Figure:
     """The development of a network: stages, accuracies, neurons by label, structure, losses and the weights' norm.
 
     Stages are shaded through all panels and named in the first, where touching one gives its reason. A panel that
     nothing is known of is left out.
-
-    Args:
-        records: As in `interp.analysis.trajectory.Trajectory`, one a checkpoint.
-        stages: Their ``to_dict()``: ``name``, ``begin_interval``, ``end_interval`` and ``reason``.
     """
+    records, stages = trajectory.records, trajectory.stages
     panels = {
         "stage": [_bar(stage, records) for stage in reversed(stages)],  # the first one on top
         "accuracy (%)": _accuracies(records),
@@ -162,35 +162,36 @@ def _losses(records: Records) -> list[Any]:
     ]
 
 
-def span_of(stage: Mapping[str, Any], first: int, last: int) -> tuple[int, int]:
+def span_of(stage: Stage, first: int, last: int) -> tuple[int, int]:
     """From which step to which a stage is drawn: of a change between two checkpoints, both.
 
     Example:
-        >>> span_of({"begin_interval": [0, 10], "end_interval": [20, None]}, 0, 20)
+        >>> from probes.stages import Boundary, Stage
+        >>> span_of(Stage("", Boundary(0, 10), Boundary(20, None), ""), 0, 20)
         (10, 20)
-        >>> span_of({"begin_interval": [10, 20], "end_interval": [10, 20]}, 0, 20)
+        >>> span_of(Stage("", Boundary(10, 20), Boundary(10, 20), ""), 0, 20)
         (10, 20)
     """
-    (before, after), (_, end) = stage["begin_interval"], stage["end_interval"]
-    end = last if end is None else end
+    before, after = stage.begin.before, stage.begin.after
+    end = last if stage.end.after is None else stage.end.after
     begin = after if after is not None and after < end else before
     return (first if begin is None else begin), end
 
 
-def _bar(stage: Mapping[str, Any], records: Records) -> Any:
+def _bar(stage: Stage, records: Records) -> Any:
     """A stage as a thick line."""
-    colour, name = STAGE_COLOURS.get(stage["name"], NEUTRAL), stage["name"]
+    colour, name = STAGE_COLOURS.get(stage.name, NEUTRAL), stage.name
     span = span_of(stage, records[0]["step"], records[-1]["step"])
-    reason = "<br>".join(wrap(stage["reason"], HOVER_WIDTH))
+    reason = "<br>".join(wrap(stage.reason, HOVER_WIDTH))
     style = {"mode": "lines+markers", "marker": {"size": 10}, "showlegend": False}
     trace = line(span, [0, 0], name, colour, width=10, customdata=[reason] * 2, **style)
     return trace.update(y=[name] * 2, hovertemplate="%{customdata}<extra></extra>")
 
 
-def _shade(figure: Figure, stage: Mapping[str, Any], records: Records) -> None:
+def _shade(figure: Figure, stage: Stage, records: Records) -> None:
     """A stage's colour behind all panels."""
     x0, x1 = span_of(stage, records[0]["step"], records[-1]["step"])
-    colour = STAGE_COLOURS.get(stage["name"], NEUTRAL)
+    colour = STAGE_COLOURS.get(stage.name, NEUTRAL)
     style = {"fillcolor": faded(colour, 0.1), "line": {"color": faded(colour, 0.5), "width": 1}}
     shape = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    figure.add_shape(**shape, x0=x0, x1=x1, name=stage["name"], **style)
+    figure.add_shape(**shape, x0=x0, x1=x1, name=stage.name, **style)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from sampled import make_dynamics
 from torch import nn
 
 from interp import subject as subjects
@@ -194,12 +195,11 @@ def test_the_map_shows_each_neurons_share_in_order(found: Dynamics) -> None:
 def test_large_maps_and_animations_leave_neurons_out_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "MOST_CELLS", 20)
     monkeypatch.setattr(figures, "MOST_POINTS", 20)
-    values, frequency, order = np.full((2, 50), 0.5), np.ones((2, 50), int), np.arange(50)
-    drawn = figures.neuron_paths_map([0, 1], values, frequency, order)
+    dynamics = make_dynamics((0, 1), 50)
+    drawn = figures.neuron_paths_map(dynamics)
     assert [row[0][0] for row in drawn.data[0].customdata][::9] == [0, 49]
     assert "10 of 50" in drawn.layout.yaxis.title.text
-    labels = np.full((2, 50), "dead")
-    moving = figures.animated_scatter([0, 1], values, values, labels, x_title="x", y_title="y")
+    moving = figures.animated_scatter(dynamics, "norm", "y")
     assert len(moving.data[0].ids) == 10
     assert "(10 of 50)" in moving.layout.title.text
 

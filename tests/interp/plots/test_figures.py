@@ -17,12 +17,14 @@ from sampled import (
     SPLITS,
     STAGES,
     make_activation_table,
+    make_dynamics,
     make_grids,
     make_history,
     make_portraits,
     make_records,
     make_sweep,
     make_table,
+    make_trajectory,
     named,
     with_grids,
 )
@@ -48,7 +50,7 @@ def every_figure():
         "histogram_of_shares": plots.ipr_histogram(make_activation_table(), np.empty(0)),
         "scatter_of_shares": plots.neuron_scatter(make_activation_table()),
         "neuron_activations": plots.neuron_activations(with_grids(make_grids())[3]),
-        "trajectory_curves": plots.trajectory_curves(make_records(), STAGES),
+        "trajectory_curves": plots.trajectory_curves(make_trajectory(make_records(), STAGES)),
         "ablation_curve": plots.ablation_curve(make_sweep()),
         "ipr_histogram": plots.ipr_histogram(table, np.array([0.04, 0.05])),
         "neuron_scatter": plots.neuron_scatter(table),
@@ -93,19 +95,12 @@ def figures_of_several():
 
 def figures_over_training():
     """Of single neurons over training."""
-    steps, generator = [0, 10, 20], np.random.default_rng(6)
-    share, frequency = generator.uniform(size=(3, 4)), generator.integers(1, 6, (3, 4))
-    found = {name: [0.1, None, 0.9] for name in ("resultant", "direction", "median", "p_value")} | {
-        "n": [3, 0, 4]
-    }
-    labels = np.resize(np.array(LABELS), (3, 4))
+    dynamics = make_dynamics()
     return {
-        "neuron_paths_map": plots.neuron_paths_map(steps, share, frequency, np.arange(4)),
-        "alignment_curve": plots.alignment_curve(steps, found),
-        "animated_scatter": plots.animated_scatter(
-            steps, share, share, labels, x_title="IPR", y_title="effect (logit units)"
-        ),
-        "frequency_race": plots.frequency_race(7, steps, share, share, 2),
+        "neuron_paths_map": plots.neuron_paths_map(dynamics),
+        "alignment_curve": plots.alignment_curve(dynamics),
+        "animated_scatter": plots.animated_scatter(dynamics, "norm", "norm (no unit)"),
+        "frequency_race": plots.frequency_race(dynamics, 3),
     }
 
 
@@ -161,7 +156,9 @@ def test_a_new_label_and_a_new_split_are_drawn(monkeypatch):
         plots.neuron_scatter(table),
         plots.harmonics(table),
         plots.labels_over_steps({"r0": {"step": [0, 10], **counts}}),
-        plots.trajectory_curves([{**record, "counts": {"lazy": 3}} for record in make_records()]),
+        plots.trajectory_curves(
+            make_trajectory([{**record, "counts": {"lazy": 3}} for record in make_records()])
+        ),
     ):
         assert [t.name for t in figure.data if "#123456" in t.to_json()] in (["lazy"], ["lazy neurons"])
     history = [{"step": step, "accuracy": {"even": 0.5}} for step in (0, 10)]
@@ -170,7 +167,7 @@ def test_a_new_label_and_a_new_split_are_drawn(monkeypatch):
     bars = plots.accuracy_bars(BEFORE.changed(even=0.5), {})
     for figure in (
         plots.training_curve(history),
-        plots.trajectory_curves(history),
+        plots.trajectory_curves(make_trajectory(history)),
         plots.ablation_curve(curve),
     ):
         assert named(figure, "even sums").line.color == "#654321"

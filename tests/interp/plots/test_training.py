@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sampled import SPLITS, STAGES, make_history, make_records, named
+from sampled import SPLITS, STAGES, make_history, make_records, make_trajectory, named
 
 from interp import plots
 
@@ -24,7 +24,7 @@ def test_training_curve_without_any_loss():
 
 def test_trajectory_draws_the_records_and_their_stages():
     records = make_records()
-    figure = plots.trajectory_curves(records, STAGES)
+    figure = plots.trajectory_curves(make_trajectory(records, STAGES))
     steps = [0, 100, 200, 300]
     for split in SPLITS:
         trace = named(figure, split.replace("_", " "))
@@ -51,12 +51,16 @@ def test_trajectory_draws_the_records_and_their_stages():
 def test_trajectory_leaves_out_panels_of_which_nothing_is_known():
     missing = ("restricted_loss", "excluded_loss", "loss", "weight_norm", "counts", "mean_score")
     records = make_records((*missing, "embedding_gini", "logit_gini", "logit_variance_explained"))
-    figure = plots.trajectory_curves(records)
+    figure = plots.trajectory_curves(make_trajectory(records))
     assert [axis.title.text for axis in figure.select_yaxes()] == ["accuracy (%)"]
     records = [{**record, "accuracy": {"all": 0.5}} for record in records]
-    (only,) = plots.trajectory_curves(records).data
+    (only,) = plots.trajectory_curves(make_trajectory(records)).data
     assert (only.name, only.visible) == ("all", None)
-    nothing = plots.trajectory_curves([{"step": 0, "accuracy": {}}, {"step": 1, "accuracy": {}}])
+    nothing = plots.trajectory_curves(
+        make_trajectory([{"step": 0, "accuracy": {}}, {"step": 1, "accuracy": {}}])
+    )
     assert not nothing.data
     effects = [{**record, "score": "rule_effect"} for record in make_records(("embedding_gini",))]
-    assert not [t for t in plots.trajectory_curves(effects).data if t.name.startswith("mean")]
+    assert not [
+        t for t in plots.trajectory_curves(make_trajectory(effects)).data if t.name.startswith("mean")
+    ]
