@@ -15,7 +15,7 @@ from interp.cli.options import Engine, RayAddress, Workers
 
 if TYPE_CHECKING:
     from interp.lab.grids.running import GridResult
-    from interp.lab.grids.summary import Line
+    from interp.lab.grids.table import Line
 
 EXAMPLES = (
     "grokscope sweep notebooks/recipes/coexistence.toml --out runs/coexistence",
@@ -93,7 +93,7 @@ def sweep(
 
 def _show(result: GridResult) -> int:
     """Print one line for each combination of settings; return the exit code."""
-    from interp.lab.grids.summary import summarise
+    from interp.lab.grids.table import summarise
 
     lines, rows = summarise(result.table), result.table.to_pylist()
     Console().print(_table(result, lines))

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from interp.data.splits import SPLITS
-from probes.columns import COLUMNS
 from probes.labels import GENERALIZING, LABELS, MEMORIZING
 
 SCHEMA_VERSION = 1
@@ -43,26 +42,21 @@ class StoredColumn:
     varies: bool = False
 
 
-_CONTROL = "mean over random sets as large"
 CHECKPOINTS: dict[str, StoredColumn] = {
     "checkpoint": StoredColumn("text", "which", "its path"),
     "settings": StoredColumn("text", "which", "twelve digits that change with any of them"),
     "series": StoredColumn("text", "which", "its folder"),
     "step": StoredColumn("count", "which"),
     "status": StoredColumn("text", "which", "`ok` or `failed`"),
-    "error_type": StoredColumn("text", "which"),
-    "error": StoredColumn("text", "which"),
+    **dict.fromkeys(("error_type", "error"), StoredColumn("text", "which")),
     "digest": StoredColumn("text", "which", "SHA-256 of its weights"),
     "key": StoredColumn("text", "which", "of content and settings"),
     "stamp": StoredColumn("text", "which", "of its files"),
-    "measure": StoredColumn("text", "what it is"),
-    "dialect": StoredColumn("text", "what it is"),
-    "task": StoredColumn("text", "what it is"),
+    **dict.fromkeys(("measure", "dialect", "task"), StoredColumn("text", "what it is")),
     "p": StoredColumn("count", "what it is"),
     "corrupt_fraction": StoredColumn("number", "what it is"),
     "site": StoredColumn("text", "what it is"),
-    "seed": StoredColumn("count", "what it is"),
-    "neurons": StoredColumn("count", "what it is"),
+    **dict.fromkeys(("seed", "neurons"), StoredColumn("count", "what it is")),
     "source": StoredColumn("text", "periodicity", "`weights` or `activations`"),
     "ipr_mean": StoredColumn("number", "periodicity", title="mean IPR"),
     "ipr_median": StoredColumn("number", "periodicity"),
@@ -74,10 +68,9 @@ CHECKPOINTS: dict[str, StoredColumn] = {
     "phase": StoredColumn("text", "labels"),
     "<label>": StoredColumn("count", "labels", "neurons with that label"),
     "without_<removed label>_<telling split>": StoredColumn("number", "causal", "accuracy without those neurons"),
-    "random_<removed label>_<telling split>": StoredColumn("number", "causal", _CONTROL),
+    "random_<removed label>_<telling split>": StoredColumn("number", "causal", "the same of random ones"),
     "agreement_auc": StoredColumn("number", "causal", "of periodicity with causal effect"),
-    "agreement_low": StoredColumn("number", "causal"),
-    "agreement_high": StoredColumn("number", "causal"),
+    **dict.fromkeys(("agreement_low", "agreement_high"), StoredColumn("number", "causal")),
     "report": StoredColumn("text", "causal", "the audit's page"),
     "notes": StoredColumn("texts", "what it is"),
     "convention": StoredColumn("text", "how", "JSON"),
@@ -115,26 +108,9 @@ def expanded(*patterns: str) -> dict[str, StoredColumn]:
     """
     meant, columns = _meant(), dict[str, StoredColumn]()
     for pattern in patterns or CHECKPOINTS:
-        marks = re.findall("<.*?>", pattern)
-        for chosen in product(*(meant[mark].items() for mark in marks)):
-            name, column = pattern, CHECKPOINTS[pattern]
-            for mark, (value, _) in zip(marks, chosen, strict=True):
-                name = name.replace(mark, value)
+        column = CHECKPOINTS[pattern]
+        for chosen in product(*(meant[mark].items() for mark in re.findall("<.*?>", pattern))):
+            name = re.sub("<.*?>", "{}", pattern).format(*(value for value, _ in chosen))
             title = column.title.format(*(title for _, title in chosen)) or name.replace("_", " ")
             columns[name] = replace(column, title=title)
     return columns
-
-
-def guide() -> str:
-    """The table of the guide that lists all columns, in Markdown."""
-    rows = ["| table | columns |", "|---|---|"]
-    for group in GROUPS:
-        names = [_listed(name, one.meaning) for name, one in CHECKPOINTS.items() if one.group == group]
-        first = "`checkpoints`" if group == GROUPS[0] else ""
-        rows.append(f"| {first} | **{group}**: {', '.join(names)} |")
-    neurons = [f"`{name}`" for name in ("checkpoint", "settings", "step", "site", *COLUMNS)]
-    return "\n".join((*rows, f"| `neurons` | {', '.join(neurons)} |"))
-
-
-def _listed(name: str, meaning: str) -> str:
-    return f"`{name}` ({meaning})" if meaning else f"`{name}`"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from interp.errors import ConfigError, choose
 from interp.jobs.result import Result
@@ -22,7 +22,7 @@ from interp.jobs.worker import Chunk, work
 
 ENGINES = ("local", "ray")
 AHEAD = 3
-"""Pieces that are handed out for each worker, so that none waits for the next."""
+"""Chunks that are handed out for each worker, so that none waits for the next."""
 RETRIES = 3
 """How often Ray runs a chunk again whose node or process died."""
 POLL = 0.25
@@ -39,26 +39,8 @@ class Lost:
 Outcome = tuple[Chunk, list[Result] | Lost]
 
 
-@runtime_checkable
-class Executor(Protocol):
-    """Takes chunks, and gives back their outcomes, in any order."""
-
-    @property
-    def slots(self) -> int:
-        """How many chunks to hand out at a time."""
-        ...
-
-    def submit(self, chunk: Chunk) -> None:
-        """Hand out a chunk."""
-        ...
-
-    def finished(self) -> list[Outcome]:
-        """Pieces that are done, after a short wait if there are none yet."""
-        ...
-
-
 def cores() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -76,62 +58,83 @@ def executor(engine: str, workers: int, address: str | None = None) -> Iterator[
         ConfigError: The engine is unknown or not installed, or the cluster cannot be reached.
     """
     if choose("engine", engine, ENGINES) == "ray":
-        with _ray(workers, address) as opened:
-            yield opened
+        with _ray(workers, address) as ray:
+            yield ray
     elif workers == 1:
-        yield Serial()
+        yield Executor()
     else:
-        pool = Processes(workers)
+        pool = Pool(workers)
         try:
             yield pool
         finally:
             end_pool(pool.pool, busy=bool(pool.running))
 
 
-class Serial:
-    """Does the work in this process, when it is asked what is finished."""
-
-    slots = 1
+class Executor:
+    """Takes chunks, and gives back their outcomes, in any order; this one does the work in this process, when asked."""
 
     def __init__(self) -> None:
-        self._waiting: list[Chunk] = []
+        self.waiting: list[Chunk] = []
+
+    @property
+    def slots(self) -> int:
+        """The number of chunks to hand out at a time."""
+        return 1
 
     def submit(self, chunk: Chunk) -> None:
-        self._waiting.append(chunk)
+        """Hand out a chunk."""
+        self.waiting.append(chunk)
 
     def finished(self) -> list[Outcome]:
-        chunk = self._waiting.pop(0)
+        """Chunks that are done, after a short wait if there are none yet."""
+        chunk = self.waiting.pop(0)
         return [(chunk, work(chunk))]
 
 
-class Processes:
-    """A pool of processes on this machine. When one dies, all chunks that are out are lost, and a new pool starts."""
+class Pool(Executor):
+    """Processes on this machine. When one dies, all chunks that are out are lost, and a new pool starts."""
 
     def __init__(self, workers: int) -> None:
-        self.slots = AHEAD * workers
         self.running: dict[Future[list[Result]], Chunk] = {}
-        self._workers = workers
-        self.pool = self._start()
+        self.workers, self.pool = workers, _pool(workers)
 
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._workers, mp_context=prepare_processes(), initializer=begin_worker)
+    @property
+    def slots(self) -> int:
+        return AHEAD * self.workers
 
     def submit(self, chunk: Chunk) -> None:
         try:
             future = self.pool.submit(work, chunk)
         except BrokenProcessPool:
-            self.pool = self._start()
+            self.pool = _pool(self.workers)
             future = self.pool.submit(work, chunk)
         self.running[future] = chunk
 
     def finished(self) -> list[Outcome]:
-        return _finished(self.running, BrokenProcessPool)
+        return _finished(self.running, BrokenProcessPool, str)
+
+
+class OnRay(Executor):
+    """Tasks on a Ray cluster, which schedules them, and runs them again elsewhere if a node dies."""
+
+    def __init__(self, ray: Any) -> None:
+        self.ray, self.work = ray, ray.remote(num_cpus=1, max_retries=RETRIES)(work)
+        self.running: dict[Future[list[Result]], Chunk] = {}
+
+    @property
+    def slots(self) -> int:
+        return AHEAD * max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+
+    def submit(self, chunk: Chunk) -> None:
+        self.running[self.work.remote(chunk).future()] = chunk
+
+    def finished(self) -> list[Outcome]:
+        words = lambda error: f"{type(error).__name__}: {str(error).splitlines()[0]}"  # noqa: E731
+        return _finished(self.running, self.ray.exceptions.RayError, words)
 
 
 def _finished(
-    running: dict[Future[list[Result]], Chunk],
-    death: type[Exception],
-    words: Callable[[Exception], str] = str,
+    running: dict[Future[list[Result]], Chunk], death: type[Exception], words: Callable[[Exception], str]
 ) -> list[Outcome]:
     """Take the chunks that are done out of those that run."""
     done, _ = wait(running, timeout=POLL, return_when=FIRST_COMPLETED)
@@ -143,6 +146,10 @@ def _finished(
         except death as error:
             outcomes.append((chunk, Lost(words(error))))
     return outcomes
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=prepare_processes(), initializer=begin_worker)
 
 
 def end_pool(pool: ProcessPoolExecutor, *, busy: bool) -> None:
@@ -181,29 +188,9 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-class OnRay:
-    """Tasks on a Ray cluster, which schedules them, and runs them again elsewhere if a node dies."""
-
-    def __init__(self, ray: Any) -> None:
-        self._ray = ray
-        self._work = ray.remote(num_cpus=1, max_retries=RETRIES)(work)
-        self._running: dict[Future[list[Result]], Chunk] = {}
-
-    @property
-    def slots(self) -> int:
-        """As many as the cluster has processors for, now."""
-        return AHEAD * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-
-    def submit(self, chunk: Chunk) -> None:
-        self._running[self._work.remote(chunk).future()] = chunk
-
-    def finished(self) -> list[Outcome]:
-        first_line = lambda error: f"{type(error).__name__}: {str(error).splitlines()[0]}"  # noqa: E731
-        return _finished(self._running, self._ray.exceptions.RayError, first_line)
-
-
 @contextmanager
-def _ray(workers: int, address: str | None) -> Iterator[OnRay]:
+def _ray(workers: int, address: str | None) -> Iterator[Any]:
+    """Ray, connected to a cluster."""
     try:
         import ray
     except ImportError:
@@ -220,7 +207,7 @@ def _ray(workers: int, address: str | None) -> Iterator[OnRay]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(f"cannot reach the Ray cluster at {address!r}: {error}") from None
     try:
-        yield OnRay(ray)
+        yield ray
     finally:
         if own:
             ray.shutdown()

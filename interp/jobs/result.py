@@ -18,7 +18,7 @@ Identity = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What was measured of one checkpoint.
+    """Measurements of one checkpoint.
 
     Attributes:
         row: Columns of the checkpoint's row, see `interp.jobs.columns.CHECKPOINTS`.

@@ -1,9 +1,9 @@
-"""Carrying out a workload: what is left to do, handing it out, storing what comes back, and how it went."""
+"""Carrying out a workload: the plan of what is left to do, and the outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -15,19 +15,70 @@ from interp.errors import ConfigError
 from interp.jobs.audits import write_overview
 from interp.jobs.dispatch import Dispatch
 from interp.jobs.executors import Executor, executor, prepare_processes
-from interp.jobs.planning import plan
+from interp.jobs.result import Identity
 from interp.jobs.settings import Settings
+from interp.jobs.sources import content_of, is_remote, stamp_of
 from interp.jobs.spec import Group, Job, Workload, read_job
 from interp.jobs.store import Store
+from interp.jobs.worker import key_of
+from interp.progress import PATIENCE, progress
 from interp.safeguards import deferred_interrupt
 
 COPIED = 64
 """Results that are read and stored again together."""
 
 
+@dataclass
+class Plan:
+    """Each item of a workload, sorted by what is to be done.
+
+    Attributes:
+        pending: To be measured.
+        copies: Stored under another path already: the part and the identity of that row, the new path, and its stamp.
+        done: How many are stored.
+        failed: How many failed before, and are not tried again.
+    """
+
+    pending: list[Any] = field(default_factory=list)
+    copies: list[tuple[int, Identity, str, str]] = field(default_factory=list)
+    done: int = 0
+    failed: int = 0
+
+
+def plan(work: Workload, items: dict[Identity, Any], store: Store) -> Plan:
+    """Compare what is asked for with what is stored.
+
+    A checkpoint is done if its row has the same settings and its files have not been written to since; if they have,
+    or it is new here, its content decides. A failure is tried again once its file has changed.
+    """
+    if work.force:
+        return Plan(pending=list(items.values()))
+    known, result = store.known(), Plan()
+    by_key = {row.key: (row.part, identity) for identity, row in known.items() if row.ok and row.key}
+    measured = {settings for _, (_, settings) in by_key.values()}
+    with progress("looking for what is stored", len(items), after=PATIENCE) as report:
+        for i, ((path, settings), item) in enumerate(items.items()):
+            row, stamp = known.get((path, settings)), stamp_of(path)
+            if row is not None and (row.stamp != stamp or (row.ok and not stamp)):
+                row = None  # its files have changed, as far as is known
+            compared = row is None and settings in measured and not is_remote(path)
+            content = content_of(path) if compared else None
+            same = by_key.get(key_of(content, settings)) if content is not None else None
+            if (row is not None and row.ok) or (same is not None and same[1] == (path, settings)):
+                result.done += 1
+            elif same is not None:
+                result.copies.append((*same, path, stamp))
+            elif row is not None and not work.retry_failed:
+                result.failed += 1
+            else:
+                result.pending.append(item)
+            report(i + 1)
+    return result
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How a workload went.
+    """The outcome of a workload.
 
     Attributes:
         store: All results.
@@ -48,7 +99,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class BatchResult(Outcome):
-    """How a job went; see `Outcome`.
+    """The outcome of a job.
 
     Attributes:
         overview: The HTML page.
@@ -120,11 +171,8 @@ def batch(
         paths: Files, folders and globs, also such as ``s3://bucket/runs/*.safetensors``; or one TOML file that
             describes the job, see `interp.jobs.spec.read_job`.
         out: The folder of the results; a TOML file may name it itself.
-        measure: ``"scores"``, ``"labels"``, ``"causal"`` or ``"audit"``; see `interp.jobs.settings.Settings`.
-        options: What the checkpoints do not say of themselves.
-        site: Hook name of the neurons.
-        seed: Of all draws.
-        n_random: Random draws of every control.
+        measure: ``"scores"``, ``"labels"``, ``"causal"`` or ``"audit"``; see `interp.jobs.settings.Settings`, also for
+            options, site, seed and n_random.
         job: The other fields of `interp.jobs.spec.Job`: ``workers``, ``engine``, ``force``, ``retry_failed``, …
 
     Returns:

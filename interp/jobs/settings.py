@@ -21,7 +21,7 @@ FILES = ("split_from", "table", "model")
 
 @dataclass(frozen=True)
 class Settings:
-    """How every checkpoint of a group is opened and measured.
+    """Settings under which every checkpoint of a group is opened and measured.
 
     Args:
         measure: ``"scores"``: periodicity of the weights, without running the network (only neurons that no token feeds

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -36,32 +36,28 @@ def find_sources(patterns: Iterable[str]) -> list[str]:
         In the order of the patterns; within one by folder, then by the number that the name ends in.
 
     Raises:
-        ConfigError: Nothing at all was found, or a store cannot be reached.
+        ConfigError: Nothing matches, a name is no text, or a store cannot be reached.
     """
     patterns = list(patterns)
-    found: dict[str, None] = {}
+    paths: dict[str, None] = {}
     for pattern in patterns:
-        here = sorted(_remote(pattern) if is_remote(pattern) else _local(pattern), key=_place)
-        found |= dict.fromkeys(here)
-    for path in found:
-        if not path.isprintable() and _undecodable(path):
+        matches = _remote(pattern) if is_remote(pattern) else _local(pattern)
+        paths |= dict.fromkeys(sorted(matches, key=_place))
+    for path in paths:
+        if path != path.encode("utf-8", "replace").decode("utf-8"):
             raise ConfigError(
                 f"the name of {path!r} is no valid UTF-8, and no table could hold it; rename the file"
             )
-    if not any(exists(path) for path in found):
+    if not any(exists(path) for path in paths):
         raise ConfigError(
             f"no checkpoint matches {', '.join(map(repr, patterns)) or 'an empty list of paths'}; expected files, "
             f"folders or globs of weights ({', '.join(WEIGHTS)})"
         )
-    return list(found)
-
-
-def _undecodable(path: str) -> bool:
-    return path != path.encode("utf-8", "replace").decode("utf-8")
+    return list(paths)
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is a URL of a store, such as ``s3://…``."""
+    """True for the URL of a store, such as ``s3://…``."""
     return "://" in path
 
 
@@ -87,22 +83,19 @@ def _weights(names: list[str]) -> Iterator[str]:
     indexed = {name.removesuffix(INDEX) for name in names if name.endswith(INDEX)}
     for name in names:
         stem, suffix = os.path.splitext(name)
-        if name.endswith(INDEX):
+        own = suffix in WEIGHTS and not name.startswith(".") and name not in (*BESIDE, RESUME)
+        shard = SHARD.search(stem) and SHARD.sub("", stem) in indexed
+        if name.endswith(INDEX) or (own and not shard):
             yield name
-        elif suffix in WEIGHTS and not name.startswith(".") and name not in (*BESIDE, RESUME):
-            yield from [] if SHARD.search(stem) and SHARD.sub("", stem) in indexed else [name]
 
 
 def _remote(pattern: str) -> Iterator[str]:
     store, path = _store(pattern)
     try:
-        matches = store.glob(path) if MAGIC.search(path) else [path]
-        for match in matches:
-            if not store.isdir(match):
-                yield store.unstrip_protocol(match)
-                continue
-            for file in store.find(match):
-                if list(_weights([PurePosixPath(file).name])):
+        for match in store.glob(path) if MAGIC.search(path) else [path]:
+            folder = store.isdir(match)
+            for file in store.find(match) if folder else [match]:
+                if not folder or any(_weights([PurePosixPath(file).name])):
                     yield store.unstrip_protocol(file)
     except OSError as error:
         raise ConfigError(f"cannot list {pattern!r}: {error}") from None
@@ -120,7 +113,7 @@ def _store(path: str) -> tuple[Any, str]:
 
 
 def exists(path: str) -> bool:
-    """Whether there is anything at a path."""
+    """True if there is anything at a path."""
     if not is_remote(path):
         return os.path.lexists(path)
     store, inside = _store(path)
@@ -128,16 +121,16 @@ def exists(path: str) -> bool:
 
 
 def stamp_of(path: str) -> str:
-    """What changes whenever a checkpoint's files are written to, without reading them; empty if that cannot be told."""
+    """A text that changes whenever a checkpoint's files are written to, made without reading them; may be empty."""
     try:
         if is_remote(path):
             store, inside = _store(path)
             return str(store.checksum(inside))
         files = {Path(path), *shards(Path(path)), beside(Path(path))}
-        found = [file.stat() for file in sorted(files) if file.exists()]
+        stats = [file.stat() for file in sorted(files) if file.exists()]
     except (OSError, NotImplementedError, CheckpointError):
         return ""
-    return " ".join(f"{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}" for one in found)
+    return " ".join(f"{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}" for one in stats)
 
 
 def size_of(path: str) -> int:
@@ -193,20 +186,21 @@ def fetched(path: str) -> Iterator[Fetched]:
 
 
 def _described(path: Path) -> Fetched:
-    """A local file with its digests.
-
-    Raises:
-        CheckpointError: It cannot be read.
-    """
+    """A local file with its digests."""
     files = shards(path)
     try:
         size = sum(file.stat().st_size for file in files)
         data = path.read_bytes() if len(files) == 1 and size < LARGE else None
-        digest = _digest(files) if data is None else hashlib.sha256(data).hexdigest()
+        whole = hashlib.sha256(data or b"")
+        for file in files if data is None else ():
+            with file.open("rb", buffering=0) as opened:
+                while block := opened.read(BLOCK):
+                    whole.update(block)
         settings = beside(path)
         more = settings.read_bytes() if settings != path and settings.is_file() else b""
     except OSError as error:
         raise CheckpointError(f"cannot read {str(error.filename or path)!r}: {error.strerror}") from None
+    digest = whole.hexdigest()
     return Fetched(path, digest, hashlib.sha256(digest.encode() + more).hexdigest(), size, more, data)
 
 
@@ -214,30 +208,18 @@ def announce(path: str) -> None:
     """Have the system read a local file into memory meanwhile, where it can be told to."""
     if not hasattr(os, "posix_fadvise"):
         return
-    try:
+    with suppress(OSError):  # whoever opens it says what is wrong
         handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return  # whoever opens it says what is wrong
-    try:
-        os.posix_fadvise(handle, 0, LARGE, os.POSIX_FADV_WILLNEED)
-    finally:
-        os.close(handle)
-
-
-def _digest(files: Iterable[Path]) -> str:
-    """SHA-256 of files one after another."""
-    whole = hashlib.sha256()
-    for file in files:
-        with file.open("rb", buffering=0) as opened:
-            while block := opened.read(BLOCK):
-                whole.update(block)
-    return whole.hexdigest()
+        try:
+            os.posix_fadvise(handle, 0, LARGE, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
 
 
 def content_of(path: str) -> str | None:
     """The digest of what decides a checkpoint's rows; None if it cannot be read."""
     try:
-        with fetched(path) as found:
-            return found.content
+        with fetched(path) as at_hand:
+            return at_hand.content
     except CheckpointError:
         return None

@@ -65,11 +65,11 @@ class Workload(ABC):
 
     @abstractmethod
     def items(self) -> dict[Identity, Any]:
-        """Everything that there is to do, by the identity of its row."""
+        """Everything that there is to do, by the identity of its row; a `ConfigError` if there is nothing."""
 
     @abstractmethod
     def processes(self, pending: list[Any]) -> int:
-        """How many processes to use for items."""
+        """The number of processes to use for items."""
 
     @abstractmethod
     def chunks(self, pending: list[Any], workers: int) -> Iterator[Chunk]:
@@ -80,13 +80,7 @@ class Workload(ABC):
         """Write down in the folder what was asked for."""
 
     def note(self, rate: float, failed: int, phases: Counter[str]) -> str:
-        """A few words beside the progress.
-
-        Args:
-            rate: Results a second.
-            failed: How many failed.
-            phases: How many ended in each phase.
-        """
+        """A few words beside the progress, from results a second, failures, and counts of phases."""
         return f"{rate:.{int(rate < 10)}f}/s, {failed} failed"
 
 
@@ -127,11 +121,7 @@ class Job(Workload):
         check_count("outliers", self.outliers, 0)
 
     def items(self) -> dict[Identity, Item]:
-        """Every checkpoint under each of its settings, once.
-
-        Raises:
-            ConfigError: Nothing matches the paths.
-        """
+        """Every checkpoint under each of its settings, once."""
         items: dict[Identity, Item] = {}
         for group in self.groups:
             sources = find_sources(group.paths)

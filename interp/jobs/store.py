@@ -11,9 +11,8 @@ import fcntl
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -29,13 +28,12 @@ ROW_GROUP = 2**18
 REMEMBERED = ("checkpoint", "settings", "status", "key", "stamp")
 
 
-@dataclass(frozen=True)
-class Known:
-    """What a job needs to know of a row that is stored already.
+class Known(NamedTuple):
+    """A row that is stored already.
 
     Attributes:
         ok: Whether the checkpoint was measured, rather than failed.
-        key: What another checkpoint of the same content under the same settings has too; None if it could not be read.
+        key: Of its content and settings; None if it could not be read.
         stamp: Of its files when they were read.
         part: The number of the part that holds the row.
     """
@@ -67,19 +65,16 @@ class Store:
     @property
     def checkpoints(self) -> pa.Table:
         """One row a checkpoint, in the order of their paths."""
-        files, schema = self._files("checkpoints"), checkpoint_schema()
-        if not files:
-            return schema.empty_table()
-        table = pa.concat_tables([pq.read_table(file, schema=schema) for file in files])
+        schema = checkpoint_schema()
+        parts = [pq.read_table(file, schema=schema) for file in self._files("checkpoints")]
+        table = pa.concat_tables([schema.empty_table(), *parts])
         return table.sort_by([("checkpoint", "ascending"), ("settings", "ascending")])
 
     @property
     def neurons(self) -> ds.Dataset:
         """One row a neuron, read as it is needed."""
-        files = [str(file) for file in self._files("neurons")]
-        if not files:
-            return ds.dataset(neuron_schema().empty_table())
-        return ds.dataset(files, schema=neuron_schema(), format="parquet")
+        files, schema = [str(file) for file in self._files("neurons")], neuron_schema()
+        return ds.dataset(files or schema.empty_table(), schema=schema, format="parquet" if files else None)
 
     def known(self) -> dict[Identity, Known]:
         """Every stored row's identity, with what tells whether it still holds."""
@@ -115,9 +110,8 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("w")
         except OSError as error:
-            raise ConfigError(
-                f"cannot write to {str(self.folder)!r}: {error.strerror}; choose another place"
-            ) from None
+            message = f"cannot write to {str(self.folder)!r}: {error.strerror}; choose another place"
+            raise ConfigError(message) from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,18 +123,15 @@ class Store:
             yield
 
     def add(self, results: Sequence[Result]) -> None:
-        """Store results as one part, on the disk before this returns.
-
-        Raises:
-            ConfigError: It cannot be written; what was stored before is as it was.
-        """
+        """Store results as one part, on the disk before this returns; if it fails, nothing has changed."""
         if not results:
             return
-        name = f"part-{self._last() + 1:06d}.parquet"
+        files = [*self._files("checkpoints"), *self._files("neurons")]
+        name = f"part-{1 + max(map(_number, files), default=0):06d}.parquet"
         neurons = [result.neurons for result in results if result.neurons is not None]
-        pages = [(result.row["report"], result.page) for result in results if result.page is not None]
-        for place, page in pages:
-            self.add_page(place, page)
+        for result in results:
+            if result.page is not None:
+                self.add_page(result.row["report"], result.page)
         if neurons:
             self._write(f"neurons/{name}", _writer(neuron_tables(neurons, ROW_GROUP), neuron_schema()))
         rows = checkpoint_table([result.row for result in results])
@@ -159,9 +150,9 @@ class Store:
             kept = [newest[identity] == number for identity in own]
             if all(kept):
                 continue
-            gone = rows.filter(pa.array([not keep for keep in kept]))
             neurons = self.folder / "neurons" / file.name
             if neurons.exists():
+                gone = rows.filter(pa.array([not keep for keep in kept]))
                 self._rewrite(neurons, _without(pq.read_table(neurons, schema=neuron_schema()), gone))
             self._rewrite(file, rows.filter(pa.array(kept)))
 
@@ -181,11 +172,6 @@ class Store:
 
     def _files(self, kind: str) -> list[Path]:
         return sorted((self.folder / kind).glob("part-*.parquet"))
-
-    def _last(self) -> int:
-        return max(
-            (_number(file) for kind in ("checkpoints", "neurons") for file in self._files(kind)), default=0
-        )
 
     def _tidy(self) -> None:
         """Remove what a killed job left: half-written files, neurons whose checkpoints are not there, replaced rows."""
@@ -239,11 +225,11 @@ def _writer(tables: Iterable[pa.Table], schema: pa.Schema) -> Any:
 
 
 def _without(neurons: pa.Table, gone: pa.Table) -> pa.Table:
-    """The neurons of all checkpoints but those."""
-    keys = pa.table({name: gone[name].cast(pa.string()) for name in ("checkpoint", "settings")})
-    own = pa.table({name: neurons[name].cast(pa.string()) for name in ("checkpoint", "settings")})
+    """The neurons of all checkpoints but some."""
+    names = ["checkpoint", "settings"]
+    keys, own = (pa.table({name: rows[name].cast(pa.string()) for name in names}) for rows in (gone, neurons))
     own = own.append_column("row", pa.array(range(len(neurons)), pa.int64()))
-    kept = own.join(keys, ["checkpoint", "settings"], join_type="left anti")
+    kept = own.join(keys, names, join_type="left anti")
     return neurons.take(kept["row"].combine_chunks().sort())
 
 

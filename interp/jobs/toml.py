@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
@@ -19,8 +19,6 @@ KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
     dict: ("a table", (dict,)),
 }
 """Kinds of values: in words, and the types that a value may have."""
-PLAIN = {Path: str, Mapping: dict, tuple: list}
-"""Kinds by which TOML expresses other types."""
 
 
 def typed(name: str, value: Any, kind: type) -> Any:
@@ -40,8 +38,8 @@ def field_kinds(record: type) -> dict[str, type]:
 
     Example:
         >>> from interp.checkpoints.options import OpenOptions
-        >>> {name: kind.__name__ for name, kind in field_kinds(OpenOptions).items()}["p"]
-        'int'
+        >>> field_kinds(OpenOptions)["p"].__name__, field_kinds(OpenOptions)["sites"].__name__
+        ('int', 'list')
     """
     hints = get_type_hints(record)
     kinds = {field.name: _kind(hints[field.name]) for field in fields(record)}
@@ -49,23 +47,19 @@ def field_kinds(record: type) -> dict[str, type]:
 
 
 def _kind(hint: Any) -> Any:
-    if get_origin(hint) is tuple:
-        return list if get_args(hint)[0] is str else None
-    if get_origin(hint) in (Mapping, dict):
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        return list if arguments[0] is str else None
+    if origin is Mapping:
         return dict
-    options = [_kind(one) for one in get_args(hint)] or [PLAIN.get(hint, hint)]
-    return options[0]
+    return _kind(arguments[0]) if arguments else str if hint is Path else hint
 
 
-def check_names(names: Any, known: Any, noun: str) -> None:
-    """Refuse a name that is none of the known ones.
-
-    Raises:
-        ConfigError: There is one.
-    """
+def check_names(names: Iterable[str], known: Mapping[str, Any], noun: str) -> None:
+    """Refuse, as a `ConfigError`, a name that is none of the known ones."""
     for name in names:
         if name not in known:
-            raise ConfigError(f"unknown {noun} {name!r}; {near_matches(name, list(known))}")
+            raise ConfigError(f"unknown {noun} {name!r}; {near_matches(name, known)}")
 
 
 def take_fields(
@@ -94,20 +88,13 @@ def take_fields(
 
 
 def given(options: Mapping[str, Any], record: type) -> dict[str, Any]:
-    """Options that are not None, each a field of the workload.
-
-    Raises:
-        ConfigError: One is not.
-    """
+    """Options that are not None; one that is no field of the workload is a `ConfigError`."""
     check_names(options, field_kinds(record), "option")
     return {name: value for name, value in options.items() if value is not None}
 
 
 def combinations(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every combination of the values in a ``[grid]``.
-
-    Raises:
-        ConfigError: One has no list of values.
+    """Every combination of the values in a ``[grid]``; a `ConfigError` if one has no list of values.
 
     Example:
         >>> combinations({"seed": [0, 1], "p": [31]})

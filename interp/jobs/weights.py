@@ -55,20 +55,15 @@ class Weights:
     known: dict[str, Any]
 
     def takes(self, other: Weights, n: int) -> bool:
-        """Whether a stack of n networks like this one has room for another."""
-        alike = self.distinct == other.distinct and all(
-            (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
-            for mine, theirs in zip(self.vectors, other.vectors, strict=True)
-        )
+        """True if a stack of n networks like this one has room for another."""
+        mine, theirs = ([(v.shape, v.dtype) for v in one.vectors] for one in (self, other))
+        alike = (self.distinct, mine) == (other.distinct, theirs)
         return alike and (n + 1) * max(v.size for v in self.vectors) <= STACK
 
 
 def stack_scores(stack: list[Weights], convention: Convention) -> list[Columns]:
     """Scores of several networks of one shape, a dictionary of ``(neuron,)`` columns for each."""
-    vectors = [
-        np.stack(same) if len(same) > 1 else same[0][None]
-        for same in zip(*(one.vectors for one in stack), strict=True)
-    ]
+    vectors = [np.stack(same) for same in zip(*(one.vectors for one in stack), strict=True)]
     scores = _scores(vectors, stack[0].distinct, convention)
     return [_with_q({name: column[i] for name, column in scores.items()}) for i in range(len(stack))]
 
@@ -82,6 +77,11 @@ def _scores(vectors: list[np.ndarray], distinct: tuple[int, ...], convention: Co
         for name, column in joint_scores(some, convention, distinct).items():
             kind = np.float64 if name == "p_value" else np.int32 if name == "frequency" else np.float32
             parts.setdefault(name, []).append(column.astype(kind))
+    return _joined(parts)
+
+
+def _joined(parts: dict[str, list[np.ndarray]]) -> Columns:
+    """Columns of all blocks of neurons, each block let go of as soon as it can be."""
     return {name: np.concatenate(parts.pop(name), axis=-1) for name in list(parts)}
 
 
@@ -109,15 +109,11 @@ class Plain:
 
     @property
     def distinct(self) -> tuple[int, ...]:
-        """Which vectors are not a repetition."""
+        """Vectors that are no repetition."""
         return (0, 2) if self.tied else (0, 1, 2)
 
     def vectors(self, embed: np.ndarray, unembed: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Weights in task order, of some neurons or of all.
-
-        Raises:
-            CheckpointError: There is something else than numbers among them.
-        """
+        """Weights in task order, of some neurons or of all; a `CheckpointError` if one is no finite number."""
         for name, array in ((EMBED, embed), (UNEMBED, unembed)):
             if not np.isfinite(array.sum(dtype=np.float32)) and not np.isfinite(array).all():
                 raise CheckpointError(
@@ -131,11 +127,7 @@ class Plain:
         return tuple(in_order(vector, order) for vector, order in zip(raw, orders, strict=True))
 
     def check(self, shapes: dict[str, list[int]]) -> None:
-        """Compare the shapes of all tensors in the file with what its JSON describes.
-
-        Raises:
-            CheckpointError: They differ.
-        """
+        """Refuse, as a `CheckpointError`, shapes of tensors that differ from those that the JSON describes."""
         for name, wanted in self.shapes.items():
             if name not in shapes:
                 raise CheckpointError(
@@ -154,34 +146,29 @@ def plain(at_hand: Fetched, site: str | None) -> Plain | None:
     Raises:
         CheckpointError: Its JSON is damaged. ConfigError: its task is not known.
     """
-    native = at_hand.path.suffix == ".safetensors" or at_hand.path.name.endswith(INDEX)
+    path = at_hand.path
+    native = path.suffix == ".safetensors" or path.name.endswith(INDEX)
     if not native or not at_hand.beside or site not in (None, FIRST_SITE):
         return None
     try:
         settings = json.loads(at_hand.beside)
     except ValueError as error:
-        raise CheckpointError(f"{str(beside(at_hand.path))!r} is no valid JSON: {error}") from None
-    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
-        return None
-    model, task = settings.get("model"), settings.get("task")
+        raise CheckpointError(f"{str(beside(path))!r} is no valid JSON: {error}") from None
+    known = settings if isinstance(settings, dict) and settings.get("format") == FORMAT else {}
+    model, task = known.get("model"), known.get("task")
     if not isinstance(model, dict) or not isinstance(task, dict):
         return None
-    sizes = [model.get(name) for name in ("vocab", "width", "n_outputs", "n_tokens")]
-    usual = model.get("kind", "mlp") == "mlp" and model.get("depth") == 2 and sizes[3] == 2
-    vocab, width, outputs, tokens = (size if isinstance(size, int) else 0 for size in sizes)
-    if not usual or min(vocab, width, outputs) < 1:
+    usual = model.get("kind", "mlp") == "mlp" and model.get("depth") == 2 and model.get("n_tokens") == 2
+    sizes: list[Any] = [model.get(name) for name in ("vocab", "width", "n_outputs")]
+    if not usual or not all(isinstance(size, int) and size > 0 for size in sizes):
         return None
+    vocab, width, outputs = sizes
+    shapes = {EMBED: [1 if model.get("tied") else 2, vocab, width], UNEMBED: [width, outputs]}
     operation, p = task.get("operation", ""), task.get("p", 0)
-    shapes = {EMBED: [1 if model.get("tied") else tokens, vocab, width], UNEMBED: [width, outputs]}
-    step = settings.get("step")
-    known = {
-        "step": number_of(at_hand.path) if step is None else step,
-        "dialect": FORMAT,
-        "task": operation,
-        "p": p,
-        "corrupt_fraction": task.get("corrupt_fraction"),
-    }
-    return Plain(at_hand.path, shapes, bool(model.get("tied")), group_ordering(operation, p), known)
+    step = number_of(path) if settings.get("step") is None else settings["step"]
+    row = {"step": step, "dialect": FORMAT, "task": operation, "p": p}
+    row["corrupt_fraction"] = task.get("corrupt_fraction")
+    return Plain(path, shapes, bool(model.get("tied")), group_ordering(operation, p), row)
 
 
 def plain_weights(network: Plain, data: bytes) -> Weights | None:
@@ -203,18 +190,13 @@ def plain_weights(network: Plain, data: bytes) -> Weights | None:
 
 
 def large_scores(network: Plain, convention: Convention) -> Result:
-    """Scores of a network that is never held whole: memory for one block of neurons, and for the scores.
-
-    Raises:
-        CheckpointError: A file is damaged, or holds another network than its JSON describes.
-    """
+    """Scores of a network that is never held whole: memory for one block of neurons, and for the scores."""
     parts: dict[str, list[np.ndarray]] = {}
     for embed, unembed in _blocks(network):
         vectors = list(network.vectors(embed, unembed))
         for name, column in _scores(vectors, network.distinct, convention).items():
             parts.setdefault(name, []).append(column)
-    columns = _with_q({name: np.concatenate(parts.pop(name)) for name in list(parts)})
-    return scores_result(columns, network.known, FIRST_SITE)
+    return scores_result(_with_q(_joined(parts)), network.known, FIRST_SITE)
 
 
 def _blocks(network: Plain) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -224,8 +206,9 @@ def _blocks(network: Plain) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     shapes = {}
     for name in network.shapes.keys() & files.keys():
         with opened_tensors(files[name], "np") as opened:
-            shapes[name] = opened.get_slice(name).get_shape() if name in opened.keys() else None  # noqa: SIM118
-    network.check({name: shape for name, shape in shapes.items() if shape is not None})
+            if name in opened.keys():  # noqa: SIM118
+                shapes[name] = opened.get_slice(name).get_shape()
+    network.check(shapes)
     width = network.shapes[UNEMBED][0]
     for start in range(0, width, BLOCK):
         chosen = slice(start, min(start + BLOCK, width))

@@ -80,10 +80,8 @@ def work(chunk: Chunk) -> list[Result]:
         done: list[Result] = []
         waiting: list[tuple[_Item, Weights]] = []
         for item, outcome in _outcomes(_read_ahead(reader, paths), chunk.settings):
-            fits = isinstance(outcome, Weights) and (
-                not waiting or waiting[0][1].takes(outcome, len(waiting))
-            )
-            if not fits:
+            weights = outcome if isinstance(outcome, Weights) else None
+            if waiting and (weights is None or not waiting[0][1].takes(weights, len(waiting))):
                 done += _scored(waiting, chunk.settings)
                 waiting = []
             if isinstance(outcome, Weights):
@@ -106,21 +104,21 @@ class _Item:
     opened: Checkpoint | None = None
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
+    def attempt(self) -> Iterator[None]:
+        """Measure the time, and keep what goes wrong: whatever it is must not end the job."""
         start = perf_counter()
         try:
             yield
+        except Exception as error:
+            self.error = error
         finally:
             self.seconds += perf_counter() - start
 
 
 def _read(path: str) -> _Item:
     item = _Item(path, stamp_of(path))
-    with item.timed():
-        try:
-            item.at_hand = item.held.enter_context(fetched(path))
-        except Exception as error:  # whatever is wrong with one file must not end the job
-            item.error = error
+    with item.attempt():
+        item.at_hand = item.held.enter_context(fetched(path))
     return item
 
 
@@ -145,21 +143,15 @@ def _outcomes(
     """Each checkpoint with its weights, if these alone are to be scored; else with its result or error."""
     like: Checkpoint | None = None
     for item in items:
-        outcome: Weights | Result | Exception
-        with item.timed(), item.held:
-            try:
-                outcome = _measured(item, settings, like)
-            except Exception as error:  # whatever is wrong with one checkpoint must not end the job
-                outcome = error
+        outcome: Weights | Result | None = None
+        with item.held, item.attempt():
+            if item.at_hand is not None:
+                outcome = _measured(item, item.at_hand, settings, like)
         like = item.opened or like
-        yield item, outcome
+        yield item, outcome or item.error  # type: ignore[misc]  # one of them is there
 
 
-def _measured(item: _Item, settings: Settings, like: Checkpoint | None) -> Weights | Result:
-    if item.error is not None:
-        raise item.error
-    at_hand = item.at_hand
-    assert at_hand is not None
+def _measured(item: _Item, at_hand: Fetched, settings: Settings, like: Checkpoint | None) -> Weights | Result:
     item.at_hand = replace(at_hand, data=None)  # a chunk holds the content of one file at a time
     if settings.measure == "scores" and settings.options in (OpenOptions(), OpenOptions(dialect="native")):
         network = plain(at_hand, settings.site)

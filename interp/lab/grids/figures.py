@@ -16,8 +16,7 @@ from interp.errors import ConfigError, choose, near_matches
 from interp.lab.grids.kinds import KINDS
 from interp.lab.grids.norms import gammas_of
 from interp.lab.grids.pruning import GOOD, Pruning, needed_by_width, pruning_of
-from interp.lab.grids.summary import SHOWN, summarise
-from interp.lab.grids.table import axes_of, checkpoint_of, read_description, read_runs
+from interp.lab.grids.table import SHOWN, axes_of, checkpoint_of, read_description, read_runs, summarise
 from interp.plots.canvas import shown
 
 WAYS = {"corrupted": "phase", "table": "phase_by_table"}
@@ -45,7 +44,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Request:
-    """How to draw the runs in a folder.
+    """A choice of runs, and of how to draw them.
 
     Attributes:
         folder: Of the runs.
@@ -234,12 +233,12 @@ def width(table: pa.Table, request: Request) -> Drawing:
     paper = {int(width): float(count) for width, count in stated.items()}
     lines = []
     for width, (one, missed) in needed.items():
-        needs = "no network reaches the level" if one is None else f"{one.mean:.1f} neurons needed"
-        each = "" if one is None else f" ({', '.join(f'{v:g}' for v in one.values)})"
+        needs = "no network reaches the level"
+        if one is not None:
+            needs = f"{one.mean:.1f} neurons needed ({', '.join(f'{v:g}' for v in one.values)})"
+        less = f"; {missed} do not reach the level" if missed else ""
         beside = f"; paper {paper[width]:g}" if width in paper else ""
-        lines.append(
-            f"width {width:,}: {needs}{each}{f'; {missed} do not reach the level' * bool(missed)}{beside}"
-        )
+        lines.append(f"width {width:,}: {needs}{less}{beside}")
     known = {width: one for width, (one, _) in needed.items() if one is not None}
     counts = {
         str(w): {"missed": missed, **(one.to_dict() if one else {})} for w, (one, missed) in needed.items()

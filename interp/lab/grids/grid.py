@@ -16,9 +16,8 @@ from interp.jobs.result import Identity
 from interp.jobs.settings import MEASURES, Settings
 from interp.jobs.spec import Workload
 from interp.jobs.toml import combinations, take_fields, typed
-from interp.lab.grids.folders import folder_of, trained_file
 from interp.lab.grids.paper import check_paper
-from interp.lab.grids.run import Run
+from interp.lab.grids.run import Run, folder_of, trained_file
 from interp.measuring.phase import PHASES
 from interp.models import MLPConfig
 
@@ -111,13 +110,10 @@ class Grid(Workload):
 
     def record(self) -> None:
         """Write down what was asked for."""
-        names = ("title", "measure", "early_stop")
-        runs = [
-            {name: getattr(run, name) for name in ("name", "variant", "axes", "expect", "settings")}
-            for run in self.runs
-        ]
-        own = {name: getattr(self, name) for name in names}
-        write_json(self.out / GRID, {**own, "paper": dict(self.paper), "runs": runs})
+        names = ("name", "variant", "axes", "expect", "settings")
+        runs = [{name: getattr(run, name) for name in names} for run in self.runs]
+        own = {name: getattr(self, name) for name in ("title", "measure", "early_stop", "paper")}
+        write_json(self.out / GRID, {**own, "runs": runs})
 
     def note(self, rate: float, failed: int, phases: Counter[str]) -> str:
         return ", ".join(f"{count} {phase}" for phase, count in phases.most_common(4))
@@ -132,7 +128,7 @@ def _shape(run: Run) -> str:
 
 
 def _together(run: Run, device: str) -> int:
-    """How many networks like this are trained as one computation."""
+    """The number of networks like this to train as one computation."""
     if device != "cpu":
         return MOST_TOGETHER
     task, shape = run.task, run.shape

@@ -1,4 +1,4 @@
-"""What is left of networks as their neurons are taken out, over several seeds: the paper's table, with intervals."""
+"""Accuracy of networks as their neurons are removed, over several seeds: the paper's table, with intervals."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from interp.lab.grids.paper import ORDERS, PRUNED_SPLITS, Pruned, check_paper
 from interp.lab.over_seeds import OverSeeds
 from interp.measuring.curves import Curve
 from interp.measuring.phase import GOOD
+from interp.output import plain
 from interp.progress import progress
 from interp.subject import Subject, open_subject
 
@@ -53,30 +54,19 @@ class Pruning(Drawable):
 
         They agree if the paper's lies in our 95 % interval or within .05 of our mean; see `OverSeeds.agrees`.
         """
-        stated: list[dict[str, Any]] = [
-            {"order": order, "split": split, "fraction": float(fraction), "paper": value}
-            for order, splits in self.paper.items()
-            for split, numbers in splits.items()
-            for fraction, value in numbers.items()
-        ]
-        ours = [self.at(row["order"], row["split"], row["fraction"]) for row in stated]
-        return [
-            {**row, **one.to_dict(), "agrees": one.agrees(row["paper"])}
-            for row, one in zip(stated, ours, strict=True)
-        ]
+        rows = []
+        for order, splits in self.paper.items():
+            for split, numbers in splits.items():
+                for fraction, value in numbers.items():
+                    ours = self.at(order, split, float(fraction))
+                    row = {"order": order, "split": split, "fraction": float(fraction), "paper": value}
+                    rows.append({**row, **ours.to_dict(), "agrees": ours.agrees(value)})
+        return rows
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        accuracy = {
-            order: {split: [one.to_dict() for one in values] for split, values in splits.items()}
-            for order, splits in self.accuracy.items()
-        }
-        return {
-            "fractions": list(self.fractions),
-            "networks": self.networks,
-            "accuracy": accuracy,
-            "against_paper": self.against_paper(),
-        }
+        own = {name: getattr(self, name) for name in ("fractions", "networks", "accuracy")}
+        return dict(plain({**own, "against_paper": self.against_paper()}))
 
 
 def pruning_of(
@@ -133,11 +123,9 @@ def _curves(
 
 
 def neurons_needed(lowest: Curve, *, level: float = GOOD, split: str = "test") -> int | None:
-    """How many neurons a network needs: the fewest that are left, the least periodic removed first, with an accuracy of
-    at least `level`, provided that with any more left it is as good.
+    """The fewest neurons that are left, the least periodic removed first, with an accuracy of at least `level`.
 
-    Returns:
-        None if the whole network is not that good.
+    With any more left it must be as good; None if the whole network is not.
     """
     values = lowest.accuracy[split]
     if values is None or values[0] < level:
@@ -163,9 +151,8 @@ def needed_by_width(
     needed: dict[int, list[int | None]] = {}
     for subject, lowest, _ in _curves(checkpoints, 0, seed):
         needed.setdefault(subject.width, []).append(neurons_needed(lowest, level=level))
-    return {width: _over_reached(values) for width, values in sorted(needed.items())}
-
-
-def _over_reached(values: Sequence[int | None]) -> tuple[OverSeeds | None, int]:
-    reached = [value for value in values if value is not None]
-    return OverSeeds.of(reached) if reached else None, len(values) - len(reached)
+    reached = {width: [n for n in values if n is not None] for width, values in sorted(needed.items())}
+    return {
+        width: (OverSeeds.of(values) if values else None, len(needed[width]) - len(values))
+        for width, values in reached.items()
+    }

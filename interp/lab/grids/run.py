@@ -1,4 +1,4 @@
-"""One training run of a grid, as data: plain settings by name, and what is made of them."""
+"""One training run of a grid as data: plain settings by name, and the folder of its checkpoints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from interp.data import ModularTask
@@ -26,6 +27,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "transformer": {"lr": 0.001, "loss": "cross_entropy", "tokens": "a b"},
 }
 """What a kind of network is trained with unless a grid says otherwise."""
+RUNS, RECORD = "runs", "run.json"
+"""The folder of all runs; and in a run's own folder, once it has ended, a file with its settings, the step it ended at
+and why, and the name of its last checkpoint."""
+SETTLED = "settled"
 LONGEST_NAME = 120
 LARGEST = 2.0**63
 
@@ -93,7 +98,7 @@ class Run:
 
     @cached_property
     def task(self) -> ModularTask:
-        """What it is trained on; the seed decides split and corruption too."""
+        """The task to train on; the seed decides split and corruption too."""
         return ModularTask(**self._some(TASK), seed=self.settings["seed"])
 
     @property
@@ -104,7 +109,7 @@ class Run:
 
     @property
     def training(self) -> TrainConfig:
-        """How it is trained."""
+        """Settings of the training."""
         return TrainConfig(**self._some(TRAINING))
 
     @property
@@ -130,3 +135,27 @@ class Run:
 
     def _some(self, names: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self.settings[name] for name in names}
+
+
+def folder_of(out: Path, run: Run) -> Path:
+    """Where a run's checkpoints are: its settings decide, whatever the axes of the grid that it was first part of."""
+    runs = out.absolute() / RUNS
+    return next(runs.glob(f"*{run.digest}"), runs / run.name)
+
+
+def trained_file(folder: Path, *, early_stop: bool) -> Path | None:
+    """The last checkpoint of a run that has ended; None if it has not, or ended early where it must not."""
+    record = read_record(folder)
+    if record is None or (record.get("ended") == SETTLED and not early_stop):
+        return None
+    file = folder / record["checkpoint"]
+    return file if file.exists() else None
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The record of a run that has ended; None if there is none, or none that can be read."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("checkpoint"), str) else None

@@ -22,7 +22,7 @@ from interp.lab.grids.table import runs_table, write_runs
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GridResult(Outcome):
-    """How a grid went; see `interp.jobs.running.Outcome`.
+    """The outcome of a grid.
 
     Attributes:
         grid: What was asked for.

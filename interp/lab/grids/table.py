@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,13 @@ from interp.errors import ConfigError
 from interp.files import write_whole
 from interp.jobs.columns import expanded
 from interp.jobs.store import Store
-from interp.lab.grids.folders import RUNS, folder_of, read_record
 from interp.lab.grids.grid import GRID, Grid
 from interp.lab.grids.paper import check_paper
-from interp.lab.grids.run import Run
+from interp.lab.grids.run import RUNS, Run, folder_of, read_record
+from interp.lab.over_seeds import OverSeeds
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import GOOD, Phase, phase_of
+from interp.plots.canvas import shown
 
 STAGES = ("memorisation", "grokking", "unlearning")
 MEASURED = (
@@ -29,6 +32,8 @@ MEASURED = (
     *("without_<removed label>_<telling split>", "random_<removed label>_<telling split>", "status", "error"),
 )
 """Columns that are taken over from the store, as `interp.jobs.columns.CHECKPOINTS` names them."""
+SHOWN = ("train", "test", "corrupted_as_labelled", "corrupted_as_true")
+"""Splits of a summary."""
 PREFERRED = ("train_fraction", "corrupt_fraction", "weight_decay")
 
 
@@ -150,3 +155,53 @@ def read_description(folder: Path | str) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{str(file)!r} does not describe a grid: {error}") from None
     return dict(description)
+
+
+@dataclass(frozen=True)
+class Line:
+    """The runs that only their seed tells apart.
+
+    Attributes:
+        name: The variant and the values of the axes.
+        runs: How many there are.
+        phases: How many ended in each phase, the commonest first.
+        accuracy: By split of `SHOWN`; None for a split without examples.
+        expected: How many ended in a phase that the grid expects; None if it expects none.
+    """
+
+    name: str
+    runs: int
+    phases: dict[str, int]
+    accuracy: dict[str, OverSeeds | None]
+    expected: int | None
+
+
+def summarise(table: pa.Table) -> list[Line]:
+    """One line for each combination of settings of a table of runs, in its order.
+
+    Example:
+        >>> row = {"variant": "", "weight_decay": 0.0, "seed": 0, "phase": "memorisation"}
+        >>> row |= {"expected": True, **{f"accuracy_{split}": 1.0 for split in SHOWN}}
+        >>> line = summarise(pa.Table.from_pylist([row, row | {"seed": 1, "phase": None, "expected": False}]))[0]
+        >>> line.phases, line.expected
+        ({'memorisation': 1, 'failed': 1}, 1)
+    """
+    if not len(table):
+        return []
+    axes, groups = axes_of(table), dict[tuple[Any, ...], list[dict[str, Any]]]()
+    for row in table.to_pylist():
+        groups.setdefault(tuple(row[axis] for axis in axes), []).append(row)
+    return [_line(key, axes, rows) for key, rows in groups.items()]
+
+
+def _line(key: tuple[Any, ...], axes: list[str], rows: list[dict[str, Any]]) -> Line:
+    values = {axis: shown(value) for axis, value in zip(axes, key, strict=True) if value is not None}
+    variant = values.pop("variant", "")
+    parts = [variant] * bool(variant) + [f"{axis} {value}" for axis, value in values.items()]
+    accuracy: dict[str, OverSeeds | None] = {}
+    for split in SHOWN:
+        known = [row[f"accuracy_{split}"] for row in rows if row[f"accuracy_{split}"] is not None]
+        accuracy[split] = OverSeeds.of(known) if known else None
+    expected = [bool(row["expected"]) for row in rows if row["expected"] is not None]
+    phases = dict(Counter(row["phase"] or "failed" for row in rows).most_common())
+    return Line(", ".join(parts) or "all", len(rows), phases, accuracy, sum(expected) if expected else None)

@@ -16,8 +16,7 @@ from interp.analysis.trajectory import stages_of
 from interp.checkpoints.files import HISTORY, RESUME, checkpoint_files
 from interp.files import write_json
 from interp.jobs.worker import Chunk
-from interp.lab.grids.folders import RECORD, SETTLED, trained_file
-from interp.lab.grids.run import Run
+from interp.lab.grids.run import RECORD, SETTLED, Run, trained_file
 from interp.models import HookedMLP
 from interp.training import TrainingRun, finish, prepare, train_together
 from interp.training.stopping import settled

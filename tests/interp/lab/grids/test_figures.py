@@ -7,8 +7,7 @@ import pytest
 
 from interp.errors import ConfigError
 from interp.lab.grids.figures import phase_diagram
-from interp.lab.grids.summary import summarise
-from interp.lab.grids.table import axes_of
+from interp.lab.grids.table import axes_of, summarise
 from interp.measuring.phase import PHASES
 from interp.plots.phase import commonest, phase_colours
 

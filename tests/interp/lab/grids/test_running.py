@@ -20,9 +20,8 @@ from interp.checkpoints import checkpoint_files, training_history
 from interp.errors import ConfigError
 from interp.jobs import Settings
 from interp.jobs.worker import work
-from interp.lab.grids.folders import RECORD, folder_of
 from interp.lab.grids.grid import Grid, grid_from
-from interp.lab.grids.run import Run
+from interp.lab.grids.run import RECORD, Run, folder_of
 from interp.lab.grids.running import GridResult, run_grid
 from interp.lab.grids.table import read_runs
 from interp.lab.grids.training import TrainChunk
