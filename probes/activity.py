@@ -16,42 +16,54 @@ CLUSTER_SHARE = 0.85
 """Share of its variance from which one frequency explains a neuron (arXiv 2301.05217)."""
 
 
-def grid_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str, np.ndarray]:
-    """Every spectral score of a grid from one transform, which is nearly all that they cost.
+def activation_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str, np.ndarray]:
+    """Every score of activations over the grid, from one transform, which is nearly all that they cost.
 
     Returns:
-        Each nan, or 0 for a frequency, for a dead or constant neuron:
+        The columns of `probes.columns` that this function is the source of, ``(neuron,)`` each; nan, and 0 for a
+        frequency, for a dead or constant neuron, or where the grid has holes (nan).
 
-        - ``profile``: `frequency_profile`.
+        - ``activation_share``, ``activation_frequency``: As of `explained_by_one_frequency`.
+        - ``activation_harmonics``: The same `with_harmonics`.
         - ``sum_share``, ``sum_frequency``: The share of the variance in the span of cos w(a+b) and sin w(a+b), for the
-          best w, in [0, 1], and its frequency, 1..n//2. A network that adds by Fourier components has to form these
-          (arXiv 2301.05217); a neuron that is periodic in each operand alone, or in their difference, has none. The
-          share is never above the largest of the profile. White noise has about 2/n^2 at each frequency.
-        - ``ipr``: Inverse participation ratio of the power of each pair of frequencies but the constant, a pair and its
-          opposite counted once (arXiv 2310.13061, in two dimensions), in (0, 1]. cos(w(a+b)) scores 1; the product
-          cos(wa) cos(wb) has two components and scores 1/2.
+          best w, in [0, 1], and its frequency. A network that adds by Fourier components has to form these
+          (arXiv 2301.05217); a neuron that is periodic in each operand alone, or in their difference, has none. Never
+          above ``activation_share``. White noise has about 2/n^2 at each frequency.
+        - ``activation_ipr``: Inverse participation ratio of the power of each pair of frequencies but the constant, a
+          pair and its opposite counted once (arXiv 2310.13061, in two dimensions), in (0, 1]. cos(w(a+b)) scores 1; the
+          product cos(wa) cos(wb) has two components and scores 1/2.
+        - ``silent``: The share of the grid on which the activation is exactly 0, as a ReLU leaves it. Meaningless where
+          it never is, as for GELU or after a norm.
 
     Raises:
         ValueError: The grid is not square, or smaller than 2 x 2.
 
     Example:
         >>> w = 2 * np.pi * 3 * np.arange(7) / 7
-        >>> scores = grid_scores(np.stack([np.cos(w[:, None] + w), np.outer(np.cos(w), np.cos(w))]))
-        >>> scores["sum_share"].round(3).tolist(), scores["ipr"].round(3).tolist()   # a product is half sum
+        >>> scores = activation_scores(np.stack([np.cos(w[:, None] + w), np.outer(np.cos(w), np.cos(w))]))
+        >>> scores["sum_share"].round(3).tolist(), scores["activation_ipr"].round(3).tolist()   # a product is half sum
         ([1.0, 0.5], [1.0, 0.5])
     """
+    holes = np.isnan(acts).any((1, 2))
+    if holes.any():
+        acts = np.where(holes[:, None, None], 0, acts)
     half = _power(acts)
     n, k = half.shape[1], np.arange(1, half.shape[1] // 2 + 1)
     once = np.ones(half.shape[1:], bool)  # each pair of opposites
     once[n // 2 + 1 :, [0] if n % 2 else [0, n // 2]] = False
     periodicity = ipr(half[:, once][:, 1:])
     half, total = _energies(half)
-    share, frequency = best_frequency(_shares(half[:, k, k], total))
+    profile = _profile(half, total)
+    share, frequency = _best(profile)
+    sum_share, sum_frequency = _best(_shares(half[:, k, k], total))
     return {
-        "profile": _profile(half, total),
-        "sum_share": share,
-        "sum_frequency": frequency,
-        "ipr": periodicity,
+        "activation_share": share,
+        "activation_frequency": frequency,
+        "activation_harmonics": with_harmonics(profile, frequency, n=n),
+        "sum_share": sum_share,
+        "sum_frequency": sum_frequency,
+        "activation_ipr": periodicity,
+        "silent": (acts == 0).mean((1, 2)),
     }
 
 
@@ -81,15 +93,10 @@ def _shares(part: np.ndarray, total: np.ndarray) -> np.ndarray:
         return np.minimum(part / total, 1)
 
 
-def best_frequency(
+def _best(
     profile: Float[np.ndarray, "neuron freq"],
 ) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
-    """The largest share of each row of `frequency_profile`, and its frequency; nan and 0 for a dead neuron.
-
-    Example:
-        >>> best_frequency(np.array([[0.1, 0.8, 0.0]]))
-        (array([0.8]), array([2]))
-    """
+    """The largest share of each row, and its frequency; nan and 0 for a dead neuron."""
     best = profile.max(1)
     return best, np.where(np.isnan(best), 0, profile.argmax(1) + 1)
 
@@ -133,10 +140,10 @@ def _profile(half: np.ndarray, total: np.ndarray) -> np.ndarray:
 def explained_by_one_frequency(
     acts: Float[np.ndarray, "neuron left right"],
 ) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
-    """`best_frequency` of the `frequency_profile`: how much of a neuron one frequency explains, and which.
+    """The largest share of each neuron's `frequency_profile`, and its frequency; nan and 0 for a dead neuron.
 
-    Neurons of grokked transformers explain more than `CLUSTER_SHARE` this way. The highest frequency, which the loop
-    published with that paper skips, is included.
+    It is above `CLUSTER_SHARE` for neurons of grokked transformers (arXiv 2301.05217). The highest frequency, which the
+    loop published with that paper skips, is included.
 
     Example:
         >>> w = 2 * np.pi * 3 * np.arange(7) / 7
@@ -144,7 +151,7 @@ def explained_by_one_frequency(
         >>> share.round(3).tolist(), frequency.tolist()   # the square has a harmonic at 2 * 3
         ([0.8], [3])
     """
-    return best_frequency(frequency_profile(acts))
+    return _best(frequency_profile(acts))
 
 
 def _counted(n: int, harmonics: int) -> np.ndarray:
@@ -232,17 +239,3 @@ def frequency_clusters(
         )
     enough = (share >= CLUSTER_SHARE) & (frequency > 0)
     return {int(k): np.flatnonzero(enough & (frequency == k)) for k in np.unique(frequency[enough])}
-
-
-def dead_fraction(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarray, " neuron"]:
-    """The share of the grid on which a neuron's activation is exactly 0, as a ReLU leaves it; in [0, 1].
-
-    Meaningless for activations that are never exactly 0, such as GELU, or after a norm.
-
-    Example:
-        >>> dead_fraction(np.array([[[0.0, 1.0], [0.0, 0.0]]])).tolist()
-        [0.75]
-    """
-    if acts.ndim != 3 or 0 in acts.shape[1:]:
-        raise ValueError(f"the activations have shape {acts.shape}; expected (neuron, left, right)")
-    return (acts == 0).mean((1, 2))

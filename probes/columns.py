@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 LOGITS = "logit units"
 WEIGHTS = "probes.features.weight_features"
-GRID = "interp.scoring.periodicity.activation_scores"
+GRID = "probes.activity.activation_scores"
 PERIODICITY = "interp.scoring.periodicity.periodicity"
 
 

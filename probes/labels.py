@@ -73,17 +73,6 @@ class NeuronFacts:
     memory_p: Float[np.ndarray, " neuron"]
 
 
-@dataclass(frozen=True, eq=False)
-class Labelling:
-    """A label and its reason in words for each neuron, with q-values (Benjamini–Hochberg over the neurons)."""
-
-    label: np.ndarray
-    evidence: np.ndarray
-    q_value: np.ndarray
-    rule_q: np.ndarray
-    memory_q: np.ndarray
-
-
 def dead_neurons(strength: Float[np.ndarray, " neuron"], dead_ratio: float) -> np.ndarray:
     """Mask of neurons whose strength is at most `dead_ratio` of the strongest one's, or not a number.
 
@@ -96,15 +85,28 @@ def dead_neurons(strength: Float[np.ndarray, " neuron"], dead_ratio: float) -> n
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """Facts held against criteria: what the rules of `LABELS` are made of, ``(neuron,)`` each."""
+class Labelling:
+    """Labels of neurons, with the reasons and the comparisons of facts with criteria that their rules are made of.
+
+    All are ``(neuron,)``; q-values are of Benjamini and Hochberg, over the neurons that are not dead.
+    """
 
     facts: NeuronFacts
     criteria: Criteria
 
     @cached_property
+    def label(self) -> np.ndarray:
+        """The first of `LABELS` whose rule fits, `INCONCLUSIVE` where none does."""
+        return np.select([label.rule(self) for label in LABELS.values()], list(LABELS), INCONCLUSIVE)
+
+    @cached_property
+    def evidence(self) -> np.ndarray:
+        """The numbers that decided each label, in words."""
+        return np.array([LABELS[name].reason(self, i) for i, name in enumerate(self.label)], dtype=object)
+
+    @cached_property
     def dead(self) -> Bool[np.ndarray, " neuron"]:
-        """Next to no strength; dead neurons take no part in the multiple-testing control."""
+        """Next to no strength."""
         return dead_neurons(self.facts.strength, self.criteria.dead_ratio)
 
     def _q(self, p: np.ndarray) -> np.ndarray:
@@ -185,17 +187,17 @@ class Label:
     colour: str
     symbol: str
     meaning: str
-    rule: Callable[[Judged], np.ndarray]
-    reason: Callable[[Judged, int], str]
+    rule: Callable[[Labelling], np.ndarray]
+    reason: Callable[[Labelling, int], str]
 
 
-def _generalizes_because(judged: Judged, i: int) -> str:
+def _generalizes_because(judged: Labelling, i: int) -> str:
     if judged.facts.outside[i] >= OUTSIDE:
         return f"serves operands outside the group ordering; {judged.rule(i)}"
     return f"{judged.spectrum(i)}; {judged.rule(i)}"
 
 
-def _undecided_because(judged: Judged, i: int) -> str:
+def _undecided_because(judged: Labelling, i: int) -> str:
     first, second = judged.rule(i), judged.memory(i)
     if np.isnan(judged.memory_q[i]):
         first, second = second, first
@@ -238,7 +240,7 @@ LABELS: dict[str, Label] = {
 
 
 def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Labelling:
-    """Decide every neuron's label: the first of `LABELS` whose rule fits, `INCONCLUSIVE` where none does.
+    """Decide every neuron's label by the rules of `LABELS`.
 
     Args:
         facts: Measurements of all neurons at one site.
@@ -253,7 +255,4 @@ def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Label
         >>> str(label_neurons(facts).label[0])
         'generalizing'
     """
-    judged = Judged(facts, criteria or Criteria())
-    names = np.select([label.rule(judged) for label in LABELS.values()], list(LABELS), INCONCLUSIVE)
-    reasons = [LABELS[name].reason(judged, i) for i, name in enumerate(names)]
-    return Labelling(names, np.array(reasons, dtype=object), judged.q_value, judged.rule_q, judged.memory_q)
+    return Labelling(facts, criteria or Criteria())

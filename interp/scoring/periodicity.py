@@ -12,7 +12,8 @@ from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site, prefix_at
-from probes import activity, null
+from probes import null
+from probes.activity import activation_scores
 from probes.features import mean_of_live, weight_features
 from probes.spectrum import Convention
 
@@ -84,30 +85,6 @@ def operands_of(task: Task) -> int | None:
     """Number of values of an operand, if the task is an operation on pairs; else None."""
     p = getattr(task, "p", None)
     return p if isinstance(p, int) and task.dataset.inputs.shape[1:] == (2,) else None
-
-
-def activation_scores(grid: np.ndarray) -> Columns:
-    """Scores of activations over all pairs of operands, ``(neuron, left, right)`` in the task's order.
-
-    Returns:
-        The columns of `probes.columns` that this function is the source of; NaN (frequency 0) for a dead neuron or a
-        grid with holes.
-    """
-    if np.isnan(grid).any():
-        grid = np.zeros_like(grid)
-    n = grid.shape[1]
-    scores = activity.grid_scores(grid)
-    profile = scores["profile"]
-    share, frequency = activity.best_frequency(profile)
-    return {
-        "activation_share": share,
-        "activation_frequency": frequency,
-        "activation_harmonics": activity.with_harmonics(profile, frequency, n=n),
-        "sum_share": scores["sum_share"],
-        "sum_frequency": scores["sum_frequency"],
-        "activation_ipr": scores["ipr"],
-        "silent": activity.dead_fraction(grid),
-    }
 
 
 def _over_pairs(cached: CachedPass, task: Task) -> tuple[Columns, np.ndarray | None]:

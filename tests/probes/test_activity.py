@@ -6,18 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.activity import (
-    dead_fraction,
+    activation_scores,
     explained_by_one_frequency,
     frequency_clusters,
     frequency_profile,
-    grid_scores,
     with_harmonics,
 )
 
 SCORES = {
-    "ipr": lambda acts: grid_scores(acts)["ipr"],
+    "ipr": lambda acts: activation_scores(acts)["activation_ipr"],
     "explained": lambda acts: explained_by_one_frequency(acts)[0],
-    "explained_by_sum": lambda acts: grid_scores(acts)["sum_share"],
+    "explained_by_sum": lambda acts: activation_scores(acts)["sum_share"],
     "first_of_profile": lambda acts: frequency_profile(acts)[:, 0],
 }
 score = pytest.mark.parametrize("score", SCORES.values(), ids=SCORES)
@@ -25,7 +24,7 @@ score = pytest.mark.parametrize("score", SCORES.values(), ids=SCORES)
 
 def explained_by_sum(acts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The scores of the sum's direction."""
-    scores = grid_scores(acts)
+    scores = activation_scores(acts)
     return scores["sum_share"], scores["sum_frequency"]
 
 
@@ -129,13 +128,13 @@ def test_ipr_is_that_of_the_defining_sum(n):
             full[k, m] = abs((acts[0] * np.exp(-2j * np.pi * angle)).sum()) ** 2
     pairs = {frozenset([(k, m), (-k % n, -m % n)]): full[k, m] for k, m in full}
     once = np.array([value for pair, value in pairs.items() if (0, 0) not in pair])
-    np.testing.assert_allclose(grid_scores(acts)["ipr"], (once**2).sum() / once.sum() ** 2)
+    np.testing.assert_allclose(activation_scores(acts)["activation_ipr"], (once**2).sum() / once.sum() ** 2)
 
 
 def test_ipr_of_known_waves():
     w = 2 * np.pi * 3 * np.arange(11) / 11
     acts = np.stack([np.cos(w[:, None] + w), np.cos(w[:, None]) + 0 * w, np.cos(w[:, None]) * np.cos(w)])
-    np.testing.assert_allclose(grid_scores(acts)["ipr"], [1, 1, 0.5])
+    np.testing.assert_allclose(activation_scores(acts)["activation_ipr"], [1, 1, 0.5])
 
 
 @score
@@ -230,18 +229,18 @@ def test_diverged_neurons_are_nan_and_silent():
         assert np.isnan(score(acts)).tolist() == [True, True, False]
 
 
-def test_dead_fraction_counts_exact_zeros():
-    acts = np.maximum(noise(3, 5, 6) - 2, 0)
-    np.testing.assert_allclose(dead_fraction(acts), [(a == 0).sum() / 30 for a in acts])
-    assert dead_fraction(np.zeros((1, 2, 2))).tolist() == [1]
+def test_silence_is_counted_in_exact_zeros():
+    acts = np.maximum(noise(3, 6, 6) - 2, 0)
+    np.testing.assert_allclose(activation_scores(acts)["silent"], [(a == 0).sum() / 36 for a in acts])
+    assert activation_scores(np.zeros((1, 2, 2)))["silent"].tolist() == [1]
 
 
 def test_wrong_grids_are_named():
     with pytest.raises(ValueError, match=r"shape \(1, 4, 5\); expected \(neuron, n, n\)"):
         explained_by_one_frequency(noise(1, 4, 5))
     with pytest.raises(ValueError, match=r"shape \(1, 0, 5\)"):
-        dead_fraction(noise(1, 0, 5))
-    for explained in (explained_by_one_frequency, grid_scores, frequency_profile):
+        activation_scores(noise(1, 0, 5))
+    for explained in (explained_by_one_frequency, activation_scores, frequency_profile):
         with pytest.raises(ValueError, match=r"shape \(1, 1, 1\); expected \(neuron, n, n\) with n of 2"):
             explained(noise(1, 1, 1))
 
@@ -273,5 +272,9 @@ def test_several_scores_from_one_transform_are_the_single_ones(n):
     acts = np.random.default_rng(n).normal(size=(6, n, n))
     acts[2] = 1.0
     kept = acts.copy()
-    assert np.array_equal(grid_scores(acts)["profile"], frequency_profile(acts), equal_nan=True)
+    scores, (share, frequency) = activation_scores(acts), explained_by_one_frequency(acts)
+    assert np.array_equal(scores["activation_share"], share, equal_nan=True)
+    assert np.array_equal(scores["activation_frequency"], frequency)
+    harmonics = with_harmonics(frequency_profile(acts), frequency, n=n)
+    assert np.array_equal(scores["activation_harmonics"], harmonics, equal_nan=True)
     assert np.array_equal(acts, kept)

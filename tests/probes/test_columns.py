@@ -10,9 +10,9 @@ import pytest
 from interp.data import ModularTask
 from interp.data.splits import SPLITS
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
-from interp.scoring.periodicity import activation_scores
 from interp.scoring.table import NeuronTable
 from interp.subject import score
+from probes.activity import activation_scores
 from probes.columns import COLUMNS, GRID, WEIGHTS, Column, column, expanded
 from probes.features import weight_features
 

@@ -12,7 +12,6 @@ from interp.measuring.arrays import grid_of, neuron_arrays
 from interp.measuring.cached_pass import cached_pass
 from interp.models import Prompt, SmallTransformer, TransformerConfig, analytic_mlp, neuron_site
 from interp.scoring.periodicity import (
-    activation_scores,
     all_pairs_activations,
     answer_profile,
     operands_of,
@@ -21,6 +20,7 @@ from interp.scoring.periodicity import (
 )
 from interp.scoring.selection import order_by
 from interp.subject import score
+from probes.activity import activation_scores
 from probes.spectrum import Convention
 
 P = 11
