@@ -109,9 +109,6 @@ def frequency_profile(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.
     order of the task (for multiplication, discrete logarithms). White noise explains about 8/n^2 at each
     frequency.
 
-    Args:
-        acts: Activations over the grid, as many left as right operands.
-
     Returns:
         Shares in [0, 1], one column for each frequency 1..n//2, that sum to at most 1 but for rounding; all
         nan for a dead or constant neuron.
@@ -218,12 +215,9 @@ def frequency_clusters(
 ) -> dict[int, np.ndarray]:
     """The neurons of each frequency that explains at least `CLUSTER_SHARE` of them, as in arXiv 2301.05217.
 
-    Args:
-        frequency: The frequency of each neuron; 0, as of a dead one, is in no cluster.
-        share: Share of the neuron's variance that it explains; nan is not enough.
-
     Returns:
-        Indices of neurons, ascending, by frequency, ascending; only frequencies that have any.
+        Indices of neurons, ascending, by frequency, ascending; only frequencies that have any. A neuron of frequency 0
+        or with a share of nan, as a dead one, is in no cluster.
 
     Raises:
         ValueError: The lengths differ.

@@ -48,10 +48,7 @@ class NullThresholdLabeller(BaseEstimator):
     """
 
     def __init__(self, p: Any = 97, alpha: Any = 0.01, n_draws: Any = 20_000, random_state: Any = 0) -> None:
-        self.p = p
-        self.alpha = alpha
-        self.n_draws = n_draws
-        self.random_state = random_state
+        self.p, self.alpha, self.n_draws, self.random_state = p, alpha, n_draws, random_state
 
     def fit(self, X: Any, y: Any = None) -> NullThresholdLabeller:
         """Compare the neurons with the null; see the class for what is learned."""
@@ -163,9 +160,7 @@ class NeuronProbe(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(self, C: Any = 1.0, class_weight: Any = None, max_iter: Any = 1000) -> None:
-        self.C = C
-        self.class_weight = class_weight
-        self.max_iter = max_iter
+        self.C, self.class_weight, self.max_iter = C, class_weight, max_iter
 
     def fit(self, X: Any, y: Any) -> NeuronProbe:
         """Learn the kinds y of the neurons X."""

@@ -202,11 +202,8 @@ def rayleigh_p(n: Int[np.ndarray, " _"], resultant: Float[np.ndarray, " _"]) -> 
     within .035 of the truth for three angles, .015 for four and .006 from five on.
 
     Args:
-        n: How many angles.
+        n: Number of angles; the p-value of none is nan.
         resultant: Their mean resultant length R, in [0, 1].
-
-    Returns:
-        Values in [0, 1]; nan where n is 0.
 
     Example:
         >>> rayleigh_p(np.array([0, 1, 50]), np.array([np.nan, 1.0, 0.3])).round(3).tolist()

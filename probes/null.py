@@ -127,20 +127,6 @@ def _noise_power(n: int, convention: Convention, n_draws: int, generator: np.ran
 
 
 @lru_cache(maxsize=32)
-def _null_scores(lengths: tuple[int, ...], convention: Convention, n_draws: int, seed: int) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    step = max(1, CHUNK // max(lengths))
-    scores = np.zeros(n_draws)
-    for start in range(0, n_draws, step):
-        part = scores[start : start + step]
-        for n in lengths:
-            part += ipr(_noise_power(n, convention, len(part), generator), convention.r)
-    scores /= len(lengths)
-    scores.sort()
-    scores.flags.writeable = False
-    return scores
-
-
 def null_scores(
     n_positions: tuple[int, ...], convention: Convention = ONE_SIDED, n_draws: int = 20_000, seed: int = 0
 ) -> Float[np.ndarray, " draw"]:
@@ -175,7 +161,16 @@ def null_scores(
         raise ValueError(
             f"n_draws={n_draws}, seed={seed}; expected at least one draw and a seed of 0 or more"
         )
-    return _null_scores(tuple(int(n) for n in n_positions), convention, int(n_draws), int(seed))
+    generator, scores = np.random.default_rng(seed), np.zeros(n_draws)
+    step = max(1, CHUNK // max(n_positions))
+    for start in range(0, n_draws, step):
+        part = scores[start : start + step]
+        for n in n_positions:
+            part += ipr(_noise_power(n, convention, len(part), generator), convention.r)
+    scores /= len(n_positions)
+    scores.sort()
+    scores.flags.writeable = False
+    return scores
 
 
 def null_p_values(
@@ -184,11 +179,8 @@ def null_p_values(
     """Monte Carlo p-values: (1 + number of null scores that are as high) / (1 + number of null scores).
 
     Args:
-        scores: Scores, high when unlike the null.
-        null: Null scores in ascending order, from `null_scores`.
-
-    Returns:
-        Values in [1/(1 + draws), 1]; nan where the score is nan.
+        scores: Scores, high when unlike the null; nan stays nan.
+        null: Null scores in ascending order, as of `null_scores`.
 
     Example:
         >>> null_p_values(np.array([0.5, 0.1, np.nan]), np.array([0.1, 0.2, 0.3])).tolist()

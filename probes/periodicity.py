@@ -37,7 +37,7 @@ def ipr(
     """Inverse participation ratio, sum P^r / (sum P)^r (arXiv 2310.13061).
 
     Args:
-        power: Power of each frequency, 0 or more.
+        power: Power of each frequency.
         r: Exponent, above 1.
         total: The sum of the power, if it is at hand.
 

@@ -166,12 +166,9 @@ def sum_variance_explained(logits: Logits, frequencies: Iterable[int]) -> float:
     The variance is what is left without each example's mean, which no loss sees, and each output's mean, a
     bias. Sines do not count: a component that peaks beside the right answer explains less.
 
-    Args:
-        logits: Of every pair of operands.
-        frequencies: From 1 to n//2. One named twice counts once.
-
     Returns:
-        A share in [0, 1]; nan if the logits have no such variance, or are not finite.
+        A share in [0, 1]; nan if the logits have no such variance, or are not finite. A frequency that is named twice
+        counts once.
 
     Raises:
         ValueError: The logits are not n x n x n with n of 2 or more, or a frequency is out of range.
@@ -266,8 +263,7 @@ def gradient_symmetricity(
         right: The same for the right embedding.
 
     Returns:
-        A value in [-1, 1]. Samples in which a gradient is zero are left out; nan if none is left, or a gradient is
-        not finite.
+        A value in [-1, 1] over the samples without a gradient of zero; nan if there are none, or one is not finite.
 
     Raises:
         ValueError: The shapes differ, or are not two-dimensional with a feature or more.

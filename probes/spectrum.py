@@ -83,13 +83,9 @@ def fourier(
 ) -> Complex[np.ndarray, "*batch freq"]:
     """The discrete Fourier transform of the last axis, unnormalised: sum over i of x_i exp(-2 pi 1j k i/n).
 
-    Args:
-        x: Real vectors. float32 gives complex64, float64 gives complex128.
-        convention: Sidedness and the constant term.
-
     Returns:
-        One column per entry of `frequencies`. With the constant dropped, the transform of a vector that
-        `is_flat` is exactly 0 rather than rounding noise.
+        One column per entry of `frequencies`, complex64 of float32. With the constant dropped, the transform of a
+        vector that `is_flat` is exactly 0 rather than rounding noise.
 
     Raises:
         ValueError: There are no positions, or the dtype is not floating.
@@ -111,9 +107,7 @@ def fourier(
 def frequencies(n: int, convention: Convention = ONE_SIDED) -> Int[np.ndarray, " freq"]:
     """The frequency of each column of `fourier`, in cycles per n positions.
 
-    Args:
-        n: Number of positions.
-        convention: ``"one"``-sided gives 0..n//2, ``"two"``-sided 0..(n-1)//2 and then the negative ones.
+    ``"one"``-sided gives 0..n//2, ``"two"``-sided 0..(n-1)//2 and then the negative ones.
 
     Example:
         >>> frequencies(5).tolist(), frequencies(5, Convention("two", "keep")).tolist()

@@ -184,39 +184,39 @@ class _Run:
 
     def by_split(self) -> list[Stage]:
         """Stages where it is known what was trained on."""
-        memorised = self.memorised()
-        first = [] if memorised is None else [self.memorisation(memorised)]
-        if "corrupted_as_labelled" in self.known:
-            return [*first, *self.generalisation("test", memorised), *self.unlearning()]
+        memorised = self.memorisation()
         if memorised is None:
-            return [*self.generalisation("test", None), *self.change()]
-        formed = self.formation(memorised)
+            last = self.unlearning if "corrupted_as_labelled" in self.known else self.change
+            return [*self.generalisation("test", None), *last()]
+        since, memorisation = memorised
+        if "corrupted_as_labelled" in self.known:
+            return [memorisation, *self.generalisation("test", since), *self.unlearning()]
+        formed = self.formation(since)
         if formed is None:
-            return [*first, *self.generalisation("test", memorised)]
+            return [memorisation, *self.generalisation("test", since)]
         at, circuit = formed
         right = _first(self.known["test"] >= self.good, for_good=True)
         if right is not None and right <= at:
-            return [*first, circuit, *self.generalisation("test", memorised)]
-        last = self.generalisation("test", at)
-        return [*first, circuit, *(replace(stage, name="clean-up") for stage in last)]
+            return [memorisation, circuit, *self.generalisation("test", since)]
+        last_stages = self.generalisation("test", at)
+        return [memorisation, circuit, *(replace(stage, name="clean-up") for stage in last_stages)]
 
     def by_all(self) -> list[Stage]:
         """Stages where nothing is known to be held out."""
         learning = self.generalisation("all", None) if "all" in self.known else []
         return [*learning, *self.change(), *self.unlearning()]
 
-    def memorised(self) -> int | None:
+    def memorisation(self) -> tuple[int, Stage] | None:
         """Where the training examples are learnt and the held-out ones not yet."""
-        at = _first(self.known["train"] >= self.good)
-        return None if at is None or self.known["test"][at] >= self.good else at
-
-    def memorisation(self, at: int) -> Stage:
         train, test = self.known["train"], self.known["test"]
+        at = _first(train >= self.good)
+        if at is None or test[at] >= self.good:
+            return None
         reason = (
             f"{_percent(train[at])} of the training examples are right at step {self.steps[at]}"
             f"{self.earlier(train, at)}, but {_percent(test[at])} of those held out."
         )
-        return Stage("memorisation", self.before(0), self.before(at), reason)
+        return at, Stage("memorisation", self.before(0), self.before(at), reason)
 
     def generalisation(self, split: str, since: int | None) -> list[Stage]:
         """Where examples of a split come to be right for good; grokking if that is after memorisation."""
