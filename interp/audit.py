@@ -16,7 +16,8 @@ from interp.analysis.removing import curves_from_both_ends
 from interp.analysis.trajectory import Trajectory, trajectory_of
 from interp.checkpoints import FORMAT as NATIVE
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.open import OWN_MODULE, OpenOptions
+from interp.checkpoints.open import OWN_MODULE
+from interp.checkpoints.options import OpenOptions
 from interp.data import Task
 from interp.devices import resolve_device
 from interp.measuring.cached_pass import CachedPass

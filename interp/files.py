@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from interp.errors import ConfigError
+from interp.errors import ConfigError, near_matches
 
 
 def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool = False) -> Path:
@@ -56,6 +56,12 @@ def check_place(path: Path | str) -> None:
     """
     path = Path(path)
     write_whole(path.with_name(f".{path.name}.place"), lambda part: None).unlink()
+
+
+def beside_missing(path: Path) -> str:
+    """Say which files beside a missing one resemble it, as the end of an error message."""
+    folder = path.parent
+    return near_matches(path.name, sorted(file.name for file in folder.iterdir()) if folder.is_dir() else [])
 
 
 def _to_disk(path: Path) -> None:

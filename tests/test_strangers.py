@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from interp.audit import audit
-from interp.checkpoints.open import OpenOptions, load_checkpoint
+from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.options import OpenOptions
 from probes.periodicity import ipr
 from probes.spectrum import energy
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from interp.analysis.trajectory import Trajectory, Watch, trajectory_of
-from interp.checkpoints.open import OpenOptions
+from interp.checkpoints.options import OpenOptions
 from interp.drawing import present
 from interp.errors import CheckpointError, ConfigError
 from interp.files import write_json, write_text

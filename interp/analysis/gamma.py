@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.open import OpenOptions, load_checkpoint
+from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.options import OpenOptions
 from interp.data import SPLITS
 from interp.drawing import Drawable
 from interp.errors import ConfigError

@@ -11,7 +11,7 @@ import torch
 
 from interp.analysis.ablation import ablate_checkpoint, edited_file
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.open import OpenOptions
+from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
 from interp.drawing import Drawable
 from interp.errors import ConfigError

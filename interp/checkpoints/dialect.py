@@ -1,13 +1,17 @@
-"""Ways to read a stranger's file: what the user says, what its settings say, and what neither does."""
+"""Dialects of checkpoints, and the facts that reading a file in one needs: from the user, its settings, or open."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, Generic, TypeVar
 
+from torch import Tensor
+
 from interp.checkpoints.layouts import Layout, fit
+from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.unwrap import StoredWeights
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.models import ACTIVATIONS, HookedModel
@@ -28,23 +32,8 @@ _FORMULA = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Hints:
-    """What the user said of a file; None where nothing was said.
-
-    Attributes:
-        activation: The activation function.
-        attn_coeff: The attention mixture's coefficient.
-        operation: ``add``, ``subtract`` and so on.
-        p: The modulus.
-        dialect: The name of the only dialect to try.
-    """
-
-    activation: str | None = None
-    attn_coeff: float | None = None
-    operation: str | None = None
-    p: int | None = None
-    dialect: str | None = None
+class Unfit(Exception):
+    """A file is not written in a dialect; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +44,10 @@ class Reading:
         dialect: Whose file it would be.
         p: The modulus of its task.
         operation: The task's operation.
-        description: What tells this reading from the others, in words.
-        assumed: What neither the file nor its settings nor the user said.
+        description: The difference from the other readings, in words.
+        assumed: Facts that neither the file nor its settings nor the user states.
         build: Makes the network, in evaluation mode.
-        notes: What was decided against something that was said, in sentences.
+        notes: Decisions against something that was stated, in sentences.
     """
 
     dialect: str
@@ -72,21 +61,23 @@ class Reading:
 
 @dataclass(frozen=True)
 class Dialect:
-    """The way in which one research group writes its checkpoints.
+    """The way in which one research group writes its checkpoints: ``DIALECT`` of one file in ``dialects/``.
 
     Attributes:
-        name: What ``--dialect`` calls it.
-        summary: Which networks it holds, in a few words.
+        name: As for ``--dialect``, and of its file.
+        rank: The lower, the more plausible among dialects that fit one file.
+        summary: The networks that it holds, in a few words.
         reference: The paper.
         layouts: The tensors of each of its networks.
-        readings: Every way to read a file; none if the keys or shapes do not fit.
+        readings: Every way to read a file, the most plausible first; raises `Unfit` if keys or shapes do not fit.
     """
 
     name: str
+    rank: int
     summary: str
     reference: str
     layouts: tuple[Layout, ...]
-    readings: Callable[[StoredWeights, Hints], list[Reading]]
+    readings: Callable[[ForeignFile], list[Reading]]
 
     @property
     def keys(self) -> str:
@@ -96,25 +87,29 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Fact(Generic[T]):
-    """Something that must be known of a network to run it.
+    """A property of a network that must be known to run it.
 
     Attributes:
-        values: What it can be, most plausible first.
-        said: Whether the file, its settings, the user or the dialect itself says so.
-        notes: What was decided against something that was said, in sentences.
+        values: Its possible values, most plausible first.
+        known: True if the file, its settings, the user or the dialect itself states it.
+        notes: Decisions against something that was stated, in sentences.
     """
 
     values: tuple[T, ...]
-    said: bool = True
+    known: bool = True
     notes: tuple[str, ...] = ()
+
+    def with_notes(self, *notes: str) -> Fact[T]:
+        """The fact with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
 
 def settle(name: str, given: T | None, stored: T | None, otherwise: tuple[T, ...]) -> Fact[T]:
-    """What the user gave, else what the settings say, else every value that it could be.
+    """A fact as the user gave it, else as the settings state it, else open: every value that it could have.
 
     Example:
-        >>> settle("p", None, 59, (59, 118)), settle("p", None, None, (59, 118)).said
-        (Fact(values=(59,), said=True, notes=()), False)
+        >>> settle("p", None, 59, (59, 118)), settle("p", None, None, (59, 118)).known
+        (Fact(values=(59,), known=True, notes=()), False)
         >>> settle("p", 97, 59, ()).notes
         ("p=97 was given; the file's settings say 59",)
     """
@@ -122,81 +117,128 @@ def settle(name: str, given: T | None, stored: T | None, otherwise: tuple[T, ...
         against = stored is not None and stored != given
         note = f"{name}={given} was given; the file's settings say {stored}"
         return Fact((given,), notes=(note,) if against else ())
-    return Fact(otherwise, said=False) if stored is None else Fact((stored,))
+    return Fact(otherwise, known=False) if stored is None else Fact((stored,))
 
 
-def setting(stored: StoredWeights, *names: str) -> Any:
-    """The first of these settings that is said, in the JSON beside the weights or in the file itself; else None.
+@dataclass(frozen=True, eq=False)
+class ForeignFile:
+    """A stranger's file with what is known of it.
 
-    Example:
-        >>> from pathlib import Path
-        >>> setting(StoredWeights(Path("a.pt"), {}, beside={"lr": 0.1, "cfg": {"act_fn": "relu"}}), "act", "act_fn")
-        'relu'
+    Attributes:
+        stored: Its tensors, and the settings in it and beside it.
+        options: As the user gave them.
+        dialect: The name of the dialect that it is read in.
     """
-    for name in names:
-        for level in settings(stored):
-            if level.get(name) is not None:
-                return level[name]
-    return None
 
+    stored: StoredWeights
+    options: OpenOptions = field(default_factory=OpenOptions)
+    dialect: str = ""
 
-def settings(stored: StoredWeights) -> list[Mapping[str, Any]]:
-    """The JSON beside the weights and what else the file holds, each followed by the objects in it."""
-    outer = (stored.beside, stored.extras)
-    return [level for top in outer for level in (top, *(v for v in top.values() if isinstance(v, dict)))]
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Its tensors by name."""
+        return self.stored.tensors
 
+    def fit(self, *layouts: Layout) -> tuple[Layout, Mapping[str, int]]:
+        """The first layout that fits all tensors, with the sizes of its axes.
 
-def activation_fact(stored: StoredWeights, hints: Hints, otherwise: tuple[str, ...]) -> Fact[str]:
-    """The activation function, by our names.
+        Raises:
+            Unfit: There is none; the message says what is wrong with each.
+        """
+        problems = []
+        for layout in layouts:
+            match = fit(self.tensors, layout)
+            if match.problem is None:
+                return layout, match.sizes
+            problems.append(match.problem)
+        raise Unfit("; or ".join(problems))
 
-    Args:
-        stored: The file.
-        hints: What the user said.
-        otherwise: What it can be in this dialect if nothing says.
+    @property
+    def settings(self) -> list[Mapping[str, Any]]:
+        """The JSON beside the weights and what else the file holds, each followed by the objects in it."""
+        outer = (self.stored.beside, self.stored.extras)
+        return [level for top in outer for level in (top, *(v for v in top.values() if isinstance(v, dict)))]
 
-    Raises:
-        ConfigError: The user's is unknown. CheckpointError: that of the settings is.
-    """
-    given = None if hints.activation is None else choose("activation", hints.activation, ACTIVATIONS)
-    spelled = setting(stored, "activation", "act_fn", "act_type", "activation_fn")
-    text = spelled.lower() if isinstance(spelled, str) else None
-    name = None if text is None else _SPELLINGS.get(text, text)
-    if given is None and name is not None and name not in ACTIVATIONS:
-        raise CheckpointError(
-            f"the settings of {str(stored.path)!r} say that the activation is {spelled!r}; known are "
-            f"{', '.join(ACTIVATIONS)}. Pass activation=… (--activation) to read the network with one of these"
-        )
-    return settle("activation", given, name, otherwise)
+    def setting(self, *names: str) -> Any:
+        """The first of these settings that is not null, in the JSON beside the weights or in the file; else None.
 
+        Example:
+            >>> from pathlib import Path
+            >>> stored = StoredWeights(Path("a.pt"), {}, beside={"lr": 0.1, "cfg": {"act_fn": "relu"}})
+            >>> ForeignFile(stored).setting("act", "act_fn")
+            'relu'
+        """
+        values = (level.get(name) for name in names for level in self.settings)
+        return next((value for value in values if value is not None), None)
 
-def coefficient_fact(stored: StoredWeights, hints: Hints, *, said: bool) -> Fact[float]:
-    """The attention mixture's coefficient; 1, ordinary attention, if nothing says.
+    def activation(self, *otherwise: str, assumed: bool = True) -> Fact[str]:
+        """The activation function, by our names.
 
-    Args:
-        stored: The file.
-        hints: What the user said.
-        said: Whether the dialect has ordinary attention only, so that 1 is no assumption.
-    """
-    spelled = setting(stored, "attn_coeff")
-    number = float(spelled) if isinstance(spelled, (int, float)) else None
-    given = None if hints.attn_coeff is None else float(hints.attn_coeff)
-    fact = settle("attn_coeff", given, number, (1.0,))
-    return replace(fact, said=fact.said or said)
+        Args:
+            otherwise: Its possible values in this dialect if nothing states it.
+            assumed: False if the dialect has no other, so that it is no assumption.
 
+        Raises:
+            ConfigError: The user's is unknown. CheckpointError: that of the settings is.
+        """
+        given = self.options.activation
+        if given is not None:
+            choose("activation", given, ACTIVATIONS)
+        spelled = self.setting("activation", "act_fn", "act_type", "activation_fn")
+        text = spelled.lower() if isinstance(spelled, str) else None
+        name = None if text is None else _SPELLINGS.get(text, text)
+        if given is None and name is not None and name not in ACTIVATIONS:
+            raise CheckpointError(
+                f"the settings of {str(self.stored.path)!r} say that the activation is {spelled!r}; known are "
+                f"{', '.join(ACTIVATIONS)}. Pass activation=… (--activation) to read the network with one of these"
+            )
+        fact = settle("activation", given, name, otherwise)
+        return fact if assumed else replace(fact, known=True)
 
-def operation_fact(stored: StoredWeights, hints: Hints) -> Fact[str]:
-    """The task's operation; addition if nothing says."""
-    names = ("operation", "op", "fn_name", "funcs", "func", "fn", "function", "group")
-    spelled = setting(stored, *names)
-    name = operation_named(spelled)[0] if isinstance(spelled, str) else None
-    fact = settle("operation", hints.operation, name, ("add",))
-    if isinstance(spelled, str) and name is None and hints.operation is None:
-        note = (
-            f"the file's settings say that the operation is {spelled[:60]!r}, which is none of the known "
-            "forms; it is read as addition unless the task is given (--task)"
-        )
-        return replace(fact, notes=(*fact.notes, note))
-    return fact
+    def coefficient(self, *, assumed: bool = False) -> Fact[float]:
+        """The attention mixture's coefficient; 1, ordinary attention, if nothing states it.
+
+        Args:
+            assumed: False if the dialect has ordinary attention only, so that 1 is no assumption.
+        """
+        spelled, given = self.setting("attn_coeff"), self.options.attn_coeff
+        number = float(spelled) if isinstance(spelled, (int, float)) else None
+        fact = settle("attn_coeff", None if given is None else float(given), number, (1.0,))
+        return replace(fact, known=fact.known or not assumed)
+
+    def operation(self) -> Fact[str]:
+        """The task's operation; addition if nothing states it."""
+        names = ("operation", "op", "fn_name", "funcs", "func", "fn", "function", "group")
+        spelled, given = self.setting(*names), self.options.task
+        name = operation_named(spelled)[0] if isinstance(spelled, str) else None
+        fact = settle("operation", given, name, ("add",))
+        if isinstance(spelled, str) and name is None and given is None:
+            return fact.with_notes(
+                f"the file's settings say that the operation is {spelled[:60]!r}, which is none of the known "
+                "forms; it is read as addition unless the task is given (--task)"
+            )
+        return fact
+
+    def stored_modulus(self) -> int | None:
+        """The modulus that the settings give, by itself or in a formula."""
+        p = self.setting("p", "P", "C", "modulus", "prime", "group_parameter")
+        if p is None and isinstance(text := self.setting("funcs", "func", "fn", "function"), str):
+            p = operation_named(text)[1]
+        return p if isinstance(p, int) and not isinstance(p, bool) else None
+
+    def modulus_of_shape(self, p: int) -> Fact[int]:
+        """The modulus of a network whose shapes show it.
+
+        Raises:
+            ConfigError: The user gave another one, which the network cannot have.
+        """
+        if self.options.p not in (None, p):
+            raise ConfigError(
+                f"p={self.options.p} was given, but the weights in {str(self.stored.path)!r} are for p={p}"
+            )
+        other = self.stored_modulus()
+        note = f"the file's settings say p={other}; their shapes say {p}"
+        return Fact((p,), notes=() if other in (None, p) else (note,))
 
 
 def operation_named(text: str) -> tuple[str | None, int | None]:
@@ -216,69 +258,16 @@ def operation_named(text: str) -> tuple[str | None, int | None]:
     return _NAMED[match["sign"]], int(p) if p and p.isdigit() else None
 
 
-def stored_modulus(stored: StoredWeights) -> int | None:
-    """The modulus that the settings give, by itself or in a formula."""
-    p = setting(stored, "p", "P", "C", "modulus", "prime", "group_parameter")
-    if p is None and isinstance(text := setting(stored, "funcs", "func", "fn", "function"), str):
-        p = operation_named(text)[1]
-    return p if isinstance(p, int) and not isinstance(p, bool) else None
-
-
-def modulus_of_shape(stored: StoredWeights, hints: Hints, p: int) -> Fact[int]:
-    """The modulus of a network whose shapes say it.
-
-    Raises:
-        ConfigError: The user gave another one, which the network cannot have.
-    """
-    if hints.p not in (None, p):
-        raise ConfigError(f"p={hints.p} was given, but the weights in {str(stored.path)!r} are for p={p}")
-    other = stored_modulus(stored)
-    note = f"the file's settings say p={other}; their shapes say {p}"
-    return Fact((p,), notes=() if other in (None, p) else (note,))
-
-
-def fitting(stored: StoredWeights, *layouts: Layout) -> tuple[Layout | None, Mapping[str, int], str]:
-    """The layout that fits a file with the sizes of its axes; or none, and what is wrong with each."""
-    problems = []
-    for layout in layouts:
-        found = fit(stored.tensors, layout)
-        if found.problem is None:
-            return layout, found.sizes, ""
-        problems.append(found.problem)
-    return None, {}, "; or ".join(problems)
-
-
-def unfit(stored: StoredWeights, hints: Hints, dialect: str, problem: str) -> list[Reading]:
-    """No readings; if the user named this dialect, an error that says why.
-
-    Raises:
-        CheckpointError: The user named this dialect.
-    """
-    if hints.dialect == dialect:
-        raise CheckpointError(f"{str(stored.path)!r} is not in the dialect {dialect!r}: {problem}")
-    return []
-
-
-def combinations(**facts: Fact[Any]) -> Iterator[dict[str, Any]]:
+def combinations(**facts: Fact[Any]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
     """Every combination of values, the fewer of them not the most plausible ones, the earlier.
 
-    Example:
-        >>> [c["a"] + c["b"] for c in combinations(a=Fact(("x", "y")), b=Fact(("1", "2")))]
-        ['x1', 'x2', 'y1', 'y2']
-    """
-    places: list[tuple[int, ...]] = [()]
-    for fact in facts.values():
-        places = [(*place, i) for place in places for i in range(len(fact.values))]
-    for place in sorted(places, key=lambda place: (sum(map(bool, place)), sum(place))):
-        yield {name: fact.values[i] for (name, fact), i in zip(facts.items(), place, strict=True)}
-
-
-def assumptions(chosen: Mapping[str, Any], **facts: Fact[Any]) -> tuple[str, ...]:
-    """What of a combination nothing says, in words.
+    Yields:
+        The values by name, and those of them that nothing states, in words.
 
     Example:
-        >>> assumptions({"attn_coeff": 1.0}, attn_coeff=Fact((1.0,), said=False))
-        ('attn_coeff 1',)
+        >>> facts = {"a": Fact(("x", "y")), "b": Fact((1.0, 2.0), known=False)}
+        >>> [(values["a"], *assumed) for values, assumed in combinations(**facts)]
+        [('x', 'b 1'), ('x', 'b 2'), ('y', 'b 1'), ('y', 'b 2')]
     """
 
     def shown(name: str, value: Any) -> str:
@@ -286,4 +275,7 @@ def assumptions(chosen: Mapping[str, Any], **facts: Fact[Any]) -> tuple[str, ...
             return name if value else f"not {name}"
         return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
 
-    return tuple(shown(name, chosen[name]) for name, fact in facts.items() if not fact.said)
+    places = product(*(range(len(fact.values)) for fact in facts.values()))
+    for place in sorted(places, key=lambda place: (sum(map(bool, place)), sum(place))):
+        values = {name: fact.values[i] for (name, fact), i in zip(facts.items(), place, strict=True)}
+        yield values, tuple(shown(name, values[name]) for name, fact in facts.items() if not fact.known)

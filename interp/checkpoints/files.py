@@ -1,7 +1,8 @@
-"""The files of native checkpoints: weights in safetensors, everything else in a JSON of the same name beside them.
+"""Files of checkpoints: the one that a path means, and what lies beside it. Nothing here loads PyTorch.
 
-A series is a folder of ``step-NNNNNNNN.safetensors`` and ``.json`` pairs with one ``history.json``. The JSON is
-written first: a checkpoint exists once its weights are there. Nothing here needs PyTorch, which is slow to import.
+A native checkpoint has its weights in safetensors and everything else in a JSON of the same name beside them. A series
+is a folder of ``step-NNNNNNNN.safetensors`` and ``.json`` pairs with one ``history.json``. The JSON is written first: a
+checkpoint exists once its weights are there.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from interp.errors import CheckpointError
-from interp.files import write_json
+from interp.files import beside_missing, write_json
 
 FORMAT = "grokscope-1"
 HISTORY, RESUME = "history.json", "resume.safetensors"
-"""What lies beside the checkpoints of a native series: its training curve, and what training goes on from."""
+"""Beside the checkpoints of a native series: its training curve, and the state from which training goes on."""
 INDEX = ".safetensors.index.json"
 """How the file ends that says which shard holds which tensor, where weights are spread over several files."""
 STEP = re.compile(r"step-\d+")
@@ -42,8 +43,8 @@ def library_version() -> str:
 
 def number_of(file: Path) -> int | None:
     """The number that a file's name ends in, such as a step."""
-    found = re.search(r"(\d+)$", file.stem)
-    return int(found[1]) if found else None
+    match = re.search(r"(\d+)$", file.stem)
+    return int(match[1]) if match else None
 
 
 def checkpoint_files(folder: Path | str) -> list[Path]:
@@ -51,8 +52,44 @@ def checkpoint_files(folder: Path | str) -> list[Path]:
     return sorted(file for file in Path(folder).glob("step-*.safetensors") if STEP.fullmatch(file.stem))
 
 
+def series_files(folder: Path) -> list[Path]:
+    """The checkpoints of a folder in order of their step: native ones, else weights whose names end in a number."""
+    if native := checkpoint_files(folder):
+        return native
+    numbered = [(number_of(file), file) for file in folder.iterdir() if file.suffix in WEIGHTS]
+    series = [file for number, file in sorted((n, f) for n, f in numbered if n is not None)]
+    return series if len(series) > 1 or len(numbered) == 1 else []
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The weights' file that a path means: itself, the weights beside a JSON, or the last of a folder.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
+    if path.is_dir():
+        series, files = series_files(path), [file for file in path.iterdir() if file.suffix in WEIGHTS]
+        if not series and len(files) != 1:
+            numbered = "only one" if any(number_of(file) is not None for file in files) else "none"
+            content = (
+                f"several weights, {numbered} numbered" if files else f"no checkpoints ({', '.join(WEIGHTS)})"
+            )
+            raise CheckpointError(f"the folder {str(path)!r} holds {content}; name a file")
+        return (series or files)[-1]
+    if not exists:
+        raise CheckpointError(f"there is no file {str(path)!r}; {beside_missing(path)}")
+    if path.suffix == ".json":
+        weights = [path.with_suffix(suffix) for suffix in WEIGHTS if path.with_suffix(suffix).exists()]
+        return (weights or [path])[0]
+    return path
+
+
 def is_native(file: Path) -> bool:
-    """Whether a file's JSON says that it is a native checkpoint, or its weights do."""
+    """True if a file's JSON says that it is a native checkpoint, or its weights do."""
     return native_settings(file) is not None
 
 
@@ -91,7 +128,7 @@ def shards(file: Path) -> list[Path]:
 
 
 def tensor_files(index: Path) -> dict[str, Path]:
-    """Which file holds which tensor, as an index says.
+    """The file that holds each tensor, as an index says.
 
     Raises:
         CheckpointError: The index cannot be read, or names a file elsewhere than beside it.

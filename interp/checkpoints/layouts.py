@@ -1,4 +1,4 @@
-"""Which tensors a dialect's files hold: names and shapes, matched as a whole."""
+"""Tensors of a dialect's files: names and shapes, matched as a whole."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a file's tensors fit a layout.
+    """The fit of a file's tensors to a layout.
 
     Attributes:
         sizes: Of each axis; ``L`` is the number of layers.
-        problem: Which tensor is missing, unexpected or has another shape; None if all fit.
+        problem: The tensor that is missing, unexpected or has another shape; None if all fit.
     """
 
     sizes: Mapping[str, int]
@@ -85,7 +85,7 @@ def fit(tensors: Mapping[str, Tensor], layout: Layout) -> Fit:
 
 
 def _is_derived(axes: str) -> bool:
-    """Whether the axes have a multiple or a product among them."""
+    """True for axes with a multiple or a product among them."""
     return any(mark in axes for mark in "0123456789*")
 
 
@@ -99,7 +99,7 @@ def _expanded(layout: Layout, n_layers: int) -> Iterator[tuple[str, str]]:
 
 
 def _matches(axis: str, size: int, sizes: dict[str, int]) -> bool:
-    """Whether an axis can have that size; a name without one is given it."""
+    """True if an axis can have that size; a name without one is given it."""
     match = _AXIS.fullmatch(axis)
     assert match is not None, axis
     times, name, other = int(match[1] or 1), match[2], match[3]

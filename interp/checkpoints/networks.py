@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from interp.checkpoints.dialect import (
-    Fact,
-    Hints,
-    Reading,
-    assumptions,
-    combinations,
-    operation_fact,
-    stored_modulus,
-)
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.dialect import Fact, ForeignFile, Reading, combinations
 from interp.data.operations import is_prime
 from interp.errors import ConfigError
 from interp.models import HookedMLP, HookedModel, MLPConfig, Prompt, TransformerConfig
@@ -32,52 +22,39 @@ MOST = 12
 
 
 def mlp_readings(
-    stored: StoredWeights,
-    hints: Hints,
-    dialect: str,
+    file: ForeignFile,
     weights: Mapping[str, Tensor],
     *,
-    p: Fact[int],
+    p: int,
     activation: Fact[str],
-    told: str = "",
+    note: str = "",
     **settings: Any,
 ) -> list[Reading]:
     """Readings as a `HookedMLP`, one for each activation.
 
     Args:
-        stored: The file.
-        hints: What the user said.
-        dialect: Its name.
+        file: The file.
         weights: Under the names of a `HookedMLP`; biases that are missing are 0.
-        p: The modulus: as many values of an operand, and as many outputs.
+        p: The modulus that the shapes show: as many values of an operand, and as many outputs.
         activation: The activation function.
-        told: What else tells this network from others, for the description.
+        note: Added to the description of the network.
         settings: Other fields of `MLPConfig`.
+
+    Raises:
+        ConfigError: The user gave another modulus.
     """
-    operation, (modulus,) = operation_fact(stored, hints), p.values
-    width = weights["embed.W_E"].shape[2]
+    modulus, operation = file.modulus_of_shape(p), file.operation()
+    settings["width"] = weights["embed.W_E"].shape[2]
+    settings["bias"] = any(name.rsplit(".", 1)[-1].startswith("b_") for name in weights)
     readings = []
-    for chosen in combinations(activation=activation, operation=operation):
-        biased = any(name.rsplit(".", 1)[-1].startswith("b_") for name in weights)
-        config = MLPConfig(width=width, activation=chosen["activation"], bias=biased, **settings)
-        readings.append(
-            Reading(
-                dialect,
-                modulus,
-                chosen["operation"],
-                f"{dialect}: {_described_mlp(config)}{told}",
-                assumptions(chosen, activation=activation, operation=operation),
-                partial(_build_mlp, config, modulus, weights),
-                (*activation.notes, *operation.notes, *p.notes),
-            )
-        )
+    for chosen, assumed in combinations(activation=activation, operation=operation):
+        config = MLPConfig(activation=chosen["activation"], **settings)
+        norm = "" if config.norm == "none" else f", {config.norm} norm"
+        description = f"{file.dialect}: {config.activation} MLP of {config.depth} layers{norm}{note}"
+        build = partial(_build_mlp, config, p, weights)
+        notes = (*activation.notes, *operation.notes, *modulus.notes)
+        readings.append(Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes))
     return readings
-
-
-def _described_mlp(config: MLPConfig) -> str:
-    """What tells an MLP from others of the same weights."""
-    norm = "" if config.norm == "none" else f", {config.norm} norm"
-    return f"{config.activation} MLP of {config.depth} layers{norm}"
 
 
 def _build_mlp(config: MLPConfig, p: int, weights: Mapping[str, Tensor]) -> HookedMLP:
@@ -89,11 +66,11 @@ def _build_mlp(config: MLPConfig, p: int, weights: Mapping[str, Tensor]) -> Hook
 
 @dataclass(frozen=True)
 class Tokens:
-    """How operands become tokens.
+    """The tokens of operands.
 
     Attributes:
         text: A prompt as in `Prompt.parse`, with fixed tokens as numbers.
-        p: How many values an operand has.
+        p: Number of values of an operand.
     """
 
     text: str
@@ -103,26 +80,24 @@ class Tokens:
         return repr(self.text)
 
 
-def tokens_fact(
-    stored: StoredWeights,
-    hints: Hints,
+def tokens_of(
+    file: ForeignFile,
     weights: Mapping[str, Tensor],
     *,
     shifted: tuple[bool, ...] = (False,),
     equals_last: bool = True,
     unsigned: bool = False,
 ) -> Fact[Tokens]:
-    """How operands can become tokens, given how many tokens, positions and outputs a transformer has.
+    """The ways in which operands can become tokens, given the tokens, positions and outputs of a transformer.
 
     Two positions are ``a b``, three ``a b =``, four ``a ∘ b =``.
 
     Args:
-        stored: The file.
-        hints: What the user said.
+        file: The file.
         weights: Under the names of a `SmallTransformer`.
-        shifted: Whether the second operand has tokens of its own, ``b+p``; the more plausible first.
-        equals_last: Whether ``=`` may be the last token, if that is not the first one free.
-        unsigned: Whether all tokens may be operands although there is a position left for ``=``.
+        shifted: True where the second operand has tokens of its own, ``b+p``; the more plausible first.
+        equals_last: Let ``=`` be the last token, if that is not the first one free.
+        unsigned: Let all tokens be operands although there is a position left for ``=``.
 
     Raises:
         ConfigError: The user gave a modulus that the network cannot have.
@@ -130,7 +105,7 @@ def tokens_fact(
     vocab, n_ctx = len(weights["embed.W_E"]), len(weights["pos_embed.W_pos"])
     n_outputs = weights["unembed.W_U"].shape[1]
 
-    def found(p: int | None) -> list[Tokens]:
+    def fitting(p: int | None) -> tuple[Tokens, ...]:
         every = (
             Tokens(text, modulus)
             for shift in shifted
@@ -138,23 +113,22 @@ def tokens_fact(
             for text in _prompts(modulus, vocab, n_ctx, shift=shift, equals_last=equals_last)
             if modulus <= n_outputs
         )
-        return list(dict.fromkeys(every))
+        return tuple(dict.fromkeys(every))
 
-    stored_p = stored_modulus(stored)
-    if hints.p is not None:
-        if not (fits := found(hints.p)):
+    given, stored = file.options.p, file.stored_modulus()
+    tokens = () if given is None and stored is None else fitting(stored if given is None else given)
+    note = f"the file's settings say p={stored}, which their shapes do not allow"
+    noted = not tokens
+    if given is not None:
+        if not tokens:
             raise ConfigError(
-                f"p={hints.p} was given, but the network in {str(stored.path)!r} has {vocab} tokens, {n_ctx} positions "
-                f"and {n_outputs} outputs"
+                f"p={given} was given, but the network in {str(file.stored.path)!r} has {vocab} tokens, {n_ctx} "
+                f"positions and {n_outputs} outputs"
             )
-        against = stored_p not in (None, hints.p)
-        note = f"p={hints.p} was given; the file's settings say {stored_p}"
-        return Fact(tuple(fits), said=len(fits) == 1, notes=(note,) if against else ())
-    fits = [] if stored_p is None else found(stored_p)
-    unused = stored_p is not None and not fits
-    fits = fits or found(None)
-    note = f"the file's settings say p={stored_p}, which their shapes do not allow"
-    return Fact(tuple(fits), said=len(fits) == 1, notes=(note,) if unused else ())
+        note = f"p={given} was given; the file's settings say {stored}"
+        noted = stored != given
+    tokens = tokens or fitting(None)
+    return Fact(tokens, known=len(tokens) == 1, notes=(note,) if noted and stored is not None else ())
 
 
 def _moduli(
@@ -190,9 +164,7 @@ def _prompts(p: int, vocab: int, n_ctx: int, *, shift: bool, equals_last: bool) 
 
 
 def transformer_readings(
-    stored: StoredWeights,
-    hints: Hints,
-    dialect: str,
+    file: ForeignFile,
     weights: Mapping[str, Tensor],
     *,
     tokens: Fact[Tokens],
@@ -202,19 +174,17 @@ def transformer_readings(
     norm: Fact[str] | None = None,
     n_heads: Fact[int] | None = None,
 ) -> list[Reading]:
-    """Readings as a transformer, for every combination of what nothing says.
+    """Readings as a transformer, for every combination of what nothing states, at most `MOST`.
 
     Args:
-        stored: The file.
-        hints: What the user said.
-        dialect: Its name.
+        file: The file.
         weights: Under the names and in the layout of a `SmallTransformer`.
-        tokens: How operands become tokens.
+        tokens: The tokens of operands.
         activation: The activation function.
-        causal: Whether a position sees earlier ones only.
+        causal: True if a position sees earlier ones only.
         attn_coeff: The attention mixture's coefficient.
         norm: Layer norms; none if None.
-        n_heads: How many heads share a matrix, if the shapes do not say it; `weights` are then those of a single one.
+        n_heads: Heads that share a matrix, if the shapes do not say it; `weights` are then those of a single one.
 
     Returns:
         The most plausible first.
@@ -225,7 +195,7 @@ def transformer_readings(
         "norm": norm or Fact(("none",)),
         "causal": causal,
         "attn_coeff": attn_coeff,
-        "operation": operation_fact(stored, hints),
+        "operation": file.operation(),
         "n_heads": n_heads or Fact((0,)),
     }
     notes = tuple(note for fact in facts.values() for note in fact.notes)
@@ -233,37 +203,20 @@ def transformer_readings(
     if n_heads is not None:
         by_heads = {n: from_bridge_names(to_bridge_names(weights), n) for n in n_heads.values}
     readings = []
-    for chosen in combinations(**facts):
-        grouped = by_heads[chosen["n_heads"]]
-        config = _config(grouped, chosen)
-        prompt = Prompt.parse(chosen["tokens"].text, p=chosen["tokens"].p)
-        told = "" if n_heads is None else f", {config.n_heads} heads"
-        readings.append(
-            Reading(
-                dialect,
-                chosen["tokens"].p,
-                chosen["operation"],
-                f"{dialect}: {_described_transformer(config, prompt)}{told}",
-                assumptions(chosen, **facts),
-                partial(_build_transformer, config, prompt, chosen["tokens"].p, grouped),
-                notes,
-            )
-        )
-    return readings
-
-
-def thinned(readings: list[Reading]) -> list[Reading]:
-    """The first readings, at most `MOST`, with a note if some were left out."""
+    for chosen, assumed in combinations(**facts):
+        p, grouped = chosen["tokens"].p, by_heads[chosen["n_heads"]]
+        config, prompt = _config(grouped, chosen), Prompt.parse(chosen["tokens"].text, p=p)
+        heads = "" if n_heads is None else f", {config.n_heads} heads"
+        description = f"{file.dialect}: {_described(config, prompt)}{heads}"
+        build = partial(_build_transformer, config, prompt, p, grouped)
+        readings.append(Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes))
     if len(readings) <= MOST:
         return readings
     note = (
         f"{len(readings) - MOST} less plausible readings were not tried; saying more of the network (its activation, "
         "its modulus) leaves fewer"
     )
-    return [
-        Reading(r.dialect, r.p, r.operation, r.description, r.assumed, r.build, (*r.notes, note))
-        for r in islice(readings, MOST)
-    ]
+    return [replace(reading, notes=(*notes, note)) for reading in readings[:MOST]]
 
 
 def _config(weights: Mapping[str, Tensor], chosen: Mapping[str, Any]) -> TransformerConfig:
@@ -283,8 +236,8 @@ def _config(weights: Mapping[str, Tensor], chosen: Mapping[str, Any]) -> Transfo
     )
 
 
-def _described_transformer(config: TransformerConfig, prompt: Prompt) -> str:
-    """What tells a transformer from others of the same weights."""
+def _described(config: TransformerConfig, prompt: Prompt) -> str:
+    """The difference from other transformers of the same weights."""
     parts = [config.activation, f"tokens {str(prompt)!r}", "causal" if config.causal else "not causal"]
     if config.attn_coeff != 1:
         parts.append(f"attn_coeff {config.attn_coeff:.4g}")

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from interp.checkpoints import Checkpoint, checkpoint_files, is_native, load_native
-from interp.checkpoints.dialects import Hints, Reading, readings_of
-from interp.checkpoints.files import BESIDE, WEIGHTS, native_settings, number_of
-from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.dialect import Reading
+from interp.checkpoints.files import BESIDE, WEIGHTS, find_checkpoint, native_settings, series_files
+from interp.checkpoints.native import Checkpoint, load_native
+from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.pairs import read_pairs
-from interp.checkpoints.select import above_chance, best_reading
-from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
+from interp.checkpoints.select import above_chance, best_reading, readings_of
+from interp.checkpoints.unwrap import StoredWeights, read_weights
 from interp.data import ModularTask, TableTask, Task
-from interp.errors import CheckpointError, ConfigError, GrokscopeError, near_matches
+from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.measuring.evaluation import accuracy
-from interp.models import Prompt, adopt
+from interp.models import HookedModel, Prompt, adopt
 
-NATIVE, OWN_MODULE = "native", "own module"
+OWN_MODULE = "own module"
 
 
 def load_checkpoint(
@@ -50,16 +50,36 @@ def load_checkpoint(
     """
     options = replace(options or OpenOptions(), **given)
     file = find_checkpoint(Path(path))
+    if options.model is None:
+        settings = native_settings(file) if options.dialect in (None, NATIVE) else None
+        if options.dialect == NATIVE or settings is not None:
+            check_native(options)
+            same = None if options.changes_task or options.ordering is not None else like
+            return _with_task(load_native(file, same, data=data, settings=settings), options)
+    opened = from_weights(read_weights(file), options)
+    return replace(opened, notes=(*opened.notes, *_left_out(Path(path))))
+
+
+def from_weights(stored: StoredWeights, options: OpenOptions, reading: str | None = None) -> Checkpoint:
+    """The checkpoint of weights that no native file describes.
+
+    Args:
+        stored: The weights.
+        options: What they do not say of themselves.
+        reading: Description of the reading of the last of their series, which is kept; if None, measuring decides.
+
+    Raises:
+        CheckpointError: The weights cannot be read so. ConfigError: an option cannot be used.
+    """
     if options.model is not None:
-        return _own_module(read_weights(file), options, options.model)
-    settings = native_settings(file) if options.dialect in (None, NATIVE) else None
-    if options.dialect == NATIVE or settings is not None:
-        _check_native(options)
-        same = None if _changes_task(options) or options.ordering is not None else like
-        return _with_task(load_native(file, same, data=data, settings=settings), options)
-    stored = read_weights(file)
-    found = _measured(stored, readings_of(stored, _hints(options)), options)
-    return replace(found, notes=(*found.notes, *_left_out(Path(path))))
+        return _own_module(stored, options, options.model)
+    readings = [one for one in readings_of(stored, options) if reading in (None, one.description)]
+    if not readings:
+        raise CheckpointError(
+            f"{str(stored.path)!r} cannot be read as the last of its series is ({reading}), so they are no series of "
+            "one network; audit a file alone"
+        )
+    return _measured(stored, readings, options)
 
 
 def _left_out(folder: Path) -> Iterator[str]:
@@ -72,125 +92,10 @@ def _left_out(folder: Path) -> Iterator[str]:
         yield f"not used, as their names end in no number: {', '.join(others)}"
 
 
-def load_series(
-    path: Path | str, options: OpenOptions | None = None, *, most: int = 40
-) -> Iterator[Checkpoint]:
-    """The checkpoints of a training run, first to last: of a folder, or of a file that holds several.
-
-    How a stranger's files are to be read is decided by the last one, and kept for all.
-
-    Args:
-        path: The folder or file.
-        options: What the checkpoints do not say of themselves.
-        most: At most so many, evenly spaced, the first and the last among them.
-
-    Raises:
-        CheckpointError: One cannot be read.
-    """
-    options, path = options or OpenOptions(), Path(path)
-    read: Callable[[Any], StoredWeights]
-    if path.is_dir():
-        files = _thinned(series_files(path), most)
-        if not files or is_native(files[-1]) or options.model is not None:
-            yield from (load_checkpoint(file, options) for file in files)
-            return
-        read, items = read_weights, files
-    elif is_native(path):
-        yield load_checkpoint(path, options)
-        return
-    else:
-        read, items = lambda stored: stored, _thinned(list(read_series(path)), most)
-    if options.model is not None:
-        yield from (_own_module(read(item), options, options.model) for item in items)
-        return
-    last = read(items[-1])
-    chosen = _measured(last, readings_of(last, _hints(options)), options).settings["reading"]
-    for item in items:
-        weights = read(item)
-        fitting = readings_of(weights, _hints(options))
-        same = [reading for reading in fitting if reading.description == chosen]
-        if not same:
-            raise CheckpointError(
-                f"{str(weights.path)!r} cannot be read as the last of {str(path)!r} is ({chosen}), so they are no "
-                "series of one network; audit a file alone"
-            )
-        yield _measured(weights, same, options)
-
-
-def _thinned(items: list[Any], most: int) -> list[Any]:
-    """At most so many of the items, evenly spaced, the first and the last among them."""
-    if len(items) <= most:
-        return items
-    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
-
-
-def series_files(folder: Path) -> list[Path]:
-    """The checkpoints of a folder in order of their step: native ones, else weights whose names end in a number."""
-    native = checkpoint_files(folder)
-    if native:
-        return native
-    numbered = [(number_of(file), file) for file in folder.iterdir() if file.suffix in WEIGHTS]
-    found = [file for number, file in sorted((n, f) for n, f in numbered if n is not None)]
-    return found if len(found) > 1 or len(numbered) == 1 else []
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The weights' file that a path means: itself, the weights beside a JSON, or the last of a folder.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    try:
-        exists = path.exists()
-    except OSError as error:
-        raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
-    if path.is_dir():
-        series, files = series_files(path), [file for file in path.iterdir() if file.suffix in WEIGHTS]
-        if not series and len(files) != 1:
-            numbered = "only one" if any(number_of(file) is not None for file in files) else "none"
-            what = (
-                f"several weights, {numbered} numbered" if files else f"no checkpoints ({', '.join(WEIGHTS)})"
-            )
-            raise CheckpointError(f"the folder {str(path)!r} holds {what}; name a file")
-        return (series or files)[-1]
-    if not exists:
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise CheckpointError(f"there is no file {str(path)!r}; {near_matches(path.name, siblings)}")
-    if path.suffix == ".json":
-        beside = [path.with_suffix(suffix) for suffix in WEIGHTS if path.with_suffix(suffix).exists()]
-        if beside:
-            return beside[0]
-    return path
-
-
-def _check_native(options: OpenOptions) -> None:
-    """Refuse hints that a native checkpoint would not follow, as it says itself what they are for."""
-    for name in ("activation", "attn_coeff"):
-        if getattr(options, name) is not None:
-            raise ConfigError(
-                f"a native checkpoint says its own {name}; leave out {getattr(options, name)!r}"
-            )
-
-
-def _hints(options: OpenOptions) -> Hints:
-    """What the dialects need to know."""
-    return Hints(
-        activation=options.activation,
-        attn_coeff=options.attn_coeff,
-        operation=options.task,
-        p=options.p,
-        dialect=options.dialect,
-    )
-
-
-def _changes_task(options: OpenOptions) -> bool:
-    return any(value is not None for value in (options.table, options.split_from, options.task, options.p))
-
-
 def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
     """A checkpoint with the task that the user gave in place of its own, if any was given."""
     own = opened.task
-    if _changes_task(options):
+    if options.changes_task:
         operation = options.task or getattr(own, "operation", None)
         task = make_task(options, operation, options.p or getattr(own, "p", None))
         return replace(opened, task=task)
@@ -198,26 +103,23 @@ def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
 
 
 def make_task(options: OpenOptions, operation: str | None, p: int | None) -> Task:
-    """The examples that the user's options mean, on the operation and modulus found.
+    """The examples that the user's options mean, on a known operation and modulus.
 
     Raises:
         ConfigError: They cannot be used, or there is neither a table nor a modulus.
     """
     if options.table is not None:
-        if options.split_from is not None:
-            raise ConfigError("--table says what was trained on already; leave out --split-from")
-        found = TableTask.from_file(options.table, task=options.task, p=p)
-        if p is not None and found.dataset.n_classes < p:  # labels that do not occur are classes too
-            found = replace(found, dataset=replace(found.dataset, n_classes=p))
-        return _read_in(found, options)
+        table = TableTask.from_file(options.table, task=options.task, p=p)
+        if p is not None and table.dataset.n_classes < p:  # labels that do not occur are classes too
+            table = replace(table, dataset=replace(table.dataset, n_classes=p))
+        return _read_in(table, options)
     if p is None:
         raise ConfigError(
             "nothing says which task the network was trained on; give --task and --p, or --table"
         )
     task = ModularTask(operation or "add", p, train_fraction=1.0, split="unknown")
-    task = (
-        task if options.split_from is None else task.with_training_pairs(read_pairs(Path(options.split_from)))
-    )
+    if options.split_from is not None:
+        task = task.with_training_pairs(read_pairs(Path(options.split_from)))
     return _read_in(task, options)
 
 
@@ -229,27 +131,28 @@ def _read_in(task: Task, options: OpenOptions) -> Task:
         raise ConfigError(
             f"--ordering {options.ordering} reads operands modulo p; give --task and --p too, or a column 'ordering'"
         )
-    found = replace(task, read_in=options.ordering)
-    _ = found.ordering  # one that there is not is an error here, not later
-    return found
+    task = replace(task, read_in=options.ordering)
+    _ = task.ordering  # one that there is not is an error here, not later
+    return task
 
 
 def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptions) -> Checkpoint:
-    """The reading that measuring decides for, with what was chosen and assumed in its notes."""
+    """The reading that measuring decides for, with choices and assumptions in its notes."""
     best, chosen = best_reading(readings, lambda reading: make_task(options, reading.operation, reading.p))
     reading = best.reading
     notes = [*stored.notes, *reading.notes, *chosen]
     if options.table is None and options.split_from is None:
         beside = [name for name in BESIDE if (stored.path.parent / name).exists()]
         notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]
-    return Checkpoint(
-        best.model, best.task, reading.dialect, stored.step, stored.path, _settings(stored, reading), tuple(notes),
-        stored_accuracies(stored.extras),
-    )  # fmt: skip
+    return _checkpoint(stored, best.model, best.task, reading.dialect, reading.description, notes)
 
 
-def _settings(stored: StoredWeights, reading: Reading) -> dict[str, Any]:
-    return {"reading": reading.description, "beside": stored.beside}
+def _checkpoint(
+    stored: StoredWeights, model: HookedModel, task: Task, dialect: str, reading: str, notes: list[str]
+) -> Checkpoint:
+    settings = {"reading": reading, "beside": stored.beside}
+    accuracies = stored_accuracies(stored.extras)
+    return Checkpoint(model, task, dialect, stored.step, stored.path, settings, tuple(notes), accuracies)
 
 
 def stored_accuracies(extras: dict[str, Any]) -> dict[str, float]:
@@ -258,19 +161,17 @@ def stored_accuracies(extras: dict[str, Any]) -> dict[str, float]:
         "train": ("train_accuracy", "train_acc", "train_accs", "train_accuracies"),
         "test": ("test_accuracy", "test_acc", "test_accs", "test_accuracies", "val_accuracy", "val_acc"),
     }
-    found = {}
+    shares = {}
     for split, keys in names.items():
         for value in (extras[key] for key in keys if key in extras):
             last = value[-1] if isinstance(value, (list, tuple)) and value else value
             if isinstance(last, (int, float)) and not isinstance(last, bool) and 0 <= last <= 100:
-                found[split] = last / 100 if last > 1 else float(last)
-    return found
+                shares[split] = last / 100 if last > 1 else float(last)
+    return shares
 
 
 def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Checkpoint:
     """The user's own module, filled with the weights and given hook points."""
-    if not options.sites:
-        raise ConfigError(f"name the neurons of {factory} with --site, such as --site mlp.2:input")
     module = build_from_file(factory)
     fill(module, stored.tensors, stored.path)
     task = make_task(options, options.task, options.p)
@@ -283,7 +184,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
             options.sites,
             example=data.inputs[:2],
             prompt=prompt,
-            readout=options.readout,
+            readout=-1 if options.readout is None else options.readout,
             n_outputs=data.n_classes,
         )
         share = accuracy(model, task).all or 0.0  # of all examples: what the module cannot take shows here
@@ -300,8 +201,5 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
             f"{100 * share:.1f} % right: chance, so either the network has not learnt this task, or --tokens, "
             "--readout or the task are not as they were in training"
         )
-    settings = {"reading": f"{type(module).__name__} of {factory}", "beside": stored.beside}
-    return Checkpoint(
-        model, task, OWN_MODULE, stored.step, stored.path, settings, tuple(notes),
-        stored_accuracies(stored.extras),
-    )  # fmt: skip
+    reading = f"{type(module).__name__} of {factory}"
+    return _checkpoint(stored, model, task, OWN_MODULE, reading, notes)

@@ -1,34 +1,41 @@
-"""What a checkpoint does not say of itself."""
+"""What a checkpoint does not say of itself, checked before anything is read. Nothing here loads PyTorch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-from interp.data.operations import ORDERINGS
-from interp.errors import choose
+from interp.errors import ConfigError, choose
+from interp.files import beside_missing
+
+NATIVE = "native"
+"""The dialect of what `interp.checkpoints.native` writes."""
 
 
 @dataclass(frozen=True)
 class OpenOptions:
     """What a checkpoint does not say of itself; None where it does, or where measuring shall decide.
 
+    The command line has an option for each field, explained by the text below.
+
     Args:
-        dialect: One of ``grokscope dialects``.
-        activation: The activation function.
-        attn_coeff: The attention mixture's coefficient.
-        task: The operation, ``add`` and so on.
+        dialect: How the file is written: one of ``grokscope dialects``.
+        activation: The activation function: square, relu, gelu …
+        attn_coeff: c in the attention pattern c * softmax + 1 - c.
+        task: add, subtract, multiply, divide, or a polynomial such as 'a**2 + a*b'.
         p: The modulus.
-        split_from: A file with the pairs that were trained on.
-        table: A Parquet or CSV file that replaces the task's examples, labels and split.
-        model: A factory ``file.py:build`` of the user's own module; its code is run.
-        sites: Names of that module's neurons, as in `adopt`.
-        tokens: How operands become that module's input tokens, such as ``"a b ="``.
-        readout: The position that its output is read at.
-        ordering: One of `ORDERINGS`: the order that periodicity is read in; the task's if None.
+        split_from: A file of the pairs that were trained on.
+        table: A .parquet or .csv file of examples, labels and split, for any other task.
+        model: FILE.py:FUNCTION that builds your own module for these weights. Runs the code of that file.
+        sites: The neurons: a hook name, also at one position, such as blocks.0.mlp.hook_post@2. With `model` an input
+            or output of a submodule, such as mlp.2:input; may be repeated, the last one is measured.
+        tokens: What `model` reads for operands a and b, such as 'a b ='.
+        readout: The position that the answer of `model` is read at; the last if left out.
+        ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
 
     Raises:
-        ConfigError: There is no such ordering.
+        ConfigError: A value is unknown or out of range, or an option has no meaning beside, or without, another.
     """
 
     dialect: str | None = None
@@ -39,11 +46,97 @@ class OpenOptions:
     split_from: Path | str | None = None
     table: Path | str | None = None
     model: str | None = None
-    sites: tuple[str, ...] = ()
+    sites: tuple[str, ...] = field(default=(), metadata={"option": "--site"})
     tokens: str | None = None
-    readout: int = -1
+    readout: int | None = None
     ordering: str | None = None
 
     def __post_init__(self) -> None:
-        if self.ordering is not None:
-            choose("ordering", self.ordering, ORDERINGS)
+        if self.model is None:
+            self._refuse("tokens", "readout", why="says how your own module is used; give --model too")
+        else:
+            why = "does not apply to your own module; leave it out, or --model"
+            self._refuse("dialect", "activation", "attn_coeff", why=why)
+            if not self.sites:
+                raise ConfigError(f"name the neurons of {self.model} with --site, such as --site mlp.2:input")
+        if self.dialect is not None:
+            from interp.checkpoints.dialects import dialect_names
+
+            choose("dialect", self.dialect, [*dialect_names(), NATIVE])
+        if self.task is not None or self.p is not None or self.ordering is not None:
+            from interp.data.operations import ORDERINGS, check_operation
+
+            choose("ordering", self.ordering or "task", ORDERINGS)
+            check_operation(self.task or "add", 97 if self.p is None else self.p)  # any operation has p=97
+        if self.table is not None and self.split_from is not None:
+            raise ConfigError("--table says what was trained on already; leave out --split-from")
+
+    def _refuse(self, *names: str, why: str) -> None:
+        for name in names:
+            if getattr(self, name) is not None:
+                raise ConfigError(f"--{name.replace('_', '-')} {why}")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, by name."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+
+    @property
+    def changes_task(self) -> bool:
+        """Whether examples or their split are others than a native checkpoint says."""
+        return any(value is not None for value in (self.table, self.split_from, self.task, self.p))
+
+
+def check_source(path: Path | str, options: OpenOptions) -> None:
+    """Refuse, before PyTorch is loaded, what cannot be opened for a reason that no tensor decides.
+
+    Args:
+        path: A checkpoint file, or a folder of them.
+        options: What it does not say of itself.
+
+    Raises:
+        CheckpointError: There is no file, or its first bytes are of no weights file.
+        ConfigError: An option names a file that is missing, or says what a native checkpoint says itself.
+    """
+    from interp.checkpoints.files import find_checkpoint, native_settings
+    from interp.checkpoints.safe import check_format, open_file
+
+    file = find_checkpoint(Path(path))
+    if options.model is not None:
+        factory_of(options.model)
+        check_format(file)
+    elif options.dialect == NATIVE or (options.dialect is None and native_settings(file) is not None):
+        check_native(options)
+    else:
+        check_format(file)
+    if options.split_from is not None:
+        open_file(Path(options.split_from)).close()
+    if options.table is not None and not (table := Path(options.table)).exists():
+        raise ConfigError(f"the table {str(table)!r} does not exist; {beside_missing(table)}")
+
+
+def check_native(options: OpenOptions) -> None:
+    """Refuse options that a native checkpoint would not follow, as it says itself what they are for.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for name in ("activation", "attn_coeff"):
+        if (value := getattr(options, name)) is not None:
+            raise ConfigError(f"a native checkpoint says its own {name}; leave out {value!r}")
+
+
+def factory_of(where: str) -> tuple[Path, str]:
+    """The Python file and the function in it that a text such as ``net.py:build`` names.
+
+    Raises:
+        ConfigError: It names no function, or there is no such file.
+    """
+    path, colon, name = where.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        raise ConfigError(
+            f"the model {where!r} names no function; write a Python file and a function in it, as in net.py:build"
+        )
+    if not Path(path).is_file():
+        raise ConfigError(f"there is no file {path!r} to build the model from")
+    return Path(path), name

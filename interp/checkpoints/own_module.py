@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from interp.checkpoints.options import factory_of
 from interp.errors import CheckpointError, ConfigError, near_matches
 
 
@@ -19,19 +20,12 @@ def build_from_file(where: str) -> nn.Module:
     Raises:
         ConfigError: There is no such file or function, or it does not return a module.
     """
-    path, colon, name = where.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        raise ConfigError(
-            f"the model {where!r} names no function; write a Python file and a function in it, as in net.py:build"
-        )
-    file = Path(path)
-    if not file.is_file():
-        raise ConfigError(f"there is no file {path!r} to build the model from")
+    file, name = factory_of(where)
     loaded = _import(file)
     build = getattr(loaded, name, None)
     if not callable(build):
         functions = [key for key, value in vars(loaded).items() if callable(value)]
-        raise ConfigError(f"{path!r} has no function {name!r}; {near_matches(name, functions)}")
+        raise ConfigError(f"{str(file)!r} has no function {name!r}; {near_matches(name, functions)}")
     try:
         module = build()
     except Exception as error:  # the user's own code may raise anything

@@ -15,7 +15,7 @@ from jaxtyping import Int64
 from pyarrow import csv, parquet
 from torch import Tensor
 
-from interp.checkpoints.unwrap import load_pickle_safely, open_file, read_json_value, said_by
+from interp.checkpoints.safe import load_pickle_safely, open_file, read_json, said_by
 from interp.errors import CheckpointError
 
 MAX_PAIRS = 2**22
@@ -51,21 +51,21 @@ def read_pairs(path: Path | str) -> Int64[np.ndarray, "pair 2"]:
     path = Path(path)
     match path.suffix.lower():
         case ".csv" | ".parquet":
-            found = _from_table(path)
+            pairs = _from_table(path)
         case ".json":
-            found = _from_content(path, read_json_value(path))
+            pairs = _from_content(path, read_json(path))
         case ".npy":
-            found = _from_content(path, _load_array(path))
+            pairs = _from_content(path, _load_array(path))
         case ".npz":
             raise CheckpointError(f"{str(path)!r} can hold several arrays; store the training pairs as .npy")
         case _:
-            found = _from_content(path, load_pickle_safely(path))
+            pairs = _from_content(path, load_pickle_safely(path))
     whole = (
-        found.dtype.kind in "iuf" and ((found >= 0) & (found < LARGEST) & (found == np.floor(found))).all()
+        pairs.dtype.kind in "iuf" and ((pairs >= 0) & (pairs < LARGEST) & (pairs == np.floor(pairs))).all()
     )
     if not whole:
         raise CheckpointError(f"{str(path)!r} holds pairs of other than whole numbers from 0")
-    pairs = found.astype(np.int64)
+    pairs = pairs.astype(np.int64)
     _, first = np.unique(pairs @ np.array([LARGEST, 1]), return_index=True)
     if len(first) < len(pairs):
         repeated = len(pairs) - len(first)
@@ -113,7 +113,7 @@ def _pair(path: Path, item: Any) -> tuple[int, int]:
 
 
 def _length(item: Any) -> int:
-    """How many entries a list or a flat array has; 0 for anything else."""
+    """Number of entries of a list or a flat array; 0 for anything else."""
     flat = isinstance(item, list | tuple) or getattr(item, "ndim", 0) == 1
     return len(item) if flat else 0
 
@@ -146,14 +146,14 @@ def _from_table(path: Path) -> np.ndarray:
         )
     try:
         table = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
-        found = np.stack([table.column(name).to_numpy() for name in _operands(table.schema)], axis=1)
+        pairs = np.stack([table.column(name).to_numpy() for name in _operands(table.schema)], axis=1)
         if "split" in table.column_names:
-            found = found[_is_train(table)]
+            pairs = pairs[_is_train(table)]
     except (pa.ArrowException, OSError, ValueError, LookupError) as error:
         raise CheckpointError(f"{str(path)!r} is no readable table of pairs: {said_by(error)}") from None
-    if not len(found):
+    if not len(pairs):
         raise CheckpointError(f"{str(path)!r} has no rows of training pairs")
-    return found
+    return pairs
 
 
 def _is_train(table: pa.Table) -> np.ndarray:

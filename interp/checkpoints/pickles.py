@@ -1,4 +1,4 @@
-"""Pickles of strangers, gone through step by step without making or running anything."""
+"""Pickles of strangers, walked through step by step without building or running anything."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ ACTS = {"REDUCE", "NEWOBJ", "BUILD", "BINPERSID", "APPEND", "SETITEM"}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-class Made(Enum):
-    """What a pickle would make, where no more of it matters."""
+class Kind(Enum):
+    """Kinds of value in a pickle, where no more of it matters."""
 
     DICT = auto()
     LIST = auto()
@@ -59,7 +59,7 @@ class Made(Enum):
 
 
 CONSTANTS: dict[str, Any] = {"NONE": None, "NEWFALSE": False, "NEWTRUE": True, "EMPTY_TUPLE": ()}
-CONSTANTS |= {"EMPTY_LIST": Made.LIST, "EMPTY_DICT": Made.DICT}
+CONSTANTS |= {"EMPTY_LIST": Kind.LIST, "EMPTY_DICT": Kind.DICT}
 
 
 class Name(str):
@@ -155,31 +155,31 @@ class Walk:
         return full
 
     def _called(self, function: Any, given: Any) -> Any:
-        if function is Made.FOREIGN or (isinstance(function, Name) and function in self.foreign):
-            return Made.FOREIGN
+        if function is Kind.FOREIGN or (isinstance(function, Name) and function in self.foreign):
+            return Kind.FOREIGN
         name = function.removeprefix("torch._utils.") if isinstance(function, Name) else ""
         match name.replace("numpy._core.", "numpy.core."), given:
             case "collections.OrderedDict", ():
-                return Made.DICT
+                return Kind.DICT
             case "_rebuild_tensor_v2", (Sized() as storage, start, shape, strides, *_):
                 return self._tensor(storage, STORAGES[storage.kind], start, shape, strides)
             case "_rebuild_tensor_v3", (Sized() as storage, start, shape, strides, _, _, Name() as dtype, *_):
                 return self._tensor(storage, DTYPES[dtype], start, shape, strides)
-            case "_rebuild_parameter" | "_rebuild_parameter_with_state", (Made.TENSOR, *_):
-                return Made.TENSOR
+            case "_rebuild_parameter" | "_rebuild_parameter_with_state", (Kind.TENSOR, *_):
+                return Kind.TENSOR
             case "_rebuild_meta_tensor_no_storage", tuple():
-                return Made.TENSOR
-            case "_rebuild_sparse_tensor", (Made.VALUE, tuple() as parts):
+                return Kind.TENSOR
+            case "_rebuild_sparse_tensor", (Kind.VALUE, tuple() as parts):
                 self._take(
                     8 * prod(_lengths(next((part for part in parts if isinstance(part, tuple)), None)))
                 )
-                return Made.TENSOR
+                return Kind.TENSOR
             case "torch._tensor._rebuild_from_type_v2", (Name() as rebuild, _, tuple() as inner, _):
                 return self._called(rebuild, inner)
             case "torch.Size", (shape,):
                 return _lengths(shape)
             case "torch.device" | "torch.serialization._get_layout" | "builtins.complex", tuple():
-                return Made.VALUE
+                return Kind.VALUE
             case "_codecs.encode", (str() as text, "latin1"):
                 self._take(len(text))
                 return Sized("bytes", len(text))
@@ -190,19 +190,19 @@ class Walk:
                     raise ValueError(f"it holds NumPy data that is no numbers ({code[:8]!r})")
                 return Sized("dtype", NUMBERS[code])
             case "numpy.core.multiarray.scalar", (Sized("dtype", item), Sized("bytes", size)) if item == size:
-                return Made.VALUE
+                return Kind.VALUE
             case "numpy.core.multiarray._reconstruct", ("numpy.ndarray", (0,), Sized("bytes")):
-                return Made.ARRAY
+                return Kind.ARRAY
         raise ValueError(f"it calls {name[:60] or 'what it made'} as no honest file does")
 
-    def _tensor(self, storage: Sized, item: int, start: Any, shape: Any, strides: Any) -> Made:
+    def _tensor(self, storage: Sized, item: int, start: Any, shape: Any, strides: Any) -> Kind:
         sides = _lengths(shape)
         steps = zip(sides, _lengths(strides, len(sides)), strict=True)
         last = sum(_lengths((start,))) + sum((n - 1) * step for n, step in steps)
         if 0 not in sides and (last + 1) * item > storage.size:
             raise ValueError("a tensor reaches beyond its stored numbers")
         self._take(max(4, item) * prod(shape))
-        return Made.TENSOR
+        return Kind.TENSOR
 
     def _take(self, size: int) -> None:
         self.room -= size
@@ -234,13 +234,13 @@ def _check_keys(keys: list[Any]) -> None:
             raise ValueError("a dictionary has keys other than texts and ordinary numbers")
 
 
-def _check_state(made: Any, state: Any) -> None:
-    match made, state:
-        case (Made.DICT | Made.FOREIGN, _):
+def _check_state(target: Any, state: Any) -> None:
+    match target, state:
+        case (Kind.DICT | Kind.FOREIGN, _):
             return
         case Sized("dtype"), (3, "<" | ">" | "|" | "=", None, None, None, -1, -1, 0):
             return
-        case Made.ARRAY, (1, shape, Sized("dtype", item), bool(), Sized("bytes", size)):
+        case Kind.ARRAY, (1, shape, Sized("dtype", item), bool(), Sized("bytes", size)):
             if prod(_lengths(shape)) * item == size:
                 return
     raise ValueError("it fills in what it made as no honest file does")

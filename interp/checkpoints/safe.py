@@ -1,4 +1,7 @@
-"""Files of strangers, recognised by their content; PyTorch's are loaded without running anything in them."""
+"""Files of strangers, recognised by their content; PyTorch's are loaded without running anything in them.
+
+PyTorch itself is imported by the functions that need it, so that what is no weights file is refused without it.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,19 @@ import re
 import struct
 import warnings
 import zipfile
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import torch
 from safetensors import safe_open
-from torch import Tensor
 
-from interp.checkpoints.pickles import NUMPY_SAFE, Walk
-from interp.errors import CheckpointError, near_matches
+from interp.errors import CheckpointError
+from interp.files import beside_missing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from interp.checkpoints.pickles import Walk
 
 MAX_BYTES = 8 * 2**30
 MAX_PICKLE = 2**26  # bytes of a pickle, or of a JSON file
@@ -26,6 +33,7 @@ MAX_DIRECTORY = 2**23  # bytes of a zip archive's directory
 SPARE_BYTES = 2**28  # what tensors, unfolded and in float32, may take beyond four times their file
 
 ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error)
+ZIP = b"PK\3\4"
 LEGACY = re.compile(rb"\x80.\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.", re.DOTALL)
 ONNX = re.compile(rb"\x08[\x01-\x0f][\x12\x1a\x22\x28\x32\x3a\x42]")
 INCIDENTAL = ("copyreg._reconstructor", "builtins.object", "builtins.set")  # never what a file is about
@@ -56,8 +64,7 @@ def open_file(path: Path) -> IO[bytes]:
         if path.is_dir():
             raise CheckpointError(f"{str(path)!r} is a folder; expected one of its files")
         if not path.exists():
-            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise CheckpointError(f"there is no file {str(path)!r}; {near_matches(path.name, siblings)}")
+            raise CheckpointError(f"there is no file {str(path)!r}; {beside_missing(path)}")
         if not path.is_file():
             raise CheckpointError(f"{str(path)!r} is no ordinary file; expected one of weights")
         size = path.stat().st_size
@@ -69,25 +76,8 @@ def open_file(path: Path) -> IO[bytes]:
         raise CheckpointError(f"cannot open {str(path)[:80]!r}: {reason}") from None
 
 
-def read_json_value(path: Path | str) -> Any:
-    """What a JSON file of acceptable size holds.
-
-    Raises:
-        CheckpointError: The file is missing, too large or no JSON.
-    """
-    path = Path(path)
-    with open_file(path) as file:
-        text = file.read(MAX_PICKLE + 1)
-    if len(text) > MAX_PICKLE:
-        raise CheckpointError(f"{str(path)!r} is too large for JSON; at most {MAX_PICKLE} bytes are read")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{str(path)!r} is no valid JSON: {said_by(error)}") from None
-
-
-def read_json_object(path: Path | str) -> dict[str, Any]:
-    """The object that a JSON file holds.
+def read_json(path: Path | str, kind: type = object) -> Any:
+    """Content of a JSON file of acceptable size.
 
     Raises:
         CheckpointError: The file is missing, too large, no JSON, or JSON of another kind.
@@ -96,28 +86,41 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     _ = Path(folder, "config.json").write_text('{"p": 113}')
-        ...     read_json_object(Path(folder, "config.json"))
+        ...     read_json(Path(folder, "config.json"), dict)
         {'p': 113}
     """
-    value = read_json_value(path)
-    if not isinstance(value, dict):
+    path = Path(path)
+    with open_file(path) as file:
+        text = file.read(MAX_PICKLE + 1)
+    if len(text) > MAX_PICKLE:
+        raise CheckpointError(f"{str(path)!r} is too large for JSON; at most {MAX_PICKLE} bytes are read")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{str(path)!r} is no valid JSON: {said_by(error)}") from None
+    if not isinstance(value, kind):
         raise CheckpointError(f"{str(path)!r} holds a JSON {type(value).__name__}; expected an object")
     return value
 
 
 def load_pickle_safely(path: Path | str) -> Any:
-    """What a PyTorch file of any age holds, on the CPU, without running anything in it.
+    """Content of a PyTorch file of any age, on the CPU, without running anything in it.
 
     Raises:
         CheckpointError: It is no PyTorch file, damaged, larger unfolded than its bytes allow, or needs code.
 
     Example:
+        >>> import torch
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     torch.save([(0, 1), (2, 2)], Path(folder, "pairs.pt"))
         ...     load_pickle_safely(Path(folder, "pairs.pt"))
         [(0, 1), (2, 2)]
     """
+    import torch
+
+    from interp.checkpoints.pickles import NUMPY_SAFE, Walk
+
     path = Path(path)
     with open_file(path) as file, warnings.catch_warnings(), torch.serialization.safe_globals(NUMPY_SAFE):
         warnings.simplefilter("ignore")  # of deprecated things that the file uses
@@ -163,7 +166,38 @@ def load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
 
 
+def check_format(path: Path) -> None:
+    """Refuse a file that is neither safetensors nor PyTorch's, by its first bytes and the names in its archive.
+
+    Raises:
+        CheckpointError: It is something else; the message says what it seems to be.
+    """
+    with open_file(path) as file:
+        head = file.read(1024)
+        if head.startswith(ZIP):
+            with suppress(ValueError, *ZIP_ERRORS), _archive(file) as archive:  # loading says what is damaged
+                _main_record(path, archive.namelist())
+        elif not is_safetensors(head) and not LEGACY.match(head):
+            raise _unlike(path, looks_like(head))
+
+
+def _archive(file: IO[bytes]) -> zipfile.ZipFile:
+    """A zip archive, once its directory is known to be of acceptable size."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - 2**16 - 22))
+    tail = file.read()
+    end = tail.rfind(b"PK\5\6")
+    if end < 0:
+        raise ValueError("its archive is cut off")
+    large = tail[max(0, end - 20) : end].startswith(b"PK\6\7")
+    directory = tail[end - 36 : end - 28] if large else tail[end + 12 : end + 16]
+    if int.from_bytes(directory, "little") > MAX_DIRECTORY:
+        raise ValueError(f"its archive's directory has more than {MAX_DIRECTORY} bytes")
+    return zipfile.ZipFile(file)
+
+
 def _check(walk: Walk, path: Path, file: IO[bytes], size: int) -> None:
+    """Walk through the pickles of a file, and see that the numbers they name are there."""
     file.seek(0)
     head = file.read(1024)
     file.seek(0)
@@ -172,10 +206,8 @@ def _check(walk: Walk, path: Path, file: IO[bytes], size: int) -> None:
         for _ in range(5):  # a magic number, a version, the writer's machine, the content, the storages' keys
             walk.run(pickled)
         whole = sum(8 + storage.size for storage in walk.storages.values()) <= size - pickled.tell()
-    elif head.startswith(b"PK\3\4"):
-        if _directory_size(file, size) > MAX_DIRECTORY:
-            raise ValueError(f"its archive's directory has more than {MAX_DIRECTORY} bytes")
-        with zipfile.ZipFile(file) as archive:
+    elif head.startswith(ZIP):
+        with _archive(file) as archive:
             records, main = _records(path, archive.infolist(), size)
             walk.run(io.BytesIO(archive.read(main)))
         whole = all(records.get(key, 0) == storage.size for key, storage in walk.storages.items())
@@ -188,10 +220,8 @@ def _check(walk: Walk, path: Path, file: IO[bytes], size: int) -> None:
 def _records(path: Path, entries: list[zipfile.ZipInfo], size: int) -> tuple[dict[str, int], str]:
     """The bytes of each storage in a PyTorch archive, and the name of its pickle."""
     names = [entry.filename for entry in entries]
-    folder = (names or [""])[0].partition("/")[0]
-    data, main = f"{folder}/data/", f"{folder}/data.pkl"
-    if main not in names or f"{folder}/constants.pkl" in names:
-        raise _unlike(path, _looks_inside(names))
+    main = _main_record(path, names)
+    data = main.removesuffix(".pkl") + "/"
     for entry in entries:
         packed = entry.compress_type or entry.flag_bits & 1 or entry.compress_size != entry.file_size
         if packed or (entry.file_size > MAX_PICKLE and not entry.filename.startswith(data)):
@@ -205,15 +235,12 @@ def _records(path: Path, entries: list[zipfile.ZipInfo], size: int) -> tuple[dic
     return {e.filename[len(data) :]: e.file_size for e in entries if e.filename.startswith(data)}, main
 
 
-def _directory_size(file: IO[bytes], size: int) -> int:
-    """Bytes of a zip archive's directory, as its end says."""
-    file.seek(max(0, size - 2**16 - 22))
-    tail = file.read()
-    end = tail.rfind(b"PK\5\6")
-    if end < 0:
-        raise ValueError("its archive is cut off")
-    large = tail[max(0, end - 20) : end].startswith(b"PK\6\7")
-    return int.from_bytes(tail[end - 36 : end - 28] if large else tail[end + 12 : end + 16], "little")
+def _main_record(path: Path, names: list[str]) -> str:
+    """The name of the pickle in an archive that torch.save wrote."""
+    folder = (names or [""])[0].partition("/")[0]
+    if f"{folder}/data.pkl" not in names or f"{folder}/constants.pkl" in names:
+        raise _unlike(path, _looks_inside(names))
+    return f"{folder}/data.pkl"
 
 
 def _unlike(path: Path, looks: str) -> CheckpointError:
@@ -230,12 +257,12 @@ def _looks_inside(names: list[str]) -> str:
 
 
 def is_safetensors(head: bytes) -> bool:
-    """Whether a file's first bytes are a length, hence with zeros, and the start of a JSON object."""
+    """Check that a file's first bytes are a length, hence with zeros, and the start of a JSON object."""
     return head[8:9] == b"{" and b"\0" in head[:8]
 
 
 def looks_like(head: bytes) -> str:
-    """What a file that is not PyTorch's seems to be, by its first bytes.
+    """Name the kind of a file that is not PyTorch's, by its first bytes.
 
     Example:
         >>> looks_like(b"GGUF\\3\\0\\0\\0")

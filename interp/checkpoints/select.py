@@ -1,15 +1,20 @@
-"""Which of several ways to read a file is the right one: each is measured on the task."""
+"""Readings of a file in every dialect that fits it, and the choice between them: each is measured on the task."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.checkpoints.dialect import Reading
+from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
+from interp.checkpoints.dialects import dialect_names
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.unwrap import StoredWeights
 from interp.data import Task
+from interp.errors import CheckpointError
 from interp.measuring.evaluation import all_logits, measure_logits
 from interp.models import HookedModel
 
@@ -20,9 +25,70 @@ NOT_TOLD_APART = "measured alike, and so not told apart"
 ABOVE_CHANCE = 3.0
 """A reading whose accuracy is below this many times chance has not been confirmed by measurement."""
 
+LISTED = 6
+"""So many tensors of a file that fits no dialect are named."""
+
+
+def dialects() -> list[Dialect]:
+    """All dialects, the most plausible first: one for each file in ``dialects/``."""
+    known = [import_module(f"interp.checkpoints.dialects.{name}").DIALECT for name in dialect_names()]
+    return sorted(known, key=lambda dialect: dialect.rank)
+
+
+def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
+    """Every way to read a file that fits its keys and shapes, and the user's options.
+
+    Nothing is guessed that nothing states: there is a reading for each value that it could have.
+
+    Args:
+        stored: The file's tensors.
+        options: As the user gave them.
+
+    Returns:
+        At least one reading, the most plausible first.
+
+    Raises:
+        CheckpointError: The file fits no dialect, or not the one that the user named; the message says why.
+        ConfigError: An option cannot be used.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> tensors = {"mlp.W_in": torch.ones(9, 5), "mlp.W_out": torch.ones(5, 9)}
+        >>> stored = StoredWeights(Path("run_relu/final.pth"), tensors)
+        >>> [reading.description for reading in readings_of(stored, OpenOptions())]
+        ['he: relu MLP of 2 layers']
+    """
+    readings: list[Reading] = []
+    for dialect in dialects():
+        if options.dialect in (None, dialect.name):
+            try:
+                readings += dialect.readings(ForeignFile(stored, options, dialect.name))
+            except Unfit as problem:
+                if options.dialect is not None:
+                    raise CheckpointError(
+                        f"{str(stored.path)!r} is not in the dialect {dialect.name!r}: {problem}"
+                    ) from None
+    if readings:
+        return readings
+    held = [f"{name} {tuple(tensor.shape)}" for name, tensor in stored.tensors.items()]
+    more = f" and {len(held) - LISTED} more" if len(held) > LISTED else ""
+    shown = (", ".join(held[:LISTED]) or "no tensors") + more
+    if options.dialect is not None:
+        keys = next(dialect.keys for dialect in dialects() if dialect.name == options.dialect)
+        raise CheckpointError(
+            f"{str(stored.path)!r} does not fit the dialect {options.dialect!r}, which looks for exactly {keys}; it "
+            f"holds {shown}"
+        )
+    raise CheckpointError(
+        f"{str(stored.path)!r} fits no known dialect ({', '.join(dialect.name for dialect in dialects())}); it holds "
+        f"{shown}. 'grokscope dialects' shows what each looks for; for a network of your own, give a function that "
+        "builds it (--model file.py:build)"
+    )
+
 
 def above_chance(share: float, n_classes: int) -> bool:
-    """Whether so many right answers are more than chance: three times it, or, of few classes, half of what is left.
+    """True for a share of right answers above chance: three times it, or, of few classes, half of what is left.
 
     Example:
         >>> above_chance(0.02, 97), above_chance(0.04, 97), above_chance(0.6, 2), above_chance(1.0, 2)
@@ -54,10 +120,10 @@ class Tried:
     logits: Float[Tensor, "example output"]
 
     def beats(self, other: Tried) -> bool:
-        """Whether this answers more examples, or as many with a clearly smaller loss.
+        """True if this answers more examples, or as many with a clearly smaller loss.
 
-        Which loss the network was trained with is not known. If one of the two has a squared error near 0, it is that
-        one; else both losses must agree.
+        The loss that the network was trained with is not known. If one of the two has a squared error near 0, it is
+        that one; else both losses must agree.
         """
         if abs(self.accuracy - other.accuracy) > SAME_ACCURACY:
             return self.accuracy > other.accuracy
@@ -67,7 +133,7 @@ class Tried:
         return fits and self.loss < other.loss * (1 - SAME_LOSS)
 
     def is_the_same_network(self, other: Tried) -> bool:
-        """Whether both give the same logits, whatever they are called."""
+        """True if both give the same logits, whatever they are called."""
         scale = float(self.logits.abs().max())
         return self.logits.shape == other.logits.shape and bool(
             (self.logits - other.logits).abs().max() <= SAME_LOGITS * scale
@@ -97,9 +163,11 @@ def best_reading(
 def _measured(reading: Reading, task: Task) -> Tried:
     model = reading.build()
     logits = all_logits(model, task.dataset)
-    found = measure_logits(logits, task.dataset)
+    measured = measure_logits(logits, task.dataset)
     squared = measure_logits(logits, task.dataset, loss="mse").loss.all or 0.0
-    return Tried(reading, model, task, found.accuracy.all or 0.0, found.loss.all or 0.0, squared, logits)
+    return Tried(
+        reading, model, task, measured.accuracy.all or 0.0, measured.loss.all or 0.0, squared, logits
+    )
 
 
 def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:

@@ -13,26 +13,14 @@ import torch
 from torch import Tensor
 
 from interp.checkpoints.safe import (
-    MAX_BYTES,
     is_safetensors,
     load_pickle_safely,
     load_safetensors,
     open_file,
-    read_json_object,
-    read_json_value,
+    read_json,
     said_by,
 )
 from interp.errors import CheckpointError
-
-__all__ = [
-    "MAX_BYTES",
-    "StoredWeights",
-    "load_pickle_safely",
-    "open_file",
-    "read_json_object",
-    "read_json_value",
-]
-__all__ += ["read_series", "read_weights", "said_by"]
 
 MAX_PLAIN = 2**21  # numbers and texts kept beside the weights
 MAX_NESTING = 3  # wrappers around a state dict
@@ -53,7 +41,7 @@ class StoredWeights:
     Attributes:
         path: The file.
         tensors: By name, on the CPU and contiguous; numbers with a fraction are float32.
-        extras: What else the file holds that is plain data, such as accuracies.
+        extras: Plain data that the file holds beside them, such as accuracies.
         step: Training step, by what the file says or else by its name.
         beside: The JSON object of the same stem, else of ``config.json`` in the same folder, else empty.
         notes: What was done to them, in words.
@@ -68,7 +56,9 @@ class StoredWeights:
 
 
 @dataclass
-class _Found:
+class _State:
+    """A state dict on its way out of its wrappers."""
+
     tensors: dict[str, Tensor]
     extras: dict[str, Any] = field(default_factory=dict)
     step: int | None = None
@@ -76,7 +66,9 @@ class _Found:
 
 
 @dataclass
-class _Left:
+class _Budget:
+    """How many more numbers and texts are kept."""
+
     values: int = MAX_PLAIN
 
 
@@ -107,14 +99,16 @@ def read_weights(path: Path | str, *, index: int = -1) -> StoredWeights:
         ("stripped the prefix 'module.'", 'converted from float16')
     """
     path = Path(path)
-    found = _find(path)
-    if not -len(found) <= index < len(found):
-        raise CheckpointError(f"{str(path)!r} holds {len(found)} state dicts; there is none of index {index}")
-    if len(found) > 1:
-        number = index % len(found) + 1
-        which = "the last" if number == len(found) else f"number {number}"
-        found[index].notes.insert(0, f"took {which} of {len(found)} state dicts")
-    return _finish(path, found[index], alone=len(found) == 1)
+    states = _find(path)
+    if not -len(states) <= index < len(states):
+        raise CheckpointError(
+            f"{str(path)!r} holds {len(states)} state dicts; there is none of index {index}"
+        )
+    if len(states) > 1:
+        number = index % len(states) + 1
+        which = "the last" if number == len(states) else f"number {number}"
+        states[index].notes.insert(0, f"took {which} of {len(states)} state dicts")
+    return _finish(path, states[index], alone=len(states) == 1)
 
 
 def read_series(path: Path | str) -> Iterator[StoredWeights]:
@@ -132,29 +126,29 @@ def read_series(path: Path | str) -> Iterator[StoredWeights]:
         [0, 100]
     """
     path = Path(path)
-    found = _find(path)
-    return (_finish(path, one, alone=len(found) == 1) for one in found)
+    states = _find(path)
+    return (_finish(path, state, alone=len(states) == 1) for state in states)
 
 
-def _find(path: Path) -> list[_Found]:
+def _find(path: Path) -> list[_State]:
     with open_file(path) as file:
         head = file.read(9)
     if is_safetensors(head):
         tensors, extras = load_safetensors(path)
         if not tensors:
             raise CheckpointError(f"{str(path)!r} holds no tensors")
-        return [_Found(tensors, dict(extras), _step_in(extras))]
+        return [_State(tensors, dict(extras), _step_in(extras))]
     content = load_pickle_safely(path)
-    left = _Left()
-    states, rest = _split_series(content)
-    if not states:
-        return [_unwrap(path, content, left)]
-    extras, notes = _keep(rest, left)
-    found = [_unwrap(path, state, left) for state in states]
-    for one, step in zip(found, _steps(rest, len(states)), strict=True):
-        one.step = one.step if step is None else step
-        one.extras, one.notes = extras | one.extras, notes + one.notes
-    return found
+    budget = _Budget()
+    contents, rest = _split_series(content)
+    if not contents:
+        return [_unwrap(path, content, budget)]
+    extras, notes = _keep(rest, budget)
+    states = [_unwrap(path, content, budget) for content in contents]
+    for state, step in zip(states, _steps(rest, len(states)), strict=True):
+        state.step = state.step if step is None else step
+        state.extras, state.notes = extras | state.extras, notes + state.notes
+    return states
 
 
 def _split_series(content: Any) -> tuple[list[Any], dict[Any, Any]]:
@@ -187,7 +181,7 @@ def _holds_weights(content: Any, depth: int = 0, seen: set[int] | None = None) -
     )
 
 
-def _unwrap(path: Path, content: Any, left: _Left, depth: int = 0) -> _Found:
+def _unwrap(path: Path, content: Any, budget: _Budget, depth: int = 0) -> _State:
     if not isinstance(content, dict):
         raise CheckpointError(
             f"{str(path)!r} holds {_kind(content)}; expected tensors by name, as in a state dict"
@@ -199,20 +193,20 @@ def _unwrap(path: Path, content: Any, left: _Left, depth: int = 0) -> _Found:
     if depth < MAX_NESTING:
         inner = next((key for key in WRAPPERS if _holds_weights(content.get(key), depth + 1)), None)
     if inner is None:
-        found = _Found({name: value for name, value in content.items() if isinstance(value, Tensor)})
+        state = _State({name: value for name, value in content.items() if isinstance(value, Tensor)})
     else:
-        found = _unwrap(path, content[inner], left, depth + 1)
-    if not found.tensors:
+        state = _unwrap(path, content[inner], budget, depth + 1)
+    if not state.tensors:
         held = [f"{_short(name)} ({_kind(value)})" for name, value in list(content.items())[:6]]
         raise CheckpointError(f"{str(path)!r} holds no tensors by name but {', '.join(held) or 'nothing'}")
-    used = found.tensors if inner is None else {inner}
-    extras, notes = _keep({name: value for name, value in content.items() if name not in used}, left)
-    found.extras, found.notes = extras | found.extras, notes + found.notes
-    found.step = _step_in(found.extras)
-    return found
+    used = state.tensors if inner is None else {inner}
+    extras, notes = _keep({name: value for name, value in content.items() if name not in used}, budget)
+    state.extras, state.notes = extras | state.extras, notes + state.notes
+    state.step = _step_in(state.extras)
+    return state
 
 
-def _keep(rest: dict[Any, Any], left: _Left) -> tuple[dict[str, Any], list[str]]:
+def _keep(rest: dict[Any, Any], budget: _Budget) -> tuple[dict[str, Any], list[str]]:
     """The plain data among what lies beside the weights, and notes of what is dropped."""
     extras, notes, dropped = {}, [], []
     for name, value in rest.items():
@@ -220,7 +214,7 @@ def _keep(rest: dict[Any, Any], left: _Left) -> tuple[dict[str, Any], list[str]]
             notes.append("dropped the optimiser state")
             continue
         try:
-            extras[str(name)] = _plain(value, left)
+            extras[str(name)] = _plain(value, budget)
         except ValueError:
             dropped.append(f"{_short(name)} ({_kind(value)})")
     if dropped:
@@ -229,33 +223,33 @@ def _keep(rest: dict[Any, Any], left: _Left) -> tuple[dict[str, Any], list[str]]
     return extras, notes
 
 
-def _plain(value: Any, left: _Left, depth: int = 0) -> Any:
+def _plain(value: Any, budget: _Budget, depth: int = 0) -> Any:
     """Numbers, texts, and lists and dictionaries of them; a ValueError for anything else."""
     if isinstance(value, Tensor):
         flat = value.layout is torch.strided and value.ndim <= 1
-        if not flat or value.is_meta or value.is_complex() or value.numel() > left.values:
+        if not flat or value.is_meta or value.is_complex() or value.numel() > budget.values:
             raise ValueError("no plain numbers")
-        left.values -= value.numel()
+        budget.values -= value.numel()
         return (value.detach().double() if value.is_floating_point() else value).tolist()
-    if isinstance(value, np.generic | np.ndarray) and value.size <= left.values:
-        left.values -= value.size
+    if isinstance(value, np.generic | np.ndarray) and value.size <= budget.values:
+        budget.values -= value.size
         return value.tolist()
-    left.values -= 1
-    if left.values < 0 or depth > 8:
+    budget.values -= 1
+    if budget.values < 0 or depth > 8:
         raise ValueError("too much")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(item, left, depth + 1) for item in value]
+        return [_plain(item, budget, depth + 1) for item in value]
     if isinstance(value, dict) and all(isinstance(name, str | int) for name in value):
-        return {name: _plain(item, left, depth + 1) for name, item in value.items()}
+        return {name: _plain(item, budget, depth + 1) for name, item in value.items()}
     if isinstance(value, torch.dtype | torch.device):
         return str(value)
     raise ValueError("no plain data")
 
 
-def _finish(path: Path, found: _Found, *, alone: bool) -> StoredWeights:
-    tensors, notes = found.tensors, found.notes
+def _finish(path: Path, state: _State, *, alone: bool) -> StoredWeights:
+    tensors, notes = state.tensors, state.notes
     for _ in range(len(PREFIXES)):
         prefix = next((p for p in PREFIXES if all(n.startswith(p) and n != p for n in tensors)), "")
         if prefix:
@@ -264,11 +258,11 @@ def _finish(path: Path, found: _Found, *, alone: bool) -> StoredWeights:
     done: list[str] = []
     tensors = {name: _usable(path, name, tensor, done) for name, tensor in tensors.items()}
     beside, unread = _beside(path)
-    step = found.step
+    step = state.step
     if step is None and alone and (named := STEP_NAME.fullmatch(path.stem)):
         step = int(named[1] or named[2])
     return StoredWeights(
-        path, tensors, found.extras, step, beside, tuple(dict.fromkeys(notes + done + unread))
+        path, tensors, state.extras, step, beside, tuple(dict.fromkeys(notes + done + unread))
     )
 
 
@@ -276,8 +270,8 @@ def _usable(path: Path, name: str, tensor: Tensor, done: list[str]) -> Tensor:
     """A tensor as a contiguous one of numbers that can be computed with; what that took is added to `done`."""
     where = f"the tensor {_short(name)} in {str(path)!r}"
     faults = {"complex numbers": tensor.is_complex(), "no numbers": tensor.is_meta or not tensor.numel()}
-    for fault, found in faults.items():
-        if found:
+    for fault, present in faults.items():
+        if present:
             raise CheckpointError(f"{where} holds {fault}; expected real ones")
     tensor, kind = tensor.detach(), str(tensor.dtype).removeprefix("torch.")
     try:
@@ -293,8 +287,8 @@ def _usable(path: Path, name: str, tensor: Tensor, done: list[str]) -> Tensor:
     if tensor.is_floating_point() and name.rpartition(".")[2] not in ENDLESS:
         low, high = tensor.aminmax()
         if not (low.isfinite() and high.isfinite()):
-            what = "NaN, infinity or numbers beyond float32" if kind == "float64" else "NaN or infinity"
-            raise CheckpointError(f"{where} holds {what}: the training run diverged")
+            fault = "NaN, infinity or numbers beyond float32" if kind == "float64" else "NaN or infinity"
+            raise CheckpointError(f"{where} holds {fault}: the training run diverged")
     return tensor
 
 
@@ -312,11 +306,12 @@ def _dense(tensor: Tensor) -> Tensor:
 
 
 def _beside(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """The JSON object beside a file, and a note of each that cannot be read."""
     notes: list[str] = []
     for beside in (path.with_suffix(".json"), path.with_name("config.json")):
         if beside.is_file() and beside != path:
             try:
-                return read_json_object(beside), notes
+                return read_json(beside, dict), notes
             except CheckpointError as error:
                 notes.append(f"passed over a file beside it: {error}")
     return {}, notes

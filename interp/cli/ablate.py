@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from interp.checkpoints.options import OpenOptions
 from interp.cli.console import busy, say
-from interp.cli.options import Device, Draws, Opening, Seed, Source, with_opening
+from interp.cli.options import Device, Draws, Force, Mode, Neurons, Seed, Source, with_options
 
 EXAMPLES = (
     "grokscope ablate runs/r0 --neurons label:memorizing",
@@ -18,18 +19,16 @@ EXAMPLES = (
 )
 
 
-@with_opening
+@with_options
 def ablate(
     checkpoint: Source,
     *,
-    opening: Opening,
-    neurons: Annotated[
-        str,
-        typer.Option(help="label:NAME, lowest:SHARE or highest:SHARE by periodicity, or @FILE with indices."),
-    ] = "label:memorizing",
-    mode: Annotated[str, typer.Option(help="zero, mean, resample or scale=FACTOR.")] = "zero",
+    options: OpenOptions,
+    site: str | None,
+    neurons: Neurons = "label:memorizing",
+    mode: Mode = "zero",
     save: Annotated[Path | None, typer.Option(help="Write the network with the edit in its weights.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that --save would meet.")] = False,
+    force: Force = False,
     random: Draws = 20,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -39,18 +38,18 @@ def ablate(
     from interp.report import print_removal
 
     with busy("scoring"):
-        found = ablate_checkpoint(
+        removal = ablate_checkpoint(
             checkpoint,
             neurons,
             mode,
-            options=opening.options(),
+            options=options,
             save=save,
             overwrite=force,
-            site=opening.hook,
+            site=site,
             n_random=random,
             seed=seed,
             device=device,
         )
-    print_removal(found, f"{neurons}, {mode}", Console())
+    print_removal(removal, f"{neurons}, {mode}", Console())
     if save is not None:
         say(f"wrote {save.with_suffix('.safetensors')}")

@@ -1,13 +1,14 @@
-"""All commands under one name, and what becomes of errors."""
+"""All commands under one name, and the end of a run with an error."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from interp.cli import (
     ablate,
@@ -27,10 +28,22 @@ from interp.cli import (
     unlearn,
 )
 from interp.cli.console import examples_shown
+from interp.cli.options import fill_help
 from interp.errors import GrokscopeError
+
+
+class Commands(TyperGroup):
+    """Completes a command's help when it is asked for: names of labels and modes take time to load."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        fill_help(command)
+        return name, command, rest
+
 
 app = typer.Typer(
     name="grokscope",
+    cls=Commands,
     help="Find out whether a trained network understood a rule or memorised its examples, neuron by neuron.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from interp.checkpoints.options import OpenOptions
 from interp.cli.console import busy, show
-from interp.cli.options import Device, Draws, Opening, Seed, with_opening
+from interp.cli.options import Device, Draws, FailIf, Seed, output, with_options
 from interp.errors import ConfigError
 
 EXAMPLES = (
@@ -27,22 +28,22 @@ EXAMPLES = (
     "grokscope audit net.pt --model net.py:build --site fc:input --table examples.parquet",
 )
 
+NAMED = "the report {path} should end in {suffixes}"
 
-@with_opening
+
+@with_options
 def audit(
     checkpoint: Annotated[
         Path,
         typer.Argument(help="A checkpoint file, or a folder of them: its last one, and how it came to be."),
     ],
     *,
-    opening: Opening,
-    html: Annotated[Path | None, typer.Option(help="Write a page that works offline.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the findings as JSON.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the findings as Markdown.")] = None,
-    fail_if: Annotated[
-        str | None,
-        typer.Option(help="Exit with 1 if this holds of the JSON's values, e.g. 'accuracy.test < .9'."),
-    ] = None,
+    options: OpenOptions,
+    site: str | None,
+    html: Annotated[Path | None, output("Write a page that works offline.", ".html", message=NAMED)] = None,
+    json: Annotated[Path | None, output("Write the findings as JSON.", ".json", message=NAMED)] = None,
+    markdown: Annotated[Path | None, output("Write the findings as Markdown.", ".md", message=NAMED)] = None,
+    fail_if: FailIf = None,
     alpha: Annotated[float, typer.Option(help="False-discovery rate of the labels.")] = 0.01,
     min_share: Annotated[
         float, typer.Option(help="Variance one frequency must explain in a periodic neuron.")
@@ -58,22 +59,20 @@ def audit(
 
     Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input.
     """
-    from interp.audit import audit as audit_network
-    from interp.expressions import check_syntax, condition
+    from interp.expressions import condition
     from probes.labels import Criteria
 
-    _check_suffixes(html=html, json=json, md=markdown)
-    if fail_if is not None:
-        check_syntax(fail_if)
     try:
         criteria = Criteria(alpha=alpha, min_share=min_share)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    from interp.audit import audit as audit_network
+
     with busy("auditing"):
         report = audit_network(
             checkpoint,
-            options=opening.options(),
-            site=opening.hook,
+            options=options,
+            site=site,
             criteria=criteria,
             n_random=random,
             seed=seed,
@@ -91,13 +90,6 @@ def typed() -> str | None:
     program = Path(sys.argv[0])
     from_module = program.name == "__main__.py" and program.parent.name == "cli"
     return shlex.join(["grokscope", *sys.argv[1:]]) if program.stem == "grokscope" or from_module else None
-
-
-def _check_suffixes(**paths: Path | None) -> None:
-    """Refuse, before any work is done, a report whose name does not end in its kind."""
-    for suffix, path in paths.items():
-        if path is not None and path.suffix != f".{suffix}":
-            raise ConfigError(f"the report {str(path)!r} should end in .{suffix}")
 
 
 def _with_unknown(values: Mapping[str, Any], text: str) -> dict[str, Any]:

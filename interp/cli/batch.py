@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from interp.cli.console import busy, say
-from interp.cli.options import Engine, Opening, RayAddress, Workers, option, with_opening
+from interp.checkpoints.options import OpenOptions
+from interp.cli.console import busy, print_table, say
+from interp.cli.options import Engine, RayAddress, Workers, option, spelled, with_options
 from interp.errors import ConfigError
+from interp.files import read_toml
 
 if TYPE_CHECKING:
     from interp.jobs import BatchResult, Job
@@ -33,7 +33,7 @@ MEASURED = (
 )
 
 
-@with_opening
+@with_options
 def batch(
     paths: Annotated[
         list[str] | None,
@@ -43,7 +43,8 @@ def batch(
         ),
     ] = None,
     *,
-    opening: Opening,
+    options: OpenOptions,
+    site: str | None,
     out: Annotated[
         Path | None, typer.Option(help="The folder of the results; what is there is kept.")
     ] = None,
@@ -75,19 +76,13 @@ def batch(
 
     Exit codes: 0 all done, 2 something is wrong with the input, 3 some checkpoints failed, 130 interrupted.
     """
-    settings = _given(measure=measure, n_random=random, seed=seed)
-    options = _given(
-        out=out,
-        workers=workers,
-        engine=engine,
-        ray_address=ray_address,
-        force=force or None,
-        retry_failed=retry_failed or None,
-        outliers=outliers,
-    )
-    job = _job(paths or [], opening, settings, options)
+    settings = _given(measure=measure, n_random=random, seed=seed, site=site)
+    how = _given(out=out, workers=workers, engine=engine, ray_address=ray_address, outliers=outliers)
+    how |= {name: True for name, value in (("force", force), ("retry_failed", retry_failed)) if value}
     with busy("starting"):
+        job = _job(paths or [], options, settings, how)
         from interp.jobs import run
+
     result = run(job)
     _show(result)
     if result.interrupted:
@@ -100,54 +95,54 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _job(paths: list[str], opening: Opening, settings: dict[str, Any], options: dict[str, Any]) -> Job:
-    """The job of the command line; a TOML file or the recorded job says all that it leaves out."""
+def _job(paths: list[str], options: OpenOptions, settings: dict[str, Any], how: dict[str, Any]) -> Job:
+    """The job that the command line asks for; a TOML file or the recorded job completes it."""
+    described = len(paths) == 1 and paths[0].endswith(".toml")
+    if described or not paths:
+        names = [option("random" if name == "n_random" else name) for name in settings]
+        names += [spelled(field) for field in fields(options) if field.name in options.given]
+        if names:
+            source = paths[0] if described else f"the job recorded in {how.get('out')}"
+            raise ConfigError(f"{source} says what is measured; leave out {', '.join(names)}")
+    if described:
+        read_toml(paths[0], "job")
+    elif "out" not in how:
+        raise ConfigError("say where the results go, with --out FOLDER")
     from interp.jobs import Group, Job, Settings, read_job, recorded
 
-    described = len(paths) == 1 and paths[0].endswith(".toml")
-    extra = [*settings, *_given(**asdict(opening))]
-    if extra and (described or not paths):
-        source = paths[0] if described else f"the job recorded in {options.get('out')}"
-        names = ", ".join(option({"n_random": "random"}.get(name, name)) for name in extra)
-        raise ConfigError(f"{source} says what is measured; leave out {names}")
     if described:
-        return read_job(paths[0], **options)
-    if "out" not in options:
-        raise ConfigError("say where the results go, with --out FOLDER")
+        return read_job(paths[0], **how)
     if not paths:
-        return recorded(**options)
-    chosen = Settings(options=opening.options(), site=opening.hook, **settings)
-    return Job(groups=(Group(tuple(paths), (chosen,)),), **options)
+        return recorded(**how)
+    return Job(groups=(Group(tuple(paths), (Settings(options=options, **settings),)),), **how)
 
 
 def _show(result: BatchResult) -> None:
-    """Print the closing table, and the first failures."""
+    """The closing table, and the first failures."""
     from pyarrow import compute
-    from rich.table import Table
 
     from probes.labels import LABELS
 
-    rows = result.store.checkpoints
-    total = lambda name: compute.sum(rows[name]).as_py() or 0  # noqa: E731
-    mean = compute.mean(rows["ipr_mean"]).as_py()
+    checkpoints = result.store.checkpoints
+
+    def total(column: str) -> int:
+        return compute.sum(checkpoints[column]).as_py() or 0
+
     rate = f", {result.done / result.seconds:.1f} a second" if result.done else ""
-    lines = {
-        "measured now": f"{result.done:,}",
-        "stored before": f"{result.before:,}",
-        "failed": f"{result.failed:,}",
-        "neurons in the store": f"{total('neurons'):,}",
-        **{label: f"{count:,}" for label in LABELS if (count := total(label))},
-        **({} if mean is None else {"mean IPR": f"{mean:.3f}"}),
-        "time": f"{result.seconds:.1f} s{rate}",
-    }
-    table = Table(title=escape(str(result.store.folder)), show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    for line in lines.items():
-        table.add_row(*line)
-    Console().print(table)
-    failures = rows.filter(compute.equal(rows["status"], "failed")).slice(0, MOST_FAILURES).to_pylist()
-    for row in failures:
+    rows = [
+        ("measured now", f"{result.done:,}"),
+        ("stored before", f"{result.before:,}"),
+        ("failed", f"{result.failed:,}"),
+        ("neurons in the store", f"{total('neurons'):,}"),
+        *((label, f"{count:,}") for label in LABELS if (count := total(label))),
+    ]
+    if (ipr := compute.mean(checkpoints["ipr_mean"]).as_py()) is not None:
+        rows.append(("mean IPR", f"{ipr:.3f}"))
+    print_table(
+        str(result.store.folder), ("", ""), [*rows, ("time", f"{result.seconds:.1f} s{rate}")], boxed=True
+    )
+    failures = checkpoints.filter(compute.equal(checkpoints["status"], "failed")).slice(0, MOST_FAILURES)
+    for row in failures.to_pylist():
         say(f"{row['checkpoint']}: {row['error_type']}: {row['error']}", error=True)
     if result.failed > len(failures) > 0:
         say(f"… and {result.failed - len(failures)} more, in the overview", error=True)

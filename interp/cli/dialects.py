@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from interp.checkpoints.dialects import Dialect
 
 EXAMPLES = "grokscope dialects", "grokscope dialects --json"
 NATIVE: dict[str, Any] = {
@@ -27,9 +24,14 @@ def dialects(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with optional tensors too.")] = False,
 ) -> None:
     """List the kinds of checkpoint that are read, and the tensors that each is known by."""
-    from interp.checkpoints.dialects import DIALECTS
+    from interp.checkpoints.select import dialects as known
 
-    entries = [NATIVE, *map(_entry, DIALECTS)]
+    entries = [NATIVE]
+    for dialect in known():
+        keys = list(map(str, dialect.layouts))
+        entries.append(
+            {"name": dialect.name, "summary": dialect.summary, "keys": keys, "reference": dialect.reference}
+        )
     if as_json:
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return
@@ -42,8 +44,3 @@ def dialects(
             text.append(f"\n• {keys}", "dim")
         table.add_row(entry["name"], text + "\n")
     Console().print(table)
-
-
-def _entry(dialect: Dialect) -> dict[str, Any]:
-    keys = list(map(str, dialect.layouts))
-    return {"name": dialect.name, "summary": dialect.summary, "keys": keys, "reference": dialect.reference}

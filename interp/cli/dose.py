@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from interp.cli.console import busy, say
-from interp.cli.options import Device, Draws, Opening, Seed, Source, with_opening
-from interp.errors import ConfigError
+from interp.checkpoints.options import OpenOptions
+from interp.cli.console import busy, print_table, say
+from interp.cli.options import Device, Draws, Neurons, Seed, Source, output, with_options
 
 if TYPE_CHECKING:
     import numpy as np
 
     from interp.measuring.doses import Dose
-    from interp.models import HookedModel
+    from interp.subject import Subject
 
 EXAMPLES = (
     "grokscope dose runs/r0",
@@ -28,24 +26,26 @@ SHOWN = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Factors that the printed table has, of those in the range."""
 COLUMNS = {"train": "train", "corrupted_as_labelled": "labelled", "corrupted_as_true": "true", "test": "test"}
 
+NAMED = "the curve {path} should end in {suffixes}"
 
-@with_opening
+
+@with_options
 def dose(
     checkpoint: Source,
     *,
-    opening: Opening,
-    neurons: Annotated[
-        str,
-        typer.Option(help="label:NAME, lowest:SHARE or highest:SHARE by periodicity, or @FILE with indices."),
-    ] = "label:memorizing",
+    options: OpenOptions,
+    site: str | None,
+    neurons: Neurons = "label:memorizing",
     low: Annotated[float, typer.Option("--from", help="Smallest factor; 0 removes the neurons.")] = -1.0,
     high: Annotated[float, typer.Option("--to", help="Largest factor; 1 changes nothing.")] = 2.0,
     points: Annotated[
         int | None,
         typer.Option(help="Factors between them; 61, or 13 where each takes a run of the network."),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write the curve as a page that works offline.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the curve as JSON.")] = None,
+    html: Annotated[
+        Path | None, output("Write the curve as a page that works offline.", ".html", message=NAMED)
+    ] = None,
+    json: Annotated[Path | None, output("Write the curve as JSON.", ".json", message=NAMED)] = None,
     random: Draws = 20,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -58,69 +58,57 @@ def dose(
     from interp.analysis.removing import dose as measure
     from interp.subject import open_subject
 
-    for suffix, path in (("html", html), ("json", json)):
-        if path is not None and path.suffix != f".{suffix}":
-            raise ConfigError(f"the curve {str(path)!r} should end in .{suffix}")
     with busy("scoring"):
-        subject = open_subject(checkpoint, opening.options(), device=device, site=opening.hook, seed=seed)
-        factors = _factors(subject.model, opening.hook, low, high, points)
-        found = measure(subject, neurons=neurons, factors=factors, n_random=random)
+        subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
+        factors = _factors(subject, low, high, points)
+        curve = measure(subject, neurons=neurons, factors=factors, n_random=random)
     for note in subject.source.notes:
         say(note)
-    _print_dose(found)
-    _write(found, str(checkpoint), html, json)
+    _print_dose(curve)
+    _write(curve, str(checkpoint), html, json)
 
 
-def _factors(model: HookedModel, hook: str | None, low: float, high: float, points: int | None) -> np.ndarray:
+def _factors(subject: Subject, low: float, high: float, points: int | None) -> np.ndarray:
     """Evenly spaced factors, and those that the table shows."""
     import numpy as np
 
     from interp.measuring.doses import FEW_POINTS, POINTS, factors_between
-    from interp.models import neuron_site
 
-    linear = neuron_site(model, hook).readout is not None
+    linear = subject.place.readout is not None
     spaced = factors_between(low, high, points if points is not None else POINTS if linear else FEW_POINTS)
     return np.union1d(spaced, [factor for factor in SHOWN if low <= factor <= high])
 
 
-def _print_dose(found: Dose) -> None:
+def _print_dose(curve: Dose) -> None:
     """A row for each factor that is shown, a column for each split that has examples."""
-    from rich import box
-    from rich.table import Table
-
-    splits = {split: name for split, name in COLUMNS.items() if found.accuracy[split] is not None}
+    splits = {split: name for split, name in COLUMNS.items() if curve.accuracy[split] is not None}
     splits = splits or {"all": "all"}
-    title = f"{found.name}: {found.size} neurons, {found.n_random} random sets"
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("factor", justify="right")
-    for name in splits.values():
-        table.add_column(name, justify="right")
-    shown = [factor for factor in SHOWN if factor in found.factors] or found.factors.tolist()
-    for factor in shown:
-        table.add_row(f"{factor:g}", *(_cell(found, factor, split) for split in splits))
-    Console().print(table)
-    if not found.controlled:
+    shown = [factor for factor in SHOWN if factor in curve.factors] or curve.factors.tolist()
+    rows = [(f"{factor:g}", *(_cell(curve, factor, split) for split in splits)) for factor in shown]
+    title = f"{curve.name}: {curve.size} neurons, {curve.n_random} random sets"
+    print_table(title, ("factor", *splits.values()), rows, left=())
+    if not curve.controlled:
         say("the set is most of all neurons that are alive, so random sets are no control")
 
 
-def _cell(found: Dose, factor: float, split: str) -> str:
-    value, random = found.at(factor, split), found.random[split]
+def _cell(curve: Dose, factor: float, split: str) -> str:
+    value, random = curve.at(factor, split), curve.random[split]
     assert value is not None
     if random is None:
         return f"{100 * value:.1f}"
-    low, high = (100 * float(end[found.nearest(factor)]) for end in (random.low, random.high))
-    return f"{100 * value:.1f} \\[{low:.0f}–{high:.0f}]"
+    low, high = (100 * float(end[curve.nearest(factor)]) for end in (random.low, random.high))
+    return f"{100 * value:.1f} [{low:.0f}–{high:.0f}]"
 
 
-def _write(found: Dose, source: str, html: Path | None, json: Path | None) -> None:
+def _write(curve: Dose, source: str, html: Path | None, json: Path | None) -> None:
     """Write the curve to the paths that were given."""
     from interp.files import write_json, write_text
     from interp.report.page import bullets, figure_block, page
 
     if html is not None:
-        figure, caption = found.plot(), f"{found.size} neurons ({found.name}), {found.n_random} random sets."
+        figure, caption = curve.plot(), f"{curve.size} neurons ({curve.name}), {curve.n_random} random sets."
         block = figure_block("dose", "Accuracy against the factor", figure, caption)
         text = page("Dose response", source, bullets([caption]), [("curve", "Accuracy by factor", block)])
         say(f"wrote {write_text(html, text)}")
     if json is not None:
-        say(f"wrote {write_json(json, found.to_dict())}")
+        say(f"wrote {write_json(json, curve.to_dict())}")

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from interp.checkpoints.options import OpenOptions
 from interp.cli.console import say
-from interp.cli.options import Opening, Seed, Source, with_opening
+from interp.cli.options import Seed, Source, with_options
 
 EXAMPLES = (
     "grokscope explore runs/r0",
@@ -17,11 +18,12 @@ EXAMPLES = (
 )
 
 
-@with_opening
+@with_options
 def explore(
     checkpoint: Source,
     *,
-    opening: Opening,
+    options: OpenOptions,
+    site: str | None,
     out: Annotated[Path, typer.Option(help="The folder that edited networks are saved in.")] = Path("."),
     open_browser: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
@@ -46,8 +48,8 @@ def explore(
     try:
         serve(
             checkpoint,
-            opening.options(),
-            site=opening.hook,
+            options,
+            site=site,
             seed=seed,
             most=most,
             folder=out,

@@ -1,27 +1,84 @@
-"""The options that several commands have in common."""
+"""Options of commands: those that several have in common, and those that are made of a dataclass's fields."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import Field, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from interp.checkpoints.options import OpenOptions, check_source
 from interp.errors import ConfigError
 
-if TYPE_CHECKING:
-    from interp.checkpoints.options import OpenOptions
+
+def _checked(help: str, check: Callable[[Any], Any]) -> Any:
+    """An option whose value is checked when the command line is read."""
+
+    def callback(value: Any) -> Any:
+        if value is not None:
+            check(value)
+        return value
+
+    return typer.Option(help=help, callback=callback)
+
+
+def output(help: str, *suffixes: str, message: str = "{path} should end in {suffixes}") -> Any:
+    """An option for a file to write: a name that does not end in its kind is refused before any work is done."""
+
+    def check(path: Any) -> None:
+        if path.suffix not in suffixes:
+            raise ConfigError(message.format(path=repr(str(path)), suffixes=" or ".join(suffixes)))
+
+    return _checked(help, check)
+
+
+def _check_mode(text: str) -> None:
+    from interp.modes import parse_mode
+
+    parse_mode(text)
+
+
+def _check_neurons(text: str) -> None:
+    from interp.selectors import parse_neurons
+    from probes.labels import LABELS
+
+    parse_neurons(text, LABELS)
+
+
+def _check_condition(text: str) -> None:
+    from interp.expressions import check_syntax
+
+    check_syntax(text)
+
 
 Source = Annotated[
     Path, typer.Argument(help="A checkpoint file, or a folder of them (its last one is used).")
 ]
+Neurons = Annotated[
+    str,
+    _checked(
+        "label:NAME ({labels}), lowest:SHARE or highest:SHARE by periodicity, or @FILE with indices.",
+        _check_neurons,
+    ),
+]
+Mode = Annotated[str, _checked("{modes}.", _check_mode)]
+FailIf = Annotated[
+    str | None,
+    _checked("Exit with 1 if this holds of the JSON's values, e.g. 'accuracy.test < .9'.", _check_condition),
+]
+Findings = Annotated[
+    Path | None,
+    output("Write the findings as JSON.", ".json", message="the findings {path} should end in {suffixes}"),
+]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps or auto.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of every random draw.")]
 Draws = Annotated[int, typer.Option("--random", min=1, help="Random draws for each control.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that --save would meet.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")]
 Engine = Annotated[str | None, typer.Option(help="local, or ray for a cluster.")]
 RayAddress = Annotated[
@@ -29,100 +86,23 @@ RayAddress = Annotated[
 ]
 
 
-def _unsaid(help: str) -> Any:
-    return typer.Option(help=help, rich_help_panel="What the checkpoint does not say")
+def fill_help(command: Any) -> None:
+    """Write into a command's help the names that it leaves open, when it is asked for: they are data elsewhere."""
+    for parameter in command.params:
+        help = getattr(parameter, "help", None) or ""
+        if "{modes}" in help:
+            from interp.modes import spelled_modes
 
+            *others, last = spelled_modes()
+            parameter.help = help.replace("{modes}", f"{', '.join(others)} or {last}")
+        if "{labels}" in help:
+            from probes.labels import LABELS
 
-@dataclass(frozen=True)
-class Opening:
-    """One field for each option that says what a checkpoint does not say of itself."""
-
-    dialect: Annotated[
-        str | None, _unsaid("How the file is written: one of [bold]grokscope dialects[/bold].")
-    ] = None
-    activation: Annotated[str | None, _unsaid("The activation function: square, relu, gelu …")] = None
-    attn_coeff: Annotated[float | None, _unsaid("c in the attention pattern c * softmax + 1 - c.")] = None
-    task: Annotated[
-        str | None, _unsaid("add, subtract, multiply, divide, or a polynomial such as 'a**2 + a*b'.")
-    ] = None
-    p: Annotated[int | None, _unsaid("The modulus.")] = None
-    split_from: Annotated[Path | None, _unsaid("A file of the pairs that were trained on.")] = None
-    table: Annotated[
-        Path | None, _unsaid("A .parquet or .csv file of examples, labels and split, for any other task.")
-    ] = None
-    model: Annotated[
-        str | None,
-        _unsaid(
-            "FILE.py:FUNCTION that builds your own module for these weights. Runs the code of that file."
-        ),
-    ] = None
-    site: Annotated[
-        list[str] | None,
-        _unsaid(
-            "The neurons: a hook name, also at one position, such as blocks.0.mlp.hook_post@2. With --model "
-            "an input or output of a submodule, such as mlp.2:input; may be repeated, the last one is measured."
-        ),
-    ] = None
-    tokens: Annotated[str | None, _unsaid("What --model reads for operands a and b, such as 'a b ='.")] = None
-    readout: Annotated[
-        int | None, _unsaid("The position that the answer of --model is read at; the last if left out.")
-    ] = None
-    ordering: Annotated[
-        str | None,
-        _unsaid(
-            "The order to read neurons in: natural, log (discrete logarithm) or task, which is the default."
-        ),
-    ] = None
-
-    @property
-    def hook(self) -> str | None:
-        """The one hook name to measure; None for the last of the model's sites.
-
-        Raises:
-            ConfigError: Several are named for a network that has them already.
-        """
-        if not self.site or self.model is not None:
-            return None
-        if len(self.site) > 1:
-            raise ConfigError(f"--site is given {len(self.site)} times; only with --model it may be repeated")
-        return self.site[0]
-
-    def options(self) -> OpenOptions:
-        """The same for `interp.checkpoints.open`.
-
-        Raises:
-            ConfigError: An option has no meaning beside, or without, --model.
-        """
-        from interp.checkpoints.options import OpenOptions
-
-        if self.model is None:
-            self._refuse("tokens", "readout", why="says how your own module is used; give --model too")
-        else:
-            why = "does not apply to your own module; leave it out, or --model"
-            self._refuse("dialect", "activation", "attn_coeff", why=why)
-        return OpenOptions(
-            dialect=self.dialect,
-            activation=self.activation,
-            attn_coeff=self.attn_coeff,
-            task=self.task,
-            p=self.p,
-            split_from=self.split_from,
-            table=self.table,
-            model=self.model,
-            sites=tuple(self.site or ()) if self.model is not None else (),
-            tokens=self.tokens,
-            readout=-1 if self.readout is None else self.readout,
-            ordering=self.ordering,
-        )
-
-    def _refuse(self, *names: str, why: str) -> None:
-        for name in names:
-            if getattr(self, name) is not None:
-                raise ConfigError(f"{option(name)} {why}")
+            parameter.help = help.replace("{labels}", ", ".join(LABELS))
 
 
 def option(name: str) -> str:
-    """How a parameter is written on the command line.
+    """The spelling of a parameter on the command line.
 
     Example:
         >>> option("attn_coeff")
@@ -131,17 +111,98 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def with_opening(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameter `opening` is one option for each field of `Opening`."""
-    fields = inspect.signature(Opening, eval_str=True).parameters
-    own = inspect.signature(command, eval_str=True)
+def spelled(field: Field[Any]) -> str:
+    """The option for a field; its own name, unless the field's metadata gives another."""
+    return field.metadata.get("option", option(field.name))
+
+
+def explanations(config: type) -> dict[str, str]:
+    """The sentences of a docstring's ``Args`` by name.
+
+    Example:
+        >>> class Config:
+        ...     '''Settings.
+        ...
+        ...     Args:
+        ...         width: Neurons in
+        ...             each layer.
+        ...         steps: Updates.
+        ...     '''
+        >>> explanations(Config)
+        {'width': 'Neurons in each layer.', 'steps': 'Updates.'}
+    """
+    block = (inspect.getdoc(config) or "").partition("Args:\n")[2].split("\n\n")[0]
+    entries = re.split(r"^ {4}(?=\w+: )", block, flags=re.MULTILINE)[1:]
+    pairs = (" ".join(entry.split()).replace("``", "").split(": ", 1) for entry in entries)
+    return {entry[0]: entry[1] for entry in pairs}
+
+
+def options_of(
+    config: type, panel: str, *, hidden: Collection[str] = (), unset: Mapping[str, Any] | None = None
+) -> list[inspect.Parameter]:
+    """One option for each field of a dataclass, explained by its metadata's ``help`` or else its docstring.
+
+    Args:
+        config: The dataclass. A field whose metadata have an ``option`` is spelled so.
+        panel: The heading above the options in the help.
+        hidden: Fields that have no option.
+        unset: Fields that are None if not given, with the default that the help shows instead.
+    """
+    hints, explained = get_type_hints(config), explanations(config)
+    parameters = []
+    for field in (field for field in fields(config) if field.name not in hidden):
+        help = field.metadata.get("help") or explained[field.name]
+        words = re.sub(r"`(\w+)`", lambda match: option(match[1]), help)
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        hint, shown = _plain(hints[field.name]), True
+        if unset and field.name in unset:
+            default, hint, shown = None, hint | None, unset[field.name]
+        made = typer.Option(spelled(field), help=words, rich_help_panel=panel, show_default=shown)
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(
+            inspect.Parameter(field.name, kind, default=default, annotation=Annotated[hint, made])
+        )
+    return parameters
+
+
+def _plain(hint: Any) -> Any:
+    """A type that Typer knows: tuples are given by repeating the option, paths as paths."""
+    if get_origin(hint) is tuple:
+        return list[get_args(hint)[0]]  # type: ignore[misc]
+    return Path | None if Path in get_args(hint) else hint
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with one option for each field of `OpenOptions`, checked before PyTorch is loaded.
+
+    The command takes them as `options`, and as `site` the one hook name to measure. With a parameter `checkpoint`, that
+    is checked too.
+    """
+    own = inspect.signature(command, eval_str=True).parameters
+    made = options_of(OpenOptions, "What the checkpoint does not say")
 
     @wraps(command)
     def run(**given: Any) -> None:
-        opening = Opening(**{name: given.pop(name) for name in fields})
-        command(**given, opening=opening)
+        options, site = _open_options({parameter.name: given.pop(parameter.name) for parameter in made})
+        if given.get("checkpoint") is not None:
+            check_source(given["checkpoint"], options)
+        command(**given, options=options, site=site)
 
-    kept = [parameter for name, parameter in own.parameters.items() if name != "opening"]
-    merged = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*kept, *fields.values())]
-    run.__signature__ = own.replace(parameters=merged)  # type: ignore[attr-defined]
+    kept = [parameter for name, parameter in own.items() if name not in ("options", "site")]
+    merged = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*kept, *made)]
+    run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
     return run
+
+
+def _open_options(given: dict[str, Any]) -> tuple[OpenOptions, str | None]:
+    """The options, and the hook name to measure in a network that has its sites already.
+
+    Raises:
+        ConfigError: An option cannot be used, or several sites are named for such a network.
+    """
+    sites = tuple(given.pop("sites") or ())
+    if given["model"] is not None:
+        return OpenOptions(**given, sites=sites), None
+    if len(sites) > 1:
+        raise ConfigError(f"--site is given {len(sites)} times; only with --model it may be repeated")
+    return OpenOptions(**given), sites[0] if sites else None

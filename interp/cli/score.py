@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from interp.cli.console import busy, say
-from interp.cli.options import Device, Opening, Seed, Source, with_opening
+from interp.checkpoints.options import OpenOptions
+from interp.cli.console import busy, print_table, say
+from interp.cli.options import Device, Seed, Source, output, with_options
 
 if TYPE_CHECKING:
     from interp.scoring.table import NeuronTable
@@ -22,13 +21,19 @@ EXAMPLES = (
     "grokscope score net.pt --p 113 --activation relu --site blocks.0.mlp.hook_post@2",
 )
 
+NAMED = "cannot write neurons to {path}; expected a name ending in {suffixes}"
 
-@with_opening
+
+@with_options
 def score(
     checkpoint: Source,
     *,
-    opening: Opening,
-    save: Annotated[Path | None, typer.Option(help="Write all columns to a .parquet or .csv file.")] = None,
+    options: OpenOptions,
+    site: str | None,
+    save: Annotated[
+        Path | None,
+        output("Write all columns to a .parquet or .csv file.", ".parquet", ".csv", message=NAMED),
+    ] = None,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -44,7 +49,7 @@ def score(
     from interp.subject import open_subject
 
     with busy("scoring"):
-        subject = open_subject(checkpoint, opening.options(), device=device, site=opening.hook, seed=seed)
+        subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         table = subject.table
     for note in subject.source.notes:
         say(note)
@@ -54,16 +59,18 @@ def score(
 
 
 def _print_neurons(table: NeuronTable, column: str, top: int) -> None:
-    from rich.table import Table
-
     from interp.scoring.selection import default_order, order_by
 
     counts = ", ".join(f"{n} {label}" for label, n in table.counts().items())
-    shown = Table(title=escape(f"{table.site_name}: {counts}"))
     columns = list(dict.fromkeys([column, default_order(table), "frequency", "q_value"]))
-    for name in ("neuron", "label", *columns, "evidence"):
-        shown.add_column(name.replace("_", " "), overflow="fold")
-    for row in order_by(table, column, descending=True)[:top]:
-        values = [f"{table[name][row]:.3g}" for name in columns]
-        shown.add_row(str(row), table["label"][row], *values, escape(table["evidence"][row]))
-    Console().print(shown)
+    header = [name.replace("_", " ") for name in ("neuron", "label", *columns, "evidence")]
+    rows = [
+        (
+            str(row),
+            table["label"][row],
+            *(f"{table[name][row]:.3g}" for name in columns),
+            table["evidence"][row],
+        )
+        for row in order_by(table, column, descending=True)[:top]
+    ]
+    print_table(f"{table.site_name}: {counts}", header, rows, left=range(len(header)), boxed=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
-from interp.cli.console import busy, examples_shown, say
-from interp.cli.options import Opening, Source, Workers, option, with_opening
+from interp.checkpoints.options import OpenOptions
+from interp.cli.console import busy, examples_shown, print_table, say
+from interp.cli.options import Source, Workers, options_of, output, spelled, with_options
 from interp.errors import ConfigError
 from interp.lab.names import STUDIES
 
@@ -37,8 +37,16 @@ Out = Annotated[
     Path | None,
     typer.Option(help="Keep each seed's result in this folder; the same command goes on where it was ended."),
 ]
-Html = Annotated[Path | None, typer.Option(help="Write figure and findings as a page that works offline.")]
-Json = Annotated[Path | None, typer.Option(help="Write all numbers, with their intervals, as JSON.")]
+NAMED = "the result {path} should end in {suffixes}"
+Html = Annotated[
+    Path | None, output("Write figure and findings as a page that works offline.", ".html", message=NAMED)
+]
+Json = Annotated[
+    Path | None, output("Write all numbers, with their intervals, as JSON.", ".json", message=NAMED)
+]
+Checkpoint = Annotated[
+    Path | None, typer.Argument(help=f"{Source.__metadata__[0].help} Without it the study trains its own.")
+]
 
 
 class Studies(TyperGroup):
@@ -70,152 +78,100 @@ def _command(name: str) -> Any:
     """A study's command, with one option for each of its settings."""
     from interp.lab.study import study_called
 
-    found = study_called(name)
+    study = study_called(name)
+    written = f"--seeds 5 --out {name} --html {name}.html --json {name}.json"
+    examples = ["", written, *["runs/r0"] * (study.inspect is not None)]
     single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
-    about = f"{found.title}.\n\n{escape(found.about)}"
-    single.command(name, help=about, short_help=STUDIES[name], epilog=examples_shown(_examples(found)))(
-        _function(found)
-    )
+    single.command(
+        name,
+        help=f"{study.title}.\n\n{escape(study.about)}",
+        short_help=STUDIES[name],
+        epilog=examples_shown(f"grokscope study {name} {example}".rstrip() for example in examples),
+    )(_function(study))
     command = typer.main.get_command(single)
     command.name = name
     return command
 
 
-def _examples(found: Study) -> list[str]:
-    command = f"grokscope study {found.name}"
-    written = f"{command} --seeds 5 --out {found.name} --html {found.name}.html --json {found.name}.json"
-    return [command, written, *[f"{command} runs/r0"] * (found.inspect is not None)]
-
-
-def _function(found: Study) -> Callable[..., None]:
-    """A function whose parameters are the study's settings, and what all studies are asked."""
-    asked = {field.name for field in fields(Opening)} if found.inspect else set()
-    shared = asked & {
-        field.name for field in fields(found.config)
-    }  # such as p: of the checkpoint, or of the task
+def _function(study: Study) -> Callable[..., None]:
+    """A function whose parameters are the study's settings, and the options of all studies."""
+    own = {parameter.name: parameter for parameter in options_of(study.config, "The experiment")}
+    asked = {field.name for field in fields(OpenOptions)} | {"site"} if study.inspect else set()
+    shared = asked & own.keys()  # such as p: of the checkpoint, or of the study's own task
 
     def run(
         *,
-        checkpoint: Path | None = None,
-        opening: Opening | None = None,
+        checkpoint: Checkpoint = None,
         seeds: Seeds = None,
         seed: First = 0,
         out: Out = None,
         html: Html = None,
         json: Json = None,
         workers: Workers = None,
+        options: OpenOptions | None = None,
+        site: str | None = None,
         **settings: Any,
     ) -> None:
         from interp.files import check_place
-        from interp.lab.running import run_study
 
-        for suffix, path in (("html", html), ("json", json)):
-            if path is not None and path.suffix != f".{suffix}":
-                raise ConfigError(f"the result {str(path)!r} should end in .{suffix}")
+        for path in (html, json):
             if path is not None:
                 check_place(path)
         changed: dict[str, Any] = {
             name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()
         }
-        opened = None
-        if checkpoint is not None and opening is not None:
-            opened = _opened(checkpoint, opening)
-            changed |= _site(opening)
-        elif opening is not None:
-            changed |= _own_settings(opening, shared)
+        changed |= {"site": site} if site else {}
+        if checkpoint is None and options is not None:
+            changed |= _own_settings(options, site, shared)
+        from interp.lab.running import run_study
+
+        opened = None if checkpoint is None else _opened(checkpoint, options)
         n = seeds or (3 if opened is None else 1)
         result = run_study(
-            found.name, range(seed, seed + n), out=out, opened=opened, workers=workers, **changed
+            study.name, range(seed, seed + n), out=out, opened=opened, workers=workers, **changed
         )
         _show(result, html, json)
 
-    own = inspect.signature(run, eval_str=True)
-    common = [p for p in own.parameters.values() if p.name not in ("checkpoint", "opening", "settings")]
-    options = [parameter for parameter in _options(found.config) if parameter.name not in shared]
-    if not asked:
-        run.__signature__ = own.replace(parameters=[*options, *common])  # type: ignore[attr-defined]
-        return run
-    subject = own.parameters["checkpoint"].replace(annotation=_optional(Source))
-    opening = own.parameters["opening"]
-    run.__signature__ = own.replace(parameters=[subject, *options, *common, opening])  # type: ignore[attr-defined]
-    return with_opening(run)
+    signature = inspect.signature(run, eval_str=True)
+    fixed = [p for p in signature.parameters.values() if p.name != "settings"]
+    first, common, opening = fixed[:1], fixed[1:-2], fixed[-2:]
+    mine = [parameter for name, parameter in own.items() if name not in shared]
+    kept = [*first, *mine, *common, *opening] if study.inspect else [*mine, *common]
+    run.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    return with_options(run) if study.inspect else run
 
 
-def _opened(checkpoint: Path, opening: Opening) -> Any:
+def _opened(checkpoint: Path, options: OpenOptions | None) -> Any:
     from interp.checkpoints.open import load_checkpoint
 
     with busy("opening"):
-        opened = load_checkpoint(checkpoint, opening.options())
+        opened = load_checkpoint(checkpoint, options)
     for note in opened.notes:
         say(note)
     return opened
 
 
-def _site(opening: Opening) -> dict[str, Any]:
-    """The setting for the one hook name that is to be measured, if it is named."""
-    return {"site": opening.hook} if opening.hook else {}
-
-
-def _own_settings(opening: Opening, shared: set[str]) -> dict[str, Any]:
+def _own_settings(options: OpenOptions, site: str | None, shared: Container[str]) -> dict[str, Any]:
     """Settings of the study's own networks, of options that a checkpoint has too.
 
     Raises:
         ConfigError: An option says how a checkpoint is opened, but there is none.
     """
-    given = {name: value for name, value in vars(opening).items() if value} | _site(opening)
-    for name in given:
+    spellings = {field.name: spelled(field) for field in fields(options)}
+    for name in [*options.given, *["site"] * bool(site)]:
         if name not in shared:
             raise ConfigError(
-                f"{option(name)} says how a checkpoint is opened, but none is given; name its file"
+                f"{spellings.get(name, '--site')} says how a checkpoint is opened, but none is given; name its file"
             )
-    return given
-
-
-def _optional(source: Any) -> Any:
-    kind, argument = source.__origin__, source.__metadata__[0]
-    return Annotated[
-        kind | None, typer.Argument(help=f"{argument.help} Without it the study trains its own.")
-    ]
-
-
-def _options(config: type) -> list[inspect.Parameter]:
-    """One option for each setting."""
-    hints = get_type_hints(config)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=list(field.default) if isinstance(field.default, tuple) else field.default,
-            annotation=Annotated[
-                _plain(hints[field.name]),
-                typer.Option(
-                    option(field.name), help=field.metadata["help"], rich_help_panel="The experiment"
-                ),
-            ],
-        )
-        for field in fields(config)
-    ]
-
-
-def _plain(hint: Any) -> Any:
-    """Tuples of numbers are given by repeating the option."""
-    return list[hint.__args__[0]] if getattr(hint, "__origin__", None) is tuple else hint
+    return options.given
 
 
 def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:
     """Print the table and the findings, and write them to the paths that were given."""
-    from rich import box
-    from rich.table import Table
-
     from interp.files import write_json, write_text
     from interp.lab.study import HEADER
 
-    table = Table(title=escape(result.study.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(HEADER):
-        table.add_column(name, justify="right" if i else "left")
-    for row in result.rows():
-        table.add_row(*map(escape, row))
-    Console().print(table)
+    print_table(result.study.title, HEADER, result.rows())
     for finding in result.findings():
         say(finding)
     if html is not None:
@@ -229,16 +185,16 @@ def page_of(result: StudyResult) -> str:
     from interp.lab.study import HEADER
     from interp.report.page import bullets, data_table, figure_block, page, prose
 
-    found = result.study
+    study = result.study
     seeds = ", ".join(map(str, result.seeds))
-    figure = figure_block("study", found.title, result.plot(), found.about)
+    figure = figure_block("study", study.title, result.plot(), study.about)
     numbers = data_table(f"Seeds {seeds}", HEADER, result.rows())
     settings = data_table(
         "Settings", ("setting", "value"), [(k, str(v)) for k, v in vars(result.config).items()]
     )
     return page(
-        found.title,
-        found.name,
-        f"<p>{prose(found.about)}</p>{bullets(result.findings())}",
+        study.title,
+        study.name,
+        f"<p>{prose(study.about)}</p>{bullets(result.findings())}",
         [("figure", "Figure", figure), ("numbers", "Numbers", numbers), ("settings", "Settings", settings)],
     )

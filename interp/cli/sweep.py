@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from interp.cli.console import busy, say
+from interp.cli.console import busy, print_table, say
 from interp.cli.options import Engine, RayAddress, Workers
+from interp.files import read_toml
 
 if TYPE_CHECKING:
     from interp.lab.grids.running import GridResult
@@ -72,6 +70,7 @@ def sweep(
     Exit codes: 0 all done, 1 too few networks ended in the phase that the grid expects, 2 something is wrong with the
     input, 3 some runs failed, 130 interrupted.
     """
+    read_toml(grid, "grid")
     with busy("starting"):
         from interp.lab.grids.grid import read_grid
 
@@ -96,7 +95,7 @@ def _show(result: GridResult) -> int:
     from interp.lab.grids.table import summarise
 
     lines, rows = summarise(result.table), result.table.to_pylist()
-    Console().print(_table(result, lines))
+    _print_lines(result, lines)
     for row in [row for row in rows if row["status"] == "failed"][:MOST_FAILURES]:
         say(f"{row['run']}: {row['error']}", error=True)
     if saved := sum((row["steps"] or 0) - row["step"] for row in rows if row["step"]):
@@ -113,16 +112,19 @@ def _show(result: GridResult) -> int:
     return SOME_FAILED if result.failed else UNEXPECTED if unexpected else 0
 
 
-def _table(result: GridResult, lines: list[Line]) -> Table:
-    caption = "Accuracy in %; label, true: corrupted examples by either label; exp.: ended as expected."
-    table = Table(title=escape(result.grid.title or str(result.grid.out)), caption=caption)
-    for name in ("runs", "n", "phase", "train", "test", "label", "true", "exp."):
-        left = name in ("runs", "phase")
-        table.add_column(name, justify="left" if left else "right", no_wrap=name != "runs")
+def _print_lines(result: GridResult, lines: list[Line]) -> None:
+    rows = []
     for line in lines:
-        shown = [f"{100 * one.mean:.1f}" if one else "–" for one in line.accuracy.values()]
+        accuracy = [f"{100 * one.mean:.1f}" if one else "–" for one in line.accuracy.values()]
         several = len(line.phases) > 1
         phases = ", ".join(f"{phase} {count}" if several else phase for phase, count in line.phases.items())
         expected = "" if line.expected is None else f"{line.expected} of {line.runs}"
-        table.add_row(escape(line.name), str(line.runs), phases, *shown, expected)
-    return table
+        rows.append((line.name, str(line.runs), phases, *accuracy, expected))
+    print_table(
+        result.grid.title or str(result.grid.out),
+        ("runs", "n", "phase", "train", "test", "label", "true", "exp."),
+        rows,
+        left=(0, 2),
+        caption="Accuracy in %; label, true: corrupted examples by either label; exp.: ended as expected.",
+        boxed=True,
+    )

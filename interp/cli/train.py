@@ -1,19 +1,21 @@
-"""``grokscope train``."""
+"""``grokscope train``: most of its options are the fields of the networks' and the training's settings."""
 
 from __future__ import annotations
 
-from functools import partial
+import inspect
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interp.cli.console import say
-from interp.cli.options import Device, Seed, option
+from interp.cli.options import Device, Seed, options_of, spelled
 from interp.errors import ConfigError, choose
+from interp.models.shapes import MLPConfig, TransformerConfig
+from interp.training.settings import TrainConfig
 
 if TYPE_CHECKING:
-    from interp.models import MLPConfig, TransformerConfig
     from interp.training import TrainResult
 
 EXAMPLES = (
@@ -23,31 +25,20 @@ EXAMPLES = (
     "grokscope train runs/t0 --model transformer --p 53 --train-fraction 0.8 --corrupt 0.1 --corrupt-labels wrong "
     "--weight-decay 2 --steps 3000",
 )
-SETTINGS: dict[str, dict[str, Any]] = {
-    "mlp": {
-        "activation": "square",
-        "loss": "mse",
-        "lr": 0.01,
-        "width": 500,
-        "depth": 2,
-        "tied": False,
-        "dropout": 0.0,
-    },
-    "transformer": {
-        "activation": "relu",
-        "loss": "cross_entropy",
-        "lr": 0.001,
-        "tokens": "a b",
-        "d_model": 128,
-        "n_heads": 4,
-        "layers": 1,
-        "d_mlp": 512,
-        "causal": False,
-        "attn_coeff": 1.0,
-    },
-}
-"""For each kind of network the options that it has and what they are if left out."""
+SHAPES: dict[str, type[Any]] = {"mlp": MLPConfig, "transformer": TransformerConfig}
 NORMS = {"mlp": ("none", "batch", "layer"), "transformer": ("none", "layer")}
+HIDDEN = ("init_scale", "d_head", "bias", "norm", "seed")
+"""Fields that are no options, or options of both kinds of network; a head is d-model / n-heads wide."""
+TRAINED: dict[str, dict[str, Any]] = {
+    "mlp": {"loss": TrainConfig.loss, "lr": TrainConfig.lr},
+    "transformer": {"loss": "cross_entropy", "lr": 0.001, "tokens": "a b"},
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    kind: TRAINED[kind] | {f.name: f.default for f in fields(shape) if f.name not in HIDDEN}
+    for kind, shape in SHAPES.items()
+}
+"""For each kind of network its own settings and their defaults."""
+FLAGS = {f.name: spelled(f) for shape in SHAPES.values() for f in fields(shape)} | {"tokens": "--tokens"}
 
 
 def _of(panel: str, help: str, *names: str, default: str | None = None) -> Any:
@@ -55,105 +46,88 @@ def _of(panel: str, help: str, *names: str, default: str | None = None) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel, show_default=default or True)
 
 
-def _only(kind: str, name: str, help: str) -> Any:
-    """An option that only one kind of network has."""
-    default = SETTINGS[kind][name]
-    shown = False if default is False else str(default)
-    return typer.Option(
-        option(name), help=help, rich_help_panel=f"Only with --model {kind}", show_default=shown
-    )
-
-
-_task, _net, _run = (partial(_of, panel) for panel in ("Task", "Network", "Training"))
-_mlp, _transformer = (partial(_only, kind) for kind in SETTINGS)
+def _either(name: str) -> str:
+    """The default of a setting for each kind of network, in words."""
+    return f"{SETTINGS['mlp'][name]}; transformer: {SETTINGS['transformer'][name]}"
 
 
 def train(
     out: Annotated[Path, typer.Argument(help="Folder for the checkpoint series.")],
+    *,
     task: Annotated[
-        str, _task("add, subtract, multiply, divide, or a polynomial such as 'a**2 + a*b'.")
+        str, _of("Task", "add, subtract, multiply, divide, or a polynomial such as 'a**2 + a*b'.")
     ] = "add",
-    p: Annotated[int, _task("The modulus.")] = 97,
-    train_fraction: Annotated[float, _task("Share of all pairs that is trained on.")] = 0.5,
-    corrupt: Annotated[float, _task("Share of the training labels that is redrawn.")] = 0.0,
-    corrupt_labels: Annotated[str, _task("Redraw over 'all' labels or only over 'wrong' ones.")] = "all",
-    model: Annotated[str, _net("mlp or transformer.")] = "mlp",
+    p: Annotated[int, _of("Task", "The modulus.")] = 97,
+    train_fraction: Annotated[float, _of("Task", "Share of all pairs that is trained on.")] = 0.5,
+    corrupt: Annotated[float, _of("Task", "Share of the training labels that is redrawn.")] = 0.0,
+    corrupt_labels: Annotated[
+        str, _of("Task", "Redraw over 'all' labels or only over 'wrong' ones.")
+    ] = "all",
+    model: Annotated[str, _of("Network", "mlp or transformer.")] = "mlp",
     activation: Annotated[
-        str | None, _net("square, relu, gelu, silu, tanh or abs.", default="square; transformer: relu")
+        str | None,
+        _of("Network", "square, relu, gelu, silu, tanh or abs.", default=_either("activation")),
     ] = None,
-    bias: Annotated[bool, _net("Add biases.", "--bias")] = False,
-    norm: Annotated[str, _net("none or layer; in an mlp also batch, and after the activation.")] = "none",
-    width: Annotated[int | None, _mlp("width", "Neurons in a hidden layer.")] = None,
-    depth: Annotated[int | None, _mlp("depth", "Layers of weights; 2 has one hidden layer.")] = None,
-    tied: Annotated[bool | None, _mlp("tied", "Share one input matrix between both operands.")] = None,
-    dropout: Annotated[float | None, _mlp("dropout", "Before the activation.")] = None,
-    tokens: Annotated[
-        str | None, _transformer("tokens", "What it reads for operands a and b: 'a b ='.")
-    ] = None,
-    d_model: Annotated[int | None, _transformer("d_model", "Width of the residual stream.")] = None,
-    n_heads: Annotated[
-        int | None, _transformer("n_heads", "Attention heads, d-model / n-heads wide.")
-    ] = None,
-    layers: Annotated[int | None, _transformer("layers", "Blocks of attention and neurons.")] = None,
-    d_mlp: Annotated[int | None, _transformer("d_mlp", "Neurons in a layer.")] = None,
-    causal: Annotated[bool | None, _transformer("causal", "Attend to earlier positions only.")] = None,
-    attn_coeff: Annotated[
-        float | None, _transformer("attn_coeff", "c in the attention pattern c * softmax + 1 - c.")
-    ] = None,
-    loss: Annotated[
-        str | None, _run("mse or cross_entropy.", default="mse; transformer: cross_entropy")
-    ] = None,
-    optimizer: Annotated[str, _run("adamw or sgd.")] = "adamw",
-    lr: Annotated[float | None, _run("Learning rate.", default="0.01; transformer: 0.001")] = None,
-    weight_decay: Annotated[float, _run("Decoupled weight decay.")] = 0.0,
-    warmup: Annotated[int, _run("Steps of linear warm-up.")] = 0,
-    batch_size: Annotated[int, _run("0 for the whole training set.")] = 0,
-    steps: Annotated[int, _run("Training steps; 0 saves the untrained network.")] = 1000,
-    save_every: Annotated[int, _run("Steps between checkpoints; 0 for the last one only.")] = 100,
-    log_every: Annotated[int, _run("Steps between measurements.")] = 10,
+    bias: Annotated[bool, _of("Network", "Add biases.", "--bias")] = False,
+    norm: Annotated[
+        str, _of("Network", "none or layer; in an mlp also batch, and after the activation.")
+    ] = "none",
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the series in OUT, to the bit.")] = False,
     device: Device = "cpu",
+    tokens: Annotated[
+        str | None,
+        _of("Only with --model transformer", "What it reads for operands a and b: 'a b ='.", default="a b"),
+    ] = None,
+    **settings: Any,
 ) -> None:
     """Train a network and save a checkpoint series.
 
     Killed at any moment it can be resumed with --resume; Ctrl-C stops after the current step with a checkpoint.
     """
-    given = {"activation": activation, "loss": loss, "lr": lr}
-    given |= {"width": width, "depth": depth, "tied": tied, "dropout": dropout}
-    given |= {"tokens": tokens, "d_model": d_model, "n_heads": n_heads, "layers": layers}
-    chosen = settings_of(model, given | {"d_mlp": d_mlp, "causal": causal, "attn_coeff": attn_coeff})
+    from interp.data.operations import check_operation
+
+    check_operation(task, p)
+    training = {
+        f.name: settings.pop(f.name) for f in fields(TrainConfig) if f.name not in (*HIDDEN, "loss", "lr")
+    }
+    chosen = settings_of(model, {**settings, "activation": activation, "tokens": tokens})
     network = _network(model, chosen, norm, bias)
 
     from interp.data import ModularTask
-    from interp.training import TrainConfig
     from interp.training import train as train_network
 
     result = train_network(
         ModularTask(task, p, train_fraction, corrupt, corrupt_labels, seed),
         network,
-        TrainConfig(
-            steps,
-            chosen["lr"],
-            weight_decay,
-            optimizer,
-            chosen["loss"].replace("-", "_"),
-            batch_size,
-            warmup,
-            save_every,
-            log_every,
-            seed,
-        ),
+        TrainConfig(**training, loss=chosen["loss"].replace("-", "_"), lr=chosen["lr"], seed=seed),
         tokens=chosen.get("tokens"),
         out=out,
         resume=resume,
         device=device,
     )
-    _print_result(result, steps, out)
+    _print_result(result, training["steps"], out)
+
+
+def _signature() -> inspect.Signature:
+    """Of `train`, with an option for each of the settings in place of ``**settings``."""
+    own = inspect.signature(train, eval_str=True)
+    *fixed, tokens, _ = own.parameters.values()
+    shapes = []
+    for kind, shape in SHAPES.items():
+        shown = {name: value is not False and str(value) for name, value in SETTINGS[kind].items()}
+        hidden = (*HIDDEN, "activation")
+        shapes.append(options_of(shape, f"Only with --model {kind}", hidden=hidden, unset=shown))
+    shown = {name: _either(name) for name in ("loss", "lr")}
+    training = options_of(TrainConfig, "Training", hidden=HIDDEN, unset=shown)
+    return own.replace(parameters=[*fixed, *shapes[0], tokens, *shapes[1], *training])
+
+
+train.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 def settings_of(kind: str, given: dict[str, Any]) -> dict[str, Any]:
-    """What a network of some kind is made and trained with.
+    """The settings that a network of some kind is built and trained with.
 
     Args:
         kind: ``"mlp"`` or ``"transformer"``.
@@ -167,41 +141,28 @@ def settings_of(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         60
     """
     own = SETTINGS[choose("model", kind, SETTINGS)]
-    for name, value in given.items():
-        if value is not None and name not in own:
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        if name not in own:
             other = next(k for k, known in SETTINGS.items() if name in known)
             raise ConfigError(
-                f"{option(name)} is an option of --model {other}; leave it out of --model {kind}"
+                f"{FLAGS[name]} is an option of --model {other}; leave it out of --model {kind}"
             )
-    return own | {name: value for name, value in given.items() if value is not None}
+    return own | given
 
 
 def _network(kind: str, chosen: dict[str, Any], norm: str, bias: bool) -> MLPConfig | TransformerConfig:
     """The shape of the network that the options describe."""
-    from interp.models import MLPConfig, TransformerConfig
-
     choose("norm", norm, NORMS[kind])
-    activation = chosen["activation"]
-    if kind == "mlp":
-        shape = chosen["width"], chosen["depth"], activation, chosen["tied"], bias, chosen["dropout"], norm
-        return MLPConfig(*shape)
-    width, heads = chosen["d_model"], chosen["n_heads"]
-    if heads > 0 and width % heads:
-        raise ConfigError(
-            f"--d-model {width} does not divide into {heads} heads; choose a multiple of --n-heads"
-        )
-    return TransformerConfig(
-        d_model=width,
-        n_heads=heads,
-        d_head=width // max(heads, 1),
-        d_mlp=chosen["d_mlp"],
-        n_layers=chosen["layers"],
-        activation=activation,
-        norm=norm,
-        causal=chosen["causal"],
-        attn_coeff=chosen["attn_coeff"],
-        bias=bias,
-    )
+    shape = {f.name: chosen[f.name] for f in fields(SHAPES[kind]) if f.name in chosen}
+    if kind == "transformer":
+        width, heads = chosen["d_model"], chosen["n_heads"]
+        if heads > 0 and width % heads:
+            raise ConfigError(
+                f"--d-model {width} does not divide into {heads} heads; choose a multiple of --n-heads"
+            )
+        shape["d_head"] = width // max(heads, 1)
+    return SHAPES[kind](**shape, norm=norm, bias=bias)
 
 
 def _print_result(result: TrainResult, steps: int, out: Path) -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from interp.cli.console import busy, say
-from interp.cli.options import Device, Draws, Opening, Seed, with_opening
-from interp.errors import ConfigError
+from interp.checkpoints.options import OpenOptions, check_source
+from interp.cli.console import busy, print_table, say
+from interp.cli.options import Device, Draws, Findings, Seed, with_options
 
 if TYPE_CHECKING:
     from interp.analysis.gamma import GammaTransfer
@@ -21,7 +20,7 @@ EXAMPLES = (
 )
 
 
-@with_opening
+@with_options
 def transfer_gamma(
     donor: Annotated[
         Path, typer.Argument(help="A checkpoint, or folder, of an MLP with a norm after its activation.")
@@ -30,9 +29,10 @@ def transfer_gamma(
         Path, typer.Argument(help="The checkpoint, or folder, whose neurons are rescaled; not changed.")
     ],
     *,
-    opening: Opening,
+    options: OpenOptions,
+    site: str | None,
     strength: Annotated[float, typer.Option(help="Exponent of the scales; 0 changes nothing.")] = 1.0,
-    json: Annotated[Path | None, typer.Option(help="Write the findings as JSON.")] = None,
+    json: Findings = None,
     random: Draws = 20,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -42,46 +42,41 @@ def transfer_gamma(
     Beside the accuracies stand those with the same scales permuted among the neurons. What DONOR does not say of itself
     cannot be given; the options are TARGET's.
     """
+    check_source(donor, OpenOptions())
+    check_source(target, options)
     from interp.analysis.gamma import gamma_rescale
     from interp.files import write_json
 
-    if json is not None and json.suffix != ".json":
-        raise ConfigError(f"the findings {str(json)!r} should end in .json")
     with busy("scoring"):
-        found = gamma_rescale(
+        transfer = gamma_rescale(
             donor,
             target,
             n_random=random,
             strength=strength,
-            options=opening.options(),
-            site=opening.hook,
+            options=options,
+            site=site,
             seed=seed,
             device=device,
         )
-    _print_transfer(found)
+    _print_transfer(transfer)
     if json is not None:
-        say(f"wrote {write_json(json, found.to_dict())}")
+        say(f"wrote {write_json(json, transfer.to_dict())}")
 
 
-def _print_transfer(found: GammaTransfer) -> None:
-    from rich import box
-    from rich.table import Table
-
+def _print_transfer(transfer: GammaTransfer) -> None:
+    from interp.data.splits import SPLITS
     from interp.markup import percentage
 
-    title = (
-        f"{len(found.scales)} neurons rescaled, factors {found.scales.min():.2f} to {found.scales.max():.2f}"
-    )
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("split", "before", "after", f"{found.n_random} permutations, 95 %"):
-        table.add_column(name, justify="left" if name == "split" else "right")
-    for split in found.before:
-        random = found.random[split]
+    rows = []
+    for split in transfer.before:
+        random = transfer.random[split]
         interval = "–" if random is None else f"{percentage(random.low)} to {percentage(random.high)}"
-        row = percentage(found.before[split]), percentage(found.after[split]), interval
-        table.add_row(split.replace("_", " "), *row)
-    Console().print(table)
-    correlation = found.correlation
+        shares = (percentage(part[split]) for part in (transfer.before, transfer.after))
+        rows.append((SPLITS[split].title, *shares, interval))
+    scales = transfer.scales
+    title = f"{len(scales)} neurons rescaled, factors {scales.min():.2f} to {scales.max():.2f}"
+    print_table(title, ("split", "before", "after", f"{transfer.n_random} permutations, 95 %"), rows)
+    correlation = transfer.correlation
     if correlation.rho is None or correlation.low is None:
         say("the donor's norm weights have no rank correlation with IPR: one of them is the same everywhere")
         return

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from interp.cli.console import busy, say
-from interp.cli.options import Device, Draws, Opening, Seed, Source, with_opening
+from interp.checkpoints.options import OpenOptions
+from interp.cli.console import busy, print_table, say
+from interp.cli.options import Device, Draws, Findings, Force, Seed, Source, with_options
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from interp.analysis.unlearning import Method, Unlearning
+    from interp.analysis.unlearning import Unlearning
 
 EXAMPLES = (
     "grokscope unlearn runs/r0 --save unlearnt.safetensors",
@@ -23,15 +24,16 @@ EXAMPLES = (
 COLUMNS = ("corrupted_as_labelled", "corrupted_as_true", "test")
 
 
-@with_opening
+@with_options
 def unlearn(
     checkpoint: Source,
     *,
-    opening: Opening,
+    options: OpenOptions,
+    site: str | None,
     save: Annotated[
         Path | None, typer.Option(help="Write the network without its memorizing neurons.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that --save would meet.")] = False,
+    force: Force = False,
     compare: Annotated[
         bool,
         typer.Option("--compare", help="Train the network again, with weight decay and with batch norm."),
@@ -41,7 +43,7 @@ def unlearn(
     ] = None,
     weight_decay: Annotated[float, typer.Option(help="Of --compare.")] = 15.0,
     batch_size: Annotated[int, typer.Option(min=2, help="Of --compare with batch norm.")] = 64,
-    json: Annotated[Path | None, typer.Option(help="Write the findings as JSON.")] = None,
+    json: Findings = None,
     random: Draws = 20,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -50,57 +52,42 @@ def unlearn(
 
     With --compare the same network is also trained again in two ways that keep it from memorising.
     """
+    if steps is not None and not compare:
+        raise ConfigError("--steps are those of --compare; give --compare too, or leave --steps out")
     from interp.analysis.unlearning import compare_unlearning
     from interp.files import write_json
     from interp.report import print_removal
 
-    if json is not None and json.suffix != ".json":
-        raise ConfigError(f"the findings {str(json)!r} should end in .json")
-    if steps is not None and not compare:
-        raise ConfigError("--steps are those of --compare; give --compare too, or leave --steps out")
     with busy("scoring"):
-        found = compare_unlearning(
+        result = compare_unlearning(
             checkpoint,
-            options=opening.options(),
+            options=options,
             save=save,
             overwrite=force,
             retrain=compare,
             steps=steps,
             weight_decay=weight_decay,
             batch_size=batch_size,
-            site=opening.hook,
+            site=site,
             n_random=random,
             seed=seed,
             device=device,
         )
-    print_removal(found.removal, "without memorizing neurons", Console())
+    print_removal(result.removal, "without memorizing neurons", Console())
     if compare:
-        _print_methods(found)
-    if found.saved is not None:
-        say(f"wrote {found.saved}")
+        _print_methods(result)
+    if result.saved is not None:
+        say(f"wrote {result.saved}")
     if json is not None:
-        say(f"wrote {write_json(json, found.to_dict())}")
+        say(f"wrote {write_json(json, result.to_dict())}")
 
 
-def _print_methods(found: Unlearning) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title="Ways to unlearn", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("method", "labelled", "true", "test", "alive", "seconds"):
-        table.add_column(name, justify="left" if name == "method" else "right")
-    for method in found.methods:
-        table.add_row(*_row(method))
-    Console().print(table)
-
-
-def _row(method: Method) -> list[str]:
+def _print_methods(result: Unlearning) -> None:
     from interp.markup import percentage
 
-    shares = [percentage(method.accuracy[split]) for split in COLUMNS]
-    return [
-        method.name,
-        *shares,
-        str(method.alive),
-        "–" if method.seconds is None else f"{method.seconds:.1f}",
-    ]
+    rows = []
+    for method in result.methods:
+        shares = [percentage(method.accuracy[split]) for split in COLUMNS]
+        seconds = "–" if method.seconds is None else f"{method.seconds:.1f}"
+        rows.append((method.name, *shares, str(method.alive), seconds))
+    print_table("Ways to unlearn", ("method", "labelled", "true", "test", "alive", "seconds"), rows)

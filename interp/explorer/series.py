@@ -11,7 +11,8 @@ import numpy as np
 
 from interp.analysis.dynamics import Dynamics, dynamics_of
 from interp.checkpoints import is_native
-from interp.checkpoints.open import OpenOptions, find_checkpoint, series_files
+from interp.checkpoints.files import find_checkpoint, series_files
+from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.unwrap import read_series
 from interp.errors import GrokscopeError
 from interp.explorer.answer_kinds import answer_codes

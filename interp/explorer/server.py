@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from interp.audit import model_settings, task_settings
-from interp.checkpoints.open import OpenOptions
+from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError, GrokscopeError
 from interp.explorer.guard import EVERYWHERE, LOG, guard
 from interp.explorer.series import Scoring, scoring_of
@@ -170,7 +170,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _call(path: Path | str, options: OpenOptions) -> str:
     """The call that opens the checkpoint."""
-    standard = OpenOptions()
-    given = {name: value for name, value in vars(options).items() if value != getattr(standard, name)}
-    listed = "".join(f", {name}={str(v) if isinstance(v, Path) else v!r}" for name, v in given.items())
+    listed = "".join(
+        f", {name}={str(v) if isinstance(v, Path) else v!r}" for name, v in options.given.items()
+    )
     return f"interp.load_checkpoint({str(path)!r}{listed})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings, ready for JSON; `from_dict` gives equal settings back."""
-        usual = asdict(OpenOptions())
-        options = {name: value for name, value in asdict(self.options).items() if value != usual[name]}
+        options = self.options.given
         paths = {name: str(Path(options[name]).absolute()) for name in FILES if name in options}
         own = {name: getattr(self, name) for name in ("measure", "site", "seed", "n_random")}
         return {**options, **paths, **own, "convention": self.convention.to_dict()}

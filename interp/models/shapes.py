@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interp.errors import ConfigError, choose
 
@@ -54,7 +54,7 @@ class TransformerConfig:
         n_layers: Blocks of attention and neurons.
         activation: One of `ACTIVATIONS`.
         norm: ``"none"``, ``"layer"``, or ``"pre"`` (layer norm without weights, folded into the next layer).
-        causal: Whether a position attends to earlier ones and itself only.
+        causal: Attend to earlier positions only.
         attn_coeff: c in the attention pattern ``c * softmax + 1 - c`` (arXiv 2306.17844); 1 is ordinary attention.
         bias: Add biases everywhere.
         init_scale: Multiplies the initial weights.
@@ -67,7 +67,7 @@ class TransformerConfig:
     n_heads: int = 4
     d_head: int = 32
     d_mlp: int = 512
-    n_layers: int = 1
+    n_layers: int = field(default=1, metadata={"option": "--layers"})
     activation: str = "relu"
     norm: str = "none"
     causal: bool = False

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 
-from interp.errors import ConfigError, InterventionError, near_matches
+from interp.errors import ConfigError, near_matches
 from interp.interventions import neuron_indices
 from interp.scoring.table import NeuronTable
+from interp.selectors import parse_neurons
 from probes import labels
 
 
@@ -44,8 +42,7 @@ def select_neurons(table: NeuronTable, text: str) -> np.ndarray:
 
     Args:
         table: From `score`.
-        text: ``label:NAME``, ``lowest:SHARE`` or ``highest:SHARE`` (share of all neurons by periodicity, in [0, 1]), or
-            ``@FILE`` (a JSON list, or numbers between spaces, commas or new lines).
+        text: As for `interp.selectors.parse_neurons`; shares are of all neurons, by periodicity.
 
     Raises:
         InterventionError: The text or the file names no neurons.
@@ -55,33 +52,9 @@ def select_neurons(table: NeuronTable, text: str) -> np.ndarray:
         >>> select_neurons(table, "lowest:0.5").tolist()
         [1, 3]
     """
-    kind, _, rest = text.partition(":")
-    if text.startswith("@"):
-        return neuron_indices(_read_indices(Path(text[1:])), len(table))
-    if kind == "label" and rest in labels.LABELS:
-        return table.where(label=rest).neuron
-    if kind in ("lowest", "highest"):
-        try:
-            share = float(rest)
-        except ValueError:
-            share = -1.0
-        if 0 <= share <= 1:
-            return order_by(table, descending=kind == "highest")[: round(share * len(table))]
-    raise InterventionError(
-        f"cannot select neurons by {text!r}; expected label:{'|'.join(labels.LABELS)}, lowest:SHARE or highest:SHARE "
-        "with a share from 0 to 1, or @FILE with indices"
-    )
-
-
-def _read_indices(path: Path) -> list[int]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        return (
-            json.loads(text)
-            if text.lstrip().startswith("[")
-            else [int(x) for x in text.replace(",", " ").split()]
-        )
-    except OSError as error:
-        raise InterventionError(f"cannot read the neurons in {str(path)!r}: {error.strerror}") from None
-    except ValueError as error:
-        raise InterventionError(f"{str(path)!r} holds no list of neuron indices: {error}") from None
+    kind, value = parse_neurons(text, labels.LABELS)
+    if kind == "@":
+        return neuron_indices(value, len(table))
+    if kind == "label":
+        return table.where(label=value).neuron
+    return order_by(table, descending=kind == "highest")[: round(float(value) * len(table))]  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ class TrainConfig:
     """Settings of a training run.
 
     Args:
-        steps: Updates.
+        steps: Updates; 0 saves the untrained network.
         lr: Learning rate.
         weight_decay: Decoupled (AdamW), or added to the gradient (SGD).
         optimizer: ``"adamw"`` (betas .9 and .98) or ``"sgd"`` (momentum .9).

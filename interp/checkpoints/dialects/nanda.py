@@ -6,22 +6,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from interp.checkpoints.dialect import (
-    Dialect,
-    Fact,
-    Hints,
-    Reading,
-    activation_fact,
-    coefficient_fact,
-    fitting,
-    setting,
-    unfit,
-)
+from interp.checkpoints.dialect import Dialect, Fact, ForeignFile, Reading, Unfit
 from interp.checkpoints.layouts import Layout
-from interp.checkpoints.networks import tokens_fact, transformer_readings
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.networks import tokens_of, transformer_readings
 
-NAME = "nanda"
 OUTPUT_FIRST = Layout(
     {
         "embed.W_E": "d V",
@@ -39,58 +27,54 @@ OUTPUT_FIRST = Layout(
 """Shared with Zhong et al., whose code descends from this one."""
 
 
-def readings(stored: StoredWeights, hints: Hints) -> list[Reading]:
+def readings(file: ForeignFile) -> list[Reading]:
     """Every way to read a file as this network; none if its settings are those of Zhong et al."""
-    _, sizes, problem = fitting(stored, OUTPUT_FIRST)
-    if problem:
-        return unfit(stored, hints, NAME, problem)
+    _, sizes = file.fit(OUTPUT_FIRST)
     if sizes["T"] != 3:
-        return unfit(stored, hints, NAME, f"pos_embed.W_pos has {sizes['T']} positions; expected 3, 'a b ='")
-    coefficient = coefficient_fact(stored, hints, said=True)
-    if coefficient.values != (1.0,) or setting(stored, "diff_vocab", "eqn_sign") is not None:
-        problem = (
+        raise Unfit(f"pos_embed.W_pos has {sizes['T']} positions; expected 3, 'a b ='")
+    coefficient, named = file.coefficient(), file.options.dialect == file.dialect
+    theirs = file.setting("diff_vocab", "eqn_sign") is not None
+    if coefficient.values != (1.0,) or (theirs and not named):
+        raise Unfit(
             "an attention mixture or the settings diff_vocab and eqn_sign make it one of the dialect 'zhong'"
         )
-        if hints.dialect != NAME or coefficient.values != (1.0,):
-            return unfit(stored, hints, NAME, problem)
-    weights = ours(stored.tensors)
+    weights = input_first(file.tensors)
     return transformer_readings(
-        stored,
-        hints,
-        NAME,
+        file,
         weights,
-        tokens=tokens_fact(stored, hints, weights, equals_last=False),
-        activation=activation_fact(stored, hints, ("relu",)),
-        causal=_causal(stored.tensors, sizes["L"]),
+        tokens=tokens_of(file, weights, equals_last=False),
+        activation=file.activation("relu"),
+        causal=_causal(file.tensors, sizes["L"]),
         attn_coeff=coefficient,
     )
 
 
-def ours(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def input_first(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights in the layout of a `SmallTransformer`, under the same names; masks are left out."""
-    return {name: _input_first(name, tensors) for name in tensors if not name.endswith(".mask")}
 
+    def turned(name: str) -> Tensor:
+        tensor, part = tensors[name], name.rsplit(".", 1)[-1]
+        if part in ("W_K", "W_Q", "W_V"):
+            return tensor.transpose(1, 2)
+        if part == "W_O":
+            n_heads, d_head, _ = tensors[name.replace("W_O", "W_K")].shape
+            return tensor.T.unflatten(0, (n_heads, d_head))
+        return tensor.T if part in ("W_E", "W_in", "W_out") else tensor
 
-def _input_first(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
-    tensor, part = tensors[name], name.rsplit(".", 1)[-1]
-    if part in ("W_K", "W_Q", "W_V"):
-        return tensor.transpose(1, 2)
-    if part == "W_O":
-        n_heads, d_head, _ = tensors[name.replace("W_O", "W_K")].shape
-        return tensor.T.unflatten(0, (n_heads, d_head))
-    return tensor.T if part in ("W_E", "W_in", "W_out") else tensor
+    return {name: turned(name) for name in tensors if not name.endswith(".mask")}
 
 
 def _causal(tensors: Mapping[str, Tensor], n_layers: int) -> Fact[bool]:
-    """Whether the stored masks hide later positions."""
+    """True if the stored masks hide later positions."""
     masks = [tensors.get(f"blocks.{layer}.attn.mask") for layer in range(n_layers)]
     if any(mask is None for mask in masks):
-        return Fact((True,), said=False)
+        return Fact((True,), known=False)
     return Fact((all(not mask.triu(1).any() for mask in masks if mask is not None),))
 
 
-NANDA = Dialect(
-    NAME,
+DIALECT = Dialect(
+    "nanda",
+    40,
     "transformer over 'a b =', ReLU, no norms, causal",
     "arXiv 2301.05217",
     (OUTPUT_FIRST,),

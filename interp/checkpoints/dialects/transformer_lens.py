@@ -6,26 +6,12 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from interp.checkpoints.dialect import (
-    Dialect,
-    Fact,
-    Hints,
-    Reading,
-    activation_fact,
-    coefficient_fact,
-    fitting,
-    setting,
-    settings,
-    settle,
-    unfit,
-)
+from interp.checkpoints.dialect import Dialect, Fact, ForeignFile, Reading, Unfit, settle
 from interp.checkpoints.layouts import Layout
-from interp.checkpoints.networks import thinned, tokens_fact, transformer_readings
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.networks import tokens_of, transformer_readings
 from interp.errors import CheckpointError
 from interp.models.bridge_names import from_bridge_names
 
-NAME = "transformer_lens"
 _NORMS = ("blocks.L.ln1", "blocks.L.ln2", "ln_final")
 VERSION_2 = Layout(
     {
@@ -68,31 +54,24 @@ HEADS = (4, 8, 2, 1)
 _NORM_NAMES = {"ln": "pre", "lnpre": "pre", "none": "none"}  # without weights of its own, LN is LNPre
 
 
-def readings(stored: StoredWeights, hints: Hints) -> list[Reading]:
+def readings(file: ForeignFile) -> list[Reading]:
     """Every way to read a file as a transformer of TransformerLens, at most a dozen."""
-    layout, sizes, problem = fitting(stored, VERSION_2, VERSION_4)
-    if layout is None:
-        return unfit(stored, hints, NAME, problem)
+    layout, sizes = file.fit(VERSION_2, VERSION_4)
     if layout is VERSION_2:
-        weights, n_heads = without_buffers(stored.tensors), None
+        weights, n_heads = without_buffers(file.tensors), None
     else:
-        weights, n_heads = from_bridge_names(stored.tensors, 1), heads_fact(stored, sizes["w"])
-    norm = norm_fact(stored, weights, sizes["L"])
-    if norm is None:
-        return unfit(stored, hints, NAME, "some of its layer norms have weights and biases, but not all")
-    found = transformer_readings(
-        stored,
-        hints,
-        NAME,
+        weights, n_heads = from_bridge_names(file.tensors, 1), heads_of(file, sizes["w"])
+    norm = norm_of(file, weights, sizes["L"])
+    return transformer_readings(
+        file,
         weights,
-        tokens=tokens_fact(stored, hints, weights, shifted=(False, True), unsigned=True),
-        activation=activation_fact(stored, hints, ("relu", "gelu")),
-        causal=causal_fact(stored, sizes["L"]),
-        attn_coeff=coefficient_fact(stored, hints, said=True),
+        tokens=tokens_of(file, weights, shifted=(False, True), unsigned=True),
+        activation=file.activation("relu", "gelu"),
+        causal=causal_of(file, sizes["L"]),
+        attn_coeff=file.coefficient(),
         norm=norm,
         n_heads=n_heads,
     )
-    return thinned(found)
 
 
 def without_buffers(tensors: Mapping[str, Tensor], *others: str) -> dict[str, Tensor]:
@@ -101,57 +80,55 @@ def without_buffers(tensors: Mapping[str, Tensor], *others: str) -> dict[str, Te
     return {name: t for name, t in tensors.items() if not name.endswith(buffers) and name not in others}
 
 
-def heads_fact(stored: StoredWeights, width: int) -> Fact[int]:
-    """How many heads share a matrix of that width.
-
-    Raises:
-        CheckpointError: No number that is likely divides it.
-    """
-    n_heads = setting(stored, "n_heads", "num_heads")
+def heads_of(file: ForeignFile, width: int) -> Fact[int]:
+    """The number of heads that share a matrix of that width."""
+    n_heads = file.setting("n_heads", "num_heads")
     if isinstance(n_heads, int) and n_heads > 0 and width % n_heads == 0:
         return Fact((n_heads,))
-    likely = tuple(n for n in HEADS if width % n == 0)
-    notes = (
-        ()
-        if n_heads is None
-        else (f"the file's settings say n_heads={n_heads!r}, which {width} cannot be divided by",)
-    )
-    return Fact(likely, said=False, notes=notes)
+    fact = Fact(tuple(n for n in HEADS if width % n == 0), known=False)
+    if n_heads is None:
+        return fact
+    return fact.with_notes(f"the file's settings say n_heads={n_heads!r}, which {width} cannot be divided by")
 
 
-def norm_fact(stored: StoredWeights, weights: Mapping[str, Tensor], n_layers: int) -> Fact[str] | None:
-    """Which layer norms there are; None if some of them lack weights.
+def norm_of(file: ForeignFile, weights: Mapping[str, Tensor], n_layers: int) -> Fact[str]:
+    """The layer norms.
 
     Raises:
+        Unfit: Some of them lack weights.
         CheckpointError: The settings name a norm that is not supported.
     """
     names = ["ln_final", *(f"blocks.{layer}.ln{n}" for layer in range(n_layers) for n in (1, 2))]
     wanted = {f"{name}.{part}" for name in names for part in "wb"}
     if present := wanted & weights.keys():
-        return Fact(("layer",)) if present == wanted else None
-    spelled = [level["normalization_type"] for level in settings(stored) if "normalization_type" in level]
+        if present != wanted:
+            raise Unfit("some of its layer norms have weights and biases, but not all")
+        return Fact(("layer",))
+    spelled = [level["normalization_type"] for level in file.settings if "normalization_type" in level]
     if not spelled:
-        return Fact(("none", "pre"), said=False)
+        return Fact(("none", "pre"), known=False)
     name = str(spelled[0]).lower()
     if name not in _NORM_NAMES:
         raise CheckpointError(
-            f"the settings of {str(stored.path)!r} say normalization_type={spelled[0]!r}; known are LN, LNPre and none"
+            f"the settings of {str(file.stored.path)!r} say normalization_type={spelled[0]!r}; known are LN, LNPre and "
+            "none"
         )
     return Fact((_NORM_NAMES[name],))
 
 
-def causal_fact(stored: StoredWeights, n_layers: int) -> Fact[bool]:
-    """Whether a position sees earlier ones only. The masks do not say it: they are stored either way.
+def causal_of(file: ForeignFile, n_layers: int) -> Fact[bool]:
+    """True if a position sees earlier ones only. The masks do not say it: they are stored either way.
 
     In one layer both give the same answer at the last position, so only one is tried.
     """
-    direction = setting(stored, "attention_dir")
-    said = {"causal": True, "bidirectional": False}.get(direction) if isinstance(direction, str) else None
-    return settle("causal", None, said, (True,) if n_layers == 1 else (True, False))
+    direction = file.setting("attention_dir")
+    stored = {"causal": True, "bidirectional": False}.get(direction) if isinstance(direction, str) else None
+    return settle("causal", None, stored, (True,) if n_layers == 1 else (True, False))
 
 
-TRANSFORMER_LENS = Dialect(
-    NAME,
+DIALECT = Dialect(
+    "transformer_lens",
+    60,
     "state dict of TransformerLens: HookedTransformer of versions 2 and 3, or a native bridge of version 4",
     "https://github.com/TransformerLensOrg/TransformerLens",
     (VERSION_2, VERSION_4),

@@ -9,23 +9,14 @@ import numpy as np
 import pytest
 from foreign import stored
 
-from interp.checkpoints.dialect import (
-    Fact,
-    Hints,
-    activation_fact,
-    coefficient_fact,
-    combinations,
-    operation_fact,
-    operation_named,
-    setting,
-    stored_modulus,
-)
+from interp.checkpoints.dialect import Fact, ForeignFile, combinations, operation_named
+from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.unwrap import StoredWeights
 from interp.errors import CheckpointError, ConfigError
 
 
-def with_json(beside: dict[str, Any]) -> Any:
-    return stored({"x": np.zeros(1)}, beside)
+def with_json(beside: dict[str, Any], **options: Any) -> ForeignFile:
+    return ForeignFile(stored({"x": np.zeros(1)}, beside), OpenOptions(**options))
 
 
 @pytest.mark.parametrize(
@@ -52,55 +43,55 @@ def test_only_fixed_forms_of_operations_are_read(text: str, expected: tuple[str 
 
 
 def test_the_operation_is_the_users_then_the_jsons_then_addition() -> None:
-    plain = operation_fact(with_json({}), Hints())
-    assert (plain.values, plain.said, plain.notes) == (("add",), False, ())
-    told = operation_fact(with_json({"funcs": "lambda x: (x[0]*x[1])%7", "func": None}), Hints())
-    assert (told.values, told.said, told.notes) == (("multiply",), True, ())
-    against = operation_fact(with_json({"fn_name": "subtract"}), Hints(operation="add"))
+    plain = with_json({}).operation()
+    assert (plain.values, plain.known, plain.notes) == (("add",), False, ())
+    told = with_json({"funcs": "lambda x: (x[0]*x[1])%7", "func": None}).operation()
+    assert (told.values, told.known, told.notes) == (("multiply",), True, ())
+    against = with_json({"fn_name": "subtract"}, task="add").operation()
     assert against.values == ("add",)
     assert against.notes == ("operation=add was given; the file's settings say subtract",)
-    unknown = operation_fact(with_json({"fn_name": "x2xyy2"}), Hints())
-    assert (unknown.values, unknown.said) == (("add",), False)
+    unknown = with_json({"fn_name": "x2xyy2"}).operation()
+    assert (unknown.values, unknown.known) == (("add",), False)
     assert "'x2xyy2', which is none of the known forms" in unknown.notes[0]
-    assert operation_fact(with_json({"fn_name": "x2xyy2"}), Hints(operation="multiply")).notes == ()
+    assert with_json({"fn_name": "x2xyy2"}, task="multiply").operation().notes == ()
 
 
 def test_the_activation_is_the_users_then_the_jsons_then_open() -> None:
-    open_ = activation_fact(with_json({}), Hints(), ("square", "relu"))
-    assert (open_.values, open_.said) == (("square", "relu"), False)
-    assert activation_fact(with_json({"cfg": {"act_fn": "GeLU"}}), Hints(), ()).values == ("gelu",)
-    assert activation_fact(with_json({"activation": "quad"}), Hints(), ()).values == ("square",)
-    against = activation_fact(with_json({"act_fn": "ReLU"}), Hints(activation="tanh"), ())
+    open_ = with_json({}).activation("square", "relu")
+    assert (open_.values, open_.known) == (("square", "relu"), False)
+    assert with_json({"cfg": {"act_fn": "GeLU"}}).activation().values == ("gelu",)
+    assert with_json({"activation": "quad"}).activation().values == ("square",)
+    against = with_json({"act_fn": "ReLU"}, activation="tanh").activation()
     assert against.values == ("tanh",)
     assert against.notes == ("activation=tanh was given; the file's settings say relu",)
     with pytest.raises(ConfigError, match="unknown activation 'sine'"):
-        activation_fact(with_json({}), Hints(activation="sine"), ())
+        with_json({}, activation="sine").activation()
     with pytest.raises(
         CheckpointError, match=r"say that the activation is 'gelu_new'; known are .*--activation"
     ):
-        activation_fact(with_json({"act_fn": "gelu_new"}), Hints(), ())
-    assert activation_fact(with_json({"act_fn": "gelu_new"}), Hints(activation="gelu"), ()).values == (
-        "gelu",
-    )
+        with_json({"act_fn": "gelu_new"}).activation()
+    assert with_json({"act_fn": "gelu_new"}, activation="gelu").activation().values == ("gelu",)
 
 
 def test_the_coefficient_is_the_users_then_the_jsons_then_1() -> None:
-    assert coefficient_fact(with_json({}), Hints(), said=False) == Fact((1.0,), said=False)
-    assert coefficient_fact(with_json({}), Hints(), said=True) == Fact((1.0,))
-    assert coefficient_fact(with_json({"attn_coeff": 1}), Hints(), said=False) == Fact((1.0,))
-    given = coefficient_fact(with_json({"attn_coeff": 0.5}), Hints(attn_coeff=0), said=False)
+    assert with_json({}).coefficient(assumed=True) == Fact((1.0,), known=False)
+    assert with_json({}).coefficient() == Fact((1.0,))
+    assert with_json({"attn_coeff": 1}).coefficient(assumed=True) == Fact((1.0,))
+    given = with_json({"attn_coeff": 0.5}, attn_coeff=0).coefficient(assumed=True)
     assert given.values == (0.0,)
     assert given.notes == ("attn_coeff=0.0 was given; the file's settings say 0.5",)
 
 
 def test_settings_are_found_at_the_top_or_one_level_down() -> None:
     beside = {"a": {"p": 7, "q": None}, "b": {"q": 0}, "p": 5}
-    assert setting(with_json(beside), "p") == 5
-    assert setting(with_json(beside), "q") == 0
-    assert setting(with_json(beside), "missing", "p") == 5
-    assert setting(with_json(beside), "missing") is None
-    inside = StoredWeights(Path("a.pt"), {}, extras={"config": {"p": 97, "r": 1}}, beside={"p": 5})
-    assert (setting(inside, "p"), setting(inside, "r")) == (5, 1)
+    assert with_json(beside).setting("p") == 5
+    assert with_json(beside).setting("q") == 0
+    assert with_json(beside).setting("missing", "p") == 5
+    assert with_json(beside).setting("missing") is None
+    inside = ForeignFile(
+        StoredWeights(Path("a.pt"), {}, extras={"config": {"p": 97, "r": 1}}, beside={"p": 5})
+    )
+    assert (inside.setting("p"), inside.setting("r")) == (5, 1)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +107,9 @@ def test_settings_are_found_at_the_top_or_one_level_down() -> None:
     ],
 )
 def test_the_modulus_of_the_json(beside: dict[str, Any], p: int | None) -> None:
-    assert stored_modulus(with_json(beside)) == p
+    assert with_json(beside).stored_modulus() == p
 
 
 def test_combinations_go_from_the_most_plausible_on() -> None:
-    found = [tuple(c.values()) for c in combinations(a=Fact((0, 1, 2)), b=Fact((0, 1)))]
+    found = [tuple(c.values()) for c, _ in combinations(a=Fact((0, 1, 2)), b=Fact((0, 1)))]
     assert found == [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (2, 1)]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from foreign import draw, output_first, stored, transformer, version_2, version_4
 
-from interp.checkpoints.dialects import DIALECTS, Hints, readings_of
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.select import dialects, readings_of
 from interp.errors import CheckpointError, ConfigError
 
 NET = transformer(vocab=8, n_ctx=3, n_outputs=7)
@@ -28,20 +29,20 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_is_read_in_its_own_dialects_only(name: str) -> None:
-    found = readings_of(stored(FILES[name]), Hints())
-    own = [part for part in name.split() if part in {dialect.name for dialect in DIALECTS}]
+    found = readings_of(stored(FILES[name]), OpenOptions())
+    own = [part for part in name.split() if part in {dialect.name for dialect in dialects()}]
     assert list(dict.fromkeys(reading.dialect for reading in found)) == own
     assert len({reading.description for reading in found}) == len(found) <= 12
-    for dialect in DIALECTS:
-        hints = Hints(dialect=dialect.name)
+    for dialect in dialects():
+        options = OpenOptions(dialect=dialect.name)
         if dialect.name in own:
-            again = readings_of(stored(FILES[name]), hints)
+            again = readings_of(stored(FILES[name]), options)
             assert [r.description for r in again] == [
                 r.description for r in found if r.dialect == dialect.name
             ]
         else:
             with pytest.raises(CheckpointError, match=f"is not in the dialect '{dialect.name}': "):
-                readings_of(stored(FILES[name]), hints)
+                readings_of(stored(FILES[name]), options)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -56,13 +57,13 @@ def test_a_tensor_too_many_or_too_few_is_never_passed_over(name: str) -> None:
     ]
     for tensors in broken:
         with pytest.raises(CheckpointError, match="fits no"):
-            readings_of(stored(tensors), Hints())
+            readings_of(stored(tensors), OpenOptions())
 
 
 def test_what_was_found_and_looked_for_is_said() -> None:
     file = stored({f"layer{i}": np.zeros((i + 1, 2)) for i in range(9)}, path="some/where.pt")
     with pytest.raises(CheckpointError) as error:
-        readings_of(file, Hints())
+        readings_of(file, OpenOptions())
     text = str(error.value)
     assert "'some/where.pt' fits no" in text
     assert "doshi, he, chughtai, nanda, zhong, transformer_lens" in text
@@ -74,17 +75,19 @@ def test_what_was_found_and_looked_for_is_said() -> None:
 
 
 def test_an_unknown_dialect_or_activation_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="unknown dialect 'klingon'; expected one of 'doshi', 'he'"):
-        readings_of(stored(FILES["he"]), Hints(dialect="klingon"))
+    with pytest.raises(ConfigError, match="unknown dialect 'klingon'; expected one of 'chughtai', 'doshi'"):
+        readings_of(stored(FILES["he"]), OpenOptions(dialect="klingon"))
     for name, file in FILES.items():
         with pytest.raises(ConfigError, match="unknown activation 'sine'"):
-            readings_of(stored(file), Hints(activation="sine"))
-        assert all("relu" in r.description for r in readings_of(stored(file), Hints(activation="relu"))), name
+            readings_of(stored(file), OpenOptions(activation="sine"))
+        assert all(
+            "relu" in r.description for r in readings_of(stored(file), OpenOptions(activation="relu"))
+        ), name
 
 
 def test_every_dialect_is_described() -> None:
-    assert len({dialect.name for dialect in DIALECTS}) == len(DIALECTS) == 6
-    for dialect in DIALECTS:
+    assert len({dialect.name for dialect in dialects()}) == len(dialects()) == 6
+    for dialect in dialects():
         assert dialect.summary
         assert dialect.reference.startswith(("arXiv ", "https://"))
         assert "\n" not in dialect.keys

@@ -18,10 +18,9 @@ from malformed import MALFORMED, Call, Imported, Storage, archive, headed, old_f
 from safetensors.torch import save_file
 from torch import nn
 
+from interp.checkpoints.safe import load_pickle_safely, read_json
 from interp.checkpoints.unwrap import (
     StoredWeights,
-    load_pickle_safely,
-    read_json_object,
     read_series,
     read_weights,
 )
@@ -477,7 +476,7 @@ def test_the_json_beside_is_that_of_the_same_stem_or_the_folders(tmp_path: Path)
 def test_json_that_is_no_object_is_refused(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=said):
-        read_json_object(tmp_path / "config.json")
+        read_json(tmp_path / "config.json", dict)
 
 
 # Real files

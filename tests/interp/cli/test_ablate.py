@@ -13,7 +13,8 @@ from torch import nn
 import interp
 from interp.analysis.ablation import ablate_checkpoint
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.open import OpenOptions, load_checkpoint
+from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
 from interp.interventions import ablate
 from interp.measuring.evaluation import SplitValues

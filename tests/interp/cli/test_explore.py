@@ -60,4 +60,5 @@ def test_a_port_in_use_is_named(fail: Callable[..., str], series: Path) -> None:
 
 
 def test_an_address_that_others_reach_is_warned_of(fail: Callable[..., str], tmp_path: Path) -> None:
-    assert "whoever reaches 0.0.0.0" in fail("explore", tmp_path / "none", "--host", "0.0.0.0", "--no-open")
+    (tmp_path / "broken").write_bytes(b"PK\3\4")
+    assert "whoever reaches 0.0.0.0" in fail("explore", tmp_path / "broken", "--host", "0.0.0.0", "--no-open")

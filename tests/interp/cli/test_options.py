@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch import nn
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli import app
-from interp.cli.options import Opening, option
+from interp.cli.options import _open_options, spelled
 
 Command = Callable[..., str]
 P = 7
@@ -58,30 +59,31 @@ def own(tmp_path: Path) -> Path:
 def test_three_commands_have_every_option_in_a_panel_of_its_own(run: Command, command: str) -> None:
     output = run(command, "--help")
     panel = output.split("What the checkpoint does not say")[1]
-    for field in fields(Opening):
-        assert f" {option(field.name)} " in panel
+    for field in fields(OpenOptions):
+        assert f" {spelled(field)} " in panel
     assert "Runs the code" in panel
 
 
-def test_every_setting_of_opening_has_an_option() -> None:
-    given = {field.name for field in fields(Opening)} - {"site"} | {"sites"}
-    assert given == {field.name for field in fields(OpenOptions)}
+def opened(**given: Any) -> tuple[OpenOptions, str | None]:
+    """What the command line makes of options; the others are left out."""
+    return _open_options(dict.fromkeys(OpenOptions.__dataclass_fields__) | given)
 
 
-def test_the_options_become_the_settings_of_opening() -> None:
-    opening = Opening(dialect="doshi", activation="relu", attn_coeff=0.5, task="multiply", p=7, site=["x@1"])
-    assert opening.options() == OpenOptions(
-        dialect="doshi", activation="relu", attn_coeff=0.5, task="multiply", p=7, readout=-1
+def test_the_options_become_the_record_and_the_site() -> None:
+    options, site = opened(
+        dialect="doshi", activation="relu", attn_coeff=0.5, task="multiply", p=7, sites=["x@1"]
     )
-    assert opening.hook == "x@1"
-    assert Opening(ordering="log").options() == OpenOptions(ordering="log")
-    own = Opening(model="net.py:build", site=["a", "b:input"], tokens="a b", readout=1, table=Path("t.csv"))
-    assert own.options() == OpenOptions(
+    assert options == OpenOptions(dialect="doshi", activation="relu", attn_coeff=0.5, task="multiply", p=7)
+    assert site == "x@1"
+    assert opened(ordering="log")[0] == OpenOptions(ordering="log")
+    own, site = opened(
+        model="net.py:build", sites=["a", "b:input"], tokens="a b", readout=1, table=Path("t.csv")
+    )
+    assert own == OpenOptions(
         model="net.py:build", sites=("a", "b:input"), tokens="a b", readout=1, table=Path("t.csv")
     )
-    assert own.hook is None
-    assert Opening().options() == OpenOptions()
-    assert Opening().hook is None
+    assert site is None
+    assert opened() == (OpenOptions(), None)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,10 @@ OWN = "{own} --p 7 --model {dir}/net.py:build"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("{foreign} --dialect tensorflow", "unknown dialect 'tensorflow'; expected one of 'doshi', "),
+        (
+            "{foreign} --dialect tensorflow",
+            "unknown dialect 'tensorflow'; expected one of 'chughtai', 'doshi', ",
+        ),
         ("{foreign} --activation quad", "unknown activation 'quad'"),
         ("{foreign} --task power", "power"),
         ("{foreign} --p 11", "11"),

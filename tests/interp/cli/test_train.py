@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interp.checkpoints.open import load_checkpoint
-from interp.cli.train import SETTINGS, settings_of
+from interp.cli.train import FLAGS, SETTINGS, settings_of
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig
 from interp.training import TrainConfig
 
@@ -68,7 +68,7 @@ def test_the_defaults_are_the_networks_of_the_paper() -> None:
     shape = TransformerConfig()
     for name in ("d_model", "n_heads", "d_mlp", "activation", "causal", "attn_coeff"):
         assert transformer[name] == getattr(shape, name)
-    assert transformer["layers"] == shape.n_layers
+    assert transformer["n_layers"] == shape.n_layers
     assert transformer["d_model"] // transformer["n_heads"] == shape.d_head
     assert transformer["tokens"] == "a b"
 
@@ -86,7 +86,7 @@ def test_an_option_of_the_other_kind_is_refused_by_name(fail: Command, tmp_path:
     other = next(name for name in SETTINGS if name != kind)
     for name, value in SETTINGS[other].items():
         if name not in SETTINGS[kind]:
-            flag = "--" + name.replace("_", "-")
+            flag = FLAGS[name]
             given = [flag] if value is False else [flag, value]
             error = fail("train", tmp_path / "new", "--model", kind, *given)
             assert f"{flag} is an option of --model {other}; leave it out of --model {kind}" in error

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from interp import MLPConfig, ModularTask, TrainConfig, train
-from interp.checkpoints.open import OpenOptions
+from interp.checkpoints.options import OpenOptions
 from interp.explorer import app_of
 from interp.explorer.series import Scoring, scoring_of
 from interp.explorer.session import Session

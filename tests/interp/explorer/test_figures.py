@@ -16,7 +16,7 @@ from torch import nn
 
 from interp import plots
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.open import OpenOptions
+from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask, TableTask
 from interp.explorer import figures
 from interp.explorer.answer_kinds import CODES

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import interp
-from interp.checkpoints.open import OpenOptions
+from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError
 from interp.explorer.server import header_of
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from foreign import SHARED, close, draw, logits, pairs, run, stored, transformer, version_2
 
-from interp.checkpoints.dialects import Hints, readings_of
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.select import readings_of
 from interp.checkpoints.unwrap import read_weights
 from interp.errors import CheckpointError, ConfigError
 
@@ -25,18 +26,18 @@ def forward_mlp() -> np.ndarray:
 
 
 def test_the_mlp_is_folded_exactly() -> None:
-    (reading,) = readings_of(stored(MLP, SETTINGS), Hints())
+    (reading,) = readings_of(stored(MLP, SETTINGS), OpenOptions())
     assert reading.description == "chughtai: relu MLP of 2 layers"
     assert (reading.p, reading.operation, reading.assumed, reading.notes) == (P, "add", (), ())
     close(logits(reading, P), forward_mlp())
-    (reading,) = readings_of(stored(MLP), Hints())
+    (reading,) = readings_of(stored(MLP), OpenOptions())
     assert reading.assumed == ("operation add",)
 
 
 @pytest.mark.parametrize("rows", [P, P + 1])
 def test_the_transformer_is_read_without_its_copies(rows: int) -> None:
     file = version_2(NET) | {name: table[:rows] for name, table in COPIES.items()} | ZEROS
-    (reading,) = readings_of(stored(file, SETTINGS), Hints())
+    (reading,) = readings_of(stored(file, SETTINGS), OpenOptions())
     assert reading.description == "chughtai: relu, tokens 'a b 7', causal"
     assert (reading.dialect, reading.p, reading.assumed, reading.notes) == ("chughtai", P, (), ())
     assert reading.build().config.bias is False
@@ -45,7 +46,7 @@ def test_the_transformer_is_read_without_its_copies(rows: int) -> None:
 
 
 def test_a_copy_that_is_none_is_noted() -> None:
-    (reading,) = readings_of(stored(version_2(NET) | COPIES | {"x_embed": NET["E"] + 1}), Hints())
+    (reading,) = readings_of(stored(version_2(NET) | COPIES | {"x_embed": NET["E"] + 1}), OpenOptions())
     assert reading.notes == (
         "x_embed differs from the first rows of embed.W_E, whose copy it should be; it was left out",
     )
@@ -54,13 +55,13 @@ def test_a_copy_that_is_none_is_noted() -> None:
 @pytest.mark.parametrize("file", [MLP, version_2(NET) | COPIES], ids=["mlp", "transformer"])
 def test_groups_that_are_not_cyclic_are_refused(file: dict[str, np.ndarray]) -> None:
     with pytest.raises(CheckpointError, match=r"'SymmetricGroup'.*group composition other than cyclic"):
-        readings_of(stored(file, SETTINGS | {"group": "SymmetricGroup"}), Hints())
+        readings_of(stored(file, SETTINGS | {"group": "SymmetricGroup"}), OpenOptions())
 
 
 def test_what_does_not_fit_is_named() -> None:
-    hints = Hints(dialect="chughtai")
+    hints = OpenOptions(dialect="chughtai")
     with pytest.raises(ConfigError, match="p=5 was given"):
-        readings_of(stored(MLP), Hints(p=5))
+        readings_of(stored(MLP), OpenOptions(p=5))
     with pytest.raises(CheckpointError, match=r"W \(2d, h\) is missing"):
         readings_of(stored({name: w for name, w in MLP.items() if name != "W"}), hints)
     with pytest.raises(CheckpointError, match=r"x_embed \(X, d\) is missing"):
@@ -73,7 +74,7 @@ def test_what_does_not_fit_is_named() -> None:
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared checkpoints are not here")
 def test_a_real_file_answers_every_pair() -> None:
-    (reading,) = readings_of(read_weights(SHARED / "chughtai_C113_MLP_seed1.pt"), Hints())
+    (reading,) = readings_of(read_weights(SHARED / "chughtai_C113_MLP_seed1.pt"), OpenOptions())
     assert (reading.p, reading.assumed, reading.notes) == (113, (), ())
     right = logits(reading, 113).argmax(1) == pairs(113).sum(1) % 113
     assert right.mean() == pytest.approx(1.0, abs=0.001)

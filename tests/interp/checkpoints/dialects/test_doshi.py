@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from foreign import ACTIVATIONS, close, draw, logits, pairs, stored
 
-from interp.checkpoints.dialects import Hints, readings_of
 from interp.checkpoints.dialects.doshi import NORMS
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.select import readings_of
 from interp.errors import CheckpointError, ConfigError
 
 P, N = 7, 11
@@ -36,7 +37,7 @@ def forward(w: dict[str, np.ndarray], activation: str, norm: str = "") -> np.nda
 @pytest.mark.parametrize("biases", [(), ("fc1.bias",), ("fc2.bias",), ("fc1.bias", "fc2.bias")])
 def test_both_activations_are_read_exactly(biases: tuple[str, ...]) -> None:
     w = two_layers(biases)
-    found = readings_of(stored(w), Hints())
+    found = readings_of(stored(w), OpenOptions())
     assert [r.description for r in found] == ["doshi: square MLP of 2 layers", "doshi: relu MLP of 2 layers"]
     for reading, activation in zip(found, ("square", "relu"), strict=True):
         assert (reading.p, reading.operation) == (P, "add")
@@ -54,7 +55,7 @@ def test_batch_norms_and_layer_norms_come_after_the_activation(name: str, affine
     if name.startswith("bn") or name == "norm":
         w |= {f"{name}.running_mean": rng.normal(0, 0.3, N), f"{name}.running_var": rng.uniform(0.5, 2, N)}
         w |= {f"{name}.num_batches_tracked": np.array(9)} if affine else {}
-    (reading,) = readings_of(stored(w), Hints(activation="square"))
+    (reading,) = readings_of(stored(w), OpenOptions(activation="square"))
     kind = "batch" if f"{name}.running_mean" in w else "layer"
     assert reading.description == f"doshi: square MLP of 2 layers, {kind} norm"
     close(logits(reading, P), forward(w, "square", name))
@@ -63,7 +64,7 @@ def test_batch_norms_and_layer_norms_come_after_the_activation(name: str, affine
 def test_two_hidden_layers_are_read_exactly() -> None:
     shapes = {"fc1.weight": (N, 2 * P), "fc2.weight": (N, N), "fc3.weight": (P, N), "fc2.bias": (N,)}
     w = draw(2, **shapes)
-    reading, other = readings_of(stored(w), Hints())
+    reading, other = readings_of(stored(w), OpenOptions())
     assert (reading.description, other.description) == (
         "doshi: relu MLP of 3 layers",
         "doshi: square MLP of 3 layers",
@@ -75,19 +76,19 @@ def test_two_hidden_layers_are_read_exactly() -> None:
 
 def test_the_json_beside_the_weights_leaves_one_reading_with_nothing_assumed() -> None:
     (reading,) = readings_of(
-        stored(two_layers(), {"act": 0, "activation": "ReLU", "op": "+", "p": P}), Hints()
+        stored(two_layers(), {"act": 0, "activation": "ReLU", "op": "+", "p": P}), OpenOptions()
     )
     assert (reading.assumed, reading.notes) == ((), ())
     close(logits(reading, P), forward(two_layers(), "relu"))
-    (reading,) = readings_of(stored(two_layers(), {"activation": "relu", "p": 97}), Hints())
+    (reading,) = readings_of(stored(two_layers(), {"activation": "relu", "p": 97}), OpenOptions())
     assert reading.p == P
     assert reading.notes == ("the file's settings say p=97; their shapes say 7",)
 
 
 def test_a_modulus_that_the_shapes_contradict_is_refused() -> None:
-    assert readings_of(stored(two_layers()), Hints(p=P))[0].p == P
+    assert readings_of(stored(two_layers()), OpenOptions(p=P))[0].p == P
     with pytest.raises(ConfigError, match=r"p=5 was given, but the weights in 'run/final.pt' are for p=7"):
-        readings_of(stored(two_layers()), Hints(p=5))
+        readings_of(stored(two_layers()), OpenOptions(p=5))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,6 @@ def test_a_modulus_that_the_shapes_contradict_is_refused() -> None:
 def test_what_does_not_fit_is_named(changes: dict[str, np.ndarray], problem: str) -> None:
     file = stored(two_layers() | changes)
     with pytest.raises(CheckpointError, match=problem):
-        readings_of(file, Hints(dialect="doshi"))
+        readings_of(file, OpenOptions(dialect="doshi"))
     with pytest.raises(CheckpointError, match="fits no"):
-        readings_of(file, Hints())
+        readings_of(file, OpenOptions())

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from foreign import ACTIVATIONS, SHARED, close, draw, logits, pairs, stored
 
-from interp.checkpoints.dialects import Hints, readings_of
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.select import readings_of
 from interp.checkpoints.unwrap import read_weights
 from interp.errors import CheckpointError
 
@@ -22,7 +23,7 @@ def forward(activation: str) -> np.ndarray:
 @pytest.mark.parametrize("basis", [True, False])
 def test_both_activations_are_read_exactly(basis: bool) -> None:
     w = W if basis else {name: w for name, w in W.items() if name != "mlp.basis"}
-    found = readings_of(stored(w), Hints())
+    found = readings_of(stored(w), OpenOptions())
     assert [r.description for r in found] == ["he: square MLP of 2 layers", "he: relu MLP of 2 layers"]
     for reading, activation in zip(found, ("square", "relu"), strict=True):
         assert (reading.p, reading.assumed) == (P, (f"activation {activation}", "operation add"))
@@ -35,18 +36,18 @@ def test_both_activations_are_read_exactly(basis: bool) -> None:
     [("runs/p23_quad/9800.pth", "square"), ("p23_ReLU/final.pth", "relu"), ("p23/square_5.pth", "square")],
 )
 def test_the_name_tells_the_activation(path: str, activation: str) -> None:
-    (reading,) = readings_of(stored(W, path=path), Hints())
+    (reading,) = readings_of(stored(W, path=path), OpenOptions())
     assert reading.assumed == ("operation add",)
     assert reading.notes[0].startswith(f"activation {activation}: the name ")
     close(logits(reading, P), forward(activation))
 
 
 def test_the_user_wins_over_the_name() -> None:
-    (reading,) = readings_of(stored(W, path="p23_quad/1.pth"), Hints(activation="relu"))
+    (reading,) = readings_of(stored(W, path="p23_quad/1.pth"), OpenOptions(activation="relu"))
     assert reading.notes == ("the activation is read as relu; the name 'p23_quad/1' says square",)
     close(logits(reading, P), forward("relu"))
-    assert len(readings_of(stored(W, path="quad_or_relu/1.pth"), Hints())) == 2
-    assert len(readings_of(stored(W, path="relu/p23/1.pth"), Hints())) == 2
+    assert len(readings_of(stored(W, path="quad_or_relu/1.pth"), OpenOptions())) == 2
+    assert len(readings_of(stored(W, path="relu/p23/1.pth"), OpenOptions())) == 2
 
 
 def test_what_does_not_fit_is_named() -> None:
@@ -55,11 +56,11 @@ def test_what_does_not_fit_is_named() -> None:
         ({"mlp.b_in": np.zeros(N)}, "mlp.b_in .* does not belong"),
     ):
         with pytest.raises(CheckpointError, match=problem):
-            readings_of(stored(W | changes), Hints(dialect="he"))
+            readings_of(stored(W | changes), OpenOptions(dialect="he"))
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared checkpoints are not here")
 def test_a_real_file_answers_every_pair() -> None:
-    (reading,) = readings_of(read_weights(SHARED / "he_p23_quad" / "9800.pth"), Hints())
+    (reading,) = readings_of(read_weights(SHARED / "he_p23_quad" / "9800.pth"), OpenOptions())
     right = logits(reading, 23).argmax(1) == pairs(23).sum(1) % 23
     assert right.mean() == pytest.approx(1.0, abs=0.001)

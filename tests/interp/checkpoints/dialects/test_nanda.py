@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from foreign import SHARED, close, logits, output_first, pairs, run, stored, transformer
 
-from interp.checkpoints.dialects import Hints, Reading, readings_of
+from interp.checkpoints.dialect import Reading
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.select import readings_of
 from interp.checkpoints.unwrap import StoredWeights, read_weights
 from interp.errors import CheckpointError, ConfigError
 from interp.models.bridge import BridgedTransformer
@@ -18,7 +20,7 @@ TOKENS = np.c_[pairs(P), np.full(P * P, P)]
 
 
 def readings(file: StoredWeights, **hints: Any) -> list[Reading]:
-    return readings_of(file, Hints(dialect="nanda", **hints))
+    return readings_of(file, OpenOptions(dialect="nanda", **hints))
 
 
 def net(layers: int = 1, extra: int = 1) -> dict[str, np.ndarray]:
@@ -96,7 +98,7 @@ def test_what_cannot_be_is_refused() -> None:
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared checkpoints are not here")
 def test_a_real_file_is_right_on_nearly_every_pair() -> None:
     file = read_weights(SHARED / "nanda_low_precision_mod_addition.pth")
-    best = readings_of(file, Hints())[0]
+    best = readings_of(file, OpenOptions())[0]
     assert (best.dialect, best.p) == ("nanda", 113)
     right = logits(best, 113).argmax(1) == pairs(113).sum(1) % 113
     assert right.mean() == pytest.approx(0.9995, abs=0.0001)

@@ -21,8 +21,10 @@ from foreign import (
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
-from interp.checkpoints.dialects import Hints, Reading, readings_of
+from interp.checkpoints.dialect import Reading
 from interp.checkpoints.networks import MOST
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.select import readings_of
 from interp.checkpoints.unwrap import StoredWeights
 from interp.errors import CheckpointError, ConfigError
 
@@ -33,7 +35,7 @@ VERSIONS = {"2": version_2, "4": version_4}
 
 
 def readings(file: StoredWeights, **hints: Any) -> list[Reading]:
-    return readings_of(file, Hints(**hints))
+    return readings_of(file, OpenOptions(**hints))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -42,7 +44,7 @@ def readings(file: StoredWeights, **hints: Any) -> list[Reading]:
 def test_settings_leave_one_reading(version: str, layers: int, biases: bool) -> None:
     w = transformer(vocab=P + 1, n_ctx=3, n_outputs=P, layers=layers, biases=biases)
     config = HEADS | {"act_fn": "gelu", "normalization_type": None, "attention_dir": "causal"}
-    (reading,) = readings(stored(VERSIONS[version](w), {"cfg": config}), p=P, operation="add")
+    (reading,) = readings(stored(VERSIONS[version](w), {"cfg": config}), p=P, task="add")
     told = ", 3 heads" if version == "4" else ""
     assert reading.description == f"transformer_lens: gelu, tokens 'a b 7', causal{told}"
     assert (reading.p, reading.assumed, reading.notes) == (P, (), ())
@@ -55,7 +57,7 @@ def test_settings_leave_one_reading(version: str, layers: int, biases: bool) -> 
 def test_layer_norms_are_read_with_their_weights(version: str, layers: int, causal: bool) -> None:
     w = with_norms(transformer(vocab=P, n_ctx=2, n_outputs=P, layers=layers, biases=True), layers)
     config = HEADS | {"act_fn": "relu", "attention_dir": "causal" if causal else "bidirectional"}
-    (reading,) = readings(stored(VERSIONS[version](w), config), operation="subtract")
+    (reading,) = readings(stored(VERSIONS[version](w), config), task="subtract")
     assert "layer norm" in reading.description
     assert (reading.operation, reading.assumed) == ("subtract", ())
     close(logits(reading, P), run(w, pairs(P), causal=causal, norm="layer"))

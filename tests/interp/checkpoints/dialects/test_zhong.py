@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from foreign import SHARED, close, draw, logits, output_first, pairs, run, stored, transformer
 
-from interp.checkpoints.dialects import Hints, Reading, readings_of
+from interp.checkpoints.dialect import Reading
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.select import readings_of
 from interp.checkpoints.unwrap import StoredWeights, read_weights
 from interp.errors import CheckpointError
 from interp.models import SmallTransformer
@@ -25,7 +27,7 @@ SETTINGS = {
 
 
 def readings(file: StoredWeights, **hints: Any) -> list[Reading]:
-    return readings_of(file, Hints(dialect="zhong", **hints))
+    return readings_of(file, OpenOptions(dialect="zhong", **hints))
 
 
 def tokens(*, shift: int = 0, sign: int | None = None) -> np.ndarray:
@@ -54,7 +56,7 @@ def test_the_settings_leave_one_reading(
     w = net(vocab, n_ctx, layers)
     said = SETTINGS | {"attn_coeff": coeff, "diff_vocab": diff_vocab, "eqn_sign": eqn_sign}
     file = stored(output_first(w, mask=MASK[n_ctx]), said)
-    (reading,) = readings_of(file, Hints())
+    (reading,) = readings_of(file, OpenOptions())
     mixture = "" if coeff == 1 else f", attn_coeff {coeff:.4g}"
     assert reading.description == f"zhong: relu, tokens {text!r}, not causal{mixture}"
     assert (reading.dialect, reading.p, reading.operation) == ("zhong", P, "add")
@@ -66,7 +68,7 @@ def test_the_settings_leave_one_reading(
 
 def test_an_even_vocabulary_of_which_nothing_is_said_is_read_both_ways() -> None:
     w = net(2 * P)
-    found = readings_of(stored(output_first(w)), Hints())
+    found = readings_of(stored(output_first(w)), OpenOptions())
     assert [reading.description for reading in found] == [
         "zhong: relu, tokens 'a b', not causal",
         "zhong: gelu, tokens 'a b', not causal",
@@ -81,7 +83,7 @@ def test_an_even_vocabulary_of_which_nothing_is_said_is_read_both_ways() -> None
 def test_what_the_user_says_wins_and_is_noted() -> None:
     w = net(2 * P)
     said = SETTINGS | {"attn_coeff": 0.5, "diff_vocab": 1, "eqn_sign": 0}
-    hints = Hints(attn_coeff=0.2, activation="tanh", operation="subtract")
+    hints = OpenOptions(attn_coeff=0.2, activation="tanh", task="subtract")
     (reading,) = readings_of(stored(output_first(w), said), hints)
     assert reading.operation == "subtract"
     assert reading.notes == (
@@ -90,13 +92,15 @@ def test_what_the_user_says_wins_and_is_noted() -> None:
         "operation=subtract was given; the file's settings say add",
     )
     close(logits(reading, P), run(w, tokens(shift=P), activation="tanh", coeff=0.2)[:, :P])
-    (reading,) = readings_of(stored(output_first(net(P))), Hints(attn_coeff=0.2, activation="relu", p=P))
+    (reading,) = readings_of(
+        stored(output_first(net(P))), OpenOptions(attn_coeff=0.2, activation="relu", p=P)
+    )
     assert reading.assumed == ("operation add",)
 
 
 def test_three_tokens_of_which_nothing_is_said_are_also_nandas() -> None:
     w = net(P + 1, 3, layers=2)
-    found = readings_of(stored(output_first(w, mask=MASK[3])), Hints())
+    found = readings_of(stored(output_first(w, mask=MASK[3])), OpenOptions())
     assert [reading.description for reading in found] == [
         "nanda: relu, tokens 'a b 6', causal",
         "zhong: relu, tokens 'a b 6', not causal",
@@ -106,7 +110,7 @@ def test_three_tokens_of_which_nothing_is_said_are_also_nandas() -> None:
     ]
     close(logits(found[0], P), run(w, tokens(sign=P), causal=True)[:, :P])
     close(logits(found[1], P), run(w, tokens(sign=P))[:, :P])
-    mixed = readings_of(stored(output_first(w, mask=MASK[3])), Hints(attn_coeff=0.5))
+    mixed = readings_of(stored(output_first(w, mask=MASK[3])), OpenOptions(attn_coeff=0.5))
     assert {reading.dialect for reading in mixed} == {"zhong"}
 
 
@@ -153,7 +157,7 @@ def linear(w: dict[str, np.ndarray], model: str) -> np.ndarray:
 @pytest.mark.parametrize("model", LINEAR)
 def test_linear_models_are_read_exactly(model: str) -> None:
     w = draw(5, **LINEAR[model], **{"l1.bias": (9,), "unembed.weight": (P, 9)})
-    (reading,) = readings_of(stored(w, {"C": P, "model_type": model, "func": None}), Hints())
+    (reading,) = readings_of(stored(w, {"C": P, "model_type": model, "func": None}), OpenOptions())
     depth = 3 if model in "BC" else 2
     assert reading.description == f"zhong: relu MLP of {depth} layers, model {model}"
     assert (reading.p, reading.assumed) == (P, ("operation add",))
@@ -162,7 +166,7 @@ def test_linear_models_are_read_exactly(model: str) -> None:
 
 def test_a_second_layer_of_which_nothing_is_said_is_read_both_ways() -> None:
     w = draw(5, **LINEAR["B"], **{"l1.bias": (9,), "unembed.weight": (P, 9)})
-    found = readings_of(stored(w), Hints())
+    found = readings_of(stored(w), OpenOptions())
     assert [reading.assumed for reading in found] == [
         ("operation add", "model_type B"),
         ("operation add", "model_type C"),
@@ -181,7 +185,7 @@ def test_a_second_layer_of_which_nothing_is_said_is_read_both_ways() -> None:
     ],
 )
 def test_real_files_answer_every_pair(name: str, description: str) -> None:
-    (reading,) = readings_of(read_weights(SHARED / f"{name}.pt"), Hints())
+    (reading,) = readings_of(read_weights(SHARED / f"{name}.pt"), OpenOptions())
     assert reading.description == description
     assert reading.notes == ()
     right = logits(reading, 59).argmax(1) == pairs(59).sum(1) % 59

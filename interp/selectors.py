@@ -1,0 +1,60 @@
+"""Texts that choose neurons, such as ``label:memorizing``, read without PyTorch so that a mistake is told at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from interp.errors import InterventionError
+
+
+def parse_neurons(text: str, labels: Iterable[str]) -> tuple[str, str | float | list[int]]:
+    """The kind of a choice of neurons, and its value.
+
+    Args:
+        text: ``label:NAME``, ``lowest:SHARE`` or ``highest:SHARE`` with a share from 0 to 1, or ``@FILE`` (a JSON list,
+            or numbers between spaces, commas or new lines).
+        labels: The names that there are.
+
+    Returns:
+        ``"label"`` with a name, ``"lowest"`` or ``"highest"`` with a share, or ``"@"`` with indices.
+
+    Raises:
+        InterventionError: The text or the file names no neurons.
+
+    Example:
+        >>> parse_neurons("lowest:0.5", ["memorizing"])
+        ('lowest', 0.5)
+    """
+    kind, _, rest = text.partition(":")
+    if text.startswith("@"):
+        return "@", _read_indices(Path(text[1:]))
+    names = list(labels)
+    if kind == "label" and rest in names:
+        return kind, rest
+    if kind in ("lowest", "highest"):
+        try:
+            share = float(rest)
+        except ValueError:
+            share = -1.0
+        if 0 <= share <= 1:
+            return kind, share
+    raise InterventionError(
+        f"cannot select neurons by {text!r}; expected label:{'|'.join(names)}, lowest:SHARE or highest:SHARE "
+        "with a share from 0 to 1, or @FILE with indices"
+    )
+
+
+def _read_indices(path: Path) -> list[int]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return (
+            json.loads(text)
+            if text.lstrip().startswith("[")
+            else [int(x) for x in text.replace(",", " ").split()]
+        )
+    except OSError as error:
+        raise InterventionError(f"cannot read the neurons in {str(path)!r}: {error.strerror}") from None
+    except ValueError as error:
+        raise InterventionError(f"{str(path)!r} holds no list of neuron indices: {error}") from None
