@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp.lab.over_seeds import OverSeeds
+from interp.plots import canvas
 from interp.plots.canvas import faded, rounded
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def line(figure: Figure, x: Any, y: Any, name: str, colour: str, **settings: Any
 
     Settings are ``dash`` and ``width`` of the line, and any of a Plotly scatter trace.
     """
-    style = {"color": colour, "width": settings.pop("width", 2.0), "dash": settings.pop("dash", "solid")}
-    figure.add_scatter(x=rounded(x), y=rounded(y), name=name, line=style, **{"mode": "lines"} | settings)
+    figure.add_trace(canvas.line(rounded(x), y, name, colour, **settings))
 
 
 def area(figure: Figure, x: Any, low: Any, high: Any, colour: str, **settings: Any) -> None:

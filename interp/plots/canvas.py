@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.data.splits import SPLITS
 from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-LABEL_COLOURS = {name: label.colour for name, label in LABELS.items()}
-SPLIT_COLOURS = {name: split.colour for name, split in SPLITS.items()}
 NEUTRAL = "#7F7F7F"
 GRID = "rgba(127,127,127,0.25)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
@@ -122,11 +119,6 @@ def add_menu(figure: Figure, owners: Sequence[int], names: Mapping[int, str]) ->
     ]
     place = {"x": 0, "xanchor": "left", "y": 1.04, "yanchor": "bottom"}
     return figure.update_layout(updatemenus=[{"buttons": buttons, "font": {"size": 12}, **place}])
-
-
-def words(split: str) -> str:
-    """The name of a split for people."""
-    return SPLITS[split].title
 
 
 SHOWN_AT_FIRST = ("train", "test", "corrupted_as_labelled")

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.data.splits import SPLITS
 from interp.lab.panels import INK, line_over_seeds, seeds_in_title
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, rounded
+from interp.plots.canvas import NEUTRAL, blank, rounded
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -20,9 +22,9 @@ PANELS = {
 ROWS = {"test": ("test accuracy (%)", (0.54, 1.0)), "corrupted": ("corrupted labels (%)", (0.0, 0.46))}
 STYLES = {
     "baseline": ("nothing held", INK, "solid"),
-    "memorizing": ("memorizing held", LABEL_COLOURS["memorizing"], "solid"),
-    "random": ("as many random ones held", SPLIT_COLOURS["all"], "dash"),
-    "generalizing": ("generalizing held (fewer)", LABEL_COLOURS["generalizing"], "dot"),
+    "memorizing": ("memorizing held", LABELS["memorizing"].colour, "solid"),
+    "random": ("as many random ones held", SPLITS["all"].colour, "dash"),
+    "generalizing": ("generalizing held (fewer)", LABELS["generalizing"].colour, "dot"),
 }
 
 

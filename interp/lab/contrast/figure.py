@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from interp.data.splits import SPLITS
 from interp.lab.panels import area, axes, bars, line, place_panel
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, blank
+from interp.plots.canvas import NEUTRAL, blank
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -50,7 +51,7 @@ def _bars(figure: Figure, result: Any) -> None:
     }
     if not areas:
         return
-    colours = [LABEL_COLOURS["generalizing" if "Fourier" in name else "memorizing"] for name in areas]
+    colours = [LABELS["generalizing" if "Fourier" in name else "memorizing"].colour for name in areas]
     look = {"orientation": "h", "hovertemplate": "%{y}: %{x:.3f}<extra></extra>", **axes(2)}
     bars(figure, list(areas), list(areas.values()), {"color": colours}, **look)
     chance = {"color": NEUTRAL, "width": 1, "dash": "dot"}

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from interp.data.splits import SPLITS
 from interp.lab.panels import INK, axes, bars, dots, place_panel
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, rounded
+from interp.plots.canvas import NEUTRAL, blank, rounded
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 NETWORKS = {
-    "without": ("trained without duplicates", LABEL_COLOURS["generalizing"]),
-    "with": ("trained with duplicates", LABEL_COLOURS["memorizing"]),
-    "pruned": ("with duplicates, neurons taken out", SPLIT_COLOURS["all"]),
+    "without": ("trained without duplicates", LABELS["generalizing"].colour),
+    "with": ("trained with duplicates", LABELS["memorizing"].colour),
+    "pruned": ("with duplicates, neurons taken out", SPLITS["all"].colour),
     "random": ("with duplicates, random neurons taken out", NEUTRAL),
 }
 NEAR, REST = "nearest 1 % of samples (distance)", "others (Fréchet distance)"
 TRIED, BEST, CHOSEN = "sets of neurons tried", "best trade", "taken out"
 MARKERS = {
     TRIED: {"color": NEUTRAL, "size": 4, "opacity": 0.45},
-    BEST: {"color": LABEL_COLOURS["inconclusive"], "size": 6, "symbol": "square"},
-    CHOSEN: {"color": SPLIT_COLOURS["all"], "size": 12, "symbol": "star"},
+    BEST: {"color": LABELS["inconclusive"].colour, "size": 6, "symbol": "square"},
+    CHOSEN: {"color": SPLITS["all"].colour, "size": 12, "symbol": "star"},
 }
 
 

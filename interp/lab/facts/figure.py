@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from interp.data.splits import SPLITS
 from interp.lab.panels import axes, intervals, line, place_panel
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, rounded
+from interp.plots.canvas import NEUTRAL, blank, rounded
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 KINDS = {
-    "own": ("own facts", LABEL_COLOURS["memorizing"], "solid"),
-    "related": ("facts with the same objects", SPLIT_COLOURS["corrupted_as_true"], "solid"),
-    "unrelated": ("facts with other objects", LABEL_COLOURS["generalizing"], "solid"),
+    "own": ("own facts", LABELS["memorizing"].colour, "solid"),
+    "related": ("facts with the same objects", SPLITS["corrupted_as_true"].colour, "solid"),
+    "unrelated": ("facts with other objects", LABELS["generalizing"].colour, "solid"),
     "random": ("random neurons", NEUTRAL, "dash"),
 }
 
@@ -48,7 +50,7 @@ def _squares(figure: Figure, result: Any) -> None:
         xgap=2,
         ygap=2,
         showscale=False,
-        colorscale=[[0, "#FFFFFF"], [1, LABEL_COLOURS["memorizing"]]],
+        colorscale=[[0, "#FFFFFF"], [1, LABELS["memorizing"].colour]],
         text=[[f"{100 * float(value or 0):.0f}" for value in row] for row in z],
         texttemplate="%{text}",
         hovertemplate="neurons of relation %{y}: relation %{x} loses %{z:.1%}<extra></extra>",

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from interp.data.splits import SPLITS
 from interp.lab.panels import INK, line_over_seeds, seeds_in_title
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank
+from interp.plots.canvas import NEUTRAL, blank
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-AMBER = SPLIT_COLOURS["corrupted_as_true"]
+AMBER = SPLITS["corrupted_as_true"].colour
 STYLES = {
-    "ideal": ("previous-token heads held at the ideal pattern", LABEL_COLOURS["generalizing"], "solid"),
+    "ideal": ("previous-token heads held at the ideal pattern", LABELS["generalizing"].colour, "solid"),
     "baseline": ("nothing held", INK, "solid"),
-    "control": ("as many other heads held at uniform attention", SPLIT_COLOURS["all"], "dash"),
+    "control": ("as many other heads held at uniform attention", SPLITS["all"].colour, "dash"),
     "uniform": ("previous-token heads held at uniform attention", AMBER, "solid"),
-    "blind": ("no head sees the previous token", LABEL_COLOURS["memorizing"], "solid"),
+    "blind": ("no head sees the previous token", LABELS["memorizing"].colour, "solid"),
 }
 
 

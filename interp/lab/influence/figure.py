@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.data.splits import SPLITS
 from interp.lab.panels import area, axes, dots, line, place_panel
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, faded, rounded
+from interp.plots.canvas import NEUTRAL, blank, faded, rounded
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 KINDS = {
-    "wrong": ("wrong labels", SPLIT_COLOURS["corrupted_as_labelled"], "solid"),
-    "right": ("right labels", SPLIT_COLOURS["test"], "solid"),
+    "wrong": ("wrong labels", SPLITS["corrupted_as_labelled"].colour, "solid"),
+    "right": ("right labels", SPLITS["test"].colour, "solid"),
     "null": ("wrong labels, subsets shuffled", NEUTRAL, "dash"),
 }
 ERRORS = {
-    "formula": ("standard error", {"symbol": "circle", "color": SPLIT_COLOURS["all"]}),
-    "spread": ("between two estimates", {"symbol": "diamond", "color": SPLIT_COLOURS["corrupted_as_true"]}),
+    "formula": ("standard error", {"symbol": "circle", "color": SPLITS["all"].colour}),
+    "spread": ("between two estimates", {"symbol": "diamond", "color": SPLITS["corrupted_as_true"].colour}),
 }
 COSTS = {
-    "memorised": ("high-scoring examples", LABEL_COLOURS["memorizing"]),
+    "memorised": ("high-scoring examples", LABELS["memorizing"].colour),
     "random": ("as many random examples", NEUTRAL),
 }
 LEAST = 0.0002

@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.data.splits import SPLITS
 from interp.lab.panels import axes, dots, line, place_panel
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, faded, rounded
+from interp.plots.canvas import NEUTRAL, blank, faded, rounded
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 DOMAINS = ((0.0, 0.27), (0.37, 0.64), (0.74, 1.0))
-NEURONS, ROTATED = LABEL_COLOURS["generalizing"], LABEL_COLOURS["memorizing"]
+NEURONS, ROTATED = LABELS["generalizing"].colour, LABELS["memorizing"].colour
 KINDS = {"_rotated": ("rotated directions", ROTATED), "": ("neurons", NEURONS)}
 SINGLE, LARGEST = 6.0, 26.0
 """Diameter of the dot of a single neuron, at most, and of the largest dot, in pixels."""
 PAST = {
-    "accuracy": ("accuracy", SPLIT_COLOURS["corrupted_as_true"], "solid"),
-    "settled": ("neurons that write their last frequency", SPLIT_COLOURS["all"], "solid"),
+    "accuracy": ("accuracy", SPLITS["corrupted_as_true"].colour, "solid"),
+    "settled": ("neurons that write their last frequency", SPLITS["all"].colour, "solid"),
     "cosine": ("cosine with the next checkpoint", NEURONS, "solid"),
     "others": ("cosine with another neuron", ROTATED, "dash"),
 }
@@ -88,7 +90,7 @@ def _past(figure: Figure, past: list[Any]) -> None:
 
 def _components(figure: Figure, curves: Any) -> None:
     """The strongest neurons' effect on each class, by its place in the neuron's wave, and a rotated direction's."""
-    styles = zip(curves["waves"], (NEURONS, SPLIT_COLOURS["all"]), ("circle", "diamond"), strict=False)
+    styles = zip(curves["waves"], (NEURONS, SPLITS["all"].colour), ("circle", "diamond"), strict=False)
     shown = [(f"neuron {one['neuron']}, frequency {one['frequency']}", one, *style) for one, *style in styles]
     for name, one, colour, symbol in [*shown, ("a rotated direction", curves["wave_rotated"], ROTATED, "x")]:
         n = len(one["effect"])

@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.data.splits import SPLITS
 from interp.lab.panels import axes, bars, dots, line
-from interp.plots.canvas import LABEL_COLOURS, NEUTRAL, SPLIT_COLOURS, blank, faded, rounded
+from interp.plots.canvas import NEUTRAL, blank, faded, rounded
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-RULE, MEMORY = LABEL_COLOURS["generalizing"], LABEL_COLOURS["memorizing"]
+RULE, MEMORY = LABELS["generalizing"].colour, LABELS["memorizing"].colour
 ROWS = {
     "ticket": ("mask of the end", RULE),
     "label": ("generalizing neurons", RULE),
     "any": ("random neurons", NEUTRAL),
-    "dense": ("no mask", SPLIT_COLOURS["all"]),
-    "l2": ("no mask, L2 matched", SPLIT_COLOURS["all"]),
-    "l1": ("no mask, L1 matched", SPLIT_COLOURS["all"]),
-    "ticket_gen": ("mask of t_gen", SPLIT_COLOURS["clean"]),
+    "dense": ("no mask", SPLITS["all"].colour),
+    "l2": ("no mask, L2 matched", SPLITS["all"].colour),
+    "l1": ("no mask, L1 matched", SPLITS["all"].colour),
+    "ticket_gen": ("mask of t_gen", SPLITS["clean"].colour),
     "ticket_mem": ("mask of t_mem", MEMORY),
     "snip": ("SNIP", NEUTRAL),
     "random": ("random weights", NEUTRAL),
@@ -33,7 +35,7 @@ STAGES = {
 MOMENTS = {"mem": "t_mem", "gen": "t_gen", "end": "end"}
 DISTANCES = {
     "to_end": ("to the last", RULE),
-    "moved": ("to {} steps before", SPLIT_COLOURS["corrupted_as_true"]),
+    "moved": ("to {} steps before", SPLITS["corrupted_as_true"].colour),
 }
 
 
