@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Caption:
-    """The frame of one figure.
-
-    Attributes:
-        label: As a screen reader calls it.
-        height: In pixels.
-        text: Below the figure.
-        square: Whether it is about as high as wide, so that it is lower on a narrow screen.
-    """
+class Caption(NamedTuple):
+    """Label for a screen reader, height in pixels and text below a figure; a square one is lower on a narrow screen."""
 
     label: str
     height: int

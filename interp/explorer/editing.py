@@ -8,21 +8,9 @@ from typing import Any, Literal
 from dash import Dash, Patch, ctx, dcc, html, no_update, set_props
 
 from interp.errors import InterventionError
-from interp.explorer import figures, selection
-from interp.explorer.callbacks import callback, in_browser
+from interp.explorer import figures, layout, selection
+from interp.explorer.callbacks import callback
 from interp.explorer.edits import HIGHEST, LOWEST, Change, as_python, change_of, changes_of, indices_of, modes
-from interp.explorer.layout import (
-    buttons,
-    cards,
-    fieldset,
-    group,
-    labelled,
-    menu,
-    row,
-    section,
-    status,
-    text_field,
-)
 from interp.explorer.rows import filtered
 from interp.explorer.session import Session
 from interp.scoring.table import NeuronTable
@@ -41,31 +29,33 @@ CHOOSING = (
 
 def panel(session: Session) -> html.Section:
     """The controls."""
-    return section("live", "Live interventions", _choose(session.subject.table), _change(session), _take())
+    return layout.section(
+        "live", "Live interventions", _choose(session.subject.table), _change(session), _take()
+    )
 
 
 def _choose(table: NeuronTable) -> html.Fieldset:
     labels = [label for label in LABELS if (table["label"] == label).any()]
     frequencies = sorted({int(f) for f in table["frequency"] if f > 0})
     scores = selection.score_columns(table)
-    return fieldset(
+    return layout.fieldset(
         "Choose neurons",
-        menu("By label", "by-label", labels, placeholder="any label"),
-        menu("By frequency", "by-frequency", frequencies, placeholder="any frequency"),
-        row(
-            menu("By score", "score", scores, next(iter(scores))),
-            menu("is", "side", list(selection.SIDES), selection.SIDES[0]),
-            text_field("than", "threshold", placeholder="a number"),
+        layout.menu("By label", "by-label", labels, placeholder="any label"),
+        layout.menu("By frequency", "by-frequency", frequencies, placeholder="any frequency"),
+        layout.row(
+            layout.menu("By score", "score", scores, next(iter(scores))),
+            layout.menu("is", "side", list(selection.SIDES), selection.SIDES[0]),
+            layout.text_field("than", "threshold", placeholder="a number"),
             className="row score",
         ),
-        text_field("By number", "by-number", placeholder="such as 3, 10-20"),
-        row(
+        layout.text_field("By number", "by-number", placeholder="such as 3, 10-20"),
+        layout.row(
             dcc.RadioItems(list(selection.COMBINE), selection.COMBINE[0], id="combine", inline=True),
-            *buttons(clear="Clear"),
+            *layout.buttons(clear="Clear"),
             role="group",
-            **labelled("What a choice does to the one before"),
+            **layout.labelled("What a choice does to the one before"),
         ),
-        status("chosen", "no neuron is chosen"),
+        layout.status("chosen", "no neuron is chosen"),
     )
 
 
@@ -75,36 +65,29 @@ def _change(session: Session) -> html.Fieldset:
     titles = {name: mode.help if mode.argument else mode.title for name, mode in modes().items()}
     marks = {int(value): f"{value:g}" for value in (LOWEST, 0, 1, HIGHEST)}
     slider = dcc.Slider(LOWEST, HIGHEST, STEP, value=1, id="factor", marks=marks, updatemode=follow)
-    return fieldset(
+    return layout.fieldset(
         "Change them",
         dcc.RadioItems(titles, MODE, id="mode", inline=True),
         dcc.Store("scaling", data=[name for name, mode in modes().items() if mode.argument]),
-        group("Factor that the neurons are multiplied by", slider),
-        status("pending"),
-        row(*buttons(keep="Keep", undo="Undo", reset="Reset")),
-        html.Ol(id="history", **labelled("Changes that were kept")),
+        layout.group("Factor that the neurons are multiplied by", slider),
+        layout.status("pending"),
+        layout.row(*layout.buttons(keep="Keep", undo="Undo", reset="Reset")),
+        html.Ol(id="history", **layout.labelled("Changes that were kept")),
     )
 
 
 def _take() -> html.Fieldset:
-    script = html.Pre(id="python", tabIndex=0, **labelled("The changes as a Python script"))
+    script = html.Pre(id="python", tabIndex=0, **layout.labelled("The changes as a Python script"))
     copy = dcc.Clipboard(target_id="python", title="Copy")
-    return fieldset(
+    return layout.fieldset(
         "Take the edit with you",
-        row(*buttons(save="Save as checkpoint"), status("saved")),
+        layout.row(*layout.buttons(save="Save as checkpoint"), layout.status("saved")),
         html.Details([html.Summary("Copy as Python"), html.Div([copy, script], className="code")]),
     )
 
 
 def connect(app: Dash, session: Session, folder: Path, opened: str) -> None:
-    """Connect the choice of neurons, the live measurement, and the changes that are kept and taken away.
-
-    Args:
-        app: The page.
-        session: The network.
-        folder: Where edited networks are saved.
-        opened: The call that opens the checkpoint, for scripts.
-    """
+    """Connect the choice of neurons, the live measurement, and the changes that are kept and taken away."""
     _connect_choice(app, session)
     _connect_measurement(app, session, opened)
     _connect_kept(app, session, folder)
@@ -170,7 +153,7 @@ def _changes(width: int, chosen: Any, mode: Any, factor: Any, kept: Any) -> tupl
 
 
 def _connect_measurement(app: Dash, session: Session, opened: str) -> None:
-    before, hook, width = session.measure(()).accuracy.to_dict(), session.subject.hook, session.subject.width
+    before, hook, width = session.measure(()).accuracy, session.subject.hook, session.subject.width
 
     outputs = "accuracies.children map.figure pending.children python.children"
 
@@ -186,7 +169,7 @@ def _connect_measurement(app: Dash, session: Session, opened: str) -> None:
             )
         message = "nothing is tried" if trying.changes_nothing else f"trying: {trying}"
         script = as_python(applied, opened, hook)
-        return cards(measured.accuracy.to_dict(), before), _map(measured, quantity), message, script
+        return layout.cards(measured.accuracy, before), _map(measured, quantity), message, script
 
     def _map(measured, quantity):
         if not ctx.triggered_id:
@@ -200,7 +183,7 @@ def _connect_measurement(app: Dash, session: Session, opened: str) -> None:
 
 def _connect_kept(app: Dash, session: Session, folder: Path) -> None:
     width = session.subject.width
-    in_browser(app, "needless", "factor.disabled", "mode.value", "scaling.data", at_first=True)
+    callback(app, "factor.disabled", "mode.value", "scaling.data", at_first=True, script="needless")
 
     @callback(app, "kept.data factor.value mode.value", "keep.n_clicks undo.n_clicks reset.n_clicks", TRIED)
     def keep(_keep, _undo, _reset, *sent):

@@ -1,4 +1,7 @@
-"""Changes that a person makes to neurons: checked as the page sends them, composed, and copied as Python."""
+"""Changes that a person makes to neurons: checked as the page sends them, composed, and copied as Python.
+
+Values that the page sent and that cannot be used raise an `InterventionError`.
+"""
 
 from __future__ import annotations
 
@@ -62,11 +65,7 @@ class Change:
 
 
 def indices_of(sent: Any, width: int) -> tuple[int, ...]:
-    """Neurons that the page sent as a list, ascending.
-
-    Raises:
-        InterventionError: It is no list of whole numbers, a neuron does not exist, or one is named twice.
-    """
+    """Neurons that the page sent as a list, ascending; each exists and is named once."""
     if not isinstance(sent, list) or any(type(neuron) is not int for neuron in sent):
         raise InterventionError(f"{str(sent)[:60]!r} is no list of neurons")
     try:
@@ -77,10 +76,7 @@ def indices_of(sent: Any, width: int) -> tuple[int, ...]:
 
 
 def change_of(neurons: Any, mode: Any, factor: Any, width: int) -> Change:
-    """A change from what the page sent.
-
-    Raises:
-        InterventionError: The neurons do not exist, the mode is unknown, or the factor is no finite number.
+    """A change that the page sent.
 
     Example:
         >>> change_of([2, 0], "scale", 0.5, width=4)
@@ -99,11 +95,7 @@ def change_of(neurons: Any, mode: Any, factor: Any, width: int) -> Change:
 
 
 def changes_of(sent: Any, width: int) -> tuple[Change, ...]:
-    """The changes that the page sent as kept.
-
-    Raises:
-        InterventionError: One cannot be read, or there are too many.
-    """
+    """The changes that the page sent as kept, at most `MOST_CHANGES`."""
     if not isinstance(sent, list) or any(not isinstance(one, dict) for one in sent):
         raise InterventionError(f"{str(sent)[:60]!r} is no list of changes")
     if len(sent) > MOST_CHANGES:

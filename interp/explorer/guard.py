@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -58,15 +59,11 @@ def is_own_host(header: str, host: str, port: int) -> bool:
         return name in LOOPBACK
     if host not in EVERYWHERE:
         return name == host.lower()
-    return name in (*LOOPBACK, socket.gethostname().lower(), socket.getfqdn().lower()) or _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    if name in (*LOOPBACK, socket.gethostname().lower(), socket.getfqdn().lower()):
+        return True
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
 
 
 def guard(app: Dash, host: str, port: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from dash import dcc, html
@@ -10,6 +9,7 @@ from plotly.graph_objects import Figure
 
 from interp.data import SPLITS
 from interp.explorer.captions import FIGURES
+from interp.measuring.evaluation import SplitValues
 from interp.report.page import CONFIG
 
 FORMATS = {"png": "PNG", "svg": "SVG", "html": "HTML"}
@@ -97,11 +97,11 @@ def graph(name: str, figure: Figure | None = None, *, height: int = 0, text: str
     return html.Figure(parts, role="group", className="plot", **labelled(caption.label))
 
 
-def cards(now: Mapping[str, float | None], before: Mapping[str, float | None]) -> list[html.Dl]:
+def cards(now: SplitValues, before: SplitValues) -> list[html.Dl]:
     """The accuracies as large figures, each with its value before the changes."""
     shown = []
-    for split, value in now.items():
-        unchanged = before[split]
+    for split in now:
+        value, unchanged = now[split], before[split]
         if value is None or unchanged is None:
             continue
         moved = abs(value - unchanged) >= 0.0005

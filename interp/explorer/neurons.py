@@ -81,11 +81,7 @@ def _served(portrait: Portrait) -> html.Div:
 
 
 def neuron_of(sent: Any, width: int) -> int:
-    """A neuron's index as the page sent it.
-
-    Raises:
-        InterventionError: There is no such neuron.
-    """
+    """A neuron's index as the page sent it, or an `InterventionError`."""
     if type(sent) is not int or not 0 <= sent < width:
         raise InterventionError(
             f"neuron {str(sent)[:40]} does not exist; the site has neurons 0 to {width - 1}"

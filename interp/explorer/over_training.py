@@ -9,7 +9,7 @@ from dash import Dash, dcc, html, no_update
 
 from interp.errors import ConfigError
 from interp.explorer import figures
-from interp.explorer.callbacks import callback, in_browser
+from interp.explorer.callbacks import callback
 from interp.explorer.layout import buttons, columns, graph, group, row, section, status
 from interp.explorer.neurons import neuron_of
 from interp.explorer.series import Scoring, Series
@@ -99,5 +99,5 @@ def connect(app: Dash, session: Session, scoring: Scoring) -> None:
     def race(neuron):
         return figures.race_of(_ready(scoring), neuron_of(neuron, width))
 
-    in_browser(app, "play", "tick.disabled play.children", "play.n_clicks", "tick.disabled")
-    in_browser(app, "advance", "step.value", "tick.n_intervals", "step.value step.max")
+    callback(app, "tick.disabled play.children", "play.n_clicks", "tick.disabled", script="play")
+    callback(app, "step.value", "tick.n_intervals", "step.value step.max", script="advance")

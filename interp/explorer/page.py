@@ -23,7 +23,7 @@ HEAD_START = 500
 
 def first(session: Session, header: str) -> html.Div:
     """The page of a network with its first figures, and places for the rest."""
-    unchanged = session.measure(()).accuracy.to_dict()
+    unchanged = session.measure(()).accuracy
     shown, named = cards(unchanged, unchanged), labelled("Accuracy by kind of example")
     overview = section("overview", "Neurons", graph("scatter", figures.scatter(session)))
     parts = [
@@ -43,13 +43,8 @@ def _rest(session: Session, scoring: Scoring | None) -> list[Any]:
     below = [] if scoring is None else [over_training.panel()]
     rows = [html.Li([html.Kbd(key), f" {effect}"]) for key, effect in SHORTCUTS.items()]
     keys = html.Details([html.Summary("Keyboard"), html.Ul(rows)], className="keys")
-    state: dict[str, Any] = {
-        "selection": [],
-        "kept": [],
-        "neuron": neurons.strongest(table),
-        "pictured": None,
-    }
-    stores = (dcc.Store(id=name, data=value) for name, value in state.items())
+    stores = [dcc.Store(id=name, data=[]) for name in ("selection", "kept")]
+    stores += [dcc.Store(id="neuron", data=neurons.strongest(table)), dcc.Store(id="pictured")]
     return [middle, neurons.neuron_panel(table), *below, keys, *stores, dcc.Download(id="download")]
 
 
@@ -64,15 +59,7 @@ def _pairs(session: Session) -> html.Section:
 
 
 def connect(app: Dash, session: Session, scoring: Scoring | None, folder: Path, opened: str) -> None:
-    """Connect all panels, of the training run if there is one.
-
-    Args:
-        app: The page.
-        session: The network.
-        scoring: The training run that it is the last of, if any.
-        folder: Where edited networks are saved.
-        opened: The call that opens the checkpoint, for scripts.
-    """
+    """Connect all panels; see `interp.explorer.server.app_of` for the arguments."""
 
     @callback(app, "beside.children rest.children", "later.n_intervals")
     def follow(_):

@@ -1,4 +1,7 @@
-"""The table of neurons as the page asks for it: some rows at a time, filtered and sorted here."""
+"""The table of neurons as the page asks for it: some rows at a time, filtered and sorted here.
+
+A request that is malformed, or names a column that is not shown, raises a `ConfigError`.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +52,6 @@ def rows_of(table: NeuronTable, request: Any) -> dict[str, Any]:
         table: From `interp.score`.
         request: ``startRow``, ``endRow``, ``sortModel`` and ``filterModel``, as AG Grid sends them.
 
-    Raises:
-        ConfigError: The request is malformed, or names a column that is not shown.
-
     Example:
         >>> table = NeuronTable({"neuron": np.arange(3), "ipr": np.array([0.2, 0.9, np.nan])}, "site")
         >>> request = {"startRow": 0, "endRow": 2, "sortModel": [{"colId": "ipr", "sort": "desc"}]}
@@ -73,11 +73,7 @@ def rows_of(table: NeuronTable, request: Any) -> dict[str, Any]:
 
 
 def filtered(table: NeuronTable, request: Mapping[str, Any]) -> np.ndarray:
-    """Positions of the rows that pass the filters, in the order asked for; those without a value last.
-
-    Raises:
-        ConfigError: The request is malformed, or names a column that is not shown.
-    """
+    """Positions of the rows that pass the filters, in the order asked for; those without a value last."""
     keep = np.ones(len(table), bool)
     filters, sorts = request.get("filterModel") or {}, request.get("sortModel") or []
     if not isinstance(filters, Mapping) or not isinstance(sorts, list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -46,9 +46,8 @@ class Series:
     def vectors(self, checkpoint: int, neuron: int) -> list[np.ndarray] | None:
         """One neuron's weights at one checkpoint; None if they were not kept."""
         kept = np.flatnonzero(self.neurons == neuron)
-        return (
-            [vector[checkpoint, kept[0]] for vector in self.weights] if len(kept) and self.weights else None
-        )
+        known = len(kept) and self.weights
+        return [vector[checkpoint, kept[0]] for vector in self.weights] if known else None
 
     def table(self, checkpoint: int) -> NeuronTable:
         """Label and periodicity of every neuron at one checkpoint."""
@@ -65,63 +64,45 @@ class Series:
         return "ipr", columns["ipr"]
 
 
-@dataclass(eq=False)
 class Scoring:
-    """A training run to be scored beside the page; `done` is set at the end, with a `series` or an `error`.
+    """A training run to be scored beside the page.
+
+    Args:
+        path: The folder, or the file that holds the checkpoints.
+        options: Facts that they do not hold.
+        total: Number of checkpoints to score.
+        settings: Other arguments of `interp.dynamics_of`.
 
     Attributes:
-        path: The folder, or the file that holds them.
-        options: Facts that its checkpoints do not hold.
-        settings: The other arguments of `interp.dynamics_of`.
-        total: Number of checkpoints to score.
-        scored: Number that are scored.
-        series: The result, at the end.
-        error: Or the reason why there is none.
-        done: Set at the end.
+        scored: Number of checkpoints that are scored.
+        done: Set at the end, when there is a `series`, or an `error` that says why there is none.
     """
 
-    path: Path
-    options: OpenOptions
-    settings: dict[str, Any]
-    total: int
-    scored: int = 0
-    series: Series | None = None
-    error: str | None = None
-    done: Event = field(default_factory=Event)
-    _thread: Thread | None = None
-    _stop: Event = field(default_factory=Event)
-    _lock: Lock = field(default_factory=Lock)
-    _codes: list[np.ndarray] = field(default_factory=list)
-    _weights: list[list[np.ndarray]] = field(default_factory=list)
-    _neurons: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-
-    def _watch(self, subject: Subject) -> None:
-        """Keep the page's part of one checkpoint."""
-        if self._stop.is_set():
-            raise _Stopped
-        cached = subject.cached
-        self._codes.append(answer_codes(cached.margins, cached.data, cached.tolerance).astype(np.int8))
-        _, vectors = weight_vectors(subject.place, subject.task.ordering)
-        if not self._weights:
-            per_neuron = self.total * sum(vector.shape[1] for vector in vectors)
-            most = max(1, MOST_NUMBERS // max(per_neuron, 1))
-            kept = min(most, cached.width)
-            self._neurons = np.unique(np.linspace(0, cached.width - 1, kept).round().astype(np.int64))
-        self._weights.append([vector[self._neurons].astype(np.float32) for vector in vectors])
-        self.scored += 1
+    def __init__(self, path: Path, options: OpenOptions, total: int, **settings: Any) -> None:
+        self.path, self.options, self.total, self.settings = path, options, total, settings
+        self.scored = 0
+        self.series: Series | None = None
+        self.error: str | None = None
+        self.done, self._stop, self._lock = Event(), Event(), Lock()
+        self._thread = Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         """Score the run in a thread of its own, if that has not begun."""
         with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._run, daemon=True)
+            if self._thread.ident is None:
                 self._thread.start()
+
+    def stop(self) -> None:
+        """End after the checkpoint that is being scored, and wait for that."""
+        self._stop.set()
+        with self._lock:
+            begun = self._thread.ident is not None
+        if begun:
+            self._thread.join()
 
     def _run(self) -> None:
         try:
-            dynamics = dynamics_of(self.path, self.options, watch=self._watch, **self.settings)
-            weights = tuple(np.stack(parts) for parts in zip(*self._weights, strict=True))
-            self.series = Series(dynamics, np.stack(self._codes), self._neurons, weights)
+            self.series = self._score()
         except _Stopped:
             self.error = "stopped"
         except GrokscopeError as error:
@@ -129,16 +110,30 @@ class Scoring:
         except Exception as error:  # the page must say that the background work died, whatever of
             self.error = f"scoring the run failed with {type(error).__name__}: {error}"
         finally:
-            self._codes, self._weights = [], []
             self.done.set()
 
-    def stop(self) -> None:
-        """End after the checkpoint that is being scored, and wait for that."""
-        self._stop.set()
-        with self._lock:
-            thread = self._thread
-        if thread is not None:
-            thread.join()
+    def _score(self) -> Series:
+        codes: list[np.ndarray] = []
+        weights: list[list[np.ndarray]] = []
+        neurons = np.empty(0, np.int64)
+
+        def watch(subject: Subject) -> None:
+            nonlocal neurons
+            if self._stop.is_set():
+                raise _Stopped
+            cached = subject.cached
+            codes.append(answer_codes(cached.margins, cached.data, cached.tolerance).astype(np.int8))
+            _, vectors = weight_vectors(subject.place, subject.task.ordering)
+            if not weights:
+                per_neuron = self.total * sum(vector.shape[1] for vector in vectors)
+                kept = min(max(1, MOST_NUMBERS // max(per_neuron, 1)), cached.width)
+                neurons = np.unique(np.linspace(0, cached.width - 1, kept).round().astype(np.int64))
+            weights.append([vector[neurons].astype(np.float32) for vector in vectors])
+            self.scored += 1
+
+        dynamics = dynamics_of(self.path, self.options, watch=watch, **self.settings)
+        stacked = tuple(np.stack(parts) for parts in zip(*weights, strict=True))
+        return Series(dynamics, np.stack(codes), neurons, stacked)
 
 
 class _Stopped(Exception):
@@ -164,4 +159,4 @@ def scoring_of(
         count = 1 if is_native(path) else sum(1 for _ in read_series(path))
     if count < 2:
         return None
-    return Scoring(path, options, {"site": site, "seed": seed, "most": most}, min(most, count))
+    return Scoring(path, options, min(most, count), site=site, seed=seed, most=most)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -44,19 +44,17 @@ class Measured:
     margins: Float[Tensor, "two example"]
 
 
-@dataclass(eq=False)
 class Session:
     """A subject and its edits; a change is measured without a new forward pass where that can be.
 
-    Attributes:
+    Args:
         subject: The network, with its cached pass and its table.
     """
 
-    subject: Subject
-    _parts: OrderedDict[tuple[tuple[Change, ...], tuple[int, ...]], tuple[Tensor, Tensor]] = field(
-        default_factory=OrderedDict, repr=False
-    )
-    _lock: Lock = field(default_factory=Lock, repr=False)
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self._lock = Lock()
+        self._parts = lru_cache(CACHED)(self._split)
 
     def measure(self, changes: Sequence[Change]) -> Measured:
         """Accuracies, logits and margins after changes one after another."""
@@ -65,11 +63,9 @@ class Session:
         logits = self._logits(changes) if changes else cached.logits
         margins = both_margins(logits, data.labels, data.true_labels)
         counts = cached.by_group(margins > cached.tolerance)[None]
-        shares = {
-            split: None if share is None else float(share[0])
-            for split, share in split_accuracy(counts, cached).items()
-        }
-        return Measured(SplitValues(**shares), logits, margins)
+        shares = split_accuracy(counts, cached).items()
+        accuracy = SplitValues(**{split: None if one is None else float(one[0]) for split, one in shares})
+        return Measured(accuracy, logits, margins)
 
     def _logits(self, changes: Sequence[Change]) -> Tensor:
         """Logits after changes.
@@ -80,28 +76,21 @@ class Session:
         """
         cached, last = self.subject.cached, changes[-1]
         if cached.readout is not None and last.affine is not None:
-            rest, own = self._split(tuple(changes[:-1]), last.neurons)
-            scale, shift = last.affine
-            logits = rest + own * scale
-            return logits + shift * cached.readout[list(last.neurons)].sum(0) if shift else logits
+            rest, own = self._parts(tuple(changes[:-1]), last.neurons)
+            factor, term = last.affine
+            logits = rest + own * factor
+            return logits + term * cached.readout[list(last.neurons)].sum(0) if term else logits
+        scale, shift = self._coefficients(changes)
         if cached.readout is not None:
-            return self._changed(*self._coefficients(changes))
-        factors, terms = self._coefficients(changes)
+            return self._changed(scale, shift)
         with self._lock, evaluation_mode(cached.model):
-            return cached.prefix.logits(cached.prefix.activations * factors + terms)
+            return cached.prefix.logits(cached.prefix.activations * scale + shift)
 
     def _split(self, before: tuple[Change, ...], neurons: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Logits without some neurons, and what these add to them, both after the changes before."""
-        key = (before, neurons)
-        with self._lock:
-            if key not in self._parts:
-                scale, shift = self._coefficients(before)
-                own = self._added(torch.as_tensor(neurons, device=scale.device), scale, shift)
-                self._parts[key] = self._changed(scale, shift) - own, own
-                while len(self._parts) > CACHED:
-                    self._parts.popitem(last=False)
-            self._parts.move_to_end(key)
-            return self._parts[key]
+        scale, shift = self._coefficients(before)
+        own = self._added(torch.as_tensor(neurons, device=scale.device), scale, shift)
+        return self._changed(scale, shift) - own, own
 
     def _changed(self, scale: Tensor, shift: Tensor) -> Tensor:
         """Logits with all activations times `scale`, plus `shift`; what follows them is linear."""

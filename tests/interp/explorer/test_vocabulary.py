@@ -103,7 +103,7 @@ def test_an_added_label_can_be_chosen_and_marked(session: Session, monkeypatch: 
 
 def test_an_added_split_has_a_card(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SPLITS, "seen", replace(SPLITS["train"], title="seen before", meaning="Seen."))
-    accuracy = session.measure(()).accuracy.to_dict()
+    accuracy = session.measure(()).accuracy
     card = {getattr(card, "data-split"): card for card in layout.cards(accuracy, accuracy)}["seen"]
     assert getattr(card, "data-accuracy") == f"{accuracy['train']:.6f}"
     assert card.children[0].children == "seen before"
