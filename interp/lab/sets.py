@@ -1,4 +1,4 @@
-"""Two sets of inputs, and sets of neurons: taken out one after another, and searched for the best trade."""
+"""Sets of neurons that are taken out, searched for the best trade between two sets of inputs."""
 
 from __future__ import annotations
 
@@ -7,27 +7,19 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from jaxtyping import Float, Int
 
-from interp.data import Dataset
 from interp.errors import ConfigError
-from interp.measuring.cached_pass import CachedPass
-from interp.measuring.evaluation import margins
 
 Effect = Callable[[np.ndarray], tuple[float, float]]
 """Given neurons that are taken out: how well the network does on the first set of inputs, and on the other."""
 
 
 def pareto_front(points: Float[np.ndarray, "point 2"]) -> Int[np.ndarray, " best"]:
-    """Points that no other beats, in the order of their first number.
+    """Indices of the points that no other beats, in the order of their first number.
 
-    Args:
-        points: What should be low (memorisation), and what should be high (quality).
-
-    Returns:
-        Indices of the points for which no other is as good in both numbers and better in one.
+    The first number should be low (memorisation), the second high (quality); no other point is as good in both and
+    better in one.
 
     Example:
         >>> pareto_front(np.array([[0.1, 0.9], [0.2, 0.8], [0.3, 0.95]])).tolist()
@@ -66,13 +58,7 @@ class Candidate:
 def chosen_neurons(
     score: Float[np.ndarray, " neuron"], share: float, inside: np.ndarray | None = None
 ) -> Int[np.ndarray, " chosen"]:
-    """The highest share of the neurons, highest first; of equal ones the first.
-
-    Args:
-        score: Of each neuron; nan is lowest.
-        share: How large a part to take, in [0, 1].
-        inside: Mask of the neurons to take them from; all if None.
-    """
+    """The share of the neurons (of those inside a mask) with the highest scores, highest first; nan is lowest."""
     pool = np.arange(len(score)) if inside is None else np.flatnonzero(inside)
     order = np.argsort(-np.nan_to_num(score[pool], nan=-np.inf), kind="stable")
     return pool[order[: round(share * len(pool))]]
@@ -126,46 +112,3 @@ def search_sets(
         tried.append(Candidate(**one, size=len(gone), first=float(first), other=float(other)))
     best = set(pareto_front(np.array([[c.first, c.other] for c in tried])).tolist())
     return [replace(c, best=i in best) for i, c in enumerate(tried)]
-
-
-@dataclass(frozen=True, eq=False)
-class InputSets:
-    """Two sets of a task's examples, of which the first can be known from memory only.
-
-    Attributes:
-        first: Mislabelled training examples; where there are none, the training set.
-        other: Held-out examples.
-        split: Which split the first set is.
-    """
-
-    first: Bool[Tensor, " example"]
-    other: Bool[Tensor, " example"]
-    split: str
-
-
-def input_sets(data: Dataset) -> InputSets:
-    """The examples that a network can only remember, and those that it cannot.
-
-    Raises:
-        ConfigError: Nobody knows which examples were trained on, or all were.
-    """
-    if not data.split_known or not data.test.any():
-        unknown = "it is not known which examples were trained on"
-        missing = "no example is held out" if data.split_known else unknown
-        raise ConfigError(
-            f"two sets of inputs are needed, trained on and held out, but {missing}; give the split"
-        )
-    if data.mislabelled.any():
-        return InputSets(data.mislabelled, data.test, "corrupted_as_labelled")
-    return InputSets(data.train, data.test, "train")
-
-
-def effect_of(cached: CachedPass, sets: InputSets) -> Effect:
-    """The accuracy on both sets, as labelled, without some neurons."""
-
-    def effect(gone: np.ndarray) -> tuple[float, float]:
-        logits = cached.logits_after(torch.as_tensor(gone, device=cached.logits.device))
-        right = margins(logits, cached.data.labels) > cached.tolerance
-        return float(right[sets.first].double().mean()), float(right[sets.other].double().mean())
-
-    return effect

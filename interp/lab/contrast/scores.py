@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.errors import ConfigError
-from interp.lab.sets import InputSets
+from interp.lab.contrast.input_sets import InputSets
 from interp.measuring.cached_pass import CachedPass
 from interp.subject import Subject
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from interp import ModularTask, TrainConfig
 from interp.lab.contrast.figure import contrast_figure
+from interp.lab.contrast.input_sets import effect_of, input_sets
 from interp.lab.contrast.scores import scores_of
 from interp.lab.over_seeds import OverSeeds
-from interp.lab.sets import Effect, chosen_neurons, effect_of, input_sets, search_sets
+from interp.lab.sets import Effect, chosen_neurons, search_sets
 from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
 from interp.markup import number, percentage

@@ -66,13 +66,8 @@ def train_denoiser(
 
     Args:
         pictures: Training set, with values from -1 to 1.
-        width: Neurons in each hidden layer.
-        steps: Updates.
         sparsity: Weight of the mean activation in the loss, so that fewer neurons take part in each picture.
-        batch: Pictures in each update.
         lr: The highest learning rate, of one cycle.
-        seed: Of weights, pictures, noise and levels.
-        report: Progress.
 
     Returns:
         The network, with hook points at `SITES`.
@@ -119,12 +114,8 @@ def generate(
 ) -> Float[Tensor, "sample pixel"]:
     """Pictures made from noise, step by step, without further noise (arXiv 2010.02502).
 
-    Args:
-        model: From `with_level`'s inputs to clean pictures with values from -1 to 1.
-        n: How many pictures.
-        n_pixels: Of each.
-        steps: From level 1 to 0.
-        seed: Of the noise to begin with: the same noise for every network.
+    The model maps `with_level`'s inputs to clean pictures with values from -1 to 1. The seed is that of the first
+    noise, the same for every network; the steps lead from level 1 to 0.
 
     Example:
         >>> generate(lambda inputs: torch.full((len(inputs), 4), 0.5), 2, 4, steps=3).tolist()

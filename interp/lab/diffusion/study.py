@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -65,10 +64,6 @@ class Maker:
             pictures = generate(model, self.n_samples, self.bench.images.shape[1], seed=start)
         return pictures.double().numpy()
 
-    def measured(self, model: Adopted, gone: Sequence[int] | np.ndarray, start: int) -> dict[str, float]:
-        """`Bench.measured` of them."""
-        return self.bench.measured(self.samples(model, gone, start))
-
 
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Train the network with and without duplicates, rank the neurons, take some out, and make images again."""
@@ -76,14 +71,9 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     picked = images[np.random.default_rng(seed).choice(len(images), config.n_images, replace=False)]
     bench = Bench(picked.double().numpy(), images.double().numpy(), features)
     copied = torch.cat([images, picked.repeat(config.copies - 1, 1)])
-    settings: dict[str, Any] = {
-        "width": config.width,
-        "steps": config.steps,
-        "sparsity": config.sparsity,
-        "seed": seed,
-    }
+    settings = {name: getattr(config, name) for name in ("width", "steps", "sparsity")}
     networks = {
-        name: train_denoiser(pictures, **settings, report=shifted(report, place * config.steps))
+        name: train_denoiser(pictures, **settings, seed=seed, report=shifted(report, place * config.steps))
         for place, (name, pictures) in enumerate({"without": images, "with": copied}.items())
     }
     model = networks["with"]
@@ -96,7 +86,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     samples["pruned"] = maker.samples(model, gone, start)
     measured = {name: bench.measured(pictures) for name, pictures in samples.items()}
     draws = [random_like(gone, config.width, FRESH * seed + i) for i in range(config.n_random)]
-    random = [maker.measured(model, draw, start) for draw in draws]
+    random = [bench.measured(maker.samples(model, draw, start)) for draw in draws]
     measured["random"] = {key: float(np.mean([one[key] for one in random])) for key in random[0]}
     numbers: dict[str, float | None] = {
         f"{key}_{name}": value for name, values in measured.items() for key, value in values.items()
@@ -116,10 +106,10 @@ def _chosen(
     """The neurons to take out, chosen on noise of its own; and all sets that were tried."""
 
     def effect(gone: np.ndarray) -> tuple[float, float]:
-        measured = maker.measured(networks["with"], gone, seed)
+        measured = maker.bench.measured(maker.samples(networks["with"], gone, seed))
         return -measured["near"], -measured["rest"]
 
-    target = maker.measured(networks["without"], [], seed)["near"]
+    target = maker.bench.measured(maker.samples(networks["without"], [], seed))["near"]
     most = (1 + config.allowed) * -effect(np.array([], int))[1]
     site = np.arange(2 * config.width) // config.width
     tried = search_sets(effect, scores, shares=SHARES, site=site, n_candidates=config.n_candidates, seed=seed)

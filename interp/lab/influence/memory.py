@@ -80,11 +80,7 @@ def train_on_subsets(
     Args:
         fit: Given a mask of the examples to train on and the network's number, whether the trained network predicts
             the label of each of the n examples.
-        n: Examples.
-        networks: How many are trained.
         share: Of the networks that are trained on each example, in (0, 1).
-        seed: Decides the subsets.
-        report: Told how many networks are done.
 
     Returns:
         The answers and the subsets, in the order of the arguments of `memorisation`.
@@ -165,9 +161,7 @@ def memory_effects(
 ) -> Float[np.ndarray, " neuron"]:
     """Mean margin that removing each neuron costs the memorised training examples more than the others, in logits.
 
-    No true label is used: examples are taken as labelled.
-
-    The memorised ones are a mask over all examples; only those trained on count.
+    No true label is used: examples are taken as labelled. Of the memorised ones only those trained on count.
 
     Raises:
         ConfigError: All training examples are on one side.
@@ -186,12 +180,7 @@ def memory_effects(
 def precision_at(
     score: Float[np.ndarray, " example"], wrong: Bool[np.ndarray, " example"], share: float
 ) -> float:
-    """Share of wrong labels among the examples of the highest scores; in [0, 1].
-
-    Args:
-        score: Of each example; nan counts as the lowest.
-        wrong: Which labels are wrong.
-        share: Of all examples that are taken, in (0, 1).
+    """Share of wrong labels among that share of the examples with the highest scores; in [0, 1]. nan is lowest.
 
     Example:
         >>> precision_at(np.array([0.9, 0.1, np.nan, 0.8]), np.array([True, False, True, False]), 0.5)

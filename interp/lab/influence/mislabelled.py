@@ -28,11 +28,8 @@ CONTROLS = 20
 class Sums:
     """Addition modulo p with wrong labels, and networks that learn parts of its training set.
 
-    Args:
-        p: The modulus.
-        wrong: Share of the training labels that are wrong.
-        shape: Of each network.
-        training: Of each network; its seed decides everything that is drawn.
+    Of the study's settings it takes ``p``, ``wrong``, ``width``, ``weight_decay`` and ``steps``; the seed decides
+    everything that is drawn.
 
     Attributes:
         wrong: Which training examples have a wrong label.
@@ -40,12 +37,13 @@ class Sums:
         held_out: Accuracy of each network, in the order trained, on what none is trained on.
     """
 
-    def __init__(self, p: int, wrong: float, shape: MLPConfig, training: TrainConfig) -> None:
-        drawn = {"train_fraction": TRAINED_ON, "corrupt_fraction": wrong, "corrupt": "wrong"}
-        self.task = ModularTask("add", p=p, seed=training.seed, **drawn)  # type: ignore[arg-type]
-        self.shape, self.training, self.data = shape, training, self.task.dataset
+    def __init__(self, config: Any, seed: int) -> None:
+        self.task = ModularTask("add", config.p, TRAINED_ON, config.wrong, corrupt="wrong", seed=seed)
+        steps, decay = config.steps, config.weight_decay
+        self.training = TrainConfig(steps, weight_decay=decay, save_every=0, log_every=steps, seed=seed)
+        self.shape, self.data = MLPConfig(width=config.width), self.task.dataset
         self.rows = self.data.train.nonzero()[:, 0]
-        self.wrong, self.chance = self.data.mislabelled[self.rows].numpy(), 1 / p
+        self.wrong, self.chance = self.data.mislabelled[self.rows].numpy(), 1 / config.p
         self.held_out: list[float] = []
 
     def train(self, keep: Bool[np.ndarray, " example"], number: int) -> HookedMLP:
@@ -104,27 +102,23 @@ class Sums:
 
 
 class Digits:
-    """Small images of digits with wrong labels, and networks that learn parts of them; attributes as of `Sums`.
+    """Small images of digits with wrong labels, and networks that learn parts of them; otherwise as `Sums`.
 
-    Args:
-        wrong: Share of the training labels that are wrong.
-        width: Neurons of each network.
-        weight_decay: Strength of the L2 penalty.
-        steps: Updates at most; fewer if the training set is learnt before.
-        seed: Decides everything that is drawn.
+    The weight decay is an L2 penalty, and training ends before all steps are done if the training set is learnt.
     """
 
-    def __init__(self, wrong: float, width: int, weight_decay: float, steps: int, seed: int) -> None:
+    def __init__(self, config: Any, seed: int) -> None:
         from sklearn.datasets import load_digits
 
         generator = np.random.default_rng(seed)
         inputs, labels = load_digits(return_X_y=True)
         order = generator.permutation(len(labels))
         self.inputs, self.true, self.n = inputs[order] / 16, labels[order], round(TRAINED_ON * len(labels))
-        self.wrong = generator.permutation(self.n) < round(wrong * self.n)
+        self.wrong = generator.permutation(self.n) < round(config.wrong * self.n)
         shift = np.where(self.wrong, generator.integers(1, 10, self.n), 0)
         self.labels, self.chance, self.held_out = (self.true[: self.n] + shift) % 10, 0.1, list[float]()
-        self.settings = {"hidden_layer_sizes": (width,), "alpha": weight_decay, "max_iter": steps}
+        self.settings = {"hidden_layer_sizes": (config.width,), "alpha": config.weight_decay}
+        self.settings["max_iter"] = config.steps
         self.seed = seed
 
     def __call__(self, keep: Bool[np.ndarray, " example"], number: int) -> Bool[np.ndarray, " example"]:

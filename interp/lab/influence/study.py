@@ -22,9 +22,7 @@ from interp.lab.over_seeds import OverSeeds
 from interp.lab.settings import Settings, setting
 from interp.lab.study import Record, Study, StudyResult
 from interp.measuring.phase import GOOD
-from interp.models import MLPConfig
 from interp.progress import Report
-from interp.training import TrainConfig
 from probes.agreement import auc
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -82,7 +80,7 @@ class Config(Settings):
 
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Scores of one training set's examples by many networks, their errors, and the neurons that know the high ones."""
-    fit = _experiment(config, seed)
+    fit = (Digits if config.on == "digits" else Sums)(config, seed)
     wrong = fit.wrong
     if wrong.all() or not wrong.any():
         raise ConfigError(
@@ -116,24 +114,11 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     costs: dict[str, Any] = {}
     if isinstance(fit, Sums):
         neurons, costs = fit.neurons(memorised, config.networks)
-    report(units(config), "neurons")
+    report(config.networks + 1, "neurons")
     kinds = {"wrong": score[wrong], "right": score[~wrong], "null": null.score[wrong]}
     tails = {name: share_from(scores, THRESHOLDS) for name, scores in kinds.items()}
     curves = {"thresholds": THRESHOLDS.tolist(), "tails": tails, "errors": errors, "costs": costs}
     return Record(numbers | neurons, curves)
-
-
-def _experiment(config: Config, seed: int) -> Sums | Digits:
-    if config.on == "digits":
-        return Digits(config.wrong, config.width, config.weight_decay, config.steps, seed)
-    steps, decay = config.steps, config.weight_decay
-    training = TrainConfig(steps, weight_decay=decay, save_every=0, log_every=steps, seed=seed)
-    return Sums(config.p, config.wrong, MLPConfig(width=config.width), training)
-
-
-def units(config: Config) -> int:
-    """One for each network, and one for the neurons."""
-    return config.networks + 1
 
 
 def judge(result: StudyResult) -> list[str]:
@@ -216,7 +201,7 @@ STUDY = Study(
     ),
     config=Config,
     measure=measure,
-    units=units,
+    units=lambda config: config.networks + 1,  # the last are the neurons
     quantities={
         "score_wrong": "mean score of wrong labels",
         "score_right": "mean score of right labels",

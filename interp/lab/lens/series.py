@@ -28,7 +28,6 @@ class SeriesDecoding:
         steps: Of the checkpoints, ``(checkpoint,)``.
         accuracy: On held-out examples, or on all where it is not known which were trained on.
         frequency: Written by each neuron, 0 for a dead one.
-        share: Of its variance at that frequency.
         cosine: Between a neuron's effects on the outputs, means apart, at a checkpoint and at the next.
         others: The same between a neuron and another one at the next checkpoint: the control.
     """
@@ -36,7 +35,6 @@ class SeriesDecoding:
     steps: Int[np.ndarray, " checkpoint"]
     accuracy: Float[np.ndarray, " checkpoint"]
     frequency: Int[np.ndarray, "checkpoint neuron"]
-    share: Float[np.ndarray, "checkpoint neuron"]
     cosine: Float[np.ndarray, "pair neuron"]
     others: Float[np.ndarray, "pair neuron"]
 
@@ -74,7 +72,7 @@ def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | No
         steps.append(i if step is None else step)
         known.append(right.all if right.test is None else right.test)
         centred.append(effect.centred())
-        written.append(written_components(effect.effect, one.task.ordering))
+        written.append(written_components(effect.effect, one.task.ordering).frequency)
     if len(steps) < 2:
         raise ConfigError(f"{len(steps)} checkpoints are no series; give two or more")
     if any(one >= other for one, other in pairwise(steps)):
@@ -85,8 +83,7 @@ def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | No
     return SeriesDecoding(
         np.array(steps),
         np.array(known, float),
-        np.array([one.frequency for one in written]),
-        np.array([one.share for one in written]),
+        np.array(written),
         np.array([(one * later).sum(1) for one, later in pairs]),
         np.array([(np.roll(one, 1, axis=0) * later).sum(1) for one, later in pairs]),
     )

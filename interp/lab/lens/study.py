@@ -97,14 +97,10 @@ def _agreement(result: StudyResult) -> list[str]:
     if agreed is None or chance is None:
         return [f"Not decided: in a seed no neuron is explained to {least} by one frequency that it reads."]
     n = ", ".join(f"{same:.0f} of {explained:.0f}" for same, explained in dict.fromkeys(counts))
+    which = f"one frequency explains to {least}"
+    sentence = f"Of the neurons that {which}, {n} write the frequency that they read."
     if all(same == explained for same, explained in counts):
-        sentence = (
-            f"Every neuron that one frequency explains to {least} writes the frequency that it reads ({n})."
-        )
-    else:
-        sentence = (
-            f"Of the neurons that one frequency explains to {least}, {n} write the frequency that they read."
-        )
+        sentence = f"Every neuron that {which} writes the frequency that it reads ({n})."
     sentences = [f"{sentence} Rotated directions would in {100 * chance.mean:.1f} %."]
     if phases is not None:
         offset = max(abs(radians or 0.0) for radians in result.each("offset"))
@@ -128,25 +124,22 @@ def _promise(result: StudyResult) -> list[str]:
     if not all(numbers["exact"] for numbers in known):
         shares = [numbers["promise_explained"] for numbers in known]
         measured = [share for share in shares if share is not None]
-        explained = (
-            f"at least {100 * min(measured):.1f} %" if measured == shares else "a share that is not known"
-        )
+        explained = "a share that is not known"
+        if measured == shares:
+            explained = f"at least {100 * min(measured):.1f} %"
         return [
             "What follows the neurons is not linear, so the effects are an approximation: of the change that a clamped "
             f"neuron makes they explain {explained}."
         ]
     names = ("error", "error_stored", "moved", "relative_error")
     error, stored, moved, relative = (max(value or 0.0 for value in result.each(name)) for name in names)
-    own = f"{stored:.1e} in the network's own precision, which is {relative:.1e} of its largest logit"
-    if any(numbers["error"] is None for numbers in known):  # rounding cannot be told from a broken promise
-        kept = "as promised" if stored <= EXACT else "not decidedly as promised"
-        return [
-            f"Clamped neurons move the logits {kept}: by up to {moved:.3g}, with an error of at most {own}."
-        ]
-    kept = "as promised" if error <= EXACT else "NOT as promised"
+    known_error = f"{stored:.1e} in the network's own precision, which is {relative:.1e} of its largest logit"
+    kept = "as promised" if stored <= EXACT else "not decidedly as promised"
+    if None not in result.each("error"):  # else rounding cannot be told from a broken promise
+        known_error = f"{error:.1e} in double precision and {known_error}"
+        kept = "as promised" if error <= EXACT else "NOT as promised"
     return [
-        f"Clamped neurons move the logits {kept}: by up to {moved:.3g}, with an error of at most {error:.1e} in double "
-        f"precision and {own}."
+        f"Clamped neurons move the logits {kept}: by up to {moved:.3g}, with an error of at most {known_error}."
     ]
 
 

@@ -15,17 +15,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from interp import ModularTask, ablate, accuracy, planted_mlp
 from interp.errors import ConfigError, HookNameError
+from interp.lab.contrast.input_sets import InputSets, effect_of, input_sets
 from interp.lab.contrast.scores import contrast_scores, label_attribution, scores_of
 from interp.lab.contrast.study import SCORES, Config, inspect, judge, measure
 from interp.lab.running import run_study
-from interp.lab.sets import (
-    InputSets,
-    chosen_neurons,
-    effect_of,
-    input_sets,
-    pareto_front,
-    search_sets,
-)
+from interp.lab.sets import chosen_neurons, pareto_front, search_sets
 from interp.lab.study import Record, StudyResult, study_called
 from interp.measuring.cached_pass import cached_pass
 from interp.models import HookedMLP, MLPConfig

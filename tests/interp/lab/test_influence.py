@@ -11,7 +11,7 @@ import torch
 from figures import check_figure
 from sklearn.metrics import roc_auc_score
 
-from interp import MLPConfig, ModularTask, TrainConfig
+from interp import MLPConfig, ModularTask
 from interp.data import Dataset
 from interp.errors import ConfigError
 from interp.lab.influence.memory import (
@@ -200,7 +200,7 @@ def test_neurons_need_examples_of_both_kinds(value: bool) -> None:
 
 
 def test_a_network_learns_its_part_of_the_training_set_with_its_wrong_labels() -> None:
-    fit = Sums(11, 0.2, MLPConfig(width=60), TrainConfig(steps=150, save_every=0, log_every=150))
+    fit = Sums(Config(p=11, wrong=0.2, width=60, weight_decay=0.0, steps=150), 0)
     keep = np.random.default_rng(0).random(len(fit.wrong)) < 0.7
     data = fit.task.dataset
     assert (data.labels != data.true_labels)[data.train].tolist() == fit.wrong.tolist()
@@ -215,7 +215,8 @@ def test_a_network_learns_its_part_of_the_training_set_with_its_wrong_labels() -
 
 
 def test_digits_have_wrong_labels_that_are_another_digit() -> None:
-    fit = Digits(0.1, 20, 0.1, 60, seed=0)
+    config = Config(on="digits", wrong=0.1, width=20, weight_decay=0.1, steps=60)
+    fit = Digits(config, 0)
     assert len(fit.wrong) == round(0.8 * 1797)
     assert fit.wrong.sum() == round(0.1 * len(fit.wrong))
     assert ((fit.labels != fit.true[: fit.n]) == fit.wrong).all()
@@ -229,12 +230,12 @@ def test_digits_have_wrong_labels_that_are_another_digit() -> None:
     fit.true[fit.n :] = -1  # no answer is right where nothing was trained on
     fit(keep, 0)
     assert fit.held_out[1] == 0
-    assert (Digits(0.1, 20, 0.1, 60, seed=0).labels == fit.labels).all()
-    assert (Digits(0.1, 20, 0.1, 60, seed=1).labels != fit.labels).any()
+    assert (Digits(config, 0).labels == fit.labels).all()
+    assert (Digits(config, 1).labels != fit.labels).any()
 
 
 def test_neurons_are_compared_with_the_audit_only_if_some_examples_stand_out() -> None:
-    fit = Sums(11, 0.2, MLPConfig(width=30), TrainConfig(steps=30, save_every=0, log_every=30))
+    fit = Sums(Config(p=11, wrong=0.2, width=30, weight_decay=0.0, steps=30), 0)
     numbers, costs = fit.neurons(np.ones(len(fit.wrong), bool), 5)
     assert numbers["neurons_auc"] is None
     assert numbers["n_memorizing"] is not None
