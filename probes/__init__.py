@@ -1,8 +1,7 @@
 """Scores and labels of neurons: arrays in, arrays out.
 
 Contents:
-    spectrum: The one home of Fourier conventions.
-    dft: The same transform of many short vectors at once, faster.
+    spectrum: The one home of Fourier conventions and transforms.
     periodicity: Concentration of the spectrum of a vector.
     activity: The same for activations over the grid of all operand pairs.
     null: Scores of random weights; p-values and false-discovery control.

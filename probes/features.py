@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from probes.dft import real_dft
 from probes.null import combine, fisher_tail, quick_fisher_tail
 from probes.periodicity import entropy, gini, harmonic_share, ipr, peak_share, phase_residual
-from probes.spectrum import ONE_SIDED, Convention, energy, power
+from probes.spectrum import ONE_SIDED, Convention, energy, power, real_dft
 
 PHASE_COLUMNS = ("phase_left", "phase_right", "phase_output")
 

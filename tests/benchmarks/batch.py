@@ -115,9 +115,9 @@ def scoring(path: str) -> None:
     import torch
     from threadpoolctl import threadpool_limits
 
-    from probes import dft
-    from probes.dft import real_dft
+    from probes import spectrum
     from probes.periodicity import ipr
+    from probes.spectrum import real_dft
 
     tensors = [matrix.contiguous() for matrix in matrices(path)]
     stacked, stack = torch.stack(tensors), np.stack([tensor.numpy() for tensor in tensors])
@@ -131,11 +131,11 @@ def scoring(path: str) -> None:
               f"({loop / own:.0f}x), bare batched rfft {rfft:.3f} ms ({rfft / own:.1f}x)")  # fmt: skip
     for n in (59, 97, 113, 257, 509, 769, 1021):
         x = np.random.default_rng(0).normal(size=(1500, n)).astype(np.float32)
-        limit = dft.LARGEST_PRODUCT
+        limit = spectrum.LARGEST_PRODUCT
         times = []
-        for dft.LARGEST_PRODUCT in (10**6, 0):
+        for spectrum.LARGEST_PRODUCT in (10**6, 0):
             times.append(best(lambda x=x: real_dft(x), 20))
-        dft.LARGEST_PRODUCT = limit
+        spectrum.LARGEST_PRODUCT = limit
         print(f"  n={n}: by matrix product {times[0]:.2f} ms, by FFT {times[1]:.2f} ms")
 
 
