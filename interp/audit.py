@@ -74,11 +74,9 @@ def audit(
     """
     settings = {"task": task, "site": site, "criteria": criteria, "convention": convention, "seed": seed}
     subject = _subject(checkpoint, options, device, **settings)
-    table, source = subject.table, subject.source
+    table = subject.table
     report = AuditReport(
-        checkpoint=str(source.path or "a model in memory"),
-        dialect=source.dialect,
-        step=source.step,
+        **_origin(subject.source),
         task=task_settings(subject.task, subject.corrupt_fraction),
         model=model_settings(subject.model, subject.cached),
         accuracy=subject.accuracy,
@@ -92,14 +90,17 @@ def audit(
         portraits=portraits(subject, telling_neurons(table, TELLING)),
         leakage=subject.leakage.to_dict(),
         circuit=circuit(subject),
-        trajectory=_trajectory(None if task else checkpoint, source, options, site, seed),
-        notes=source.notes,
-        stored=source.stored,
+        trajectory=_trajectory(None if task else checkpoint, subject.source, options, site, seed),
         history=subject.history,
     )
-    other = better_ordering(subject)
-    warnings = tuple(warnings_of(report, subject.task, other))
+    warnings = tuple(warnings_of(report, subject.task, better_ordering(subject)))
     return replace(report, verdict=tuple(verdict(report)), warnings=warnings)
+
+
+def _origin(source: Checkpoint) -> dict[str, Any]:
+    """Facts of the file, by the report's names."""
+    shared = {name: getattr(source, name) for name in ("dialect", "step", "notes", "stored")}
+    return {"checkpoint": str(source.path or "a model in memory"), **shared}
 
 
 def _removals(subject: Subject, n_random: int) -> dict[str, Removal]:

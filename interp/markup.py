@@ -12,6 +12,12 @@ import numpy as np
 UNKNOWN = "–"
 LINE = "1px solid rgba(127,127,127,0.35)"
 """A line that shows on light and on dark ground."""
+INLINE = (
+    "border-collapse:collapse;margin:0.5em 0;color:inherit;font-size:inherit",
+    "text-align:left;padding:0.3em 0;color:inherit",
+    f"text-align:left;vertical-align:top;padding:0.2em 0.7em;border-bottom:{LINE}",
+)
+"""Styles of a table, its caption and its cells, where there is no style sheet."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +49,13 @@ def html_table(
         >>> html_table("Two <b>", ("name", "value"), [("a", "1")]).splitlines()[1]
         '<caption>Two &lt;b&gt;</caption>'
     """
-    style = (
-        _style("border-collapse:collapse;margin:0.5em 0;color:inherit;font-size:inherit") if inline else ""
-    )
-    title = _style("text-align:left;padding:0.3em 0;color:inherit") if inline else ""
-    cell = (
-        _style(f"text-align:left;vertical-align:top;padding:0.2em 0.7em;border-bottom:{LINE}")
-        if inline
-        else ""
-    )
+    table, title, cell = (f' style="{style}"' if inline else "" for style in INLINE)
     head = "".join(f'<th scope="col"{cell}>{escape(name)}</th>' for name in header)
     body = "\n".join(_row(row, cell) for row in rows)
     return (
-        f"<table{style}>\n<caption{title}>{escape(caption)}</caption>\n"
+        f"<table{table}>\n<caption{title}>{escape(caption)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
     )
-
-
-def _style(text: str) -> str:
-    return f' style="{text}"'
 
 
 def _row(row: Sequence[str | Link], style: str) -> str:

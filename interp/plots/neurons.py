@@ -58,11 +58,8 @@ def ipr_histogram(table: NeuronTable, null_ipr: np.ndarray) -> Figure:
     values = np.clip(np.asarray(table[column], float), 0, 1)  # rounding can take a pure wave past 1
     figure = blank(title, _axis(table, column), "neurons (count)")
     edges = np.linspace(0, 1, BINS + 1)
-    centres, limits = (
-        rounded((edges[1:] + edges[:-1]) / 2),
-        zip(rounded(edges), rounded(edges[1:]), strict=False),
-    )
-    shared = {"x": centres, "width": 1 / BINS, "customdata": list(limits)}
+    limits = list(zip(rounded(edges[:-1]), rounded(edges[1:]), strict=True))
+    shared = {"x": rounded((edges[1:] + edges[:-1]) / 2), "width": 1 / BINS, "customdata": limits}
     hover = f"%{{y}} neurons with {NAMES[column]} %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}}"
     total = np.zeros(BINS)
     for name, label in LABELS.items():
@@ -84,20 +81,17 @@ def _null_outline(figure: Figure, null_ipr: np.ndarray, edges: np.ndarray, heigh
     if shape.any():
         first, last = np.flatnonzero(shape)[[0, -1]]
         outline = np.repeat(shape[first : last + 1] / shape.max() * height, 2)
-        x, y, name = (
-            rounded(np.repeat(edges[first : last + 2], 2)),
-            [0, *outline, 0],
-            "random weights (scaled)",
-        )
-        figure.add_trace(line(x, y, name, NEUTRAL, width=1.5, dash="dot", hoverinfo="skip"))
+        x, style = rounded(np.repeat(edges[first : last + 2], 2)), {"width": 1.5, "dash": "dot"}
+        name = "random weights (scaled)"
+        figure.add_trace(line(x, [0, *outline, 0], name, NEUTRAL, hoverinfo="skip", **style))
 
 
 def _threshold(figure: Figure, quantile: float | None) -> None:
     if quantile is not None and np.isfinite(quantile):
         text = f"99.9 % of random weights lie below {quantile:.3f}"
-        line = {"color": NEUTRAL, "width": 1.5}
         place = {"annotation_position": "top right", "annotation_font_size": 11}
-        figure.add_vline(x=float(quantile), line=line, annotation_text=text, **place)
+        style = {"color": NEUTRAL, "width": 1.5}
+        figure.add_vline(x=float(quantile), line=style, annotation_text=text, **place)
 
 
 def neuron_scatter(table: NeuronTable, *, reasons: bool = True) -> Figure:
@@ -115,12 +109,8 @@ def neuron_scatter(table: NeuronTable, *, reasons: bool = True) -> Figure:
     if column is None:
         return say(blank(title, "periodicity (none known)", axis), UNKNOWN)
     figure = blank(title, _axis(table, column), axis)
-    data = [
-        [int(neuron), int(frequency), f"{q:.2g}", *(_lines(reason) if reasons else ())]
-        for neuron, frequency, q, reason in zip(
-            *(table[name] for name in ("neuron", "frequency", "q_value", "evidence")), strict=True
-        )
-    ]
+    rows = zip(*(table[name] for name in ("neuron", "frequency", "q_value", "evidence")), strict=True)
+    data = [[int(i), int(k), f"{q:.2g}", *(_lines(reason) if reasons else ())] for i, k, q, reason in rows]
 
     def hover(label: str) -> str:
         numbers = f"frequency %{{customdata[1]}}, q=%{{customdata[2]}}<br>{NAMES[column]} %{{x:.3f}}"

@@ -59,10 +59,8 @@ def phase_diagram(
     square = {"symbol": "square", "size": 13, "line": {"width": 1, "color": NEUTRAL}}
     ended = {phase for cell in cells for phase in cell["phases"]}
     figure.add_traces([key(name, color=c, **square) for name, c in phase_colours().items() if name in ended])
-    width, height = (
-        140 + len(facets) * max(300, CELL * len(columns)),
-        200 + max(240, CELL * len(rows)),
-    )
+    width = 140 + len(facets) * max(300, CELL * len(columns))
+    height = 200 + max(240, CELL * len(rows))
     return figure.update_layout(hovermode="closest", width=width, height=height, margin={"b": 110, "t": 80})
 
 

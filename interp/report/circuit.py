@@ -1,4 +1,4 @@
-"""How a network computes its answers, as a table with a meaning for each number."""
+"""The way in which a network computes its answers, as a table with a meaning for each number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all pages have in common: one HTML file that needs no network, with library, figures and style inside."""
+"""Pages: one HTML file each that needs no network, with library, figures and style inside."""
 
 from __future__ import annotations
 
