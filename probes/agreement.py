@@ -18,10 +18,8 @@ class Agreement:
     Attributes:
         auc: Probability that a positive neuron scores higher than a negative one, in [0, 1]; .5 is chance.
             None without neurons of both kinds.
-        low: Lower end of the interval, or None.
-        high: Upper end of the interval, or None.
-        n_positive: Positive neurons with a score.
-        n_negative: Negative neurons with a score.
+        low, high: Ends of the interval, or None.
+        n_positive, n_negative: Neurons of each kind with a score.
     """
 
     auc: float | None
@@ -151,9 +149,6 @@ def rank_correlation(
         y: Another one.
         n_boot: Number of bootstrap samples over the neurons; without any there is no interval.
         seed: Decides the samples.
-
-    Raises:
-        ValueError: The lengths differ.
 
     Example:
         >>> rank_correlation(np.arange(9.0), np.arange(9.0) ** 3, n_boot=50)

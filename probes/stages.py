@@ -20,7 +20,7 @@ Values = Float[np.ndarray, " checkpoint"]
 
 
 class ChangePoint(NamedTuple):
-    """The split of a series into two means: the steps on either side of it, and how likely noise gives one as good."""
+    """The steps on either side of a split into two means, and how likely noise gives one as good."""
 
     before: int
     after: int
