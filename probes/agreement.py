@@ -150,6 +150,9 @@ def rank_correlation(
         n_boot: Number of bootstrap samples over the neurons; without any there is no interval.
         seed: Decides the samples.
 
+    Raises:
+        ValueError: The lengths differ.
+
     Example:
         >>> rank_correlation(np.arange(9.0), np.arange(9.0) ** 3, n_boot=50)
         RankCorrelation(rho=1.0, low=1.0, high=1.0)

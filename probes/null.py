@@ -91,7 +91,7 @@ def combine(p: Float[np.ndarray, "neuron vector"]) -> Float[np.ndarray, " neuron
 
     Assumes that the vectors are independent under the null, which tied weights are not.
 
-    The nan of a dead vector is left out, and all that is left where all are dead.
+    A dead vector's nan is left out; nan where all vectors are dead.
 
     Example:
         >>> combine(np.array([[0.01, 0.02, np.nan], [np.nan, 0.5, np.nan]])).round(6).tolist()
