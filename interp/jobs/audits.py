@@ -30,12 +30,7 @@ def write_overview(
 ) -> Path:
     """Write the page of a store, after auditing the most unusual checkpoints of the job that have no audit yet.
 
-    Args:
-        job: Says how many, and how its checkpoints are opened.
-        store: Whose rows are shown.
-        where: Runs the audits.
-        stopped: Whether the user has had enough; what audits there are by then are linked.
-        console: Where to report progress.
+    Where the user stops it, the audits that there are by then are linked.
     """
     rows = store.checkpoints
     listed = rows.select(["checkpoint", "settings", "key", "status", "neurons"]).to_pylist()

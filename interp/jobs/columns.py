@@ -96,14 +96,14 @@ def _meant() -> dict[str, dict[str, str]]:
     }
 
 
-def expanded(*patterns: str) -> dict[str, StoredColumn]:
+def checkpoint_columns(*patterns: str) -> dict[str, StoredColumn]:
     """Columns of the table of checkpoints, those for each split and label written out.
 
     Args:
         patterns: Names as in `CHECKPOINTS`; all of them if none is given.
 
     Example:
-        >>> list(expanded("phase", "<label>"))
+        >>> list(checkpoint_columns("phase", "<label>"))
         ['phase', 'generalizing', 'memorizing', 'dead', 'inconclusive']
     """
     meant, columns = _meant(), dict[str, StoredColumn]()

@@ -36,7 +36,7 @@ class Lost:
     why: str
 
 
-Outcome = tuple[Chunk, list[Result] | Lost]
+Finished = tuple[Chunk, list[Result] | Lost]
 
 
 def cores() -> int:
@@ -85,7 +85,7 @@ class Executor:
         """Hand out a chunk."""
         self.waiting.append(chunk)
 
-    def finished(self) -> list[Outcome]:
+    def finished(self) -> list[Finished]:
         """Chunks that are done, after a short wait if there are none yet."""
         chunk = self.waiting.pop(0)
         return [(chunk, work(chunk))]
@@ -110,7 +110,7 @@ class Pool(Executor):
             future = self.pool.submit(work, chunk)
         self.running[future] = chunk
 
-    def finished(self) -> list[Outcome]:
+    def finished(self) -> list[Finished]:
         return _finished(self.running, BrokenProcessPool, str)
 
 
@@ -128,17 +128,17 @@ class OnRay(Executor):
     def submit(self, chunk: Chunk) -> None:
         self.running[self.work.remote(chunk).future()] = chunk
 
-    def finished(self) -> list[Outcome]:
+    def finished(self) -> list[Finished]:
         words = lambda error: f"{type(error).__name__}: {str(error).splitlines()[0]}"  # noqa: E731
         return _finished(self.running, self.ray.exceptions.RayError, words)
 
 
 def _finished(
     running: dict[Future[list[Result]], Chunk], death: type[Exception], words: Callable[[Exception], str]
-) -> list[Outcome]:
+) -> list[Finished]:
     """Take the chunks that are done out of those that run."""
     done, _ = wait(running, timeout=POLL, return_when=FIRST_COMPLETED)
-    outcomes: list[Outcome] = []
+    outcomes: list[Finished] = []
     for future in done:
         chunk = running.pop(future)
         try:

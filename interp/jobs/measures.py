@@ -54,9 +54,6 @@ def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Result | W
         checkpoint: The network and its task.
         settings: What to measure.
         name: What the checkpoint is called in its audit.
-
-    Raises:
-        GrokscopeError: It cannot be measured.
     """
     with one_thread():
         if settings.measure == "scores" and (weights := _weights(checkpoint, settings.site)) is not None:

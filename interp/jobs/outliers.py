@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from interp.jobs.columns import TELLING, expanded
+from interp.jobs.columns import TELLING, checkpoint_columns
 from probes.labels import LABELS
 
 UNUSUAL = 3.5
@@ -44,7 +44,7 @@ class Outlier:
 
 def compared() -> dict[str, str]:
     """Columns that are compared, with titles; counts of neurons as shares."""
-    columns = expanded("ipr_mean", "periodic", "accuracy_<split>", "<label>")
+    columns = checkpoint_columns("ipr_mean", "periodic", "accuracy_<split>", "<label>")
     kept = ("ipr_mean", "periodic", *(f"accuracy_{split}" for split in TELLING), *LABELS)
     titles = {name: columns[name].title for name in kept}
     return {
@@ -81,7 +81,7 @@ def outliers(rows: pa.Table, most: int = 12) -> list[Outlier]:
 
 def _unusual(peers: list[dict[str, Any]], columns: list[str]) -> Iterator[Outlier]:
     """The outliers among checkpoints under the same settings."""
-    kinds = expanded()
+    kinds = checkpoint_columns()
     values = np.array([[row[name] for name in columns] for row in peers], float)
     sizes = np.array([row["neurons"] or np.nan for row in peers], float)
     for i, name in enumerate(columns):

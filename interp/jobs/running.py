@@ -118,11 +118,8 @@ def carry_out(work: Workload, kind: type[Kind], finish: Finish, console: Console
     Args:
         work: What to do.
         kind: The class of the outcome.
-        finish: Called once all is stored; its attributes of the outcome, beside those of `Outcome`.
+        finish: Called once all is stored; returns attributes of the outcome beside those of `Outcome`.
         console: Where to report progress; standard error if None.
-
-    Raises:
-        ConfigError: Nothing can be done, or the results cannot be written.
     """
     start = monotonic()
     store, items = Store(work.out), work.items()
@@ -202,15 +199,7 @@ def batch(
 
 
 def run(job: Job, console: Console | None = None) -> BatchResult:
-    """Do what is left of a job; see `batch`.
-
-    Args:
-        job: What to do.
-        console: Where to report progress; standard error if None.
-
-    Raises:
-        ConfigError: Nothing matches the paths, or the results cannot be written.
-    """
+    """Do what is left of a job, and report progress to the console, standard error if None; see `batch`."""
 
     def finish(dispatch: Dispatch, where: Executor) -> dict[str, Any]:
         if dispatch.interrupted:

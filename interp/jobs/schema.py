@@ -34,15 +34,11 @@ def neuron_schema() -> pa.Schema:
 
 def checkpoint_schema() -> pa.Schema:
     """One row a checkpoint under one set of settings."""
-    return pa.schema({name: KINDS[column.kind] for name, column in columns.expanded().items()})
+    return pa.schema({name: KINDS[column.kind] for name, column in columns.checkpoint_columns().items()})
 
 
 def checkpoint_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """One row for each dictionary; a column that one does not name is null.
-
-    Raises:
-        KeyError: A name is no column.
-    """
+    """One row for each dictionary; a column that one does not name is null, and an unknown name is a `KeyError`."""
     schema = checkpoint_schema()
     _check_names(rows, schema)
     return pa.Table.from_pylist(list(rows), schema=schema)

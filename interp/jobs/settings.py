@@ -65,11 +65,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
-        """Settings from plain values: those of `OpenOptions` and of this class, by name.
-
-        Raises:
-            ConfigError: A name is unknown, or a value cannot be used.
-        """
+        """Settings from plain values: those of `OpenOptions` and of this class, by name."""
         opening = field_kinds(OpenOptions)
         kinds = {**field_kinds(cls), "convention": dict, **opening}
         check_names(values, kinds, "setting")
@@ -87,11 +83,7 @@ class Settings:
 
     @cached_property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that change with any setting, and with the content of any file that one names.
-
-        Raises:
-            ConfigError: Such a file cannot be read.
-        """
+        """Twelve hexadecimal digits that change with any setting, and with the content of any file that one names."""
         values = self.to_dict()
         if self.measure in ("scores", "labels"):
             del values["n_random"]

@@ -101,11 +101,7 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for one job, with what an earlier one left unfinished put in order.
-
-        Raises:
-            ConfigError: Another job is writing to it, or it cannot be written to.
-        """
+        """Hold the folder for one job, a `ConfigError` if another has it, and put in order what an earlier one left."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("w")

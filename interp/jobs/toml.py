@@ -22,11 +22,7 @@ KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
 
 
 def typed(name: str, value: Any, kind: type) -> Any:
-    """A value that is of one of `KINDS`.
-
-    Raises:
-        ConfigError: It is of another.
-    """
+    """A value that is of one of `KINDS`; a `ConfigError` if it is not."""
     words, types = KINDS[kind]
     if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
         raise ConfigError(f"{name} = {value!r} is not {words}")

@@ -141,11 +141,7 @@ class Plain:
 
 
 def plain(at_hand: Fetched, site: str | None) -> Plain | None:
-    """A checkpoint whose weights can be read directly; None if it is of another kind, or must be looked at closer.
-
-    Raises:
-        CheckpointError: Its JSON is damaged. ConfigError: its task is not known.
-    """
+    """A checkpoint whose weights can be read directly; None if it is of another kind, or must be looked at closer."""
     path = at_hand.path
     native = path.suffix == ".safetensors" or path.name.endswith(INDEX)
     if not native or not at_hand.beside or site not in (None, FIRST_SITE):
@@ -172,11 +168,7 @@ def plain(at_hand: Fetched, site: str | None) -> Plain | None:
 
 
 def plain_weights(network: Plain, data: bytes) -> Weights | None:
-    """The weights in the content of a file; None if they have a precision that numpy does not know.
-
-    Raises:
-        CheckpointError: The file is damaged, or holds another network than its JSON describes.
-    """
+    """The weights in the content of a file; None if they have a precision that numpy does not know."""
     with readable_weights(network.path):
         tensors = dict(deserialize(data))
     network.check({name: tensor["shape"] for name, tensor in tensors.items()})

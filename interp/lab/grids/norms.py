@@ -20,11 +20,9 @@ LOW, HIGH = 0.1, 0.9
 
 @dataclass(frozen=True, eq=False)
 class Gammas:
-    """The norm weights of one network beside the IPR of its neurons.
+    """Absolute norm weights of one network beside the IPR of its neurons, NaN for dead ones, ``(neuron,)`` both.
 
     Attributes:
-        ipr: Of each neuron; nan for dead ones.
-        gamma: Absolute norm weight of each.
         correlation: Spearman's, with its interval.
         low: Median weight of neurons with an IPR below .1; None if there are none.
         high: Median weight of those above .9.
@@ -42,15 +40,7 @@ class Gammas:
 
 
 def gammas_of(checkpoints: Sequence[Path | str], *, seed: int = 0) -> list[Gammas]:
-    """The norm weights of several networks.
-
-    Args:
-        checkpoints: Of networks with a norm after the activation.
-        seed: Of the bootstrap.
-
-    Raises:
-        ConfigError: One has no such norm. CheckpointError: one cannot be read.
-    """
+    """The norm weights of several networks, each with a norm after its activation; `seed` is that of the bootstrap."""
     gammas = []
     with progress("scoring networks", len(checkpoints)) as report:
         for done, path in enumerate(checkpoints, 1):

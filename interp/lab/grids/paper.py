@@ -17,10 +17,7 @@ Pruned = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def check_paper(paper: Mapping[str, Any]) -> None:
-    """Check a grid's ``[paper]``: ``pruning`` (see `Pruned`) and ``neurons_needed`` by width.
-
-    Raises:
-        ConfigError: It names something else, or a value is no number.
+    """Refuse, as a `ConfigError`, what is not ``pruning`` (see `Pruned`) or ``neurons_needed`` by width.
 
     Example:
         >>> check_paper({"neurons_needed": {"500": 58}})

@@ -46,9 +46,6 @@ TASK, TRAINING = _defaults(ModularTask, "split", "seed", "read_in"), _defaults(T
 def known_settings(model: str) -> dict[str, Any]:
     """Every setting that a run of this kind of network has, with its default.
 
-    Raises:
-        ConfigError: The kind is unknown.
-
     Example:
         >>> known_settings("mlp")["width"], known_settings("transformer")["lr"]
         (500, 0.001)

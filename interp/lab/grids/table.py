@@ -16,7 +16,7 @@ from pyarrow import csv
 from interp.data.splits import SPLITS
 from interp.errors import ConfigError
 from interp.files import write_whole
-from interp.jobs.columns import expanded
+from interp.jobs.columns import checkpoint_columns
 from interp.jobs.store import Store
 from interp.lab.grids.grid import GRID, Grid
 from interp.lab.grids.paper import check_paper
@@ -75,7 +75,7 @@ def _row(
         **ended,
         **_stages(record),
         **accuracy,
-        **{name: stored[name] for name in expanded(*MEASURED)},
+        **{name: stored[name] for name in checkpoint_columns(*MEASURED)},
         "checkpoint": stored["checkpoint"],
     }
 
@@ -108,11 +108,7 @@ def write_runs(folder: Path, table: pa.Table) -> None:
 
 
 def read_runs(folder: Path | str) -> pa.Table:
-    """The runs of a grid whose results are in a folder.
-
-    Raises:
-        ConfigError: There are none.
-    """
+    """The runs of a grid whose results are in a folder; a `ConfigError` if there are none."""
     file = Path(folder) / "runs.parquet"
     if not file.exists():
         raise ConfigError(
@@ -143,11 +139,7 @@ def checkpoint_of(row: Mapping[str, Any], folder: Path | str) -> Path:
 
 
 def read_description(folder: Path | str) -> dict[str, Any]:
-    """Title, runs and the paper's numbers of a grid, as `run_grid` wrote them down.
-
-    Raises:
-        ConfigError: They are not there.
-    """
+    """Title, runs and the paper's numbers of a grid, as `run_grid` wrote them down."""
     file = Path(folder) / GRID
     try:
         description = json.loads(file.read_text(encoding="utf-8"))
