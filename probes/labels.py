@@ -237,6 +237,8 @@ LABELS: dict[str, Label] = {
     ),
 }  # fmt: skip
 """Every label by name, in the order in which tables show them."""
+REMOVED = (MEMORIZING, GENERALIZING)
+"""Labels whose neurons are removed to see what the network can do without them."""
 
 
 def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Labelling:

@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from interp.data.splits import SPLITS
-from probes.labels import GENERALIZING, LABELS, MEMORIZING
+from probes.labels import LABELS, REMOVED
 
 SCHEMA_VERSION = 1
 """Of both tables. Rises when a column changes its name, type or meaning; new columns alone do not raise it."""
-REMOVED = (MEMORIZING, GENERALIZING)
-"""Labels whose neurons are removed."""
 TELLING = ("test", "corrupted_as_labelled")
 """Splits that tell memory from the rule: measured after removals, and compared between checkpoints."""
 RECORDED = ("train", "test")

@@ -11,7 +11,7 @@ from interp.audit import audit
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_checkpoint
-from interp.jobs.columns import RECORDED, REMOVED, TELLING
+from interp.jobs.columns import RECORDED, TELLING
 from interp.jobs.result import Result, scores_result, summary
 from interp.jobs.settings import Settings
 from interp.jobs.weights import Weights
@@ -22,6 +22,7 @@ from interp.report.html import to_html
 from interp.safeguards import one_thread
 from interp.scoring.periodicity import operands_of, periodicity
 from interp.subject import Subject, subject_of
+from probes.labels import REMOVED
 from probes.null import benjamini_hochberg
 
 

@@ -35,7 +35,7 @@ from interp.report.parts import (
 from interp.report.provenance import provenance
 from interp.report.training import stage_sentences, trajectory_table
 from interp.report.wording import in_words
-from probes.labels import GENERALIZING, MEMORIZING
+from probes.labels import REMOVED
 
 if TYPE_CHECKING:
     from interp.measuring.evaluation import SplitValues
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 STRONGEST = 24
 CURVE_POINTS = 101
-REMOVED = (MEMORIZING, GENERALIZING)
-"""Labels whose removal is shown beside the whole network."""
 
 
 def sections(report: AuditReport) -> Iterator[Section]:
