@@ -14,9 +14,8 @@ from transformer_lens import HookedRootModule
 
 from interp.errors import ConfigError, HookNameError
 from interp.models.axes import axes_by_example, axes_by_kind
-from interp.models.hooked_forward import changing_tensors
 from interp.models.layers import add_hook_points
-from interp.models.module_tensor import ModuleTensor
+from interp.models.module_tensor import ModuleTensor, changing_tensors
 from interp.models.nested import at_position, logits_in
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
