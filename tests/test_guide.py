@@ -104,14 +104,15 @@ class TestTables:
         monkeypatch.setitem(MODES, "flip", replace(MODES["scale"], help="turn them round", argument="TIMES"))
         assert "| `flip=TIMES` | turn them round | no | yes |" in tables.modes()
 
-    def test_a_new_dialect_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_new_dialect_appears(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         from interp.checkpoints import dialects
 
-        known = dialects.DIALECTS
-        monkeypatch.setattr(
-            dialects, "DIALECTS", (*known, replace(known[0], name="nobody", summary="of no paper"))
+        (tmp_path / "nobody.py").write_text(
+            "from dataclasses import replace\nfrom interp.checkpoints.dialects.he import DIALECT as HE\n"
+            "DIALECT = replace(HE, name='nobody', summary='of no paper')\n"
         )
-        assert f"| `nobody` | of no paper ({known[0].reference}) |" in tables.dialects()
+        monkeypatch.setattr(dialects, "__path__", [*dialects.__path__, str(tmp_path)])
+        assert "| `nobody` | of no paper (arXiv 2602.16849) |" in tables.dialects()
 
     def test_a_new_study_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
         study = replace(study_called("clamp"), name="dice", about="Dice are thrown (arXiv 1234.56789).")

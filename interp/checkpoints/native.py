@@ -137,7 +137,7 @@ def load_native(
         task = like.task
     else:
         task = ModularTask.from_dict(settings["task"])
-    load_weights(model, file, data)
+    fill(model, read_tensors(file, data), file)
     return Checkpoint(model.eval(), task, FORMAT, settings.get("step"), file, settings)
 
 
@@ -170,28 +170,28 @@ def read_tensors(file: Path, data: bytes | None = None) -> dict[str, Tensor]:
     return tensors
 
 
-def load_weights(model: HookedMLP | SmallTransformer, file: Path, data: bytes | None = None) -> None:
-    """Fill a model from a safetensors file, strictly: the same names and shapes, finite numbers.
+def fill(model: HookedMLP | SmallTransformer, tensors: dict[str, Tensor], file: Path) -> None:
+    """Give a network its weights, strictly: the same names and shapes, finite numbers.
 
     Raises:
-        CheckpointError: The file does not fit the model, naming the first difference.
+        CheckpointError: They do not fit, naming the first difference.
     """
-    stored, wanted = read_tensors(file, data), model.state_dict()
-    for name in wanted.keys() | stored.keys():
-        if name not in stored or name not in wanted:
+    wanted = model.state_dict()
+    for name in wanted.keys() | tensors.keys():
+        if name not in tensors or name not in wanted:
             where = "is missing from" if name in wanted else "is unexpected in"
             raise CheckpointError(
                 f"the tensor {name!r} {where} {str(file)!r}; its JSON describes another network"
             )
-        if stored[name].shape != wanted[name].shape:
+        tensor = tensors[name]
+        if tensor.shape != wanted[name].shape:
             raise CheckpointError(
-                f"{name!r} in {str(file)!r} has shape {tuple(stored[name].shape)}; "
+                f"{name!r} in {str(file)!r} has shape {tuple(tensor.shape)}; "
                 f"the network of its JSON has {tuple(wanted[name].shape)}"
             )
-        tensor = stored[name]  # a finite sum says so ten times faster than looking at each entry
-        finite = not tensor.is_floating_point() or tensor.sum().isfinite() or tensor.isfinite().all()
-        if not finite:
+        # A finite sum says so ten times faster than looking at each entry.
+        if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all():
             raise CheckpointError(
                 f"{name!r} in {str(file)!r} holds NaN or infinity: the training run diverged"
             )
-    model.load_state_dict({name: stored[name].to(wanted[name]) for name in wanted}, assign=True)
+    model.load_state_dict({name: tensors[name].to(wanted[name]) for name in wanted}, assign=True)

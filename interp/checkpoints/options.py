@@ -1,4 +1,4 @@
-"""What a checkpoint does not say of itself, checked before anything is read. Nothing here loads PyTorch."""
+"""Options for what a checkpoint does not say of itself, checked at once. Nothing here loads PyTorch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NATIVE = "native"
 
 @dataclass(frozen=True)
 class OpenOptions:
-    """What a checkpoint does not say of itself; None where it does, or where measuring shall decide.
+    """Options for what a checkpoint does not say of itself; None where it does, or where measuring shall decide.
 
     The command line has an option for each field, explained by the text below.
 
@@ -83,7 +83,7 @@ class OpenOptions:
 
     @property
     def changes_task(self) -> bool:
-        """Whether examples or their split are others than a native checkpoint says."""
+        """True if examples or their split are others than a native checkpoint says."""
         return any(value is not None for value in (self.table, self.split_from, self.task, self.p))
 
 

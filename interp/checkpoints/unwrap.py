@@ -67,7 +67,7 @@ class _State:
 
 @dataclass
 class _Budget:
-    """How many more numbers and texts are kept."""
+    """Numbers and texts that may still be kept."""
 
     values: int = MAX_PLAIN
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -10,26 +11,16 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from interp.cli import (
-    ablate,
-    audit,
-    batch,
-    demo,
-    dialects,
-    dose,
-    dynamics,
-    explore,
-    plot,
-    score,
-    study,
-    sweep,
-    train,
-    transfer_gamma,
-    unlearn,
-)
+from interp.cli import study
 from interp.cli.console import examples_shown
 from interp.cli.options import fill_help
 from interp.errors import GrokscopeError
+
+COMMANDS = (
+    "demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot", "dynamics", "dose", "unlearn",
+    "transfer_gamma", "dialects",
+)  # fmt: skip
+"""Each is a module here, with a function of the same name, in the order of the help."""
 
 
 class Commands(TyperGroup):
@@ -69,23 +60,9 @@ def _root(
 ) -> None: ...
 
 
-for command, examples in (
-    (demo.demo, demo.EXAMPLES),
-    (train.train, train.EXAMPLES),
-    (score.score, score.EXAMPLES),
-    (ablate.ablate, ablate.EXAMPLES),
-    (audit.audit, audit.EXAMPLES),
-    (explore.explore, explore.EXAMPLES),
-    (batch.batch, batch.EXAMPLES),
-    (sweep.sweep, sweep.EXAMPLES),
-    (plot.plot, plot.EXAMPLES),
-    (dynamics.dynamics, dynamics.EXAMPLES),
-    (dose.dose, dose.EXAMPLES),
-    (unlearn.unlearn, unlearn.EXAMPLES),
-    (transfer_gamma.transfer_gamma, transfer_gamma.EXAMPLES),
-    (dialects.dialects, dialects.EXAMPLES),
-):
-    app.command(epilog=examples_shown(examples))(command)
+for name in COMMANDS:
+    module = import_module(f"interp.cli.{name}")
+    app.command(epilog=examples_shown(module.EXAMPLES))(getattr(module, name))
 app.add_typer(study.app, name="study", epilog=examples_shown(study.EXAMPLES))
 
 

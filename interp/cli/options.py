@@ -133,7 +133,7 @@ def explanations(config: type) -> dict[str, str]:
     """
     block = (inspect.getdoc(config) or "").partition("Args:\n")[2].split("\n\n")[0]
     entries = re.split(r"^ {4}(?=\w+: )", block, flags=re.MULTILINE)[1:]
-    pairs = (" ".join(entry.split()).replace("``", "").split(": ", 1) for entry in entries)
+    pairs = (" ".join(entry.split()).split(": ", 1) for entry in entries)
     return {entry[0]: entry[1] for entry in pairs}
 
 
@@ -152,15 +152,16 @@ def options_of(
     parameters = []
     for field in (field for field in fields(config) if field.name not in hidden):
         help = field.metadata.get("help") or explained[field.name]
-        words = re.sub(r"`(\w+)`", lambda match: option(match[1]), help)
+        bold = re.sub(r"``(.+?)``", r"[bold]\1[/bold]", help)
+        words = re.sub(r"`(\w+)`", lambda match: option(match[1]), bold)
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         hint, shown = _plain(hints[field.name]), True
         if unset and field.name in unset:
             default, hint, shown = None, hint | None, unset[field.name]
-        made = typer.Option(spelled(field), help=words, rich_help_panel=panel, show_default=shown)
+        shape = typer.Option(spelled(field), help=words, rich_help_panel=panel, show_default=shown)
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(
-            inspect.Parameter(field.name, kind, default=default, annotation=Annotated[hint, made])
+            inspect.Parameter(field.name, kind, default=default, annotation=Annotated[hint, shape])
         )
     return parameters
 
@@ -179,17 +180,17 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     is checked too.
     """
     own = inspect.signature(command, eval_str=True).parameters
-    made = options_of(OpenOptions, "What the checkpoint does not say")
+    opening = options_of(OpenOptions, "What the checkpoint does not say")
 
     @wraps(command)
     def run(**given: Any) -> None:
-        options, site = _open_options({parameter.name: given.pop(parameter.name) for parameter in made})
+        options, site = _open_options({parameter.name: given.pop(parameter.name) for parameter in opening})
         if given.get("checkpoint") is not None:
             check_source(given["checkpoint"], options)
         command(**given, options=options, site=site)
 
     kept = [parameter for name, parameter in own.items() if name not in ("options", "site")]
-    merged = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*kept, *made)]
+    merged = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*kept, *opening)]
     run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
     return run
 

@@ -48,7 +48,7 @@ class TransformerConfig:
 
     Args:
         d_model: Width of the residual stream.
-        n_heads: Attention heads in each layer.
+        n_heads: Attention heads in each layer, most often d_model / n_heads wide.
         d_head: Width of a head.
         d_mlp: Neurons in each layer.
         n_layers: Blocks of attention and neurons.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from foreign import draw, output_first, stored, transformer, version_2, version_4
+from typer.testing import CliRunner
 
+import interp.checkpoints.dialects as package
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.select import dialects, readings_of
+from interp.cli import app
 from interp.errors import CheckpointError, ConfigError
 
 NET = transformer(vocab=8, n_ctx=3, n_outputs=7)
@@ -92,3 +97,36 @@ def test_every_dialect_is_described() -> None:
         assert dialect.reference.startswith(("arXiv ", "https://"))
         assert "\n" not in dialect.keys
         assert dialect.keys.count("(") > 2
+
+
+OWN = """
+from interp.checkpoints.dialect import Dialect
+from interp.checkpoints.layouts import Layout
+from interp.checkpoints.networks import mlp_readings
+
+LAYOUT = Layout({"first": "2 p N", "last": "N p"})
+
+def readings(file):
+    _, sizes = file.fit(LAYOUT)
+    weights = {"embed.W_E": file.tensors["first"], "unembed.W_U": file.tensors["last"]}
+    return mlp_readings(file, weights, p=sizes["p"], activation=file.activation("tanh"))
+
+DIALECT = Dialect("ours", 15, "MLP of ours", "arXiv 0000.00000", (LAYOUT,), readings)
+"""
+
+
+def test_a_dialect_is_one_file_in_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ours.py").write_text(OWN.replace('"2 p N"', '"t p N"'))
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    assert [dialect.name for dialect in dialects()][:3] == ["doshi", "ours", "he"]
+    file = stored(draw(0, first=(2, 7, 9), last=(9, 7)))
+    (reading,) = readings_of(file, OpenOptions(dialect="ours"))
+    assert reading.description == "ours: tanh MLP of 2 layers"
+    assert [one.dialect for one in readings_of(file, OpenOptions())] == ["ours"]
+    listed = CliRunner().invoke(app, ["dialects"], catch_exceptions=False).output
+    assert "MLP of ours (arXiv 0000.00000)" in listed
+
+
+def test_a_dialect_has_the_name_of_its_file() -> None:
+    assert sorted(dialect.name for dialect in dialects()) == package.dialect_names()
+    assert len({dialect.rank for dialect in dialects()}) == len(dialects())

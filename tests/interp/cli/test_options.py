@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from torch import nn
 from interp.checkpoints.options import OpenOptions
 from interp.cli import app
 from interp.cli.options import _open_options, spelled
+from interp.modes import MODES
+from probes.labels import LABELS
 
 Command = Callable[..., str]
 P = 7
@@ -173,3 +175,11 @@ def test_options_that_cannot_be_used_end_with_code_2_and_a_reason(
 def test_each_command_has_a_signature_of_its_own() -> None:
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
     assert {"score", "ablate", "audit"} <= names
+
+
+def test_a_new_mode_and_a_new_label_stand_in_the_help(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODES, "flip", replace(MODES["scale"], argument="TIMES"))
+    monkeypatch.setitem(LABELS, "rivalling", LABELS["dead"])
+    output = " ".join(run("ablate", "--help").replace("│", " ").split())
+    assert "zero, mean, resample, scale=FACTOR or flip=TIMES." in output
+    assert "rivalling" in output
