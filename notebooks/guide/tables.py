@@ -135,7 +135,7 @@ def _commands() -> Iterator[tuple[str, Any]]:
     group: Any = typer.main.get_command(app)
     context = group.context_class(group)
     for name in group.list_commands(context):
-        yield name, group.get_command(context, name)
+        yield name, group.resolve_command(context, [name])[1]
 
 
 def _first(text: str | None) -> str:
