@@ -46,7 +46,7 @@ def print_report(report: AuditReport, console: Console) -> None:
             after_table = isinstance(part, Table)
             match part:
                 case Text():
-                    _say(console, part.sentence)
+                    _say(console, part.sentence.removesuffix("."))
                 case Bullets():
                     _say(console, section.title, "italic")
                     for sentence in part.sentences:
