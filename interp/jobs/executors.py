@@ -59,7 +59,7 @@ def executor(engine: str, workers: int, address: str | None = None) -> Iterator[
     """
     if choose("engine", engine, ENGINES) == "ray":
         with _ray(workers, address) as ray:
-            yield ray
+            yield OnRay(ray)
     elif workers == 1:
         yield Executor()
     else:

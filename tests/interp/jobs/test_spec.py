@@ -126,8 +126,11 @@ def test_every_setting_and_every_file_it_names_changes_the_digest(tmp_path: Path
     assert Settings("causal", n_random=5).digest != Settings("causal").digest
     factory = tmp_path / "net.py"
     factory.write_text("def one(): ...\ndef two(): ...")
-    own = {Settings(options=OpenOptions(model=f"{factory}:{name}")).digest for name in ("one", "two")}
+    own = {
+        Settings(options=OpenOptions(model=f"{factory}:{name}", sites=("0:input",))).digest
+        for name in ("one", "two")
+    }
     factory.write_text("def one(): ...")
-    assert len(own | {Settings(options=OpenOptions(model=f"{factory}:one")).digest}) == 3
+    assert len(own | {Settings(options=OpenOptions(model=f"{factory}:one", sites=("0:input",))).digest}) == 3
     with pytest.raises(ConfigError, match="cannot read table"):
         _ = Settings(options=OpenOptions(table=tmp_path / "gone.csv")).digest
