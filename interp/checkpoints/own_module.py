@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -21,10 +20,13 @@ def build_from_file(where: str) -> nn.Module:
         ConfigError: There is no such file or function, or it does not return a module.
     """
     file, name = factory_of(where)
-    loaded = _import(file)
-    build = getattr(loaded, name, None)
+    try:
+        names = runpy.run_path(str(file), run_name=f"grokscope_model_{file.stem}")
+    except Exception as error:  # the user's own code may raise anything
+        raise ConfigError(f"{str(file)!r} cannot be imported: {type(error).__name__}: {error}") from error
+    build = names.get(name)
     if not callable(build):
-        functions = [key for key, value in vars(loaded).items() if callable(value)]
+        functions = [key for key, value in names.items() if callable(value)]
         raise ConfigError(f"{str(file)!r} has no function {name!r}; {near_matches(name, functions)}")
     try:
         module = build()
@@ -32,18 +34,6 @@ def build_from_file(where: str) -> nn.Module:
         raise ConfigError(f"{where!r} failed with {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):
         raise ConfigError(f"{where!r} returned {type(module).__name__}; expected a torch.nn.Module")
-    return module
-
-
-def _import(file: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"grokscope_model_{file.stem}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code may raise anything
-        raise ConfigError(f"{str(file)!r} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
 

@@ -25,20 +25,13 @@ SCALAR, ARRAY = np.float64().__reduce__()[0], np.zeros(1).__reduce__()[0]
 NUMPY_CALLS = {f"numpy.{core}.multiarray.scalar": SCALAR for core in ("_core", "core")}
 NUMPY_CALLS |= {f"numpy.{core}.multiarray._reconstruct": ARRAY for core in ("_core", "core")}
 ALLOWED = {
-    "_codecs.encode",
-    "builtins.bytes",
-    "builtins.complex",
-    "collections.OrderedDict",
-    "numpy.dtype",
-    "numpy.ndarray",
-}
-ALLOWED |= {"torch.Size", "torch.Tensor", "torch.device", "torch.nn.parameter.Parameter"}
-ALLOWED |= {"torch.serialization._get_layout", "torch._tensor._rebuild_from_type_v2"}
-ALLOWED |= {
-    f"torch._utils._rebuild_{kind}" for kind in ("tensor_v2", "tensor_v3", "parameter", "sparse_tensor")
-}
-ALLOWED |= {"torch._utils._rebuild_parameter_with_state", "torch._utils._rebuild_meta_tensor_no_storage"}
-ALLOWED |= {*STORAGES, *DTYPES, *NUMPY_CALLS}
+    *STORAGES, *DTYPES, *NUMPY_CALLS,
+    "_codecs.encode", "builtins.bytes", "builtins.complex", "collections.OrderedDict", "numpy.dtype", "numpy.ndarray",
+    "torch.Size", "torch.Tensor", "torch.device", "torch.nn.parameter.Parameter", "torch.serialization._get_layout",
+    "torch._tensor._rebuild_from_type_v2",
+}  # fmt: skip
+_REBUILDS = "tensor_v2 tensor_v3 parameter parameter_with_state sparse_tensor meta_tensor_no_storage"
+ALLOWED |= {f"torch._utils._rebuild_{kind}" for kind in _REBUILDS.split()}
 NUMPY_SAFE: list[Any] = [bytes, np.dtype, np.ndarray, *{type(np.dtype(code)) for code in NUMBERS}]
 NUMPY_SAFE += [(call, name) for name, call in NUMPY_CALLS.items()]
 OLD_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, fields
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -37,10 +38,9 @@ def output(help: str, *suffixes: str, message: str = "{path} should end in {suff
     return _checked(help, check)
 
 
-def _check_mode(text: str) -> None:
-    from interp.modes import parse_mode
-
-    parse_mode(text)
+def _imported(module: str, name: str) -> Callable[[str], Any]:
+    """A function that is imported when it is first needed."""
+    return lambda text: getattr(import_module(module), name)(text)
 
 
 def _check_neurons(text: str) -> None:
@@ -48,12 +48,6 @@ def _check_neurons(text: str) -> None:
     from probes.labels import LABELS
 
     parse_neurons(text, LABELS)
-
-
-def _check_condition(text: str) -> None:
-    from interp.expressions import check_syntax
-
-    check_syntax(text)
 
 
 Source = Annotated[
@@ -66,10 +60,13 @@ Neurons = Annotated[
         _check_neurons,
     ),
 ]
-Mode = Annotated[str, _checked("{modes}.", _check_mode)]
+Mode = Annotated[str, _checked("{modes}.", _imported("interp.modes", "parse_mode"))]
 FailIf = Annotated[
     str | None,
-    _checked("Exit with 1 if this holds of the JSON's values, e.g. 'accuracy.test < .9'.", _check_condition),
+    _checked(
+        "Exit with 1 if this holds of the JSON's values, e.g. 'accuracy.test < .9'.",
+        _imported("interp.expressions", "check_syntax"),
+    ),
 ]
 Findings = Annotated[
     Path | None,
