@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from interp import lab
+
 
 def _summary(package: Path) -> str:
     """The first line of a package's docstring."""
@@ -11,6 +13,8 @@ def _summary(package: Path) -> str:
 
 
 STUDIES = {
-    file.parent.name: _summary(file.parent) for file in sorted(Path(__file__).parent.glob("*/study.py"))
+    file.parent.name: _summary(file.parent)
+    for folder in lab.__path__
+    for file in sorted(Path(folder).glob("*/study.py"))
 }
 """Name and one line for each folder here that holds a ``study.py``."""
