@@ -184,7 +184,7 @@ def test_a_mode_is_added_in_one_place(
     torch.testing.assert_close(hooked, expected)
     saved = tmp_path / "edited.safetensors"
     printed = run(
-        "ablate", str(checkpoint), "--mode", "negate", "--neurons", "lowest:0.1", "--save", str(saved)
+        "ablate", str(checkpoint), "--mode", "negate", "--neurons", "highest:0.1", "--save", str(saved)
     )
     assert "negate" in printed
     change = "from interp.modes import MODES; MODES['negate'] = MODES['zero']"
@@ -215,8 +215,7 @@ def test_a_dialect_is_added_as_one_file(tmp_path: Path, monkeypatch: pytest.Monk
     torch.save({"LOUD.IN": left, "LOUD.OUT": torch.randn(13, 80)}, tmp_path / "net_quad.pt")
     change = f"from interp.checkpoints import dialects; dialects.__path__.append({str(folder)!r})"
     assert "shouting" in run_after(change, "dialects")
-    assert "shouting" in run_after(change, "audit", "--help")
-    assert "Dialect: shouting" in run_after(change, "audit", str(tmp_path / "net_quad.pt"), "--random", "1")
+    assert "(shouting)" in run_after(change, "audit", str(tmp_path / "net_quad.pt"), "--random", "1")
     monkeypatch.setattr(dialects, "__path__", [*dialects.__path__, str(folder)])
     assert "shouting" in guide_table("dialects")
 
@@ -260,7 +259,7 @@ def test_a_study_is_added_as_one_folder(tmp_path: Path) -> None:
     (folder / "__init__.py").write_text('"""Shouting at neurons: who hears it."""\n')
     (folder / "study.py").write_text(STUDY)
     change = f"from interp import lab; lab.__path__.append({str(folder.parent)!r})"
-    assert "Shouting at neurons" in run_after(change, "study")
+    assert "Shouting at neurons" in run_after(change, "study", "--help")
     assert "--loudness" in run_after(change, "study", "shouting", "--help")
     out = tmp_path / "result.json"
     words = ("study", "shouting", "--seeds", "2", "--workers", "1", "--loudness", "3", "--json", str(out))

@@ -60,10 +60,12 @@ def score(
 
 def _print_neurons(table: NeuronTable, column: str, top: int) -> None:
     from interp.scoring.selection import default_order, order_by
+    from probes.columns import column as column_of
 
     counts = ", ".join(f"{n} {label}" for label, n in table.counts().items())
+    order = order_by(table, column, descending=True)
     columns = list(dict.fromkeys([column, default_order(table), "frequency", "q_value"]))
-    header = [name.replace("_", " ") for name in ("neuron", "label", *columns, "evidence")]
+    header = [column_of(name).title for name in ("neuron", "label", *columns, "evidence")]
     rows = [
         (
             str(row),
@@ -71,6 +73,6 @@ def _print_neurons(table: NeuronTable, column: str, top: int) -> None:
             *(f"{table[name][row]:.3g}" for name in columns),
             table["evidence"][row],
         )
-        for row in order_by(table, column, descending=True)[:top]
+        for row in order[:top]
     ]
     print_table(f"{table.site_name}: {counts}", header, rows, left=range(len(header)), boxed=True)
