@@ -14,7 +14,6 @@ from interp.data import Dataset, Ordering, Task
 from interp.hooks import device_of, hooked
 from interp.measuring.arrays import as_array
 from interp.models import HookedModel, SmallTransformer
-from interp.models.bridge import BridgedTransformer
 from interp.output import plain
 from interp.scoring.periodicity import operands_of
 from interp.scoring.table import NeuronTable
@@ -174,9 +173,8 @@ def _loss(grid: np.ndarray, answers: np.ndarray, chosen: np.ndarray) -> float:
 def embeddings(model: HookedModel, order: Ordering, p: int) -> list[np.ndarray]:
     """Each operand's rows of the token embedding or the first layer, ``(position, feature)``; none if unknown."""
     orders = (order.left, order.right)
-    if isinstance(model, (SmallTransformer, BridgedTransformer)):
-        small = model if isinstance(model, SmallTransformer) else model.as_small()
-        tables = [small.prompt.at(small.embed.W_E, column, p) for column in (0, 1)]
+    if isinstance(model, SmallTransformer):
+        tables = [model.prompt.at(model.embed.W_E, column, p) for column in (0, 1)]
         return [as_array(t)[o] for t, o in zip(tables, orders, strict=True) if t is not None]
     vectors = model.neuron_sites()[0].input_vectors
     return [as_array(v).T[o] for v, o in zip(vectors, orders, strict=True)] if len(vectors) == 2 else []

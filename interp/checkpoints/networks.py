@@ -12,9 +12,8 @@ from torch import Tensor
 
 from interp.checkpoints.dialect import Fact, ForeignFile, Reading, combinations
 from interp.data.operations import is_prime
-from interp.errors import ConfigError
-from interp.models import HookedMLP, HookedModel, MLPConfig, Prompt, TransformerConfig
-from interp.models.bridge import build_transformer
+from interp.errors import CheckpointError, ConfigError
+from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
 from interp.models.bridge_names import from_bridge_names, is_bias, to_bridge_names
 
 MOST = 12
@@ -208,7 +207,7 @@ def transformer_readings(
         config, prompt = _config(grouped, chosen), Prompt.parse(chosen["tokens"].text, p=p)
         heads = "" if n_heads is None else f", {config.n_heads} heads"
         description = f"{file.dialect}: {_described(config, prompt)}{heads}"
-        build = partial(_build_transformer, config, prompt, p, grouped)
+        build = partial(build_transformer, config, prompt, p, grouped)
         readings.append(Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes))
     if len(readings) <= MOST:
         return readings
@@ -247,13 +246,29 @@ def _described(config: TransformerConfig, prompt: Prompt) -> str:
 
 
 @torch.no_grad()
-def _build_transformer(
+def build_transformer(
     config: TransformerConfig, prompt: Prompt, p: int, weights: Mapping[str, Tensor]
-) -> HookedModel:
-    """The network, with as many positions as the prompt has and one output for each value."""
-    kept = {name: tensor for name, tensor in weights.items() if config.bias or not is_bias(name)}
-    kept["pos_embed.W_pos"] = kept["pos_embed.W_pos"][: len(prompt)]
-    kept["unembed.W_U"] = kept["unembed.W_U"][:, :p]
-    if "unembed.b_U" in kept:
-        kept["unembed.b_U"] = kept["unembed.b_U"][:p]
-    return build_transformer(config, len(kept["embed.W_E"]), p, prompt, kept)
+) -> SmallTransformer:
+    """The network in evaluation mode, with as many positions as the prompt has and one output for each value.
+
+    Raises:
+        CheckpointError: A tensor other than a bias is missing, one has another shape or does not belong.
+    """
+    given = {name: tensor for name, tensor in weights.items() if config.bias or not is_bias(name)}
+    given["pos_embed.W_pos"] = given["pos_embed.W_pos"][: len(prompt)]
+    given["unembed.W_U"] = given["unembed.W_U"][:, :p]
+    if "unembed.b_U" in given:
+        given["unembed.b_U"] = given["unembed.b_U"][:p]
+    model = SmallTransformer(config, len(weights["embed.W_E"]), p, prompt)
+    wanted: dict[str, Tensor] = model.state_dict()
+    filled = {name: tensor for name, tensor in wanted.items() if is_bias(name)} | given
+    for name in wanted.keys() | filled.keys():
+        if name not in filled or name not in wanted:
+            problem = "missing" if name in wanted else "no tensor of this network"
+            raise CheckpointError(f"{name!r} is {problem}; it has {', '.join(wanted)}")
+        if filled[name].shape != wanted[name].shape:
+            raise CheckpointError(
+                f"{name!r} has shape {tuple(filled[name].shape)}; expected {tuple(wanted[name].shape)}"
+            )
+    model.load_state_dict(filled)
+    return model.eval()

@@ -78,7 +78,7 @@ def direct_effect(
     name, position = split_position(place.hook)
     if examples is not None and not len(examples):
         raise ConfigError("there are no examples; give one or more inputs, or leave them out")
-    small = _small(model)
+    small = model
     transformer = small if isinstance(small, SmallTransformer) else None
     if transformer is not None and name.endswith("hook_z"):
         raise ConfigError(
@@ -98,17 +98,10 @@ def direct_effect(
     return DirectEffect(place.hook, _mean_jacobian(model, place, examples), False, how)
 
 
-def _small(model: HookedModel) -> HookedModel:
-    """The network itself, or the `SmallTransformer` that a bridge to TransformerLens stands for."""
-    as_small = getattr(model, "as_small", None)
-    small: HookedModel = model if as_small is None else as_small()
-    return small
-
-
 def in_double(model: HookedModel) -> HookedModel | None:
     """A copy in double precision, in which rounding hides nothing; None where it cannot be copied."""
     try:
-        return copy.deepcopy(_small(model)).to(torch.float64)
+        return copy.deepcopy(model).to(torch.float64)
     except (RuntimeError, TypeError):
         return None
 

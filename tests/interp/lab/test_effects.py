@@ -24,7 +24,6 @@ from interp.models import (
     analytic_mlp,
     neuron_site,
 )
-from interp.models.bridge import BridgedTransformer
 
 PAIRS = torch.tensor([[0, 1], [2, 3], [4, 4], [1, 3]])
 SMALL = TransformerConfig(d_model=6, n_heads=2, d_head=3, d_mlp=5, bias=True)
@@ -153,14 +152,6 @@ def test_an_earlier_layer_of_a_transformer_is_decoded_past_the_later_ones() -> N
     assert whole.effect == pytest.approx(differences(model, at, 1e-5).mean(1), abs=1e-7)
     away = direct_effect(model, f"{hook}@0", examples=PAIRS)  # where the answer is not read
     assert away.effect == pytest.approx(differences(model, f"{hook}@0", 1e-5).mean(1), abs=1e-7)
-
-
-def test_a_bridge_is_decoded_as_the_network_that_it_stands_for() -> None:
-    bridged = transformer(kind=BridgedTransformer)
-    found, same = direct_effect(bridged), direct_effect(bridged.as_small())
-    assert found.effect == pytest.approx(same.effect)
-    assert found.writes is not None
-    assert found.effect == pytest.approx(differences(bridged, found.hook, 1.0)[:, 0], abs=1e-9)
 
 
 def test_an_adopted_network_is_decoded_by_its_last_matrix_or_by_derivatives() -> None:
