@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -198,7 +199,7 @@ def gamma_rescale(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> GammaTransfer:
-    """Scale a network's neurons as another network's norm would, beside the same scales permuted out at random.
+    """Scale a network's neurons as another network's norm would, beside the same scales permuted at random.
 
     BatchNorm after the activation weakens memorizing neurons (arXiv 2310.13061). Does the same weakening, carried over
     by IPR alone, make a network without norm forget its corrupted labels?
@@ -233,12 +234,7 @@ def gamma_rescale(
             "none of the target's neurons has an IPR; its task has no known order, or it is dead"
         )
     scales = _scales(gamma, donor_table, table) ** strength
-    generator = np.random.default_rng(seed)
-    draws = []
-    for _ in range(n_random):
-        permuted = scales.copy()
-        permuted[scaled] = scales[generator.permutation(scaled)]
-        draws.append(_accuracy(cached, permuted))
+    draws = [_accuracy(cached, one) for one in _permutations(scales, scaled, n_random, seed)]
     return GammaTransfer(
         before=_accuracy(cached, np.ones_like(scales)),
         after=_accuracy(cached, scales),
@@ -252,6 +248,15 @@ def gamma_rescale(
         donor_fit=_fitted(gamma, donor_table),
         correlation=rank_correlation(donor_table["ipr"].astype(float), gamma, seed=seed),
     )
+
+
+def _permutations(scales: np.ndarray, movable: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
+    """The same scales, dealt at random among the movable neurons."""
+    generator = np.random.default_rng(seed)
+    for _ in range(n):
+        permuted = scales.copy()
+        permuted[movable] = scales[generator.permutation(movable)]
+        yield permuted
 
 
 def _accuracy(cached: CachedPass, scales: np.ndarray) -> SplitValues:

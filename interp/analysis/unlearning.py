@@ -110,8 +110,7 @@ def compare_unlearning(
         options, save, overwrite: As in `ablate_checkpoint`.
         retrain: Compare with training again: of a native checkpoint of an MLP, on corrupted labels.
         steps: Training steps (updates, of whatever batch size); as many as the checkpoint had if None.
-        weight_decay: Of the network retrained with it.
-        batch_size: Of the network retrained with BatchNorm; as large as the training set, at most.
+        weight_decay, batch_size: Of the networks retrained with weight decay and with BatchNorm.
         site, n_random, device: As in `ablate_checkpoint`.
         seed: Of the random sets and scores; training has the checkpoint's own.
         show_progress: Show a bar while training.
