@@ -214,8 +214,7 @@ def gamma_rescale(
         seed, device: Of all draws; where to compute.
 
     Raises:
-        CheckpointError: A file cannot be read. ConfigError: the donor has no norm, neurons have no IPR, or the strength
-            is negative.
+        CheckpointError: A file cannot be read. ConfigError: no norm, no IPR, or a negative strength.
 
     Example:
         ``gamma_rescale("runs/bn", "runs/r0").after.corrupted_as_labelled``
