@@ -45,8 +45,6 @@ def ablate_checkpoint(
         overwrite: Replace files that are there already; never the checkpoint itself.
         site: Hook name of the neurons; the model's last site if None.
         n_random: Random sets of the same size.
-        seed: Of all draws.
-        device: Where to compute.
 
     Raises:
         CheckpointError: The file cannot be read, or no file can hold the edited network. InterventionError: the

@@ -155,7 +155,6 @@ def portrait(
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`.
-        task: A task.
         neuron: Its index.
         site: Hook name of the neurons; the model's last site if None.
         served: How many of the examples that it serves to list.

@@ -92,7 +92,6 @@ def trajectory_of(
         path: A folder of checkpoints, or a file that holds several.
         options: What the checkpoints do not say of themselves.
         site: Hook name of the neurons; the model's last site if None.
-        seed: Of all draws.
         most: Score at most so many, evenly spaced, the first and the last among them.
         watch: Is told of each checkpoint, first to last: see `Watch`.
 

@@ -40,7 +40,6 @@ def neuron_arrays(
     """Weights in task order, and how strongly each neuron acts.
 
     Args:
-        site: Where the neurons are.
         activations: Their activations on every example.
         ordering: The task's; the natural order of token values if None.
 

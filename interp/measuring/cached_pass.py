@@ -112,12 +112,9 @@ def cached_pass(
     """Run the network once and keep what sweeps need.
 
     Args:
-        model: A hooked model.
-        task: A task or dataset.
         site: Hook name of the neurons; the model's last site if None. With ``@N`` at its end they are changed at
             position N only, else at every position.
         mode: One of `interp.modes.MODES`; means and resamples are over all examples.
-        seed: Of draws.
 
     Raises:
         HookNameError: There are no neurons at the site. InterventionError: the mode is unknown.

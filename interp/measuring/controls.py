@@ -96,11 +96,8 @@ def removal(
     Args:
         cached: From `cached_pass`; its mode says what "taking out" means.
         neurons: Indices, a mask, or rows of a `NeuronTable`.
-        n_draws: Random sets of the same size.
         pool: Neurons that the random sets are drawn from; all if None. Dead neurons are best left out: a
             random set that is half dead is no fair control.
-        seed: Of the random sets.
-        report: Told how many random sets are done.
 
     Raises:
         InterventionError: The neurons cannot be used.
@@ -129,7 +126,6 @@ def random_sets(
         width: Number of neurons at the site.
         n_draws: Number of sets.
         pool: Neurons to draw from; all if None, or if it is smaller than a set.
-        seed: Of the draws.
     """
     if pool is None or len(pool) < size:
         pool = np.arange(width)

@@ -187,13 +187,10 @@ def measure_curve(
     at most `points` numbers of neurons, from the cached prefix.
 
     Args:
-        cached: From `cached_pass`.
         order: Neurons, first to last; need not be all of them.
-        name: Of the order, for tables and plots.
         n_random: Random orders of the same length for the control; 0 for none.
         seed: Of the random orders.
         points: At most so many points where the rest of the network is not linear.
-        report: Told how many runs of the rest of the network are done, if there are any.
     """
     order = np.array(order, dtype=np.int64, order="C")
     removed = np.arange(len(order) + 1)

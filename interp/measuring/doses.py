@@ -109,15 +109,11 @@ def dose_response(
     neurons by themselves.
 
     Args:
-        cached: From `cached_pass` with mode ``"zero"``.
         neurons: Indices, a mask, or rows of a `NeuronTable`.
         factors: Finite numbers, in any order; evenly spaced from -1 to 2 if None, 61 of them where the rest of the
             network is linear and 13 elsewhere.
-        name: Of the set, for tables and plots.
         n_random: Random sets of the same size; 0 for none.
         pool: Neurons that the random sets are drawn from; all if None, or if it is smaller than the set.
-        seed: Of the random sets.
-        report: Told how many sets are done, or that much of the work.
 
     Raises:
         InterventionError: The neurons cannot be used, or the pass has another mode. ConfigError: a factor is not

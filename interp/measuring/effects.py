@@ -82,9 +82,7 @@ def measure_neurons(
     examples; where fewer than 8 carry the effect, p is NaN.
 
     Args:
-        cached: From `cached_pass`.
         questions: Sets of labels to test.
-        report: Told how many neurons are done, where they go through the rest of the network one by one.
     """
     if use_kernels(cached):
         change, readout, logits, *labelled = kernel_arguments(cached)

@@ -174,7 +174,6 @@ def evaluate(
 
     Args:
         model: A hooked model; hooks that are in place stay in force.
-        task: A task or dataset.
         loss: ``"cross_entropy"`` or ``"mse"``.
         batch_size: Examples in one forward pass; all if None.
 

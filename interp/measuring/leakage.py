@@ -23,7 +23,6 @@ class Leakage:
     """The held-out examples that a network has in effect been trained on.
 
     Attributes:
-        data: The examples.
         logits: The network's.
         asymmetry: Root mean square difference between the logits of (a, b) and (b, a), relative to their spread over
             examples; None if there are no such pairs.

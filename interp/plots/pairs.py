@@ -66,7 +66,6 @@ def answer_map(
         codes: Index in `ANSWERS` for each pair, ``(left, right)``; nan where there is no such example.
         left: The left operand of each row, in the order shown.
         right: The right operand of each column.
-        title: Of the figure.
     """
     figure, names = _pairs(title), list(ANSWERS)
     heat = plotly().Heatmap(z=compact(codes), **stepped(list(ANSWERS.values())))

@@ -39,7 +39,6 @@ def phase_diagram(
         x: The setting along the horizontal axis.
         y: The setting along the vertical axis.
         facet: A setting with one panel for each of its values.
-        title: Of the figure.
     """
     facets = _values(cells, facet) if facet else [None]
     columns, rows = (_values(cells, axis) for axis in (x, y))

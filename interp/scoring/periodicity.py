@@ -37,12 +37,8 @@ def periodicity(
     Where the task says nothing of an order, all is NaN.
 
     Args:
-        cached: From `cached_pass`.
         task: Gives the order in which a solution is periodic.
-        site: Where the neurons are.
         arrays: From `neuron_arrays`.
-        convention: Of the Fourier scores.
-        seed: Of the null distribution.
 
     Returns:
         Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
@@ -112,8 +108,6 @@ def all_pairs_activations(
     """Activations ``(pair, neuron)`` of all p² pairs in row-major order; NaN where the operation leaves one out.
 
     Args:
-        cached: From `cached_pass`.
-        task: What it was made from.
         p: How many values an operand has.
         neurons: Which of them, by index; all if None.
     """

@@ -29,10 +29,6 @@ def score_neurons(
     """Score every neuron's periodicity, measure what it does, and label it; `interp.score` of a cached pass.
 
     Args:
-        cached: From `cached_pass` with mode ``"zero"``.
-        task: What it was made from.
-        convention: Of the Fourier scores.
-        criteria: Of the labels.
         seed: Of the random-weight null distribution.
     """
     place = neuron_site(cached.model, cached.hook)

@@ -15,7 +15,6 @@ def order_by(table: NeuronTable, column: str | None = None, *, descending: bool 
     """Neurons sorted by a column; those without a value (dead ones) count as the lowest.
 
     Args:
-        table: From `score`.
         column: A numeric column; the table's own measure of periodicity if None.
         descending: Highest first.
 
@@ -41,7 +40,6 @@ def select_neurons(table: NeuronTable, text: str) -> np.ndarray:
     """Neurons from a short text, as on the command line.
 
     Args:
-        table: From `score`.
         text: As for `interp.selectors.parse_neurons`; shares are of all neurons, by periodicity.
 
     Raises:
