@@ -10,18 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interp.errors import ConfigError, HookNameError
+from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models import HookedModel, split_position
-from interp.models.protocol import Names, matching_hooks, select_position
+from interp.models.protocol import Names, select_position
 from interp.models.protocol import evaluation_mode as evaluation_mode
 
 
 def resolve(model: HookedModel, names: Names) -> list[str]:
-    """Hook names that a filter means, each of which the model has.
-
-    Args:
-        model: A hooked model.
-        names: A name, several, or a predicate on names. A name may end in ``@N``: position N of the activation.
+    """Hook names that a filter means, each of which the model has; one may end in ``@N``, position N of the activation.
 
     Raises:
         HookNameError: A name does not exist, or nothing matches.
@@ -31,12 +27,18 @@ def resolve(model: HookedModel, names: Names) -> list[str]:
         >>> resolve(HookedMLP(MLPConfig(width=4), vocab=5), lambda name: name.endswith("post"))
         ['blocks.0.mlp.hook_post']
     """
+    known = model.hook_dict
     if callable(names):
-        return matching_hooks(model, names)
+        matches = [name for name in known if names(name)]
+        if not matches:
+            raise HookNameError(f"the filter matches none of the model's hooks: {', '.join(known)}")
+        return matches
     names = [names] if isinstance(names, str) else list(names)
     if not names:
-        raise HookNameError(f"no hook was named; the model has {', '.join(model.hook_dict)}")
-    matching_hooks(model, [split_position(name)[0] for name in names])
+        raise HookNameError(f"no hook was named; the model has {', '.join(known)}")
+    for name, _ in map(split_position, names):
+        if name not in known:
+            raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, known)}")
     return names
 
 
@@ -46,17 +48,11 @@ def hooked(
 ) -> Iterator[HookedModel]:
     """Run `changes` at their hook points inside the block; exactly these are removed at its end.
 
-    They are invisible to TransformerLens' `reset_hooks`, so `run_with_cache` and `run_with_hooks` may be called
-    inside the block and see the changed activations; hooks that others added stay in place. Hooks act on the
-    model's Python forward pass: a model that `torch.compile` compiled earlier ignores them.
-
-    Args:
-        model: A hooked model.
-        changes: For each hook name a function of the activation; returning None leaves it as it is. With ``@N`` at
-            the name's end it is given, and changes, the activation at position N.
-
-    Raises:
-        HookNameError: A name does not exist.
+    They are functions of the activation, at position N for a name that ends in ``@N``; returning None leaves it as it
+    is. They are invisible to TransformerLens' `reset_hooks`, so `run_with_cache` and `run_with_hooks` may be called
+    inside the block and see the changed activations; hooks that others added stay in place. Hooks act on the model's
+    Python forward pass: a model that `torch.compile` compiled earlier ignores them. A `HookNameError` if a name does
+    not exist.
     """
 
     def call(
@@ -107,7 +103,6 @@ def capture(
     What is returned is a copy: operations that later change an activation in place do not reach it.
 
     Args:
-        model: A hooked model.
         inputs: Token numbers, ``(example, token)``.
         names: A name, several, or a predicate.
         batch_size: Examples in one forward pass; all if None. Bounds the memory of everything not captured.

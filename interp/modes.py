@@ -1,6 +1,6 @@
 """Interventions on neurons, and the names that they have on the command line, in Python and in the explorer.
 
-A name is said once, in `MODES`. Nothing here loads PyTorch, so that the command line can check a name at once.
+Nothing here loads PyTorch, so that the command line can check a name at once.
 """
 
 from __future__ import annotations
@@ -98,12 +98,7 @@ class Patch:
 
 @dataclass(frozen=True, eq=False)
 class Resample:
-    """Give each example the neurons' joint activations of another example, drawn anew in every forward pass.
-
-    Args:
-        activations: The examples to draw from, ``(example, …, neuron)``.
-        seed: Of the draws.
-    """
+    """Give each example the neurons' joint activations of another example, drawn anew in every forward pass."""
 
     activations: Tensor
     seed: int = 0
@@ -136,12 +131,9 @@ class Mode:
 
     Attributes:
         title: What it does to neurons, as in "times 0.5", with ``{factor}`` where it has one.
-        help: A few words for ``--help``.
         make: The intervention, from the neurons' activations on reference examples ``(example, …, neuron)`` (None where
             it needs none), the factor and the seed.
         argument: What stands after ``=``; empty for a mode without.
-        from_examples: Whether it needs reference examples.
-        in_weights: Whether weights can express it.
     """
 
     title: str
@@ -166,7 +158,6 @@ MODES = {
         "times {factor:g}", "multiply by a factor", lambda activations, factor, seed: Scale(factor), "FACTOR"
     ),
 }  # fmt: skip
-"""Every mode by name."""
 
 
 def spelled_modes() -> list[str]:
@@ -203,12 +194,7 @@ def parse_mode(text: str) -> tuple[Mode, float]:
 def make_intervention(
     mode: str, activations: Float[Tensor, "example *axes neuron"] | None, *, seed: int = 0
 ) -> Intervention:
-    """An intervention from a short text.
-
-    Args:
-        mode: One of `MODES`, such as ``"mean"`` or ``"scale=0.5"``.
-        activations: The chosen neurons on reference examples, for modes that need them.
-        seed: Of draws.
+    """The intervention of a mode; `activations` are the chosen neurons on reference examples, where it needs them.
 
     Raises:
         InterventionError: The mode is unknown, or it needs activations.

@@ -21,19 +21,11 @@ def activation_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str,
 
     Returns:
         The columns of `probes.columns` that this function is the source of, ``(neuron,)`` each; nan, and 0 for a
-        frequency, for a dead or constant neuron, or where the grid has holes (nan).
-
-        - ``activation_share``, ``activation_frequency``: As of `explained_by_one_frequency`.
-        - ``activation_harmonics``: The same `with_harmonics`.
-        - ``sum_share``, ``sum_frequency``: The share of the variance in the span of cos w(a+b) and sin w(a+b), for the
-          best w, in [0, 1], and its frequency. A network that adds by Fourier components has to form these
-          (arXiv 2301.05217); a neuron that is periodic in each operand alone, or in their difference, has none. Never
-          above ``activation_share``. White noise has about 2/n^2 at each frequency.
-        - ``activation_ipr``: Inverse participation ratio of the power of each pair of frequencies but the constant, a
-          pair and its opposite counted once (arXiv 2310.13061, in two dimensions), in (0, 1]. cos(w(a+b)) scores 1; the
-          product cos(wa) cos(wb) has two components and scores 1/2.
-        - ``silent``: The share of the grid on which the activation is exactly 0, as a ReLU leaves it. Meaningless where
-          it never is, as for GELU or after a norm.
+        frequency, for a dead or constant neuron, or where the grid has holes (nan). A share along a + b is never above
+        the ``activation_share``; white noise has about 2/n^2 at each frequency (arXiv 2301.05217). The IPR (arXiv
+        2310.13061, in two dimensions) counts a pair of frequencies and its opposite once: cos(w(a+b)) scores 1, the
+        product cos(wa) cos(wb) 1/2. ``silent`` means nothing where activations are never 0, as for GELU or after a
+        norm.
 
     Raises:
         ValueError: The grid is not square, or smaller than 2 x 2.
@@ -104,14 +96,11 @@ def _best(
 def frequency_profile(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarray, "neuron freq"]:
     """The share of a neuron's variance in the span of {1, cos wa, sin wa} x {1, cos wb, sin wb}, for every w.
 
-    The spans of two frequencies are orthogonal, so shares add up. Products of two frequencies, such as
-    cos(w1 a) cos(w2 b), are in none of them: what is missing to 1 is there. Assumes the whole grid in the
-    order of the task (for multiplication, discrete logarithms). White noise explains about 8/n^2 at each
-    frequency.
+    Products of two frequencies, such as cos(w1 a) cos(w2 b), are in none of these spans. Assumes the whole grid in the
+    order of the task (for multiplication, discrete logarithms). White noise explains about 8/n^2 at each frequency.
 
     Returns:
-        Shares in [0, 1], one column for each frequency 1..n//2, that sum to at most 1 but for rounding; all
-        nan for a dead or constant neuron.
+        Shares in [0, 1] of frequencies 1..n//2, whose sum is at most 1; nan for a dead or constant neuron.
 
     Raises:
         ValueError: The grid is not square, or smaller than 2 x 2.
@@ -167,20 +156,17 @@ def with_harmonics(
     n: int,
     harmonics: int = 4,
 ) -> Float[np.ndarray, " neuron"]:
-    """The share that a fundamental explains together with its multiples 2f, 3f, .., folded modulo n.
+    """The share, in [0, 1], that a fundamental explains together with its multiples 2f, 3f, .., folded modulo n.
 
-    A ReLU gives a wave even harmonics, which belong to its frequency. Products of the fundamental and a
-    harmonic, such as cos(wa) cos(2wb), are not in the profile and are left out, so the share of a ReLU of
-    cos(wa) + cos(wb) stays below 1. Do not use it for small n, where a few multiples are most frequencies.
+    A ReLU gives a wave even harmonics, which belong to its frequency. Products of the fundamental and a harmonic are
+    not in the profile, so the share of a ReLU of cos(wa) + cos(wb) stays below 1. Do not use it for small n, where a
+    few multiples are most frequencies.
 
     Args:
         profile: `frequency_profile`.
-        frequency: The fundamental of each neuron, 1..n//2, or 0 for a dead one.
+        frequency: The fundamental of each neuron, 1..n//2; 0 for a dead one, whose share is nan.
         n: Operands on each side.
-        harmonics: The highest multiple counted; 1 counts the fundamental only.
-
-    Returns:
-        Shares in [0, 1]; each frequency counts once, and a multiple of n not at all. nan for a dead neuron.
+        harmonics: The highest multiple counted; each frequency counts once, a multiple of n not at all.
 
     Raises:
         ValueError: The profile does not belong to n, a frequency is outside 0..n//2, there is not one for
@@ -213,11 +199,9 @@ def with_harmonics(
 def frequency_clusters(
     frequency: Int[np.ndarray, " neuron"], share: Float[np.ndarray, " neuron"]
 ) -> dict[int, np.ndarray]:
-    """The neurons of each frequency that explains at least `CLUSTER_SHARE` of them, as in arXiv 2301.05217.
+    """Ascending neurons of each frequency that explains at least `CLUSTER_SHARE` of them (arXiv 2301.05217).
 
-    Returns:
-        Indices of neurons, ascending, by frequency, ascending; only frequencies that have any. A neuron of frequency 0
-        or with a share of nan, as a dead one, is in no cluster.
+    A neuron of frequency 0 or with a share of nan is in no cluster; a frequency without neurons is left out.
 
     Raises:
         ValueError: The lengths differ.

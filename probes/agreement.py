@@ -18,7 +18,6 @@ class Agreement:
     Attributes:
         auc: Probability that a positive neuron scores higher than a negative one, in [0, 1]; .5 is chance.
             None without neurons of both kinds.
-        low, high: Ends of the interval, or None.
         n_positive, n_negative: Neurons of each kind with a score.
     """
 
@@ -49,13 +48,10 @@ def _scored(score: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def auc(score: Float[np.ndarray, " neuron"], positive: Bool[np.ndarray, " neuron"]) -> float | None:
-    """Area under the receiver operating characteristic, in [0, 1]; ties count half.
+    """Area under the receiver operating characteristic, in [0, 1]; ties count half. None without neurons of both kinds.
 
-    Neurons whose score is nan are dropped, so a score that is nan for the hard neurons looks better than it
-    is: compare `Agreement.n_positive` as well.
-
-    Returns:
-        The area, or None without neurons of both kinds.
+    Neurons whose score is nan are dropped, so a score that is nan for the hard neurons looks better than it is: compare
+    `Agreement.n_positive` as well.
 
     Raises:
         ValueError: The lengths differ.
@@ -103,15 +99,8 @@ def agreement(
 ) -> Agreement:
     """`auc` with a percentile interval of the stratified bootstrap over neurons (Efron 1979).
 
-    The interval is about *these* networks' neurons, not about other seeds; it is too narrow for a handful of
-    neurons, and of no width where the kinds are separated completely.
-
-    Args:
-        score: A score for each neuron; nan is dropped.
-        positive: Which neurons should score high.
-        n_boot: Number of bootstrap samples, 1 or more.
-        confidence: Coverage of the interval, in (0, 1).
-        seed: Decides the samples.
+    The interval is about *these* networks' neurons, not about other seeds; it is too narrow for a handful of neurons,
+    and of no width where the kinds are separated completely. A score of nan is dropped.
 
     Raises:
         ValueError: The lengths differ, or an argument is out of range.
@@ -144,11 +133,7 @@ def rank_correlation(
 ) -> RankCorrelation:
     """Spearman's rank correlation (1904) over the neurons where neither is nan, with a 95 % percentile bootstrap.
 
-    Args:
-        x: A score.
-        y: Another one.
-        n_boot: Number of bootstrap samples over the neurons; without any there is no interval.
-        seed: Decides the samples.
+    Without bootstrap samples there is no interval.
 
     Raises:
         ValueError: The lengths differ.

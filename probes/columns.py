@@ -97,10 +97,6 @@ def column(name: str) -> Column:
 def expanded(splits: Sequence[str], vectors: int = 3) -> dict[str, Column]:
     """Every column, those for each split and vector written out.
 
-    Args:
-        splits: Names of the splits.
-        vectors: Vectors of a neuron.
-
     Example:
         >>> [name for name in expanded(["test"]) if name.startswith(("effect", "ipr"))]
         ['ipr', 'ipr_0', 'ipr_1', 'ipr_2', 'effect_test']

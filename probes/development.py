@@ -22,15 +22,13 @@ class Development:
         became_periodic_before: Step of the last checkpoint at which the neuron was not periodic, if it was at all later
             ones; nan if it was from the first on, or was not at the last.
         became_periodic_after: Step of the first checkpoint from which it stays periodic; nan if there is none.
-        periodic_at_end: Whether it was periodic at the last checkpoint.
         frequency: At the last checkpoint; 0 if it was not periodic there.
         held_longest: The frequency that it was periodic at for most steps in all, a checkpoint standing for the steps
             that are nearest to it; of equals the lowest, 0 if it was never periodic.
         switches: How often a periodic checkpoint had another frequency than the periodic one before it. Checkpoints in
             between, at which no frequency prevailed, are passed over.
-        last_switch_before: Step of the last checkpoint before the last switch at which it was periodic; nan if none.
-        last_switch_after: Step of the first checkpoint with the new frequency; nan if it never switched.
-        periodic: Whether it was periodic, ``(checkpoint, neuron)``.
+        last_switch_before: Step of the last periodic checkpoint before the last switch; nan if it never switched.
+        last_switch_after: Step of the first checkpoint with the new frequency; likewise.
     """
 
     became_periodic_before: Float[np.ndarray, " neuron"]
@@ -69,10 +67,9 @@ def development_of(
 
     Args:
         steps: Of the checkpoints, ascending.
-        q_values: ``(checkpoint, neuron)``; a neuron that is dead (nan) is not periodic.
+        q_values: ``(checkpoint, neuron)``, as are the other two; a neuron that is dead (nan) is not periodic.
         shares: Share of the variance that the main frequency explains, in [0, 1].
         frequencies: The main frequency; 0 or less where there is none.
-        criteria: Of periodicity; the defaults if None.
 
     Raises:
         ValueError: The shapes differ, there is no checkpoint, or the steps do not ascend.
@@ -165,10 +162,8 @@ class Alignment:
 def alignment(phase_residuals: Float[np.ndarray, "_ _"], periodic: Bool[np.ndarray, "_ _"]) -> Alignment:
     """Measure at each checkpoint how well neurons obey left + right = output phase (arXiv 2310.13061).
 
-    Args:
-        phase_residuals: From `probes.periodicity.phase_residual`, ``(checkpoint, neuron)`` in radians; nan where not
-            known.
-        periodic: Which neurons count: the phase of one that is not periodic means nothing.
+    Residuals are `probes.periodicity.phase_residual`, ``(checkpoint, neuron)``; nan where not known. Those of neurons
+    that are not periodic there do not count.
 
     Raises:
         ValueError: The shapes differ.
@@ -196,14 +191,10 @@ def alignment(phase_residuals: Float[np.ndarray, "_ _"], periodic: Bool[np.ndarr
 
 
 def rayleigh_p(n: Int[np.ndarray, " _"], resultant: Float[np.ndarray, " _"]) -> Float[np.ndarray, " _"]:
-    """p-values of Rayleigh's test: how likely n uniform angles have a mean resultant length as large.
+    """p-values of Rayleigh's test: how likely n uniform angles have a mean resultant length as large; nan without any.
 
     Exact for one and two angles; beyond, the approximation of Zar (Biostatistical Analysis, 1999, eq. 27.4), which is
     within .035 of the truth for three angles, .015 for four and .006 from five on.
-
-    Args:
-        n: Number of angles; the p-value of none is nan.
-        resultant: Their mean resultant length R, in [0, 1].
 
     Example:
         >>> rayleigh_p(np.array([0, 1, 50]), np.array([np.nan, 1.0, 0.3])).round(3).tolist()
@@ -221,13 +212,11 @@ def fourier_components(
 ) -> tuple[Float[np.ndarray, "neuron freq"], Float[np.ndarray, "neuron freq"]]:
     """Amplitude of every Fourier component of the neurons' weights, and how far its phases are from the rule's.
 
-    Args:
-        vectors: ``(neuron, position)`` each, in the order in which the task is addition: left, right, output; all of
-            one shape.
+    The vectors are as for `probes.features.joint_scores`, all of one shape.
 
     Returns:
-        Amplitude at frequencies 1..n//2, 0 or more, in units of the weights (root mean square over the vectors), and
-        the phase residual there in radians, (-pi, pi]; nan unless there are three vectors.
+        Amplitude at frequencies 1..n//2 in units of the weights (root mean square over the vectors), and the phase
+        residual there in radians, (-pi, pi]; nan unless there are three vectors.
 
     Raises:
         ValueError: There is no vector, or the shapes differ.

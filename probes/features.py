@@ -1,4 +1,4 @@
-"""From a neuron's weight vectors to named columns, one value for each neuron; most are read from one transform."""
+"""From a neuron's weight vectors to named columns, one value for each neuron."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def joint_scores(
     """Periodicity of every neuron, for one network or for many of one shape: one transform a vector.
 
     Args:
-        vectors: ``(*network, neuron, position)`` each, in the order in which the task is addition: left, right,
-            output. Each may have a length of its own. The work is done in their dtype. Leading axes stack networks;
-            the scores of one do not depend on the others, to the bit.
+        vectors: ``(*network, neuron, position)`` each, in the order in which the task is addition: left, right, output.
+            Each may have a length of its own. The work is done in their dtype. Leading axes stack networks; the scores
+            of one do not depend on the others, to the bit.
         convention: For the IPR columns alone.
-        distinct: Positions of the vectors that are tested: those that do not repeat another, as tied ones do, because
-            a test that counts one vector twice finds too much. All if None.
+        distinct: Positions of the vectors that are tested: those that do not repeat another, as tied ones do, because a
+            test that counts one vector twice finds too much. All if None.
 
     Returns:
-        ``p_value``, Fisher's g-test of the distinct vectors, and all columns of `probes.columns` from ``ipr`` to
-        ``norm`` that this function is the source of, ``(*network, neuron)`` each. Means are over the live vectors of
-        a neuron; a neuron without any has nan everywhere, frequency and norm 0. Of vectors of different lengths the
-        first decides the frequency, and phases are nan unless there are three vectors of one length.
+        ``p_value``, Fisher's g-test of the distinct vectors, and the columns of `probes.columns` from ``ipr`` to
+        ``norm`` with this source, ``(*network, neuron)`` each. Means are over the live vectors of a neuron; a neuron
+        without any has nan everywhere, frequency and norm 0. Of vectors of different lengths the first decides the
+        frequency, and phases are nan unless there are three vectors of one length.
 
     Example:
         >>> angle = 2 * np.pi * 13 * np.arange(97) / 97
@@ -77,15 +77,7 @@ def joint_scores(
 
 @dataclass(frozen=True, eq=False)
 class _Spectrum:
-    """One vector's transform of every neuron.
-
-    Attributes:
-        n: Number of positions.
-        real, imaginary: Parts at frequencies 1..n//2.
-        share: Of the variance at each of them; all 0 for a dead vector.
-        live: Whether there is any variance.
-        squares: The sum of all squared entries.
-    """
+    """One vector's transform of every neuron; `share` is that of the variance at 1..n//2, all 0 for a dead vector."""
 
     n: int
     real: np.ndarray
@@ -185,11 +177,6 @@ def weight_features(
     distinct: Sequence[int] | None = None,
 ) -> dict[str, np.ndarray]:
     """`joint_scores` in double precision, and the other spectral scores of neurons with a vector for each role.
-
-    Args:
-        vectors: ``(neuron, position)`` each, as for `joint_scores`.
-        convention: For the IPR columns alone. The others have the conventions of their own scores.
-        distinct: As for `joint_scores`.
 
     Returns:
         ``p_value`` and the columns of `probes.columns` that this function is the source of, ``(neuron,)`` each.

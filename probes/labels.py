@@ -1,7 +1,4 @@
-"""Labels of neurons, each with the rule that decides it and the evidence in words.
-
-A label is said once, in `LABELS`: counts, colours, the glossary, the store and the documentation are made from it.
-"""
+"""Labels of neurons, each said once in `LABELS` with the rule that decides it and the evidence in words."""
 
 from __future__ import annotations
 
@@ -54,12 +51,10 @@ class NeuronFacts:
         strength: How much the neuron adds to the output; only the ratios count.
         p_value: Of its periodicity, against random weights.
         share: Share of its variance that its frequency explains.
-        frequency: That frequency.
         outside: Share of its weights at tokens outside the group ordering, such as 0 in multiplication.
         rule_effect: What the neuron adds to the true label where memory cannot help (held-out examples).
-        rule_p: p-value of that effect being above 0.
+        rule_p, memory_p: p-values of the effects being above 0.
         memory_effect: What it adds to labels beyond what the rule explains.
-        memory_p: p-value of that effect being above 0.
     """
 
     strength: Float[np.ndarray, " neuron"]
@@ -176,9 +171,7 @@ class Label:
 
     Attributes:
         verb: As in "12 memorize".
-        colour: Of its points.
         symbol: Plotly's name of its points' shape.
-        meaning: One sentence.
         rule: Mask of the neurons that it fits, of those that no label before it fits; `INCONCLUSIVE` has the rest.
         reason: The evidence for one neuron, in words.
     """
@@ -242,11 +235,7 @@ REMOVED = (MEMORIZING, GENERALIZING)
 
 
 def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Labelling:
-    """Decide every neuron's label by the rules of `LABELS`.
-
-    Args:
-        facts: Measurements of all neurons at one site.
-        criteria: Thresholds; the defaults if None.
+    """Decide the label of every neuron at one site by the rules of `LABELS`.
 
     Example:
         >>> one = lambda value: np.array([value])

@@ -20,15 +20,8 @@ def fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " 
 
     Such are the interior ordinates, 1..m = (n-1)//2, of the periodogram of n independent Gaussian numbers of one
     variance, with any mean. The highest frequency of an even n has another distribution. The test looks for *one*
-    frequency: strong harmonics make p larger. None is possible below n = 5.
-
-    Args:
-        g: Share of the largest ordinate in the sum of all, in [1/m, 1].
-        m: How many there are.
-
-    Returns:
-        p-values in [0, 1], accurate in the tail: to a relative error of 1e-9 for small ones, an absolute one of 1e-6
-        near 1.
+    frequency: strong harmonics make p larger. None is possible below n = 5. The relative error is 1e-9 for small
+    p-values, the absolute one 1e-6 near 1. Shares are in [1/m, 1].
 
     Example:
         >>> fisher_tail(np.array([0.5, 1.0]), 2).tolist()
@@ -61,8 +54,6 @@ def _log_tail(m: int) -> np.ndarray:
 def quick_fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " vector"]:
     """`fisher_tail` to a relative error below 1e-6, several times faster; for scores that are no more exact.
 
-    Its logarithm is read from a table, by a cubic through the four nearest entries.
-
     Example:
         >>> g = np.array([0.08, 0.2, 0.6])
         >>> bool(np.allclose(quick_fisher_tail(g, 48), fisher_tail(g, 48), rtol=1e-7, atol=0))
@@ -87,11 +78,9 @@ def quick_fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarr
 
 
 def combine(p: Float[np.ndarray, "neuron vector"]) -> Float[np.ndarray, " neuron"]:
-    """One p-value for each neuron from those of its vectors (Fisher's method, 1925).
+    """One p-value for each neuron from those of its live vectors (Fisher's method, 1925); nan where all are dead.
 
     Assumes that the vectors are independent under the null, which tied weights are not.
-
-    A dead vector's nan is left out; nan where all vectors are dead.
 
     Example:
         >>> combine(np.array([[0.01, 0.02, np.nan], [np.nan, 0.5, np.nan]])).round(6).tolist()
@@ -129,14 +118,8 @@ def null_scores(
     """The distribution of a random neuron's IPR: the mean over its vectors, with i.i.d. Gaussian entries.
 
     For p=97, three vectors, one-sided with the constant kept: mean .040, 99.9 % below .058. Weights at their
-    initialisation follow it whatever their scale; weights after training need not be Gaussian, so a score
-    above it says "not random", not "general".
-
-    Args:
-        n_positions: Length of each vector.
-        convention: As for the scores to compare with.
-        n_draws: Number of Monte Carlo draws; no p-value can be below 1/(n_draws + 1).
-        seed: Decides the draws.
+    initialisation follow it whatever their scale; weights after training need not be Gaussian, so a score above it says
+    "not random", not "general". No p-value can be below 1/(n_draws + 1).
 
     Returns:
         Ascending scores in (0, 1], read-only: equal arguments give the same array back.
@@ -172,11 +155,9 @@ def null_scores(
 def null_p_values(
     scores: Float[np.ndarray, " neuron"], null: Float[np.ndarray, " draw"]
 ) -> Float[np.ndarray, " neuron"]:
-    """Monte Carlo p-values: (1 + number of null scores that are as high) / (1 + number of null scores).
+    """Monte Carlo p-values: (1 + number of null scores that are as high) / (1 + number of null scores); nan stays nan.
 
-    Args:
-        scores: Scores, high when unlike the null; nan stays nan.
-        null: Null scores in ascending order, as of `null_scores`.
+    The null scores are in ascending order.
 
     Example:
         >>> null_p_values(np.array([0.5, 0.1, np.nan]), np.array([0.1, 0.2, 0.3])).tolist()
@@ -189,11 +170,8 @@ def null_p_values(
 def benjamini_hochberg(p: Float[np.ndarray, " neuron"]) -> Float[np.ndarray, " neuron"]:
     """q-values: the false-discovery rate of calling every neuron with this or a smaller p-value a discovery.
 
-    Benjamini and Hochberg 1995; valid for independent or positively dependent neurons. A nan is not counted
-    among the tests.
-
-    Returns:
-        Values in [0, 1], at least p; nan where p is nan.
+    Benjamini and Hochberg 1995; valid for independent or positively dependent neurons. A nan is not counted among the
+    tests, and stays nan.
 
     Raises:
         ValueError: A p-value is outside [0, 1].

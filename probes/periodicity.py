@@ -34,17 +34,13 @@ def ipr(
     r: float = 2.0,
     total: Float[np.ndarray, "*batch"] | None = None,
 ) -> Float[np.ndarray, "*batch"]:
-    """Inverse participation ratio, sum P^r / (sum P)^r (arXiv 2310.13061).
+    """Inverse participation ratio, sum P^r / (sum P)^r (arXiv 2310.13061), in (0, 1].
+
+    It is 1 for a single peak, 1/m^(r-1) for m equal columns. A pure cosine scores 1 one-sided and 1/2 two-sided; a
+    square wave, with its odd harmonics, about 2/3; white noise about 2/m; a constant vector 1 if the constant was kept.
 
     Args:
-        power: Power of each frequency.
-        r: Exponent, above 1.
         total: The sum of the power, if it is at hand.
-
-    Returns:
-        Values in (0, 1]: 1 for a single peak, 1/m^(r-1) for m equal columns, nan without power. A pure cosine
-        scores 1 one-sided and 1/2 two-sided; a square wave, with its odd harmonics, about 2/3; white noise
-        about 2/m. A constant vector scores 1 if the constant was kept.
 
     Raises:
         ValueError: r is not above 1.
@@ -70,9 +66,7 @@ def ipr(
 def gini(power: Float[np.ndarray, "*batch freq"]) -> Float[np.ndarray, "*batch"]:
     """Gini coefficient of the spectrum (arXiv 2301.05217 takes that of the norms, the root of the power).
 
-    Returns:
-        Values in [0, 1 - 1/m] for m columns: 0 for a flat spectrum, 1 - 1/m for one peak, nan without power.
-        It depends on m, so compare it only at equal length.
+    It is 0 for a flat spectrum and 1 - 1/m for one peak of m columns: compare it only at equal length.
 
     Example:
         >>> gini(np.array([[0.0, 4.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])).tolist()
@@ -85,11 +79,9 @@ def gini(power: Float[np.ndarray, "*batch freq"]) -> Float[np.ndarray, "*batch"]
 
 
 def peak_share(power: Float[np.ndarray, "*batch freq"]) -> Float[np.ndarray, "*batch"]:
-    """The largest column's share of the power.
+    """The largest column's share of the power, in [1/m, 1] for m columns.
 
-    Returns:
-        Values in [1/m, 1] for m columns, nan without power. With `probes.spectrum.energy` it is the variance
-        explained by one frequency; a vector with strong harmonics needs `harmonic_share` instead.
+    With `probes.spectrum.energy` it is the variance explained by one frequency; strong harmonics need `harmonic_share`.
 
     Example:
         >>> peak_share(np.array([1.0, 3.0])).tolist()
@@ -101,9 +93,7 @@ def peak_share(power: Float[np.ndarray, "*batch freq"]) -> Float[np.ndarray, "*b
 def entropy(power: Float[np.ndarray, "*batch freq"]) -> Float[np.ndarray, "*batch"]:
     """Shannon entropy of the spectrum, over that of a flat one (spectral entropy, Inouye et al. 1991).
 
-    Returns:
-        Values in [0, 1]: 0 for a single peak (and for a spectrum of one column), 1 for a flat spectrum, nan
-        without power. Low means periodic, unlike the other scores.
+    It is 0 for a single peak (and for a spectrum of one column), 1 for a flat one: low means periodic.
 
     Example:
         >>> entropy(np.array([[0.0, 2.0, 0.0], [1.0, 1.0, 1.0]])).round(6).tolist()
@@ -129,21 +119,17 @@ def _harmonics(n: int, n_harmonics: int) -> tuple[np.ndarray, np.ndarray]:
 def harmonic_share(
     power: Float[np.ndarray, "*batch freq"], n: int, n_harmonics: int = 5
 ) -> tuple[Float[np.ndarray, "*batch"], Int[np.ndarray, "*batch"]]:
-    """The share of one fundamental and its harmonics, for the fundamental where it is largest.
+    """The share, in (0, 1], of the fundamental that has most together with its harmonics; and the fundamental.
 
-    A neuron behind a ReLU, or a square wave, is periodic but spreads its power over multiples k, 2k, 3k, ..
-    of its frequency, folded modulo n. Do not use it for small n: the harmonics of one fundamental then
-    cover most of the spectrum, and noise scores high.
+    A neuron behind a ReLU, or a square wave, is periodic but spreads its power over multiples k, 2k, 3k, .. of its
+    frequency, folded modulo n. Do not use it for small n: the harmonics of one fundamental then cover most of the
+    spectrum, and noise scores high. Any frequency is also a multiple of others modulo n, so among nearly equal shares
+    (`NEARLY_BEST`) the fundamental with most power of its own is named; 0 without power.
 
     Args:
-        power: One-sided spectrum without constant, columns 1..n//2 (`probes.spectrum` `power` or `energy`).
+        power: One-sided spectrum without constant, columns 1..n//2.
         n: Number of positions.
         n_harmonics: How many multiples count, the fundamental included; 1 gives `peak_share`.
-
-    Returns:
-        The share, in (0, 1], and the fundamental, in 1..n//2; nan and 0 without power. Any frequency is
-        also a multiple of others modulo n, so among nearly equal shares (`NEARLY_BEST`) the fundamental with
-        most power of its own is named.
 
     Raises:
         ValueError: The columns do not belong to n, or n_harmonics is below 1.
@@ -177,13 +163,10 @@ def harmonic_share(
 def phase_residual(
     left: Float[np.ndarray, "*batch"], right: Float[np.ndarray, "*batch"], output: Float[np.ndarray, "*batch"]
 ) -> Float[np.ndarray, "*batch"]:
-    """Distance of a neuron's phases from those of the analytic solution: left + right - output, wrapped.
+    """Distance of a neuron's phases from those of the analytic solution: left + right - output, wrapped to (-pi, pi].
 
-    A neuron that adds obeys left + right = output modulo 2 pi (arXiv 2310.13061), whatever its IPR, which
-    makes this a second, independent sign of generalisation. For a random neuron it is uniform.
-
-    Returns:
-        Angles in (-pi, pi]; nan where a phase is nan.
+    A neuron that adds obeys left + right = output modulo 2 pi (arXiv 2310.13061), whatever its IPR, which makes this a
+    second, independent sign of generalisation. For a random neuron it is uniform.
 
     Example:
         >>> phase_residual(np.array([3.0]), np.array([3.0]), np.array([6.0 - 2 * np.pi])).round(6).tolist()

@@ -32,11 +32,9 @@ def _components(matrix: np.ndarray) -> np.ndarray:
 
 
 def spectrum_norms(matrix: Float[np.ndarray, "position feature"]) -> Float[np.ndarray, " freq"]:
-    """The norm of the part of a matrix, such as an embedding, that each frequency along its positions makes up.
+    """The norm of the part of a matrix, such as an embedding, that each frequency 1..n//2 along its positions makes up.
 
-    Returns:
-        Norms, 0 or more, of frequencies 1..n//2, cosine and sine and all features together. Their squares sum
-        to the squared norm of the matrix less its mean row (Parseval). All 0 if the rows are equal.
+    Cosine and sine and all features together: the squares sum to the squared norm of the matrix less its mean row.
 
     Raises:
         ValueError: The matrix is not two-dimensional, or has fewer than 2 rows.
@@ -52,10 +50,8 @@ def spectrum_norms(matrix: Float[np.ndarray, "position feature"]) -> Float[np.nd
 def spectrum_gini(matrix: Float[np.ndarray, "position feature"]) -> float:
     """Gini coefficient of the norms of a matrix along each cosine and each sine (arXiv 2301.05217).
 
-    The constant is left out. It rises while a network groks: few frequencies of the embedding are left.
-
-    Returns:
-        A value in [0, 1 - 1/(n - 1)], 0 if all n - 1 norms are equal; nan if the rows are. It depends on n.
+    The constant is left out. It rises while a network groks: few frequencies of the embedding are left. In [0, 1 - 1/(n
+    - 1)], so that it depends on n; nan if the rows are equal.
 
     Raises:
         ValueError: As for `spectrum_norms`.
@@ -71,16 +67,10 @@ def spectrum_gini(matrix: Float[np.ndarray, "position feature"]) -> float:
 
 
 def key_frequencies(norms: Float[np.ndarray, " freq"], *, ratio: float = 0.1) -> tuple[int, ...]:
-    """The frequencies whose power, the norm squared, is at least a part of the strongest one's.
+    """Ascending frequencies whose power, the norm squared, is at least a part, in (0, 1], of the strongest one's.
 
-    Noise has key frequencies as well: see with `sum_variance_explained` whether they explain the logits.
-
-    Args:
-        norms: `spectrum_norms` or `logit_profile`: frequencies 1, 2, ..
-        ratio: The part, in (0, 1].
-
-    Returns:
-        Frequencies, ascending; none if all norms are 0 or one is not finite.
+    Norms are `spectrum_norms` or `logit_profile`. Noise has key frequencies as well: see with `sum_variance_explained`
+    whether they explain the logits. There are none if all norms are 0 or one is not finite.
 
     Raises:
         ValueError: The ratio is outside (0, 1].
@@ -139,14 +129,10 @@ def _along_answer(centred: np.ndarray) -> np.ndarray:
 
 
 def logit_profile(logits: Logits) -> Float[np.ndarray, " freq"]:
-    """The norm of the part of the logits along cos w(i+j-c) and sin w(i+j-c), for every frequency.
+    """The norm of the part of the logits along cos w(i+j-c) and sin w(i+j-c), for every frequency 1..n//2.
 
-    A network that adds has logits of cos w(i+j-c) at its key frequencies (arXiv 2301.05217), which
-    `key_frequencies` reads off the profile.
-
-    Returns:
-        Norms, 0 or more, of frequencies 1..n//2. Their squares sum to at most that of the logits' norm,
-        centred as in `sum_variance_explained`. All 0 if the examples do not differ but by a constant each.
+    A network that adds has logits of cos w(i+j-c) at its key frequencies (arXiv 2301.05217). The squares sum to at most
+    that of the logits' norm, centred as in `sum_variance_explained`.
 
     Raises:
         ValueError: The logits are not n x n x n with n of 2 or more.
@@ -161,14 +147,11 @@ def logit_profile(logits: Logits) -> Float[np.ndarray, " freq"]:
 
 
 def sum_variance_explained(logits: Logits, frequencies: Iterable[int]) -> float:
-    """The share of the variance of the logits in the span of cos w(i+j-c), w of the named frequencies.
+    """The share, in [0, 1], of the variance of the logits in the span of cos w(i+j-c), w of the named frequencies.
 
-    The variance is what is left without each example's mean, which no loss sees, and each output's mean, a
-    bias. Sines do not count: a component that peaks beside the right answer explains less.
-
-    Returns:
-        A share in [0, 1]; nan if the logits have no such variance, or are not finite. A frequency that is named twice
-        counts once.
+    The variance is what is left without each example's mean, which no loss sees, and each output's mean, a bias; the
+    share is nan where there is none. Sines do not count: a component that peaks beside the right answer explains less.
+    A frequency that is named twice counts once.
 
     Raises:
         ValueError: The logits are not n x n x n with n of 2 or more, or a frequency is out of range.
@@ -192,14 +175,7 @@ def restricted_and_excluded(logits: Logits, frequencies: Iterable[int]) -> tuple
     """The logits restricted to their Fourier components in the sum at the named frequencies, and without these.
 
     Their losses are the restricted loss, of the rule alone, and, on training examples, the excluded loss, which rises
-    as the rule replaces memory (arXiv 2301.05217).
-
-    Args:
-        logits: Of every pair of operands; any outputs.
-        frequencies: From 1 to n//2, such as `key_frequencies`.
-
-    Returns:
-        Logits in float64. Each output keeps its mean in both, so that together, less that mean, they are the logits.
+    as the rule replaces memory (arXiv 2301.05217). Each output keeps its mean in both.
 
     Raises:
         ValueError: There are not n x n pairs with n of 2 or more, or a frequency is out of range.
@@ -223,14 +199,11 @@ def restricted_and_excluded(logits: Logits, frequencies: Iterable[int]) -> tuple
 
 
 def distance_irrelevance(correct: Float[np.ndarray, "left right"]) -> float:
-    """Independence of the logit of the right answer from the distance of the operands (arXiv 2306.17844).
+    """Independence of the logit of the right answer from the distance of the operands, in [0, 1] (arXiv 2306.17844).
 
-    The mean over distances d of the standard deviation over pairs with i - j = d modulo n, over that of all
-    pairs. A Pizza network's logit of the right answer goes with |cos(w(i - j)/2)|, so that pairs of one
-    distance are served alike: low. A Clock network serves every distance alike: high, near 1.
-
-    Returns:
-        A value in [0, 1], from population standard deviations; nan if the logits are constant or not finite.
+    The mean over distances d of the standard deviation over pairs with i - j = d modulo n, over that of all pairs; nan
+    if the logits are constant or not finite. A Pizza network's logit of the right answer goes with |cos(w(i - j)/2)|,
+    so that pairs of one distance are served alike: low. A Clock network serves every distance alike: high, near 1.
 
     Raises:
         ValueError: There are not n x n pairs with n of 2 or more.
@@ -255,15 +228,9 @@ def gradient_symmetricity(
 ) -> float:
     """Mean cosine similarity of a logit's gradients to the embeddings of its two operands (arXiv 2306.17844).
 
-    A Pizza network adds the embeddings up first, so the gradients are equal: near 1. A Clock network
-    multiplies them, and each gradient depends on the other operand: lower.
-
-    Args:
-        left: The gradient of one logit with respect to the left embedding; a sample is a pair and an output.
-        right: The same for the right embedding.
-
-    Returns:
-        A value in [-1, 1] over the samples without a gradient of zero; nan if there are none, or one is not finite.
+    A Pizza network adds the embeddings up first, so the gradients are equal: near 1. A Clock network multiplies them,
+    and each gradient depends on the other operand: lower. A sample is a pair and an output; those with a gradient of
+    zero are left out; nan if none is left, or one is not finite.
 
     Raises:
         ValueError: The shapes differ, or are not two-dimensional with a feature or more.

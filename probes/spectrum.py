@@ -69,8 +69,8 @@ def _check(x: np.ndarray) -> None:
 def is_flat(x: Float[np.ndarray, "*batch position"]) -> Bool[np.ndarray, "*batch"]:
     """Mask of vectors that are constant to rounding, so that they have no frequency; a zero vector is one.
 
-    Assumes that rounding is the only noise: the variation is below 8 units in the last place of the largest entry.
-    A vector that holds a nan or an infinity is not flat.
+    Assumes that the variation by rounding is below 8 units in the last place of the largest entry. A vector that holds
+    a nan or an infinity is not flat.
 
     Example:
         >>> is_flat(np.array([[0.1, 0.1, 0.1], [0.1, 0.2, 0.1]])).tolist()
@@ -88,9 +88,8 @@ def fourier(
 ) -> Complex[np.ndarray, "*batch freq"]:
     """The discrete Fourier transform of the last axis, unnormalised: sum over i of x_i exp(-2 pi 1j k i/n).
 
-    Returns:
-        One column per entry of `frequencies`, complex64 of float32. With the constant dropped, the transform of a
-        vector that `is_flat` is exactly 0 rather than rounding noise.
+    Columns are `frequencies`, complex64 of float32. With the constant dropped, the transform of a vector that `is_flat`
+    is exactly 0 rather than rounding noise.
 
     Raises:
         ValueError: There are no positions, or the dtype is not floating.
@@ -144,11 +143,9 @@ def power(
 
 
 def energy(x: Float[np.ndarray, "*batch position"]) -> Float[np.ndarray, "*batch freq"]:
-    """The share of a vector's variance that each frequency 1..n//2 carries (Parseval).
+    """The share of a vector's variance that each frequency 1..n//2 carries (Parseval); nan for a constant vector.
 
-    Returns:
-        Shares in [0, 1] that sum to 1; interior frequencies count both their sides, the highest frequency
-        of an even n (Nyquist) has only one. All nan for a vector that is zero or constant.
+    Interior frequencies count both their sides, the highest frequency of an even n (Nyquist) has only one.
 
     Example:
         >>> x = 3 + np.cos(2 * np.pi * np.arange(6) / 6) + np.cos(np.pi * np.arange(6))
@@ -179,14 +176,9 @@ def peak_frequency(share: Float[np.ndarray, "*batch freq"]) -> Int[np.ndarray, "
 def phase(
     x: Float[np.ndarray, "*batch position"], frequency: Int[np.ndarray, "*batch"] | int
 ) -> Float[np.ndarray, "*batch"]:
-    """The angle f of a vector's component A cos(2 pi k i/n + f) at a frequency k.
+    """The angle f, in (-pi, pi], of a vector's component A cos(2 pi k i/n + f) at a frequency k, 0..n//2.
 
-    Args:
-        x: Real vectors.
-        frequency: k for each vector, or one for all, from 0 to n//2.
-
-    Returns:
-        Angles in (-pi, pi]; nan where the frequency is 0 or the vector has no such component.
+    It is nan where the frequency is 0 or the vector has no such component.
 
     Raises:
         ValueError: A frequency is outside 0..n//2.
@@ -217,13 +209,10 @@ def _basis(n: int, dtype: np.dtype) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Transform:
-    """Transform of each vector, from `real_dft`.
+    """Transform of each vector, from `real_dft`: `fourier` without the constant.
 
     Attributes:
-        n: Number of positions.
-        real, imaginary: Parts of `fourier` without the constant, at frequencies 1..n//2.
-        power: Their squared magnitude, as of `power`.
-        variation: Its sum over the frequencies.
+        power: Squared magnitude, as of `power`; `variation` is its sum over the frequencies.
         total: The sum of the vector's entries.
     """
 

@@ -29,12 +29,7 @@ class ChangePoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Boundary:
-    """Between which two checkpoints something happens.
-
-    Attributes:
-        before: Step of the last checkpoint before it; None if it lies before the first.
-        after: Step of the first checkpoint after it; None if it is not over at the last.
-    """
+    """The checkpoints' steps between which something happens; None before the first and after the last."""
 
     before: int | None
     after: int | None
@@ -42,13 +37,9 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Stage:
-    """A span of training in which one thing changes.
+    """A span of training in which one thing changes, and the numbers that show it.
 
-    Attributes:
-        name: ``memorisation``, ``circuit formation``, ``clean-up``, ``grokking``, ``learning`` or ``unlearning``.
-        begin: Where it begins.
-        end: Where the change is complete.
-        reason: The numbers that show it, in a sentence.
+    Names are ``memorisation``, ``circuit formation``, ``clean-up``, ``grokking``, ``learning`` and ``unlearning``.
     """
 
     name: str
@@ -73,17 +64,9 @@ def change_point(
 ) -> ChangePoint:
     """Find where the mean of a series changes most: the split into two means that reduces the squared error most.
 
-    Its p-value is the share of random permutations of the values that have a split as good. A slow drift counts as a
-    change too. Fewer than five values cannot be significant at .05.
-
-    Args:
-        steps: Ascending.
-        values: One a step; nan where not known.
-        generator: Of the permutations.
-        draws: How many permutations.
-
-    Returns:
-        The steps before and after the change, and a p-value in (0, 1]; 1 for a constant series.
+    Its p-value, 1 for a constant series, is the share of random permutations of the values that have a split as good. A
+    slow drift counts as a change too. Fewer than five values cannot be significant at .05. Steps ascend; values that
+    are not known are nan.
 
     Raises:
         ValueError: The lengths differ, or fewer than two values are known.
@@ -133,12 +116,12 @@ def _first(holds: np.ndarray, *, for_good: bool = False) -> int | None:
 def find_stages(
     steps: Steps, measures: Mapping[str, Values], generator: np.random.Generator, *, good: float
 ) -> tuple[Stage, ...]:
-    """The stages of a training run, as far as its checkpoints show them.
+    """The stages of a training run, as far as its checkpoints show them, in order of their end.
 
-    Where some labels are corrupted: memorisation of the training set, grokking, and unlearning of the corrupted
-    labels (arXiv 2310.13061). Where none is: memorisation, circuit formation and clean-up (arXiv 2301.05217).
-    Accuracy on held-out examples that does not come after memorisation is ``learning``, as is accuracy on all examples
-    where nothing is known to be held out.
+    Where some labels are corrupted: memorisation of the training set, grokking, and unlearning of the corrupted labels
+    (arXiv 2310.13061). Where none is: memorisation, circuit formation and clean-up (arXiv 2301.05217). Accuracy on
+    held-out examples that does not come after memorisation is ``learning``, as is accuracy on all examples where
+    nothing is known to be held out.
 
     Args:
         steps: Ascending.
@@ -146,9 +129,6 @@ def find_stages(
             (accuracies), ``excluded_loss`` and ``logit_variance_explained``.
         generator: Of the permutations that tell a change from noise.
         good: Accuracy from which examples count as learnt.
-
-    Returns:
-        Stages in order of their end. A change that the checkpoints do not show gives none.
 
     Raises:
         ValueError: A series does not have one value a step.
@@ -293,7 +273,7 @@ class _Run:
         return change if higher and change.p_value <= ALPHA else None
 
     def before(self, at: int) -> Boundary:
-        """The boundary before the checkpoint of this index; after the last checkpoint if there is none."""
+        """The boundary before the checkpoint of this index, or after the last."""
         steps = [None, *self.steps.tolist(), None]
         return Boundary(steps[at], steps[at + 1])
 

@@ -1,8 +1,4 @@
-"""Hooked models, and the protocol that everything above them relies on.
-
-The names are listed in ``__init__.pyi`` and loaded when they are first used: the command line makes options of settings
-alone.
-"""
+"""Hooked models, and the protocol that everything above them relies on."""
 
 import lazy_loader
 

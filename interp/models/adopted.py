@@ -32,10 +32,6 @@ class Adopted(HookedRootModule):
     The network itself stays as it is: PyTorch hooks are on its submodules only while `forward` runs. What a hook point
     sees has PyTorch's own layout, except that the state of a recurrent network comes with examples first.
 
-    Attributes:
-        module: The user's network.
-        hook_dict: The hook point of each site.
-
     Example:
         >>> from interp.models.adoption import adopt
         >>> model = adopt(nn.Sequential(nn.Conv2d(1, 6, 3), nn.Flatten(), nn.Linear(96, 2)), ["0:output", "2:input"])
@@ -106,9 +102,8 @@ class Adopted(HookedRootModule):
     def learn(self, example: Tensor) -> None:
         """Run the network on an example, to learn its sites' axes and whether what follows them is linear.
 
-        Raises:
-            ConfigError: The example has no rows, or a site is not what its kind of module should give.
-            HookNameError: See `forward`.
+        A `ConfigError` if the example has no rows, or a site is not what its kind of module should give; see also
+        `forward`.
         """
         if not len(example):
             raise ConfigError("the example has no rows; pass one or more inputs, examples first")
@@ -128,11 +123,7 @@ class Adopted(HookedRootModule):
             }
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
-        """One site for each that was adopted, in the order given.
-
-        Raises:
-            ConfigError: A site's kind of module does not tell which axis counts the neurons, and there was no example.
-        """
+        """One site for each that was adopted, in their order; a `ConfigError` where only an example tells its axis."""
         return tuple(self._site(name) for name in self.tensors)
 
     def _site(self, name: str) -> NeuronSite:
@@ -162,7 +153,9 @@ class Adopted(HookedRootModule):
         changed = -3 * activations
         for x, given in ((activations, logits), (changed, self._continue(name, changed, inputs))):
             expected = at_position(x, self.readout) @ layer[0] + layer[1]
-            if expected.shape != given.shape or not _close(given, expected):
+            if expected.shape != given.shape:
+                return None
+            if not (given - expected).abs().max() <= LINEAR * given.abs().max():
                 return None
         return layer
 
@@ -224,8 +217,3 @@ class Adopted(HookedRootModule):
     def to_dict(self) -> dict[str, Any]:
         """The network's kind and sites, ready for JSON; the network itself stays the user's."""
         return {"kind": self.kind, "module": type(self.module).__name__, "sites": list(self.tensors)}
-
-
-def _close(given: Tensor, expected: Tensor) -> bool:
-    """True if two sets of logits are equal up to rounding."""
-    return bool((given - expected).abs().max() <= LINEAR * given.abs().max())

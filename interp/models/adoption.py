@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,6 @@ from interp.models.module_tensor import ModuleTensor
 from interp.models.prompt import Prompt
 
 SHARDED = ("FullyShardedDataParallel", "FSDPModule", "DeepSpeedEngine")
-
-
-def _plain_call(module: nn.Module, inputs: Tensor) -> Any:
-    return module(inputs)
 
 
 def adopt(
@@ -74,7 +70,7 @@ def adopt(
         tensors[str(tensor)] = tensor
     if not tensors:
         raise ConfigError("no site was named; name a submodule, such as layer1.0.conv1 or fc:input")
-    call = forward or _plain_call
+    call = forward or operator.call
     adopted = Adopted(module, tensors, prompt=prompt, readout=readout, n_outputs=n_outputs, call=call)
     if example is not None:
         adopted.learn(example)

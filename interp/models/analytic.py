@@ -23,11 +23,7 @@ MEMORY_STRENGTH = 1.5
 def _closed_form(
     operation: str, p: int, width: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left and right ``(p, neuron)`` and output ``(neuron, p)`` weights of the closed form.
-
-    Raises:
-        ConfigError: The operation has none, or the width is too small.
-    """
+    """Left and right ``(p, neuron)`` and output ``(neuron, p)`` weights of the closed form."""
     order = group_ordering(operation, p)
     if order is None or len(order) < 3:
         raise ConfigError(f"no closed form is known for {operation!r} modulo {p}: it has no group ordering")
@@ -102,7 +98,6 @@ class PlantedNetwork:
     """A network with the label that each of its neurons should be given.
 
     Attributes:
-        model: The network.
         labels: ``"generalizing"``, ``"memorizing"`` or ``"dead"`` for every neuron.
     """
 

@@ -24,10 +24,6 @@ class AttentionOnlyConfig:
     Args:
         vocab: How many tokens there are, inputs and outputs alike.
         n_ctx: Tokens in a sequence.
-        d_model: Width of the residual stream.
-        n_heads: Heads in each layer.
-        d_head: Width of a head.
-        n_layers: Layers of attention.
         norm: ``"none"``, ``"layer"`` or ``"pre"`` before each layer and the output.
         embed_scale: Standard deviation of the initial embeddings; small ones make a plateau before induction heads.
 
@@ -56,13 +52,9 @@ class AttentionOnlyConfig:
 class AttentionOnly(TransformerStack):
     """Layers of causal attention from tokens to the logits of the next token at every position.
 
-    Names of weights and hook points are TransformerLens': ``blocks.L.attn.hook_pattern``
-    ``(example, head, query, key)``, ``blocks.L.attn.hook_z`` ``(example, query, head, d_head)``. At both the heads are
-    the neurons of a site, so that edits of heads are edits of neurons.
-
-    Args:
-        config: The network's shape.
-        seed: Of the initial weights: embeddings normal, matrices uniform within 1/sqrt(fan-in).
+    Names of weights and hook points are TransformerLens': ``blocks.L.attn.hook_pattern`` ``(example, head, query,
+    key)``, ``blocks.L.attn.hook_z`` ``(example, query, head, d_head)``. At both the heads are the neurons of a site, so
+    that edits of heads are edits of neurons. Initial embeddings are normal, matrices uniform within 1/sqrt(fan-in).
 
     Example:
         >>> model = AttentionOnly(AttentionOnlyConfig(vocab=5, n_ctx=4))

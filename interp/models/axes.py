@@ -26,8 +26,8 @@ class Axes:
 
     Attributes:
         width: How many neurons; None: known once an example has been run.
-        axis: Which axis counts them, from the end; 1: the second one, however many follow; None: not known yet.
-        example_axis: Which axis counts the examples: 0, or 1 in the state of a recurrent network.
+        axis: Counts neurons, from the end; 1: the second one, however many follow; None: not known yet.
+        example_axis: 0, or 1 in the state of a recurrent network.
         position: Which position scores are taken from, if the second axis counts positions.
         length: How many positions the example had.
     """
@@ -75,15 +75,9 @@ def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
 
 
 def axes_by_example(name: str, axes: Axes, shape: tuple[int, ...], readout: int) -> Axes:
-    """Axes once the tensor's shape on an example is known.
+    """Axes once the tensor's shape on an example, with the examples first, is known.
 
     Where the kind of module does not tell, neurons are the channels of images and volumes, and else the last axis.
-
-    Args:
-        name: Of the site, for errors.
-        axes: From `axes_by_kind`.
-        shape: With the examples first.
-        readout: The position that the answer is read at.
 
     Raises:
         ConfigError: The shape does not fit the axes, or has too few or too many axes.

@@ -26,14 +26,9 @@ _NAMES = {
 
 
 def from_bridge_names(state: Mapping[str, Tensor], n_heads: int) -> dict[str, Tensor]:
-    """A bridge's state dict (TransformerLens 4) under the names and in the layout of a `SmallTransformer`.
+    """A bridge's state dict (TransformerLens 4) under the names and in the layout of a `SmallTransformer`; views.
 
-    Args:
-        state: ``blocks.0.attn.q.weight`` and so on.
-        n_heads: Attention heads; the file does not say how many share a matrix.
-
-    Returns:
-        Views of the same tensors.
+    The file does not say how many heads share a matrix.
 
     Raises:
         CheckpointError: A name is none of a bridge's, or the heads do not divide a matrix.
@@ -99,10 +94,5 @@ def _to_bridge(name: str, tensor: Tensor) -> Tensor:
 
 
 def is_bias(name: str) -> bool:
-    """True if a `SmallTransformer`'s tensor of that name is a bias of its heads, neurons or output.
-
-    Example:
-        >>> is_bias("blocks.0.attn.b_Q"), is_bias("blocks.0.ln1.b")
-        (True, False)
-    """
+    """True if a `SmallTransformer`'s tensor of that name is a bias of its heads, neurons or output."""
     return name.rsplit(".", 1)[-1].startswith("b_")

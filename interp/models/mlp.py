@@ -66,11 +66,9 @@ class HookedMLP(HookedRootModule):
     (arXiv 2310.13061), else 1/sqrt(3·fan_in) as in PyTorch's linear layers.
 
     Args:
-        config: The network's shape.
         vocab: How many values each input token has.
         n_outputs: Number of classes; as many as `vocab` unless given.
         n_tokens: Input positions.
-        seed: Of the initial weights.
         activation_fn: The activation, if the config says ``"custom"``.
 
     Example:
@@ -202,11 +200,7 @@ class HookedMLP(HookedRootModule):
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> HookedMLP:
-        """Build an untrained network from `to_dict`.
-
-        Raises:
-            CheckpointError: The settings do not describe a `HookedMLP`. ConfigError: a value is out of range.
-        """
+        """Build an untrained network from `to_dict`; a `CheckpointError` if that is none of an MLP's."""
         sizes: dict[str, Any] = {key: settings.get(key) for key in SIZES}
         rest = {key: value for key, value in settings.items() if key not in ("kind", *SIZES)}
         try:

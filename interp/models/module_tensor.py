@@ -23,12 +23,7 @@ _KEY = re.compile(r"\.(\w+)|\[(-?\d+)\]")
 
 @dataclass(frozen=True)
 class ModuleTensor:
-    """One tensor that goes into a submodule, or comes out of it.
-
-    Attributes:
-        path: The submodule's name.
-        side: ``"input"`` or ``"output"``.
-        keys: Where the tensor is in there: indices and names; none for the first tensor.
+    """One tensor that goes into a submodule, or comes out of it; without keys the first one there.
 
     Example:
         >>> ModuleTensor.parse("lstm:output[1][0]"), str(ModuleTensor.parse("layer1.0.conv1"))
@@ -114,11 +109,6 @@ def changing_tensors(
     """Give tensors to `change` as the network runs inside the block; its results take their places.
 
     No submodule is passed over: PyTorch's fused attention and compiled code are off.
-
-    Args:
-        module: The network; it is as before at the end.
-        tensors: The tensors by name.
-        change: From a tensor's name and the tensor to what the network goes on with.
 
     Raises:
         HookNameError: At the end, if a tensor was not reached exactly once.

@@ -99,10 +99,7 @@ def with_item(value: Any, keys: Keys, item: Any) -> Any:
 def logits_in(output: Any, readout: int, n_outputs: int | None) -> Float[Tensor, "example output"]:
     """Logits from whatever a network returns: a tensor, ``.logits``, a first element or ``.last_hidden_state``.
 
-    Args:
-        output: What the network returned.
-        readout: Where it has positions as a second axis: the one whose logits count.
-        n_outputs: How many outputs are classes; all if None.
+    Of positions as a second axis those at `readout` count; the first `n_outputs` are classes, all if None.
 
     Raises:
         ConfigError: It holds none of these, or the shape cannot be logits.

@@ -73,11 +73,7 @@ class Prompt:
         return " ".join(shown(*slot) for slot in self.slots)
 
     def __call__(self, inputs: Int[Tensor, "example operand"]) -> Int[Tensor, "example position"]:
-        """The tokens of each example.
-
-        Raises:
-            ConfigError: The prompt names an operand that the examples do not have.
-        """
+        """The tokens of each example; a `ConfigError` if the prompt names an operand that the examples do not have."""
         needed = 1 + max(column for column, _ in self.slots if column is not None)
         if inputs.shape[1] < needed:
             raise ConfigError(

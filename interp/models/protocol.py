@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from interp.errors import ConfigError, HookNameError, near_matches
 
 Names = str | Sequence[str] | Callable[[str], bool]
-"""A hook's name, several, or a predicate on names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,17 +22,13 @@ class NeuronSite:
     """Where a model's neurons can be read and changed, and the weights around them.
 
     Attributes:
-        hook: Name of the hook point, for example ``blocks.0.mlp.hook_post``; with ``@N`` at its end the neurons at
-            position N only.
-        width: How many neurons there are.
-        input_vectors: For neurons fed directly by tokens, one ``(neuron, token value)`` matrix for each input
-            position; otherwise empty.
-        readout: Matrix ``(neuron, output)`` if all that follows the neurons is linear (the logits are
-            ``activations @ readout`` plus a constant); otherwise None.
-        axis: Which axis of the activation counts the neurons, from its end: -1, or another one for channels of
-            images and attention heads.
-        position: Where the activation has positions as its second axis: the one that scores are taken from, usually
-            the one that the answer is read at. None: there are none, or scores are taken from their mean.
+        hook: Name of the hook point, such as ``blocks.0.mlp.hook_post``; with ``@N`` at its end, position N only.
+        input_vectors: For neurons fed directly by tokens, one matrix for each input position; otherwise empty.
+        readout: If all that follows the neurons is linear: the logits are ``activations @ readout`` plus a constant.
+        axis: Which axis of the activation counts the neurons, from its end: -1, or another one for channels of images
+            and attention heads.
+        position: Where the activation has positions as its second axis: the one that scores are taken from, usually the
+            one that the answer is read at. None: there are none, or scores are taken from their mean.
     """
 
     hook: str
@@ -52,10 +47,8 @@ class Prefix:
     few changed neurons cost a few rows of it; else it is ``after(activations)``.
 
     Attributes:
-        activations: ``(example, …, neuron)``: neurons last, whatever the layout at the hook point.
+        activations: Neurons last, whatever the layout at the hook point.
         after: The rest of the network, for any subset of examples, with the same rows of `carried`.
-        writes: The matrix that reads the neurons, ``(neuron, stream)``.
-        offset: What is added to its result, ``(example, …, stream)``.
         carried: What else `after` needs, a row for each example.
         has_positions: Whether the second axis of `activations` is the token position.
     """
@@ -151,33 +144,10 @@ def split_position(name: str) -> tuple[str, int | None]:
 
 
 def check_site(hook: str, sites: Collection[str], kind: str = "neurons") -> str:
-    """`hook` if it is one of the sites.
-
-    Raises:
-        HookNameError: It is none.
-    """
+    """`hook` if it is one of the sites; a `HookNameError` if not."""
     if hook not in sites:
         raise HookNameError(f"there are no {kind} at {hook!r}; {near_matches(hook, sites)}")
     return hook
-
-
-def matching_hooks(model: HookedModel, names: Names) -> list[str]:
-    """The hook points that a filter names.
-
-    Raises:
-        HookNameError: A name does not exist, or a predicate matches none.
-    """
-    known = model.hook_dict
-    if callable(names):
-        matches = [name for name in known if names(name)]
-        if not matches:
-            raise HookNameError(f"the filter matches none of the model's hooks: {', '.join(known)}")
-        return matches
-    names = [names] if isinstance(names, str) else list(names)
-    for name in names:
-        if name not in known:
-            raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, known)}")
-    return names
 
 
 def has_hooks(point: nn.Module) -> bool:
@@ -200,11 +170,8 @@ def evaluation_mode(model: HookedModel) -> Iterator[HookedModel]:
 
 
 def neuron_site(model: HookedModel, hook: str | None = None) -> NeuronSite:
-    """The model's site of that name, or its last one, whose neurons the output reads.
-
-    Args:
-        model: A hooked model.
-        hook: Name of a site; with ``@N`` at its end, its neurons at position N only.
+    """The model's site of that name, with ``@N`` at position N only; without a name its last one, which the output
+    reads.
 
     Raises:
         HookNameError: The model has no neurons at `hook`.
@@ -254,11 +221,7 @@ def prefix_at(model: HookedModel, hook: str, inputs: Tensor) -> Prefix:
 
 
 def select_position(activation: Tensor, position: int, name: str) -> Tensor:
-    """The activation at one position of its second axis.
-
-    Raises:
-        HookNameError: There is no such position.
-    """
+    """The activation at one position of its second axis; a `HookNameError` if there is no such position."""
     if activation.ndim < 3 or position >= activation.shape[1]:
         places = activation.shape[1] if activation.ndim > 2 else 0
         raise HookNameError(f"{name!r} has {places} positions, from 0; there is no position {position}")
@@ -268,10 +231,9 @@ def select_position(activation: Tensor, position: int, name: str) -> Tensor:
 def check_tokens(
     tokens: Int[Tensor, "example position"], vocab: int, n_positions: int, *, training: bool = False
 ) -> None:
-    """Check tokens; in training on a GPU, where looking at them would make it wait, they are taken as they are.
+    """Raise a `ConfigError` unless there are `n_positions` tokens an example, each from 0 to ``vocab - 1``.
 
-    Raises:
-        ConfigError: There are not `n_positions` tokens an example, or one is not from 0 to ``vocab - 1``.
+    In training on a GPU, where looking at tokens would make it wait, they are taken as they are.
     """
     if training and tokens.device.type != "cpu":
         return

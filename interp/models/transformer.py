@@ -17,8 +17,7 @@ from interp.models.protocol import NeuronSite, Prefix, check_site
 from interp.models.shapes import TransformerConfig
 from interp.models.transformer_parts import Attention, TransformerBlock, TransformerMLP, TransformerStack
 
-OWN = ("kind", "vocab", "n_outputs", "prompt", "readout")
-"""Settings that are no part of the shape."""
+OWN = ("kind", "vocab", "n_outputs", "prompt", "readout")  # settings that are no part of the shape
 HEADS, NEURONS = "attn.hook_z", "mlp.hook_post"
 
 
@@ -28,12 +27,8 @@ class SmallTransformer(TransformerStack):
     Weights have TransformerLens 2's names and layout (``blocks.0.attn.W_Q`` is ``(head, d_model, d_head)``).
 
     Args:
-        config: The network's shape.
-        vocab: How many tokens there are.
-        n_outputs: Number of classes.
         prompt: How operands become tokens; ``a b`` if None.
         readout: The position whose logits are the answer; -1 is the last.
-        seed: Of the initial weights.
 
     Attributes:
         readout_only: Compute the last block for the answer's position only. The logits are the same; what hooks of
@@ -162,11 +157,7 @@ class SmallTransformer(TransformerStack):
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> SmallTransformer:
-        """Build an untrained network from `to_dict`.
-
-        Raises:
-            CheckpointError: The settings do not describe a transformer. ConfigError: a value is out of range.
-        """
+        """Build an untrained network from `to_dict`; a `CheckpointError` if that is none of a transformer's."""
         rest = {key: value for key, value in settings.items() if key not in OWN}
         try:
             config = TransformerConfig(**rest)

@@ -166,15 +166,7 @@ class PositionEmbedding(nn.Module):
 
 
 class TransformerStack(HookedRootModule):
-    """Embeddings, blocks and the unembedding of the residual stream that they write to.
-
-    Args:
-        vocab: How many tokens there are.
-        n_ctx: Positions.
-        blocks: First to last.
-        norm: Of the final stream: ``"none"``, ``"layer"`` or ``"pre"``.
-        unembed: From the final stream to the outputs.
-    """
+    """Embeddings, blocks and the unembedding of the residual stream that they write to."""
 
     def __init__(
         self, vocab: int, n_ctx: int, blocks: Iterable[TransformerBlock], norm: str, unembed: Linear

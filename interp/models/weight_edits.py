@@ -16,17 +16,9 @@ from interp.models.module_tensor import ModuleTensor
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_NORMS = (
-    nn.BatchNorm1d,
-    nn.BatchNorm2d,
-    nn.BatchNorm3d,
-    nn.SyncBatchNorm,
-    nn.InstanceNorm1d,
-    nn.InstanceNorm2d,
-    nn.InstanceNorm3d,
-    nn.GroupNorm,
-    nn.LayerNorm,
-)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+_NORMS = (*_BATCH_NORMS, *_INSTANCE_NORMS, nn.GroupNorm, nn.LayerNorm)
 
 
 @torch.no_grad()
@@ -35,12 +27,7 @@ def absorbed(
 ) -> nn.Module:
     """A copy whose weights beside a tensor make ``tensor * scale + shift`` take its place, exactly.
 
-    Args:
-        root: The network; it is left unchanged.
-        tensor: One that a linear layer or convolution reads, or that one of these, a norm with weights or an
-            embedding gives.
-        scale: For each neuron of the tensor.
-        shift: Likewise.
+    A linear layer or convolution reads the tensor; or one of these, a norm with weights or an embedding gives it.
 
     Raises:
         InterventionError: The weights beside the tensor cannot do it (the message names which can), or the network

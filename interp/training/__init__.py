@@ -1,8 +1,4 @@
-"""The one training loop: seeded, resumable to the bit, and safe to kill; for one network or many of one shape.
-
-The names are listed in ``__init__.pyi`` and loaded when they are first used: the command line makes options of settings
-alone.
-"""
+"""The one training loop: seeded, resumable to the bit, and safe to kill; for one network or many of one shape."""
 
 import lazy_loader
 

@@ -33,7 +33,6 @@ class TrainResult:
         history: Records of ``step``, ``loss`` (on the training set), ``accuracy`` by split, and mean ``margin`` of
             those in `interp.training.state.MARGINS`.
         step: Updates done; fewer than asked for if the run was interrupted, or ended by `until`.
-        folder: Where the series is; None if it was not saved.
     """
 
     model: Trainable

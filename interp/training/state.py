@@ -18,34 +18,57 @@ from torch.nn import functional as F
 from interp.checkpoints import checkpoint_files, save_checkpoint, training_history, write_history
 from interp.checkpoints.files import RESUME
 from interp.checkpoints.native import read_tensors
-from interp.data import ModularTask
+from interp.data import Dataset, ModularTask
 from interp.errors import CheckpointError, ConfigError
 from interp.files import write_whole
 from interp.measuring.evaluation import evaluate
 from interp.models import HookedMLP, SmallTransformer
 from interp.models.layers import SeededDropout
 from interp.progress import Report
-from interp.training.batches import Batches, seed_of
 from interp.training.settings import MAY_CHANGE, TrainConfig
 
 Trainable = HookedMLP | SmallTransformer
 Until = Callable[[Sequence[dict[str, Any]]], bool]
 """Asked after every measurement, with all of them, whether the run may end."""
-
-
 MARGINS = ("test", "corrupted_as_labelled", "corrupted_as_true")
 """Splits whose mean margin is recorded too: it moves before the accuracy does."""
+
+
+class Batches:
+    """Mini-batches, as a function of the seed and the step alone."""
+
+    def __init__(self, data: Dataset, config: TrainConfig) -> None:
+        inputs, labels = data.inputs[data.train], data.labels[data.train]
+        targets = F.one_hot(labels, data.n_classes).float() if config.loss == "mse" else None
+        self.examples = (inputs, labels, targets)
+        self.n, self.size, self.seed = len(labels), min(config.batch_size, len(labels)), config.seed
+        self.epoch, self.order = -1, torch.empty(0, dtype=torch.long)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Inputs, labels and one-hot targets of a step's batch."""
+        if not self.size:
+            return self.examples
+        full, left_over = divmod(self.n, self.size)
+        per_epoch = full + (left_over > 1)  # a single example left over is no batch to normalise
+        epoch, batch = divmod(step, per_epoch)
+        if epoch != self.epoch:
+            generator = torch.Generator().manual_seed(seed_of(self.seed, 0, epoch))
+            order = torch.randperm(self.n, generator=generator)
+            self.epoch, self.order = epoch, order.to(self.examples[0].device)
+        chosen = self.order[batch * self.size : (batch + 1) * self.size]
+        inputs, labels, targets = self.examples
+        return inputs[chosen], labels[chosen], None if targets is None else targets[chosen]
+
+
+def seed_of(seed: int, purpose: int, step: int) -> int:
+    """An independent seed for each purpose and step, so that nothing random needs to be stored."""
+    return int(np.random.SeedSequence((seed, purpose, step)).generate_state(1, np.uint32)[0])
 
 
 class TrainingRun:
     """State of a training run between two steps; all that a later step depends on is in `resume.safetensors`.
 
-    Args:
-        model: Trained in place, on its own device.
-        task: What to train on.
-        config: How to train.
-        folder: Of the series; None to save nothing.
-        until: Whether the run may end before its last step.
+    The model is trained in place, on its own device. Without a folder nothing is saved.
 
     Raises:
         ConfigError: The batches are too small for the network's norm.
@@ -121,11 +144,7 @@ class TrainingRun:
         self.ended = over
 
     def measure(self, report: Report) -> None:
-        """Add a record to the history.
-
-        Raises:
-            ConfigError: The loss is not finite.
-        """
+        """Add a record to the history; a `ConfigError` if the loss is not finite."""
         measured = evaluate(self.model, self.data, loss=self.config.loss)
         loss, accuracy, margin = measured.loss.train, measured.accuracy, measured.margin.to_dict()
         if loss is None or not np.isfinite(loss):
@@ -161,11 +180,7 @@ class TrainingRun:
         write_whole(self.folder / RESUME, lambda part: save_file(copies, part, metadata=metadata))
 
     def restore(self) -> None:
-        """Take up the state of the series in the folder.
-
-        Raises:
-            ConfigError: The series was made with other settings. CheckpointError: its state cannot be read.
-        """
+        """Take up the state of the series in the folder; an error if it cannot be read or had other settings."""
         assert self.folder is not None
         file = self.folder / RESUME
         if not file.exists():

@@ -35,16 +35,10 @@ class Decisive(NamedTuple):
 def settled(history: Sequence[Record], steps: int, corrupt_fraction: float) -> bool:
     """True if a run's phase will be the same at its last step.
 
-    Every quantity that decides the phase is carried on from how it moved since t/2 and since 3t/4: the accuracies of
-    `interp.phase.phase_of`, by the corrupted examples and by the paper's table, in the logarithm of the step, as
-    training slows down; and the mean margin of held-out examples in a straight line, as it begins to move before any
-    accuracy does. As long as held-out examples are not known, so is the margin of the corrupted examples' true labels.
-    The phase is settled if nothing reaches its threshold by the last step.
-
-    Args:
-        history: Records of a training run (see `interp.training.TrainResult`), first to last.
-        steps: The run's last step.
-        corrupt_fraction: Corrupted share of the training set.
+    Every quantity that decides the phase is carried on from how it moved since t/2 and since 3t/4: accuracies in the
+    logarithm of the step, as training slows down, margins in a straight line. The margin of held-out examples moves
+    before any accuracy does; as long as they are not known, so is that of the corrupted examples' true labels. The
+    phase is settled if nothing reaches its threshold by the last step, `steps`.
 
     Example:
         >>> accuracy = {"train": 1.0, "test": 0.01, "corrupted_as_labelled": 1.0, "corrupted_as_true": 0.0}
@@ -97,11 +91,7 @@ def _reaches(one: Decisive, now: Record, earlier: Sequence[Record], steps: int) 
 def movements_left(before: int, now: int, last: int, *, slowing: bool) -> float:
     """Factor by which a quantity may move further between the second step and the last than between the first two.
 
-    Args:
-        before: The first step, above 0.
-        now: The second step.
-        last: The last step.
-        slowing: Whether it moves evenly in the logarithm of the step (`SAFETY` times as far, then), or in the step.
+    It moves evenly in the step or, if `slowing`, in its logarithm (`SAFETY` times as far, then).
 
     Example:
         >>> movements_left(100, 200, 800, slowing=True), movements_left(100, 200, 800, slowing=False)

@@ -28,9 +28,6 @@ class MLPStack:
 
     The networks keep their own names, hooks and state: what changes the common tensors changes them too.
 
-    Args:
-        models: At least one, all of the same shape, on the same device.
-
     Example:
         >>> from interp.models import MLPConfig
         >>> models = [HookedMLP(MLPConfig(width=6), vocab=5, seed=seed) for seed in range(3)]
@@ -117,15 +114,12 @@ def train_together(runs: Iterable[TrainingRun], report: Report = silent) -> list
     """Train networks of one shape as one computation, from where each run stands until it ends.
 
     Every network has its own task, seed, weight decay and series; each is stored, ends and can be resumed, here or
-    alone, as if it were trained alone. The numbers differ from those by rounding only.
+    alone, as if it were trained alone. The numbers differ from those by rounding only. Ctrl-C ends all after the
+    current step. The report is of the sum of all steps done.
 
     Args:
         runs: From `interp.training.prepare`: multi-layer perceptrons of one shape with as many training examples each,
             whose settings differ in `MAY_DIFFER` only.
-        report: Told the sum of all steps done.
-
-    Returns:
-        In the order of the runs. Ctrl-C ends all of them after the current step.
 
     Raises:
         ConfigError: The runs cannot be trained together, or one diverges.
