@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,22 @@ def test_a_score_is_added_where_it_is_computed_and_in_the_columns(
     assert "Width of the weights." in guide_table("columns")
 
 
+@pytest.fixture
+def put_first() -> Iterator[Callable[[str, Label], None]]:
+    """A function that adds a label before all others for the time of a test."""
+    before = dict(LABELS)
+
+    def put(name: str, label: Label) -> None:
+        LABELS.clear()
+        LABELS.update({name: label, **before})
+
+    yield put
+    LABELS.clear()
+    LABELS.update(before)
+
+
 def test_a_label_is_added_in_one_place(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path, tmp_path: Path, put_first: Callable[[str, Label], None]
 ) -> None:
     """One that takes every third neuron that would be inconclusive or dead, whatever the numbers say."""
     third = Label(
@@ -119,11 +134,7 @@ def test_a_label_is_added_in_one_place(
         lambda judged: (np.arange(len(judged.dead)) % 3 == 0) & ~judged.rule_wins & ~judged.memory_wins,
         lambda judged, i: f"{i} is a multiple of three",
     )  # fmt: skip
-    labels = {"third": third, **LABELS}
-    for name in list(LABELS):
-        monkeypatch.delitem(LABELS, name)
-    for name, label in labels.items():
-        monkeypatch.setitem(LABELS, name, label)
+    put_first("third", third)
     subject = interp.open_subject(checkpoint)
     count = subject.table.counts()["third"]
     assert count == (subject.table["label"] == "third").sum() > 0
