@@ -1,5 +1,4 @@
 """The explorer: a page on which neurons are looked at, changed, and measured again at once."""
 
-from interp.explorer.server import app_of, explore
-
-__all__ = ["app_of", "explore"]
+from interp.explorer.server import app_of as app_of
+from interp.explorer.server import explore as explore

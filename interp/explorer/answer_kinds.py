@@ -16,14 +16,9 @@ CODES = {name: code for code, name in enumerate(ANSWERS)}
 def answer_codes(
     margins: Float[Tensor, "two example"], data: Dataset, tolerance: float = 0.0
 ) -> Int[np.ndarray, " example"]:
-    """The index in `interp.plots.ANSWERS` of each example.
+    """The index in `interp.plots.ANSWERS` of each example, by margins of the label as trained on and of the true one.
 
     A corrupted example whose label was redrawn to the right one counts as answered as labelled.
-
-    Args:
-        margins: Of the label as trained on and of the true one.
-        data: The examples.
-        tolerance: An answer counts if its margin is above this.
 
     Example:
         >>> labels, true = torch.tensor([1, 0, 1]), torch.tensor([1, 1, 1])

@@ -12,13 +12,8 @@ def callback(
 ) -> Any:
     """A decorator for a function from the values of inputs and states to those of the outputs.
 
-    Args:
-        app: The page.
-        outputs: Parts that the function writes, separated by blanks.
-        inputs: Parts whose change calls it.
-        states: Parts whose values it is given too.
-        at_first: Whether it is also called when the parts first appear.
-        script: Instead of decorating, name a function of ``assets/explorer.js`` that the browser calls.
+    Names are separated by blanks. With `at_first` it is also called when the parts first appear; a `script` is a
+    function of ``assets/explorer.js`` that the browser calls instead.
     """
     kinds: Any = ((Output, outputs), (Input, inputs), (State, states))
     parts = [kind(*part.split(".")) for kind, names in kinds for part in names.split()]

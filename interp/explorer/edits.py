@@ -35,8 +35,7 @@ class Change:
     """One change of some neurons.
 
     Attributes:
-        neurons: Their indices, ascending.
-        mode: One of `modes`.
+        neurons: Ascending.
         factor: Of a mode that has one; 1 for the others.
     """
 
@@ -108,11 +107,7 @@ def changes_of(sent: Any, width: int) -> tuple[Change, ...]:
 def composed(
     changes: Iterable[Change], activations: Float[Tensor, "example *axes neuron"]
 ) -> tuple[list[Intervention], Tensor, Tensor]:
-    """The interventions of changes one after another, and what they make of each activation together.
-
-    Args:
-        changes: In the order in which they were made.
-        activations: Of the unchanged neurons.
+    """The interventions of changes one after another, and what they make of each unchanged activation together.
 
     Returns:
         An intervention for each change, a factor for each neuron ``(neuron,)`` and a term ``(*axes, neuron)``.
@@ -140,13 +135,7 @@ def composed(
 
 
 def as_python(changes: Sequence[Change], opened: str, site: str) -> str:
-    """A script that makes the same changes with hooks, and measures every split.
-
-    Args:
-        changes: In the order in which they were made.
-        opened: The call that opens the checkpoint.
-        site: Hook name of the neurons.
-    """
+    """A script that opens the checkpoint by a call, makes the same changes with hooks, and measures every split."""
     lines = ["import interp", "", f"opened = {opened}", "model, task = opened.model, opened.task"]
     measure, contexts = "print(interp.accuracy(model, task))", []
     for i, change in enumerate(changes, 1):

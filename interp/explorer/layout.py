@@ -73,14 +73,7 @@ def menu(label: str, name: str, options: Any, value: Any = None, **more: Any) ->
 
 
 def graph(name: str, figure: Figure | None = None, *, height: int = 0, text: str = "") -> html.Figure:
-    """A figure with its caption, and buttons that download it.
-
-    Args:
-        name: Its id, one of `FIGURES`.
-        figure: The drawing at first.
-        height: In pixels, in place of its own.
-        text: In place of its caption.
-    """
+    """One of `FIGURES` with buttons that download it; height in pixels and text in place of its own."""
     caption = FIGURES[name]
     height = height or caption.height
     style = {"height": f"min({height}px, 115vw)" if caption.square else f"{height}px"}

@@ -46,11 +46,7 @@ def columns_of(table: NeuronTable) -> dict[str, str]:
 
 
 def rows_of(table: NeuronTable, request: Any) -> dict[str, Any]:
-    """The rows that a request of the grid asks for, and how many there are in all.
-
-    Args:
-        table: From `interp.score`.
-        request: ``startRow``, ``endRow``, ``sortModel`` and ``filterModel``, as AG Grid sends them.
+    """The rows that a request of AG Grid asks for, and how many there are in all.
 
     Example:
         >>> table = NeuronTable({"neuron": np.arange(3), "ipr": np.array([0.2, 0.9, np.nan])}, "site")

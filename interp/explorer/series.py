@@ -29,8 +29,7 @@ class Series:
     """The parts of a training run that the page shows.
 
     Attributes:
-        dynamics: Scores of every neuron at every checkpoint; see `interp.dynamics_of`.
-        codes: Of each answer, ``(checkpoint, example)``; see `interp.explorer.answer_kinds.answer_codes`.
+        codes: From `answer_codes`, ``(checkpoint, example)``.
         neurons: Those whose weights were kept.
         weights: Theirs, one ``(checkpoint, neuron, position)`` array for each vector, in the task's order.
     """
@@ -65,13 +64,7 @@ class Series:
 
 
 class Scoring:
-    """A training run to be scored beside the page.
-
-    Args:
-        path: The folder, or the file that holds the checkpoints.
-        options: Facts that they do not hold.
-        total: Number of checkpoints to score.
-        settings: Other arguments of `interp.dynamics_of`.
+    """A training run of `total` checkpoints to be scored beside the page by `interp.dynamics_of`.
 
     Attributes:
         scored: Number of checkpoints that are scored.
@@ -143,15 +136,7 @@ class _Stopped(Exception):
 def scoring_of(
     path: Path, options: OpenOptions, *, site: str | None = None, seed: int = 0, most: int = 60
 ) -> Scoring | None:
-    """The scoring of a training run's checkpoints, not yet started; None for a single checkpoint.
-
-    Args:
-        path: What is explored: a folder, or a file that may hold several.
-        options: Facts that the checkpoints do not hold.
-        site: Hook name of the neurons; the model's last site if None.
-        seed: Of all draws.
-        most: Score at most so many checkpoints.
-    """
+    """The scoring of at most so many checkpoints in a folder or file, not yet started; None for a single one."""
     if path.is_dir():
         count = len(series_files(path))
     else:

@@ -32,12 +32,9 @@ def app_of(
     """The page as a Dash app that answers at one host and port only.
 
     Args:
-        session: The network that is looked at.
-        scoring: The training run that it is the last of, if any.
+        scoring: The training run that the network is the last of, if any.
         folder: Where edited networks are saved.
         opened: The call that opens the checkpoint, for scripts.
-        host: The name or address that is served.
-        port: The port that is served.
     """
     import dash
 

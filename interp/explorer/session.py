@@ -34,9 +34,7 @@ class Measured:
     """The network after some changes.
 
     Attributes:
-        accuracy: On every split, in [0, 1].
-        logits: ``(example, output)``.
-        margins: Of the label as trained on and of the true one, ``(2, example)``, in logit units.
+        margins: Of the label as trained on and of the true one, in logit units.
     """
 
     accuracy: SplitValues
@@ -45,11 +43,7 @@ class Measured:
 
 
 class Session:
-    """A subject and its edits; a change is measured without a new forward pass where that can be.
-
-    Args:
-        subject: The network, with its cached pass and its table.
-    """
+    """A subject and its edits; a change is measured without a new forward pass where that can be."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -111,11 +105,7 @@ class Session:
         return scale.to(activations), shift.to(activations)
 
     def portrait(self, neuron: int) -> Portrait:
-        """Everything that is known of one neuron.
-
-        Raises:
-            InterventionError: There is no such neuron.
-        """
+        """Everything that is known of one neuron; an `InterventionError` if there is no such neuron."""
         with self._lock:
             return portraits(self.subject, [neuron])[neuron]
 

@@ -1,7 +1,4 @@
-"""Columns of the two tables that a job writes, each said once: schemas, rows, overview and guide are made from them.
-
-Needs neither PyTorch nor Arrow.
-"""
+"""Columns of the two tables that a job writes: schemas, rows, overview and guide are made from them."""
 
 from __future__ import annotations
 
@@ -27,10 +24,9 @@ class StoredColumn:
 
     Attributes:
         kind: ``"text"``, ``"count"``, ``"number"``, or a list of them: ``"texts"``, ``"counts"``.
-        group: One of `GROUPS`.
         meaning: A clause for the guide; empty where the name says it.
         title: As headings call it; the name if empty.
-        varies: Whether it differs from run to run.
+        varies: From run to run.
     """
 
     kind: str
@@ -79,32 +75,24 @@ CHECKPOINTS: dict[str, StoredColumn] = {
 }  # fmt: skip
 """Every column of the table of checkpoints, in order; a name in angle brackets stands for each of several."""
 COSTS = tuple(name for name, column in CHECKPOINTS.items() if column.varies)
-"""The columns that differ from run to run."""
 
 
-def _meant() -> dict[str, dict[str, str]]:
-    """For each name in angle brackets, all that it stands for, with titles."""
+def checkpoint_columns(*patterns: str) -> dict[str, StoredColumn]:
+    """Columns named as in `CHECKPOINTS`, or all of them, those for each split and label written out.
+
+    Example:
+        >>> list(checkpoint_columns("phase", "<label>"))
+        ['phase', 'generalizing', 'memorizing', 'dead', 'inconclusive']
+    """
     splits = {name: split.title for name, split in SPLITS.items()}
-    return {
+    meant = {
         "<split>": splits,
         "<recorded split>": {name: splits[name] for name in RECORDED},
         "<telling split>": {name: splits[name] for name in TELLING},
         "<label>": {name: name for name in LABELS},
         "<removed label>": {name: name for name in REMOVED},
     }
-
-
-def checkpoint_columns(*patterns: str) -> dict[str, StoredColumn]:
-    """Columns of the table of checkpoints, those for each split and label written out.
-
-    Args:
-        patterns: Names as in `CHECKPOINTS`; all of them if none is given.
-
-    Example:
-        >>> list(checkpoint_columns("phase", "<label>"))
-        ['phase', 'generalizing', 'memorizing', 'dead', 'inconclusive']
-    """
-    meant, columns = _meant(), dict[str, StoredColumn]()
+    columns: dict[str, StoredColumn] = {}
     for pattern in patterns or CHECKPOINTS:
         column = CHECKPOINTS[pattern]
         for chosen in product(*(meant[mark].items() for mark in re.findall("<.*?>", pattern))):

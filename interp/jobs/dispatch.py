@@ -27,17 +27,7 @@ MOST_NEURONS = 2**18
 
 @dataclass
 class Dispatch:
-    """The state of a workload while its chunks are out.
-
-    Attributes:
-        work: What is done.
-        store: Where results go.
-        stopped: Asked whether Ctrl-C was pressed.
-        done: Results so far.
-        failed: Failures so far.
-        phases: How many results are in each phase; the status of those without a phase.
-        interrupted: Whether Ctrl-C ended the work.
-    """
+    """The state of a workload while its chunks are out; `phases` counts results, by status those without a phase."""
 
     work: Workload
     store: Store

@@ -46,16 +46,9 @@ def cores() -> int:
 
 @contextmanager
 def executor(engine: str, workers: int, address: str | None = None) -> Iterator[Executor]:
-    """An executor, closed at the end.
+    """An executor, closed at the end; a `ConfigError` if there is no such engine or cluster.
 
-    Args:
-        engine: ``"local"`` or ``"ray"``.
-        workers: Processes; with one, the work is done in this process. For Ray without an address, cores of the cluster
-            that is started here.
-        address: Of a Ray cluster.
-
-    Raises:
-        ConfigError: The engine is unknown or not installed, or the cluster cannot be reached.
+    With one worker, the work is done in this process. Ray without an address starts a cluster of so many cores here.
     """
     if choose("engine", engine, ENGINES) == "ray":
         with _ray(workers, address) as ray:
@@ -82,7 +75,6 @@ class Executor:
         return 1
 
     def submit(self, chunk: Chunk) -> None:
-        """Hand out a chunk."""
         self.waiting.append(chunk)
 
     def finished(self) -> list[Finished]:
@@ -162,12 +154,9 @@ def end_pool(pool: ProcessPoolExecutor, *, busy: bool) -> None:
 
 
 def prepare_processes() -> Any:
-    """Have the process that workers are forked from import what they need, without waiting for it.
+    """Start the process that workers are forked from, as this one's threads could not be forked safely.
 
-    It is a process of its own, as PyTorch's and Arrow's threads in this one could not be forked safely.
-
-    Returns:
-        The context to start workers in.
+    Returns the context to start workers in, and does not wait until what they need is imported.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["interp.jobs.worker"])
@@ -179,13 +168,13 @@ def begin_worker() -> None:
     """Make a worker ignore Ctrl-C, which its parent handles, and end with its parent however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
+
+    def end(sentinel: int) -> None:
+        wait_for([sentinel])
+        os._exit(1)
+
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait_for([sentinel])
-    os._exit(1)
+        threading.Thread(target=end, args=(parent.sentinel,), daemon=True).start()
 
 
 @contextmanager

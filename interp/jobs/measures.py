@@ -49,13 +49,7 @@ def opened(path: Path, settings: Settings, like: Checkpoint | None, data: bytes 
 
 
 def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Result | Weights:
-    """Everything that the settings ask for of an opened checkpoint; for scores its weights, if these are to be scored.
-
-    Args:
-        checkpoint: The network and its task.
-        settings: What to measure.
-        name: What the checkpoint is called in its audit.
-    """
+    """Measure an opened checkpoint, called `name` in its audit; for scores its weights, if these are to be scored."""
     with one_thread():
         if settings.measure == "scores" and (weights := _weights(checkpoint, settings.site)) is not None:
             return weights

@@ -26,12 +26,10 @@ class Outlier:
     """A checkpoint that is unlike the others under the same settings.
 
     Attributes:
-        checkpoint: Its path.
-        settings: The digest of the settings.
+        settings: Their digest.
         score: Its robust z-score, at least `UNUSUAL`.
         column: Which column it is largest in.
-        value: What the checkpoint has there.
-        expected: What its neighbours in the series, or all, have there: their median.
+        expected: The median there of its neighbours in the series, or of all.
     """
 
     checkpoint: str
@@ -54,19 +52,12 @@ def compared() -> dict[str, str]:
 
 
 def outliers(rows: pa.Table, most: int = 12) -> list[Outlier]:
-    """The checkpoints that are least like what the others under the same settings lead one to expect.
+    """The checkpoints that are least like what the others under the same settings lead one to expect, worst first.
 
     Expected is the median of the two before and the two after in a checkpoint's series; that of all, where there is no
     series of at least `LEAST_PEERS`. The score is the largest distance from it, over the columns in `compared`, in
     units of 1.4826 times the median of all such distances (1.2533 times their mean, where more than half are 0).
     Among fewer than `LEAST_PEERS` checkpoints none is called an outlier.
-
-    Args:
-        rows: A store's checkpoints.
-        most: At most so many.
-
-    Returns:
-        The most unusual first.
     """
     columns = [name for name in compared() if name in rows.column_names]
     needed = ["checkpoint", "settings", "series", "step", "status", "neurons", *columns]

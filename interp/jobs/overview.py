@@ -1,24 +1,37 @@
-"""The HTML page of a store: outliers first, then failures, then all checkpoints together."""
+"""The HTML page of a store: outliers first, with audits, then failures, then all checkpoints together."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from rich.console import Console
 
 from interp import plots
 from interp.data.splits import SPLITS
 from interp.jobs.columns import TELLING
+from interp.jobs.executors import Executor, Lost
 from interp.jobs.outliers import UNUSUAL, compared, outliers
 from interp.jobs.result import Identity
+from interp.jobs.spec import Job
+from interp.jobs.store import Store
+from interp.jobs.worker import Chunk, page_name
+from interp.progress import progress
 from interp.report.page import Link, bullets, data_table, figure_block, page
 from probes.labels import GENERALIZING, LABELS
 
+OVERVIEW = "overview.html"
+UNLINKED = 12
+"""Outliers that are listed where none is audited."""
+MOST_NEURONS = 20_000
+"""Networks with more neurons get no audit of their own: its page would be too large to be opened."""
 MOST_COLUMNS, MOST_SERIES, MOST_ROWS, MOST_FAILURES = 400, 30, 500, 100
 IPR_CAPTION = (
     "Each column is a checkpoint; the brighter a cell, the more of its neurons have that IPR. A bright band at the top "
@@ -35,16 +48,47 @@ Name = Callable[[str, str], str | Link]
 """The cell of a checkpoint under some settings, with a link to its audit if there is one."""
 
 
+def write_overview(
+    job: Job, store: Store, where: Executor, stopped: Callable[[], bool], console: Console | None
+) -> Path:
+    """Write the page of a store, after auditing the most unusual checkpoints of the job that have no audit yet.
+
+    Where the user stops it, the audits that there are by then are linked.
+    """
+    rows = store.checkpoints
+    listed = rows.select(["checkpoint", "settings", "key", "status", "neurons"]).to_pylist()
+    good = {(row["checkpoint"], row["settings"]): row for row in listed if row["status"] == "ok"}
+    places = {identity: page_name(identity[0], row["key"]) for identity, row in good.items()}
+    links = {identity: place for identity, place in places.items() if (store.folder / place).exists()}
+    settings = {one.digest: one for group in job.groups for one in group.settings}
+    wanted: dict[Identity, Identity] = {}
+    for one in outliers(rows, job.outliers):
+        identity = (one.checkpoint, one.settings)
+        large = (good[identity]["neurons"] or 0) > MOST_NEURONS
+        if identity not in links and one.settings in settings and not large:
+            audit = replace(settings[one.settings], measure="audit")
+            wanted[one.checkpoint, audit.digest] = identity
+            where.submit(Chunk((one.checkpoint,), audit))
+    done = 0
+    with progress("auditing what stands out", len(wanted), console, after=1) as report:
+        while done < len(wanted) and not stopped():
+            for chunk, outcome in where.finished():
+                done += 1
+                report(done)
+                page = None if isinstance(outcome, Lost) else outcome[0].page
+                if page is not None:
+                    identity = wanted[chunk.paths[0], chunk.settings.digest]
+                    links[identity] = places[identity]
+                    store.add_page(places[identity], page)
+    title, most = f"Batch of {len(rows)} checkpoints", job.outliers or UNLINKED
+    store.add_page(OVERVIEW, overview(rows, title, most=most, links=links))
+    return store.folder / OVERVIEW
+
+
 def overview(
     rows: pa.Table, title: str, *, most: int = 12, links: Mapping[Identity, str] | None = None
 ) -> str:
-    """The page of a store.
-
-    Args:
-        rows: Its checkpoints.
-        title: What it is called.
-        most: How many outliers are listed at most.
-        links: Where audits are, from the page's folder, by checkpoint and settings.
+    """The page of a store's checkpoints, with at most so many outliers, and links from its folder to audits.
 
     Example:
         >>> from interp.jobs.schema import checkpoint_table

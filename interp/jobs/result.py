@@ -21,9 +21,9 @@ class Result:
     """Measurements of one checkpoint.
 
     Attributes:
-        row: Columns of the checkpoint's row, see `interp.jobs.columns.CHECKPOINTS`.
+        row: Columns as in `interp.jobs.columns.CHECKPOINTS`.
         neurons: Columns of its neurons: ``(neuron,)`` arrays, or one value for all; None if it failed.
-        page: The HTML of its audit, if it was audited.
+        page: The HTML of its audit.
     """
 
     row: dict[str, Any]
@@ -34,13 +34,9 @@ class Result:
 def scores_result(
     columns: Mapping[str, Any], known: Mapping[str, Any], site: str, source: str | None = "weights"
 ) -> Result:
-    """The result of scoring alone.
+    """The result of scoring alone, from columns of the neurons and what is known of the row: step, dialect, task, …
 
-    Args:
-        columns: Of the neurons.
-        known: Columns that need no measuring: ``step``, ``dialect``, ``task`` and so on.
-        site: Hook name of the neurons.
-        source: Where periodicity was read: ``"weights"``, ``"activations"`` or, if it is not known, None.
+    Periodicity was read from the source: weights, activations or, if it is not known, None.
     """
     width = len(columns["ipr"])
     neurons = {"site": site, "step": known["step"], "neuron": np.arange(width), **columns}

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError
-from interp.jobs.audits import write_overview
 from interp.jobs.dispatch import Dispatch
 from interp.jobs.executors import Executor, executor, prepare_processes
+from interp.jobs.overview import write_overview
 from interp.jobs.result import Identity
 from interp.jobs.settings import Settings
 from interp.jobs.sources import content_of, is_remote, stamp_of
@@ -33,10 +33,8 @@ class Plan:
     """Each item of a workload, sorted by what is to be done.
 
     Attributes:
-        pending: To be measured.
         copies: Stored under another path already: the part and the identity of that row, the new path, and its stamp.
-        done: How many are stored.
-        failed: How many failed before, and are not tried again.
+        failed: Failed before, and are not tried again.
     """
 
     pending: list[Any] = field(default_factory=list)
@@ -81,12 +79,10 @@ class Outcome:
     """The outcome of a workload.
 
     Attributes:
-        store: All results.
         done: Checkpoints, or training runs, done now.
         before: Those that were stored already.
         failed: Those that could not be done, now or before.
-        interrupted: Whether Ctrl-C ended the work before all was done.
-        seconds: How long it took.
+        interrupted: Ctrl-C ended the work before all was done.
     """
 
     store: Store
@@ -99,11 +95,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class BatchResult(Outcome):
-    """The outcome of a job.
-
-    Attributes:
-        overview: The HTML page.
-    """
+    """The outcome of a job, with its HTML page."""
 
     overview: Path | None = None
 
@@ -113,13 +105,9 @@ Finish = Callable[[Dispatch, Executor], dict[str, Any]]
 
 
 def carry_out(work: Workload, kind: type[Kind], finish: Finish, console: Console | None = None) -> Kind:
-    """Do what is left of a workload.
+    """Do what is left of a workload; `finish` gives what its kind of outcome has beside `Outcome`, once all is stored.
 
-    Args:
-        work: What to do.
-        kind: The class of the outcome.
-        finish: Called once all is stored; returns attributes of the outcome beside those of `Outcome`.
-        console: Where to report progress; standard error if None.
+    Progress goes to the console, or to standard error.
     """
     start = monotonic()
     store, items = Store(work.out), work.items()

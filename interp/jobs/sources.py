@@ -29,11 +29,8 @@ def find_sources(patterns: Iterable[str]) -> list[str]:
     A folder means every file of weights in it and below, without the data files that lie beside some. A path that does
     not exist is kept, so that the job says so of it.
 
-    Args:
-        patterns: Local ones become absolute; others are URLs such as ``s3://bucket/runs/*.safetensors``.
-
     Returns:
-        In the order of the patterns; within one by folder, then by the number that the name ends in.
+        In the order of the patterns, absolute or URLs; within one by folder, then by the number that the name ends in.
 
     Raises:
         ConfigError: Nothing matches, a name is no text, or a store cannot be reached.
@@ -143,14 +140,13 @@ def size_of(path: str) -> int:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A checkpoint that is at hand.
+    """A checkpoint on this machine.
 
     Attributes:
-        path: Where it is on this machine.
         digest: SHA-256 of its weights (of all shards one after another).
         content: Digest of weights and of the settings beside them, which together decide what is measured.
         size: Bytes of weights.
-        beside: The content of the settings beside them; empty if there are none.
+        beside: The content of the settings; empty if there are none.
         data: The content of the file, unless it is large or there are several.
     """
 
@@ -164,11 +160,7 @@ class Fetched:
 
 @contextmanager
 def fetched(path: str) -> Iterator[Fetched]:
-    """A checkpoint on this machine, copied here for the while if it lies elsewhere.
-
-    Raises:
-        CheckpointError: It cannot be read.
-    """
+    """A checkpoint, copied here for the while if it lies elsewhere; a `CheckpointError` if it cannot be read."""
     if not is_remote(path):
         yield _described(Path(path))
         return

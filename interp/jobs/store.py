@@ -29,14 +29,7 @@ REMEMBERED = ("checkpoint", "settings", "status", "key", "stamp")
 
 
 class Known(NamedTuple):
-    """A row that is stored already.
-
-    Attributes:
-        ok: Whether the checkpoint was measured, rather than failed.
-        key: Of its content and settings; None if it could not be read.
-        stamp: Of its files when they were read.
-        part: The number of the part that holds the row.
-    """
+    """A row that is stored already: whether it was measured, its key if it could be read, its stamp and its part."""
 
     ok: bool
     key: str | None

@@ -61,12 +61,9 @@ def check_names(names: Iterable[str], known: Mapping[str, Any], noun: str) -> No
 def take_fields(
     values: dict[str, Any], record: type, noun: str, folder: Path, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Take the fields of a workload, ``out`` among them, out of a file's values.
+    """Take the fields of a workload, ``out`` among them, out of the values of a file that describes such a noun.
 
     Args:
-        values: Those that are taken are gone from it.
-        record: The class of the workload.
-        noun: What the file describes, for messages.
         folder: Where the file is: ``out`` is relative to it.
         options: Fields that take the place of the file's; None leaves the file's.
 

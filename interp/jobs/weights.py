@@ -44,9 +44,8 @@ class Weights:
 
     Attributes:
         vectors: ``(neuron, position)`` each, in task order.
-        distinct: Which of them are not a repetition.
-        hook: Where the neurons are.
-        known: What is known of the checkpoint.
+        distinct: Those of them that are not a repetition.
+        known: Columns of the checkpoint's row.
     """
 
     vectors: tuple[np.ndarray, ...]
@@ -95,10 +94,9 @@ class Plain:
 
     Attributes:
         path: The file, or the index of its shards.
-        shapes: What each of the two matrices must be.
-        tied: Whether both operands have one table.
-        ordering: The task's.
-        known: What is known of the checkpoint.
+        shapes: Of the two matrices.
+        tied: Both operands have one table.
+        known: As in `Weights`.
     """
 
     path: Path

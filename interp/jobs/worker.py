@@ -216,12 +216,7 @@ def page_name(path: str, key: str) -> str:
 
 
 def key_of(content: str, digest: str) -> str:
-    """A key that two results share if nothing but a path tells them apart.
-
-    Args:
-        content: Digest of the checkpoint's content.
-        digest: Of the settings.
-    """
+    """A key, from digests of content and settings, that two results share if only a path tells them apart."""
     return hashlib.sha256(f"{content} {digest}".encode()).hexdigest()[:32]
 
 

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def dynamics_page(dynamics: Dynamics) -> str:
-    """A summary with all figures and the race of one neuron's frequencies.
-
-    Args:
-        dynamics: From `interp.dynamics_of`.
-    """
+    """A summary with all figures and the race of one neuron's frequencies."""
     files = [record["file"] for record in dynamics.records if record["file"]]
     span = f"<code>{escape(files[0])}</code> to <code>{escape(files[-1])}</code>; " if files else ""
     header = f"<p>{span}{len(dynamics.steps)} checkpoints, {len(dynamics.development)} neurons.</p>"
@@ -39,13 +35,9 @@ def _sections(dynamics: Dynamics) -> Iterator[tuple[str, str, str]]:
         "animation": ("Neurons over training", dynamics.animate(), ANIMATION_CAPTION),
     }
     if dynamics.components is not None and len(dynamics.development):
-        chosen = _racer(dynamics)
+        # The neuron that switched its frequency most often; of several the strongest at the end.
+        keys = (np.nan_to_num(dynamics.columns["strength"][-1]), dynamics.development.switches)
+        chosen = int(np.lexsort(keys)[-1])
         drawn["race"] = (f"Race of the frequencies in neuron {chosen}", dynamics.race(chosen), RACE_CAPTION)
     for name, (title, figure, caption) in drawn.items():
         yield name, title, figure_block(name, title, figure, caption)
-
-
-def _racer(dynamics: Dynamics) -> int:
-    """The neuron that switched its frequency most often; of several the strongest at the end."""
-    keys = (np.nan_to_num(dynamics.columns["strength"][-1]), dynamics.development.switches)
-    return int(np.lexsort(keys)[-1])

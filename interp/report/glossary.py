@@ -47,7 +47,7 @@ WORDS: dict[str, str] = {
 
 
 def glossary() -> dict[str, str]:
-    """`WORDS`, then every split, every label and every column of a table of neurons with its meaning.
+    """`WORDS`, then splits, labels and columns of a table of neurons with their meanings.
 
     Example:
         >>> glossary()["memorizing"].startswith("Not periodic")

@@ -28,11 +28,8 @@ def to_markdown(report: AuditReport) -> str:
 
 def _lines(report: AuditReport) -> Iterator[str]:
     yield from ("# Grokscope report", "", f"Checkpoint: {_cell(report.checkpoint)}", "", "## Verdict", "")
-    yield from (
-        f"**Phase: {report.phase.name or 'cannot be told'}.**",
-        "",
-        *_rendered(Bullets(report.verdict)),
-    )
+    phase = f"**Phase: {report.phase.name or 'cannot be told'}.**"
+    yield from (phase, "", *_rendered(Bullets(report.verdict)))
     warnings = [Section("warnings", "Warnings", [Bullets(report.warnings)])] if report.warnings else []
     for section in (*warnings, *sections(report)):
         parts = section.parts_in(MARKDOWN)

@@ -25,16 +25,9 @@ FACTS_HEADER: Row = ("what", "value", "what it means")
 SERVED_HEADER: Row = ("inputs", "kind", "label", "true label", "margin, with it → without it")
 KINDS = {"clean": "trained on", "corrupted": "corrupted", "test": "held out", "unknown": "not known"}
 EXPLAINED = {
-    *("neuron", "label", "evidence", "ipr", "p_value", "q_value", "frequency", "frequency_share"),
-    *(
-        "activation_share",
-        "activation_frequency",
-        "phase_left",
-        "phase_right",
-        "phase_output",
-        "phase_residual",
-    ),
-}
+    "neuron", "label", "evidence", "ipr", "p_value", "q_value", "frequency", "frequency_share", "activation_share",
+    "activation_frequency", "phase_left", "phase_right", "phase_output", "phase_residual",
+}  # fmt: skip
 """Columns that a newcomer is told of in other words than those of `COLUMNS`."""
 SCRIPT = """\
 (() => {
@@ -72,18 +65,15 @@ def facts(portrait: Portrait) -> list[Row]:
         (('label', 'generalizing'), True)
     """
     values = portrait.values
+    corrected = (
+        "the same, corrected for the number of neurons looked at: the share of false finds among such values"
+    )
     return [
         ("label", portrait.label, LABELS[portrait.label].meaning),
         ("reason", str(values["evidence"]), "what decided; q is a q-value, see below"),
         *(_periodicity(values) if values.get("frequency") else ()),
         *_known(values, "p_value", "p-value", number, "how likely random weights have a wave as tall"),
-        *_known(
-            values,
-            "q_value",
-            "q-value",
-            number,
-            "the same, corrected for the number of neurons looked at: the share of false finds among such values",
-        ),
+        *_known(values, "q_value", "q-value", number, corrected),
         *_effects(values),
         *_others(values),
     ]
@@ -169,18 +159,11 @@ def neurons_html(portraits: Mapping[int, Portrait]) -> str:
     parts, data = [_chooser(portraits)], {}
     for name, (traces, label, draw, explained) in charts.items():
         if first in traces:
-            data[f"plot-{name}"] = _data(traces)
+            data[f"plot-{name}"] = traces
             parts.append(figure_block(name, label, draw(chosen), explained))
     if not data:
         parts.append(f"<p>{prose(captions.NO_WEIGHTS)}</p>")
     return "\n".join((*parts, *map(_portrait, portraits.values()), _script(data)))
-
-
-def _data(traces: Mapping[int, list[Any]]) -> dict[str, Any]:
-    """Traces as Plotly's JavaScript takes them, by neuron."""
-    from plotly.graph_objects import Figure
-
-    return {str(neuron): Figure(data=drawn).to_dict()["data"] for neuron, drawn in traces.items()}
 
 
 def _chooser(portraits: Mapping[int, Portrait]) -> str:
@@ -202,9 +185,8 @@ def _chooser(portraits: Mapping[int, Portrait]) -> str:
 
 def _portrait(portrait: Portrait) -> str:
     neuron, served = portrait.neuron, served_rows(portrait)
-    table = "<p>No example's margin falls without it.</p>"
-    if served:
-        table = data_table(captions.SERVED, SERVED_HEADER, served)
+    none = "<p>No example's margin falls without it.</p>"
+    table = data_table(captions.SERVED, SERVED_HEADER, served) if served else none
     return (
         f'<article class="portrait" data-neuron="{neuron}" aria-label="Neuron {neuron}">\n'
         f"<h3>Neuron {neuron}, {escape(portrait.label)}</h3>\n"
@@ -212,9 +194,14 @@ def _portrait(portrait: Portrait) -> str:
     )
 
 
-def _script(data: dict[str, Any]) -> str:
-    """The figures' data, and what shows them; Plotly's JSON has no character that could end a script."""
+def _script(charts: Mapping[str, Mapping[int, list[Any]]]) -> str:
+    """The figures' traces, and what shows them; Plotly's JSON has no character that could end a script."""
+    from plotly.graph_objects import Figure
     from plotly.io.json import to_json_plotly
 
-    held = to_json_plotly({"figures": data, "config": CONFIG})
+    figures = {
+        name: {str(neuron): Figure(data=drawn).to_dict()["data"] for neuron, drawn in traces.items()}
+        for name, traces in charts.items()
+    }
+    held = to_json_plotly({"figures": figures, "config": CONFIG})
     return f'<script type="application/json" id="neuron-data">{held}</script>\n<script>{SCRIPT}</script>'

@@ -35,14 +35,7 @@ POLICY = f"default-src 'none'; style-src 'unsafe-inline'; {SCRIPTS}; img-src dat
 
 
 def page(title: str, subject: str, header: str, sections: Iterable[tuple[str, str, str]]) -> str:
-    """A page of sections, with a list of links to them.
-
-    Args:
-        title: The heading.
-        subject: What the page is about, for the browser's title.
-        header: HTML below the heading.
-        sections: Id, title and HTML of each.
-    """
+    """A page of sections (id, title and HTML each) with links to them, below a heading and HTML of its own."""
     from plotly.offline import get_plotlyjs
 
     sections = list(sections)

@@ -81,11 +81,8 @@ class Section:
     """Parts under a heading.
 
     Attributes:
-        name: Its id.
-        title: Its heading on a page.
         parts: In reading order; a form that shows none of them leaves the section out.
-        short: Its heading in other forms, if another.
-        forms: The forms that show it.
+        short: The title in other forms than a page, if another.
         within: The section that a page shows it in, without a heading of its own.
     """
 

@@ -1,7 +1,4 @@
-"""The sections of an audit report, described once; every form of the report is made from them.
-
-A new figure or table takes the function that makes it, and a part in one of these sections.
-"""
+"""The sections of an audit report, described once; every form of the report is made from them."""
 
 from __future__ import annotations
 
@@ -15,7 +12,6 @@ from interp.markup import percentage
 from interp.measuring.controls import REMOVAL_HEADER
 from interp.plots.neurons import periodicity_column
 from interp.report import captions
-from interp.report.circuit import CIRCUIT_HEADER, circuit_rows
 from interp.report.glossary import glossary
 from interp.report.neurons import neurons_html
 from interp.report.parts import (
@@ -32,8 +28,7 @@ from interp.report.parts import (
     Table,
     Text,
 )
-from interp.report.provenance import provenance
-from interp.report.training import stage_sentences, trajectory_table
+from interp.report.tables import CIRCUIT_HEADER, circuit_rows, provenance, stage_sentences, trajectory_table
 from interp.report.wording import in_words
 from probes.labels import REMOVED
 

@@ -35,7 +35,8 @@ def model_sentence(report: AuditReport) -> str:
     neurons = "" if width is None else f" with {width} neurons"
     activation = f", {model['activation']} activation" if "activation" in model else ""
     if kind == "transformer" and "n_layers" in model:
-        return _transformer(model) + activation + _scored(report, model)
+        only = model["n_layers"] == 1 and report.table.site_name == "blocks.0.mlp.hook_post"
+        return f"{_transformer(model)}{activation}{'' if only else f'; scored at {report.table.site_name}'}"
     if kind == "adopted":
         return f"{model.get('module', 'a network')} of its author's code{neurons} at {report.table.site_name}"
     if kind == "mlp":
@@ -57,12 +58,6 @@ def _transformer(model: dict[str, Any]) -> str:
         f"{causal}transformer of {many} with {heads} each, {model.get('d_model', UNKNOWN)} wide{prompt}{attention}"
         f"{norms.get(str(model.get('norm')), '')}"
     )
-
-
-def _scored(report: AuditReport, model: dict[str, Any]) -> str:
-    """The units of a transformer that were scored, where these are not its only layer's neurons."""
-    only = model["n_layers"] == 1 and report.table.site_name == "blocks.0.mlp.hook_post"
-    return "" if only else f"; scored at {report.table.site_name}"
 
 
 def in_words(frequencies: Iterable[int]) -> str:

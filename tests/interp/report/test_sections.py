@@ -20,9 +20,13 @@ from interp.audit import audit
 from interp.checkpoints import Checkpoint
 from interp.data import ModularTask
 from interp.models import MLPConfig, Prompt, SmallTransformer, TransformerConfig, analytic_mlp
-from interp.report.circuit import circuit_rows
-from interp.report.provenance import stored_sentence
-from interp.report.training import stage_sentences, trajectory_rows, trajectory_table
+from interp.report.tables import (
+    circuit_rows,
+    stage_sentences,
+    stored_sentence,
+    trajectory_rows,
+    trajectory_table,
+)
 from interp.report.wording import in_words, model_sentence, task_sentence
 from interp.results import AuditReport
 from interp.scoring.table import NeuronTable
