@@ -13,8 +13,8 @@ import numpy as np
 from interp.analysis.circuit import circuit
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of, series_files
+from interp.checkpoints.open import load_series
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.series import load_series
 from interp.checkpoints.unwrap import read_series
 from interp.data import Dataset
 from interp.drawing import present

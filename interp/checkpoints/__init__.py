@@ -1,7 +1,4 @@
-"""Checkpoints: the native format, safe reading of strangers' files, and the dialects they are written in.
-
-The names are listed in ``__init__.pyi`` and loaded when they are first used.
-"""
+"""Checkpoints: the native format, safe reading of strangers' files, and their dialects; loaded as ``.pyi`` lists."""
 
 import lazy_loader
 

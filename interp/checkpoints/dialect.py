@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
-from interp.checkpoints.layouts import Layout, fit
+from interp.checkpoints.layouts import Layout, Unfit, fit
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.unwrap import StoredWeights
 from interp.errors import CheckpointError, ConfigError, choose
@@ -32,18 +32,11 @@ _FORMULA = re.compile(
 )
 
 
-class Unfit(Exception):
-    """A file is not written in a dialect; the message says why."""
-
-
 @dataclass(frozen=True, eq=False)
 class Reading:
     """One way to read a file.
 
     Attributes:
-        dialect: Whose file it would be.
-        p: The modulus of its task.
-        operation: The task's operation.
         description: The difference from the other readings, in words.
         assumed: Facts that neither the file nor its settings nor the user states.
         build: Makes the network, in evaluation mode.
@@ -66,9 +59,6 @@ class Dialect:
     Attributes:
         name: As for ``--dialect``, and of its file.
         rank: The lower, the more plausible among dialects that fit one file.
-        summary: The networks that it holds, in a few words.
-        reference: The paper.
-        layouts: The tensors of each of its networks.
         readings: Every way to read a file, the most plausible first; raises `Unfit` if keys or shapes do not fit.
     """
 
@@ -78,11 +68,6 @@ class Dialect:
     reference: str
     layouts: tuple[Layout, ...]
     readings: Callable[[ForeignFile], list[Reading]]
-
-    @property
-    def keys(self) -> str:
-        """The keys and shapes that it looks for, in one line."""
-        return "; or ".join(map(str, self.layouts))
 
 
 @dataclass(frozen=True)
@@ -100,7 +85,6 @@ class Fact(Generic[T]):
     notes: tuple[str, ...] = ()
 
     def with_notes(self, *notes: str) -> Fact[T]:
-        """The fact with more notes."""
         return replace(self, notes=(*self.notes, *notes))
 
 
@@ -122,13 +106,7 @@ def settle(name: str, given: T | None, stored: T | None, otherwise: tuple[T, ...
 
 @dataclass(frozen=True, eq=False)
 class ForeignFile:
-    """A stranger's file with what is known of it.
-
-    Attributes:
-        stored: Its tensors, and the settings in it and beside it.
-        options: As the user gave them.
-        dialect: The name of the dialect that it is read in.
-    """
+    """A stranger's file with what is known of it, and the name of the dialect that it is read in."""
 
     stored: StoredWeights
     options: OpenOptions = field(default_factory=OpenOptions)
@@ -136,21 +114,16 @@ class ForeignFile:
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
-        """Its tensors by name."""
         return self.stored.tensors
 
     def fit(self, *layouts: Layout) -> tuple[Layout, Mapping[str, int]]:
-        """The first layout that fits all tensors, with the sizes of its axes.
-
-        Raises:
-            Unfit: There is none; the message says what is wrong with each.
-        """
+        """The first layout that fits all tensors, with the sizes of its axes; `Unfit` says what is wrong with each."""
         problems = []
         for layout in layouts:
-            match = fit(self.tensors, layout)
-            if match.problem is None:
-                return layout, match.sizes
-            problems.append(match.problem)
+            try:
+                return layout, fit(self.tensors, layout)
+            except Unfit as problem:
+                problems.append(str(problem))
         raise Unfit("; or ".join(problems))
 
     @property
@@ -185,8 +158,7 @@ class ForeignFile:
         if given is not None:
             choose("activation", given, ACTIVATIONS)
         spelled = self.setting("activation", "act_fn", "act_type", "activation_fn")
-        text = spelled.lower() if isinstance(spelled, str) else None
-        name = None if text is None else _SPELLINGS.get(text, text)
+        name = _SPELLINGS.get(spelled.lower(), spelled.lower()) if isinstance(spelled, str) else None
         if given is None and name is not None and name not in ACTIVATIONS:
             raise CheckpointError(
                 f"the settings of {str(self.stored.path)!r} say that the activation is {spelled!r}; known are "
@@ -196,11 +168,7 @@ class ForeignFile:
         return fact if assumed else replace(fact, known=True)
 
     def coefficient(self, *, assumed: bool = False) -> Fact[float]:
-        """The attention mixture's coefficient; 1, ordinary attention, if nothing states it.
-
-        Args:
-            assumed: False if the dialect has ordinary attention only, so that 1 is no assumption.
-        """
+        """The attention mixture's coefficient; 1, that of ordinary attention, if nothing states it."""
         spelled, given = self.setting("attn_coeff"), self.options.attn_coeff
         number = float(spelled) if isinstance(spelled, (int, float)) else None
         fact = settle("attn_coeff", None if given is None else float(given), number, (1.0,))
@@ -227,11 +195,7 @@ class ForeignFile:
         return p if isinstance(p, int) and not isinstance(p, bool) else None
 
     def modulus_of_shape(self, p: int) -> Fact[int]:
-        """The modulus of a network whose shapes show it.
-
-        Raises:
-            ConfigError: The user gave another one, which the network cannot have.
-        """
+        """The modulus of a network whose shapes show it; a `ConfigError` if the user gave another."""
         if self.options.p not in (None, p):
             raise ConfigError(
                 f"p={self.options.p} was given, but the weights in {str(self.stored.path)!r} are for p={p}"
@@ -259,10 +223,7 @@ def operation_named(text: str) -> tuple[str | None, int | None]:
 
 
 def combinations(**facts: Fact[Any]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
-    """Every combination of values, the fewer of them not the most plausible ones, the earlier.
-
-    Yields:
-        The values by name, and those of them that nothing states, in words.
+    """Every combination of values by name, the most plausible first, and those that nothing states, in words.
 
     Example:
         >>> facts = {"a": Fact(("x", "y")), "b": Fact((1.0, 2.0), known=False)}

@@ -1,8 +1,7 @@
 """Files of checkpoints: the one that a path means, and what lies beside it. Nothing here loads PyTorch.
 
-A native checkpoint has its weights in safetensors and everything else in a JSON of the same name beside them. A series
-is a folder of ``step-NNNNNNNN.safetensors`` and ``.json`` pairs with one ``history.json``. The JSON is written first: a
-checkpoint exists once its weights are there.
+A native checkpoint has its weights in safetensors, everything else in a JSON of the same name; a series is a folder of
+``step-NNNNNNNN`` pairs with one ``history.json``. The JSON is written first: a checkpoint exists once its weights do.
 """
 
 from __future__ import annotations
@@ -74,10 +73,10 @@ def find_checkpoint(path: Path) -> Path:
     if path.is_dir():
         series, files = series_files(path), [file for file in path.iterdir() if file.suffix in WEIGHTS]
         if not series and len(files) != 1:
-            numbered = "only one" if any(number_of(file) is not None for file in files) else "none"
-            content = (
-                f"several weights, {numbered} numbered" if files else f"no checkpoints ({', '.join(WEIGHTS)})"
-            )
+            content = f"no checkpoints ({', '.join(WEIGHTS)})"
+            if files:
+                numbered = "only one" if any(number_of(file) is not None for file in files) else "none"
+                content = f"several weights, {numbered} numbered"
             raise CheckpointError(f"the folder {str(path)!r} holds {content}; name a file")
         return (series or files)[-1]
     if not exists:
@@ -128,11 +127,7 @@ def shards(file: Path) -> list[Path]:
 
 
 def tensor_files(index: Path) -> dict[str, Path]:
-    """The file that holds each tensor, as an index says.
-
-    Raises:
-        CheckpointError: The index cannot be read, or names a file elsewhere than beside it.
-    """
+    """The file that holds each tensor, as an index says; a `CheckpointError` if that is not beside it."""
     settings = read_json(index, "it says which file holds which tensor")
     names = settings.get("weight_map") if isinstance(settings, dict) else None
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
@@ -171,15 +166,7 @@ def read_json(path: Path, purpose: str) -> Any:
 
 @contextmanager
 def opened_tensors(file: Path, framework: str) -> Iterator[Any]:
-    """A safetensors file whose tensors, or slices of them, can be read.
-
-    Args:
-        file: The file.
-        framework: ``"np"`` for arrays, ``"pt"`` for tensors.
-
-    Raises:
-        CheckpointError: The file is no readable safetensors file.
-    """
+    """A safetensors file whose tensors can be read, as arrays (``"np"``) or tensors (``"pt"``)."""
     with readable_weights(file), safe_open(file, framework=framework) as opened:
         yield opened
 

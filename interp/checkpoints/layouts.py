@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -31,7 +31,7 @@ class Layout:
     def __str__(self) -> str:
         def shown(optional: bool) -> str:
             return ", ".join(
-                f"{name.removesuffix('?')} ({', '.join(axes.split())})"
+                f"{name.removesuffix('?')} {_axes(axes)}"
                 for name, axes in self.tensors.items()
                 if name.endswith("?") is optional
             )
@@ -39,63 +39,44 @@ class Layout:
         return shown(False) + (f", optional {shown(True)}" if shown(True) else "")
 
 
-@dataclass(frozen=True)
-class Fit:
-    """The fit of a file's tensors to a layout.
-
-    Attributes:
-        sizes: Of each axis; ``L`` is the number of layers.
-        problem: The tensor that is missing, unexpected or has another shape; None if all fit.
-    """
-
-    sizes: Mapping[str, int]
-    problem: str | None = None
+class Unfit(Exception):
+    """A file is not written in a dialect; the message says why."""
 
 
-def fit(tensors: Mapping[str, Tensor], layout: Layout) -> Fit:
-    """Match all tensors of a file with a layout: none may be missing, none may be left over.
+def fit(tensors: Mapping[str, Tensor], layout: Layout) -> dict[str, int]:
+    """Match all tensors of a file with a layout; return the size of each axis, and under ``L`` the number of layers.
+
+    Raises:
+        Unfit: A tensor is missing, unexpected or of another shape.
 
     Example:
         >>> import torch
         >>> layout = Layout({"fc1.weight": "N 2p", "fc2.weight": "p N"})
-        >>> fit({"fc1.weight": torch.zeros(9, 10), "fc2.weight": torch.zeros(5, 9)}, layout).sizes
+        >>> fit({"fc1.weight": torch.zeros(9, 10), "fc2.weight": torch.zeros(5, 9)}, layout)
         {'p': 5, 'N': 9}
-        >>> fit({"fc1.weight": torch.zeros(9, 10), "fc2.weight": torch.zeros(5, 8)}, layout).problem
-        'fc1.weight has shape (9, 10); expected (N, 2p) with N=8, p=5'
     """
     layers = {int(match[1]) for name in tensors if (match := _LAYER.match(name))}
     sizes: dict[str, int] = {"L": len(layers)} if layers else {}
-    wanted = dict(_expanded(layout, max(len(layers), 1)))
+    wanted = {
+        name.replace("blocks.L.", f"blocks.{layer}."): axes
+        for name, axes in layout.tensors.items()
+        for layer in range(max(len(layers), 1))
+    }
     for name in wanted:
         if name.removesuffix("?") not in tensors and not name.endswith("?"):
-            return Fit(sizes, f"{name} {_axes(wanted[name])} is missing")
+            raise Unfit(f"{name} {_axes(wanted[name])} is missing")
     known = {name.removesuffix("?"): axes for name, axes in wanted.items()}
     for name, tensor in tensors.items():
         if name not in known:
-            return Fit(sizes, f"{name} {tuple(tensor.shape)} does not belong to it")
-    for name in sorted(tensors, key=lambda name: _is_derived(known[name])):  # plain axes say what a letter is
+            raise Unfit(f"{name} {tuple(tensor.shape)} does not belong to it")
+    # Plain axes say what a letter is, multiples and products follow.
+    for name in sorted(tensors, key=lambda name: any(mark in known[name] for mark in "0123456789*")):
         shape, axes = tuple(tensors[name].shape), known[name].split()
         if len(shape) != len(axes) or not all(
             _matches(a, n, sizes) for a, n in zip(axes, shape, strict=True)
         ):
-            return Fit(
-                sizes, f"{name} has shape {shape}; expected {_axes(known[name])}{_with(known[name], sizes)}"
-            )
-    return Fit(sizes)
-
-
-def _is_derived(axes: str) -> bool:
-    """True for axes with a multiple or a product among them."""
-    return any(mark in axes for mark in "0123456789*")
-
-
-def _expanded(layout: Layout, n_layers: int) -> Iterator[tuple[str, str]]:
-    """The layout's tensors, with one name for each layer."""
-    for name, axes in layout.tensors.items():
-        if name.startswith("blocks.L."):
-            yield from ((name.replace("blocks.L.", f"blocks.{layer}."), axes) for layer in range(n_layers))
-        else:
-            yield name, axes
+            raise Unfit(f"{name} has shape {shape}; expected {_axes(known[name])}{_with(known[name], sizes)}")
+    return sizes
 
 
 def _matches(axis: str, size: int, sizes: dict[str, int]) -> bool:

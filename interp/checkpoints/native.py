@@ -121,8 +121,7 @@ def load_native(
         file: The weights, or an index of their shards.
         like: A checkpoint that is not needed any more: if it is of the same architecture, its network is given the new
             weights (its former ones stay as they are, for whoever holds them), and so is its task if it is the same.
-        data: The content of the file, if it is at hand.
-        settings: The content of the JSON beside it, likewise.
+        data, settings: The content of the file, and of the JSON beside it, if they are at hand.
 
     Raises:
         CheckpointError: It cannot be read; the message says why.
@@ -132,7 +131,12 @@ def load_native(
     if like is not None and before.get("model") == settings["model"]:
         model: Any = like.model
     else:
-        model = _network(file, settings["model"])
+        kind = settings["model"].get("kind", HookedMLP.kind)
+        if kind not in NETWORKS:
+            raise CheckpointError(
+                f"{str(beside(file))!r} describes a network of kind {kind!r}; this version knows {', '.join(NETWORKS)}"
+            )
+        model = NETWORKS[kind].from_dict(settings["model"])
     if like is not None and before.get("task") == settings["task"]:
         task = like.task
     else:
@@ -141,25 +145,8 @@ def load_native(
     return Checkpoint(model.eval(), task, FORMAT, settings.get("step"), file, settings)
 
 
-def _network(file: Path, described: dict[str, Any]) -> HookedMLP | SmallTransformer:
-    kind = described.get("kind", HookedMLP.kind)
-    if kind not in NETWORKS:
-        raise CheckpointError(
-            f"{str(beside(file))!r} describes a network of kind {kind!r}; this version knows {', '.join(NETWORKS)}"
-        )
-    return NETWORKS[kind].from_dict(described)
-
-
 def read_tensors(file: Path, data: bytes | None = None) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, or of all shards that an index names, on the CPU.
-
-    Args:
-        file: The file, or the index.
-        data: The content of the file, if it is at hand.
-
-    Raises:
-        CheckpointError: A file is no readable safetensors file.
-    """
+    """All tensors of a safetensors file, whose content `data` may be, or of all shards of an index, on the CPU."""
     if data is not None:
         with readable_weights(file):
             return load(data)
@@ -171,11 +158,7 @@ def read_tensors(file: Path, data: bytes | None = None) -> dict[str, Tensor]:
 
 
 def fill(model: HookedMLP | SmallTransformer, tensors: dict[str, Tensor], file: Path) -> None:
-    """Give a network its weights, strictly: the same names and shapes, finite numbers.
-
-    Raises:
-        CheckpointError: They do not fit, naming the first difference.
-    """
+    """Give a network its weights, strictly: the same names and shapes, finite numbers, or a `CheckpointError`."""
     wanted = model.state_dict()
     for name in wanted.keys() | tensors.keys():
         if name not in tensors or name not in wanted:

@@ -16,8 +16,7 @@ from interp.errors import CheckpointError, ConfigError
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
 from interp.models.bridge_names import from_bridge_names, is_bias, to_bridge_names
 
-MOST = 12
-"""So many readings of a file are tried; each costs a network and a forward pass over all pairs."""
+MOST = 12  # readings of a file that are tried; each costs a network and a forward pass over all pairs
 
 
 def mlp_readings(
@@ -32,10 +31,8 @@ def mlp_readings(
     """Readings as a `HookedMLP`, one for each activation.
 
     Args:
-        file: The file.
         weights: Under the names of a `HookedMLP`; biases that are missing are 0.
         p: The modulus that the shapes show: as many values of an operand, and as many outputs.
-        activation: The activation function.
         note: Added to the description of the network.
         settings: Other fields of `MLPConfig`.
 
@@ -65,12 +62,7 @@ def _build_mlp(config: MLPConfig, p: int, weights: Mapping[str, Tensor]) -> Hook
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens of operands.
-
-    Attributes:
-        text: A prompt as in `Prompt.parse`, with fixed tokens as numbers.
-        p: Number of values of an operand.
-    """
+    """A prompt as in `Prompt.parse`, with fixed tokens as numbers, and the number of values of an operand."""
 
     text: str
     p: int
@@ -92,8 +84,6 @@ def tokens_of(
     Two positions are ``a b``, three ``a b =``, four ``a ∘ b =``.
 
     Args:
-        file: The file.
-        weights: Under the names of a `SmallTransformer`.
         shifted: True where the second operand has tokens of its own, ``b+p``; the more plausible first.
         equals_last: Let ``=`` be the last token, if that is not the first one free.
         unsigned: Let all tokens be operands although there is a position left for ``=``.
@@ -173,20 +163,11 @@ def transformer_readings(
     norm: Fact[str] | None = None,
     n_heads: Fact[int] | None = None,
 ) -> list[Reading]:
-    """Readings as a transformer, for every combination of what nothing states, at most `MOST`.
+    """Readings as a transformer, for every combination of what nothing states: the `MOST` most plausible.
 
     Args:
-        file: The file.
         weights: Under the names and in the layout of a `SmallTransformer`.
-        tokens: The tokens of operands.
-        activation: The activation function.
-        causal: True if a position sees earlier ones only.
-        attn_coeff: The attention mixture's coefficient.
-        norm: Layer norms; none if None.
         n_heads: Heads that share a matrix, if the shapes do not say it; `weights` are then those of a single one.
-
-    Returns:
-        The most plausible first.
     """
     facts: dict[str, Fact[Any]] = {
         "tokens": tokens,
@@ -219,7 +200,6 @@ def transformer_readings(
 
 
 def _config(weights: Mapping[str, Tensor], chosen: Mapping[str, Any]) -> TransformerConfig:
-    """The shape of a transformer with these weights."""
     n_heads, d_model, d_head = weights["blocks.0.attn.W_Q"].shape
     return TransformerConfig(
         d_model=d_model,

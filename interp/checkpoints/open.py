@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from interp.checkpoints.dialect import Reading
-from interp.checkpoints.files import BESIDE, WEIGHTS, find_checkpoint, native_settings, series_files
+from interp.checkpoints.files import (
+    BESIDE,
+    WEIGHTS,
+    find_checkpoint,
+    is_native,
+    native_settings,
+    series_files,
+)
 from interp.checkpoints.native import Checkpoint, load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.pairs import read_pairs
 from interp.checkpoints.select import above_chance, best_reading, readings_of
-from interp.checkpoints.unwrap import StoredWeights, read_weights
+from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.measuring.evaluation import accuracy
@@ -60,16 +67,33 @@ def load_checkpoint(
     return replace(opened, notes=(*opened.notes, *_left_out(Path(path))))
 
 
+def load_series(
+    path: Path | str, options: OpenOptions | None = None, *, most: int = 40
+) -> Iterator[Checkpoint]:
+    """Open the checkpoints of a training run, first to last: of a folder, or of a file that holds several.
+
+    The reading of a stranger's files is decided by the last one, and kept for all. Of more than `most` checkpoints so
+    many are opened, evenly spaced, the first and the last among them.
+    """
+    options, path = options or OpenOptions(), Path(path)
+    items: list[Any] = series_files(path) if path.is_dir() else [path]
+    native = bool(items) and is_native(items[-1])
+    if not native and not path.is_dir():
+        items = list(read_series(path))
+    if len(items) > most:
+        items = [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+    if native or not items:
+        yield from (load_checkpoint(file, options) for file in items)
+        return
+    read = read_weights if path.is_dir() else lambda stored: stored
+    reading = None if options.model else from_weights(read(items[-1]), options).settings["reading"]
+    yield from (from_weights(read(item), options, reading) for item in items)
+
+
 def from_weights(stored: StoredWeights, options: OpenOptions, reading: str | None = None) -> Checkpoint:
     """The checkpoint of weights that no native file describes.
 
-    Args:
-        stored: The weights.
-        options: What they do not say of themselves.
-        reading: Description of the reading of the last of their series, which is kept; if None, measuring decides.
-
-    Raises:
-        CheckpointError: The weights cannot be read so. ConfigError: an option cannot be used.
+    The reading is the one of that description, which the last of a series had; if None, measuring decides.
     """
     if options.model is not None:
         return _own_module(stored, options, options.model)

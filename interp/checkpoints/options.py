@@ -10,7 +10,6 @@ from interp.errors import ConfigError, choose
 from interp.files import beside_missing
 
 NATIVE = "native"
-"""The dialect of what `interp.checkpoints.native` writes."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,6 @@ class OpenOptions:
 def check_source(path: Path | str, options: OpenOptions) -> None:
     """Refuse, before PyTorch is loaded, what cannot be opened for a reason that no tensor decides.
 
-    Args:
-        path: A checkpoint file, or a folder of them.
-        options: What it does not say of itself.
-
     Raises:
         CheckpointError: There is no file, or its first bytes are of no weights file.
         ConfigError: An option names a file that is missing, or says what a native checkpoint says itself.
@@ -116,22 +111,14 @@ def check_source(path: Path | str, options: OpenOptions) -> None:
 
 
 def check_native(options: OpenOptions) -> None:
-    """Refuse options that a native checkpoint would not follow, as it says itself what they are for.
-
-    Raises:
-        ConfigError: There is one.
-    """
+    """Refuse options that a native checkpoint would not follow, as it says itself what they are for."""
     for name in ("activation", "attn_coeff"):
         if (value := getattr(options, name)) is not None:
             raise ConfigError(f"a native checkpoint says its own {name}; leave out {value!r}")
 
 
 def factory_of(where: str) -> tuple[Path, str]:
-    """The Python file and the function in it that a text such as ``net.py:build`` names.
-
-    Raises:
-        ConfigError: It names no function, or there is no such file.
-    """
+    """The Python file and the function in it that a text such as ``net.py:build`` names."""
     path, colon, name = where.rpartition(":")
     if not colon or not path.endswith(".py"):
         raise ConfigError(

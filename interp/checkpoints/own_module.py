@@ -12,13 +12,7 @@ from interp.errors import CheckpointError, ConfigError, near_matches
 
 
 def build_from_file(where: str) -> nn.Module:
-    """Run a factory such as ``path/to/file.py:build`` and return the module that it builds.
-
-    This runs the file's code: name only files that you trust.
-
-    Raises:
-        ConfigError: There is no such file or function, or it does not return a module.
-    """
+    """The module that a factory such as ``path/to/file.py:build`` builds; this runs the file's code."""
     file, name = factory_of(where)
     try:
         names = runpy.run_path(str(file), run_name=f"grokscope_model_{file.stem}")
@@ -38,11 +32,7 @@ def build_from_file(where: str) -> nn.Module:
 
 
 def fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
-    """Load weights into a module, strictly: the same names and shapes.
-
-    Raises:
-        CheckpointError: They do not fit, naming the first difference.
-    """
+    """Load weights into a module, strictly: the same names and shapes, or a `CheckpointError`."""
     wanted = module.state_dict()
     first = next(iter(wanted), "").split(".")[0] + "."  # reading strips a name that all tensors share
     if all(name.startswith(first) for name in wanted) and not any(name.startswith(first) for name in tensors):

@@ -101,11 +101,9 @@ def _pair(path: Path, item: Any) -> tuple[int, int]:
             f"{str(path)!r} has a {type(item).__name__} among its pairs; expected {ACCEPTED}"
         )
     both = _numbers(path, inner).tolist() if isinstance(inner, Tensor) else list(inner)
-    both = [
-        _numbers(path, one).item() if isinstance(one, Tensor) and one.numel() == 1 else one
-        for one in both[:2]
-    ]
-    for one in both:
+    for i, one in enumerate(both[:2]):
+        if isinstance(one, Tensor) and one.numel() == 1:
+            both[i] = one = _numbers(path, one).item()
         real = isinstance(one, Real) and not isinstance(one, bool)
         if not real or not 0 <= one < LARGEST or one != int(one):
             raise CheckpointError(f"{str(path)!r} holds pairs of other than whole numbers from 0")

@@ -74,8 +74,6 @@ class Walk:
     Attributes:
         room: Bytes that whatever they make may still take.
         foreign: Functions and classes they name that are not allowed, in order.
-        storages: What their tensors lie in, by key.
-        steps: Steps taken.
     """
 
     room: int
@@ -84,10 +82,7 @@ class Walk:
     steps: int = 0
 
     def run(self, pickled: BytesIO) -> Any:
-        """Go through one pickle to its end.
-
-        Returns:
-            Roughly what it would make.
+        """Go through one pickle to its end; return roughly what it would make.
 
         Raises:
             ValueError, LookupError, TypeError: It is damaged, or does what no honest file does.

@@ -1,6 +1,7 @@
 """Files of strangers, recognised by their content; PyTorch's are loaded without running anything in them.
 
-PyTorch itself is imported by the functions that need it, so that what is no weights file is refused without it.
+Whatever is wrong with a file is a `CheckpointError`. PyTorch itself is imported by the functions that need it, so that
+what is no weights file is refused without it.
 """
 
 from __future__ import annotations
@@ -55,11 +56,7 @@ LOOKS = {
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """Open an ordinary file of acceptable size for reading bytes.
-
-    Raises:
-        CheckpointError: There is none, or it is empty, larger than `MAX_BYTES` or unreadable.
-    """
+    """Open an ordinary file of 1 to `MAX_BYTES` bytes for reading bytes."""
     try:
         if path.is_dir():
             raise CheckpointError(f"{str(path)!r} is a folder; expected one of its files")
@@ -77,10 +74,7 @@ def open_file(path: Path) -> IO[bytes]:
 
 
 def read_json(path: Path | str, kind: type = object) -> Any:
-    """Content of a JSON file of acceptable size.
-
-    Raises:
-        CheckpointError: The file is missing, too large, no JSON, or JSON of another kind.
+    """Content of a JSON file of acceptable size, of one kind of value.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -148,11 +142,7 @@ def said_by(error: Exception) -> str:
 
 
 def load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """All tensors of a safetensors file of any name, on the CPU, and its metadata.
-
-    Raises:
-        CheckpointError: Its header, or what that says of the tensors, does not fit the file.
-    """
+    """All tensors of a safetensors file of any name, on the CPU, and its metadata."""
     with open_file(path) as file:
         header = int.from_bytes(file.read(8), "little")
     if header > MAX_HEADER:
@@ -167,11 +157,7 @@ def load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def check_format(path: Path) -> None:
-    """Refuse a file that is neither safetensors nor PyTorch's, by its first bytes and the names in its archive.
-
-    Raises:
-        CheckpointError: It is something else; the message says what it seems to be.
-    """
+    """Refuse a file that is neither safetensors nor PyTorch's, by its first bytes and the names in its archive."""
     with open_file(path) as file:
         head = file.read(1024)
         if head.startswith(ZIP):
@@ -294,13 +280,10 @@ def _needs(names: list[str]) -> str:
     plain = [name for name in names if name not in INCIDENTAL] or names
     listed = ", ".join(repr(name[:80]) for name in plain[:3])
     more = f" and {len(plain) - 3} more" if len(plain) > 3 else ""
-    gone = any("HookedTransformerConfig" in name for name in plain)
+    hint = ""
+    if any("HookedTransformerConfig" in name for name in plain):
+        hint = "; TransformerLens 4 removed HookedTransformerConfig, so that takes TransformerLens 2 or 3"
     return (
-        f"needs the code of {listed}{more}, and code from files is never run; "
-        'its owner can store the weights alone: torch.save(model.state_dict(), "weights.pt")'
-        + (
-            "; TransformerLens 4 removed HookedTransformerConfig, so that takes TransformerLens 2 or 3"
-            if gone
-            else ""
-        )
+        f"needs the code of {listed}{more}, and code from files is never run; its owner can store the weights alone: "
+        f'torch.save(model.state_dict(), "weights.pt"){hint}'
     )

@@ -19,14 +19,12 @@ from interp.measuring.evaluation import all_logits, measure_logits
 from interp.models import HookedModel
 
 SAME_ACCURACY, SAME_LOSS, SAME_LOGITS = 0.001, 0.05, 1e-4
-SMALL_ERROR = 0.1
-"""A network's squared error below this share of that of all zeros shows that it was trained to make it small."""
+SMALL_ERROR = (
+    0.1  # a squared error below this share of that of all zeros shows that it was trained to be small
+)
 NOT_TOLD_APART = "measured alike, and so not told apart"
-ABOVE_CHANCE = 3.0
-"""A reading whose accuracy is below this many times chance has not been confirmed by measurement."""
-
-LISTED = 6
-"""So many tensors of a file that fits no dialect are named."""
+ABOVE_CHANCE = 3.0  # times chance: an accuracy below has not been confirmed by measurement
+LISTED = 6  # tensors that are named of a file that fits no dialect
 
 
 def dialects() -> list[Dialect]:
@@ -36,20 +34,12 @@ def dialects() -> list[Dialect]:
 
 
 def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
-    """Every way to read a file that fits its keys and shapes, and the user's options.
+    """Every way to read a file that fits its keys and shapes, and the user's options; the most plausible first.
 
     Nothing is guessed that nothing states: there is a reading for each value that it could have.
 
-    Args:
-        stored: The file's tensors.
-        options: As the user gave them.
-
-    Returns:
-        At least one reading, the most plausible first.
-
     Raises:
-        CheckpointError: The file fits no dialect, or not the one that the user named; the message says why.
-        ConfigError: An option cannot be used.
+        CheckpointError: The file fits no dialect, or not the one that the user named.
 
     Example:
         >>> import torch
@@ -75,7 +65,7 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
     more = f" and {len(held) - LISTED} more" if len(held) > LISTED else ""
     shown = (", ".join(held[:LISTED]) or "no tensors") + more
     if options.dialect is not None:
-        keys = next(dialect.keys for dialect in dialects() if dialect.name == options.dialect)
+        keys = "; or ".join(map(str, next(d.layouts for d in dialects() if d.name == options.dialect)))
         raise CheckpointError(
             f"{str(stored.path)!r} does not fit the dialect {options.dialect!r}, which looks for exactly {keys}; it "
             f"holds {shown}"
@@ -102,13 +92,9 @@ class Tried:
     """A reading that was measured on all examples.
 
     Attributes:
-        reading: How the file was read.
-        model: The network that this gives.
-        task: What it was measured on.
         accuracy: Share of right answers, in [0, 1].
         loss: Mean cross-entropy of the right answers.
         squared_error: Mean squared error against one-hot answers, the loss of the networks of arXiv 2310.13061.
-        logits: Of all examples.
     """
 
     reading: Reading
@@ -143,18 +129,12 @@ class Tried:
 def best_reading(
     readings: Sequence[Reading], task_of: Callable[[Reading], Task]
 ) -> tuple[Tried, tuple[str, ...]]:
-    """The reading that answers most examples (of equals the one with the smaller loss, then the most plausible).
+    """The reading that answers most examples, measured, and what was chosen and assumed, in sentences.
 
-    Args:
-        readings: At least one, the most plausible first.
-        task_of: The examples to measure a reading on.
-
-    Returns:
-        The reading, measured, and what was chosen and assumed, in sentences.
+    Of equals it is the one with the smaller loss, then the first of them.
     """
-    tried = [_measured(reading, task_of(reading)) for reading in readings]
-    best = tried[0]
-    for other in tried[1:]:
+    best, *others = tried = [_measured(reading, task_of(reading)) for reading in readings]
+    for other in others:
         if other.beats(best):
             best = other
     return best, tuple(_sentences(best, [one for one in tried if one is not best]))
@@ -182,7 +162,12 @@ def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:
         )
     if worse:
         decided = "by measurement" if learnt else "although no reading is above chance"
-        yield f"read as {reading.description} ({share}, loss {best.loss:.2g}) {decided}; not as {_listed(worse)}"
+        listed = (
+            f"{one.reading.description} ({100 * one.accuracy:.1f} %, loss {one.loss:.2g})" for one in worse
+        )
+        yield (
+            f"read as {reading.description} ({share}, loss {best.loss:.2g}) {decided}; not as {', '.join(listed)}"
+        )
     if equal:
         yield (
             f"read as {reading.description}; {NOT_TOLD_APART}: "
@@ -190,9 +175,3 @@ def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:
         )
     if reading.assumed:
         yield f"assumed, as nothing says otherwise: {', '.join(reading.assumed)}"
-
-
-def _listed(tried: list[Tried]) -> str:
-    return ", ".join(
-        f"{one.reading.description} ({100 * one.accuracy:.1f} %, loss {one.loss:.2g})" for one in tried
-    )

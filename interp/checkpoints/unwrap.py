@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,10 @@ class StoredWeights:
     """The weights of one network, as a file holds them.
 
     Attributes:
-        path: The file.
         tensors: By name, on the CPU and contiguous; numbers with a fraction are float32.
         extras: Plain data that the file holds beside them, such as accuracies.
         step: Training step, by what the file says or else by its name.
         beside: The JSON object of the same stem, else of ``config.json`` in the same folder, else empty.
-        notes: What was done to them, in words.
     """
 
     path: Path
@@ -53,16 +51,6 @@ class StoredWeights:
     step: int | None = None
     beside: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-@dataclass
-class _State:
-    """A state dict on its way out of its wrappers."""
-
-    tensors: dict[str, Tensor]
-    extras: dict[str, Any] = field(default_factory=dict)
-    step: int | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -76,14 +64,7 @@ def read_weights(path: Path | str, *, index: int = -1) -> StoredWeights:
     """Read anyone's weights file without running anything in it.
 
     Its content decides what it is, not its name: safetensors, or a PyTorch file of any age that holds a state
-    dict, one in a wrapper, or a list of them over training.
-
-    Args:
-        path: The file.
-        index: Which state dict to take, if there are several.
-
-    Returns:
-        The weights and what is known of them.
+    dict, one in a wrapper, or a list of them over training, of which `index` takes one.
 
     Raises:
         CheckpointError: The file holds no weights that can be used; the message says why and what helps.
@@ -104,18 +85,16 @@ def read_weights(path: Path | str, *, index: int = -1) -> StoredWeights:
         raise CheckpointError(
             f"{str(path)!r} holds {len(states)} state dicts; there is none of index {index}"
         )
+    state = states[index]
     if len(states) > 1:
         number = index % len(states) + 1
         which = "the last" if number == len(states) else f"number {number}"
-        states[index].notes.insert(0, f"took {which} of {len(states)} state dicts")
-    return _finish(path, states[index], alone=len(states) == 1)
+        state = replace(state, notes=(f"took {which} of {len(states)} state dicts", *state.notes))
+    return _finish(state, alone=len(states) == 1)
 
 
 def read_series(path: Path | str) -> Iterator[StoredWeights]:
-    """All state dicts of a file in its order; one if it holds one.
-
-    Raises:
-        CheckpointError: As for `read_weights`.
+    """All state dicts of a file in its order; one if it holds one. Errors are those of `read_weights`.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -125,29 +104,29 @@ def read_series(path: Path | str) -> Iterator[StoredWeights]:
         ...     [stored.step for stored in read_series(Path(folder, "run.pt"))]
         [0, 100]
     """
-    path = Path(path)
-    states = _find(path)
-    return (_finish(path, state, alone=len(states) == 1) for state in states)
+    states = _find(Path(path))
+    return (_finish(state, alone=len(states) == 1) for state in states)
 
 
-def _find(path: Path) -> list[_State]:
+def _find(path: Path) -> list[StoredWeights]:
     with open_file(path) as file:
         head = file.read(9)
     if is_safetensors(head):
         tensors, extras = load_safetensors(path)
         if not tensors:
             raise CheckpointError(f"{str(path)!r} holds no tensors")
-        return [_State(tensors, dict(extras), _step_in(extras))]
+        return [StoredWeights(path, tensors, dict(extras), _step_in(extras))]
     content = load_pickle_safely(path)
     budget = _Budget()
     contents, rest = _split_series(content)
     if not contents:
         return [_unwrap(path, content, budget)]
     extras, notes = _keep(rest, budget)
-    states = [_unwrap(path, content, budget) for content in contents]
-    for state, step in zip(states, _steps(rest, len(states)), strict=True):
-        state.step = state.step if step is None else step
-        state.extras, state.notes = extras | state.extras, notes + state.notes
+    states = []
+    for one, step in zip(contents, _steps(rest, len(contents)), strict=True):
+        state = _unwrap(path, one, budget)
+        state = replace(state, extras=extras | state.extras, notes=(*notes, *state.notes))
+        states.append(state if step is None else replace(state, step=step))
     return states
 
 
@@ -181,7 +160,7 @@ def _holds_weights(content: Any, depth: int = 0, seen: set[int] | None = None) -
     )
 
 
-def _unwrap(path: Path, content: Any, budget: _Budget, depth: int = 0) -> _State:
+def _unwrap(path: Path, content: Any, budget: _Budget, depth: int = 0) -> StoredWeights:
     if not isinstance(content, dict):
         raise CheckpointError(
             f"{str(path)!r} holds {_kind(content)}; expected tensors by name, as in a state dict"
@@ -193,7 +172,8 @@ def _unwrap(path: Path, content: Any, budget: _Budget, depth: int = 0) -> _State
     if depth < MAX_NESTING:
         inner = next((key for key in WRAPPERS if _holds_weights(content.get(key), depth + 1)), None)
     if inner is None:
-        state = _State({name: value for name, value in content.items() if isinstance(value, Tensor)})
+        tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+        state = StoredWeights(path, tensors)
     else:
         state = _unwrap(path, content[inner], budget, depth + 1)
     if not state.tensors:
@@ -201,9 +181,8 @@ def _unwrap(path: Path, content: Any, budget: _Budget, depth: int = 0) -> _State
         raise CheckpointError(f"{str(path)!r} holds no tensors by name but {', '.join(held) or 'nothing'}")
     used = state.tensors if inner is None else {inner}
     extras, notes = _keep({name: value for name, value in content.items() if name not in used}, budget)
-    state.extras, state.notes = extras | state.extras, notes + state.notes
-    state.step = _step_in(state.extras)
-    return state
+    extras |= state.extras
+    return replace(state, extras=extras, step=_step_in(extras), notes=(*notes, *state.notes))
 
 
 def _keep(rest: dict[Any, Any], budget: _Budget) -> tuple[dict[str, Any], list[str]]:
@@ -248,8 +227,8 @@ def _plain(value: Any, budget: _Budget, depth: int = 0) -> Any:
     raise ValueError("no plain data")
 
 
-def _finish(path: Path, state: _State, *, alone: bool) -> StoredWeights:
-    tensors, notes = state.tensors, state.notes
+def _finish(state: StoredWeights, *, alone: bool) -> StoredWeights:
+    path, tensors, step, notes = state.path, state.tensors, state.step, list(state.notes)
     for _ in range(len(PREFIXES)):
         prefix = next((p for p in PREFIXES if all(n.startswith(p) and n != p for n in tensors)), "")
         if prefix:
@@ -258,7 +237,6 @@ def _finish(path: Path, state: _State, *, alone: bool) -> StoredWeights:
     done: list[str] = []
     tensors = {name: _usable(path, name, tensor, done) for name, tensor in tensors.items()}
     beside, unread = _beside(path)
-    step = state.step
     if step is None and alone and (named := STEP_NAME.fullmatch(path.stem)):
         step = int(named[1] or named[2])
     return StoredWeights(

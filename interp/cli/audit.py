@@ -28,7 +28,7 @@ EXAMPLES = (
     "grokscope audit net.pt --model net.py:build --site fc:input --table examples.parquet",
 )
 
-NAMED = "the report {path} should end in {suffixes}"
+REFUSAL = "the report {} should end in"
 
 
 @with_options
@@ -40,9 +40,11 @@ def audit(
     *,
     options: OpenOptions,
     site: str | None,
-    html: Annotated[Path | None, output("Write a page that works offline.", ".html", message=NAMED)] = None,
-    json: Annotated[Path | None, output("Write the findings as JSON.", ".json", message=NAMED)] = None,
-    markdown: Annotated[Path | None, output("Write the findings as Markdown.", ".md", message=NAMED)] = None,
+    html: Annotated[Path | None, output("Write a page that works offline.", ".html", refusal=REFUSAL)] = None,
+    json: Annotated[Path | None, output("Write the findings as JSON.", ".json", refusal=REFUSAL)] = None,
+    markdown: Annotated[
+        Path | None, output("Write the findings as Markdown.", ".md", refusal=REFUSAL)
+    ] = None,
     fail_if: FailIf = None,
     alpha: Annotated[float, typer.Option(help="False-discovery rate of the labels.")] = 0.01,
     min_share: Annotated[

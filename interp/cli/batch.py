@@ -118,7 +118,6 @@ def _job(paths: list[str], options: OpenOptions, settings: dict[str, Any], how: 
 
 
 def _show(result: BatchResult) -> None:
-    """The closing table, and the first failures."""
     from pyarrow import compute
 
     from probes.labels import LABELS
@@ -129,18 +128,14 @@ def _show(result: BatchResult) -> None:
         return compute.sum(checkpoints[column]).as_py() or 0
 
     rate = f", {result.done / result.seconds:.1f} a second" if result.done else ""
-    rows = [
-        ("measured now", f"{result.done:,}"),
-        ("stored before", f"{result.before:,}"),
-        ("failed", f"{result.failed:,}"),
-        ("neurons in the store", f"{total('neurons'):,}"),
-        *((label, f"{count:,}") for label in LABELS if (count := total(label))),
-    ]
+    counts = {"measured now": result.done, "stored before": result.before, "failed": result.failed}
+    counts |= {"neurons in the store": total("neurons")}
+    counts |= {label: count for label in LABELS if (count := total(label))}
+    rows = [(name, f"{count:,}") for name, count in counts.items()]
     if (ipr := compute.mean(checkpoints["ipr_mean"]).as_py()) is not None:
         rows.append(("mean IPR", f"{ipr:.3f}"))
-    print_table(
-        str(result.store.folder), ("", ""), [*rows, ("time", f"{result.seconds:.1f} s{rate}")], boxed=True
-    )
+    rows.append(("time", f"{result.seconds:.1f} s{rate}"))
+    print_table(str(result.store.folder), ("", ""), rows, boxed=True)
     failures = checkpoints.filter(compute.equal(checkpoints["status"], "failed")).slice(0, MOST_FAILURES)
     for row in failures.to_pylist():
         say(f"{row['checkpoint']}: {row['error_type']}: {row['error']}", error=True)

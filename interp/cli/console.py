@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,30 @@ from rich.control import Control
 from rich.markup import escape
 from rich.segment import ControlType
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from interp.audit import AuditReport
 
 
-def say(text: str, *, error: bool = False) -> None:
-    """Print a line as it is: what comes from files or users is never taken for markup."""
-    Console(stderr=error).print(escape(text), highlight=False, soft_wrap=True)
+def say(*lines: str, error: bool = False) -> None:
+    """Print lines as they are: what comes from files or users is never taken for markup."""
+    for line in lines:
+        Console(stderr=error).print(escape(line), highlight=False, soft_wrap=True)
+
+
+def write(save: Callable[[Path], Path], *paths: Path | None) -> None:
+    """Write a result to the paths that were given, and say so."""
+    for path in paths:
+        if path is not None:
+            say(f"wrote {save(path)}")
+
+
+def write_numbers(result: Any, path: Path | None) -> None:
+    """Write a result's numbers as JSON, if a path was given."""
+    from interp.files import write_json
+
+    write(lambda place: write_json(place, result.to_dict()), path)
 
 
 def show(report: AuditReport, *paths: Path | None) -> None:
@@ -28,28 +44,23 @@ def show(report: AuditReport, *paths: Path | None) -> None:
     from interp.report import print_report
 
     print_report(report, Console())
-    for path in paths:
-        if path is not None:
-            say(f"wrote {report.save(path)}")
+    write(report.save, *paths)
 
 
 def print_table(
     title: str,
     header: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[str | Text]],
     *,
     left: Sequence[int] = (0,),
     caption: str = "",
     boxed: bool = False,
 ) -> None:
-    """Print a table; the texts are never taken for markup.
+    """Print a table; its plain texts are never taken for markup.
 
     Args:
-        title: Above it.
-        header: A name for each column; none is shown if all are empty.
-        rows: A text for each column.
+        header: None is shown if all are empty.
         left: Places of the columns that are not of numbers.
-        caption: Below it.
         boxed: Draw lines around it and between its columns.
     """
     plain: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "title_justify": "left"}
@@ -61,7 +72,7 @@ def print_table(
             escape(name), justify="left" if words else "right", overflow="fold", no_wrap=not words
         )
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(text) if isinstance(text, str) else text for text in row))
     Console().print(table)
 
 

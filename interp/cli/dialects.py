@@ -6,10 +6,9 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from interp.cli.console import print_table
 
 EXAMPLES = "grokscope dialects", "grokscope dialects --json"
 NATIVE: dict[str, Any] = {
@@ -35,12 +34,10 @@ def dialects(
     if as_json:
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return
-    table = Table(
-        "dialect", "what it holds, and the tensors it is known by", box=box.SIMPLE_HEAD, pad_edge=False
-    )
+    rows = []
     for entry in entries:
         text = Text(f"{entry['summary']} ({entry['reference']})")
         for keys in dict.fromkeys(keys.split(", optional ")[0] for keys in entry["keys"]):
             text.append(f"\n• {keys}", "dim")
-        table.add_row(entry["name"], text + "\n")
-    Console().print(table)
+        rows.append((entry["name"], text + "\n"))
+    print_table("", ("dialect", "what it holds, and the tensors it is known by"), rows, left=(0, 1))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say
+from interp.cli.console import busy, print_table, say, write, write_numbers
 from interp.cli.options import Device, Draws, Neurons, Seed, Source, output, with_options
 
 if TYPE_CHECKING:
@@ -22,11 +22,10 @@ EXAMPLES = (
     "grokscope dose runs/r0 --neurons lowest:0.7 --html dose.html",
     "grokscope dose runs/r0 --neurons label:generalizing --from 1 --to 5 --points 41 --json dose.json",
 )
-SHOWN = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-"""Factors that the printed table has, of those in the range."""
+SHOWN = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # factors in the printed table
 COLUMNS = {"train": "train", "corrupted_as_labelled": "labelled", "corrupted_as_true": "true", "test": "test"}
 
-NAMED = "the curve {path} should end in {suffixes}"
+REFUSAL = "the curve {} should end in"
 
 
 @with_options
@@ -43,9 +42,9 @@ def dose(
         typer.Option(help="Factors between them; 61, or 13 where each takes a run of the network."),
     ] = None,
     html: Annotated[
-        Path | None, output("Write the curve as a page that works offline.", ".html", message=NAMED)
+        Path | None, output("Write the curve as a page that works offline.", ".html", refusal=REFUSAL)
     ] = None,
-    json: Annotated[Path | None, output("Write the curve as JSON.", ".json", message=NAMED)] = None,
+    json: Annotated[Path | None, output("Write the curve as JSON.", ".json", refusal=REFUSAL)] = None,
     random: Draws = 20,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -62,10 +61,10 @@ def dose(
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         factors = _factors(subject, low, high, points)
         curve = measure(subject, neurons=neurons, factors=factors, n_random=random)
-    for note in subject.source.notes:
-        say(note)
+    say(*subject.source.notes)
     _print_dose(curve)
-    _write(curve, str(checkpoint), html, json)
+    write(lambda path: _write_page(curve, str(checkpoint), path), html)
+    write_numbers(curve, json)
 
 
 def _factors(subject: Subject, low: float, high: float, points: int | None) -> np.ndarray:
@@ -80,7 +79,6 @@ def _factors(subject: Subject, low: float, high: float, points: int | None) -> n
 
 
 def _print_dose(curve: Dose) -> None:
-    """A row for each factor that is shown, a column for each split that has examples."""
     splits = {split: name for split, name in COLUMNS.items() if curve.accuracy[split] is not None}
     splits = splits or {"all": "all"}
     shown = [factor for factor in SHOWN if factor in curve.factors] or curve.factors.tolist()
@@ -100,15 +98,11 @@ def _cell(curve: Dose, factor: float, split: str) -> str:
     return f"{100 * value:.1f} [{low:.0f}–{high:.0f}]"
 
 
-def _write(curve: Dose, source: str, html: Path | None, json: Path | None) -> None:
-    """Write the curve to the paths that were given."""
-    from interp.files import write_json, write_text
+def _write_page(curve: Dose, source: str, path: Path) -> Path:
+    from interp.files import write_text
     from interp.report.page import bullets, figure_block, page
 
-    if html is not None:
-        figure, caption = curve.plot(), f"{curve.size} neurons ({curve.name}), {curve.n_random} random sets."
-        block = figure_block("dose", "Accuracy against the factor", figure, caption)
-        text = page("Dose response", source, bullets([caption]), [("curve", "Accuracy by factor", block)])
-        say(f"wrote {write_text(html, text)}")
-    if json is not None:
-        say(f"wrote {write_json(json, curve.to_dict())}")
+    caption = f"{curve.size} neurons ({curve.name}), {curve.n_random} random sets."
+    block = figure_block("dose", "Accuracy against the factor", curve.plot(), caption)
+    text = page("Dose response", source, bullets([caption]), [("curve", "Accuracy by factor", block)])
+    return write_text(path, text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
-from interp.cli.console import busy, print_table, say
+from interp.cli.console import busy, print_table, say, write
 from interp.cli.options import Seed, output, with_options
 
 if TYPE_CHECKING:
@@ -49,15 +49,12 @@ def dynamics(
     else:
         say("no stage of learning is seen between the first and the last checkpoint")
     print_table("Neurons", ("", ""), result.summary(), left=(0, 1), boxed=True)
-    for path in (html, save, json):
-        if path is not None:
-            say(f"wrote {result.save(path)}")
+    write(result.save, html, save, json)
 
 
 def _between(place: Boundary) -> str:
-    """The steps between which something happens, in words."""
     if place.after is None:
         return f"not by step {place.before}"
-    return (
-        f"by step {place.after}" if place.before is None else f"between step {place.before} and {place.after}"
-    )
+    if place.before is None:
+        return f"by step {place.after}"
+    return f"between step {place.before} and {place.after}"

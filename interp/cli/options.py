@@ -28,12 +28,12 @@ def _checked(help: str, check: Callable[[Any], Any]) -> Any:
     return typer.Option(help=help, callback=callback)
 
 
-def output(help: str, *suffixes: str, message: str = "{path} should end in {suffixes}") -> Any:
+def output(help: str, *suffixes: str, refusal: str = "{} should end in") -> Any:
     """An option for a file to write: a name that does not end in its kind is refused before any work is done."""
 
     def check(path: Any) -> None:
         if path.suffix not in suffixes:
-            raise ConfigError(message.format(path=repr(str(path)), suffixes=" or ".join(suffixes)))
+            raise ConfigError(f"{refusal.format(repr(str(path)))} {' or '.join(suffixes)}")
 
     return _checked(help, check)
 
@@ -69,8 +69,7 @@ FailIf = Annotated[
     ),
 ]
 Findings = Annotated[
-    Path | None,
-    output("Write the findings as JSON.", ".json", message="the findings {path} should end in {suffixes}"),
+    Path | None, output("Write the findings as JSON.", ".json", refusal="the findings {} should end in")
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps or auto.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of every random draw.")]
@@ -140,7 +139,6 @@ def options_of(
     """One option for each field of a dataclass, explained by its metadata's ``help`` or else its docstring.
 
     Args:
-        config: The dataclass. A field whose metadata have an ``option`` is spelled so.
         panel: The heading above the options in the help.
         hidden: Fields that have no option.
         unset: Fields that are None if not given, with the default that the help shows instead.
@@ -193,11 +191,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _open_options(given: dict[str, Any]) -> tuple[OpenOptions, str | None]:
-    """The options, and the hook name to measure in a network that has its sites already.
-
-    Raises:
-        ConfigError: An option cannot be used, or several sites are named for such a network.
-    """
+    """The options, and the one hook name to measure in a network that has its sites already."""
     sites = tuple(given.pop("sites") or ())
     if given["model"] is not None:
         return OpenOptions(**given, sites=sites), None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say
+from interp.cli.console import busy, print_table, say, write
 from interp.cli.options import Device, Seed, Source, output, with_options
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ EXAMPLES = (
     "grokscope score runs/r0 --sort memory_effect --top 25",
     "grokscope score net.pt --p 113 --activation relu --site blocks.0.mlp.hook_post@2",
 )
-
-NAMED = "cannot write neurons to {path}; expected a name ending in {suffixes}"
+REFUSAL = "cannot write neurons to {}; expected a name ending in"
 
 
 @with_options
@@ -32,7 +31,7 @@ def score(
     site: str | None,
     save: Annotated[
         Path | None,
-        output("Write all columns to a .parquet or .csv file.", ".parquet", ".csv", message=NAMED),
+        output("Write all columns to a .parquet or .csv file.", ".parquet", ".csv", refusal=REFUSAL),
     ] = None,
     sort: Annotated[
         str | None,
@@ -51,11 +50,9 @@ def score(
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         table = subject.table
-    for note in subject.source.notes:
-        say(note)
+    say(*subject.source.notes)
     _print_neurons(table, sort or default_order(table), top)
-    if save is not None:
-        say(f"wrote {table.save(save)}")
+    write(table.save, save)
 
 
 def _print_neurons(table: NeuronTable, column: str, top: int) -> None:
@@ -66,13 +63,8 @@ def _print_neurons(table: NeuronTable, column: str, top: int) -> None:
     order = order_by(table, column, descending=True)
     columns = list(dict.fromkeys([column, default_order(table), "frequency", "q_value"]))
     header = [column_of(name).title for name in ("neuron", "label", *columns, "evidence")]
-    rows = [
-        (
-            str(row),
-            table["label"][row],
-            *(f"{table[name][row]:.3g}" for name in columns),
-            table["evidence"][row],
-        )
-        for row in order[:top]
-    ]
+    rows = []
+    for row in order[:top]:
+        values = (f"{table[name][row]:.3g}" for name in columns)
+        rows.append((str(row), table["label"][row], *values, table["evidence"][row]))
     print_table(f"{table.site_name}: {counts}", header, rows, left=range(len(header)), boxed=True)

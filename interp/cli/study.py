@@ -13,7 +13,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, examples_shown, print_table, say
+from interp.cli.console import busy, examples_shown, print_table, say, write, write_numbers
 from interp.cli.options import Source, Workers, options_of, output, spelled, with_options
 from interp.errors import ConfigError
 from interp.lab.names import STUDIES
@@ -37,12 +37,12 @@ Out = Annotated[
     Path | None,
     typer.Option(help="Keep each seed's result in this folder; the same command goes on where it was ended."),
 ]
-NAMED = "the result {path} should end in {suffixes}"
+REFUSAL = "the result {} should end in"
 Html = Annotated[
-    Path | None, output("Write figure and findings as a page that works offline.", ".html", message=NAMED)
+    Path | None, output("Write figure and findings as a page that works offline.", ".html", refusal=REFUSAL)
 ]
 Json = Annotated[
-    Path | None, output("Write all numbers, with their intervals, as JSON.", ".json", message=NAMED)
+    Path | None, output("Write all numbers, with their intervals, as JSON.", ".json", refusal=REFUSAL)
 ]
 Checkpoint = Annotated[
     Path | None, typer.Argument(help=f"{Source.__metadata__[0].help} Without it the study trains its own.")
@@ -59,11 +59,9 @@ class Studies(TyperGroup):
         return TyperCommand(cmd_name, short_help=STUDIES[cmd_name]) if cmd_name in STUDIES else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        return (
-            (args[0], _command(args[0]), args[1:])
-            if args[0] in STUDIES
-            else super().resolve_command(ctx, args)
-        )
+        if args[0] not in STUDIES:
+            return super().resolve_command(ctx, args)
+        return args[0], _command(args[0]), args[1:]
 
 
 app = typer.Typer(cls=Studies, no_args_is_help=True, rich_markup_mode="rich")
@@ -146,17 +144,12 @@ def _opened(checkpoint: Path, options: OpenOptions | None) -> Any:
 
     with busy("opening"):
         opened = load_checkpoint(checkpoint, options)
-    for note in opened.notes:
-        say(note)
+    say(*opened.notes)
     return opened
 
 
 def _own_settings(options: OpenOptions, site: str | None, shared: Container[str]) -> dict[str, Any]:
-    """Settings of the study's own networks, of options that a checkpoint has too.
-
-    Raises:
-        ConfigError: An option says how a checkpoint is opened, but there is none.
-    """
+    """Settings of the study's own networks, of options that a checkpoint has too."""
     spellings = {field.name: spelled(field) for field in fields(options)}
     for name in [*options.given, *["site"] * bool(site)]:
         if name not in shared:
@@ -167,17 +160,13 @@ def _own_settings(options: OpenOptions, site: str | None, shared: Container[str]
 
 
 def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:
-    """Print the table and the findings, and write them to the paths that were given."""
-    from interp.files import write_json, write_text
+    from interp.files import write_text
     from interp.lab.study import HEADER
 
     print_table(result.study.title, HEADER, result.rows())
-    for finding in result.findings():
-        say(finding)
-    if html is not None:
-        say(f"wrote {write_text(html, page_of(result))}")
-    if json is not None:
-        say(f"wrote {write_json(json, result.to_dict())}")
+    say(*result.findings())
+    write(lambda path: write_text(path, page_of(result)), html)
+    write_numbers(result, json)
 
 
 def page_of(result: StudyResult) -> str:
@@ -189,9 +178,8 @@ def page_of(result: StudyResult) -> str:
     seeds = ", ".join(map(str, result.seeds))
     figure = figure_block("study", study.title, result.plot(), study.about)
     numbers = data_table(f"Seeds {seeds}", HEADER, result.rows())
-    settings = data_table(
-        "Settings", ("setting", "value"), [(k, str(v)) for k, v in vars(result.config).items()]
-    )
+    values = [(name, str(value)) for name, value in vars(result.config).items()]
+    settings = data_table("Settings", ("setting", "value"), values)
     return page(
         study.title,
         study.name,

@@ -23,8 +23,7 @@ EXAMPLES = (
 )
 UNEXPECTED, SOME_FAILED, INTERRUPTED = 1, 3, 130
 MOST_FAILURES = 5
-ENOUGH = 0.8
-"""Share of the runs of a variant that must end in a phase that was expected."""
+ENOUGH = 0.8  # share of a variant's runs that must end in a phase that was expected
 
 
 def sweep(

@@ -127,11 +127,7 @@ train.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 def settings_of(kind: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a network of some kind is built and trained with.
-
-    Args:
-        kind: ``"mlp"`` or ``"transformer"``.
-        given: Options of all kinds; None for those left out.
+    """The settings that a network of some kind is built and trained with, of options of all kinds, None if left out.
 
     Raises:
         ConfigError: The kind is unknown, or an option of another kind was given.
@@ -152,7 +148,6 @@ def settings_of(kind: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _network(kind: str, chosen: dict[str, Any], norm: str, bias: bool) -> MLPConfig | TransformerConfig:
-    """The shape of the network that the options describe."""
     choose("norm", norm, NORMS[kind])
     shape = {f.name: chosen[f.name] for f in fields(SHAPES[kind]) if f.name in chosen}
     if kind == "transformer":

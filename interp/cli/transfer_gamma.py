@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
-from interp.cli.console import busy, print_table, say
+from interp.cli.console import busy, print_table, say, write_numbers
 from interp.cli.options import Device, Draws, Findings, Seed, with_options
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def transfer_gamma(
     check_source(donor, OpenOptions())
     check_source(target, options)
     from interp.analysis.gamma import gamma_rescale
-    from interp.files import write_json
 
     with busy("scoring"):
         transfer = gamma_rescale(
@@ -59,8 +58,7 @@ def transfer_gamma(
             device=device,
         )
     _print_transfer(transfer)
-    if json is not None:
-        say(f"wrote {write_json(json, transfer.to_dict())}")
+    write_numbers(transfer, json)
 
 
 def _print_transfer(transfer: GammaTransfer) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say
+from interp.cli.console import busy, print_table, say, write_numbers
 from interp.cli.options import Device, Draws, Findings, Force, Seed, Source, with_options
 from interp.errors import ConfigError
 
@@ -55,7 +55,6 @@ def unlearn(
     if steps is not None and not compare:
         raise ConfigError("--steps are those of --compare; give --compare too, or leave --steps out")
     from interp.analysis.unlearning import compare_unlearning
-    from interp.files import write_json
     from interp.report import print_removal
 
     with busy("scoring"):
@@ -78,8 +77,7 @@ def unlearn(
         _print_methods(result)
     if result.saved is not None:
         say(f"wrote {result.saved}")
-    if json is not None:
-        say(f"wrote {write_json(json, result.to_dict())}")
+    write_numbers(result, json)
 
 
 def _print_methods(result: Unlearning) -> None:

@@ -1,7 +1,4 @@
-"""Tasks: operations modulo p or a user's table, and every example with its labels and splits.
-
-The names are listed in ``__init__.pyi`` and loaded when they are first used.
-"""
+"""Tasks: operations modulo p or a user's table, their labels and splits; loaded as ``.pyi`` lists, when first used."""
 
 import lazy_loader
 

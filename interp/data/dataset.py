@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,8 +12,7 @@ from torch import Tensor
 from interp.data.splits import GROUPS, SPLITS
 from interp.errors import ConfigError, choose
 
-FEW_COLUMNS = 8
-"""Up to so many columns, rows are compared column by column, which is faster than comparing them whole."""
+FEW_COLUMNS = 8  # up to so many, comparing rows column by column is faster than whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +112,7 @@ class Dataset:
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same examples with their tensors on `device`."""
-        tensors = {
-            f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)
-        }
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in tensors.items()}
         return replace(self, **moved)
 

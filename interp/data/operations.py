@@ -14,8 +14,7 @@ from interp.expressions import polynomial
 
 OPERATIONS = ("add", "subtract", "multiply", "divide")
 MAX_MODULUS = 4096
-ORDERINGS = ("task", "natural", "log")
-"""Orders that periodicity can be read in; see `group_ordering`."""
+ORDERINGS = ("task", "natural", "log")  # see `group_ordering`
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,7 @@ class Ordering:
     2406.03495 for multiplication, whose orders are discrete logarithms and leave 0 out).
 
     Attributes:
-        left: First operands, shape ``(position,)``.
-        right: Second operands, shape ``(position,)``.
-        output: Results, shape ``(position,)``.
+        left, right, output: First operands, second operands and results, each of shape ``(position,)``.
         name: The order in words.
     """
 

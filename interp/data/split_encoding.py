@@ -11,8 +11,7 @@ from jaxtyping import Int
 from interp.data.dataset import Dataset
 from interp.errors import CheckpointError, ConfigError
 
-UNKNOWN = "unknown"
-"""The split of a task whose training set nobody knows."""
+UNKNOWN = "unknown"  # the split of a task whose training set nobody knows
 
 
 def encode_split(data: Dataset) -> dict[str, Any]:
@@ -29,11 +28,7 @@ def _bits(mask: np.ndarray) -> str:
 
 
 def decode_split(split: Any, results: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks of trained and corrupted examples, and the labels, from the form that `encode_split` gives.
-
-    Raises:
-        CheckpointError: It is malformed.
-    """
+    """Masks of trained and corrupted examples, and the labels, of what `encode_split` gives, unless it is malformed."""
     n = len(results)
 
     def mask(name: str) -> np.ndarray:
@@ -70,11 +65,7 @@ def _redrawn_labels(stored: Any, n: int, p: int) -> np.ndarray:
 
 
 def encode_pairs(operands: Int[np.ndarray, "example 2"], pairs: Int[np.ndarray, "pair 2"]) -> dict[str, Any]:
-    """The split, in compact form, that trains on exactly these pairs and corrupts none.
-
-    Args:
-        operands: Of every example, ``(example, 2)``.
-        pairs: In any order; a pair that is listed twice counts once.
+    """The split, in compact form, that trains on exactly these pairs, in any order, and corrupts none.
 
     Raises:
         ConfigError: A pair is not among the operands.

@@ -1,7 +1,4 @@
-"""The splits of a task's examples, each said once; tables, figures, the store and the documentation are made from them.
-
-Nothing here needs PyTorch, so that the command line can name splits at once.
-"""
+"""The splits of a task's examples, each said once, and without PyTorch; whatever names splits is made from them."""
 
 from __future__ import annotations
 
@@ -16,11 +13,8 @@ class Split:
     """Examples that a network is measured on, and the labels that its answers are compared with.
 
     Attributes:
-        groups: Those of `GROUPS` that belong to it.
         as_trained: Whether answers are compared with the labels as trained on; else with the true ones.
         title: As tables and figures call it.
-        colour: Of its curves.
-        meaning: One sentence.
     """
 
     groups: tuple[str, ...]

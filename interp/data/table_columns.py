@@ -11,25 +11,14 @@ import numpy as np
 
 from interp.errors import ConfigError, near_matches
 
-COLUMNS = {
-    "label": "labels",
-    "true_label": "true_labels",
-    "split": "train",
-    "corrupted": "corrupted",
-    "ordering": "positions",
-}
+COLUMNS = {"label": "labels", "true_label": "true_labels", "split": "train"}
+COLUMNS |= {"corrupted": "corrupted", "ordering": "positions"}
 """Columns that are no inputs, and the arguments of `interp.data.TableTask.from_arrays` that they stand for."""
 
 
 @dataclass(frozen=True)
 class NamedValues:
-    """Values with their name in messages.
-
-    Attributes:
-        values: The values.
-        name: An argument, or a column of the table at `path`.
-        path: None for an argument.
-    """
+    """Values with their name in messages: of a column of the table at `path`, or of an argument."""
 
     values: np.ndarray
     name: str
@@ -39,7 +28,6 @@ class NamedValues:
         return self.name if self.path is None else f"the column {self.name!r} of {str(self.path)!r}"
 
     def at(self, row: int) -> str:
-        """The name of one of the values in messages."""
         return f"{self.name}[{row}]" if self.path is None else f"row {row + 1} of {self}"
 
 
@@ -49,12 +37,6 @@ def read_columns(path: Path) -> tuple[dict[str, NamedValues], str]:
     Raises:
         ConfigError: The table cannot be read, or a column is missing, misnamed, incomplete or of no usable type.
     """
-    table, digest = _read(path)
-    return {name: _column(table, name, path) for name in table.column_names}, digest
-
-
-def _read(path: Path) -> tuple[Any, str]:
-    """The table of a file, and the file's SHA-256."""
     import pyarrow
     from pyarrow import csv, parquet
 
@@ -83,7 +65,8 @@ def _read(path: Path) -> tuple[Any, str]:
     _check_names(names, called)
     if not table.num_rows:
         raise ConfigError(f"{called} has no rows; expected at least one example")
-    return table, hashlib.sha256(content).hexdigest()
+    columns = {name: _column(table, name, path) for name in names}
+    return columns, hashlib.sha256(content).hexdigest()
 
 
 def _check_names(names: list[str], called: str) -> None:

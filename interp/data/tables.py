@@ -19,8 +19,7 @@ from interp.data.table_columns import COLUMNS, NamedValues, read_columns
 from interp.errors import ConfigError
 
 Array = np.ndarray | Tensor
-MAX_CLASSES = 1_000_000
-"""Labels and positions are below this: larger numbers are no classes or places, but something else."""
+MAX_CLASSES = 1_000_000  # labels and positions are below this; larger numbers must be something else
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,8 +28,7 @@ class TableTask:
 
     Attributes:
         dataset: The examples.
-        operation: The built-in task in whose order periodicity is scored, if there is one.
-        p: Its modulus.
+        operation, p: The built-in task in whose order periodicity is scored, if there is one, and its modulus.
         positions: For each example its place, from 0, along the order in which a solution would be periodic; None if
             the table does not say.
         source: Where the table came from, for `to_dict`; None for arrays.
@@ -64,10 +62,7 @@ class TableTask:
         return group_ordering(self.operation, self.p, self.read_in)
 
     def to_dict(self) -> dict[str, Any]:
-        """Where the examples came from and how many there are, ready for JSON.
-
-        Of a file: ``path``, ``sha256`` and ``columns`` too.
-        """
+        """The examples' source (of a file: ``path``, ``sha256``, ``columns``) and number, ready for JSON."""
         data = self.dataset
         return {
             "kind": "table",
@@ -139,8 +134,7 @@ class TableTask:
             corrupted: Which training examples had their label redrawn; those with a wrong label if None.
             n_classes: How many classes there are; the task's, or else one more than the largest label, if None.
             positions: Each example's place, from 0, along the order in which a solution would be periodic.
-            task: See `from_file`.
-            p: See `from_file`.
+            task, p: See `from_file`.
 
         Raises:
             ConfigError: A value cannot be used.
@@ -179,7 +173,18 @@ def _assemble(
     corrupted = train & (labels != true)
     if "corrupted" in given:
         corrupted = _whole(given["corrupted"], 2).astype(bool)
-        _check_corrupted(corrupted, train, given["corrupted"], rule_known=rule is not None)
+        outside = np.flatnonzero(corrupted & ~train)
+        if len(outside):
+            raise ConfigError(
+                f"{given['corrupted'].at(int(outside[0]))} is corrupted but not known to be trained on; only training "
+                "labels can be corrupted. Say which examples are trained on, or nothing of corrupted ones"
+            )
+        if corrupted.any() and rule is None:
+            first = given["corrupted"].at(int(np.argmax(corrupted)))
+            raise ConfigError(
+                f"{int(corrupted.sum())} labels are corrupted, {first} the first, but nothing says what they should "
+                "be; give the true labels, or say nothing of corrupted ones"
+            )
     n_classes = limit or int(max(labels.max(), true.max())) + 1
     x, y, by_rule, trained, redrawn = map(torch.from_numpy, (features, labels, true, train, corrupted))
     data = Dataset(x, y, by_rule, trained, redrawn, n_classes, "train" in given)
@@ -244,20 +249,3 @@ def _whole(numbers: NamedValues, limit: int | None, hint: str = "") -> np.ndarra
         where = np.argwhere(~usable)[0].tolist()
         raise ConfigError(f"{numbers.at(where[0])} is {values[tuple(where)]}; {expected}")
     return values.astype(np.int64)
-
-
-def _check_corrupted(
-    corrupted: np.ndarray, train: np.ndarray, given: NamedValues, *, rule_known: bool
-) -> None:
-    """Raise a `ConfigError` unless corrupted examples are trained on, and their true labels are known."""
-    outside = np.flatnonzero(corrupted & ~train)
-    if len(outside):
-        raise ConfigError(
-            f"{given.at(int(outside[0]))} is corrupted but not known to be trained on; only training labels can be "
-            "corrupted. Say which examples are trained on, or nothing of corrupted ones"
-        )
-    if corrupted.any() and not rule_known:
-        raise ConfigError(
-            f"{int(corrupted.sum())} labels are corrupted, {given.at(int(np.argmax(corrupted)))} the first, but "
-            "nothing says what they should be; give the true labels, or say nothing of corrupted ones"
-        )

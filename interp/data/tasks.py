@@ -65,12 +65,8 @@ class ModularTask:
     read_in: str = field(default="task", repr=False)
 
     def __post_init__(self) -> None:
-        for name, plain in {
-            "p": int,
-            "seed": int,
-            "train_fraction": float,
-            "corrupt_fraction": float,
-        }.items():
+        kinds = {"p": int, "seed": int, "train_fraction": float, "corrupt_fraction": float}
+        for name, plain in kinds.items():
             value = getattr(self, name)
             if isinstance(value, np.number) and plain(value) == value:
                 object.__setattr__(self, name, plain(value))
@@ -140,10 +136,7 @@ class ModularTask:
         return train, corrupted, labels
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings and the split itself, ready for JSON; `from_dict` gives an equal task back.
-
-        Without `read_in`, which says nothing of what was trained on.
-        """
+        """The settings and the split itself, ready for JSON; not `read_in`, which changes no example."""
         stored = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "read_in"}
         return stored | {"split": self._encoded_split}
 
@@ -151,7 +144,7 @@ class ModularTask:
         """The same operation with exactly these pairs as its training set, and nothing corrupted.
 
         Args:
-            pairs: Whole numbers ``(pair, 2)``, in any order; a pair that is listed twice counts once.
+            pairs: Whole numbers ``(pair, 2)`` in any order; a pair that is listed twice counts once.
 
         Raises:
             ConfigError: There is no pair, they are no whole numbers, or one is not among the task's operands.
@@ -174,12 +167,7 @@ class ModularTask:
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> ModularTask:
-        """Rebuild a task from `to_dict`.
-
-        Raises:
-            CheckpointError: A setting is unknown, or the stored split is malformed.
-            ConfigError: A value is out of range.
-        """
+        """Rebuild a task from `to_dict`; a `CheckpointError` if a setting is unknown, or the split malformed."""
         try:
             task = cls(**settings)
         except TypeError as error:

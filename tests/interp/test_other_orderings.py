@@ -11,9 +11,8 @@ import pytest
 
 from interp.audit import audit
 from interp.checkpoints import save_checkpoint
-from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.open import load_checkpoint, load_series
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.series import load_series
 from interp.data import ModularTask, TableTask
 from interp.errors import ConfigError
 from interp.jobs.settings import Settings

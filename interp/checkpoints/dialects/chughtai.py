@@ -18,11 +18,7 @@ TRANSFORMER = Layout({**VERSION_2.tensors, "x_embed": "X d", "y_embed": "X d"})
 
 
 def readings(file: ForeignFile) -> list[Reading]:
-    """The file as one of these networks.
-
-    Raises:
-        CheckpointError: Its settings name a group that is not cyclic.
-    """
+    """The file as one of these networks; a `CheckpointError` if its settings name a group that is not cyclic."""
     layout, sizes = file.fit(MLP, TRANSFORMER)
     if (group := file.setting("group")) not in (None, "CyclicGroup"):
         raise CheckpointError(

@@ -11,8 +11,7 @@ from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.layouts import Layout
 from interp.checkpoints.networks import mlp_readings
 
-NORMS = ("norm", "norm1", "bn", "bn1", "ln", "ln1")
-"""Names under which the norm after the activation has been seen."""
+NORMS = ("norm", "norm1", "bn", "bn1", "ln", "ln1")  # seen names of the norm after the activation
 TWO_LAYERS = Layout({"fc1.weight": "N 2p", "fc2.weight": "p N", "fc1.bias?": "N", "fc2.bias?": "p"})
 THREE_LAYERS = Layout(
     {"fc1.weight": "N 2p", "fc2.weight": "N N", "fc3.weight": "p N"}
@@ -40,14 +39,11 @@ def readings(file: ForeignFile) -> list[Reading]:
 
 
 def _weights(tensors: Mapping[str, Tensor], p: int) -> dict[str, Tensor]:
-    """The linear layers under the names of a `HookedMLP`."""
     deep = "fc3.weight" in tensors
     last = "fc3" if deep else "fc2"
     first = tensors["fc1.weight"]
-    ours = {
-        "embed.W_E": torch.stack([first[:, :p].T, first[:, p:].T]),
-        "unembed.W_U": tensors[f"{last}.weight"].T,
-    }
+    embed = torch.stack([first[:, :p].T, first[:, p:].T])
+    ours = {"embed.W_E": embed, "unembed.W_U": tensors[f"{last}.weight"].T}
     biases = {"fc1.bias": "embed.b_E", f"{last}.bias": "unembed.b_U"}
     if deep:
         ours["blocks.1.linear.W_in"] = tensors["fc2.weight"].T
@@ -56,11 +52,7 @@ def _weights(tensors: Mapping[str, Tensor], p: int) -> dict[str, Tensor]:
 
 
 def _norm(tensors: Mapping[str, Tensor], width: int) -> tuple[str, dict[str, Tensor]]:
-    """A norm's kind, and its tensors by our names; a weight of 1 and a bias of 0 where it has none.
-
-    Raises:
-        Unfit: It is a batch norm without both of its statistics.
-    """
+    """A norm's kind, and its tensors by our names; a weight of 1 and a bias of 0 where it has none."""
     first = next(iter(tensors))
     parts = {name.rpartition(".")[2]: tensor for name, tensor in tensors.items()}
     if parts.keys() & {"running_mean", "running_var", "num_batches_tracked"} or first.startswith("bn"):

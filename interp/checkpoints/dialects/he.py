@@ -19,10 +19,10 @@ def readings(file: ForeignFile) -> list[Reading]:
     """
     _, sizes = file.fit(LAYOUT)
     weights = {"embed.W_E": file.tensors["mlp.W_in"].T[None], "unembed.W_U": file.tensors["mlp.W_out"].T}
-    return mlp_readings(file, weights, p=sizes["p"], activation=activation_of(file), tied=True)
+    return mlp_readings(file, weights, p=sizes["p"], activation=_activation(file), tied=True)
 
 
-def activation_of(file: ForeignFile) -> Fact[str]:
+def _activation(file: ForeignFile) -> Fact[str]:
     """The activation function, which only the name of the file or of its folder tells."""
     fact = file.activation("square", "relu")
     names = f"{file.stored.path.parent.name}/{file.stored.path.stem}".lower()

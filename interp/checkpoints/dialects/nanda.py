@@ -65,7 +65,6 @@ def input_first(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _causal(tensors: Mapping[str, Tensor], n_layers: int) -> Fact[bool]:
-    """True if the stored masks hide later positions."""
     masks = [tensors.get(f"blocks.{layer}.attn.mask") for layer in range(n_layers)]
     if any(mask is None for mask in masks):
         return Fact((True,), known=False)

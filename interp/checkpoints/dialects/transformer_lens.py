@@ -49,8 +49,7 @@ VERSION_4 = Layout(
         **{f"{norm}.{part}?": "d" for norm in _NORMS for part in ("weight", "bias")},
     }
 )
-HEADS = (4, 8, 2, 1)
-"""Numbers of heads to try where nothing says how many share a matrix, the most plausible first."""
+HEADS = (4, 8, 2, 1)  # tried where nothing says how many share a matrix, the most plausible first
 _NORM_NAMES = {"ln": "pre", "lnpre": "pre", "none": "none"}  # without weights of its own, LN is LNPre
 
 
@@ -60,16 +59,15 @@ def readings(file: ForeignFile) -> list[Reading]:
     if layout is VERSION_2:
         weights, n_heads = without_buffers(file.tensors), None
     else:
-        weights, n_heads = from_bridge_names(file.tensors, 1), heads_of(file, sizes["w"])
-    norm = norm_of(file, weights, sizes["L"])
+        weights, n_heads = from_bridge_names(file.tensors, 1), _heads(file, sizes["w"])
     return transformer_readings(
         file,
         weights,
         tokens=tokens_of(file, weights, shifted=(False, True), unsigned=True),
         activation=file.activation("relu", "gelu"),
-        causal=causal_of(file, sizes["L"]),
+        causal=_causal(file, sizes["L"]),
         attn_coeff=file.coefficient(),
-        norm=norm,
+        norm=_norm(file, weights, sizes["L"]),
         n_heads=n_heads,
     )
 
@@ -80,8 +78,7 @@ def without_buffers(tensors: Mapping[str, Tensor], *others: str) -> dict[str, Te
     return {name: t for name, t in tensors.items() if not name.endswith(buffers) and name not in others}
 
 
-def heads_of(file: ForeignFile, width: int) -> Fact[int]:
-    """The number of heads that share a matrix of that width."""
+def _heads(file: ForeignFile, width: int) -> Fact[int]:
     n_heads = file.setting("n_heads", "num_heads")
     if isinstance(n_heads, int) and n_heads > 0 and width % n_heads == 0:
         return Fact((n_heads,))
@@ -91,13 +88,8 @@ def heads_of(file: ForeignFile, width: int) -> Fact[int]:
     return fact.with_notes(f"the file's settings say n_heads={n_heads!r}, which {width} cannot be divided by")
 
 
-def norm_of(file: ForeignFile, weights: Mapping[str, Tensor], n_layers: int) -> Fact[str]:
-    """The layer norms.
-
-    Raises:
-        Unfit: Some of them lack weights.
-        CheckpointError: The settings name a norm that is not supported.
-    """
+def _norm(file: ForeignFile, weights: Mapping[str, Tensor], n_layers: int) -> Fact[str]:
+    """The layer norms; a `CheckpointError` if the settings name one that is not supported."""
     names = ["ln_final", *(f"blocks.{layer}.ln{n}" for layer in range(n_layers) for n in (1, 2))]
     wanted = {f"{name}.{part}" for name in names for part in "wb"}
     if present := wanted & weights.keys():
@@ -116,7 +108,7 @@ def norm_of(file: ForeignFile, weights: Mapping[str, Tensor], n_layers: int) -> 
     return Fact((_NORM_NAMES[name],))
 
 
-def causal_of(file: ForeignFile, n_layers: int) -> Fact[bool]:
+def _causal(file: ForeignFile, n_layers: int) -> Fact[bool]:
     """True if a position sees earlier ones only. The masks do not say it: they are stored either way.
 
     In one layer both give the same answer at the last position, so only one is tried.

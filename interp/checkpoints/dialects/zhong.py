@@ -1,7 +1,4 @@
-"""Checkpoints of Zhong et al. (arXiv 2306.17844): transformers with an attention mixture, and linear models.
-
-The linear models, embeddings and linear layers, are read as MLPs over one-hot operands.
-"""
+"""Checkpoints of Zhong et al. (arXiv 2306.17844): transformers with an attention mixture, and linear models as MLPs."""
 
 from __future__ import annotations
 
@@ -26,10 +23,8 @@ LINEAR = {
         | {"unembed.weight": "p h"}
     ),
 }
-"""By the model's letter: D reads the operands side by side, A, B and C their sum, X their sum from two tables.
-
-B and C have a second hidden layer; C adds the bias of the first once for each operand.
-"""
+"""By the model's letter: D reads the operands side by side, A, B and C their sum, X their sum from two tables. B and C
+have a second hidden layer; C adds the bias of the first once for each operand."""
 
 
 def readings(file: ForeignFile) -> list[Reading]:
@@ -64,19 +59,14 @@ def _linear(file: ForeignFile, model: str, p: int) -> list[Reading]:
         assumed = () if letters.known else (f"model_type {letter}",)
         depth, tied = 3 if letter in "BC" else 2, letter in "ABC"
         relu = file.activation("relu", assumed=False)
-        weights, note = folded(file.tensors, letter), f", model {letter}"
+        weights, note = _folded(file.tensors, letter), f", model {letter}"
         for reading in mlp_readings(file, weights, p=p, activation=relu, note=note, depth=depth, tied=tied):
             readings.append(replace(reading, assumed=(*reading.assumed, *assumed)))
     return readings
 
 
-def folded(tensors: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
-    """The weights under the names of a `HookedMLP`: the first layer's matrix is multiplied into the embedding.
-
-    Args:
-        tensors: Of the file.
-        model: The model's letter.
-    """
+def _folded(tensors: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
+    """The weights under the names of a `HookedMLP`: the first layer's matrix is multiplied into the embedding."""
     first, bias = tensors["l1.weight"].double(), tensors["l1.bias"]
     if model == "D":
         tables = [tensors["embed.weight"].double() @ half.T for half in first.chunk(2, dim=1)]
@@ -89,10 +79,8 @@ def folded(tensors: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
         "unembed.W_U": tensors["unembed.weight"].T,
     }
     if model in "BC":
-        weights |= {
-            "blocks.1.linear.W_in": tensors["l2.weight"].T,
-            "blocks.1.linear.b_in": tensors["l2.bias"],
-        }
+        weights["blocks.1.linear.W_in"] = tensors["l2.weight"].T
+        weights["blocks.1.linear.b_in"] = tensors["l2.bias"]
     return weights
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of, series_files
-from interp.checkpoints.series import load_series
+from interp.checkpoints.open import load_series
 from interp.errors import ConfigError, GrokscopeError
 from interp.lab.lens.components import written_components
 from interp.lab.lens.effects import direct_effect

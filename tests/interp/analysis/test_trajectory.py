@@ -18,9 +18,8 @@ from interp.analysis import circuit as circuits
 from interp.analysis import trajectory
 from interp.analysis.trajectory import Trajectory, record_of, trajectory_of, weight_norm
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.open import load_checkpoint, load_series
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.series import load_series
 from interp.data import ModularTask, TableTask
 from interp.measuring.evaluation import evaluate
 from interp.measuring.leakage import Leakage

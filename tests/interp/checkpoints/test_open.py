@@ -14,9 +14,8 @@ from torch import Tensor
 
 from interp.checkpoints import save_checkpoint
 from interp.checkpoints.files import find_checkpoint, number_of, series_files
-from interp.checkpoints.open import load_checkpoint, stored_accuracies
+from interp.checkpoints.open import load_checkpoint, load_series, stored_accuracies
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.series import load_series
 from interp.data import ModularTask, TableTask
 from interp.errors import CheckpointError, ConfigError
 from interp.measuring.evaluation import accuracy

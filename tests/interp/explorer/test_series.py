@@ -12,9 +12,8 @@ import pytest
 from safetensors.torch import load_file
 
 from interp.checkpoints import Checkpoint, save_checkpoint
-from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.open import load_checkpoint, load_series
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.series import load_series
 from interp.data import ModularTask
 from interp.explorer import series
 from interp.explorer.answer_kinds import CODES
