@@ -104,7 +104,6 @@ def capture(
 
     Args:
         inputs: Token numbers, ``(example, token)``.
-        names: A name, several, or a predicate.
         batch_size: Examples in one forward pass; all if None. Bounds the memory of everything not captured.
         device: Where the captures go, chunk by chunk; the model's device if None.
         dtype: Type of the captures; unchanged if None.

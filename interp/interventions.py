@@ -126,7 +126,6 @@ def ablate(
     """Take neurons out inside the block.
 
     Args:
-        model: A hooked model.
         neurons: Indices, a mask, or rows of a `NeuronTable`.
         mode: One of `interp.modes.MODES`, such as ``"zero"`` or ``"scale=0.5"``.
         site: Hook name of the neurons; the table's, or else the model's last site.

@@ -12,20 +12,17 @@ from jaxtyping import Float, Int
 from probes.periodicity import ipr
 from probes.spectrum import is_flat
 
-CLUSTER_SHARE = 0.85
-"""Share of its variance from which one frequency explains a neuron (arXiv 2301.05217)."""
+CLUSTER_SHARE = 0.85  # of its variance, from which one frequency explains a neuron (arXiv 2301.05217)
 
 
 def activation_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str, np.ndarray]:
     """Every score of activations over the grid, from one transform, which is nearly all that they cost.
 
-    Returns:
-        The columns of `probes.columns` that this function is the source of, ``(neuron,)`` each; nan, and 0 for a
-        frequency, for a dead or constant neuron, or where the grid has holes (nan). A share along a + b is never above
-        the ``activation_share``; white noise has about 2/n^2 at each frequency (arXiv 2301.05217). The IPR (arXiv
-        2310.13061, in two dimensions) counts a pair of frequencies and its opposite once: cos(w(a+b)) scores 1, the
-        product cos(wa) cos(wb) 1/2. ``silent`` means nothing where activations are never 0, as for GELU or after a
-        norm.
+    They are the columns of `probes.columns` with this source, ``(neuron,)`` each; nan, and 0 for a frequency, for a
+    dead or constant neuron, or where the grid has holes (nan). A share along a + b is never above the
+    ``activation_share``; white noise has about 2/n^2 at each frequency (arXiv 2301.05217). The IPR (arXiv 2310.13061,
+    in two dimensions) counts a pair of frequencies and its opposite once: cos(w(a+b)) scores 1, the product cos(wa)
+    cos(wb) 1/2. ``silent`` means nothing where activations are never 0, as for GELU or after a norm.
 
     Raises:
         ValueError: The grid is not square, or smaller than 2 x 2.
@@ -94,13 +91,12 @@ def _best(
 
 
 def frequency_profile(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarray, "neuron freq"]:
-    """The share of a neuron's variance in the span of {1, cos wa, sin wa} x {1, cos wb, sin wb}, for every w.
+    """The share, in [0, 1], of a neuron's variance in the span of {1, cos wa, sin wa} x {1, cos wb, sin wb}, for every
+    w.
 
-    Products of two frequencies, such as cos(w1 a) cos(w2 b), are in none of these spans. Assumes the whole grid in the
-    order of the task (for multiplication, discrete logarithms). White noise explains about 8/n^2 at each frequency.
-
-    Returns:
-        Shares in [0, 1] of frequencies 1..n//2, whose sum is at most 1; nan for a dead or constant neuron.
+    Frequencies are 1..n//2; the shares sum to at most 1, and are nan for a dead or constant neuron. Products of two
+    frequencies, such as cos(w1 a) cos(w2 b), are in none of these spans. Assumes the whole grid in the order of the
+    task (for multiplication, discrete logarithms). White noise explains about 8/n^2 at each frequency.
 
     Raises:
         ValueError: The grid is not square, or smaller than 2 x 2.
@@ -163,9 +159,7 @@ def with_harmonics(
     few multiples are most frequencies.
 
     Args:
-        profile: `frequency_profile`.
         frequency: The fundamental of each neuron, 1..n//2; 0 for a dead one, whose share is nan.
-        n: Operands on each side.
         harmonics: The highest multiple counted; each frequency counts once, a multiple of n not at all.
 
     Raises:

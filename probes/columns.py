@@ -17,9 +17,7 @@ class Column:
     """One column of a neuron table.
 
     Attributes:
-        title: As headings and axes call it.
         unit: Of its values; empty where they have none.
-        meaning: One sentence.
         kind: ``"float"``, ``"double"`` (where float32 would lose what matters), ``"int"`` or ``"text"``.
         source: The function that makes it.
     """

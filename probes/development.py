@@ -66,7 +66,6 @@ def development_of(
     periodic to the end guards against chance.
 
     Args:
-        steps: Of the checkpoints, ascending.
         q_values: ``(checkpoint, neuron)``, as are the other two; a neuron that is dead (nan) is not periodic.
         shares: Share of the variance that the main frequency explains, in [0, 1].
         frequencies: The main frequency; 0 or less where there is none.
@@ -160,10 +159,9 @@ class Alignment:
 
 
 def alignment(phase_residuals: Float[np.ndarray, "_ _"], periodic: Bool[np.ndarray, "_ _"]) -> Alignment:
-    """Measure at each checkpoint how well neurons obey left + right = output phase (arXiv 2310.13061).
+    """Measure at each checkpoint how well periodic neurons obey left + right = output phase (arXiv 2310.13061).
 
-    Residuals are `probes.periodicity.phase_residual`, ``(checkpoint, neuron)``; nan where not known. Those of neurons
-    that are not periodic there do not count.
+    Both are ``(checkpoint, neuron)``, residuals (`probes.periodicity.phase_residual`) in radians, nan where not known.
 
     Raises:
         ValueError: The shapes differ.
@@ -212,11 +210,9 @@ def fourier_components(
 ) -> tuple[Float[np.ndarray, "neuron freq"], Float[np.ndarray, "neuron freq"]]:
     """Amplitude of every Fourier component of the neurons' weights, and how far its phases are from the rule's.
 
-    The vectors are as for `probes.features.joint_scores`, all of one shape.
-
-    Returns:
-        Amplitude at frequencies 1..n//2 in units of the weights (root mean square over the vectors), and the phase
-        residual there in radians, (-pi, pi]; nan unless there are three vectors.
+    The vectors are as for `probes.features.joint_scores`, all of one shape; frequencies 1..n//2. Amplitudes are in
+    units of the weights (root mean square over the vectors), phase residuals in radians, (-pi, pi]; nan unless there
+    are three vectors.
 
     Raises:
         ValueError: There is no vector, or the shapes differ.

@@ -178,10 +178,9 @@ def weight_features(
 ) -> dict[str, np.ndarray]:
     """`joint_scores` in double precision, and the other spectral scores of neurons with a vector for each role.
 
-    Returns:
-        ``p_value`` and the columns of `probes.columns` that this function is the source of, ``(neuron,)`` each.
-        ``gini``, ``peak_share``, ``harmonic_share`` and ``entropy`` are means of the scores of each live vector, so
-        that a neuron scores high even if its vectors have different frequencies.
+    All are columns of `probes.columns`, ``(neuron,)`` each. ``gini``, ``peak_share``, ``harmonic_share`` and
+    ``entropy`` are means of the scores of each live vector, so that a neuron scores high even if its vectors have
+    different frequencies.
 
     Raises:
         ValueError: The vectors are not matrices of the same neurons.

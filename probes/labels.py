@@ -53,8 +53,8 @@ class NeuronFacts:
         share: Share of its variance that its frequency explains.
         outside: Share of its weights at tokens outside the group ordering, such as 0 in multiplication.
         rule_effect: What the neuron adds to the true label where memory cannot help (held-out examples).
-        rule_p, memory_p: p-values of the effects being above 0.
         memory_effect: What it adds to labels beyond what the rule explains.
+        rule_p, memory_p: p-values of the effects being above 0.
     """
 
     strength: Float[np.ndarray, " neuron"]
@@ -197,8 +197,7 @@ def _undecided_because(judged: Labelling, i: int) -> str:
     return f"{judged.spectrum(i)}; {first}; {second}"
 
 
-OUTSIDE = 0.5
-"""A neuron with at least this share of its weights outside the ordering is judged without its periodicity."""
+OUTSIDE = 0.5  # share of a neuron's weights outside the ordering from which its periodicity does not count
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart: the rule is blue, memory vermilion.
 LABELS: dict[str, Label] = {

@@ -20,8 +20,8 @@ def fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " 
 
     Such are the interior ordinates, 1..m = (n-1)//2, of the periodogram of n independent Gaussian numbers of one
     variance, with any mean. The highest frequency of an even n has another distribution. The test looks for *one*
-    frequency: strong harmonics make p larger. None is possible below n = 5. The relative error is 1e-9 for small
-    p-values, the absolute one 1e-6 near 1. Shares are in [1/m, 1].
+    frequency: strong harmonics make p larger. None is possible below n = 5. Accurate to a relative error of 1e-9 for
+    small p-values, an absolute one of 1e-6 near 1. Assumes g in [1/m, 1].
 
     Example:
         >>> fisher_tail(np.array([0.5, 1.0]), 2).tolist()
@@ -119,10 +119,8 @@ def null_scores(
 
     For p=97, three vectors, one-sided with the constant kept: mean .040, 99.9 % below .058. Weights at their
     initialisation follow it whatever their scale; weights after training need not be Gaussian, so a score above it says
-    "not random", not "general". No p-value can be below 1/(n_draws + 1).
-
-    Returns:
-        Ascending scores in (0, 1], read-only: equal arguments give the same array back.
+    "not random", not "general". No p-value can be below 1/(n_draws + 1). Scores ascend, in (0, 1]; equal arguments give
+    the same array back, which is read-only.
 
     Raises:
         ValueError: No vector, a vector too short to have a frequency, no draws, or a negative seed.
@@ -155,9 +153,9 @@ def null_scores(
 def null_p_values(
     scores: Float[np.ndarray, " neuron"], null: Float[np.ndarray, " draw"]
 ) -> Float[np.ndarray, " neuron"]:
-    """Monte Carlo p-values: (1 + number of null scores that are as high) / (1 + number of null scores); nan stays nan.
+    """Monte Carlo p-values, (1 + number of null scores that are as high) / (1 + number of null scores); nan stays nan.
 
-    The null scores are in ascending order.
+    Assumes that the null scores ascend, as those of `null_scores` do.
 
     Example:
         >>> null_p_values(np.array([0.5, 0.1, np.nan]), np.array([0.1, 0.2, 0.3])).tolist()

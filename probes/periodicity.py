@@ -11,10 +11,8 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Int
 
-SMALLEST = 1e-15
-"""The square of a power between this and its inverse is a number, in single precision too."""
-NEARLY_BEST = 0.95
-"""`harmonic_share` names the strongest fundamental among those with at least this part of the best share."""
+SMALLEST = 1e-15  # the square of a power between this and its inverse is a float32
+NEARLY_BEST = 0.95  # part of the best share from which `harmonic_share` considers a fundamental
 
 
 def _shares(power: np.ndarray) -> np.ndarray:
@@ -29,18 +27,11 @@ def _shares(power: np.ndarray) -> np.ndarray:
         return np.divide(power, total, out=np.full_like(power, np.nan), where=usable)
 
 
-def ipr(
-    power: Float[np.ndarray, "*batch freq"],
-    r: float = 2.0,
-    total: Float[np.ndarray, "*batch"] | None = None,
-) -> Float[np.ndarray, "*batch"]:
+def ipr(power: Float[np.ndarray, "*batch freq"], r: float = 2.0) -> Float[np.ndarray, "*batch"]:
     """Inverse participation ratio, sum P^r / (sum P)^r (arXiv 2310.13061), in (0, 1].
 
     It is 1 for a single peak, 1/m^(r-1) for m equal columns. A pure cosine scores 1 one-sided and 1/2 two-sided; a
     square wave, with its odd harmonics, about 2/3; white noise about 2/m; a constant vector 1 if the constant was kept.
-
-    Args:
-        total: The sum of the power, if it is at hand.
 
     Raises:
         ValueError: r is not above 1.
@@ -54,7 +45,7 @@ def ipr(
     if r != 2:
         return np.asarray((_shares(power) ** r).sum(-1))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        total = power.sum(-1) if total is None else total
+        total = power.sum(-1)
         value = np.asarray(np.einsum("...f,...f->...", power, power) / np.square(total))
         unsafe = ~((total > SMALLEST) & (total < 1 / SMALLEST))
     if unsafe.any():
@@ -128,7 +119,6 @@ def harmonic_share(
 
     Args:
         power: One-sided spectrum without constant, columns 1..n//2.
-        n: Number of positions.
         n_harmonics: How many multiples count, the fundamental included; 1 gives `peak_share`.
 
     Raises:

@@ -12,10 +12,10 @@ from jaxtyping import Bool, Complex, Float, Int
 
 SIDES = ("one", "two")
 CONSTANTS = ("drop", "keep")
-LARGEST_PRODUCT = 600
-"""Longest vectors, in positions, that a matrix product transforms faster than an FFT (tests/benchmarks/batch.py)."""
-SMALL = 1e-4
-"""Variation below this part of the squared mean is transformed after centring, which keeps rounding out of it."""
+LARGEST_PRODUCT = (
+    600  # positions up to which a matrix product is faster than an FFT (tests/benchmarks/batch.py)
+)
+SMALL = 1e-4  # of the squared mean: less variation is transformed after centring, to keep rounding out of it
 
 
 @dataclass(frozen=True)

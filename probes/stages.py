@@ -124,7 +124,6 @@ def find_stages(
     nothing is known to be held out.
 
     Args:
-        steps: Ascending.
         measures: Series by name, those that are known: ``train``, ``test``, ``corrupted_as_labelled`` and ``all``
             (accuracies), ``excluded_loss`` and ``logit_variance_explained``.
         generator: Of the permutations that tell a change from noise.
@@ -149,7 +148,11 @@ def find_stages(
             raise ValueError(f"the series {name!r} has {len(values)} values for {len(steps)} steps")
     known = {name: _filled(values) for name, values in measures.items() if np.isfinite(values).any()}
     run = _Run(steps, known, generator, good)
-    stages = run.by_split() if {"train", "test"} <= set(known) else run.by_all()
+    if {"train", "test"} <= set(known):
+        stages = run.by_split()
+    else:  # nothing is known to be held out
+        learning = run.generalisation("all", None) if "all" in known else []
+        stages = [*learning, *run.change(), *run.unlearning()]
     return tuple(sorted(stages, key=lambda stage: np.inf if stage.end.after is None else stage.end.after))
 
 
@@ -180,11 +183,6 @@ class _Run:
             return [memorisation, circuit, *self.generalisation("test", since)]
         last_stages = self.generalisation("test", at)
         return [memorisation, circuit, *(replace(stage, name="clean-up") for stage in last_stages)]
-
-    def by_all(self) -> list[Stage]:
-        """Stages where nothing is known to be held out."""
-        learning = self.generalisation("all", None) if "all" in self.known else []
-        return [*learning, *self.change(), *self.unlearning()]
 
     def memorisation(self) -> tuple[int, Stage] | None:
         """Where the training examples are learnt and the held-out ones not yet."""

@@ -22,8 +22,7 @@ from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mo
 from interp.models.weight_edits import absorbed, linear_readout
 
 Call = Callable[[nn.Module, Tensor], Any]
-LINEAR = 1e-5
-"""Up to this relative difference logits count as what a linear layer gives."""
+LINEAR = 1e-5  # relative difference up to which logits count as what a linear layer gives
 
 
 class Adopted(HookedRootModule):

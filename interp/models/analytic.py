@@ -15,9 +15,8 @@ from interp.errors import ConfigError
 from interp.models.mlp import HookedMLP
 from interp.models.shapes import MLPConfig
 
-MEMORY_STEPS = 250
-MEMORY_STRENGTH = 1.5
-"""How long the memorising part is fitted, and by how much a label is to beat the true one."""
+MEMORY_STEPS = 250  # of fitting the memorising part
+MEMORY_STRENGTH = 1.5  # by how much a label is to beat the true one
 
 
 def _closed_form(

@@ -39,10 +39,8 @@ def from_bridge_names(state: Mapping[str, Tensor], n_heads: int) -> dict[str, Te
         >>> {name: tuple(tensor.shape) for name, tensor in small.items()}
         {'blocks.0.attn.W_Q': (3, 4, 2)}
     """
-    return {
-        _renamed(name, _NAMES): _to_small(_renamed(name, _NAMES), tensor, n_heads)
-        for name, tensor in state.items()
-    }
+    renamed = {_renamed(name, _NAMES): tensor for name, tensor in state.items()}
+    return {name: _to_small(name, tensor, n_heads) for name, tensor in renamed.items()}
 
 
 def to_bridge_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -140,15 +140,13 @@ class HookedMLP(HookedRootModule):
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """One site for each hidden layer, first to last."""
-        tables = [table.T for table in self.embed.W_E]
+        tables = tuple(table.T for table in self.embed.W_E) * (self.n_tokens if self.config.tied else 1)
         last = len(self.blocks) - 1
         return tuple(
             NeuronSite(
                 hook=f"blocks.{layer}.mlp.hook_post",
                 width=self.config.width,
-                input_vectors=tuple(tables * (self.n_tokens if self.config.tied else 1))
-                if layer == 0
-                else (),
+                input_vectors=() if layer else tables,
                 readout=self.unembed.weight if layer == last else None,
             )
             for layer in range(len(self.blocks))

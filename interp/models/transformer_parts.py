@@ -73,9 +73,8 @@ class Attention(nn.Module):
         mask = self.mask if only is None else self.mask[[only]]
         q, k = self.hook_q(self._projected(asked, "Q")), self.hook_k(self._projected(x, "K"))
         v = self.hook_v(self._projected(x, "V"))
-        one_query = (
-            only is not None and not torch.is_grad_enabled()
-        )  # then plain sums beat many small products
+        # Of one query, plain sums beat many small products.
+        one_query = only is not None and not torch.is_grad_enabled()
         if one_query:
             scores = (q * k).sum(-1).transpose(1, 2)[:, :, None] / q.shape[-1] ** 0.5
         else:

@@ -1,4 +1,3 @@
-from .settings import MAY_CHANGE as MAY_CHANGE
 from .settings import TrainConfig as TrainConfig
 from .single import During as During
 from .single import TrainResult as TrainResult
@@ -6,8 +5,6 @@ from .single import finish as finish
 from .single import new_transformer as new_transformer
 from .single import prepare as prepare
 from .single import train as train
-from .state import Trainable as Trainable
 from .state import TrainingRun as TrainingRun
-from .state import Until as Until
 from .together import MLPStack as MLPStack
 from .together import train_together as train_together

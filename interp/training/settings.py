@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from interp.errors import ConfigError, choose
 
-MAY_CHANGE = ("steps", "save_every", "log_every")
-"""Training settings that a resumed run may change: they do not alter any step."""
+MAY_CHANGE = ("steps", "save_every", "log_every")  # in a resumed run, as they do not alter any step
 
 
 @dataclass(frozen=True)

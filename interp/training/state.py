@@ -30,8 +30,7 @@ from interp.training.settings import MAY_CHANGE, TrainConfig
 Trainable = HookedMLP | SmallTransformer
 Until = Callable[[Sequence[dict[str, Any]]], bool]
 """Asked after every measurement, with all of them, whether the run may end."""
-MARGINS = ("test", "corrupted_as_labelled", "corrupted_as_true")
-"""Splits whose mean margin is recorded too: it moves before the accuracy does."""
+MARGINS = ("test", "corrupted_as_labelled", "corrupted_as_true")  # a margin moves before the accuracy
 
 
 class Batches:

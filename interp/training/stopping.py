@@ -8,14 +8,10 @@ from typing import Any, NamedTuple
 
 from interp.measuring.phase import GOOD
 
-EARLIEST = 200
-"""Before this step nothing is settled: grokking may be yet to begin."""
-NOISE = 0.01
-"""Accuracy within this of a threshold may cross it by chance."""
-SAFETY = 1.5
-"""How much further than it moved so far an accuracy may move in the logarithm of the step."""
-SINCE = (0.5, 0.75)
-"""Shares of the step that movements are measured from."""
+EARLIEST = 200  # before this step nothing is settled: grokking may be yet to begin
+NOISE = 0.01  # accuracy within this of a threshold may cross it by chance
+SAFETY = 1.5  # how much further than so far an accuracy may move in the logarithm of the step
+SINCE = (0.5, 0.75)  # shares of the step that movements are measured from
 
 Record = Mapping[str, Any]
 

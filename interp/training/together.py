@@ -19,14 +19,13 @@ from interp.safeguards import deferred_interrupt, flushed_denormals
 from interp.training.single import TrainResult, result_of
 from interp.training.state import TrainingRun, optimizer_for
 
-MAY_DIFFER = ("seed", "weight_decay")
-"""Training settings in which networks that are trained together may differ."""
+MAY_DIFFER = ("seed", "weight_decay")  # settings in which networks trained together may differ
 
 
 class MLPStack:
     """Networks of one shape whose weights are slices of common tensors, so that all are computed at once.
 
-    The networks keep their own names, hooks and state: what changes the common tensors changes them too.
+    They are on one device and keep their own names, hooks and state; changes of the common tensors change them too.
 
     Example:
         >>> from interp.models import MLPConfig
@@ -149,22 +148,18 @@ def train_together(runs: Iterable[TrainingRun], report: Report = silent) -> list
 
 
 def _check_alike(runs: Sequence[TrainingRun]) -> None:
+    alike: dict[str, Any] = {}
     for run in runs:
         if not isinstance(run.model, HookedMLP) or run.model.config.activation == "custom":
             raise ConfigError(f"a {type(run.model).__name__} cannot be trained together with others")
-        shape = [_shape_of(one) for one in (runs[0], run)]
-        for name, value in shape[0].items():
-            if shape[1][name] != value:
+        own = {**run.settings["model"], **run.settings["training"], "training examples": run.batches.n}
+        alike = alike or {name: value for name, value in own.items() if name not in MAY_DIFFER}
+        for name, value in alike.items():
+            if own[name] != value:
                 raise ConfigError(
                     f"networks that are trained together must be alike, but {name} is {value!r} in one and "
-                    f"{shape[1][name]!r} in another"
+                    f"{own[name]!r} in another"
                 )
-
-
-def _shape_of(run: TrainingRun) -> dict[str, Any]:
-    """All that must be the same."""
-    training = {name: value for name, value in run.settings["training"].items() if name not in MAY_DIFFER}
-    return {**run.settings["model"], **training, "training examples": run.batches.n}
 
 
 class _Stack:
@@ -179,9 +174,7 @@ class _Stack:
         self.decays = bool(decay.any())
         self.optimizer = optimizer_for(self.parameters, self.config, 0.0)
         self._take_state()
-        self.whole: Any = None
-        if not runs[0].batches.size:
-            self.whole = self._batch()
+        self.whole = None if runs[0].batches.size else self._batch()
 
     def advance(self, report: Report, interrupted: Any) -> None:
         """Train until one of the runs ends, and give each its own state back."""
@@ -234,7 +227,9 @@ class _Stack:
     def _take_state(self) -> None:
         """The optimiser's state from those of the runs, if they have any yet."""
         for i, parameter in enumerate(self.parameters):
-            states = [run.optimizer.state.get(_parameter(run, i)) for run in self.runs]
+            states = [
+                run.optimizer.state.get(run.optimizer.param_groups[0]["params"][i]) for run in self.runs
+            ]
             if states[0]:
                 self.optimizer.state[parameter] = {
                     key: value.clone() if value.ndim == 0 else torch.stack([state[key] for state in states])  # type: ignore[index]
@@ -245,11 +240,7 @@ class _Stack:
         for i, parameter in enumerate(self.parameters):
             state = self.optimizer.state.get(parameter, {})
             for place, run in enumerate(self.runs):
-                run.optimizer.state[_parameter(run, i)] = {
+                run.optimizer.state[run.optimizer.param_groups[0]["params"][i]] = {
                     key: value.clone() if value.ndim == 0 else value[place].clone()
                     for key, value in state.items()
                 }
-
-
-def _parameter(run: TrainingRun, index: int) -> Any:
-    return run.optimizer.param_groups[0]["params"][index]

@@ -126,7 +126,7 @@ def scoring(path: str) -> None:
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
             rfft = best(lambda: torch.fft.rfft(stacked))
-            own = best(lambda: [ipr(found.power, total=found.variation) for found in map(real_dft, stack)])
+            own = best(lambda: [ipr(found.power) for found in map(real_dft, stack)])
         print(f"IPR of 3 x {WIDTH} vectors, {threads} threads: {own:.3f} ms; one neuron at a time {loop:.1f} ms "
               f"({loop / own:.0f}x), bare batched rfft {rfft:.3f} ms ({rfft / own:.1f}x)")  # fmt: skip
     for n in (59, 97, 113, 257, 509, 769, 1021):
