@@ -86,7 +86,7 @@ def edit_from_mode(
 
 @contextmanager
 def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
-    """Apply edits inside the block, in the order given; at its end the model is as before, whatever happens.
+    """Apply edits inside the block, in the order given; the model is as before at its end, whatever happens.
 
     Raises:
         HookNameError: A hook does not exist.
