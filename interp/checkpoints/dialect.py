@@ -77,7 +77,6 @@ class Fact(Generic[T]):
     Attributes:
         values: Its possible values, most plausible first.
         known: True if the file, its settings, the user or the dialect itself states it.
-        notes: Decisions against something that was stated, in sentences.
     """
 
     values: tuple[T, ...]
@@ -145,14 +144,9 @@ class ForeignFile:
         return next((value for value in values if value is not None), None)
 
     def activation(self, *otherwise: str, assumed: bool = True) -> Fact[str]:
-        """The activation function, by our names.
+        """The activation function, by our names: if nothing states it, one of the dialect's, `otherwise`.
 
-        Args:
-            otherwise: Its possible values in this dialect if nothing states it.
-            assumed: False if the dialect has no other, so that it is no assumption.
-
-        Raises:
-            ConfigError: The user's is unknown. CheckpointError: that of the settings is.
+        With `assumed` False the dialect has no other, so that this is no assumption.
         """
         given = self.options.activation
         if given is not None:
@@ -168,7 +162,7 @@ class ForeignFile:
         return fact if assumed else replace(fact, known=True)
 
     def coefficient(self, *, assumed: bool = False) -> Fact[float]:
-        """The attention mixture's coefficient; 1, that of ordinary attention, if nothing states it."""
+        """The attention mixture's coefficient; 1, ordinary attention, if nothing states it. For `assumed` see above."""
         spelled, given = self.setting("attn_coeff"), self.options.attn_coeff
         number = float(spelled) if isinstance(spelled, (int, float)) else None
         fact = settle("attn_coeff", None if given is None else float(given), number, (1.0,))

@@ -161,7 +161,6 @@ def _read_in(task: Task, options: OpenOptions) -> Task:
 
 
 def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptions) -> Checkpoint:
-    """The reading that measuring decides for, with choices and assumptions in its notes."""
     best, chosen = best_reading(readings, lambda reading: make_task(options, reading.operation, reading.p))
     reading = best.reading
     notes = [*stored.notes, *reading.notes, *chosen]

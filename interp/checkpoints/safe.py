@@ -222,7 +222,6 @@ def _records(path: Path, entries: list[zipfile.ZipInfo], size: int) -> tuple[dic
 
 
 def _main_record(path: Path, names: list[str]) -> str:
-    """The name of the pickle in an archive that torch.save wrote."""
     folder = (names or [""])[0].partition("/")[0]
     if f"{folder}/data.pkl" not in names or f"{folder}/constants.pkl" in names:
         raise _unlike(path, _looks_inside(names))

@@ -92,8 +92,7 @@ class Tried:
     """A reading that was measured on all examples.
 
     Attributes:
-        accuracy: Share of right answers, in [0, 1].
-        loss: Mean cross-entropy of the right answers.
+        accuracy, loss: Share of right answers, in [0, 1], and mean cross-entropy of the right ones.
         squared_error: Mean squared error against one-hot answers, the loss of the networks of arXiv 2310.13061.
     """
 

@@ -39,7 +39,6 @@ def output(help: str, *suffixes: str, refusal: str = "{} should end in") -> Any:
 
 
 def _imported(module: str, name: str) -> Callable[[str], Any]:
-    """A function that is imported when it is first needed."""
     return lambda text: getattr(import_module(module), name)(text)
 
 

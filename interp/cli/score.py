@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import busy, print_table, say, write
 from interp.cli.options import Device, Seed, Source, output, with_options
-
-if TYPE_CHECKING:
-    from interp.scoring.table import NeuronTable
 
 EXAMPLES = (
     "grokscope score runs/r0",
@@ -44,21 +41,15 @@ def score(
     device: Device = "cpu",
 ) -> None:
     """Score and label every neuron."""
-    from interp.scoring.selection import default_order
+    from interp.scoring.selection import default_order, order_by
     from interp.subject import open_subject
+    from probes.columns import column as column_of
 
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         table = subject.table
     say(*subject.source.notes)
-    _print_neurons(table, sort or default_order(table), top)
-    write(table.save, save)
-
-
-def _print_neurons(table: NeuronTable, column: str, top: int) -> None:
-    from interp.scoring.selection import default_order, order_by
-    from probes.columns import column as column_of
-
+    column = sort or default_order(table)
     counts = ", ".join(f"{n} {label}" for label, n in table.counts().items())
     order = order_by(table, column, descending=True)
     columns = list(dict.fromkeys([column, default_order(table), "frequency", "q_value"]))
@@ -68,3 +59,4 @@ def _print_neurons(table: NeuronTable, column: str, top: int) -> None:
         values = (f"{table[name][row]:.3g}" for name in columns)
         rows.append((str(row), table["label"][row], *values, table["evidence"][row]))
     print_table(f"{table.site_name}: {counts}", header, rows, left=range(len(header)), boxed=True)
+    write(table.save, save)

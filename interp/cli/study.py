@@ -123,7 +123,13 @@ def _function(study: Study) -> Callable[..., None]:
             changed |= _own_settings(options, site, shared)
         from interp.lab.running import run_study
 
-        opened = None if checkpoint is None else _opened(checkpoint, options)
+        opened = None
+        if checkpoint is not None:
+            from interp.checkpoints.open import load_checkpoint
+
+            with busy("opening"):
+                opened = load_checkpoint(checkpoint, options)
+            say(*opened.notes)
         n = seeds or (3 if opened is None else 1)
         result = run_study(
             study.name, range(seed, seed + n), out=out, opened=opened, workers=workers, **changed
@@ -137,15 +143,6 @@ def _function(study: Study) -> Callable[..., None]:
     kept = [*first, *mine, *common, *opening] if study.inspect else [*mine, *common]
     run.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     return with_options(run) if study.inspect else run
-
-
-def _opened(checkpoint: Path, options: OpenOptions | None) -> Any:
-    from interp.checkpoints.open import load_checkpoint
-
-    with busy("opening"):
-        opened = load_checkpoint(checkpoint, options)
-    say(*opened.notes)
-    return opened
 
 
 def _own_settings(options: OpenOptions, site: str | None, shared: Container[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,9 +14,6 @@ from interp.cli.options import Device, Seed, options_of, spelled
 from interp.errors import ConfigError, choose
 from interp.models.shapes import MLPConfig, TransformerConfig
 from interp.training.settings import TrainConfig
-
-if TYPE_CHECKING:
-    from interp.training import TrainResult
 
 EXAMPLES = (
     "grokscope train runs/r0 --corrupt 0.35",
@@ -106,7 +103,16 @@ def train(
         resume=resume,
         device=device,
     )
-    _print_result(result, training["steps"], out)
+    if result.step < training["steps"]:
+        say(
+            f"stopped at step {result.step} of {training['steps']}; the checkpoint in {str(out)!r} is complete, "
+            "--resume continues",
+            error=True,
+        )
+        raise typer.Exit(130)
+    accuracy = result.history[-1]["accuracy"]
+    shown = "  ".join(f"{split} {value:.3f}" for split, value in accuracy.items() if value is not None)
+    say(f"step {result.step}: {shown}", f"checkpoints in {out}; next: grokscope audit {out}")
 
 
 def _signature() -> inspect.Signature:
@@ -158,16 +164,3 @@ def _network(kind: str, chosen: dict[str, Any], norm: str, bias: bool) -> MLPCon
             )
         shape["d_head"] = width // max(heads, 1)
     return SHAPES[kind](**shape, norm=norm, bias=bias)
-
-
-def _print_result(result: TrainResult, steps: int, out: Path) -> None:
-    if result.step < steps:
-        say(
-            f"stopped at step {result.step} of {steps}; the checkpoint in {str(out)!r} is complete, --resume continues",
-            error=True,
-        )
-        raise typer.Exit(130)
-    accuracy = result.history[-1]["accuracy"]
-    shown = "  ".join(f"{split} {value:.3f}" for split, value in accuracy.items() if value is not None)
-    say(f"step {result.step}: {shown}")
-    say(f"checkpoints in {out}; next: grokscope audit {out}")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
 from interp.cli.console import busy, print_table, say, write_numbers
 from interp.cli.options import Device, Draws, Findings, Seed, with_options
-
-if TYPE_CHECKING:
-    from interp.analysis.gamma import GammaTransfer
 
 EXAMPLES = (
     "grokscope transfer-gamma runs/bn runs/r0",
@@ -45,6 +42,8 @@ def transfer_gamma(
     check_source(donor, OpenOptions())
     check_source(target, options)
     from interp.analysis.gamma import gamma_rescale
+    from interp.data.splits import SPLITS
+    from interp.markup import percentage
 
     with busy("scoring"):
         transfer = gamma_rescale(
@@ -57,18 +56,10 @@ def transfer_gamma(
             seed=seed,
             device=device,
         )
-    _print_transfer(transfer)
-    write_numbers(transfer, json)
-
-
-def _print_transfer(transfer: GammaTransfer) -> None:
-    from interp.data.splits import SPLITS
-    from interp.markup import percentage
-
     rows = []
     for split in transfer.before:
-        random = transfer.random[split]
-        interval = "–" if random is None else f"{percentage(random.low)} to {percentage(random.high)}"
+        band = transfer.random[split]
+        interval = "–" if band is None else f"{percentage(band.low)} to {percentage(band.high)}"
         shares = (percentage(part[split]) for part in (transfer.before, transfer.after))
         rows.append((SPLITS[split].title, *shares, interval))
     scales = transfer.scales
@@ -77,6 +68,7 @@ def _print_transfer(transfer: GammaTransfer) -> None:
     correlation = transfer.correlation
     if correlation.rho is None or correlation.low is None:
         say("the donor's norm weights have no rank correlation with IPR: one of them is the same everywhere")
-        return
-    interval = f"{correlation.low:.2f} to {correlation.high:.2f}"
-    say(f"donor: rank correlation of |gamma| with IPR {correlation.rho:.2f} (95 % interval {interval})")
+    else:
+        interval = f"{correlation.low:.2f} to {correlation.high:.2f}"
+        say(f"donor: rank correlation of |gamma| with IPR {correlation.rho:.2f} (95 % interval {interval})")
+    write_numbers(transfer, json)

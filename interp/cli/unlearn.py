@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,9 +12,6 @@ from interp.checkpoints.options import OpenOptions
 from interp.cli.console import busy, print_table, say, write_numbers
 from interp.cli.options import Device, Draws, Findings, Force, Seed, Source, with_options
 from interp.errors import ConfigError
-
-if TYPE_CHECKING:
-    from interp.analysis.unlearning import Unlearning
 
 EXAMPLES = (
     "grokscope unlearn runs/r0 --save unlearnt.safetensors",
@@ -55,6 +52,7 @@ def unlearn(
     if steps is not None and not compare:
         raise ConfigError("--steps are those of --compare; give --compare too, or leave --steps out")
     from interp.analysis.unlearning import compare_unlearning
+    from interp.markup import percentage
     from interp.report import print_removal
 
     with busy("scoring"):
@@ -74,18 +72,12 @@ def unlearn(
         )
     print_removal(result.removal, "without memorizing neurons", Console())
     if compare:
-        _print_methods(result)
+        rows = []
+        for method in result.methods:
+            shares = [percentage(method.accuracy[split]) for split in COLUMNS]
+            seconds = "–" if method.seconds is None else f"{method.seconds:.1f}"
+            rows.append((method.name, *shares, str(method.alive), seconds))
+        print_table("Ways to unlearn", ("method", "labelled", "true", "test", "alive", "seconds"), rows)
     if result.saved is not None:
         say(f"wrote {result.saved}")
     write_numbers(result, json)
-
-
-def _print_methods(result: Unlearning) -> None:
-    from interp.markup import percentage
-
-    rows = []
-    for method in result.methods:
-        shares = [percentage(method.accuracy[split]) for split in COLUMNS]
-        seconds = "–" if method.seconds is None else f"{method.seconds:.1f}"
-        rows.append((method.name, *shares, str(method.alive), seconds))
-    print_table("Ways to unlearn", ("method", "labelled", "true", "test", "alive", "seconds"), rows)

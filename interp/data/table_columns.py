@@ -70,7 +70,6 @@ def read_columns(path: Path) -> tuple[dict[str, NamedValues], str]:
 
 
 def _check_names(names: list[str], called: str) -> None:
-    """Raise a `ConfigError` if columns are missing, or are not what they seem."""
     for name in names:
         plain = name.strip().lower().replace(" ", "_").replace("-", "_").rstrip("s")
         if names.count(name) > 1:

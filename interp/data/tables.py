@@ -154,7 +154,6 @@ def _numpy(array: Array) -> np.ndarray:
 def _assemble(
     inputs: NamedValues, given: dict[str, NamedValues], n_classes: int | None, task: str | None, p: int | None
 ) -> TableTask:
-    """The task from its parts, each of which is checked here."""
     features, rule, modulus, hint = _features(inputs), None, None, ""
     for one in given.values():
         if one.values.shape != features.shape[:1]:
