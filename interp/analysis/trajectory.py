@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -62,19 +62,11 @@ class Trajectory:
         """A `pandas.DataFrame` with one row a checkpoint; columns of inner values have names like ``accuracy.test``."""
         import pandas
 
-        return pandas.DataFrame([dict(_flat(record)) for record in self.records])
+        return pandas.json_normalize(list(self.records))
 
     def plot(self) -> Any:
         """Accuracies, structure, labels and losses over training with the stages, as a Plotly figure."""
         return present("plots.training.trajectory_curves", self)
-
-
-def _flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in record.items():
-        if isinstance(value, dict):
-            yield from ((f"{name}.{inner}", number) for inner, number in value.items())
-        else:
-            yield name, value
 
 
 def trajectory_of(
