@@ -63,7 +63,6 @@ FIGURES = {
         "Coloured spans are the stages that the numbers show; touch their bars for the reasons.",
     ),
 }  # fmt: skip
-"""Every figure by its id."""
 MARGINS = "How far the right answer is ahead of all others, in logit units: above 0 the example is answered rightly."
 TABLE = "Sort by touching a title, filter below it. Touching a row shows its neuron."
 SERVED = "Examples that it serves: their margin falls most without it"

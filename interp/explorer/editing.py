@@ -9,22 +9,20 @@ from dash import Dash, Patch, ctx, dcc, html, no_update, set_props
 
 from interp.errors import InterventionError
 from interp.explorer import figures, layout, selection
-from interp.explorer.callbacks import callback
 from interp.explorer.edits import HIGHEST, LOWEST, Change, as_python, change_of, changes_of, indices_of, modes
+from interp.explorer.layout import callback
 from interp.explorer.rows import filtered
 from interp.explorer.session import Session
 from interp.scoring.table import NeuronTable
 from probes.labels import LABELS
 
 MODE, STEP = "scale", 0.01
-"""The mode that the page begins with, and the step of its slider."""
 TRIED = "selection.data mode.value factor.value kept.data"
 """Parts of the page that hold the change that is tried and those that were kept."""
 CHOOSING = (
     "scatter.selectedData by-label.value by-frequency.value by-number.value threshold.value score.value side.value "
     "by-filter.n_clicks choose-it.n_clicks clear.n_clicks"
 )
-"""Parts of the page that choose neurons."""
 
 
 def panel(session: Session) -> html.Section:

@@ -1,7 +1,4 @@
-"""Changes that a person makes to neurons: checked as the page sends them, composed, and copied as Python.
-
-Values that the page sent and that cannot be used raise an `InterventionError`.
-"""
+"""Changes of neurons: checked as the page sends them (else an `InterventionError`), composed, and copied as Python."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ from interp.interventions import neuron_indices
 from interp.modes import MODES, Intervention, Mode, Patch
 
 LOWEST, HIGHEST = -1.0, 2.0
-"""The slider's ends."""
 MOST_CHANGES = 100
 WIDTH = 100
 
@@ -55,11 +51,9 @@ class Change:
 
     @property
     def changes_nothing(self) -> bool:
-        """True if it leaves every network as it is."""
         return not self.neurons or self.affine == (1, 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same, ready for JSON."""
         return {**asdict(self), "neurons": list(self.neurons)}
 
 

@@ -11,9 +11,8 @@ import torch
 from interp import plots
 from interp.analysis.portrait import PARTS, Portrait, Spectrum
 from interp.data import GROUPS, SPLITS
-from interp.explorer.answer_kinds import answer_codes
 from interp.explorer.series import Series
-from interp.explorer.session import Measured, Session
+from interp.explorer.session import Measured, Session, answer_codes
 from interp.measuring.arrays import on_grid, side_of_grid
 from interp.plots.canvas import blank, say
 from interp.plots.neurons import periodicity_column
@@ -34,7 +33,6 @@ QUANTITIES = {
     "own logit": "Logit of the label that was trained on",
     "answers": "Which answers are right",
 }
-"""Quantities that the map over pairs can show."""
 HEADROOM = 50
 """Pixels that figures leave for their titles."""
 
@@ -49,7 +47,6 @@ def dressed(figure: Figure) -> Figure:
 
 
 def _without(title: str, reason: str) -> Figure:
-    """An empty figure that gives the reason."""
     return dressed(say(blank(title, "", ""), reason))
 
 

@@ -1,10 +1,10 @@
-"""Parts that the explorer's page is made of."""
+"""Parts that the explorer's page is made of, and callbacks between them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from dash import dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from plotly.graph_objects import Figure
 
 from interp.data import SPLITS
@@ -106,3 +106,19 @@ def cards(now: SplitValues, before: SplitValues) -> list[html.Dl]:
         data: dict[str, Any] = {"data-split": split, "data-accuracy": f"{value:.6f}"}
         shown.append(html.Dl(parts, className=f"card{' moved' * moved}", **data))
     return shown
+
+
+def callback(
+    app: Dash, outputs: str, inputs: str, states: str = "", *, at_first: bool = False, script: str = ""
+) -> Any:
+    """A decorator for a function from the values of inputs and states to those of the outputs.
+
+    Parts are named as ``id.property``, separated by blanks. With `at_first` it is also called when they first appear;
+    a `script` is a function of ``assets/explorer.js`` that the browser calls instead.
+    """
+    kinds: Any = ((Output, outputs), (Input, inputs), (State, states))
+    parts = [kind(*part.split(".")) for kind, names in kinds for part in names.split()]
+    if script:
+        function = ClientsideFunction("explorer", script)
+        return app.clientside_callback(function, *parts, prevent_initial_call=not at_first)
+    return app.callback(*parts, prevent_initial_call=not at_first)

@@ -11,9 +11,8 @@ from dash import Dash, ctx, dcc, html, no_update
 from interp.analysis.portrait import Portrait
 from interp.errors import InterventionError
 from interp.explorer import figures
-from interp.explorer.callbacks import callback
 from interp.explorer.captions import SERVED, TABLE
-from interp.explorer.layout import buttons, columns, field, graph, labelled, row, section
+from interp.explorer.layout import buttons, callback, columns, field, graph, labelled, row, section
 from interp.explorer.rows import columns_of, rows_of
 from interp.explorer.selection import by_lasso
 from interp.explorer.session import Session

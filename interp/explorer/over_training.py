@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from dash import Dash, dcc, html, no_update
 
 from interp.errors import ConfigError
 from interp.explorer import figures
-from interp.explorer.callbacks import callback
-from interp.explorer.layout import buttons, columns, graph, group, row, section, status
+from interp.explorer.layout import buttons, callback, columns, graph, group, row, section, status
 from interp.explorer.neurons import neuron_of
 from interp.explorer.series import Scoring, Series
 from interp.explorer.session import Session
@@ -18,7 +15,6 @@ from interp.explorer.session import Session
 POLL = 1000
 """Milliseconds between two looks at how far a training run is scored."""
 MARKS = 5
-"""So many steps are named below the slider of a training run."""
 
 
 def panel() -> html.Section:
@@ -29,7 +25,6 @@ def panel() -> html.Section:
 
 
 def _series(series: Series, neuron: int) -> html.Div:
-    """A slider over the steps, and the figures of a scored run."""
     dynamics, last = series.dynamics, len(series) - 1
     steps = dynamics.steps.tolist()
     named = np.unique(np.linspace(0, last, MARKS).round().astype(int)).tolist()
@@ -60,12 +55,6 @@ def _ready(scoring: Scoring) -> Series:
     return scoring.series
 
 
-def _checkpoint(sent: Any, series: Series) -> int:
-    if type(sent) is not int or not 0 <= sent < len(series):
-        raise ConfigError(f"there is no checkpoint {str(sent)[:40]}; expected 0 to {len(series) - 1}")
-    return sent
-
-
 def connect(app: Dash, session: Session, scoring: Scoring) -> None:
     """Connect the training run: its scoring, its slider, and the neuron's race."""
     width = session.subject.width
@@ -87,7 +76,9 @@ def connect(app: Dash, session: Session, scoring: Scoring) -> None:
     @callback(app, drawn, "step.value neuron.data", at_first=True)
     def at(step, neuron):
         series = _ready(scoring)
-        step, neuron = _checkpoint(step, series), neuron_of(neuron, width)
+        if type(step) is not int or not 0 <= step < len(series):
+            raise ConfigError(f"there is no checkpoint {str(step)[:40]}; expected 0 to {len(series) - 1}")
+        neuron = neuron_of(neuron, width)
         shown = (
             figures.answers_at(series, step, session),
             figures.histogram_at(series, step),

@@ -10,9 +10,8 @@ from plotly.graph_objects import Figure
 
 from interp.errors import ConfigError
 from interp.explorer import editing, figures, neurons, over_training
-from interp.explorer.callbacks import callback
 from interp.explorer.captions import FIGURES, MARGINS, SHORTCUTS
-from interp.explorer.layout import cards, columns, graph, labelled, menu, section
+from interp.explorer.layout import callback, cards, columns, graph, labelled, menu, section
 from interp.explorer.series import Scoring
 from interp.explorer.session import Session
 from interp.report.page import CONFIG
@@ -37,7 +36,6 @@ def first(session: Session, header: str) -> html.Div:
 
 
 def _rest(session: Session, scoring: Scoring | None) -> list[Any]:
-    """All below the first figures, with the state that the page keeps."""
     table = session.subject.table
     middle = columns(_pairs(session), neurons.table_panel(table))
     below = [] if scoring is None else [over_training.panel()]
@@ -49,7 +47,6 @@ def _rest(session: Session, scoring: Scoring | None) -> list[Any]:
 
 
 def _pairs(session: Session) -> html.Section:
-    """The map over all pairs, or the margins of examples that are no pairs."""
     title, text, options = "Every pair of operands", "", figures.QUANTITIES
     if not figures.has_pairs(session):
         title, text, options = "Every example", MARGINS, {"own margin": options["own margin"]}

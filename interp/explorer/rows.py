@@ -1,7 +1,4 @@
-"""The table of neurons as the page asks for it: some rows at a time, filtered and sorted here.
-
-A request that is malformed, or names a column that is not shown, raises a `ConfigError`.
-"""
+"""Rows of the table of neurons as the page asks for them; a `ConfigError` if it asks for what cannot be shown."""
 
 from __future__ import annotations
 

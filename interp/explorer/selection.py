@@ -1,7 +1,4 @@
-"""Neurons as a person chooses them on the page: by lasso, label, frequency, score or number.
-
-Every function takes values as the page sent them, and raises an `InterventionError` where they cannot be used.
-"""
+"""Choices of neurons from values as the page sent them; an `InterventionError` where these cannot be used."""
 
 from __future__ import annotations
 

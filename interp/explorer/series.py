@@ -15,7 +15,7 @@ from interp.checkpoints.files import find_checkpoint, series_files
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.unwrap import read_series
 from interp.errors import GrokscopeError
-from interp.explorer.answer_kinds import answer_codes
+from interp.explorer.session import answer_codes
 from interp.measuring.arrays import weight_vectors
 from interp.scoring.table import NeuronTable
 from interp.subject import Subject
@@ -49,7 +49,6 @@ class Series:
         return [vector[checkpoint, kept[0]] for vector in self.weights] if known else None
 
     def table(self, checkpoint: int) -> NeuronTable:
-        """Label and periodicity of every neuron at one checkpoint."""
         measure, values = self.periodicity
         rows = {"neuron": np.arange(values.shape[1]), "label": self.dynamics.columns["label"][checkpoint]}
         return NeuronTable({**rows, measure: values[checkpoint]}, self.dynamics.site, {"order": measure})
@@ -80,7 +79,6 @@ class Scoring:
         self._thread = Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Score the run in a thread of its own, if that has not begun."""
         with self._lock:
             if self._thread.ident is None:
                 self._thread.start()

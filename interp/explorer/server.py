@@ -166,7 +166,6 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _call(path: Path | str, options: OpenOptions) -> str:
-    """The call that opens the checkpoint."""
     listed = "".join(
         f", {name}={str(v) if isinstance(v, Path) else v!r}" for name, v in options.given.items()
     )

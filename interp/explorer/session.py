@@ -10,11 +10,12 @@ from threading import Lock
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.analysis.ablation import write_edited
 from interp.analysis.portrait import Portrait, portraits
+from interp.data import Dataset
 from interp.errors import ConfigError
 from interp.explorer.edits import Change, composed
 from interp.hooks import evaluation_mode
@@ -22,11 +23,13 @@ from interp.interventions import Edit, bake
 from interp.measuring.cached_pass import both_margins
 from interp.measuring.curves import split_accuracy
 from interp.measuring.evaluation import SplitValues
+from interp.plots import ANSWERS
 from interp.subject import Subject
 
 CACHED = 4
 """So many selections are kept with what they add to the logits; each takes two sets of logits."""
 MOST_SAVED = 1000
+CODES = {name: code for code, name in enumerate(ANSWERS)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +45,31 @@ class Measured:
     margins: Float[Tensor, "two example"]
 
 
+def answer_codes(
+    margins: Float[Tensor, "two example"], data: Dataset, tolerance: float = 0.0
+) -> Int[np.ndarray, " example"]:
+    """The index in `interp.plots.ANSWERS` of each example, by margins of the label as trained on and of the true one.
+
+    A corrupted example whose label was redrawn to the right one counts as answered as labelled.
+
+    Example:
+        >>> labels, true = torch.tensor([1, 0, 1]), torch.tensor([1, 1, 1])
+        >>> train, corrupted = torch.tensor([True, True, False]), torch.tensor([False, True, False])
+        >>> data = Dataset(torch.tensor([[0], [1], [2]]), labels, true, train, corrupted, 2)
+        >>> [list(CODES)[i] for i in answer_codes(torch.tensor([[1.0, -1.0, -1.0], [1.0, 1.0, -1.0]]), data)]
+        ['trained on, right', 'corrupted, as true', 'held out, wrong']
+    """
+    as_labelled, as_true = (margins > tolerance).cpu()
+    data = data.to("cpu")
+    if not data.split_known:
+        return torch.where(as_true, CODES["right"], CODES["wrong"]).numpy()
+    held_out = torch.where(as_true, CODES["held out, right"], CODES["held out, wrong"])
+    clean = torch.where(as_labelled, CODES["trained on, right"], CODES["trained on, wrong"])
+    corrupted = torch.where(as_true, CODES["corrupted, as true"], CODES["corrupted, neither"])
+    corrupted = torch.where(as_labelled, CODES["corrupted, as labelled"], corrupted)
+    return torch.where(data.corrupted, corrupted, torch.where(data.train, clean, held_out)).numpy()
+
+
 class Session:
     """A subject and its edits; a change is measured without a new forward pass where that can be."""
 
@@ -51,7 +79,6 @@ class Session:
         self._parts = lru_cache(CACHED)(self._split)
 
     def measure(self, changes: Sequence[Change]) -> Measured:
-        """Accuracies, logits and margins after changes one after another."""
         cached, data = self.subject.cached, self.subject.data
         changes = [change for change in changes if not change.changes_nothing]
         logits = self._logits(changes) if changes else cached.logits
@@ -62,12 +89,7 @@ class Session:
         return Measured(accuracy, logits, margins)
 
     def _logits(self, changes: Sequence[Change]) -> Tensor:
-        """Logits after changes.
-
-        Where all that follows the neurons is linear, they are two sums, of which only a factor changes while the last
-        change's slider moves: the sums are kept, so that a factor costs one addition of logits. Elsewhere the rest of
-        the network runs once.
-        """
+        # Where all that follows is linear, two sums are kept, of which only a factor changes while a slider moves.
         cached, last = self.subject.cached, changes[-1]
         if cached.readout is not None and last.affine is not None:
             rest, own = self._parts(tuple(changes[:-1]), last.neurons)
@@ -99,7 +121,6 @@ class Session:
         return activations @ (scale[neurons, None] * readout) + shift[neurons] @ readout
 
     def _coefficients(self, changes: Sequence[Change]) -> tuple[Tensor, Tensor]:
-        """Factor and term of each neuron's activation after some changes."""
         activations = self.subject.cached.prefix.activations
         _, scale, shift = composed(changes, activations)
         return scale.to(activations), shift.to(activations)
@@ -110,7 +131,6 @@ class Session:
             return portraits(self.subject, [neuron])[neuron]
 
     def edited(self, changes: Sequence[Change]) -> list[Edit]:
-        """The changes as edits at the site, for `interp.intervene` and `interp.bake`."""
         interventions, *_ = composed(changes, self.subject.cached.prefix.activations)
         return [
             Edit(self.subject.hook, np.array(change.neurons, dtype=np.int64), intervention)
@@ -118,11 +138,8 @@ class Session:
         ]
 
     def save(self, changes: Sequence[Change], folder: Path) -> Path:
-        """Write the network with the changes in its weights under a new name in a folder.
-
-        Raises:
-            InterventionError: Weights cannot express a change. CheckpointError: no file can hold the network.
-            ConfigError: The folder cannot be written to.
+        """Write the network with the changes in its weights under a new name in a folder, or fail as one of the errors
+        of `interp.bake` and `interp.analysis.ablation.write_edited`.
         """
         source = self.subject.source
         stem = "model" if source.path is None else source.path.stem

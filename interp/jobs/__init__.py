@@ -1,7 +1,4 @@
-"""Jobs over thousands of checkpoints: what is measured, where the work runs, and what is stored.
-
-The names are listed in ``__init__.pyi`` and loaded when they are first used.
-"""
+"""Jobs over thousands of checkpoints: what is measured, where the work runs, and what is stored."""
 
 import lazy_loader
 

@@ -10,8 +10,8 @@ from time import monotonic
 from rich.console import Console
 
 from interp.errors import ConfigError
+from interp.jobs.columns import Result
 from interp.jobs.executors import Executor, Lost
-from interp.jobs.result import Result
 from interp.jobs.spec import Workload
 from interp.jobs.store import Store
 from interp.jobs.worker import Chunk, WorkerDied, failure
@@ -22,7 +22,6 @@ FIRST_WAIT, LONGEST_WAIT, WAIT_SHARE = 0.5, 10.0, 0.1
 HOPELESS = 3
 """So many deaths of workers before anything was measured mean that no worker can live here."""
 MOST_NEURONS = 2**18
-"""Neurons that are held before they are stored."""
 
 
 @dataclass
@@ -46,8 +45,7 @@ class Dispatch:
     def go(self, where: Executor, chunks: Sequence[Chunk], console: Console | None) -> None:
         """Hand out all chunks, and store what comes back.
 
-        When a process dies, nobody knows which chunk killed it: the checkpoints that were out are measured again one at
-        a time, and one whose process dies then is a failure.
+        When a process dies, all checkpoints that were out are measured again one at a time to see which one killed it.
         """
         total, waiting, out = sum(len(chunk.paths) for chunk in chunks), deque(chunks), 0
         try:
@@ -66,7 +64,11 @@ class Dispatch:
                         count = self.done + self.failed
                         rate = count / max(monotonic() - self.start, 1e-9)
                         report(count, self.work.note(rate, self.failed, self.phases))
-                    self._store_if_due()
+                    now = monotonic()
+                    wait = min(max(WAIT_SHARE * (now - self.start), FIRST_WAIT), LONGEST_WAIT)
+                    held = (one.neurons["neuron"] for one in self.held if one.neurons is not None)
+                    if now - self.stored > wait or sum(map(len, held)) > MOST_NEURONS:
+                        self._store()
                     self.interrupted = self.stopped()
         except KeyboardInterrupt:
             self.interrupted = True
@@ -91,13 +93,6 @@ class Dispatch:
         self.failed += failures
         self.done += len(outcome) - failures
         self.phases.update(result.row.get("phase") or result.row["status"] for result in outcome)
-
-    def _store_if_due(self) -> None:
-        now = monotonic()
-        wait = min(max(WAIT_SHARE * (now - self.start), FIRST_WAIT), LONGEST_WAIT)
-        neurons = sum(len(result.neurons["neuron"]) for result in self.held if result.neurons is not None)
-        if now - self.stored > wait or neurons > MOST_NEURONS:
-            self._store()
 
     def _store(self) -> None:
         held, self.held = self.held, []

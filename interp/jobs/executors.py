@@ -17,14 +17,13 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any
 
 from interp.errors import ConfigError, choose
-from interp.jobs.result import Result
+from interp.jobs.columns import Result
 from interp.jobs.worker import Chunk, work
 
 ENGINES = ("local", "ray")
 AHEAD = 3
 """Chunks that are handed out for each worker, so that none waits for the next."""
 RETRIES = 3
-"""How often Ray runs a chunk again whose node or process died."""
 POLL = 0.25
 KNOCK = 5.0
 
@@ -128,7 +127,6 @@ class OnRay(Executor):
 def _finished(
     running: dict[Future[list[Result]], Chunk], death: type[Exception], words: Callable[[Exception], str]
 ) -> list[Finished]:
-    """Take the chunks that are done out of those that run."""
     done, _ = wait(running, timeout=POLL, return_when=FIRST_COMPLETED)
     outcomes: list[Finished] = []
     for future in done:
@@ -179,7 +177,6 @@ def begin_worker() -> None:
 
 @contextmanager
 def _ray(workers: int, address: str | None) -> Iterator[Any]:
-    """Ray, connected to a cluster."""
     try:
         import ray
     except ImportError:

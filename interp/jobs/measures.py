@@ -11,8 +11,7 @@ from interp.audit import audit
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_checkpoint
-from interp.jobs.columns import RECORDED, TELLING
-from interp.jobs.result import Result, scores_result, summary
+from interp.jobs.columns import RECORDED, TELLING, Result, scores_result, summary
 from interp.jobs.settings import Settings
 from interp.jobs.weights import Weights
 from interp.measuring.arrays import distinct_vectors, neuron_arrays, weight_vectors
@@ -94,7 +93,6 @@ def _removal(subject: Subject, label: str, n_random: int) -> Removal:
 
 
 def _row(subject: Subject) -> dict[str, Any]:
-    """The row of a network that was run."""
     table, leakage = subject.table, subject.leakage.to_dict()
     splits = list(subject.accuracy) if subject.task.dataset.split_known else ["all"]
     counts = table.counts()

@@ -71,7 +71,6 @@ def outliers(rows: pa.Table, most: int = 12) -> list[Outlier]:
 
 
 def _unusual(peers: list[dict[str, Any]], columns: list[str]) -> Iterator[Outlier]:
-    """The outliers among checkpoints under the same settings."""
     kinds = checkpoint_columns()
     values = np.array([[row[name] for name in columns] for row in peers], float)
     sizes = np.array([row["neurons"] or np.nan for row in peers], float)

@@ -16,10 +16,9 @@ from rich.console import Console
 
 from interp import plots
 from interp.data.splits import SPLITS
-from interp.jobs.columns import TELLING
+from interp.jobs.columns import TELLING, Identity
 from interp.jobs.executors import Executor, Lost
 from interp.jobs.outliers import UNUSUAL, compared, outliers
-from interp.jobs.result import Identity
 from interp.jobs.spec import Job
 from interp.jobs.store import Store
 from interp.jobs.worker import Chunk, page_name
@@ -51,10 +50,7 @@ Name = Callable[[str, str], str | Link]
 def write_overview(
     job: Job, store: Store, where: Executor, stopped: Callable[[], bool], console: Console | None
 ) -> Path:
-    """Write the page of a store, after auditing the most unusual checkpoints of the job that have no audit yet.
-
-    Where the user stops it, the audits that there are by then are linked.
-    """
+    """Write the page of a store, after auditing (unless stopped) the job's most unusual checkpoints without an audit."""
     rows = store.checkpoints
     listed = rows.select(["checkpoint", "settings", "key", "status", "neurons"]).to_pylist()
     good = {(row["checkpoint"], row["settings"]): row for row in listed if row["status"] == "ok"}
@@ -126,7 +122,6 @@ def overview(
 
 
 def _short(paths: Iterable[str]) -> dict[str, str]:
-    """The paths without the folder that they share."""
     unique = sorted(set(paths))
     shared = os.path.commonpath(unique) if len(unique) > 1 and all(p.startswith("/") for p in unique) else ""
     return {path: os.path.relpath(path, shared) if shared else path for path in unique}

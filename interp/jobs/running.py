@@ -12,10 +12,10 @@ from rich.console import Console
 
 from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError
+from interp.jobs.columns import Identity
 from interp.jobs.dispatch import Dispatch
 from interp.jobs.executors import Executor, executor, prepare_processes
 from interp.jobs.overview import write_overview
-from interp.jobs.result import Identity
 from interp.jobs.settings import Settings
 from interp.jobs.sources import content_of, is_remote, stamp_of
 from interp.jobs.spec import Group, Job, Workload, read_job
@@ -25,7 +25,6 @@ from interp.progress import PATIENCE, progress
 from interp.safeguards import deferred_interrupt
 
 COPIED = 64
-"""Results that are read and stored again together."""
 
 
 @dataclass

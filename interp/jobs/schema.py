@@ -13,9 +13,7 @@ from interp.jobs import columns
 from probes.columns import expanded
 
 NAME = pa.dictionary(pa.int32(), pa.string())
-"""A text that many rows share."""
 WHERE = {"checkpoint": NAME, "settings": NAME, "step": pa.int64(), "site": NAME}
-"""Columns that say which checkpoint a neuron belongs to."""
 NEURON_KINDS = {"float": pa.float32(), "double": pa.float64(), "int": pa.int32(), "text": NAME}
 KINDS = {
     "text": pa.string(),
@@ -96,7 +94,6 @@ def neuron_table(parts: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _column(values: list[Any], kind: pa.DataType, lengths: np.ndarray) -> Any:
-    """One column of all checkpoints."""
     if all(value is None for value in values):
         return pa.nulls(int(lengths.sum()), kind)
     if all(isinstance(value, np.ndarray) for value in values):

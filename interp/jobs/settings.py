@@ -16,7 +16,6 @@ from probes.spectrum import Convention
 
 MEASURES = ("scores", "labels", "causal", "audit")
 FILES = ("split_from", "table", "model")
-"""Options that name a file."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +91,9 @@ class Settings:
                 path, _, function = (
                     values[name].rpartition(":") if name == "model" else (values[name], "", "")
                 )
-                values[name] = f"{_content(name, path)} {function}"
+                try:
+                    content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+                except OSError as error:
+                    raise ConfigError(f"cannot read {name} {path!r}: {error.strerror}") from None
+                values[name] = f"{content} {function}"
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _content(name: str, path: str) -> str:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError as error:
-        raise ConfigError(f"cannot read {name} {path!r}: {error.strerror}") from None

@@ -76,7 +76,6 @@ def _local(pattern: str) -> Iterator[str]:
 
 
 def _weights(names: list[str]) -> Iterator[str]:
-    """The checkpoints among the files of one folder."""
     indexed = {name.removesuffix(INDEX) for name in names if name.endswith(INDEX)}
     for name in names:
         stem, suffix = os.path.splitext(name)
@@ -178,7 +177,6 @@ def fetched(path: str) -> Iterator[Fetched]:
 
 
 def _described(path: Path) -> Fetched:
-    """A local file with its digests."""
     files = shards(path)
     try:
         size = sum(file.stat().st_size for file in files)

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from interp.errors import ConfigError, choose
 from interp.files import read_toml, write_json
+from interp.jobs.columns import Identity
 from interp.jobs.executors import ENGINES, cores
-from interp.jobs.result import Identity
 from interp.jobs.settings import FILES, Settings
 from interp.jobs.sources import find_sources, is_remote, size_of
 from interp.jobs.toml import combinations, take_fields
@@ -121,7 +121,6 @@ class Job(Workload):
         check_count("outliers", self.outliers, 0)
 
     def items(self) -> dict[Identity, Item]:
-        """Every checkpoint under each of its settings, once."""
         items: dict[Identity, Item] = {}
         for group in self.groups:
             sources = find_sources(group.paths)
@@ -134,7 +133,6 @@ class Job(Workload):
         return self.workers or (cores() if seconds > WORTH_A_POOL else 1)
 
     def chunks(self, pending: list[Item], workers: int) -> Iterator[Chunk]:
-        """The checkpoints in chunks of one setting each."""
         for _, same in groupby(pending, lambda item: item[1].digest):
             group = list(same)
             settings = group[0][1]
@@ -151,7 +149,6 @@ class Job(Workload):
             yield Chunk(tuple(paths), settings)
 
     def record(self) -> None:
-        """Write down what was asked for, so that `recorded` can go on with it."""
         groups = [
             {
                 "paths": [path if is_remote(path) else os.path.abspath(path) for path in group.paths],
@@ -219,7 +216,6 @@ def read_job(file: Path | str, **options: Any) -> Job:
 
 
 def _group(values: dict[str, Any], chosen: list[dict[str, Any]], folder: Path) -> Group:
-    """One [[files]] with every combination of the grid; the files that it names are found from the job's folder."""
     paths = values.pop("paths", None)
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ConfigError(f"[[files]] needs paths, a list of files, folders and globs; it has {paths!r}")

@@ -1,8 +1,7 @@
 """The Parquet dataset that a job fills: parts are added whole, and nothing in them changes but what is superseded.
 
-A part has one file in ``neurons/`` and one of the same name in ``checkpoints/``. The former is written first: a part
-exists once its checkpoints do, so what a killed job leaves behind is found and removed. Where two parts have a row
-of the same checkpoint under the same settings, the later one holds.
+A part's file in ``neurons/`` is written before that in ``checkpoints/``, with which it exists; of two rows of the
+same checkpoint under the same settings, the later part's holds.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ import pyarrow.parquet as pq
 
 from interp.errors import ConfigError
 from interp.files import write_whole
-from interp.jobs.columns import SCHEMA_VERSION
-from interp.jobs.result import Identity, Result
+from interp.jobs.columns import SCHEMA_VERSION, Identity, Result
 from interp.jobs.schema import NAME, checkpoint_schema, checkpoint_table, neuron_schema, neuron_tables
 
 ROW_GROUP = 2**18
@@ -214,7 +212,6 @@ def _writer(tables: Iterable[pa.Table], schema: pa.Schema) -> Any:
 
 
 def _without(neurons: pa.Table, gone: pa.Table) -> pa.Table:
-    """The neurons of all checkpoints but some."""
     names = ["checkpoint", "settings"]
     keys, own = (pa.table({name: rows[name].cast(pa.string()) for name in names}) for rows in (gone, neurons))
     own = own.append_column("row", pa.array(range(len(neurons)), pa.int64()))

@@ -18,7 +18,6 @@ KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
     list: ("a list of names", (list, tuple, str)),
     dict: ("a table", (dict,)),
 }
-"""Kinds of values: in words, and the types that a value may have."""
 
 
 def typed(name: str, value: Any, kind: type) -> Any:

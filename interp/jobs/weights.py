@@ -22,7 +22,7 @@ from interp.checkpoints.files import (
 )
 from interp.data.operations import Ordering, group_ordering, in_order
 from interp.errors import CheckpointError
-from interp.jobs.result import Result, scores_result
+from interp.jobs.columns import Result, scores_result
 from interp.jobs.sources import Fetched
 from probes.features import joint_scores
 from probes.null import benjamini_hochberg
@@ -31,7 +31,6 @@ from probes.spectrum import Convention
 STACK = 2**16
 """Numbers of one weight matrix that are scored together: more leaves the processor's cache, and is slower."""
 BLOCK = 2**15
-"""Neurons of a large checkpoint that are read at a time."""
 FIRST_SITE = "blocks.0.mlp.hook_post"
 EMBED, UNEMBED = "embed.W_E", "unembed.W_U"
 DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
@@ -107,7 +106,6 @@ class Plain:
 
     @property
     def distinct(self) -> tuple[int, ...]:
-        """Vectors that are no repetition."""
         return (0, 2) if self.tied else (0, 1, 2)
 
     def vectors(self, embed: np.ndarray, unembed: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -160,8 +158,8 @@ def plain(at_hand: Fetched, site: str | None) -> Plain | None:
     shapes = {EMBED: [1 if model.get("tied") else 2, vocab, width], UNEMBED: [width, outputs]}
     operation, p = task.get("operation", ""), task.get("p", 0)
     step = number_of(path) if settings.get("step") is None else settings["step"]
-    row = {"step": step, "dialect": FORMAT, "task": operation, "p": p}
-    row["corrupt_fraction"] = task.get("corrupt_fraction")
+    corrupt = task.get("corrupt_fraction")
+    row = {"step": step, "dialect": FORMAT, "task": operation, "p": p, "corrupt_fraction": corrupt}
     return Plain(path, shapes, bool(model.get("tied")), group_ordering(operation, p), row)
 
 

@@ -21,8 +21,7 @@ from threadpoolctl import threadpool_limits
 from interp.checkpoints.files import library_version
 from interp.checkpoints.options import OpenOptions
 from interp.errors import CheckpointError, GrokscopeError
-from interp.jobs.columns import SCHEMA_VERSION
-from interp.jobs.result import Result, scores_result
+from interp.jobs.columns import SCHEMA_VERSION, Result, scores_result
 from interp.jobs.settings import Settings
 from interp.jobs.sources import Fetched, announce, fetched, is_remote, stamp_of
 from interp.jobs.weights import Weights, large_scores, plain, plain_weights, stack_scores
@@ -46,7 +45,6 @@ class Chunk:
         return self.paths
 
     def alone(self) -> Iterator[Chunk]:
-        """Each of its parts as a chunk of its own."""
         return (Chunk((path,), self.settings) for path in self.paths)
 
 
@@ -93,8 +91,6 @@ def work(chunk: Chunk) -> list[Result]:
 
 @dataclass
 class _Item:
-    """One checkpoint on its way through a worker."""
-
     path: str
     stamp: str
     held: ExitStack = field(default_factory=ExitStack)
@@ -123,10 +119,7 @@ def _read(path: str) -> _Item:
 
 
 def _read_ahead(reader: ThreadPoolExecutor, paths: tuple[str, ...]) -> Iterator[_Item]:
-    """Every checkpoint's file, while the following ones are on their way.
-
-    Of local files the system is told that they will be needed, which costs no thread; others are fetched by one.
-    """
+    """Every checkpoint's file, while the following ones are on their way: fetched by a thread, or announced."""
     following: deque[Future[_Item]] = deque()
     for path in paths:
         if is_remote(path):
@@ -169,7 +162,6 @@ def _measured(item: _Item, at_hand: Fetched, settings: Settings, like: Checkpoin
 
 
 def _scored(waiting: list[tuple[_Item, Weights]], settings: Settings) -> list[Result]:
-    """Results of networks that were held back to be scored together."""
     if not waiting:
         return []
     start = perf_counter()
@@ -183,7 +175,6 @@ def _scored(waiting: list[tuple[_Item, Weights]], settings: Settings) -> list[Re
 
 
 def _result(item: _Item, settings: Settings, outcome: Result | Exception) -> Result:
-    """A result with the columns that say of which checkpoint it is."""
     where = {"checkpoint": item.path, "settings": settings.digest}
     row: dict[str, Any] = {
         **where,

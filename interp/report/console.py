@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_report(report: AuditReport, console: Console) -> None:
-    """Print the verdict, how the file was read, accuracies, neurons per label, circuit, trajectory and warnings.
-
-    Nothing is wider than the console, colours appear on a terminal only, and names from files are never taken
-    for markup.
+    """Print verdict, sections and warnings, nothing of it wider than the console, or taken for markup.
 
     Example:
         >>> from interp import audit

@@ -24,7 +24,6 @@ def dynamics_page(dynamics: Dynamics) -> str:
 
 
 def _sections(dynamics: Dynamics) -> Iterator[tuple[str, str, str]]:
-    """Id, title and content of each section, in reading order."""
     reasons = [f"{stage.name.capitalize()}: {stage.reason}" for stage in dynamics.stages]
     stages = bullets(reasons or ["No stage of learning is seen between the first and the last checkpoint."])
     summary = data_table("The neurons", ("what", "value"), dynamics.summary())

@@ -23,7 +23,6 @@ def to_html(report: AuditReport) -> str:
     """The report as one HTML page of 5 to 8 MB, most of it Plotly's library.
 
     It fetches nothing, is legible from 390 pixels up, follows the reader's light or dark setting, and prints.
-    Every figure has a caption in plain words; the main numbers are in tables too.
 
     Example:
         >>> from interp import audit
@@ -83,7 +82,6 @@ def _phase(report: AuditReport) -> str:
 
 
 def _chips(report: AuditReport, tag: str, style: str = "") -> str:
-    """The count of each label beside its colour."""
     counts = report.table.counts()
     return "".join(
         f'<{tag} style="{style}border-left-color:{label.colour}"><strong>{counts[name]}</strong> {escape(name)}</{tag}>'
@@ -92,9 +90,7 @@ def _chips(report: AuditReport, tag: str, style: str = "") -> str:
 
 
 def summary_html(report: AuditReport) -> str:
-    """The report in a few lines of HTML without a style sheet or a script, for notebooks.
-
-    Colours are inherited, so that it shows on light and on dark ground.
+    """The report in a few lines of HTML without a style sheet or a script, for notebooks on light or dark ground.
 
     Example:
         >>> from interp import audit

@@ -12,9 +12,9 @@ from interp import plots
 from interp.markup import UNKNOWN, number, percentage
 from interp.plots.single import activation_traces, maps_of, spectrum_traces
 from interp.report import captions
-from interp.report.glossary import plain
 from interp.report.page import CONFIG, data_table, figure_block, prose
 from interp.report.parts import Row
+from interp.report.wording import plain
 from probes.columns import COLUMNS, LOGITS
 from probes.labels import LABELS
 

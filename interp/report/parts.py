@@ -31,10 +31,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column names the rows; a page folds it away on demand.
-
-    The terminal has its own title for it, and a brief header and rows where these are too wide or too many.
-    """
+    """A table whose first column names the rows; title, brief header and rows are for the terminal."""
 
     caption: str
     header: Row
@@ -94,5 +91,4 @@ class Section:
     within: str = ""
 
     def parts_in(self, form: str) -> list[Part]:
-        """The parts that a form can show."""
         return [part for part in self.parts if form in part.forms] if form in self.forms else []

@@ -12,7 +12,6 @@ from interp.markup import percentage
 from interp.measuring.controls import REMOVAL_HEADER
 from interp.plots.neurons import periodicity_column
 from interp.report import captions
-from interp.report.glossary import glossary
 from interp.report.neurons import neurons_html
 from interp.report.parts import (
     CONSOLE,
@@ -29,7 +28,7 @@ from interp.report.parts import (
     Text,
 )
 from interp.report.tables import CIRCUIT_HEADER, circuit_rows, provenance, stage_sentences, trajectory_table
-from interp.report.wording import in_words
+from interp.report.wording import glossary, in_words
 from probes.labels import REMOVED
 
 if TYPE_CHECKING:

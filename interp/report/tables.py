@@ -39,7 +39,6 @@ SERIES: dict[str, tuple[tuple[str, ...], Callable[[Any], str]]] = {
 WIDE = ("restricted loss", "excluded loss", "logits explained")
 """Columns that a terminal has no room for."""
 MOST, MOST_BRIEF = 40, 8
-"""Rows of the table, and of that of a terminal."""
 
 
 def circuit_rows(report: AuditReport) -> Iterator[Row]:
@@ -72,7 +71,6 @@ def circuit_rows(report: AuditReport) -> Iterator[Row]:
 
 
 def _algorithm(circuit: Circuit) -> tuple[str, str]:
-    """Its name and meaning, or the reason that none is decided."""
     if circuit.algorithm is not None:
         return circuit.algorithm.capitalize(), ALGORITHMS[circuit.algorithm]
     reason = "the last two rows disagree"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from interp.errors import ConfigError, choose
 from interp.files import read_toml, write_json
+from interp.jobs.columns import Identity
 from interp.jobs.executors import cores
-from interp.jobs.result import Identity
 from interp.jobs.settings import MEASURES, Settings
 from interp.jobs.spec import Workload
 from interp.jobs.toml import combinations, take_fields, typed

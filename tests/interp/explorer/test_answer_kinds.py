@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from interp.data import Dataset, ModularTask
-from interp.explorer.answer_kinds import CODES, answer_codes
+from interp.explorer.session import CODES, answer_codes
 from interp.plots import ANSWERS
 
 DATA = ModularTask("add", p=11, train_fraction=0.6, corrupt_fraction=0.5, seed=1).dataset

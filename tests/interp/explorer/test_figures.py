@@ -19,10 +19,9 @@ from interp.checkpoints import Checkpoint
 from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask, TableTask
 from interp.explorer import figures
-from interp.explorer.answer_kinds import CODES
 from interp.explorer.edits import Change
 from interp.explorer.series import Series, scoring_of
-from interp.explorer.session import Measured, Session
+from interp.explorer.session import CODES, Measured, Session
 from interp.models import HookedModel, adopt, planted_mlp
 from interp.plots.canvas import blank
 from interp.subject import open_subject, subject_of

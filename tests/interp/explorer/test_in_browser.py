@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import interp
-from interp.explorer.answer_kinds import CODES
+from interp.explorer.session import CODES
 from interp.models import neuron_site
 
 DRAWN = ".js-plotly-plot .main-svg"

@@ -16,8 +16,8 @@ from interp.checkpoints.open import load_checkpoint, load_series
 from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
 from interp.explorer import series
-from interp.explorer.answer_kinds import CODES
 from interp.explorer.series import Scoring, Series, scoring_of
+from interp.explorer.session import CODES
 from interp.measuring.evaluation import accuracy
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
 from interp.scoring.table import NeuronTable

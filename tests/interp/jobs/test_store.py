@@ -12,7 +12,7 @@ import pytest
 from interp.errors import ConfigError
 from interp.files import write_whole
 from interp.jobs import open_store
-from interp.jobs.result import Result
+from interp.jobs.columns import Result
 from interp.jobs.store import Store
 
 

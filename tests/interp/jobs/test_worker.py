@@ -19,8 +19,7 @@ from interp.checkpoints import save_checkpoint
 from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
 from interp.jobs import Settings, measure_checkpoint
-from interp.jobs.columns import COSTS
-from interp.jobs.result import Result
+from interp.jobs.columns import COSTS, Result
 from interp.jobs.worker import Chunk, WorkerDied, failure, work
 from interp.models import SmallTransformer, TransformerConfig
 

@@ -14,8 +14,8 @@ from interp.analysis.portrait import Portrait, Served, Spectrum
 from interp.audit import audit
 from interp.data import ModularTask
 from interp.models import planted_mlp
-from interp.report.glossary import glossary
 from interp.report.neurons import FACTS_HEADER, SERVED_HEADER, facts, neurons_html, served_rows
+from interp.report.wording import glossary
 from interp.results import AuditReport
 from probes.columns import COLUMNS, Column
 

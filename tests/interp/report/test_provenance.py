@@ -16,7 +16,7 @@ from interp.audit import audit
 from interp.cli.audit import typed
 from interp.data import ModularTask
 from interp.models import analytic_mlp
-from interp.report.glossary import glossary
+from interp.report.wording import glossary
 from interp.results import AuditReport
 from interp.versions import versions
 
