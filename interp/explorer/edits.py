@@ -31,7 +31,6 @@ class Change:
     """One change of some neurons.
 
     Attributes:
-        neurons: Ascending.
         factor: Of a mode that has one; 1 for the others.
     """
 

@@ -33,7 +33,6 @@ class StoredColumn:
         kind: ``"text"``, ``"count"``, ``"number"``, or a list of them: ``"texts"``, ``"counts"``.
         meaning: A clause for the guide; empty where the name says it.
         title: As headings call it; the name if empty.
-        varies: From run to run.
     """
 
     kind: str
@@ -116,7 +115,6 @@ class Result:
     Attributes:
         row: Columns as in `interp.jobs.columns.CHECKPOINTS`.
         neurons: Columns of its neurons: ``(neuron,)`` arrays, or one value for all; None if it failed.
-        page: The HTML of its audit.
     """
 
     row: dict[str, Any]

@@ -152,10 +152,7 @@ def end_pool(pool: ProcessPoolExecutor, *, busy: bool) -> None:
 
 
 def prepare_processes() -> Any:
-    """Start the process that workers are forked from, as this one's threads could not be forked safely.
-
-    Returns the context to start workers in, and does not wait until what they need is imported.
-    """
+    """The context to start workers in: forked from a process of its own, as threads cannot be forked safely."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["interp.jobs.worker"])
     forkserver.ensure_running()

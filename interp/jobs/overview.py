@@ -50,7 +50,7 @@ Name = Callable[[str, str], str | Link]
 def write_overview(
     job: Job, store: Store, where: Executor, stopped: Callable[[], bool], console: Console | None
 ) -> Path:
-    """Write the page of a store, after auditing (unless stopped) the job's most unusual checkpoints without an audit."""
+    """Write the page of a store, after auditing (until stopped) the most unusual checkpoints that lack an audit."""
     rows = store.checkpoints
     listed = rows.select(["checkpoint", "settings", "key", "status", "neurons"]).to_pylist()
     good = {(row["checkpoint"], row["settings"]): row for row in listed if row["status"] == "ok"}

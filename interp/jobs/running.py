@@ -33,7 +33,6 @@ class Plan:
 
     Attributes:
         copies: Stored under another path already: the part and the identity of that row, the new path, and its stamp.
-        failed: Failed before, and are not tried again.
     """
 
     pending: list[Any] = field(default_factory=list)
@@ -75,14 +74,7 @@ def plan(work: Workload, items: dict[Identity, Any], store: Store) -> Plan:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The outcome of a workload.
-
-    Attributes:
-        done: Checkpoints, or training runs, done now.
-        before: Those that were stored already.
-        failed: Those that could not be done, now or before.
-        interrupted: Ctrl-C ended the work before all was done.
-    """
+    """Numbers of items done now, stored before, and failed now or before, unless Ctrl-C interrupted the work."""
 
     store: Store
     done: int

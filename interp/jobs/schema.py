@@ -59,14 +59,11 @@ def neuron_tables(parts: Sequence[Mapping[str, Any]], most: int) -> Iterator[pa.
             if rows + own > most:
                 yield neuron_table(some)
                 some, rows = [], 0
-            some.append(_sliced(part, slice(start, start + own)) if own < width else part)
+            end = start + own
+            some.append({n: v[start:end] if isinstance(v, np.ndarray) else v for n, v in part.items()})
             rows += own
     if some:
         yield neuron_table(some)
-
-
-def _sliced(part: Mapping[str, Any], rows: slice) -> dict[str, Any]:
-    return {name: value[rows] if isinstance(value, np.ndarray) else value for name, value in part.items()}
 
 
 def neuron_table(parts: Sequence[Mapping[str, Any]]) -> pa.Table:

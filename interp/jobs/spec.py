@@ -43,9 +43,6 @@ class Workload(ABC):
         ray_address: Of a Ray cluster; one is started here if None.
         force: Measure again what is stored already.
         retry_failed: Measure again what failed before, even if its file has not changed.
-
-    Raises:
-        ConfigError: A value cannot be used.
     """
 
     out: Path

@@ -44,7 +44,6 @@ class Weights:
     Attributes:
         vectors: ``(neuron, position)`` each, in task order.
         distinct: Those of them that are not a repetition.
-        known: Columns of the checkpoint's row.
     """
 
     vectors: tuple[np.ndarray, ...]
@@ -95,7 +94,6 @@ class Plain:
         path: The file, or the index of its shards.
         shapes: Of the two matrices.
         tied: Both operands have one table.
-        known: As in `Weights`.
     """
 
     path: Path

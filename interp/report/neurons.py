@@ -82,7 +82,6 @@ def facts(portrait: Portrait) -> list[Row]:
 def _known(
     values: Mapping[str, Any], name: str, title: str, show: Callable[[Any], str], meaning: str
 ) -> Iterator[Row]:
-    """A row of a column that there is a number in."""
     value = float(values.get(name, np.nan))
     if np.isfinite(value):
         yield title, show(value), meaning

@@ -37,7 +37,6 @@ SERIES: dict[str, tuple[tuple[str, ...], Callable[[Any], str]]] = {
 }
 """Columns of the table by title: where a record holds the value, and how it is shown."""
 WIDE = ("restricted loss", "excluded loss", "logits explained")
-"""Columns that a terminal has no room for."""
 MOST, MOST_BRIEF = 40, 8
 
 
