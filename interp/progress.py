@@ -27,6 +27,11 @@ def silent(done: int, note: str = "") -> None:
     """Report nothing."""
 
 
+def shifted(report: Report, before: int, title: str = "") -> Report:
+    """A report of progress for a part of the work, which so many steps precede."""
+    return lambda done, note="": report(before + done, f"{title}  {note}" if title else note)
+
+
 @contextmanager
 def progress(
     title: str, total: int, console: Console | None = None, *, after: float = 0.0

@@ -1,7 +1,4 @@
-"""Studies: instruments that work on your own networks, and the small experiments they are shown on.
-
-The names are listed in ``__init__.pyi`` and loaded when they are first used.
-"""
+"""Studies: instruments that work on your own networks, and the small experiments they are shown on."""
 
 import lazy_loader
 

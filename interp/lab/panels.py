@@ -12,7 +12,9 @@ from interp.plots import canvas
 from interp.plots.canvas import faded, rounded
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from plotly.graph_objects import Figure as Figure
+else:
+    Figure = Any  # Plotly takes a third of a second to import
 
 INK = "#333333"
 
@@ -23,10 +25,7 @@ def axes(panel: int) -> dict[str, str]:
 
 
 def place_panel(figure: Figure, panel: int, domain: Sequence[float], x: Any = (), y: Any = ()) -> None:
-    """Put a panel at a part of the width.
-
-    The domain is in [0, 1]; x and y are settings of the axes.
-    """
+    """Put a panel at a part of the width, in [0, 1]; x and y are settings of the axes."""
     number = panel if panel > 1 else ""
     figure.update_layout(
         {
@@ -37,10 +36,7 @@ def place_panel(figure: Figure, panel: int, domain: Sequence[float], x: Any = ()
 
 
 def line(figure: Figure, x: Any, y: Any, name: str, colour: str, **settings: Any) -> None:
-    """Add a line.
-
-    Settings are ``dash`` and ``width`` of the line, and any of a Plotly scatter trace.
-    """
+    """Add a line; settings are its ``dash`` and ``width``, and any of a Plotly scatter trace."""
     figure.add_trace(canvas.line(rounded(x), y, name, colour, **settings))
 
 

@@ -11,15 +11,13 @@ import torch
 
 from interp.data import ModularTask
 from interp.interventions import Edit, bake
-from interp.lab.arms import arm_quantities, delay, event_numbers, restored, shifted
 from interp.lab.clamp.figure import clamp_figure
-from interp.lab.event_times import first_reaching
+from interp.lab.event_times import arm_quantities, delay, event_numbers, first_reaching, restored
 from interp.lab.schedule import Held, Schedule
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study, StudyResult
+from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.models import MLPConfig
 from interp.modes import Scale, Zero
-from interp.progress import Report
+from interp.progress import Report, shifted
 from interp.subject import score
 from interp.training import TrainConfig, TrainResult, finish, prepare
 

@@ -1,14 +1,19 @@
-"""Scores that contrast each neuron on two sets of inputs; they know of no periodicity."""
+"""Two sets of inputs, and scores that contrast each neuron on them; they know of no periodicity."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from interp.data import Dataset
 from interp.errors import ConfigError
-from interp.lab.contrast.input_sets import InputSets
+from interp.lab.sets import Effect
 from interp.measuring.cached_pass import CachedPass
+from interp.measuring.evaluation import margins
 from interp.subject import Subject
 
 
@@ -113,6 +118,43 @@ def label_attribution(
     own = readout[:, labels]
     against = readout.mean(1, keepdim=True) if rivals is None else readout[:, rivals]
     return (activations * (own - against).T).double().mean(0).detach().cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class InputSets:
+    """Two sets of a task's examples, of which the first, a split, can be known from memory only."""
+
+    first: Bool[Tensor, " example"]
+    other: Bool[Tensor, " example"]
+    split: str
+
+
+def input_sets(data: Dataset) -> InputSets:
+    """Mislabelled training examples, or without any the training set, against held-out ones.
+
+    Raises:
+        ConfigError: Nobody knows which examples were trained on, or all were.
+    """
+    if not data.split_known or not data.test.any():
+        unknown = "it is not known which examples were trained on"
+        missing = "no example is held out" if data.split_known else unknown
+        raise ConfigError(
+            f"two sets of inputs are needed, trained on and held out, but {missing}; give the split"
+        )
+    if data.mislabelled.any():
+        return InputSets(data.mislabelled, data.test, "corrupted_as_labelled")
+    return InputSets(data.train, data.test, "train")
+
+
+def effect_of(cached: CachedPass, sets: InputSets) -> Effect:
+    """The accuracy on both sets, as labelled, without some neurons."""
+
+    def effect(gone: np.ndarray) -> tuple[float, float]:
+        logits = cached.logits_after(torch.as_tensor(gone, device=cached.logits.device))
+        right = margins(logits, cached.data.labels) > cached.tolerance
+        return float(right[sets.first].double().mean()), float(right[sets.other].double().mean())
+
+    return effect
 
 
 def scores_of(subject: Subject, sets: InputSets) -> dict[str, np.ndarray]:

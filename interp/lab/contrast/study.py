@@ -9,12 +9,10 @@ import numpy as np
 
 from interp import ModularTask, TrainConfig
 from interp.lab.contrast.figure import contrast_figure
-from interp.lab.contrast.input_sets import effect_of, input_sets
-from interp.lab.contrast.scores import scores_of
+from interp.lab.contrast.scores import effect_of, input_sets, scores_of
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.sets import Effect, chosen_neurons, search_sets
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study, StudyResult
+from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.markup import number, percentage
 from interp.measuring.curves import measure_curve
 from interp.models import MLPConfig

@@ -9,17 +9,15 @@ import numpy as np
 import torch
 
 from interp.interventions import intervene
-from interp.lab.arms import shifted
 from interp.lab.diffusion.denoising import generate, train_denoiser
 from interp.lab.diffusion.figure import diffusion_figure
 from interp.lab.diffusion.neuron_scores import edits, neuron_scores, random_like, select
 from interp.lab.diffusion.samples import Bench, digits, overlap
 from interp.lab.sets import Candidate, chosen_neurons, search_sets
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study, StudyResult
+from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.markup import number, percentage
 from interp.models import Adopted
-from interp.progress import Report
+from interp.progress import Report, shifted
 
 SHARES = (0.01, 0.012, 0.014, 0.016, 0.018, 0.02, 0.023, 0.027, 0.031)
 LIMIT, MOST = 0.2, 50

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from interp.data.splits import SPLITS
-from interp.lab.panels import axes, intervals, line, place_panel
+from interp.lab.panels import Figure, axes, intervals, line, place_panel
 from interp.plots.canvas import NEUTRAL, blank, rounded
 from probes.labels import LABELS
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 KINDS = {
     "own": ("own facts", LABELS["memorizing"].colour, "solid"),

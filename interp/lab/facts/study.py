@@ -15,8 +15,7 @@ from interp.lab.contrast.scores import contrast_scores
 from interp.lab.facts.figure import facts_figure
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.sets import chosen_neurons
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study, StudyResult
+from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.markup import percentage
 from interp.measuring.cached_pass import CachedPass, cached_pass
 from interp.measuring.evaluation import margins

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from interp.data.splits import SPLITS
-from interp.lab.panels import INK, line_over_seeds, seeds_in_title
+from interp.lab.panels import INK, Figure, line_over_seeds, seeds_in_title
 from interp.plots.canvas import NEUTRAL, blank
 from probes.labels import LABELS
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 AMBER = SPLITS["corrupted_as_true"].colour
 STYLES = {

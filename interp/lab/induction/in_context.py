@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from interp.errors import ConfigError
 from interp.hooks import evaluation_mode
 from interp.lab.schedule import Schedule
-from interp.lab.settings import Settings, setting
+from interp.lab.study import Settings, setting
 from interp.models.attention_only import AttentionOnly, AttentionOnlyConfig
 from interp.progress import Report, silent
 from interp.safeguards import flushed_denormals

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interp.hooks import capture
 from interp.interventions import Edit
-from interp.lab.arms import arm_quantities, delay, event_numbers, restored, shifted
+from interp.lab.event_times import arm_quantities, delay, event_numbers, restored
 from interp.lab.induction.figure import induction_figure
 from interp.lab.induction.heads import Blind, induction_scores, previous_pattern, previous_token_scores
 from interp.lab.induction.heads import uniform_pattern as uniform
@@ -18,7 +18,7 @@ from interp.lab.schedule import Held, Schedule
 from interp.lab.study import Record, Study, StudyResult
 from interp.models import AttentionOnly
 from interp.modes import Intervention, Patch, Scale
-from interp.progress import Report
+from interp.progress import Report, shifted
 
 FIRST, SECOND = "blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern"
 WORDS = {

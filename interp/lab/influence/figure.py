@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from interp.data.splits import SPLITS
-from interp.lab.panels import area, axes, dots, line, place_panel
+from interp.lab.panels import Figure, area, axes, dots, line, place_panel
 from interp.plots.canvas import NEUTRAL, blank, faded, rounded
 from probes.labels import LABELS
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 KINDS = {
     "wrong": ("wrong labels", SPLITS["corrupted_as_labelled"].colour, "solid"),

@@ -19,8 +19,7 @@ from interp.lab.influence.memory import (
 )
 from interp.lab.influence.mislabelled import Digits, Sums
 from interp.lab.over_seeds import OverSeeds
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study, StudyResult
+from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.measuring.phase import GOOD
 from interp.progress import Report
 from probes.agreement import auc

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from interp.data.splits import SPLITS
-from interp.lab.panels import axes, dots, line, place_panel
+from interp.lab.panels import Figure, axes, dots, line, place_panel
 from interp.plots.canvas import NEUTRAL, blank, faded, rounded
 from probes.labels import LABELS
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 DOMAINS = ((0.0, 0.27), (0.37, 0.64), (0.74, 1.0))
 NEURONS, ROTATED = LABELS["generalizing"].colour, LABELS["memorizing"].colour

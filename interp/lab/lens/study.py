@@ -12,8 +12,7 @@ from interp.errors import ConfigError
 from interp.lab.lens.figure import lens_figure
 from interp.lab.lens.record import ALPHA, decode_network
 from interp.lab.lens.series import decode_series, series_before
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study, StudyResult
+from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.models import MLPConfig
 from interp.progress import Report
 from interp.training import TrainConfig, finish, prepare

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from interp.data.splits import SPLITS
-from interp.lab.panels import axes, bars, dots, line
+from interp.lab.panels import Figure, axes, bars, dots, line
 from interp.plots.canvas import NEUTRAL, blank, faded, rounded
 from probes.labels import LABELS
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 RULE, MEMORY = LABELS["generalizing"].colour, LABELS["memorizing"].colour
 ROWS = {

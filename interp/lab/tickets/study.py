@@ -10,15 +10,13 @@ import torch
 
 from interp.data import Dataset, ModularTask
 from interp.errors import ConfigError
-from interp.lab.arms import shifted
 from interp.lab.event_times import sooner, times_in_words
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study, StudyResult
+from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.lab.tickets import masked_networks as networks
 from interp.lab.tickets import masks as masking
 from interp.lab.tickets.figure import tickets_figure
 from interp.lab.tickets.masked_networks import SOLVED, Trained, Weights
-from interp.progress import Report
+from interp.progress import Report, shifted
 from interp.subject import score
 from interp.training import TrainConfig
 

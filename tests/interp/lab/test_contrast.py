@@ -15,8 +15,14 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from interp import ModularTask, ablate, accuracy, planted_mlp
 from interp.errors import ConfigError, HookNameError
-from interp.lab.contrast.input_sets import InputSets, effect_of, input_sets
-from interp.lab.contrast.scores import contrast_scores, label_attribution, scores_of
+from interp.lab.contrast.scores import (
+    InputSets,
+    contrast_scores,
+    effect_of,
+    input_sets,
+    label_attribution,
+    scores_of,
+)
 from interp.lab.contrast.study import SCORES, Config, inspect, judge, measure
 from interp.lab.running import run_study
 from interp.lab.sets import chosen_neurons, pareto_front, search_sets

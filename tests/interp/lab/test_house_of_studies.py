@@ -47,8 +47,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study
+from interp.lab.study import Record, Settings, Study, setting
 from interp.plots.canvas import blank
 
 

@@ -15,8 +15,7 @@ from torch.nn import functional as F
 from interp.data import ModularTask
 from interp.errors import ConfigError, HookNameError
 from interp.interventions import Edit, intervene
-from interp.lab.arms import delay
-from interp.lab.event_times import first_reaching
+from interp.lab.event_times import delay, first_reaching
 from interp.lab.schedule import Held, Schedule
 from interp.lab.study import Record, Study, StudyResult
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, adopt

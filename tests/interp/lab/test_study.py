@@ -19,8 +19,7 @@ from interp.data import ModularTask
 from interp.errors import ConfigError
 from interp.lab.names import STUDIES
 from interp.lab.running import run_study
-from interp.lab.settings import Settings, setting
-from interp.lab.study import Record, Study, StudyResult, study_called
+from interp.lab.study import Record, Settings, Study, StudyResult, setting, study_called
 from interp.models import analytic_mlp
 from interp.plots.canvas import blank
 from interp.progress import Report, silent
