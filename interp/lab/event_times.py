@@ -18,9 +18,7 @@ class Sooner:
     """A comparison of two event times, where some are given up before they come.
 
     Attributes:
-        seeds: How many.
-        earlier: Seeds in which the first is known to come earlier.
-        later: Seeds in which it is known to come later.
+        earlier, later: Seeds in which the first is known to come earlier, and later.
         difference: Steps by which it is later, over the seeds in which both came; None for fewer than two.
         p_value: Of the exact log-rank test, where one or the other did not come in every seed; None where all came, or
             none. Three seeds against three can reach .1 at best, so they decide nothing.
@@ -75,8 +73,6 @@ def sooner(first: Sequence[float | None], second: Sequence[float | None], limit:
 
 @lru_cache(maxsize=256)
 def _exact_log_rank(first: tuple[float, ...], second: tuple[float, ...], limit: float) -> float:
-    """Two-sided p-value; infinite times did not come by the limit."""
-
     def statistic(one: np.ndarray, other: np.ndarray) -> float:
         groups = [stats.CensoredData.right_censored(np.minimum(g, limit), np.isinf(g)) for g in (one, other)]
         return float(stats.logrank(*groups).statistic)
@@ -157,10 +153,8 @@ def restored(result: StudyResult) -> str:
 def delay(result: StudyResult, arm: str, control: str, reference: str) -> str:
     """Distance of ``step_ARM`` from ``step_CONTROL``, seed by seed, as a clause that follows "it comes".
 
-    Where one of them does not come in every seed (``reached_ARM`` is 0), there is no interval of a delay, and the exact
-    log-rank test decides.
-
-    The control is named by a reference in words, such as ``"in the baseline"``.
+    Where one of them does not come in every seed (``reached_ARM`` is 0), the exact log-rank test decides. A reference
+    names the control, such as ``"in the baseline"``.
     """
     difference = result.difference(f"step_{arm}", f"step_{control}")
     if difference is None:

@@ -12,8 +12,7 @@ from scipy import stats
 from interp.errors import ConfigError
 from interp.markup import number
 
-WIDEST = 0.1
-"""Half the width from which an interval is too wide to agree with anything."""
+WIDEST = 0.1  # half the width from which an interval is too wide to agree with anything
 
 
 @dataclass(frozen=True)
@@ -21,10 +20,7 @@ class OverSeeds:
     """A number measured once for each seed.
 
     Attributes:
-        values: One a seed.
-        mean: Their mean.
-        low: Lower end of the 95 % interval of the mean (Student's t); nan for a single seed.
-        high: Its upper end.
+        low, high: The 95 % interval of the mean (Student's t); nan for a single seed.
     """
 
     values: tuple[float, ...]

@@ -20,10 +20,8 @@ from interp.lab.study import Record, Study, StudyResult, study_called
 from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, one_thread
 
-POLL = 0.25
-"""Seconds between two looks at the progress of the processes."""
-_progress: Any = None
-"""In a worker: the queue for its progress."""
+POLL = 0.25  # seconds between two looks at the progress of the processes
+_progress: Any = None  # in a worker: the queue for its progress
 
 
 def run_study(

@@ -34,15 +34,10 @@ def pareto_front(points: Float[np.ndarray, "point 2"]) -> Int[np.ndarray, " best
 
 @dataclass(frozen=True)
 class Candidate:
-    """A set of neurons that was tried.
+    """A set of neurons that was tried: of its sites the share that scores highest.
 
     Attributes:
-        score: What the neurons were ranked by.
-        share: How large a part of the neurons of its sites was taken, the highest first.
-        sites: Which sites they were taken from.
-        size: How many neurons were taken out.
-        first: How well the network does on the first set of inputs without them.
-        other: The same for the other set.
+        first, other: How well the network does on the two sets of inputs without them.
         best: Whether no other candidate does worse on the first set and better on the other.
     """
 
@@ -76,12 +71,10 @@ def search_sets(
     """Try sets of neurons, by score, threshold and subset of sites, and mark those that trade best.
 
     Args:
-        effect: What the network does without some neurons.
         scores: Of each neuron, by name.
         shares: Thresholds, as shares of the neurons.
         site: Number of the site (layer) of each neuron; all are in one if None.
         n_candidates: How many combinations are drawn; all of them where there are no more.
-        seed: Of the draw.
 
     Raises:
         ConfigError: There are no scores, or more than 10 sites.
@@ -104,9 +97,8 @@ def search_sets(
         raise ConfigError(f"{len(places)} sites have too many subsets; merge them to 10 or fewer")
     subsets = list(chain.from_iterable(combinations(places, n) for n in range(1, len(places) + 1)))
     grid = {"score": list(scores), "share": list(shares), "sites": subsets}
-    drawn = ParameterSampler(grid, min(n_candidates, len(ParameterGrid(grid))), random_state=seed)
     tried = []
-    for one in drawn:
+    for one in ParameterSampler(grid, min(n_candidates, len(ParameterGrid(grid))), random_state=seed):
         gone = chosen_neurons(scores[one["score"]], one["share"], np.isin(site, one["sites"]))
         first, other = effect(gone)
         tried.append(Candidate(**one, size=len(gone), first=float(first), other=float(other)))

@@ -23,15 +23,14 @@ from interp.training import TrainConfig, TrainResult, finish, prepare
 
 HOOK = "blocks.0.mlp.hook_post"
 GROUPS = ("memorizing", "random", "generalizing")
-MOMENTS = ("start", "memorised", "halfway")
-WORDS = {
+MOMENTS = {
     "start": "from the start",
     "memorised": "from memorisation",
     "halfway": "from halfway to generalisation",
 }
-GONE = 0.15
-"""Accuracy on corrupted labels up to which nothing much of memory is left."""
-ARMS = ("baseline", *(f"{group}_{moment}" for moment in MOMENTS for group in GROUPS))
+GONE = 0.15  # accuracy on corrupted labels up to which nothing much of memory is left
+HELD = {f"{group}_{moment}": f"{group} held {words}" for moment, words in MOMENTS.items() for group in GROUPS}
+ARMS = {"baseline": "nothing held", **HELD}
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,11 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     begin = moments(baseline.history, config)
     groups = _groups(baseline, task, seed)
     idle = Held(Edit(HOOK, groups["memorizing"], Scale(1.0)), stop=config.steps // 2)
-    same = _same(baseline, run(1, "held as they are, then let go", idle))
+    again = run(1, "held as they are, then let go", idle)
+    weights, others = baseline.model.state_dict(), again.model.state_dict()
+    same = baseline.history == again.history and all(torch.equal(weights[k], others[k]) for k in weights)
     runs = {"baseline": (baseline, np.array([], dtype=np.int64))}
-    for place, arm in enumerate(ARMS[1:], 2):
+    for place, arm in enumerate(HELD, 2):
         group, moment = arm.split("_")
         held = Held(Edit(HOOK, groups[group], Zero()), start=begin[moment])
         runs[arm] = (run(place, arm, held), groups[group])
@@ -99,24 +100,16 @@ def _groups(baseline: TrainResult, task: ModularTask, seed: int) -> dict[str, np
     return {"memorizing": memorizing, "random": random, "generalizing": generalizing}
 
 
-def _same(first: TrainResult, second: TrainResult) -> bool:
-    """True for two runs with the same weights and the same history, to the bit."""
-    one, other = first.model.state_dict(), second.model.state_dict()
-    return first.history == second.history and all(torch.equal(one[name], other[name]) for name in one)
-
-
 def _end(
     arm: str, result: TrainResult, gone: np.ndarray, task: ModularTask, config: Config
 ) -> dict[str, float | None]:
     """When an arm generalises, its accuracy at the end, and the share of its other neurons that memorise then."""
-    last = result.history[-1]["accuracy"]
-    steps = [record["step"] for record in result.history]
-    edited = bake(result.model, Edit(HOOK, gone, Zero()))
-    rest = np.delete(score(edited, task)["label"], gone)
+    steps, curves = [record["step"] for record in result.history], _curves(result.history)
+    rest = np.delete(score(bake(result.model, Edit(HOOK, gone, Zero())), task)["label"], gone)
     return {
-        **event_numbers(arm, steps, _curves(result.history)["test"], config.level, config.steps),
-        f"test_{arm}": last["test"],
-        f"corrupted_{arm}": last["corrupted_as_labelled"],
+        **event_numbers(arm, steps, curves["test"], config.level, config.steps),
+        f"test_{arm}": curves["test"][-1],
+        f"corrupted_{arm}": curves["corrupted"][-1],
         f"grown_{arm}": float((rest == "memorizing").mean()) if len(rest) else None,
     }
 
@@ -130,11 +123,11 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
 def judge(result: StudyResult) -> list[str]:
     """When generalisation comes, against the baseline and as many random neurons, and what becomes of memory."""
     sentences = [
-        f"Memorizing neurons held at zero {WORDS[moment]}: generalisation comes "
+        f"Memorizing neurons held at zero {words}: generalisation comes "
         f"{delay(result, f'memorizing_{moment}', 'baseline', 'in the baseline')}, and "
         f"{delay(result, f'memorizing_{moment}', f'random_{moment}', 'with as many random neurons held')}. "
         f"{_memory(result, f'memorizing_{moment}')}"
-        for moment in MOMENTS
+        for moment, words in MOMENTS.items()
     ]
     sentences.append(
         "What a smaller network does by itself: with as many random neurons held from the start it comes "
@@ -143,8 +136,8 @@ def judge(result: StudyResult) -> list[str]:
     n = len(result.seeds)
     few = sum(number or 0.0 for number in result.each("held_generalizing")) / n
     comes = [
-        f"{WORDS[moment]} it comes {delay(result, f'generalizing_{moment}', 'baseline', 'in the baseline')}"
-        for moment in MOMENTS
+        f"{words} it comes {delay(result, f'generalizing_{moment}', 'baseline', 'in the baseline')}"
+        for moment, words in MOMENTS.items()
     ]
     sentences.append(f"Generalizing neurons held at zero, {few:.0f} of them: {'; '.join(comes)}.")
     sentences.append(restored(result))
@@ -177,7 +170,6 @@ def _memory(result: StudyResult, arm: str) -> str:
     return f"{verdict}: {shares}; {others}."
 
 
-HELD = {f"{group}_{moment}": f"{group} held {WORDS[moment]}" for moment in MOMENTS for group in GROUPS}
 STUDY = Study(
     name="clamp",
     title="Grokking while neurons are held at zero",
@@ -200,8 +192,7 @@ STUDY = Study(
         "held_generalizing": "generalizing neurons held",
         "identical": "baseline restored to the bit",
         **arm_quantities(
-            {"step": "generalises at", "corrupted": "corrupted labels learnt", "test": "test accuracy"},
-            {"baseline": "nothing held"} | HELD,
+            {"step": "generalises at", "corrupted": "corrupted labels learnt", "test": "test accuracy"}, ARMS
         ),
     },
     judge=judge,

@@ -9,8 +9,6 @@ from interp.lab.panels import Figure, area, axes, bars, line, place_panel
 from interp.plots.canvas import NEUTRAL, blank
 from probes.labels import LABELS
 
-PREFIX = "auroc_"
-
 
 def contrast_figure(result: Any) -> Figure:
     """Two panels: a line for each seed with its random control, and a bar for each score with its interval."""
@@ -44,7 +42,7 @@ def _bars(figure: Figure, result: Any) -> None:
     areas = {
         text.removeprefix("AUROC of "): over
         for name, text in reversed(result.study.quantities.items())
-        if name.startswith(PREFIX) and (over := result.over(name)) is not None
+        if name.startswith("auroc_") and (over := result.over(name)) is not None
     }
     if not areas:
         return

@@ -94,8 +94,7 @@ def _kurtosis(values: np.ndarray) -> np.ndarray:
 
 def _most(values: np.ndarray, k: int) -> np.ndarray:
     """Mask of the k largest values of each column; of equal ones the first."""
-    rank = np.argsort(np.argsort(-values, axis=0, kind="stable"), axis=0)
-    return rank < k
+    return np.argsort(np.argsort(-values, axis=0, kind="stable"), axis=0) < k
 
 
 def label_attribution(
@@ -169,9 +168,9 @@ def scores_of(subject: Subject, sets: InputSets) -> dict[str, np.ndarray]:
 
 def _attribution(cached: CachedPass, readout: Tensor, sets: InputSets) -> np.ndarray:
     """To the wrong label against the true one; without wrong labels, to the label on one set against the other."""
-    activations, labels, true = cached.activations, cached.data.labels, cached.data.true_labels
+    activations, data = cached.activations, cached.data
     one, two = sets.first, sets.other
     if sets.split != "train":
-        return label_attribution(activations[one], readout, labels[one], true[one])
-    first, other = (label_attribution(activations[rows], readout, labels[rows]) for rows in (one, two))
+        return label_attribution(activations[one], readout, data.labels[one], data.true_labels[one])
+    first, other = (label_attribution(activations[rows], readout, data.labels[rows]) for rows in (one, two))
     return first - other

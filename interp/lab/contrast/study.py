@@ -35,7 +35,7 @@ SCORES = {
     "maximum_ratio": "ratio of maxima",
     "periodicity": "IPR (needs Fourier)",
 }
-"""Each score of a neuron in words; all but the last know nothing of periodicity. The first that there is, is used."""
+"""All but the last know nothing of periodicity. The first that there is, is used."""
 ENOUGH = 0.99
 
 
@@ -90,8 +90,8 @@ def _contrasted(subject: Subject, config: Config) -> Record:
     numbers["memorizing_share"] = float((table["label"][gone] == "memorizing").mean())
     unhurt = effect(gone[:0])[1]
     numbers["front_first"] = min((one.first for one in tried if one.other >= unhurt), default=None)
-    curves: dict[str, Any] = {"used": used, "split": sets.split, "candidates": [asdict(c) for c in tried]}
     thin = curve.thinned()
+    curves: dict[str, Any] = {"used": used, "split": sets.split, "candidates": [asdict(c) for c in tried]}
     curves["removed"] = thin.fraction.tolist()
     for name, split in (("first", sets.split), ("other", "test")):
         line, band, whole_band = thin.accuracy[split], thin.random[split], curve.random[split]

@@ -14,8 +14,7 @@ from interp.errors import ConfigError
 from interp.models import Adopted, adopt
 from interp.progress import Report, silent
 
-SITES = ("2:input", "4:input")
-"""The two hidden layers of a denoiser, after the activation."""
+SITES = ("2:input", "4:input")  # the two hidden layers of a denoiser, after the activation
 OCTAVES = 8
 LOWEST, HIGHEST = 0.1, 0.95  # noise levels at which neurons are contrasted
 
@@ -65,7 +64,7 @@ def train_denoiser(
     """A ReLU network with two hidden layers that predicts clean pictures from noisy ones (arXiv 2006.11239).
 
     Args:
-        pictures: Training set, with values from -1 to 1.
+        pictures: With values from -1 to 1.
         sparsity: Weight of the mean activation in the loss, so that fewer neurons take part in each picture.
         lr: The highest learning rate, of one cycle.
 
@@ -124,8 +123,7 @@ def generate(
     if steps < 1:
         raise ConfigError(f"steps={steps} is below 1")
     noisy = torch.randn(n, n_pixels, generator=torch.Generator().manual_seed(seed))
-    levels = torch.linspace(1, 0, steps + 1)
-    for here, there in pairwise(levels):
+    for here, there in pairwise(torch.linspace(1, 0, steps + 1)):
         clean = model(with_level(noisy, here.expand(n))).clamp(-1, 1)
         noise = (noisy - signal(here) * clean) / (1 - signal(here) ** 2).sqrt()
         noisy = signal(there) * clean + (1 - signal(there) ** 2).sqrt() * noise

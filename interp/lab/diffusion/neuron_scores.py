@@ -25,8 +25,7 @@ FLOOR = 5e-5  # of the squared change of a pixel: less counts as no harm
 
 def edits(model: Adopted, gone: Sequence[int] | np.ndarray) -> list[Edit]:
     """Zero ablation of neurons, numbered through the layers."""
-    width = model.neuron_sites()[0].width
-    places, neurons = np.divmod(np.asarray(gone, int), width)
+    places, neurons = np.divmod(np.asarray(gone, int), model.neuron_sites()[0].width)
     return [Edit(SITES[at], neurons[places == at], Zero()) for at in range(len(SITES))]
 
 
@@ -38,8 +37,7 @@ def greedy_scores(
     Args:
         effect: Given neurons that are gone, what that does to the first set (wanted) and to the other (not wanted).
         n: How many neurons there are.
-        longest: How many are chosen one by one, each after those before it.
-        pool: Of how many that do most when gone alone.
+        longest, pool: How many are chosen one by one, of how many that do most when gone alone.
 
     Returns:
         The ratio of each neuron alone; and scores whose order is the order of choice, then that of the ratios.

@@ -56,10 +56,7 @@ def frechet(
 def copy_limits(
     chosen: Float[np.ndarray, "image pixel"], images: Float[np.ndarray, "example pixel"]
 ) -> Float[np.ndarray, " image"]:
-    """Distance within which a sample counts as a copy of each chosen image: half that of the nearest other image.
-
-    Such a sample is nearer to the chosen image than to any other.
-    """
+    """Distance within which a sample counts as a copy of each chosen image: half that of the nearest other image."""
     distance = cdist(chosen, images)
     return np.where(distance > 0, distance, np.inf).min(1) / 2
 

@@ -150,11 +150,8 @@ def judge(result: StudyResult) -> list[str]:
         "not decidedly different from the level without duplicates",
     )
     beyond = after.minus(other).verdict("further than", "less far than", "not decidedly further than")
-    at_most = f"at most {percentage(LIMIT)}"
-    if rise.high <= LIMIT:
-        cost = f"is {at_most}"
-    else:
-        cost = f"is above {percentage(LIMIT)}" if rise.low > LIMIT else f"is not decidedly {at_most}"
+    cost = "is above" if rise.low > LIMIT else "is not decidedly at most"
+    cost = f"{'is at most' if rise.high <= LIMIT else cost} {percentage(LIMIT)}"
     return [
         f"{memorised}.",
         f"Without {number(size.mean)} neurons on average the nearest samples move from "

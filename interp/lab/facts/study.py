@@ -22,10 +22,8 @@ from interp.measuring.evaluation import margins
 from interp.models import Prompt, SmallTransformer, TransformerConfig
 from interp.progress import Report
 
-MULTIPLES = (1, 2, 4)
-"""So many times the share of neurons is taken out as well."""
-TIMES = 3
-"""The neurons of a relation should cost its facts so many times what random ones cost."""
+MULTIPLES = (1, 2, 4)  # so many times the share of neurons is taken out
+TIMES = 3  # the neurons of a relation should cost its facts so many times what random ones cost
 SCORES = ("contrast", "selected", "average_precision", "auroc", "mean_ratio", "z")
 KINDS = {
     "own": "the relation's facts",
@@ -193,11 +191,7 @@ def judge(result: StudyResult) -> list[str]:
     )
     than = "facts gain without random neurons"
     helped = _compared(result, "helped", "helped_random", "other relations' facts", than)
-    return [
-        first,
-        *(f"Taking a relation's neurons out costs {cost}." for cost in costs),
-        f"It helps {helped}.",
-    ]
+    return [first, *(f"Taking a relation's neurons out costs {c}." for c in costs), f"It helps {helped}."]
 
 
 def _compared(result: StudyResult, one: str, other: str, facts: str, than: str) -> str:

@@ -21,20 +21,12 @@ from interp.plots.canvas import shown
 
 WAYS = {"corrupted": "phase", "table": "phase_by_table"}
 """Ways to decide a phase, and the columns that have it."""
-HOVERED = ("train", "test", "corrupted_as_labelled")
-"""Splits whose accuracy shows where the mouse is over a cell."""
+HOVERED = ("train", "test", "corrupted_as_labelled")  # of which the accuracy shows over a cell
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure with its words and numbers.
-
-    Attributes:
-        title: Of the figure.
-        figure: Plotly's.
-        lines: The most important numbers, as rich can print them.
-        numbers: All of them, ready for JSON; None where they are in the table of runs.
-    """
+    """A figure, its main numbers as rich can print them, and all for JSON; None where the table of runs has them."""
 
     title: str
     figure: Any
@@ -47,9 +39,7 @@ class Request:
     """A choice of runs, and of how to draw them.
 
     Attributes:
-        folder: Of the runs.
-        x: The horizontal axis.
-        y: The vertical axis, of ``phase``.
+        x, y: The axes; only ``phase`` has the vertical one.
         by: One of `WAYS`.
         level: The accuracy that ``width`` asks for.
         only: Which runs, such as ``operation=multiply``.
@@ -64,11 +54,7 @@ class Request:
 
 
 def draw(kind: str, request: Request) -> Drawing:
-    """Draw what the runs in a folder show.
-
-    Args:
-        kind: One of `interp.lab.grids.kinds.KINDS`.
-        request: The folder, and how to draw.
+    """Draw what the runs in a folder show, as one of `interp.lab.grids.kinds.KINDS`.
 
     Raises:
         ConfigError: The folder holds no runs, or they do not fit the figure.
@@ -94,7 +80,6 @@ def _only(table: pa.Table, choice: str) -> pa.Table:
 
 
 def _only_seeds(table: pa.Table, *allowed: str) -> None:
-    """Refuse to average over anything but seeds."""
     apart = [axis for axis in axes_of(table) if axis not in allowed]
     if apart:
         raise ConfigError(
@@ -108,7 +93,6 @@ def _check_axis(axis: str | None, known: list[str]) -> None:
 
 
 def _ended(table: pa.Table) -> list[dict[str, Any]]:
-    """The runs that did not fail."""
     return [row for row in table.to_pylist() if row["status"] == "ok"]
 
 
@@ -135,12 +119,10 @@ def phase_diagram(
 
     Args:
         table: From `interp.lab.grids.table.read_runs`.
-        x: The horizontal axis; the first of `axes_of` if None.
-        y: The vertical axis; the second.
+        x, y: The axes; the first two of `axes_of` if None.
         facet: One panel for each value; the third, if there is one.
         by: ``"corrupted"``: decided by the accuracy on the corrupted examples; ``"table"``: by the paper's table (arXiv
             2310.13061, App. C), which breaks at small corrupted fractions.
-        title: Of the figure.
 
     Raises:
         ConfigError: The runs do not differ in two settings, or one is unknown.

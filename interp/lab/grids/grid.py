@@ -24,14 +24,11 @@ from interp.models import MLPConfig
 if TYPE_CHECKING:
     from interp.lab.grids.training import TrainChunk
 
-GRID = "grid.json"
-"""The record of a grid, beside its results."""
+GRID = "grid.json"  # the record of a grid, beside its results
 MEASURED = tuple(measure for measure in MEASURES if measure != "scores")
-MOST_TOGETHER = 64
-"""Networks that are trained as one computation on an accelerator."""
+MOST_TOGETHER, MOST_SMALL = 64, 32  # networks that are trained as one on an accelerator, and on a processor
 SMALL_STEP = 3_000_000
 """Multiplications of one step's forward pass up to which a processor gains from training networks together."""
-MOST_SMALL = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +37,9 @@ class Grid(Workload):
 
     Args:
         runs: At least one; no two alike.
-        title: What the grid is about.
         measure: What is measured of each trained network: ``"labels"``, ``"causal"`` or ``"audit"``.
         early_stop: End a run once its phase is settled; see `interp.training.stopping.settled`.
         keep_series: Keep the checkpoints of the training, not only the last.
-        device: Where to train.
         paper: Numbers that figures show beside ours, as the file gives them.
 
     Raises:
@@ -84,12 +79,11 @@ class Grid(Workload):
 
     def items(self) -> dict[Identity, Run]:
         """Every run, by its last checkpoint, or its folder as long as it has not ended."""
-        folders = {run: folder_of(self.out, run) for run in self.runs}
-        digest = self.settings.digest
-        return {
-            (str(trained_file(folder, early_stop=self.early_stop) or folder), digest): run
-            for run, folder in folders.items()
-        }
+        digest, items = self.settings.digest, {}
+        for run in self.runs:
+            folder = folder_of(self.out, run)
+            items[str(trained_file(folder, early_stop=self.early_stop) or folder), digest] = run
+        return items
 
     def processes(self, pending: list[Run]) -> int:
         return min(self.workers or cores(), max(1, len(pending)))

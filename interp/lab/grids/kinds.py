@@ -7,13 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of figure.
-
-    Attributes:
-        draw: The function that draws it: its name below `interp`, as `interp.drawing.present` takes it.
-        help: One sentence for ``--help``.
-        caption: What it shows, in words for someone who sees it for the first time.
-    """
+    """One kind of figure; ``draw`` is a function's name below `interp`, as `interp.drawing.present` takes it."""
 
     draw: str
     help: str
@@ -58,4 +52,3 @@ KINDS: dict[str, Kind] = {
         "down.",
     ),
 }
-"""Every kind by name."""

@@ -14,18 +14,14 @@ from interp.progress import progress
 from interp.subject import open_subject
 from probes.agreement import RankCorrelation, rank_correlation
 
-LOW, HIGH = 0.1, 0.9
-"""IPR below which a neuron counts as aperiodic, and above which as having one frequency."""
+LOW, HIGH = 0.1, 0.9  # IPR below which a neuron counts as aperiodic, above which as having one frequency
 
 
 @dataclass(frozen=True, eq=False)
 class Gammas:
     """Absolute norm weights of one network beside the IPR of its neurons, NaN for dead ones, ``(neuron,)`` both.
 
-    Attributes:
-        correlation: Spearman's, with its interval.
-        low: Median weight of neurons with an IPR below .1; None if there are none.
-        high: Median weight of those above .9.
+    `low` and `high` are median weights of neurons with an IPR below .1 and above .9; None if there are none.
     """
 
     ipr: np.ndarray

@@ -9,9 +9,6 @@ from interp.errors import ConfigError, near_matches
 
 ORDERS = ("lowest first", "highest first", "random")
 PRUNED_SPLITS = ("corrupted_as_labelled", "corrupted_as_true", "test")
-"""Where pruned networks are measured."""
-KNOWN = ("pruning", "neurons_needed")
-
 Pruned = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Accuracy by order, split and share of the neurons that are removed."""
 
@@ -22,7 +19,7 @@ def check_paper(paper: Mapping[str, Any]) -> None:
     Example:
         >>> check_paper({"neurons_needed": {"500": 58}})
     """
-    _check_names("paper", paper, KNOWN)
+    _check_names("paper", paper, ("pruning", "neurons_needed"))
     _check_numbers("neurons_needed", paper.get("neurons_needed", {}))
     pruning = paper.get("pruning", {})
     _check_names("paper.pruning", pruning, ORDERS)
@@ -41,7 +38,6 @@ def _check_names(place: str, table: Any, known: tuple[str, ...]) -> None:
 
 
 def _check_numbers(place: str, numbers: Any) -> None:
-    """Refuse keys and values that are no numbers."""
     try:
         if not all(0 <= float(number) < float("inf") for pair in numbers.items() for number in pair):
             raise ValueError

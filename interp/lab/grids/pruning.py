@@ -28,10 +28,8 @@ class Pruning(Drawable):
     """Accuracies of networks with a share of their neurons removed, over seeds.
 
     Attributes:
-        fractions: Shares of the neurons that are removed.
         accuracy: By order (one of `ORDERS`) and split (one of `PRUNED_SPLITS`), one a fraction. The random order of a
             network is the mean over its random draws.
-        networks: How many networks there are.
         paper: What the paper says, by order and split, as ``{fraction: accuracy}``.
     """
 
@@ -46,8 +44,7 @@ class Pruning(Drawable):
 
     def at(self, order: str, split: str, fraction: float) -> OverSeeds:
         """Accuracy with the measured share of neurons removed that is nearest to `fraction`."""
-        place = int(np.abs(np.array(self.fractions) - fraction).argmin())
-        return self.accuracy[order][split][place]
+        return self.accuracy[order][split][int(np.abs(np.array(self.fractions) - fraction).argmin())]
 
     def against_paper(self) -> list[dict[str, Any]]:
         """One row for each number of the paper: order, split, fraction, the paper's, ours, and whether they agree.
@@ -81,10 +78,8 @@ def pruning_of(
 
     Args:
         checkpoints: Of networks that differ by their seed.
-        paper: Numbers to compare with; see `Pruning.paper`.
         fractions: Shares of the neurons to measure at, beside those of the paper.
         n_random: Random orders for each network.
-        seed: Of the random orders.
 
     Raises:
         ConfigError: There are no checkpoints, or one has no corrupted examples. CheckpointError: one cannot be read.
@@ -114,7 +109,6 @@ def pruning_of(
 def _curves(
     checkpoints: Sequence[Path | str], n_random: int, seed: int
 ) -> Iterator[tuple[Subject, Curve, Curve]]:
-    """Each network with its accuracy as neurons are removed, the least periodic first and the most periodic first."""
     with progress("pruning networks", len(checkpoints)) as report:
         for done, path in enumerate(checkpoints, 1):
             subject = open_subject(path, seed=seed)
@@ -138,15 +132,9 @@ def neurons_needed(lowest: Curve, *, level: float = GOOD, split: str = "test") -
 def needed_by_width(
     checkpoints: Sequence[Path | str], *, level: float = GOOD, seed: int = 0
 ) -> dict[int, tuple[OverSeeds | None, int]]:
-    """`neurons_needed` of networks, by their width.
+    """`neurons_needed` of networks that differ by width and seed, by their width.
 
-    Args:
-        checkpoints: Of networks that differ by width and seed.
-        level: The test accuracy that is asked for.
-        seed: Of the scores' null distribution.
-
-    Returns:
-        For each width the number over those networks that reach the level, None if none does, and how many do not.
+    It is over those networks that reach the level, None if none does; beside it is how many do not.
     """
     needed: dict[int, list[int | None]] = {}
     for subject, lowest, _ in _curves(checkpoints, 0, seed):

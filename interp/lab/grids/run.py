@@ -83,10 +83,7 @@ class Run:
         own = {k: float(v) if isinstance(known[k], float) else v for k, v in self.settings.items()}
         object.__setattr__(self, "settings", {**known, **own})
         object.__setattr__(self, "axes", {axis: self.settings[axis] for axis in self.axes})
-        self._check()
-
-    def _check(self) -> None:
-        """Raise what would be raised when the run begins, so that it is not raised after hours of other runs."""
+        # raise here what would be raised when the run begins, after hours of other runs
         task, shape, training = self.task, self.shape, self.training
         if self.tokens is not None:
             Prompt.parse(self.tokens, p=task.p)
@@ -100,13 +97,11 @@ class Run:
 
     @property
     def shape(self) -> MLPConfig | TransformerConfig:
-        """The network's shape."""
         kind = SHAPES[self.settings["model"]]
         return kind(**self._some(_defaults(kind)))
 
     @property
     def training(self) -> TrainConfig:
-        """Settings of the training."""
         return TrainConfig(**self._some(TRAINING))
 
     @property

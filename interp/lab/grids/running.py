@@ -25,7 +25,6 @@ class GridResult(Outcome):
     """The outcome of a grid.
 
     Attributes:
-        grid: What was asked for.
         table: One row a run that has ended, see `interp.lab.grids.table.runs_table`.
     """
 
@@ -65,8 +64,7 @@ def run_grid(grid: Grid | Path | str, *, console: Console | None = None, **optio
         raise ConfigError(f"{str(grid.out)!r} holds the results of a batch; choose another --out")
 
     def finish(dispatch: Dispatch, where: Executor) -> dict[str, Any]:
-        table = runs_table(grid, dispatch.store)
-        write_runs(grid.out, table)
+        write_runs(grid.out, table := runs_table(grid, dispatch.store))
         return {"grid": grid, "table": table}
 
     return carry_out(grid, GridResult, finish, console)

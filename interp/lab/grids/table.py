@@ -32,8 +32,7 @@ MEASURED = (
     *("without_<removed label>_<telling split>", "random_<removed label>_<telling split>", "status", "error"),
 )
 """Columns that are taken over from the store, as `interp.jobs.columns.CHECKPOINTS` names them."""
-SHOWN = ("train", "test", "corrupted_as_labelled", "corrupted_as_true")
-"""Splits of a summary."""
+SHOWN = ("train", "test", "corrupted_as_labelled", "corrupted_as_true")  # splits of a summary
 PREFERRED = ("train_fraction", "corrupt_fraction", "weight_decay")
 
 
@@ -61,9 +60,7 @@ def runs_table(grid: Grid, store: Store) -> pa.Table:
 def _row(
     run: Run, axes: Sequence[str], record: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> dict[str, Any]:
-    accuracy = {f"accuracy_{split}": stored[f"accuracy_{split}"] for split in SPLITS}
     phase = _phase(run, record, stored)
-    ended = {name: record.get(name) for name in ("step", "ended", "seconds", "best_test")}
     return {
         "run": run.name,
         "variant": run.variant,
@@ -72,9 +69,9 @@ def _row(
         "phase_by_table": phase.by_table,
         "expected": phase.name in run.expect if run.expect else None,
         "steps": run.training.steps,
-        **ended,
+        **{name: record.get(name) for name in ("step", "ended", "seconds", "best_test")},
         **_stages(record),
-        **accuracy,
+        **{f"accuracy_{split}": stored[f"accuracy_{split}"] for split in SPLITS},
         **{name: stored[name] for name in checkpoint_columns(*MEASURED)},
         "checkpoint": stored["checkpoint"],
     }
@@ -154,8 +151,6 @@ class Line:
     """The runs that only their seed tells apart.
 
     Attributes:
-        name: The variant and the values of the axes.
-        runs: How many there are.
         phases: How many ended in each phase, the commonest first.
         accuracy: By split of `SHOWN`; None for a split without examples.
         expected: How many ended in a phase that the grid expects; None if it expects none.

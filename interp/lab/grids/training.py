@@ -21,24 +21,15 @@ from interp.models import HookedMLP
 from interp.training import TrainingRun, finish, prepare, train_together
 from interp.training.stopping import settled
 
-STATE_EVERY = 500
-"""Steps after which a run that keeps no series stores what it needs to go on."""
+STATE_EVERY = 500  # steps after which a run that keeps no series stores what it needs to go on
 
 
 @dataclass(frozen=True, eq=False)
 class TrainChunk(Chunk):
     """Runs that one worker trains, together where there are several, and then measures.
 
-    A run that cannot be trained, because it diverges for example, is a failed row named by its folder.
-
-    Attributes:
-        paths: The runs' folders.
-        settings: Under which the trained networks are measured.
-        runs: As many as paths.
-        early_stop: End a run once its phase is settled.
-        keep_series: Keep every checkpoint, not only the last.
-        device: Where to train.
-        threads: To train with at most; as many as PyTorch likes if None.
+    A run that cannot be trained, because it diverges for example, is a failed row named by its folder. Paths are the
+    runs' folders; early_stop, keep_series and device are as in `Grid`. None is as many threads as PyTorch likes.
     """
 
     runs: tuple[Run, ...] = ()
@@ -64,7 +55,6 @@ class TrainChunk(Chunk):
 
 @contextmanager
 def _threads(most: int | None) -> Iterator[None]:
-    """Compute with at most so many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(most or before)
     try:
