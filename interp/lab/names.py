@@ -7,7 +7,6 @@ from interp import lab
 
 
 def _summary(package: Path) -> str:
-    """The first line of a package's docstring."""
     text = (package / "__init__.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 

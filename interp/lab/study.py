@@ -77,7 +77,6 @@ class Study:
 
     Attributes:
         name: One of `STUDIES`.
-        title: A heading.
         about: A paragraph: the question, the method with its source, and what the figure shows.
         config: The dataclass of its `Settings`.
         measure: Given settings, a seed and a report of progress, the record of this seed.
@@ -120,9 +119,6 @@ class StudyResult:
     """Records of several seeds of a study, with what they decide.
 
     Attributes:
-        study: Which one.
-        config: Its settings.
-        seeds: One for each record.
         records: In the order of the seeds.
         one_network: Whether all seeds looked at one network, a checkpoint, and differ in what was drawn at random only.
     """
@@ -192,7 +188,6 @@ class StudyResult:
         }
 
     def _repr_html_(self) -> str:
-        """A table, for notebooks."""
         return html_table(self.study.title, HEADER, self.rows(), inline=True)
 
 
@@ -212,5 +207,4 @@ def study_called(name: str) -> Study:
         'lens'
     """
     choose("study", name, STUDIES)
-    study: Study = import_module(f"interp.lab.{name}.study").STUDY
-    return study
+    return import_module(f"interp.lab.{name}.study").STUDY

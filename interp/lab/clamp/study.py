@@ -115,7 +115,6 @@ def _end(
 
 
 def _curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Accuracy on held-out and on corrupted examples."""
     names = {"test": "test", "corrupted": "corrupted_as_labelled"}
     return {name: [record["accuracy"][split] for record in history] for name, split in names.items()}
 
@@ -148,7 +147,6 @@ def judge(result: StudyResult) -> list[str]:
 
 
 def _memory(result: StudyResult, arm: str) -> str:
-    """A sentence on whether other neurons come to memorise in the end."""
     control = arm.replace("memorizing", "corrupted_random")
     numbers = result.all_over(f"corrupted_{arm}", "corrupted_baseline", control, f"grown_{arm}")
     if numbers is None:

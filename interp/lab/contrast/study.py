@@ -104,7 +104,6 @@ def _contrasted(subject: Subject, config: Config) -> Record:
 
 
 def _agreement(scores: dict[str, np.ndarray], table: NeuronTable) -> dict[str, float | None]:
-    """Area under the curve of each score against the audit's labels, where both labels occur."""
     positive = table["label"] == "memorizing"
     labelled = positive | (table["label"] == "generalizing")
     return {
@@ -165,7 +164,6 @@ def _best(result: StudyResult) -> str:
 
 
 def _chance(result: StudyResult) -> str:
-    """A sentence that names the scores which cannot be told from chance."""
     areas = {name: result.over(f"auroc_{name}") for name in SCORES}
     useless = [SCORES[name] for name, a in areas.items() if a is not None and _beside_chance(a) != 1]
     return f"Not decidedly better than chance: {', '.join(useless)}." if useless else ""

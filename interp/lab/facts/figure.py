@@ -35,7 +35,6 @@ def facts_figure(result: Any) -> Figure:
 
 
 def _squares(figure: Figure, result: Any) -> None:
-    """The mean over the seeds of what each relation loses, with a last row for random neurons."""
     relations = [str(r) for r in range(result.config.relations)]
     rows = [*relations, "random"]
     z = [rounded([result.over(f"lost_{row}_{q}").mean for q in relations], 3) for row in rows]

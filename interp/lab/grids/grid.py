@@ -171,7 +171,6 @@ def grid_from(values: Mapping[str, Any], folder: Path | None = None, **options: 
 
 
 def _runs(settings: dict[str, Any], grid: Mapping[str, Any]) -> list[Run]:
-    """Every combination of one part of a grid."""
     variant, expect = typed("name", settings.pop("name", ""), str), settings.pop("expect", [])
     if not isinstance(expect, (str, list)):
         raise ConfigError(f"expect = {expect!r} is neither a phase nor a list of phases")

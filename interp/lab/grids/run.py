@@ -36,7 +36,6 @@ LARGEST = 2.0**63
 
 
 def _defaults(kind: type, *left_out: str) -> dict[str, Any]:
-    """Fields that have a plain default, by name."""
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING and f.name not in left_out}
 
 

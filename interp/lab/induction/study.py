@@ -34,8 +34,7 @@ ARMS = {
     "blind": "all blind to the previous token",
     "ideal": "previous-token heads ideal",
 }
-TWICE = 2.0
-"""A head attends to a place if it does so this many times as much as uniform attention would."""
+TWICE = 2.0  # a head attends to a place if it does so this many times as much as uniform attention would
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
@@ -63,10 +62,10 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         "previous_even": float(previous_token_scores(even)[0]),
         "induction_even": float(induction_scores(even, tokens)[0]),
     }
-    steps = list(range(0, config.steps + 1, config.log_every))
     for arm, (model, curve) in runs.items():
         numbers |= _end(arm, model, schedules.get(arm, Schedule()), tokens, curve, config)
     curves = {arm: curve for arm, (_, curve) in runs.items()}
+    steps = list(range(0, config.steps + 1, config.log_every))
     return Record(numbers, {"steps": steps, "arms": curves, "heads": heads.tolist()})
 
 
@@ -117,12 +116,15 @@ def _end(
 def judge(result: StudyResult) -> list[str]:
     """When the phase change comes with heads held, what takes their place, and whether the baseline comes back."""
     sentences = [
-        f"{WORDS[arm]}, the phase change comes {delay(result, arm, 'baseline', 'in the baseline')}."
-        for arm in WORDS
+        f"{words}, the phase change comes {delay(result, arm, 'baseline', 'in the baseline')}."
+        for arm, words in WORDS.items()
     ]
     against = delay(result, "uniform", "control", "with as many other heads held so")
     sentences.append(f"{WORDS['uniform']}, it comes {against}.")
-    free, before = result.over("previous_uniform"), OverSeeds.of([_free_before(r) for r in result.records])
+    free = result.over("previous_uniform")
+    before = OverSeeds.of(  # the most that one of the heads that were not held attended to it in the baseline
+        [sorted(r.curves["heads"], reverse=True)[int(r.numbers["heads_held"] or 0)] for r in result.records]
+    )
     if free is not None and not np.isnan(free.low):
         took = free.minus(before).verdict("take", "do not take", "are not decidedly seen to take")
         sentences.append(
@@ -130,12 +132,6 @@ def judge(result: StudyResult) -> list[str]:
             f"{free.mean:.2f}, against {before.mean:.2f} of the same heads in the baseline."
         )
     return [*sentences, restored(result)]
-
-
-def _free_before(record: Record) -> float:
-    """The most that one of the heads that were not held attended to the previous token in the baseline."""
-    heads = sorted(record.curves["heads"], reverse=True)
-    return float(heads[int(record.numbers["heads_held"] or 0)])
 
 
 STUDY = Study(

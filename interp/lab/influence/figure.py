@@ -25,8 +25,7 @@ COSTS = {
     "memorised": ("high-scoring examples", LABELS["memorizing"].colour),
     "random": ("as many random examples", NEUTRAL),
 }
-LEAST = 0.0002
-"""Where the logarithmic axis begins, which has no place for 0; one example of thousands is more."""
+LEAST = 0.0002  # the logarithmic axis has no place for 0; one example of thousands is more
 
 
 def influence_figure(result: Any) -> Figure:

@@ -19,8 +19,7 @@ from interp.models import HookedModel
 from interp.progress import Report, silent
 
 Fit = Callable[[Bool[np.ndarray, " example"], int], Bool[np.ndarray, " example"]]
-DRAWS = 10
-"""Times that fewer networks are drawn for each example."""
+DRAWS = 10  # times that fewer networks are drawn for each example
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +106,9 @@ def errors_by_number(
     share: float = 0.7,
     seed: int = 0,
 ) -> dict[str, list[Any]]:
-    """Errors of scores by fewer networks: by the formula, and by how far two estimates lie apart.
+    """Errors of scores by fewer networks, drawn for each example: by the formula, and from two estimates' distance.
 
-    For each example some of the networks are drawn at random. So that errors of different numbers can be compared, of
-    every number the same share was trained on the example: the fraction with a denominator up to 4 next to `share`.
+    Of every number the same share was trained on the example: the fraction with a denominator up to 4 next to `share`.
 
     Returns:
         ``networks``, the numbers drawn, and for each the root mean square over examples: as ``formula`` of the standard

@@ -19,22 +19,15 @@ from interp.subject import score
 from interp.training import TrainConfig, finish, prepare
 from probes.agreement import auc
 
-TRAINED_ON = 0.8
-"""Share of all examples in the training set; the others are held out of every network's."""
-CONTROLS = 20
-"""Random sets of examples that stand in for the memorised ones."""
+TRAINED_ON = 0.8  # share of all examples in the training set; the others are held out of every network's
+CONTROLS = 20  # random sets of examples that stand in for the memorised ones
 
 
 class Sums:
     """Addition modulo p with wrong labels, and networks that learn parts of its training set.
 
-    Of the study's settings it takes ``p``, ``wrong``, ``width``, ``weight_decay`` and ``steps``; the seed decides
-    everything that is drawn.
-
-    Attributes:
-        wrong: Which training examples have a wrong label.
-        chance: Accuracy of a guess.
-        held_out: Accuracy of each network, in the order trained, on what none is trained on.
+    `wrong` marks the training examples with a wrong label, `chance` is the accuracy of a guess, and `held_out` has
+    each network's, in the order trained, on what none is trained on.
     """
 
     def __init__(self, config: Any, seed: int) -> None:
@@ -69,11 +62,8 @@ class Sums:
     ) -> tuple[dict[str, float | None], dict[str, Any]]:
         """Compare neurons that know the memorised examples with those that an audit calls memorizing.
 
-        The audit knows the wrong labels; the cost of removing a neuron to the memorised examples does not.
-
-        Args:
-            memorised: Which training examples count as memorised.
-            number: Of the network, which is trained on the whole training set.
+        The audit knows the wrong labels; the cost of removing a neuron to the memorised examples does not. The network
+        of that number is trained on the whole training set.
 
         Returns:
             ``neurons_auc`` of the cost against the audit's labels, and ``neurons_control``, the same with random
@@ -94,8 +84,7 @@ class Sums:
             costs.append(memory_effects(model, self.data, whole))
         areas = [auc(cost[labelled], kinds["memorizing"][labelled]) for cost in costs]
         if areas[0] is not None:
-            control = float(np.mean(areas[1:]))  # type: ignore[arg-type]
-            numbers |= {"neurons_auc": areas[0], "neurons_control": control}
+            numbers |= {"neurons_auc": areas[0], "neurons_control": float(np.mean(areas[1:]))}  # type: ignore[arg-type]
         shown = {"memorised": costs[0], "random": costs[1]}
         by_kind = {name: {k: x[mask].tolist() for k, mask in kinds.items()} for name, x in shown.items()}
         return numbers, by_kind
@@ -118,16 +107,13 @@ class Digits:
         shift = np.where(self.wrong, generator.integers(1, 10, self.n), 0)
         self.labels, self.chance, self.held_out = (self.true[: self.n] + shift) % 10, 0.1, list[float]()
         self.settings = {"hidden_layer_sizes": (config.width,), "alpha": config.weight_decay}
-        self.settings["max_iter"] = config.steps
-        self.seed = seed
+        self.settings["max_iter"], self.seed = config.steps, seed
 
     def __call__(self, keep: Bool[np.ndarray, " example"], number: int) -> Bool[np.ndarray, " example"]:
-        """Predict each label of the training set by a new network, trained on this part; True where it is right."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPClassifier
 
-        drawn = _seed(self.seed, number)
-        model = MLPClassifier(**self.settings, solver="lbfgs", random_state=drawn)
+        model = MLPClassifier(**self.settings, solver="lbfgs", random_state=_seed(self.seed, number))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # how many steps is the caller's choice
             model.fit(self.inputs[: self.n][keep], self.labels[keep])
@@ -137,5 +123,4 @@ class Digits:
 
 
 def _seed(seed: int, number: int) -> int:
-    """Another seed for each network."""
     return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])

@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 
 from interp.errors import ConfigError, choose
+from interp.lab.influence import memory
 from interp.lab.influence.figure import influence_figure
-from interp.lab.influence.memory import (
-    errors_by_number,
-    falls_as,
-    memorisation,
-    precision_at,
-    share_from,
-    train_on_subsets,
-)
 from interp.lab.influence.mislabelled import Digits, Sums
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import Record, Settings, Study, StudyResult, setting
@@ -31,8 +24,10 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 THRESHOLDS = np.linspace(-0.5, 1.0, 31)
 NEURONS = ("n_memorizing", "n_generalizing", "neurons_auc", "neurons_control")
-APART, USELESS = 0.9, 0.65
-"""Areas under the curve from which a score tells wrong labels, and up to which it cannot."""
+APART, USELESS = (
+    0.9,
+    0.65,
+)  # areas under the curve from which a score tells wrong labels, and up to which it cannot
 NOT_LEARNT = "the wrong labels were not learnt"
 
 
@@ -85,18 +80,18 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         raise ConfigError(
             f"wrong={config.wrong} makes {wrong.sum()} of {len(wrong)} labels wrong; expected both kinds"
         )
-    correct, included = train_on_subsets(
+    correct, included = memory.train_on_subsets(
         fit, len(wrong), networks=config.networks, share=config.share, seed=seed, report=report
     )
-    estimate = memorisation(correct, included)
+    estimate = memory.memorisation(correct, included)
     score = estimate.score
-    null = memorisation(correct, np.random.default_rng((seed, 3)).permuted(included, axis=0))
+    null = memory.memorisation(correct, np.random.default_rng((seed, 3)).permuted(included, axis=0))
     memorised = score >= config.threshold
     numbers: dict[str, float | None] = {
         "score_wrong": float(score[wrong].mean()),
         "score_right": float(score[~wrong].mean()),
         "auc": auc(score, wrong),
-        "precision": precision_at(score, wrong, config.wrong),
+        "precision": memory.precision_at(score, wrong, config.wrong),
         "null_auc": auc(null.score, wrong),
         "null_score": float(null.score[wrong].mean()),
         "learnt_wrong": float(correct[:, wrong][included[:, wrong]].mean()),
@@ -105,17 +100,18 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         "memorised": float(memorised.sum()),
         "error": float(np.sqrt(np.square(estimate.error).mean())),
     }
-    errors = errors_by_number(correct, included, share=config.share, seed=seed)
+    errors = memory.errors_by_number(correct, included, share=config.share, seed=seed)
     both = [(a, b) for a, b in zip(errors["spread"], errors["formula"], strict=True) if a and b]
     numbers["calibration"] = both[-1][0] / both[-1][1] if both else None
-    numbers |= {f"slope_{name}": falls_as(errors["networks"], errors[name]) for name in ("formula", "spread")}
-    neurons: dict[str, float | None] = dict.fromkeys(NEURONS)
-    costs: dict[str, Any] = {}
+    numbers |= {
+        f"slope_{name}": memory.falls_as(errors["networks"], errors[name]) for name in ("formula", "spread")
+    }
+    neurons, costs = dict[str, float | None](dict.fromkeys(NEURONS)), dict[str, Any]()
     if isinstance(fit, Sums):
         neurons, costs = fit.neurons(memorised, config.networks)
     report(config.networks + 1, "neurons")
     kinds = {"wrong": score[wrong], "right": score[~wrong], "null": null.score[wrong]}
-    tails = {name: share_from(scores, THRESHOLDS) for name, scores in kinds.items()}
+    tails = {name: memory.share_from(scores, THRESHOLDS) for name, scores in kinds.items()}
     curves = {"thresholds": THRESHOLDS.tolist(), "tails": tails, "errors": errors, "costs": costs}
     return Record(numbers | neurons, curves)
 
@@ -126,8 +122,7 @@ def judge(result: StudyResult) -> list[str]:
 
 
 def _examples(result: StudyResult) -> list[str]:
-    names = ("auc", "held_out", "chance", "score_wrong", "score_right", "precision")
-    numbers = result.all_over(*names)
+    numbers = result.all_over("auc", "held_out", "chance", "score_wrong", "score_right", "precision")
     if numbers is None:
         return []  # every seed has them
     area, held_out, chance, wrong, right, precision = numbers

@@ -38,9 +38,7 @@ class Components:
 def written_components(
     effect: Float[np.ndarray, "neuron output"], ordering: Ordering | None = None
 ) -> Components:
-    """The Fourier component over output classes that each neuron writes.
-
-    Along the task's ordering; along the natural order of classes if None.
+    """The Fourier component over output classes, in their ordering (None: the natural one), that each neuron writes.
 
     Example:
         >>> from interp.models import analytic_mlp
@@ -113,17 +111,13 @@ def match_of(read: Components, written: Components, least: float = CLUSTER_SHARE
     same = explained & (read.frequency == written.frequency)
     residual = phase_residual(read.phase, np.zeros(len(same)), written.phase)
     angles = alignment(residual[None], same[None])
-    resultant, offset = None, None
-    if angles.n[0]:
-        resultant, offset = float(angles.resultant[0]), float(angles.direction[0])
     n, agreeing = float(explained.sum()), float(same.sum())
-    agreement = agreeing / n if n else None
     return {
         "explained": n,
         "same": agreeing,
-        "agreement": agreement,
-        "resultant": resultant,
-        "offset": offset,
+        "agreement": agreeing / n if n else None,
+        "resultant": float(angles.resultant[0]) if angles.n[0] else None,
+        "offset": float(angles.direction[0]) if angles.n[0] else None,
     }
 
 
@@ -138,10 +132,8 @@ class Significance:
 
     Attributes:
         p_share: How likely a rotated direction has as large a share of its variance at one frequency, (0, 1].
-        q_share: The same as a false-discovery rate over the neurons (Benjamini and Hochberg).
         p_class: How likely it writes as much for (or against) one class, in standard deviations over the classes.
-        q_class: The same as a false-discovery rate.
-        rotated: The components of the rotated directions.
+        q_share, q_class: The same as false-discovery rates over the neurons (Benjamini and Hochberg).
         example: What one of them writes, ``(output,)`` along the ordering, as large as a typical neuron.
     """
 
@@ -190,7 +182,6 @@ def significance(
 
 
 def _against(observed: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """p-values and false-discovery rates."""
     p = null_p_values(observed, np.sort(null[np.isfinite(null)]))
     return p, benjamini_hochberg(p)
 
@@ -206,6 +197,4 @@ def _one_class(effect: np.ndarray) -> np.ndarray:
 def chance_of_match(read: Components, rotated: Components, least: float = CLUSTER_SHARE) -> float | None:
     """The share of explained neurons that a rotated direction in their place would match; None without any."""
     chosen = read.frequency[explained_by(read, least)]
-    if not len(chosen):
-        return None
-    return float(np.mean([(rotated.frequency == k).mean() for k in chosen]))
+    return float(np.mean([(rotated.frequency == k).mean() for k in chosen])) if len(chosen) else None

@@ -78,8 +78,7 @@ def direct_effect(
     name, position = split_position(place.hook)
     if examples is not None and not len(examples):
         raise ConfigError("there are no examples; give one or more inputs, or leave them out")
-    small = model
-    transformer = small if isinstance(small, SmallTransformer) else None
+    transformer = model if isinstance(model, SmallTransformer) else None
     if transformer is not None and name.endswith("hook_z"):
         raise ConfigError(
             f"{name!r} holds attention heads: each writes into a space, not along one direction"
@@ -155,8 +154,7 @@ class Promise:
     """Changes of the logits against the promised ones while neurons were clamped, one at a time.
 
     Attributes:
-        moved: Largest change of a logit that was measured, for each neuron.
-        error: Largest difference between a logit's change and the promised one, for each neuron.
+        moved, error: Largest change of a logit that was measured, and largest difference from the promised one.
         explained: Share of the squared changes (above their mean over classes) that the promise explains; 1 is all of
             it, and it may be negative; nan for a neuron that moves nothing.
         scale: The largest absolute logit of the network as it is.

@@ -14,8 +14,7 @@ from probes.labels import LABELS
 DOMAINS = ((0.0, 0.27), (0.37, 0.64), (0.74, 1.0))
 NEURONS, ROTATED = LABELS["generalizing"].colour, LABELS["memorizing"].colour
 KINDS = {"_rotated": ("rotated directions", ROTATED), "": ("neurons", NEURONS)}
-SINGLE, LARGEST = 6.0, 26.0
-"""Diameter of the dot of a single neuron, at most, and of the largest dot, in pixels."""
+SINGLE, LARGEST = 6.0, 26.0  # pixels of a single neuron's dot, at most, and of the largest dot
 PAST = {
     "accuracy": ("accuracy", SPLITS["corrupted_as_true"].colour, "solid"),
     "settled": ("neurons that write their last frequency", SPLITS["all"].colour, "solid"),
@@ -32,8 +31,7 @@ def lens_figure(result: Any) -> Figure:
     curves = [record.curves for record in result.records]
     _frequencies(figure, curves[0])
     _purity(figure, curves)
-    past = [one["series"] for one in curves]
-    if all(past):
+    if all(past := [one["series"] for one in curves]):
         _past(figure, past)
     else:
         _components(figure, curves[0])
@@ -57,7 +55,6 @@ def _frequencies(figure: Figure, curves: Any) -> None:
 
 
 def _purity(figure: Figure, curves: list[Any]) -> None:
-    """Histograms of the largest share of variance at one frequency, over all seeds."""
     edges = np.asarray(curves[0]["edges"])
     for key, (name, colour) in KINDS.items():
         figure.add_bar(
@@ -74,7 +71,6 @@ def _purity(figure: Figure, curves: list[Any]) -> None:
 
 
 def _past(figure: Figure, past: list[Any]) -> None:
-    """For each seed accuracy, how many neurons write their last frequency, and cosines between checkpoints."""
     for key, (name, colour, dash) in PAST.items():
         for place, one in enumerate(past):
             look = {"width": 1.6, "dash": dash, "legendgroup": key, "showlegend": not place, **axes(3)}

@@ -9,16 +9,8 @@ import torch
 from torch import Tensor
 
 from interp.data import Ordering
-from interp.lab.lens.components import (
-    Components,
-    Significance,
-    chance_of_match,
-    explained_by,
-    match_of,
-    read_components,
-    significance,
-    written_components,
-)
+from interp.lab.lens import components
+from interp.lab.lens.components import Components, Significance, explained_by
 from interp.lab.lens.effects import DirectEffect, clamp_and_compare, direct_effect, in_double
 from interp.lab.lens.series import SeriesDecoding
 from interp.lab.study import Record
@@ -27,8 +19,7 @@ from interp.measuring.controls import removal
 from interp.subject import Subject
 from probes.labels import Criteria
 
-ALPHA = Criteria().alpha
-"""False-discovery rate."""
+ALPHA = Criteria().alpha  # false-discovery rate
 EXAMPLES, BINS, DRAWS, DRAWN = 512, 40, 20, 2
 """Examples on which neurons are clamped, bins of the histograms, random sets of neurons, and neurons that are shown."""
 
@@ -36,25 +27,21 @@ EXAMPLES, BINS, DRAWS, DRAWN = 512, 40, 20, 2
 def decode_network(
     opened: Any, series: SeriesDecoding | None, config: Any, seed: int, note: str = ""
 ) -> Record:
-    """The record of the study `lens` of one network.
-
-    The note says why what the neurons wrote before is not known, if there is a reason to tell.
-    """
+    """The record of one network; the note says why what its neurons wrote before is not known, if there is a reason."""
     generator = np.random.default_rng(seed)
     inputs, ordering = opened.task.dataset.inputs, opened.task.ordering
     chosen = inputs[torch.as_tensor(generator.permutation(len(inputs))[:EXAMPLES])]
     effect = direct_effect(opened.model, config.site or None, examples=chosen)
     subject = Subject(opened.model, opened.task, effect.hook)
-    read = read_components(subject)
-    written = written_components(effect.effect, ordering)
-    test = significance(effect, ordering, rotations=config.rotations, seed=seed)
-    match = match_of(read, written, config.least)
+    read = components.read_components(subject)
+    written = components.written_components(effect.effect, ordering)
+    test = components.significance(effect, ordering, rotations=config.rotations, seed=seed)
     real = test.q_share <= ALPHA
     numbers = {
         "exact": float(effect.exact),
         "neurons": float(len(effect.effect)),
-        **match,
-        "chance": chance_of_match(read, test.rotated, config.least),
+        **components.match_of(read, written, config.least),
+        "chance": components.chance_of_match(read, test.rotated, config.least),
         "share": _mean(written.share),
         "share_rotated": _mean(test.rotated.share),
         "significant": float(real.mean()),
@@ -144,7 +131,6 @@ def _curves(
     least: float,
     ordering: Ordering | None,
 ) -> dict[str, Any]:
-    """Curves of the figure, ready for JSON."""
     explained, rotated = explained_by(read, least), test.rotated
     edges = np.linspace(0, 1, BINS + 1)
     turned = rotated.frequency[np.arange(len(explained)) % len(rotated.frequency)]

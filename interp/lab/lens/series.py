@@ -25,7 +25,6 @@ class SeriesDecoding:
     """Frequencies that neurons wrote at each checkpoint of a training run.
 
     Attributes:
-        steps: Of the checkpoints, ``(checkpoint,)``.
         accuracy: On held-out examples, or on all where it is not known which were trained on.
         frequency: Written by each neuron, 0 for a dead one.
         cosine: Between a neuron's effects on the outputs, means apart, at a checkpoint and at the next.
@@ -103,10 +102,8 @@ def series_before(opened: Checkpoint, site: str | None = None) -> tuple[SeriesDe
     """
     path = opened.path
     files = [] if path is None or not path.is_file() else series_files(path.parent)
-    if path is None or path not in files or len(files) < 2:
-        return None, ""
-    before = files[: files.index(path)]
-    if not before:
+    before = files[: files.index(path)] if path in files else []
+    if path is None or not before:
         return None, ""
     try:
         ones = [one for one in load_series(path.parent) if one.path in before]

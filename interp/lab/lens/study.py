@@ -19,12 +19,10 @@ from interp.training import TrainConfig, finish, prepare
 from probes.activity import CLUSTER_SHARE
 
 UNDECIDED = "is not decided to differ from"
-EXACT = 1e-4
-"""Up to this difference of a logit a promise was kept."""
+EXACT = 1e-4  # up to this difference of a logit a promise was kept
 STRICT, MOSTLY, WIDE = 0.95, 0.8, 0.2
 """From these agreements R, up to this mean difference in radians, phases are called the same, or mostly the same."""
-FEWEST = 1000
-"""A p-value is at least 1/(rotations + 1): with fewer rotations hardly any set of neurons can reach the level."""
+FEWEST = 1000  # a p-value is at least 1/(rotations + 1), and hardly any set reaches the level with fewer
 
 
 @dataclass(frozen=True)

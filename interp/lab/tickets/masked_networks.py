@@ -20,8 +20,7 @@ from interp.training import TrainConfig
 LAYERS = ("embed", "read", "write")
 EMBED_SCALE = 0.3
 BETAS = (0.9, 0.98)
-SOLVED = 0.95
-"""Accuracy from which examples count as learnt."""
+SOLVED = 0.95  # accuracy from which examples count as learnt
 
 Weights = Mapping[str, Tensor]
 """For each of `LAYERS` a matrix ``(p, wide)``, ``(wide, neuron)`` or ``(neuron, p)``, or as many as there are networks.
@@ -33,11 +32,9 @@ class Trained:
     """A network after its training.
 
     Attributes:
-        weights: The last.
         steps: When it was measured.
-        train: Accuracy on training examples at those steps.
-        test: On held-out ones whose swapped pair is not trained on either.
-        kept: Weights at those steps, if asked for.
+        train, test: Accuracy then on training examples, and on held-out ones whose swapped pair is held out too.
+        kept: Weights then, if asked for.
     """
 
     weights: dict[str, Tensor] = field(default_factory=dict)
@@ -137,14 +134,11 @@ def train_masked(
     those of networks trained alone by rounding only.
 
     Args:
-        data: Pairs of tokens.
         starts: First weights of each network; left unchanged.
-        masks: One for each network.
         how: Steps, learning rate, weight decay and steps between measurements. All examples are in each step, the
             optimiser is AdamW with betas .9 and .98, and the loss is the cross-entropy.
         until_generalised: A network's training ends with the measurement that finds `SOLVED` of the unseen pairs right.
         keep: Whether to keep all networks' weights at each measurement.
-        report: Told the steps done.
 
     Raises:
         ConfigError: There are not as many masks as networks, no networks, or no unseen pairs.

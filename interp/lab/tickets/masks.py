@@ -113,9 +113,7 @@ def regrow(
 
 
 def with_norm(weights: Weights, mask: Weights, power: int) -> dict[str, Tensor]:
-    """All weights times one number, so that the norm of them all is that of the weights which a mask keeps.
-
-    The power is 1 for the sum of absolute weights, 2 for the root of the sum of squares.
+    """All weights times one number, so that their L1 or L2 norm (the power) is that of the weights which a mask keeps.
 
     Example:
         >>> with_norm({"read": torch.tensor([3.0, -1.0])}, {"read": torch.tensor([False, True])}, 1)["read"].tolist()

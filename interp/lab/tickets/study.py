@@ -52,8 +52,7 @@ QUANTITIES = {
     "distance_random": "Jaccard distance from the last mask, random mask",
     **{f"{s}_{m}": f"pruned {MOMENTS[m]}: held-out accuracy {STAGES[s]}" for m in MOMENTS for s in STAGES},
 }
-BETWEEN = 10
-"""Measurements from one mask to the next where masks are compared over training."""
+BETWEEN = 10  # measurements from one mask to the next where masks are compared over training
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,11 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         at = moments[moment]
         numbers[f"distance_{moment}"] = None if at is None else distances["to_end"][dense.steps.index(at)]
     numbers["distance_random"] = masking.jaccard_distance(masks["random"], masks["ticket"])
-    numbers |= _recovery(config, task.dataset, kept)
+    results = masking.plasticity(
+        task.dataset, list(kept.values()), config.cut, config.training(config.recovery)
+    )
+    by_moment = dict(zip(kept, results, strict=True))
+    numbers |= {f"{s}_{m}": by_moment.get(m, {}).get(s) for m in MOMENTS for s in STAGES}
     report(config.trained + config.limit + config.recovery)
     return Record(numbers, {"moments": moments, "distances": distances})
 
@@ -151,13 +154,6 @@ def _times(arms: Mapping[str, Trained], limit: int) -> dict[str, float | None]:
         tau = gen / mem if mem and gen else None
         numbers |= {f"mem_{arm}": mem, f"gen_{arm}": gen, f"tau_{arm}": tau}
     return numbers
-
-
-def _recovery(config: Config, data: Dataset, kept: Mapping[str, Weights]) -> dict[str, float | None]:
-    """Held-out accuracy after pruning at each moment, and after some training."""
-    results = masking.plasticity(data, list(kept.values()), config.cut, config.training(config.recovery))
-    by_moment = dict(zip(kept, results, strict=True))
-    return {f"{s}_{m}": by_moment.get(m, {}).get(s) for m in MOMENTS for s in STAGES}
 
 
 def judge(result: StudyResult) -> list[str]:
