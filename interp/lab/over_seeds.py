@@ -17,11 +17,7 @@ WIDEST = 0.1  # half the width from which an interval is too wide to agree with 
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """A number measured once for each seed.
-
-    Attributes:
-        low, high: The 95 % interval of the mean (Student's t); nan for a single seed.
-    """
+    """A number measured once for each seed, and the 95 % interval of its mean (Student's t); nan for a single seed."""
 
     values: tuple[float, ...]
     mean: float
@@ -50,10 +46,7 @@ class OverSeeds:
         return -1 if self.high < 0 else None
 
     def minus(self, other: OverSeeds) -> OverSeeds:
-        """The difference of two numbers of the same networks, seed by seed.
-
-        Raises:
-            ConfigError: They are of different numbers of seeds.
+        """The difference of two numbers of the same networks, seed by seed; a `ConfigError` if these are not as many.
 
         Example:
             >>> OverSeeds.of([3.0, 5.0, 7.5]).minus(OverSeeds.of([1.0, 2.0, 5.0])).sign

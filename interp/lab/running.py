@@ -113,11 +113,7 @@ def _measured(
 def _measured_at_once(
     name: str, config: Any, seeds: Sequence[int], workers: int, report: Report
 ) -> Iterator[tuple[int, Any]]:
-    """Each seed's record, measured in a process of its own; `report` is given the sum of all steps done.
-
-    Raises:
-        ConfigError: A process died, for want of memory or by somebody's hand.
-    """
+    """Each seed's record, measured in a process of its own; `report` is given the sum of all steps done."""
     context = prepare_processes()
     queue, done, latest = context.Queue(), dict.fromkeys(seeds, 0), ""
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(queue,))

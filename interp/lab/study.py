@@ -38,11 +38,7 @@ def setting(default: Any, words: str, interval: str = "[-inf, inf]") -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of the frozen dataclass of a study's settings.
-
-    Raises:
-        ConfigError: A number is nan or not in its interval.
-    """
+    """Base of the frozen dataclass of a study's settings; a number outside its interval, or nan, is a `ConfigError`."""
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -60,12 +56,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """Numbers and curves of one seed, ready for JSON.
-
-    Attributes:
-        numbers: By name; None where the seed has no such number.
-        curves: Whatever else the figure shows.
-    """
+    """Numbers of one seed, None where it has no such number, and whatever else the figure shows; ready for JSON."""
 
     numbers: Mapping[str, float | None]
     curves: Mapping[str, Any]
@@ -100,11 +91,7 @@ class Study:
     inspect: Callable[[Any, Any, int, Report], Record] | None = None
 
     def settings(self, **given: Any) -> Any:
-        """The study's settings with these changed.
-
-        Raises:
-            ConfigError: There is no such setting, or a value is out of range.
-        """
+        """The study's settings with these changed; a `ConfigError` for one that is unknown or out of range."""
         known = [field.name for field in fields(self.config)]
         for name in given:
             if name not in known:
@@ -133,11 +120,7 @@ class StudyResult:
         return f"StudyResult({self.study.name}, seeds {', '.join(map(str, self.seeds))})"
 
     def over(self, name: str) -> OverSeeds | None:
-        """A number over the seeds; None unless every seed has it.
-
-        Raises:
-            ConfigError: The study measures no such number.
-        """
+        """A number over the seeds, None unless every seed has it; a `ConfigError` if the study measures none such."""
         known = list(self.records[0].numbers)
         if name not in known:
             raise ConfigError(f"{self.study.name!r} measures no {name!r}; {near_matches(name, known)}")

@@ -35,13 +35,10 @@ def clamp_figure(result: Any) -> Figure:
             for kind, (name, colour, dash) in STYLES.items():
                 arm = kind if kind == "baseline" else f"{kind}_{moment}"
                 values = [record.curves["arms"][arm][part] for record in result.records]
-                place: dict[str, Any] = {
-                    "xaxis": x,
-                    "yaxis": f"y{2 if row else ''}",
-                    "showlegend": not column and not row,
-                }
+                look = {"dash": dash, "showlegend": not column and not row}
+                look |= {"xaxis": x, "yaxis": f"y{2 if row else ''}"}
                 hover = f"{name}: %{{y:.1%}} at step %{{x}}<extra></extra>"
-                line_over_seeds(figure, steps, values, name, colour, dash=dash, hovertemplate=hover, **place)
+                line_over_seeds(figure, steps, values, name, colour, hovertemplate=hover, **look)
         begin = float(np.mean([record.curves["begin"][moment] for record in result.records]))
         mark = {"x0": begin, "x1": begin, "xref": x, "y0": 0, "y1": 1, "yref": "paper"}
         figure.add_shape(type="line", line={"color": NEUTRAL, "width": 1.5, "dash": "dot"}, **mark)

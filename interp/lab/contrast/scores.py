@@ -129,11 +129,7 @@ class InputSets:
 
 
 def input_sets(data: Dataset) -> InputSets:
-    """Mislabelled training examples, or without any the training set, against held-out ones.
-
-    Raises:
-        ConfigError: Nobody knows which examples were trained on, or all were.
-    """
+    """Mislabelled training examples, or without any the training set, against held-out ones, of which there must be."""
     if not data.split_known or not data.test.any():
         unknown = "it is not known which examples were trained on"
         missing = "no example is held out" if data.split_known else unknown

@@ -36,8 +36,7 @@ def greedy_scores(
 
     Args:
         effect: Given neurons that are gone, what that does to the first set (wanted) and to the other (not wanted).
-        n: How many neurons there are.
-        longest, pool: How many are chosen one by one, of how many that do most when gone alone.
+        longest, pool: How many of the n are chosen one by one, of how many that do most when gone alone.
 
     Returns:
         The ratio of each neuron alone; and scores whose order is the order of choice, then that of the ratios.
@@ -106,10 +105,7 @@ def random_like(gone: np.ndarray, width: int, seed: int) -> np.ndarray:
 
 
 def select(tried: Sequence[Candidate], target: float, most: float) -> Candidate:
-    """Of the sets that leave the Fréchet distance at `most` or less, the one whose samples are as far as `target`.
-
-    If none does, the one with the least Fréchet distance.
-    """
+    """The set with samples as far as `target`, of a Fréchet distance up to `most`; without any, the one with the least."""
     within = [one for one in tried if -one.other <= most]
     if not within:
         return max(tried, key=lambda one: one.other)

@@ -36,10 +36,8 @@ def frechet(
 ) -> float:
     """Fréchet distance between two sets of features, each taken for normal (arXiv 1706.08500); 0 if they are alike.
 
-    It is ``|m - n|² + trace(A + B - 2 (A B)^½)`` for means m, n and covariances A, B. Few examples make it larger.
-
-    Raises:
-        ConfigError: A set has fewer than two examples.
+    It is ``|m - n|² + trace(A + B - 2 (A B)^½)`` for means m, n and covariances A, B of two or more examples each. Few
+    examples make it larger.
 
     Example:
         >>> frechet(np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]]))

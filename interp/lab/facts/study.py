@@ -65,8 +65,7 @@ class Config(Settings):
 def random_facts(config: Config, seed: int) -> Dataset:
     """Every (subject, relation) with a random object; relations 0 and 1, 2 and 3 … draw from the same objects.
 
-    Returns:
-        Inputs ``(example, 2)``, relation by relation; nothing is held out, since no rule tells an unseen fact.
+    They come relation by relation; nothing is held out, since no rule tells an unseen fact.
     """
     generator = np.random.default_rng(seed)
     relation, subject = np.divmod(np.arange(config.relations * config.subjects), config.subjects)
@@ -117,10 +116,7 @@ def group_margins(cached: CachedPass, gone: Int[np.ndarray, " chosen"]) -> Float
 def group_effect(
     cached: CachedPass, group: Int[np.ndarray, " example"], gone: Int[np.ndarray, " chosen"]
 ) -> Float[np.ndarray, "two group"]:
-    """Effect of taking neurons out on each group: the accuracy it loses, and the share of examples that it helps.
-
-    An example is helped if its label is further above the others than before. Groups are numbered from 0 on.
-    """
+    """Accuracy that each group loses without some neurons, and the share of its examples whose margin grows."""
     before, after = (group_margins(cached, chosen) for chosen in (gone[:0], gone))
     size = np.bincount(group)
     lost = np.bincount(group, (before > 0).astype(float) - (after > 0))

@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from interp import plots
+from interp.analysis.gamma import gamma_of
 from interp.data.splits import SPLITS
 from interp.drawing import present
 from interp.errors import ConfigError, choose, near_matches
 from interp.lab.grids.kinds import KINDS
-from interp.lab.grids.norms import gammas_of
 from interp.lab.grids.pruning import GOOD, Pruning, needed_by_width, pruning_of
 from interp.lab.grids.table import SHOWN, axes_of, checkpoint_of, read_description, read_runs, summarise
 from interp.plots.canvas import shown
+from interp.progress import progress
+from interp.subject import open_subject
+from probes.agreement import RankCorrelation, rank_correlation
 
 WAYS = {"corrupted": "phase", "table": "phase_by_table"}
 """Ways to decide a phase, and the columns that have it."""
@@ -227,6 +231,39 @@ def width(table: pa.Table, request: Request) -> Drawing:
     }
     figure = plots.neurons_needed(known, paper, level=request.level)
     return Drawing("Neurons needed", figure, lines, {"level": request.level, "needed": counts})
+
+
+@dataclass(frozen=True, eq=False)
+class Gammas:
+    """Absolute norm weights of one network beside the IPR of its neurons, NaN for dead ones, ``(neuron,)`` both.
+
+    `low` and `high` are median weights of neurons with an IPR below .1 and above .9; None if there are none.
+    """
+
+    ipr: np.ndarray
+    gamma: np.ndarray
+    correlation: RankCorrelation
+    low: float | None
+    high: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary, ready for JSON."""
+        return {"correlation": vars(self.correlation), "median_low": self.low, "median_high": self.high}
+
+
+def gammas_of(checkpoints: Sequence[Path | str], *, seed: int = 0) -> list[Gammas]:
+    """The norm weights of several networks, each with a norm after its activation; `seed` is that of the bootstrap."""
+    gammas = []
+    with progress("scoring networks", len(checkpoints)) as report:
+        for done, path in enumerate(checkpoints, 1):
+            subject = open_subject(path, seed=seed)
+            gamma = gamma_of(subject.model)
+            ipr = subject.table["ipr"].astype(float)
+            chosen = (gamma[ipr < 0.1], gamma[ipr > 0.9])
+            medians = (float(np.median(some)) if len(some) else None for some in chosen)
+            gammas.append(Gammas(ipr, gamma, rank_correlation(ipr, gamma, seed=seed), *medians))
+            report(done)
+    return gammas
 
 
 def gamma(table: pa.Table, request: Request) -> Drawing:

@@ -47,10 +47,7 @@ class Pruning(Drawable):
         return self.accuracy[order][split][int(np.abs(np.array(self.fractions) - fraction).argmin())]
 
     def against_paper(self) -> list[dict[str, Any]]:
-        """One row for each number of the paper: order, split, fraction, the paper's, ours, and whether they agree.
-
-        They agree if the paper's lies in our 95 % interval or within .05 of our mean; see `OverSeeds.agrees`.
-        """
+        """One row for each number of the paper, with ours, and whether they agree; see `OverSeeds.agrees`."""
         rows = []
         for order, splits in self.paper.items():
             for split, numbers in splits.items():

@@ -22,11 +22,7 @@ from interp.lab.grids.table import runs_table, write_runs
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GridResult(Outcome):
-    """The outcome of a grid.
-
-    Attributes:
-        table: One row a run that has ended, see `interp.lab.grids.table.runs_table`.
-    """
+    """The outcome of a grid; its table is that of `interp.lab.grids.table.runs_table`."""
 
     grid: Grid
     table: pa.Table

@@ -9,12 +9,15 @@ from interp.lab.panels import INK, Figure, line_over_seeds, seeds_in_title
 from interp.plots.canvas import NEUTRAL, blank
 from probes.labels import LABELS
 
-AMBER = SPLITS["corrupted_as_true"].colour
 STYLES = {
     "ideal": ("previous-token heads held at the ideal pattern", LABELS["generalizing"].colour, "solid"),
     "baseline": ("nothing held", INK, "solid"),
     "control": ("as many other heads held at uniform attention", SPLITS["all"].colour, "dash"),
-    "uniform": ("previous-token heads held at uniform attention", AMBER, "solid"),
+    "uniform": (
+        "previous-token heads held at uniform attention",
+        SPLITS["corrupted_as_true"].colour,
+        "solid",
+    ),
     "blind": ("no head sees the previous token", LABELS["memorizing"].colour, "solid"),
 }
 

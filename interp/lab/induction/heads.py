@@ -65,9 +65,6 @@ def induction_targets(tokens: Int[Tensor, "example position"]) -> Bool[Tensor, "
 def induction_scores(pattern: Pattern, tokens: Int[Tensor, "example position"]) -> Float[np.ndarray, " head"]:
     """Each head's mean attention to `induction_targets`, in [0, 1], over positions that have any (arXiv 2404.07129).
 
-    Raises:
-        ConfigError: No token occurs twice.
-
     Example:
         >>> tokens = torch.tensor([[3, 4, 3]])
         >>> induction_scores(uniform_pattern(3).expand(1, 1, 3, 3), tokens).round(3).tolist()

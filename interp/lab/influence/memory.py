@@ -159,10 +159,7 @@ def memory_effects(
 ) -> Float[np.ndarray, " neuron"]:
     """Mean margin that removing each neuron costs the memorised training examples more than the others, in logits.
 
-    No true label is used: examples are taken as labelled. Of the memorised ones only those trained on count.
-
-    Raises:
-        ConfigError: All training examples are on one side.
+    No true label is used: examples are taken as labelled. Of both kinds some must be trained on, and only these count.
     """
     marked = torch.from_numpy(memorised).to(data.train.device) & data.train
     if not marked.any() or bool((marked == data.train).all()):

@@ -65,9 +65,6 @@ def read_components(subject: Subject) -> Components:
     explains most (arXiv 2301.05217), and the phase of the part that depends on a + b alone. Where the task is no
     operation on pairs, nothing is known.
 
-    Raises:
-        HookNameError: There are no neurons at the site.
-
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
@@ -153,10 +150,7 @@ def significance(
     A direction is rotated in the stream that the unembedding reads, so that whatever the unembedding gives to every
     direction is in the control. Where there is no stream, it is rotated in the space of the outputs, their mean apart.
     Both statistics have no scale, so one set of rotated directions serves all neurons. A p-value is at least
-    1/(rotations + 1); dead neurons have nan.
-
-    Raises:
-        ConfigError: No rotation is asked for.
+    1/(rotations + 1), of one or more; dead neurons have nan.
 
     Example:
         >>> from interp.models import analytic_mlp

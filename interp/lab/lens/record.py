@@ -92,14 +92,11 @@ def _without(cached: CachedPass, real: np.ndarray, writing: np.ndarray, seed: in
     alive = writing & (cached.activations != 0).any(0).cpu().numpy()
     neurons = alive & ~real
     splits = {"corrupted": "corrupted_as_labelled", "test": "test"}
-    unknown = dict.fromkeys(f"{split}_{kind}" for split in splits for kind in ("without", "random"))
+    numbers: dict[str, float | None] = {f"{s}_{kind}": None for s in splits for kind in ("without", "random")}
     if not neurons.any() or not cached.data.corrupted.any():
-        return unknown
+        return numbers
     result = removal(cached, neurons, n_draws=DRAWS, pool=np.flatnonzero(alive), seed=seed)
-    if not result.controlled:
-        return unknown
-    numbers: dict[str, float | None] = {}
-    for name, split in splits.items():
+    for name, split in splits.items() if result.controlled else ():
         random = result.random[split]
         numbers[f"{name}_without"] = result.after[split]
         numbers[f"{name}_random"] = None if random is None else random.mean

@@ -89,10 +89,7 @@ def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | No
 
 
 def series_before(opened: Checkpoint, site: str | None = None) -> tuple[SeriesDecoding | None, str]:
-    """Decode the neurons of the training run that a checkpoint is part of, up to it.
-
-    Returns:
-        The series, or None; and why there is none although files of one lie beside the checkpoint, else "".
+    """Decode the neurons of the training run that a checkpoint is part of, up to it, or say why that fails, else "".
 
     Example:
         >>> from interp.data import ModularTask

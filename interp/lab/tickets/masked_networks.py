@@ -90,11 +90,7 @@ def as_mlp(weights: Weights) -> HookedMLP:
 
 
 def unseen(data: Dataset) -> Bool[Tensor, " example"]:
-    """Held-out pairs whose swapped pair is held out too: one embedding for both operands cannot tell the two apart.
-
-    Raises:
-        ConfigError: There are none.
-    """
+    """Held-out pairs whose swapped pair is held out too: one embedding for both operands cannot tell the two apart."""
     pairs = data.test & ~data.leaked_by_swapping()
     if not pairs.any():
         raise ConfigError("every held-out pair is trained on in the other order; train on fewer pairs")

@@ -32,11 +32,7 @@ def top(scores: Shaped[Tensor, "*shape"], n: int) -> Bool[Tensor, "*shape"]:
 
 
 def largest(scores: Weights, pruned: float) -> Masks:
-    """A mask of each matrix's largest scores: all but a share of them.
-
-    Raises:
-        ConfigError: The share is not in [0, 1].
-    """
+    """A mask of each matrix's largest scores: all but a share of them, in [0, 1]."""
     if not 0 <= pruned <= 1:
         raise ConfigError(
             f"pruned={pruned} is not in [0, 1]; it is the share of the weights that a mask lacks"
@@ -99,10 +95,8 @@ def regrow(
 ) -> tuple[dict[str, Tensor], Masks]:
     """Move a share of each matrix's weights: its smallest are cut, and as many grow where the gradient is largest.
 
-    GraNet's zero-cost regeneration (arXiv 2106.10404). The gradient is that of the network after the cut.
-
-    Returns:
-        The network's weights, 0 where they are cut or have grown, and its mask, which keeps as many as before.
+    GraNet's zero-cost regeneration (arXiv 2106.10404). The gradient is that of the network after the cut; weights that
+    are cut or have grown are 0.
     """
     n = {name: int(kept.sum()) for name, kept in mask.items()}
     sizes = {name: weights[name].abs().masked_fill(~kept, -1.0) for name, kept in mask.items()}
@@ -127,11 +121,9 @@ def with_norm(weights: Weights, mask: Weights, power: int) -> dict[str, Tensor]:
 def survival(
     mask: Weights, chosen: Bool[np.ndarray, " neuron"]
 ) -> tuple[float | None, float | None, float | None]:
-    """Share of their weights that some hidden neurons keep, and the others, and how well that tells them apart.
+    """Share of their weights that chosen neurons keep, and the others, and the area under the curve by their number.
 
-    Returns:
-        Two shares of the weights that neurons read and write with, and the area under the curve of a neuron's number of
-        kept weights as a score of being chosen; None where there are no neurons of a kind.
+    None where there are no neurons of a kind.
     """
     left = (mask["read"].double().sum(0) + mask["write"].double().sum(1)).numpy()
     size = len(mask["read"]) + mask["write"].shape[1]
@@ -151,11 +143,9 @@ def mask_distances(masks: Sequence[Weights], apart: int) -> dict[str, list[float
 def plasticity(
     data: Dataset, networks: Sequence[Weights], cut: float, how: TrainConfig
 ) -> list[dict[str, float]]:
-    """Cost of pruning trained networks, and what some more training gives back.
+    """Accuracy of each network on unseen pairs after pruning, at once and with more training, and without pruning.
 
-    Returns:
-        For each network the accuracy on unseen pairs: ``pruned``, at once; ``retrained``, after the training;
-        ``regrown``, the same where `regrow` moved weights before; ``unpruned``, after the same training of the whole.
+    ``regrown`` is that of a network where `regrow` moved weights before the training.
     """
     starts: list[Weights] = []
     masks: list[Weights] = []

@@ -11,7 +11,7 @@ from scipy import stats
 from interp.checkpoints import save_checkpoint
 from interp.data import ModularTask
 from interp.errors import ConfigError
-from interp.lab.grids.norms import gammas_of
+from interp.lab.grids.figures import gammas_of
 from interp.models import HookedMLP, MLPConfig, analytic_mlp
 from interp.plots import gammas_against_ipr
 
