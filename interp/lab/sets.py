@@ -73,11 +73,8 @@ def search_sets(
     Args:
         scores: Of each neuron, by name.
         shares: Thresholds, as shares of the neurons.
-        site: Number of the site (layer) of each neuron; all are in one if None.
+        site: Number of the site (layer) of each neuron, of at most 10; all are in one if None.
         n_candidates: How many combinations are drawn; all of them where there are no more.
-
-    Raises:
-        ConfigError: There are no scores, or more than 10 sites.
 
     Example:
         >>> memory, rule = np.array([3.0, 2.0, 0.0]), np.array([0.0, 1.0, 4.0])

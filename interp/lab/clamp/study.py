@@ -61,7 +61,10 @@ def measure(config: Config, seed: int, report: Report) -> Record:
 
     baseline = run(0, "baseline")
     begin = moments(baseline.history, config)
-    groups = _groups(baseline, task, seed)
+    label = score(baseline.model, task)["label"]
+    groups = {kind: np.flatnonzero(label == kind) for kind in ("memorizing", "generalizing")}
+    n, generator = len(groups["memorizing"]), np.random.default_rng([seed, len(label)])
+    groups["random"] = generator.choice(len(label), n, replace=False)  # as many as memorizing ones
     idle = Held(Edit(HOOK, groups["memorizing"], Scale(1.0)), stop=config.steps // 2)
     again = run(1, "held as they are, then let go", idle)
     weights, others = baseline.model.state_dict(), again.model.state_dict()
@@ -72,7 +75,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         held = Held(Edit(HOOK, groups[group], Zero()), start=begin[moment])
         runs[arm] = (run(place, arm, held), groups[group])
     numbers: dict[str, float | None] = {f"begin_{name}": float(step) for name, step in begin.items()}
-    numbers |= {f"held_{name}": float(len(chosen)) for name, chosen in groups.items()}
+    numbers |= {f"held_{name}": float(len(groups[name])) for name in GROUPS}
     numbers["identical"] = float(same)
     for arm, (result, gone) in runs.items():
         numbers |= _end(arm, result, gone, task, config)
@@ -90,14 +93,6 @@ def moments(history: Sequence[Mapping[str, Any]], config: Config) -> dict[str, i
         reached.append(config.steps if at is None else at)
     memorised, generalises = reached[0], max(reached)
     return {"start": 0, "memorised": round(memorised), "halfway": round((memorised + generalises) / 2)}
-
-
-def _groups(baseline: TrainResult, task: ModularTask, seed: int) -> dict[str, np.ndarray]:
-    """Neurons by their label at the end of the baseline, and as many random ones as memorizing ones."""
-    label = score(baseline.model, task)["label"]
-    memorizing, generalizing = (np.flatnonzero(label == kind) for kind in ("memorizing", "generalizing"))
-    random = np.random.default_rng([seed, len(label)]).choice(len(label), len(memorizing), replace=False)
-    return {"memorizing": memorizing, "random": random, "generalizing": generalizing}
 
 
 def _end(

@@ -23,7 +23,6 @@ def contrast_figure(result: Any) -> Figure:
 
 
 def _lines(figure: Figure, result: Any, key: str, split: str) -> None:
-    """For each seed the interval of its random orders, their mean, and the accuracy in the study's order."""
     name, colour = SPLITS[split].title, SPLITS[split].colour
     random = f"{name}, random neurons"
     for place, (seed, record) in enumerate(zip(result.seeds, result.records, strict=True)):

@@ -128,7 +128,11 @@ def _pruned(effect: Effect, gone: np.ndarray, periodicity: np.ndarray) -> dict[s
 def judge(result: StudyResult) -> list[str]:
     """Sentences on the scores against the audit's labels, and on both sets without the chosen neurons."""
     several = len(result.seeds) > 1
-    sentences = [_best(result), _chance(result) if several else ""]
+    sentences = [_best(result)]
+    areas = {name: result.over(f"auroc_{name}") for name in SCORES}
+    useless = [SCORES[name] for name, a in areas.items() if a is not None and _beside_chance(a) != 1]
+    if several and useless:
+        sentences.append(f"Not decidedly better than chance: {', '.join(useless)}.")
     for name, words in (("first", "the first set"), ("other", "the other set")):
         numbers = result.all_over(f"{name}_after", f"{name}_random")
         if numbers is None:
@@ -146,7 +150,7 @@ def judge(result: StudyResult) -> list[str]:
         verb = gain.verdict("rises", "falls", "does not decidedly change")
         change = f"from {percentage(before.mean)} to {percentage(after.mean)}"
         sentences.append(f"Without them held-out accuracy {verb} ({change}).")
-    return [sentence for sentence in sentences if sentence]
+    return sentences
 
 
 def _best(result: StudyResult) -> str:
@@ -161,12 +165,6 @@ def _best(result: StudyResult) -> str:
         f"Ranked by {SCORES[used]} alone, without periodicity, memorising neurons {come} generalising ones "
         f"with an area under the curve of {area.words()}: {number(ENOUGH)} or more {every}."
     )
-
-
-def _chance(result: StudyResult) -> str:
-    areas = {name: result.over(f"auroc_{name}") for name in SCORES}
-    useless = [SCORES[name] for name, a in areas.items() if a is not None and _beside_chance(a) != 1]
-    return f"Not decidedly better than chance: {', '.join(useless)}." if useless else ""
 
 
 def _beside_chance(area: OverSeeds) -> int | None:

@@ -61,15 +61,12 @@ def train_denoiser(
     seed: int = 0,
     report: Report = silent,
 ) -> Adopted:
-    """A ReLU network with two hidden layers that predicts clean pictures from noisy ones (arXiv 2006.11239).
+    """A ReLU network with hidden layers at `SITES` that predicts clean pictures from noisy ones (arXiv 2006.11239).
 
     Args:
         pictures: With values from -1 to 1.
         sparsity: Weight of the mean activation in the loss, so that fewer neurons take part in each picture.
         lr: The highest learning rate, of one cycle.
-
-    Returns:
-        The network, with hook points at `SITES`.
 
     Example:
         >>> model = train_denoiser(torch.zeros(3, 4), width=8, steps=2)

@@ -105,7 +105,7 @@ def random_like(gone: np.ndarray, width: int, seed: int) -> np.ndarray:
 
 
 def select(tried: Sequence[Candidate], target: float, most: float) -> Candidate:
-    """The set with samples as far as `target`, of a Fréchet distance up to `most`; without any, the one with the least."""
+    """The set with samples as far as `target`, of a Fréchet distance up to `most`; else the one with the least."""
     within = [one for one in tried if -one.other <= most]
     if not within:
         return max(tried, key=lambda one: one.other)

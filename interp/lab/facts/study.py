@@ -131,8 +131,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     sizes = [round(times * config.share * cached.width) for times in MULTIPLES]
     generator = np.random.default_rng(seed)
 
-    def effects(orders: list[np.ndarray]) -> np.ndarray:
-        """For each order, size, and relation that is measured: accuracy lost, share helped."""
+    def effects(orders: list[np.ndarray]) -> np.ndarray:  # (order, size, lost or helped, relation)
         return np.array([[group_effect(cached, group, order[:size]) for size in sizes] for order in orders])
 
     orders = [group_order(cached, group, r, config.score) for r in range(config.relations)]

@@ -58,17 +58,12 @@ class Request:
 
 
 def draw(kind: str, request: Request) -> Drawing:
-    """Draw what the runs in a folder show, as one of `interp.lab.grids.kinds.KINDS`.
-
-    Raises:
-        ConfigError: The folder holds no runs, or they do not fit the figure.
-    """
+    """Draw what the runs in a folder show, as one of `KINDS`; a `ConfigError` if they do not fit, or there are none."""
     choose("kind", kind, KINDS)
     table = read_runs(request.folder)
     for choice in request.only:
         table = _only(table, choice)
-    drawing: Drawing = present(KINDS[kind].draw, table, request)
-    return drawing
+    return present(KINDS[kind].draw, table, request)
 
 
 def _only(table: pa.Table, choice: str) -> pa.Table:
@@ -127,9 +122,6 @@ def phase_diagram(
         facet: One panel for each value; the third, if there is one.
         by: ``"corrupted"``: decided by the accuracy on the corrupted examples; ``"table"``: by the paper's table (arXiv
             2310.13061, App. C), which breaks at small corrupted fractions.
-
-    Raises:
-        ConfigError: The runs do not differ in two settings, or one is unknown.
     """
     if by not in WAYS:
         raise ConfigError(f"by={by!r} is unknown; {near_matches(by, WAYS)}")

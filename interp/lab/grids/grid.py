@@ -41,9 +41,6 @@ class Grid(Workload):
         early_stop: End a run once its phase is settled; see `interp.training.stopping.settled`.
         keep_series: Keep the checkpoints of the training, not only the last.
         paper: Numbers that figures show beside ours, as the file gives them.
-
-    Raises:
-        ConfigError: A value cannot be used.
     """
 
     runs: tuple[Run, ...] = ()
@@ -103,7 +100,6 @@ class Grid(Workload):
                 yield TrainChunk(paths, self.settings, runs, *how)
 
     def record(self) -> None:
-        """Write down what was asked for."""
         names = ("name", "variant", "axes", "expect", "settings")
         runs = [{name: getattr(run, name) for name in names} for run in self.runs]
         own = {name: getattr(self, name) for name in ("title", "measure", "early_stop", "paper")}
@@ -140,9 +136,7 @@ def read_grid(file: Path | str, **options: Any) -> Grid:
     runs should end in. ``[grid]`` has lists: every combination is a run. Each ``[[runs]]``, if there are any, has a
     ``name``, settings, an ``expect`` and a ``grid`` of its own; each is crossed with the common grid.
 
-    Args:
-        file: The TOML file.
-        options: Fields of `Grid` that take the place of the file's; None leaves the file's.
+    Options are fields of `Grid` that take the place of the file's; None leaves the file's.
 
     Raises:
         ConfigError: The file cannot be read, or says something that cannot be used.

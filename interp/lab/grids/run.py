@@ -28,8 +28,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What a kind of network is trained with unless a grid says otherwise."""
 RUNS, RECORD = "runs", "run.json"
-"""The folder of all runs; and in a run's own folder, once it has ended, a file with its settings, the step it ended at
-and why, and the name of its last checkpoint."""
+"""The folder of all runs; and in a run's own, once it has ended, a file with settings, end and last checkpoint."""
 SETTLED = "settled"
 LONGEST_NAME = 120
 LARGEST = 2.0**63
@@ -62,9 +61,6 @@ class Run:
         axes: Those that tell it from the other runs of its grid, ``seed`` among them.
         variant: The name of the part of the grid that it belongs to.
         expect: Phases, one of which it should end in; none if nothing is expected.
-
-    Raises:
-        ConfigError: A value cannot be used.
     """
 
     settings: Mapping[str, Any]

@@ -39,11 +39,7 @@ class TrainChunk(Chunk):
     threads: int | None = None
 
     def files(self) -> tuple[str, ...]:
-        """The runs' last checkpoints; runs that have not ended yet are trained first.
-
-        Raises:
-            GrokscopeError: A run diverges. KeyboardInterrupt: Ctrl-C; what is stored can be taken up.
-        """
+        """The runs' last checkpoints; runs that have not ended yet are trained first, which Ctrl-C interrupts."""
         with _threads(self.threads):
             _train(self)
         return tuple(str(trained_file(Path(path), early_stop=self.early_stop)) for path in self.paths)

@@ -47,8 +47,9 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     baseline, accuracy = run(0, "baseline", Schedule())
     heads = previous_token_scores(capture(baseline, tokens, FIRST)[FIRST])
     schedules = schedules_of(heads, config)
-    idle = Held(Edit(FIRST, schedules["uniform"].held[0].edit.neurons, Scale(1.0)), stop=config.steps // 2)
-    removed, again = run(1, "held as they are, then let go", Schedule((idle,)))
+    held = schedules["uniform"].held[0].edit.neurons
+    idle = Schedule((Held(Edit(FIRST, held, Scale(1.0)), stop=config.steps // 2),))
+    removed, again = run(1, "held as they are, then let go", idle)
     runs = {"baseline": (baseline, accuracy)}
     for place, (arm, schedule) in enumerate(schedules.items(), 2):
         runs[arm] = run(place, arm, schedule)
@@ -57,7 +58,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     numbers: dict[str, float | None] = {
         "identical": float(same and accuracy == again),
         "heads_previous": float((heads > TWICE * previous_token_scores(even)).sum()),
-        "heads_held": float(len(schedules["uniform"].held[0].edit.neurons)),
+        "heads_held": float(len(held)),
         "heads_control": float(len(schedules["control"].held[0].edit.neurons)),
         "previous_even": float(previous_token_scores(even)[0]),
         "induction_even": float(induction_scores(even, tokens)[0]),

@@ -81,9 +81,6 @@ def train_on_subsets(
             the label of each of the n examples.
         share: Of the networks that are trained on each example, in (0, 1).
 
-    Returns:
-        The answers and the subsets, in the order of the arguments of `memorisation`.
-
     Example:
         >>> knows_all_it_saw = lambda keep, number: keep
         >>> correct, included = train_on_subsets(knows_all_it_saw, 5, networks=10)
@@ -109,11 +106,9 @@ def errors_by_number(
     """Errors of scores by fewer networks, drawn for each example: by the formula, and from two estimates' distance.
 
     Of every number the same share was trained on the example: the fraction with a denominator up to 4 next to `share`.
-
-    Returns:
-        ``networks``, the numbers drawn, and for each the root mean square over examples: as ``formula`` of the standard
-        error of `memorisation`, and as ``spread`` of the difference of estimates by networks that have none in common,
-        divided by √2. None where there are too few networks.
+    For each of ``networks`` it is the root mean square over examples: as ``formula`` of the standard error of
+    `memorisation`, and as ``spread`` of the difference of estimates by networks that have none in common, divided by
+    √2; None where there are too few networks.
     """
     keys = np.random.default_rng((seed, 2)).random((DRAWS, *correct.shape))
     order = [np.where(side, keys, 2.0).argsort(1) for side in (included, ~included)]

@@ -63,11 +63,8 @@ class Sums:
         """Compare neurons that know the memorised examples with those that an audit calls memorizing.
 
         The audit knows the wrong labels; the cost of removing a neuron to the memorised examples does not. The network
-        of that number is trained on the whole training set.
-
-        Returns:
-            ``neurons_auc`` of the cost against the audit's labels, and ``neurons_control``, the same with random
-            examples in the place of the memorised ones; None if a kind is missing. Beside them the costs themselves.
+        of that number is trained on the whole training set. ``neurons_auc`` is of the cost against the audit's labels,
+        ``neurons_control`` the same with random examples; None if a kind is missing. Beside them are the costs.
         """
         model = self.train(np.ones(len(self.rows), bool), number)
         label = score(model, self.task)["label"]

@@ -23,7 +23,6 @@ class DirectEffect:
     """Logits that one unit of each neuron adds through the matrices that follow it.
 
     Attributes:
-        hook: Where the neurons are.
         effect: In logits for each unit of activation, ``(neuron, output)``.
         exact: Whether the logits are these times the activations plus a constant. Else it is an approximation.
         how: What lies between the neurons and the logits, in words.
@@ -157,13 +156,12 @@ class Promise:
         moved, error: Largest change of a logit that was measured, and largest difference from the promised one.
         explained: Share of the squared changes (above their mean over classes) that the promise explains; 1 is all of
             it, and it may be negative; nan for a neuron that moves nothing.
-        scale: The largest absolute logit of the network as it is.
     """
 
     moved: Float[np.ndarray, " clamped"]
     error: Float[np.ndarray, " clamped"]
     explained: Float[np.ndarray, " clamped"]
-    scale: float
+    scale: float  # the largest absolute logit of the network as it is
 
 
 def clamp_and_compare(
@@ -173,10 +171,7 @@ def clamp_and_compare(
     neurons: Int[np.ndarray, " _"],
     values: Float[np.ndarray, " _"],
 ) -> Promise:
-    """Clamp each neuron to a value, at the answer's position: do the logits change by (value - activation) * effect?
-
-    Raises:
-        ConfigError: There is not one value for each neuron. InterventionError: a neuron does not exist or occurs twice.
+    """Clamp each neuron to its value, at the answer's position: do the logits change by (value - activation) * effect?
 
     Example:
         >>> from interp.models import analytic_mlp

@@ -155,13 +155,11 @@ def _strongest(effect: np.ndarray, written: Components) -> list[int]:
 
 
 def _cells(read: np.ndarray, written: np.ndarray) -> list[list[int]]:
-    """Each pair of frequencies that occurs, and how many neurons have it."""
     pairs, counts = np.unique(np.stack([read, written], axis=1), axis=0, return_counts=True)
     return np.column_stack([pairs, counts]).tolist()
 
 
 def _histogram(shares: np.ndarray, edges: np.ndarray) -> list[float]:
-    """The part of all values in each bin; those that are not known are left out."""
     counts, _ = np.histogram(shares[np.isfinite(shares)], edges)
     return (counts / max(counts.sum(), 1)).tolist()
 

@@ -50,10 +50,7 @@ class SeriesDecoding:
 
 
 def decode_series(checkpoints: Iterable[Checkpoint] | Path | str, site: str | None = None) -> SeriesDecoding:
-    """Decode the neurons at every checkpoint of a training run.
-
-    Raises:
-        CheckpointError: One cannot be read. ConfigError: there are fewer than two, or weights alone do not tell.
+    """Decode the neurons at every checkpoint of a training run, of two or more.
 
     Example:
         >>> from interp.data import ModularTask

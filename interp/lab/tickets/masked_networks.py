@@ -50,7 +50,6 @@ class Trained:
 
     @property
     def generalised(self) -> int | None:
-        """The same of the held-out examples."""
         return self._first(self.test)
 
     def _first(self, accuracy: Sequence[float]) -> int | None:
@@ -204,7 +203,6 @@ class _Stack:
         return {name: weight[row].detach().clone() for name, weight in self.weights.items()}
 
     def drop(self, done: Sequence[bool]) -> None:
-        """Go on without some of the networks."""
         if not any(done):
             return
         rows = [row for row, ended in enumerate(done) if not ended]

@@ -172,7 +172,6 @@ def judge(result: StudyResult) -> list[str]:
 
 
 def _compared(result: StudyResult, first: str, second: str, then: str = "") -> str:
-    """A sentence on whether one arm generalises sooner than another, and what follows if so."""
     test = sooner(result.each(f"gen_{first}"), result.each(f"gen_{second}"), result.config.limit)
     verdict = {
         -1: f"generalises sooner than {ARMS[second]}{then}",
