@@ -31,7 +31,6 @@ KINDS = {
     "unrelated": "facts with other objects",
     "random": "all facts to random neurons",
 }
-REPORT_EVERY = 50
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def language_model(config: Config, data: Dataset, seed: int, report: Report) -> 
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if (step + 1) % REPORT_EVERY == 0 or step + 1 == config.steps:
+        if (step + 1) % 50 == 0 or step + 1 == config.steps:
             report(step + 1, f"loss {loss.item():.3f}")
     model.readout_only = False
     return model.eval()

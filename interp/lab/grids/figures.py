@@ -44,7 +44,6 @@ class Request:
 
     Attributes:
         x, y: The axes; only ``phase`` has the vertical one.
-        by: One of `WAYS`.
         level: The accuracy that ``width`` asks for.
         only: Which runs, such as ``operation=multiply``.
     """
@@ -52,7 +51,7 @@ class Request:
     folder: Path
     x: str | None = None
     y: str | None = None
-    by: str = "corrupted"
+    by: str = "corrupted"  # one of `WAYS`
     level: float = GOOD
     only: tuple[str, ...] = ()
 

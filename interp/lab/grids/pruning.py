@@ -76,7 +76,6 @@ def pruning_of(
     Args:
         checkpoints: Of networks that differ by their seed.
         fractions: Shares of the neurons to measure at, beside those of the paper.
-        n_random: Random orders for each network.
 
     Raises:
         ConfigError: There are no checkpoints, or one has no corrupted examples. CheckpointError: one cannot be read.

@@ -19,7 +19,6 @@ from interp.training import TrainConfig
 
 LAYERS = ("embed", "read", "write")
 EMBED_SCALE = 0.3
-BETAS = (0.9, 0.98)
 SOLVED = 0.95  # accuracy from which examples count as learnt
 
 Weights = Mapping[str, Tensor]
@@ -183,7 +182,7 @@ class _Stack:
 
     def _optimizer(self) -> torch.optim.AdamW:
         weights, decay = list(self.weights.values()), self.how.weight_decay
-        return torch.optim.AdamW(weights, lr=self.how.lr, betas=BETAS, weight_decay=decay, foreach=True)
+        return torch.optim.AdamW(weights, lr=self.how.lr, betas=(0.9, 0.98), weight_decay=decay, foreach=True)
 
     def update(self) -> None:
         logits = logits_of(self.weights, self.inputs)
