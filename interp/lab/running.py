@@ -80,10 +80,7 @@ def run_study(
 def _measured(
     study: Study, opened: Any, config: Any, seeds: Sequence[int], workers: int, report: Report
 ) -> Iterator[tuple[int, Record]]:
-    """Each seed's record, in the order that they are done; Ctrl-C gives up those that are not.
-
-    A seed is measured with one thread wherever that is, so that its numbers do not depend on the workers.
-    """
+    """Each seed's record as it is done, by one thread, so that its numbers do not depend on the workers."""
     measure = study.measure
     if opened is not None and study.inspect is not None:
         measure = partial(study.inspect, opened)

@@ -113,10 +113,7 @@ def _curves(
 
 
 def neurons_needed(lowest: Curve, *, level: float = GOOD, split: str = "test") -> int | None:
-    """The fewest neurons that are left, the least periodic removed first, with an accuracy of at least `level`.
-
-    With any more left it must be as good; None if the whole network is not.
-    """
+    """The fewest neurons, the least periodic removed first, from which up accuracy is `level` or more; None if never."""
     values = lowest.accuracy[split]
     if values is None or values[0] < level:
         return None
@@ -128,10 +125,7 @@ def neurons_needed(lowest: Curve, *, level: float = GOOD, split: str = "test") -
 def needed_by_width(
     checkpoints: Sequence[Path | str], *, level: float = GOOD, seed: int = 0
 ) -> dict[int, tuple[OverSeeds | None, int]]:
-    """`neurons_needed` of networks that differ by width and seed, by their width.
-
-    It is over those networks that reach the level, None if none does; beside it is how many do not.
-    """
+    """`neurons_needed` by width, over the seeds that reach the level (None if none does), and how many do not."""
     needed: dict[int, list[int | None]] = {}
     for subject, lowest, _ in _curves(checkpoints, 0, seed):
         needed.setdefault(subject.width, []).append(neurons_needed(lowest, level=level))

@@ -28,8 +28,8 @@ STATE_EVERY = 500  # steps after which a run that keeps no series stores what it
 class TrainChunk(Chunk):
     """Runs that one worker trains, together where there are several, and then measures.
 
-    A run that cannot be trained, because it diverges for example, is a failed row named by its folder. Paths are the
-    runs' folders; early_stop, keep_series and device are as in `Grid`. None is as many threads as PyTorch likes.
+    A run that diverges is a failed row named by its folder; paths are the runs' folders. Threads are at most
+    as many as said, or as PyTorch likes if None; the other fields are as in `Grid`.
     """
 
     runs: tuple[Run, ...] = ()

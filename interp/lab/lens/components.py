@@ -148,9 +148,8 @@ def significance(
     """Compare what neurons write with what randomly rotated directions write through the same unembedding.
 
     A direction is rotated in the stream that the unembedding reads, so that whatever the unembedding gives to every
-    direction is in the control. Where there is no stream, it is rotated in the space of the outputs, their mean apart.
-    Both statistics have no scale, so one set of rotated directions serves all neurons. A p-value is at least
-    1/(rotations + 1), of one or more; dead neurons have nan.
+    direction is in the control; else in the space of the outputs, their mean apart. Neither statistic has a scale, so
+    all neurons share the directions. A p-value is at least 1/(rotations + 1), of one or more; dead neurons have nan.
 
     Example:
         >>> from interp.models import analytic_mlp

@@ -124,8 +124,7 @@ def train_masked(
 ) -> list[Trained]:
     """Train networks of one shape together, each from its own weights with its own mask, each as if it were alone.
 
-    A weight that a mask leaves out is 0 from the start and gets no gradient, so it stays exactly 0. Numbers differ from
-    those of networks trained alone by rounding only.
+    A weight that a mask leaves out stays exactly 0. Numbers differ from those of networks trained alone by rounding.
 
     Args:
         starts: First weights of each network; left unchanged.
