@@ -113,7 +113,7 @@ def _curves(
 
 
 def neurons_needed(lowest: Curve, *, level: float = GOOD, split: str = "test") -> int | None:
-    """The fewest neurons, the least periodic removed first, from which up accuracy is `level` or more; None if never."""
+    """The fewest neurons, the least periodic removed first, from which on accuracy is `level` or more, else None."""
     values = lowest.accuracy[split]
     if values is None or values[0] < level:
         return None
