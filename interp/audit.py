@@ -21,7 +21,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.data import Task
 from interp.devices import resolve_device
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.controls import Removal, removal
+from interp.measuring.removals import Removal, removal
 from interp.models import HookedModel
 from interp.progress import PATIENCE, progress
 from interp.results import AuditReport

@@ -13,10 +13,10 @@ from interp.analysis.circuit import Circuit
 from interp.analysis.portrait import Portrait
 from interp.analysis.trajectory import Trajectory
 from interp.drawing import present
-from interp.measuring.controls import Removal
 from interp.measuring.curves import Curve
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import Phase
+from interp.measuring.removals import Removal
 from interp.scoring.table import NeuronTable
 from interp.versions import versions
 from probes.agreement import Agreement

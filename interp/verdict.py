@@ -9,8 +9,8 @@ from interp.checkpoints.select import NOT_TOLD_APART, above_chance
 from interp.data import Task
 from interp.data.splits import SPLITS
 from interp.markup import percentage as percent
-from interp.measuring.controls import Removal
 from interp.measuring.phase import PHASES
+from interp.measuring.removals import Removal
 from interp.results import AuditReport
 from probes.agreement import Agreement
 from probes.labels import GENERALIZING, INCONCLUSIVE, LABELS, MEMORIZING

@@ -13,7 +13,7 @@ from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
 from interp.files import write_whole
 from interp.interventions import Edit, bake
-from interp.measuring.controls import Removal, removal
+from interp.measuring.removals import Removal, removal
 from interp.models import Adopted, HookedMLP, HookedModel, SmallTransformer
 from interp.modes import make_intervention
 from interp.scoring.selection import select_neurons

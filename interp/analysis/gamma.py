@@ -39,8 +39,7 @@ class GammaTransfer(Drawable):
     Attributes:
         before: Accuracy of the target as it is.
         after: Accuracy with the scales.
-        random: For each split, accuracy with the same scales permuted among the neurons
-            (95 % of the draws lie between); None for a split without examples.
+        random: For each split, accuracy with the same scales permuted; None for a split without examples.
         n_random: How many permutations were drawn.
         strength: The exponent that the scales were raised to.
         scales: Of the target's neurons, in [0, 1], ``(neuron,)``.

@@ -10,9 +10,9 @@ import numpy as np
 
 from interp.data import Task
 from interp.interventions import neuron_indices
-from interp.measuring.controls import Removal, removal
 from interp.measuring.curves import Curve, measure_curve
 from interp.measuring.doses import Dose, dose_response
+from interp.measuring.removals import Removal, removal
 from interp.progress import PATIENCE, progress
 from interp.scoring.selection import default_order, order_by, select_neurons
 from interp.subject import Network, Subject, subject_of
@@ -41,7 +41,7 @@ def curve(
         order: A column of `score`'s table (its measure of periodicity if None), ``"random"``, or neurons in the
             order wanted.
         descending: Highest score first instead of lowest.
-        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
+        mode: One of `interp.modes.MODES`.
         site: Hook name of the neurons; the model's last site if None.
         n_random: Random orders for the control.
         seed: Of the random orders and resampling.
@@ -81,7 +81,7 @@ def remove(
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task.
         neurons: A text as in `select_neurons`, indices, a mask, or rows of a `NeuronTable`.
-        mode: ``"zero"``, ``"mean"``, ``"resample"`` or ``"scale=FACTOR"``.
+        mode: One of `interp.modes.MODES`.
         site: Hook name of the neurons; the model's last site if None.
         n_random: Random sets for the control.
         seed: Of the random sets and resampling.

@@ -16,8 +16,8 @@ from interp.data import ModularTask
 from interp.drawing import Drawable
 from interp.errors import ConfigError
 from interp.hooks import device_of
-from interp.measuring.controls import Removal
 from interp.measuring.evaluation import SplitValues
+from interp.measuring.removals import Removal
 from interp.models import HookedMLP, MLPConfig
 from interp.output import plain
 from interp.subject import open_subject, subject_of

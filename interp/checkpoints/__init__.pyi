@@ -1,9 +1,9 @@
+from .checkpoint import Checkpoint as Checkpoint
 from .files import FORMAT as FORMAT
 from .files import checkpoint_files as checkpoint_files
 from .files import is_native as is_native
 from .files import read_settings as read_settings
 from .files import training_history as training_history
 from .files import write_history as write_history
-from .native import Checkpoint as Checkpoint
 from .native import load_native as load_native
 from .native import save_checkpoint as save_checkpoint

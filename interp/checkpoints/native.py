@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load, save_file
 from torch import Tensor
 
+from interp.checkpoints.checkpoint import Checkpoint
 from interp.checkpoints.files import (
     FORMAT,
     beside,
@@ -21,37 +21,12 @@ from interp.checkpoints.files import (
 from interp.data import ModularTask, Task
 from interp.errors import CheckpointError
 from interp.files import write_json, write_whole
-from interp.models import HookedMLP, HookedModel, SmallTransformer
+from interp.models import HookedMLP, SmallTransformer
 
 NETWORKS: dict[str, type[HookedMLP] | type[SmallTransformer]] = {
     network.kind: network for network in (HookedMLP, SmallTransformer)
 }
 """The networks that files can describe, by the ``kind`` in their settings."""
-
-
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """A network with what is known of how it came to be.
-
-    Attributes:
-        model: The network, in evaluation mode.
-        task: What it was trained on.
-        dialect: How its file was read.
-        step: Training step, if known.
-        path: The weights' file; None for a model in memory.
-        settings: The JSON beside the weights.
-        notes: What was assumed or chosen while reading a file that does not say it, in sentences.
-        stored: Accuracies that the file itself records, by split.
-    """
-
-    model: HookedModel
-    task: Task
-    dialect: str
-    step: int | None = None
-    path: Path | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    stored: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(

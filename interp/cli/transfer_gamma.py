@@ -44,6 +44,7 @@ def transfer_gamma(
     from interp.analysis.gamma import gamma_rescale
     from interp.data.splits import SPLITS
     from interp.markup import percentage
+    from interp.measuring.band import INTERVAL
 
     with busy("scoring"):
         transfer = gamma_rescale(
@@ -64,7 +65,7 @@ def transfer_gamma(
         rows.append((SPLITS[split].title, *shares, interval))
     scales = transfer.scales
     title = f"{len(scales)} neurons rescaled, factors {scales.min():.2f} to {scales.max():.2f}"
-    print_table(title, ("split", "before", "after", f"{transfer.n_random} permutations, 95 %"), rows)
+    print_table(title, ("split", "before", "after", f"{transfer.n_random} permutations, {INTERVAL}"), rows)
     correlation = transfer.correlation
     if correlation.rho is None or correlation.low is None:
         say("the donor's norm weights have no rank correlation with IPR: one of them is the same everywhere")

@@ -15,7 +15,7 @@ from interp.jobs.columns import RECORDED, TELLING, Result, scores_result, summar
 from interp.jobs.settings import Settings
 from interp.jobs.weights import Weights
 from interp.measuring.arrays import distinct_vectors, neuron_arrays, weight_vectors
-from interp.measuring.controls import Removal, removal
+from interp.measuring.removals import Removal, removal
 from interp.models import neuron_site
 from interp.report.html import to_html
 from interp.safeguards import one_thread

@@ -10,6 +10,10 @@ import numpy as np
 
 from interp.output import plain
 
+COVERED = 0.95
+"""Share of the draws that a band holds."""
+INTERVAL = f"{100 * COVERED:g} %"
+
 
 @dataclass(frozen=True, eq=False)
 class Band:
@@ -17,8 +21,7 @@ class Band:
 
     Attributes:
         mean: Of the draws.
-        low: 2.5 % of the draws lie below.
-        high: 2.5 % lie above.
+        low, high: Ends of the interval that holds `COVERED` of the draws.
 
     Example:
         >>> band = Band.of([0.1, 0.2, 0.3])
@@ -36,7 +39,7 @@ class Band:
         known = np.asarray([draw for draw in draws if draw is not None], dtype=np.float64)
         if not len(known):
             return None
-        low, high = np.quantile(known, [0.025, 0.975], axis=0)
+        low, high = np.quantile(known, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
         band = cls(known.mean(axis=0), low, high)
         return band.map(float) if known.ndim == 1 else band
 

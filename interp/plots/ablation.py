@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from interp.data.splits import SPLITS
+from interp.measuring.band import INTERVAL
 from interp.plots.canvas import NEUTRAL, band, blank, in_percent, line, plotly, rounded, telling_splits
 from probes.labels import LABELS
 
@@ -33,7 +34,9 @@ def ablation_curve(curve: Curve) -> Figure:
     title, share = f"Accuracy with neurons {removed}, {curve.order}", f"neurons {removed} (% of all)"
     figure = blank(title, share, "accuracy (%)")
     hover = "%{y:.1%} with %{customdata} neurons (%{x:.1%}) " + removed
-    interval = "%{y:.1%} on average, 95 % of draws from %{customdata[0]:.1%} to %{customdata[1]:.1%}"
+    interval = (
+        f"%{{y:.1%}} on average, {INTERVAL} of draws from %{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}"
+    )
     _add_splits(figure, curve, rounded(curve.fraction), hover, interval, customdata=curve.removed.tolist())
     figure.update_xaxes(tickformat=".0%", range=[0, float(curve.fraction[-1]) or 1])
     return in_percent(figure)

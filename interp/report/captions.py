@@ -29,7 +29,7 @@ needs it more. The unit is that of the margin: how far the score (logit) of the 
 are no examples here that would show memory separately. Touch a point for the reasons."""
 ABLATION = """\
 From left to right more and more neurons are taken out, {order}. Solid: the accuracy that is left. Dashed,
-with a band: the same number of neurons taken out at random ({draws} draws, 95 % of them inside the band). A
+with a band: the same number of neurons taken out at random ({draws} draws, {interval} of them inside the band). A
 solid line far outside its band means that this order picks neurons of one kind. Touch the legend to show
 other examples."""
 WEIGHTS = """\

@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
+from interp.measuring.band import INTERVAL
 from interp.report.parts import CONSOLE, Bullets, Table, Text
 from interp.report.sections import sections
 from interp.report.wording import model_sentence, task_sentence
 
 if TYPE_CHECKING:
-    from interp.measuring.controls import Removal
+    from interp.measuring.removals import Removal
     from interp.results import AuditReport
 
 
@@ -56,7 +57,7 @@ def print_report(report: AuditReport, console: Console) -> None:
 
 def print_removal(removal: Removal, title: str, console: Console) -> None:
     """Print every split's accuracy before and after a removal, beside random sets of the same size."""
-    header = ("split", "before", "after", f"{removal.n_draws} random sets, 95 %")
+    header = ("split", "before", "after", f"{removal.n_draws} random sets, {INTERVAL}")
     rows = [(split, before, after, interval) for split, before, after, _, interval, _ in removal.rows()]
     console.print(_table(Table("", header, rows, f"{title}: {removal.removed} neurons")))
 

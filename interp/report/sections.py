@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from interp import plots
 from interp.data.splits import SPLITS
 from interp.markup import percentage
-from interp.measuring.controls import REMOVAL_HEADER
+from interp.measuring.band import INTERVAL
+from interp.measuring.removals import REMOVAL_HEADER
 from interp.plots.neurons import periodicity_column
 from interp.report import captions
 from interp.report.neurons import neurons_html
@@ -122,7 +123,7 @@ def _ablation(report: AuditReport) -> list[Part]:
             f"ablation-{i}",
             f"Ablation curve, {curve.order}",
             partial(plots.ablation_curve, curve.thinned(CURVE_POINTS)),
-            captions.ABLATION.format(order=curve.order, draws=curve.n_random),
+            captions.ABLATION.format(order=curve.order, draws=curve.n_random, interval=INTERVAL),
             heading=curve.order[:1].upper() + curve.order[1:],
         )
         for i, curve in enumerate(report.curves)
@@ -162,7 +163,9 @@ def _strongest(report: AuditReport) -> list[Part]:
 def _removal(report: AuditReport, label: str) -> Section:
     removal = report.removals[label]
     title = f"Without the {removal.removed} {label} neurons"
-    control = f"Control: {removal.n_draws} random sets of the same size; 95 % of them lie in the interval."
+    control = (
+        f"Control: {removal.n_draws} random sets of the same size; {INTERVAL} of them lie in the interval."
+    )
     caption = f"{title}, against {removal.n_draws} random sets as large"
     table = Table(caption, REMOVAL_HEADER, list(removal.rows()), folded=True)
     return Section(f"without-{label}", title, [Text(control, (MARKDOWN,)), table], within="accuracy")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.measuring.band import INTERVAL
 from interp.data.splits import SPLITS
 from interp.markup import UNKNOWN, number, percentage
 from probes.columns import COLUMNS, column
@@ -46,7 +47,8 @@ WORDS: dict[str, str] = {
     "periodic": "Repeating itself at regular intervals: most of the variance is at one frequency.",
     "IPR": "Inverse participation ratio: how much of the spectrum is at one frequency, from 0 (spread over all, as "
     "noise) to 1 (one pure wave).",
-    "random sets, 95 % interval": "The same number of neurons, drawn at random and taken out instead; 95 % of the "
+    f"random sets, {INTERVAL} interval": "The same number of neurons, drawn at random and taken out instead; "
+    f"{INTERVAL} of the "
     "draws lie between the two numbers. Only what is outside it is more than chance.",
     "p-value, q-value": "How likely chance alone gives a value as extreme. The q-value takes into account how many "
     "neurons were looked at: of all those up to 0.01, about 1 % are false finds.",

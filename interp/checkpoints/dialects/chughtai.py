@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from interp.checkpoints.builders import mlp_readings, tokens_of, transformer_readings
 from interp.checkpoints.dialect import Dialect, Fact, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects.transformer_lens import VERSION_2, without_buffers
 from interp.checkpoints.layouts import Layout
-from interp.checkpoints.networks import mlp_readings, tokens_of, transformer_readings
 from interp.errors import CheckpointError
 
 MLP = Layout({"W_x": "p d", "W_y": "p d", "W": "2d h", "W_U": "h p"})

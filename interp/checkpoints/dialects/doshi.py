@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from interp.checkpoints.builders import mlp_readings
 from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.layouts import Layout
-from interp.checkpoints.networks import mlp_readings
 
 NORMS = ("norm", "norm1", "bn", "bn1", "ln", "ln1")  # seen names of the norm after the activation
 TWO_LAYERS = Layout({"fc1.weight": "N 2p", "fc2.weight": "p N", "fc1.bias?": "N", "fc2.bias?": "p"})

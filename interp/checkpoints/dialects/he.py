@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from interp.checkpoints.builders import mlp_readings
 from interp.checkpoints.dialect import Dialect, Fact, ForeignFile, Reading
 from interp.checkpoints.layouts import Layout
-from interp.checkpoints.networks import mlp_readings
 
 LAYOUT = Layout({"mlp.W_in": "N p", "mlp.W_out": "p N", "mlp.basis?": "p p"})
 _IN_NAMES = {"square": re.compile("quad|square"), "relu": re.compile("relu")}

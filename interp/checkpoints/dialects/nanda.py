@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from interp.checkpoints.builders import tokens_of, transformer_readings
 from interp.checkpoints.dialect import Dialect, Fact, ForeignFile, Reading, Unfit
 from interp.checkpoints.layouts import Layout
-from interp.checkpoints.networks import tokens_of, transformer_readings
 
 OUTPUT_FIRST = Layout(
     {

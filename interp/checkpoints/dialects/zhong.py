@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from interp.checkpoints.builders import mlp_readings, tokens_of, transformer_readings
 from interp.checkpoints.dialect import Dialect, Fact, ForeignFile, Reading, Unfit, settle
 from interp.checkpoints.dialects.nanda import OUTPUT_FIRST, input_first
 from interp.checkpoints.layouts import Layout
-from interp.checkpoints.networks import mlp_readings, tokens_of, transformer_readings
 
 _REST = {"l1.weight": "h d", "l1.bias": "h", "unembed.weight": "p h"}
 LINEAR = {

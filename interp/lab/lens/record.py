@@ -15,7 +15,7 @@ from interp.lab.lens.effects import DirectEffect, clamp_and_compare, direct_effe
 from interp.lab.lens.series import SeriesDecoding
 from interp.lab.study import Record
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.controls import removal
+from interp.measuring.removals import removal
 from interp.subject import Subject
 from probes.labels import Criteria
 

@@ -103,7 +103,7 @@ def test_every_dialect_is_described() -> None:
 OWN = """
 from interp.checkpoints.dialect import Dialect
 from interp.checkpoints.layouts import Layout
-from interp.checkpoints.networks import mlp_readings
+from interp.checkpoints.builders import mlp_readings
 
 LAYOUT = Layout({"first": "2 p N", "last": "N p"})
 

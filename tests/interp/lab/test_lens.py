@@ -21,7 +21,7 @@ from interp.lab.lens.series import decode_series
 from interp.lab.lens.study import STUDY, Config
 from interp.lab.running import run_study
 from interp.lab.study import Record, StudyResult
-from interp.measuring.controls import removal
+from interp.measuring.removals import removal
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, analytic_mlp
 
 FILES = Path(__file__).parents[4] / "shared" / "checkpoints"

@@ -14,10 +14,10 @@ from interp.errors import ConfigError, HookNameError
 from interp.interventions import ablate
 from interp.measuring import cached_pass as cached
 from interp.measuring.cached_pass import GROUPS, cached_pass
-from interp.measuring.controls import removal
 from interp.measuring.curves import measure_curve
 from interp.measuring.effects import measure_neurons, single_effects
 from interp.measuring.evaluation import all_logits, evaluate
+from interp.measuring.removals import removal
 from interp.models import HookedModel, Prompt, SmallTransformer, TransformerConfig, adopt
 from interp.progress import Report
 

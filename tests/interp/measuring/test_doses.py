@@ -13,9 +13,9 @@ from interp.data import SPLITS, ModularTask
 from interp.errors import ConfigError, InterventionError
 from interp.interventions import rescale
 from interp.measuring.cached_pass import cached_pass
-from interp.measuring.controls import removal
 from interp.measuring.doses import dose_response, factors_between, right_between
 from interp.measuring.evaluation import accuracy, all_logits
+from interp.measuring.removals import removal
 from interp.models import (
     HookedMLP,
     HookedModel,

@@ -21,8 +21,8 @@ from foreign import (
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
+from interp.checkpoints.builders import MOST
 from interp.checkpoints.dialect import Reading
-from interp.checkpoints.networks import MOST
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.select import readings_of
 from interp.checkpoints.unwrap import StoredWeights

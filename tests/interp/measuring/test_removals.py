@@ -9,8 +9,8 @@ from interp.data import ModularTask
 from interp.errors import InterventionError
 from interp.interventions import ablate
 from interp.measuring.cached_pass import cached_pass
-from interp.measuring.controls import removal
 from interp.measuring.evaluation import accuracy
+from interp.measuring.removals import removal
 from interp.models import HookedMLP, MLPConfig, analytic_mlp
 
 TASK = ModularTask("add", p=11, corrupt_fraction=0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from interp.checkpoints.networks import build_transformer
+from interp.checkpoints.builders import build_transformer
 from interp.errors import CheckpointError
 from interp.models import SmallTransformer, TransformerConfig
 

@@ -13,14 +13,14 @@ from torch import Tensor
 from interp.data import SPLITS
 from interp.interventions import neuron_indices
 from interp.markup import UNKNOWN, html_table, percentage
-from interp.measuring.band import Band
+from interp.measuring.band import INTERVAL, Band
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import counts_of_logits, split_accuracy
 from interp.measuring.evaluation import SplitValues
 from interp.output import plain
 from interp.progress import Report, silent
 
-REMOVAL_HEADER = ("examples", "before", "after", "random sets: mean", "95 % interval", "outside it")
+REMOVAL_HEADER = ("examples", "before", "after", "random sets: mean", f"{INTERVAL} interval", "outside it")
 MOST = 0.8
 """A set that is a larger share of the pool than this is nearly the same as any random one."""
 
@@ -53,7 +53,7 @@ class Removal:
         return after not in random
 
     def hurts(self, split: str) -> bool | None:
-        """True if removing the set costs more accuracy than 95 % of random sets do; None if not known."""
+        """True if removing the set brings the accuracy below the random sets' interval; None if not known."""
         after, random = self.after[split], self.random[split]
         if not self.controlled or after is None or random is None:
             return None
