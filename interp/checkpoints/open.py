@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from interp.checkpoints.checkpoint import Checkpoint
 from interp.checkpoints.dialect import Reading
 from interp.checkpoints.files import (
     BESIDE,
@@ -16,7 +17,7 @@ from interp.checkpoints.files import (
     native_settings,
     series_files,
 )
-from interp.checkpoints.native import Checkpoint, load_native
+from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.pairs import read_pairs

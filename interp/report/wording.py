@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.measuring.band import INTERVAL
 from interp.data.splits import SPLITS
 from interp.markup import UNKNOWN, number, percentage
+from interp.measuring.band import INTERVAL
 from probes.columns import COLUMNS, column
 from probes.labels import LABELS
 
