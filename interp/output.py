@@ -1,9 +1,11 @@
-"""Results as JSON has them, and columns as tables on disk."""
+"""Results as JSON has them, columns as tables on disk, and the versions of what made them."""
 
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from interp.errors import ConfigError
 from interp.files import write_whole
+from interp.markup import UNKNOWN
 
 
 def plain(value: Any) -> Any:
@@ -63,3 +66,21 @@ def write_columns(
     if metadata is not None:
         table = table.replace_schema_metadata({"grokscope": json.dumps(metadata)})
     return write_whole(path, lambda part: writers[path.suffix](table, part))
+
+
+PACKAGES = ("torch", "numpy", "transformer-lens", "plotly")
+"""What the numbers and the figures depend on."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of Grokscope, Python, the packages that matter, and the system; a dash where one is not installed."""
+    installed = {package: _version(package) for package in PACKAGES}
+    own = {"grokscope": _version("grokscope"), "python": platform.python_version()}
+    return own | installed | {"system": platform.platform()}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return UNKNOWN

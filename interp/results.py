@@ -17,8 +17,8 @@ from interp.measuring.curves import Curve
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import Phase
 from interp.measuring.removals import Removal
+from interp.output import versions
 from interp.scoring.table import NeuronTable
-from interp.versions import versions
 from probes.agreement import Agreement
 
 

@@ -50,7 +50,7 @@ class GammaTransfer(Drawable):
         correlation: Of the donor's norm weights with IPR.
     """
 
-    figure = "plots.gamma.gamma_against_ipr"
+    figure = "plots.networks.gamma_against_ipr"
 
     before: SplitValues
     after: SplitValues

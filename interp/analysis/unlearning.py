@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from interp.analysis.ablation import ablate_checkpoint, edited_file
+from interp.analysis.removing import ablate_checkpoint, edited_file
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask

@@ -34,7 +34,7 @@ def ablate(
     device: Device = "cpu",
 ) -> None:
     """Take neurons out, or rescale them, and measure every split again, beside random sets of the same size."""
-    from interp.analysis.ablation import ablate_checkpoint
+    from interp.analysis.removing import ablate_checkpoint
     from interp.report import print_removal
 
     with busy("scoring"):

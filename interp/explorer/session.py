@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.analysis.ablation import write_edited
 from interp.analysis.portrait import Portrait, portraits
+from interp.analysis.removing import write_edited
 from interp.data import Dataset
 from interp.errors import ConfigError
 from interp.explorer.edits import Change, composed
@@ -139,7 +139,7 @@ class Session:
 
     def save(self, changes: Sequence[Change], folder: Path) -> Path:
         """Write the network with the changes in its weights under a new name in a folder, or fail as one of the errors
-        of `interp.bake` and `interp.analysis.ablation.write_edited`.
+        of `interp.bake` and `interp.analysis.removing.write_edited`.
         """
         source = self.subject.source
         stem = "model" if source.path is None else source.path.stem

@@ -8,9 +8,9 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from interp.markup import UNKNOWN, number, percentage
+from interp.output import versions
 from interp.report.parts import Row, Table
 from interp.report.wording import in_words, model_sentence, task_sentence
-from interp.versions import versions
 
 if TYPE_CHECKING:
     from interp.analysis.circuit import Circuit

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import interp
-from interp.analysis.ablation import ablate_checkpoint
+from interp.analysis.removing import ablate_checkpoint
 from interp.audit import audit
 from interp.data import Dataset, ModularTask
 from interp.errors import CheckpointError

@@ -33,7 +33,7 @@ class Pruning(Drawable):
         paper: What the paper says, by order and split, as ``{fraction: accuracy}``.
     """
 
-    figure = "plots.over_seeds.pruning_over_seeds"
+    figure = "plots.networks.pruning_over_seeds"
     fractions: tuple[float, ...]
     accuracy: dict[str, dict[str, list[OverSeeds]]]
     networks: int

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import interp
-from interp.analysis.ablation import ablate_checkpoint
+from interp.analysis.removing import ablate_checkpoint
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.open import load_checkpoint
 from interp.checkpoints.options import OpenOptions

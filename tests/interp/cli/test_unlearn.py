@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.analysis.ablation import ablate_checkpoint
+from interp.analysis.removing import ablate_checkpoint
 from interp.checkpoints.open import load_checkpoint
 from interp.measuring.evaluation import accuracy
 

@@ -16,9 +16,9 @@ from interp.audit import audit
 from interp.cli.audit import typed
 from interp.data import ModularTask
 from interp.models import analytic_mlp
+from interp.output import versions
 from interp.report.wording import glossary
 from interp.results import AuditReport
-from interp.versions import versions
 
 COMMAND = "grokscope audit 'my runs/r0' --html r.html"
 

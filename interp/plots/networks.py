@@ -1,15 +1,20 @@
-"""Several networks: accuracy by setting, pruning, and the neurons that are needed, with intervals over seeds."""
+"""Several networks: accuracy by setting, pruning, neurons needed, norm weights, periodicity and labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from interp.data.splits import SPLITS
-from interp.plots.canvas import NEUTRAL, band, blank, in_percent, line, plotly, rounded
+from interp.plots.canvas import NEUTRAL, add_menu, band, blank, in_percent, line, plotly, rounded, say
+from probes.labels import LABELS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from interp.analysis.gamma import GammaTransfer
 
 DASHES = {"lowest first": "solid", "highest first": "dash", "random": "dot"}
 
@@ -102,3 +107,90 @@ def neurons_needed(
         _add_paper(figure, paper, paper.values(), "paper", "#D55E00", "circle-open", 11, "%{y}")
     figure.update_xaxes(type="log", dtick=1)
     return figure.update_yaxes(rangemode="tozero")
+
+
+def gamma_against_ipr(transfer: GammaTransfer) -> Figure:
+    """The donor's norm weights against IPR, one point a neuron, with the increasing fit that was carried over.
+
+    Args:
+        transfer: From `interp.analysis.gamma.gamma_rescale`.
+    """
+    correlation, ipr, shown = transfer.correlation, transfer.donor_ipr, ""
+    if correlation.rho is not None and correlation.low is not None:
+        shown = f": rank correlation {correlation.rho:.2f} ({correlation.low:.2f} to {correlation.high:.2f})"
+    figure = _blank(shown)
+    if not np.isfinite(ipr).any():
+        return say(figure, "No neuron has an IPR.")
+    points = _points(ipr, transfer.donor_gamma, "neuron", color=NEUTRAL, size=6, opacity=0.7)
+    points.hovertemplate += "<extra></extra>"
+    rising = np.argsort(ipr, kind="stable")[: np.isfinite(ipr).sum()]
+    fit = line(
+        rounded(ipr[rising]), transfer.donor_fit[rising], "increasing fit", LABELS["generalizing"].colour
+    )
+    fit.update(line_width=2.5, hovertemplate="|γ| %{y:.3g} at IPR %{x:.3f}<extra></extra>")
+    return figure.add_traces([points, fit])
+
+
+def gammas_against_ipr(points: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """The norm weights of several networks against IPR, one point a neuron.
+
+    Args:
+        points: By the name of a network, IPRs and absolute norm weights of its neurons.
+    """
+    networks = [_points(ipr, gamma, name, size=5, opacity=0.6) for name, (ipr, gamma) in points.items()]
+    return _blank("").add_traces(networks)
+
+
+def _blank(addition: str) -> Figure:
+    title = f"Norm weight against periodicity{addition}"
+    figure = blank(title, "IPR (1 = one pure frequency)", "norm weight |γ| (no unit)")
+    figure.update_xaxes(range=[0, 1.02])
+    return figure.update_yaxes(rangemode="tozero").update_layout(hovermode="closest")
+
+
+def _points(ipr: np.ndarray, gamma: np.ndarray, name: str, **marker: Any) -> Any:
+    known = np.flatnonzero(np.isfinite(ipr))
+    points = plotly().Scatter(x=rounded(ipr[known]), y=rounded(gamma[known]), mode="markers", name=name)
+    points.update(marker=marker, customdata=known.tolist())
+    return points.update(hovertemplate="neuron %{customdata}: IPR %{x:.3f}, |γ| %{y:.3g}")
+
+
+def ipr_over_checkpoints(
+    shares: Sequence[Sequence[float]], names: Sequence[str], means: Sequence[float | None]
+) -> Figure:
+    """The distribution of IPR in each checkpoint, as colours, with its mean as a line.
+
+    Args:
+        shares: For each checkpoint, the share of its neurons in each of several equal bins over [0, 1].
+        names: Of the checkpoints.
+        means: Mean IPR of each; None where it is not known.
+    """
+    figure = blank("IPR over checkpoints", "checkpoint, in order", "IPR (1 = one pure frequency)")
+    bins, place = len(shares[0]) if shares else 1, list(range(len(names)))
+    centres = rounded((np.arange(bins) + 0.5) / bins)
+    z = np.array(shares).T.round(5).tolist()
+    heat = plotly().Heatmap(z=z, x=place, y=centres, customdata=[list(names)] * bins)
+    heat.update(colorscale="Cividis", zmin=0, colorbar={"title": {"text": "neurons"}, "tickformat": ".0%"})
+    heat.update(hovertemplate="%{customdata}<br>IPR %{y:.3f}: %{z:.1%} of neurons<extra></extra>")
+    outer = line(place, means, "mean", "#FFFFFF", width=3, hoverinfo="skip", showlegend=False)
+    inner = line(place, means, "mean", "#D55E00", width=1.5, hoverinfo="skip", showlegend=True)
+    figure.add_traces([heat, outer, inner])
+    return figure.update_layout(hovermode="closest", yaxis={"range": [0, 1]}, xaxis={"tickformat": "d"})
+
+
+def labels_over_steps(series: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Figure:
+    """Number of neurons with each label against the training step; a menu picks the series.
+
+    Args:
+        series: By name, columns of equal length: ``step``, and one of counts for each label.
+    """
+    figure = blank("Labels over training", "training step (updates)", "neurons (count)")
+    for columns in series.values():
+        for name, label in LABELS.items():
+            shown = {"mode": "lines+markers", "marker": {"size": 5}, "hovertemplate": "%{y}"}
+            figure.add_trace(line(columns["step"], columns[name], name, label.colour, **shown))
+    if not series:
+        return figure
+    figure.update_layout(yaxis={"rangemode": "tozero"}, legend={"font": {"color": NEUTRAL}})
+    owners = [owner for owner in range(len(series)) for _ in LABELS]
+    return add_menu(figure, owners, dict(enumerate(series))) if len(series) > 1 else figure
