@@ -89,6 +89,8 @@ def train(
         f.name: settings.pop(f.name) for f in fields(TrainConfig) if f.name not in (*HIDDEN, "loss", "lr")
     }
     chosen = settings_of(model, {**settings, "activation": activation, "tokens": tokens})
+    loss = chosen["loss"].replace("-", "_")
+    config = TrainConfig(**training, loss=loss, lr=chosen["lr"], seed=seed)
     network = _network(model, chosen, norm, bias)
 
     from interp.data import ModularTask
@@ -97,7 +99,7 @@ def train(
     result = train_network(
         ModularTask(task, p, train_fraction, corrupt, corrupt_labels, seed),
         network,
-        TrainConfig(**training, loss=chosen["loss"].replace("-", "_"), lr=chosen["lr"], seed=seed),
+        config,
         tokens=chosen.get("tokens"),
         out=out,
         resume=resume,

@@ -14,10 +14,9 @@ from torch.nn import functional as F
 from interp.data import SPLITS, Dataset, Task
 from interp.errors import ConfigError, choose
 from interp.hooks import batches, device_of, evaluation_mode
+from interp.losses import LOSSES
 from interp.markup import html_table, number
 from interp.models import HookedModel
-
-LOSSES = ("mse", "cross_entropy")
 
 
 @dataclass(frozen=True, init=False)

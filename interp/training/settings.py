@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interp.errors import ConfigError, choose
+from interp.losses import LOSSES
 
 MAY_CHANGE = ("steps", "save_every", "log_every")  # in a resumed run, as they do not alter any step
 
@@ -41,8 +42,6 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        from interp.measuring.evaluation import LOSSES
-
         choose("optimizer", self.optimizer, ("adamw", "sgd"))
         choose("loss", self.loss, LOSSES)
         for name in ("steps", "weight_decay", "batch_size", "warmup", "save_every", "seed"):

@@ -67,6 +67,8 @@ def folder(tmp_path: Path) -> Path:
         ("transfer-gamma good.pt nosuch", "there is no file 'nosuch'"),
         ("train o --task a**", "cannot read the expression 'a**'"),
         ("train o --task divide --p 10", "divide needs a prime modulus"),
+        ("train o --loss bogus", "unknown loss 'bogus'"),
+        ("train o --lr 0", "lr=0.0 and log_every=10 must be above 0"),
         ("train o --width 9 --model transformer", "--width is an option of --model mlp"),
         ("sweep nosuch.toml", "cannot read the grid 'nosuch.toml'"),
         ("sweep broken.toml", "'broken.toml' is no valid TOML"),

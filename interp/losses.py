@@ -1,0 +1,3 @@
+"""Losses by name; a leaf, so that the command line can check one before PyTorch is loaded."""
+
+LOSSES = ("mse", "cross_entropy")
