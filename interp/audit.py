@@ -11,6 +11,7 @@ import torch
 
 from interp.analysis.circuit import circuit
 from interp.analysis.orderings import better_ordering
+from interp.analysis.populations import crossfit_label
 from interp.analysis.portrait import portraits, telling_neurons
 from interp.analysis.removing import curves_from_both_ends
 from interp.analysis.trajectory import Trajectory, trajectory_of
@@ -29,7 +30,7 @@ from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, on_device, open_subject, subject_of
 from interp.verdict import verdict, warnings_of
 from probes import null
-from probes.labels import GENERALIZING, LABELS, Criteria
+from probes.labels import GENERALIZING, LABELS, MEMORIZING, Criteria
 from probes.spectrum import Convention
 
 HISTOGRAM_DRAWS = 2_000
@@ -83,6 +84,7 @@ def audit(
         phase=subject.phase,
         table=table,
         removals=_removals(subject, n_random),
+        crossfits={MEMORIZING: crossfit_label(subject, MEMORIZING, n_random)},
         curves=curves_from_both_ends(subject, n_random),
         agreement=subject.agreement,
         key_frequencies=_key_frequencies(table),

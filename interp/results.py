@@ -13,11 +13,12 @@ from interp.analysis.circuit import Circuit
 from interp.analysis.portrait import Portrait
 from interp.analysis.trajectory import Trajectory
 from interp.drawing import present
+from interp.measuring.crossfit import CrossFit
 from interp.measuring.curves import Curve
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import Phase
 from interp.measuring.removals import Removal
-from interp.output import versions
+from interp.output import plain, versions
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
 
@@ -36,6 +37,7 @@ class AuditReport:
         phase: See `Phase`.
         table: One row a neuron.
         removals: Removal of all neurons with each label, by label, with its random control.
+        crossfits: Of labels by label: their neurons chosen on one half of the examples and measured on the other.
         curves: Ablation curves: lowest and highest IPR first, each with its random control.
         agreement: Of periodicity with causal effect; None if it cannot be measured.
         key_frequencies: Frequencies of generalizing neurons, ascending.
@@ -67,6 +69,7 @@ class AuditReport:
     key_frequencies: tuple[int, ...]
     null_ipr: np.ndarray
     portraits: dict[int, Portrait]
+    crossfits: dict[str, CrossFit | None] = field(default_factory=dict)
     leakage: dict[str, Any] | None = None
     circuit: Circuit | None = None
     trajectory: Trajectory | None = None
@@ -100,7 +103,7 @@ class AuditReport:
             "neurons": self.table.counts(),
             "mean_ipr": _mean(self.table["ipr"]),
             "key_frequencies": list(self.key_frequencies),
-            **{f"without_{label}": removal.to_dict() for label, removal in self.removals.items()},
+            **{f"without_{label}": self._without(label) for label in self.removals},
             "leakage": self.leakage,
             "circuit": None if self.circuit is None else self.circuit.to_dict(),
             "trajectory": None if self.trajectory is None else self.trajectory.to_dict(),
@@ -112,6 +115,10 @@ class AuditReport:
             "warnings": list(self.warnings),
             "made_by": {"command": self.command, "versions": versions()},
         }
+
+    def _without(self, label: str) -> dict[str, Any]:
+        checked = {"crossfit": plain(self.crossfits[label])} if label in self.crossfits else {}
+        return self.removals[label].to_dict() | checked
 
     def _repr_html_(self) -> str:
         """Verdict, accuracies and warnings, for notebooks."""

@@ -9,6 +9,7 @@ from interp.checkpoints.select import NOT_TOLD_APART, above_chance
 from interp.data import Task
 from interp.data.splits import SPLITS
 from interp.markup import percentage as percent
+from interp.measuring.crossfit import GAP, CrossFit
 from interp.measuring.phase import PHASES
 from interp.measuring.removals import Removal
 from interp.results import AuditReport
@@ -21,6 +22,7 @@ CHANCE_AUC = 0.5
 STORED_TOLERANCE = 0.005
 THIRD = 0.3
 CORRUPTED = "corrupted_as_labelled"
+MEMORY = {CORRUPTED: "corrupted as labelled accuracy", GAP: "training accuracy above held-out accuracy"}
 
 
 def verdict(report: AuditReport) -> Iterator[str]:
@@ -45,6 +47,8 @@ def verdict(report: AuditReport) -> Iterator[str]:
     ):
         if counts[label]:
             yield _without(label, report.removals[label], splits)
+        if label == MEMORIZING:
+            yield from _about_population(report.crossfits.get(label))
     yield from _about_agreement(report.agreement)
 
 
@@ -58,6 +62,27 @@ def _without(label: str, removal: Removal, splits: tuple[str, ...]) -> str:
         parts.append(f"{SPLITS[split].title} accuracy goes {change}{control}")
     neurons = "neuron" if removal.removed == 1 else "neurons"
     return f"Without the {removal.removed} {label} {neurons} {'; '.join(parts)}."
+
+
+def _about_population(result: CrossFit | None) -> Iterator[str]:
+    """Memorizing neurons chosen on half of the examples: do they hold the other half's memories too?"""
+    if result is None or (beats := result.beats_random()) is None:
+        return
+    name = MEMORY[result.memory]
+    before, after, random = (
+        result.before[result.memory],
+        result.after[result.memory],
+        result.random[result.memory],
+    )
+    assert random is not None
+    measured = (
+        f"labelled by one half of the examples, {result.size:.0f} of them take {name} on the other half from "
+        f"{percent(before)} to {percent(after)} (random sets: {percent(random.mean)})"
+    )
+    if beats:
+        yield f"They are a population of memorizing neurons: {measured}."
+    else:
+        yield f"These neurons hold these examples; others would hold others: {measured}."
 
 
 def _about_agreement(agreement: Agreement | None) -> Iterator[str]:
@@ -98,6 +123,7 @@ def warnings_of(report: AuditReport, task: Task, other: BetterOrdering | None = 
     if undecided > total / 4:
         yield f"{undecided} of {total} neurons are inconclusive: the data do not decide what they do."
     yield from _about_support(report, task)
+    yield from _about_cost(report)
 
 
 def _about_chance(report: AuditReport, n_classes: int) -> Iterator[str]:
@@ -221,3 +247,15 @@ def _about_support(report: AuditReport, task: Task) -> Iterator[str]:
                 f"Removing the {label} neurons costs no more {SPLITS[split].title} accuracy than random sets of "
                 "that size do: as a set, the label has no causal support."
             )
+
+
+def _about_cost(report: AuditReport) -> Iterator[str]:
+    """Memorizing neurons that the rule needs too."""
+    removal = report.removals[MEMORIZING]
+    if removal.removed and removal.hurts("test"):
+        random = removal.random["test"]
+        assert random is not None
+        yield (
+            f"The rule needs the memorizing neurons too: without them test accuracy is {percent(removal.after.test)}, "
+            f"without random sets of that size {percent(random.mean)}."
+        )

@@ -160,9 +160,12 @@ def counts_by_prefix(
     return np.stack(counts)
 
 
-def split_accuracy(counts: Counts, cached: CachedPass) -> dict[str, np.ndarray | None]:
-    """Accuracies by split from counts by group."""
-    sizes = torch.bincount(cached.group, minlength=len(GROUPS)).cpu().numpy()
+def split_accuracy(
+    counts: Counts, cached: CachedPass, sizes: np.ndarray | None = None
+) -> dict[str, np.ndarray | None]:
+    """Accuracies by split from counts by group, of so many examples each (all of them if None)."""
+    if sizes is None:
+        sizes = torch.bincount(cached.group, minlength=len(GROUPS)).cpu().numpy()
     result: dict[str, np.ndarray | None] = {}
     for name, split in SPLITS.items():
         groups, column = [GROUPS.index(group) for group in split.groups], 0 if split.as_trained else 1

@@ -1,0 +1,202 @@
+"""Sets of neurons chosen on one half of the examples, and measured on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from interp.data import GROUPS, SPLITS, Dataset
+from interp.measuring.band import Band
+from interp.measuring.cached_pass import CachedPass, both_margins
+from interp.measuring.curves import split_accuracy
+from interp.measuring.removals import random_sets
+from interp.output import plain
+
+GAP = "membership_gap"
+"""Training accuracy less held-out accuracy: what memory adds where no label is known to be wrong."""
+REPEATS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """Accuracies without sets of neurons on examples that the choice of the neurons did not look at.
+
+    Attributes:
+        memory: What shows memory: ``"corrupted_as_labelled"``, or `GAP` where no label is known to be wrong.
+        sizes: Of the set that each half chose.
+        before, after: By split and `GAP`, mean over the halves that were not looked at; None without examples.
+        random: The same for random sets as large; None without examples.
+        effect_kept: Drop of `memory` on the halves that were not looked at, over that on those that chose. 1: other
+            examples would have chosen as well; 0: the neurons hold the examples that they were chosen by. None where
+            nothing was dropped. From -inf to inf.
+        controlled: Whether the random sets can tell anything (see `Removal`).
+    """
+
+    memory: str
+    sizes: tuple[int, ...]
+    before: dict[str, float | None]
+    after: dict[str, float | None]
+    random: dict[str, Band | None]
+    effect_kept: float | None
+    n_draws: int
+    controlled: bool
+
+    @property
+    def size(self) -> float:
+        """Mean size of the sets."""
+        return float(np.mean(self.sizes))
+
+    def beats_random(self) -> bool | None:
+        """True if less memory is left than the random sets' interval holds; None if not known."""
+        return self._below(self.memory)
+
+    def hurts(self, split: str = "test") -> bool | None:
+        """True if the accuracy lies below the random sets' interval; None if not known."""
+        return self._below(split)
+
+    def _below(self, name: str) -> bool | None:
+        after, random = self.after[name], self.random[name]
+        if not self.controlled or after is None or random is None:
+            return None
+        return bool(after < random.low)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON: accuracies by split beside the rest."""
+        rest = {"size": self.size, "effect_kept": self.effect_kept, "memory": self.memory}
+        control = {"random": self.random, "random_draws": self.n_draws, "controlled": self.controlled}
+        return plain({**self.after, **rest, **control})
+
+
+def memory_shown_by(data: Dataset) -> str | None:
+    """Name of what shows memory: wrong labels, or the `GAP`; None where no example can tell."""
+    if not data.split_known or not data.test.any() or not data.train.any():
+        return None
+    return "corrupted_as_labelled" if data.mislabelled.any() else GAP
+
+
+def halves(data: Dataset, repeats: int = REPEATS, seed: int = 0) -> list[Bool[Tensor, " example"]]:
+    """Halves of the examples, each followed by the other half, as often as `repeats` says.
+
+    Wrong labels, other training examples and held-out ones are halved alike, and every true label in each of them.
+
+    Args:
+        seed: Of the draws.
+
+    Returns:
+        ``2 * repeats`` masks.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> one, other = halves(ModularTask("add", 7, train_fraction=0.5).dataset, repeats=1)
+        >>> int(one.sum()), bool((one ^ other).all())
+        (25, True)
+    """
+    kind = data.train.long() + data.corrupted.long() + data.mislabelled.long()
+    keys = [x.cpu().numpy() for x in (data.true_labels, kind)]
+    generator, fits = np.random.default_rng(seed), []
+    for _ in range(repeats):
+        order = np.lexsort((generator.random(len(data)), *keys))  # neighbours in it are of one kind and label
+        one = np.zeros(len(data), dtype=bool)
+        one[order[::2]] = True
+        fits += [torch.as_tensor(half, device=data.train.device) for half in (one, ~one)]
+    return fits
+
+
+def crossfit(
+    cached: CachedPass,
+    fits: Sequence[Bool[Tensor, " example"]],
+    sets: Sequence[np.ndarray],
+    *,
+    n_draws: int = 20,
+    pool: np.ndarray | None = None,
+    seed: int = 0,
+) -> CrossFit | None:
+    """Accuracies without sets of neurons on the examples that their choice did not look at.
+
+    A set that was chosen by looking at examples removes the memory of these examples, if only by chance; what it
+    removes of others says whether the neurons are a population of their own (Chernozhukov and others 2018, arXiv
+    1608.00060, on cross-fitting). Random sets look at no example, so they are measured on both halves at once.
+
+    Args:
+        cached: From `cached_pass`; its mode says what removing means.
+        fits: From `halves`: the examples that each choice looked at.
+        sets: For each of them the neurons that it chose.
+        n_draws: Random sets, of the sizes of `sets` in turn.
+        pool: Neurons that the random sets are drawn from; all if None.
+        seed: Of the random sets.
+
+    Returns:
+        None where no example shows memory (see `memory_shown_by`).
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.measuring.cached_pass import cached_pass
+        >>> from interp.models import planted_mlp
+        >>> task = ModularTask("add", 23, train_fraction=0.6, corrupt_fraction=0.3)
+        >>> cached = cached_pass(planted_mlp(task).model, task)
+        >>> fits = halves(cached.data, repeats=1)
+        >>> crossfit(cached, fits, [np.arange(5), np.arange(8)]).size
+        6.5
+    """
+    memory = memory_shown_by(cached.data)
+    if memory is None:
+        return None
+    chosen = [np.asarray(neurons, dtype=np.int64) for neurons in sets]
+    unchanged, sizes = right_answers(cached, cached.logits), tuple(len(one) for one in chosen)
+    before, after, dropped = [], [], np.zeros(2)
+    for one, fit in zip(chosen, fits, strict=True):
+        right = right_answers(cached, without(cached, one))
+        sides = [
+            (accuracies(cached, unchanged, side), accuracies(cached, right, side)) for side in (fit, ~fit)
+        ]
+        dropped += [(start[memory] or 0.0) - (end[memory] or 0.0) for start, end in sides]
+        before.append(sides[1][0])
+        after.append(sides[1][1])
+    kept = float(dropped[1] / dropped[0]) if dropped[0] > 0 else None
+    random, controlled = _random_bands(cached, sizes, n_draws, pool, seed)
+    means = mean_of(before), mean_of(after)
+    return CrossFit(memory, sizes, *means, random, kept, n_draws, controlled)
+
+
+def _random_bands(
+    cached: CachedPass, sizes: Sequence[int], n_draws: int, pool: np.ndarray | None, seed: int
+) -> tuple[dict[str, Band | None], bool]:
+    """Bands of accuracies without random sets of these sizes in turn, and whether they can tell anything."""
+    drawn = [random_sets(sizes[i % len(sizes)], cached.width, 1, pool, seed + i) for i in range(n_draws)]
+    draws = [accuracies(cached, right_answers(cached, without(cached, one))) for (one,), _ in drawn]
+    bands = {name: Band.of([draw[name] for draw in draws]) for name in (*SPLITS, GAP)}
+    return bands, all(fair for _, fair in drawn)
+
+
+def without(cached: CachedPass, neurons: np.ndarray) -> Float[Tensor, "example output"]:
+    """Logits without these neurons."""
+    return cached.logits_after(torch.as_tensor(neurons, dtype=torch.long, device=cached.logits.device))
+
+
+def right_answers(cached: CachedPass, logits: Float[Tensor, "example output"]) -> Bool[Tensor, "two example"]:
+    """Mask of the right answers, as labelled and by the true label."""
+    return both_margins(logits, cached.data.labels, cached.data.true_labels) > cached.tolerance
+
+
+def accuracies(
+    cached: CachedPass, right: Bool[Tensor, "two example"], inside: Bool[Tensor, " example"] | None = None
+) -> dict[str, float | None]:
+    """Accuracy by split, and the `GAP`, on the examples inside a mask (all if None); None without examples."""
+    kept = torch.ones_like(right[0]) if inside is None else inside
+    totals = torch.bincount(cached.group[kept], minlength=len(GROUPS)).cpu().numpy()
+    measured = split_accuracy(cached.by_group(right & kept)[None], cached, totals)
+    values = {name: None if value is None else float(value[0]) for name, value in measured.items()}
+    train, test = values["train"], values["test"]
+    return {**values, GAP: None if train is None or test is None else train - test}
+
+
+def mean_of(measured: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
+    """The mean of each number over several measurements; None where one has none."""
+    columns = {name: [values[name] for values in measured] for name in (*SPLITS, GAP)}
+    return {name: None if None in values else float(np.mean(values)) for name, values in columns.items()}  # type: ignore[arg-type]
