@@ -47,6 +47,9 @@ def verdict(report: AuditReport) -> Iterator[str]:
     ):
         if counts[label]:
             yield _without(label, report.removals[label], splits)
+            ranks = report.removals[label].ranks
+            if label == MEMORIZING and ranks is not None:
+                yield ranks.sentence()
         if label == MEMORIZING:
             yield from _about_population(report.crossfits.get(label))
     yield from _about_agreement(report.agreement)

@@ -17,6 +17,7 @@ from interp.measuring.band import INTERVAL, Band
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import counts_of_logits, split_accuracy
 from interp.measuring.evaluation import SplitValues
+from interp.measuring.traces import Traces, memory_traces
 from interp.output import plain
 from interp.progress import Report, silent
 
@@ -36,6 +37,7 @@ class Removal:
         random: For each split, accuracy without a random set of the same size; None without examples.
         n_draws: How many random sets were drawn.
         controlled: Whether the random sets can tell anything: not if the set is most of what they are drawn from.
+        ranks: Of the memorised labels among the wrong answers; None where no label is known to be wrong.
     """
 
     removed: int
@@ -44,6 +46,7 @@ class Removal:
     random: dict[str, Band | None]
     n_draws: int
     controlled: bool = True
+    ranks: Traces | None = None
 
     def differs(self, split: str) -> bool | None:
         """True if the accuracy without the set lies outside the random sets' interval; None if not known."""
@@ -62,7 +65,8 @@ class Removal:
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
         values = {"removed": self.removed, "accuracy": self.after, "random_accuracy": self.random}
-        return plain({**values, "random_draws": self.n_draws, "controlled": self.controlled})
+        values |= {"random_draws": self.n_draws, "controlled": self.controlled, "ranks": self.ranks}
+        return plain(values)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Accuracy per split before and after, with the random sets, in the order of `REMOVAL_HEADER`, as shown."""
@@ -105,15 +109,17 @@ def removal(
     chosen = neuron_indices(neurons, cached.width)
     sets, controlled = random_sets(len(chosen), cached.width, n_draws, pool, seed)
 
-    def accuracy_without(neurons: np.ndarray, draw: int) -> SplitValues:
+    def logits_without(neurons: np.ndarray, draw: int) -> Tensor:
         rows = torch.as_tensor(neurons, device=cached.logits.device)
         report(draw)
-        return _measured(cached, cached.logits_after(rows))
+        return cached.logits_after(rows)
 
-    draws = [accuracy_without(neurons, draw) for draw, neurons in enumerate(sets)]
+    draws = [_measured(cached, logits_without(neurons, draw)) for draw, neurons in enumerate(sets)]
     random = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
-    after = accuracy_without(chosen, n_draws)
-    return Removal(len(chosen), _measured(cached, cached.logits), after, random, n_draws, controlled)
+    before, after = cached.logits, logits_without(chosen, n_draws)
+    ranks = memory_traces(after, before, cached.data, tolerance=cached.tolerance, seed=seed)
+    accuracies = _measured(cached, before), _measured(cached, after)
+    return Removal(len(chosen), *accuracies, random, n_draws, controlled, ranks)
 
 
 def random_sets(

@@ -60,6 +60,8 @@ def print_removal(removal: Removal, title: str, console: Console) -> None:
     header = ("split", "before", "after", f"{removal.n_draws} random sets, {INTERVAL}")
     rows = [(split, before, after, interval) for split, before, after, _, interval, _ in removal.rows()]
     console.print(_table(Table("", header, rows, f"{title}: {removal.removed} neurons")))
+    if removal.removed and removal.ranks is not None:
+        _say(console, removal.ranks.sentence())
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
