@@ -3,6 +3,7 @@ from .analysis.dynamics import dynamics_of as dynamics_of
 from .analysis.gamma import gamma_rescale as gamma_rescale
 from .analysis.gamma import transfer_gamma as transfer_gamma
 from .analysis.portrait import portrait as portrait
+from .analysis.relearning import relearn as relearn
 from .analysis.removing import ablate_checkpoint as ablate_checkpoint
 from .analysis.removing import curve as curve
 from .analysis.removing import dose as dose

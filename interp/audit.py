@@ -13,6 +13,7 @@ from interp.analysis.circuit import circuit
 from interp.analysis.orderings import better_ordering
 from interp.analysis.populations import crossfit_label
 from interp.analysis.portrait import portraits, telling_neurons
+from interp.analysis.relearning import relearn
 from interp.analysis.removing import curves_from_both_ends
 from interp.analysis.trajectory import Trajectory, trajectory_of
 from interp.checkpoints import FORMAT as NATIVE
@@ -46,6 +47,8 @@ def audit(
     criteria: Criteria | None = None,
     convention: Convention | None = None,
     n_random: int = 20,
+    relearn_steps: int = 0,
+    relearn_lr: float | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> AuditReport:
@@ -60,6 +63,8 @@ def audit(
         criteria: Of the labels.
         convention: Of the Fourier scores.
         n_random: Random draws for every control; at least 20 for a usable interval.
+        relearn_steps, relearn_lr: Let the network learn its removed memories again, for at most so many steps; see
+            `interp.relearn`. Not with 0 steps.
         seed: Of all draws.
         device: Where to compute; ``"auto"`` picks the fastest.
 
@@ -75,8 +80,20 @@ def audit(
     """
     settings = {"task": task, "site": site, "criteria": criteria, "convention": convention, "seed": seed}
     subject = _subject(checkpoint, options, device, **settings)
+    report = _measured(
+        subject,
+        n_random,
+        trajectory=_trajectory(None if task else checkpoint, subject.source, options, site, seed),
+        relearning=relearn(subject, steps=relearn_steps, lr=relearn_lr) if relearn_steps else None,
+    )
+    warnings = tuple(warnings_of(report, subject.task, better_ordering(subject)))
+    return replace(report, verdict=tuple(verdict(report)), warnings=warnings)
+
+
+def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
+    """The report without its sentences."""
     table = subject.table
-    report = AuditReport(
+    return AuditReport(
         **_origin(subject.source),
         task=task_settings(subject.task, subject.corrupt_fraction),
         model=model_settings(subject.model, subject.cached),
@@ -92,11 +109,9 @@ def audit(
         portraits=portraits(subject, telling_neurons(table, TELLING)),
         leakage=subject.leakage.to_dict(),
         circuit=circuit(subject),
-        trajectory=_trajectory(None if task else checkpoint, subject.source, options, site, seed),
         history=subject.history,
+        **extra,
     )
-    warnings = tuple(warnings_of(report, subject.task, better_ordering(subject)))
-    return replace(report, verdict=tuple(verdict(report)), warnings=warnings)
 
 
 def _origin(source: Checkpoint) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from interp.analysis.circuit import Circuit
 from interp.analysis.portrait import Portrait
+from interp.analysis.relearning import Relearning
 from interp.analysis.trajectory import Trajectory
 from interp.drawing import present
 from interp.measuring.crossfit import CrossFit
@@ -21,6 +22,7 @@ from interp.measuring.removals import Removal
 from interp.output import plain, versions
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
+from probes.labels import MEMORIZING
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +50,7 @@ class AuditReport:
         circuit: How the network computes an operation; None for other tasks.
         trajectory: For a folder of checkpoints, how everything developed; see `trajectory_of`.
         history: Metrics over training, if the series has them.
+        relearning: Of the removed memories; None if it was not asked for, or is not possible. See `interp.relearn`.
         notes: How the file was read, where it does not say that itself.
         stored: Accuracies that the file records of itself, by split.
         warnings: What a reader must know before relying on this.
@@ -79,6 +82,7 @@ class AuditReport:
     warnings: tuple[str, ...] = ()
     verdict: tuple[str, ...] = ()
     command: str | None = None
+    relearning: Relearning | None = None
 
     def __repr__(self) -> str:
         warnings = [f"Warning: {warning}" for warning in self.warnings]
@@ -118,7 +122,8 @@ class AuditReport:
 
     def _without(self, label: str) -> dict[str, Any]:
         checked = {"crossfit": plain(self.crossfits[label])} if label in self.crossfits else {}
-        return self.removals[label].to_dict() | checked
+        relearnt = {"relearn": plain(self.relearning)} if label == MEMORIZING else {}
+        return self.removals[label].to_dict() | checked | relearnt
 
     def _repr_html_(self) -> str:
         """Verdict, accuracies and warnings, for notebooks."""

@@ -10,7 +10,18 @@ from rich.console import Console
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import busy, say
-from interp.cli.options import Device, Draws, Force, Mode, Neurons, Seed, Source, with_options
+from interp.cli.options import (
+    Device,
+    Draws,
+    Force,
+    Mode,
+    Neurons,
+    RelearnRate,
+    RelearnSteps,
+    Seed,
+    Source,
+    with_options,
+)
 
 EXAMPLES = (
     "grokscope ablate runs/r0 --neurons label:memorizing",
@@ -30,26 +41,26 @@ def ablate(
     save: Annotated[Path | None, typer.Option(help="Write the network with the edit in its weights.")] = None,
     force: Force = False,
     random: Draws = 20,
+    relearn: RelearnSteps = None,
+    relearn_lr: RelearnRate = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Take neurons out, or rescale them, and measure every split again, beside random sets of the same size."""
     from interp.analysis.removing import ablate_checkpoint
     from interp.report import print_removal
+    from interp.subject import open_subject
 
     with busy("scoring"):
-        removal = ablate_checkpoint(
-            checkpoint,
-            neurons,
-            mode,
-            options=options,
-            save=save,
-            overwrite=force,
-            site=site,
-            n_random=random,
-            seed=seed,
-            device=device,
-        )
+        subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
+        removal = ablate_checkpoint(subject, neurons, mode, save=save, overwrite=force, n_random=random)
     print_removal(removal, f"{neurons}, {mode}", Console())
+    if relearn is not None:
+        from interp.analysis.relearning import NOTHING
+        from interp.analysis.relearning import relearn as relearn_memories
+
+        with busy("relearning"):
+            relearnt = relearn_memories(subject, None, neurons, steps=relearn, lr=relearn_lr, mode=mode)
+        say(NOTHING if relearnt is None else relearnt.sentence())
     if save is not None:
         say(f"wrote {save.with_suffix('.safetensors')}")

@@ -15,8 +15,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, show
-from interp.cli.options import Device, Draws, FailIf, Seed, output, with_options
+from interp.cli.console import busy, say, show
+from interp.cli.options import (
+    Device,
+    Draws,
+    FailIf,
+    RelearnRate,
+    RelearnSteps,
+    Seed,
+    output,
+    with_options,
+)
 from interp.errors import ConfigError
 
 EXAMPLES = (
@@ -51,6 +60,8 @@ def audit(
         float, typer.Option(help="Variance one frequency must explain in a periodic neuron.")
     ] = 0.5,
     random: Draws = 20,
+    relearn: RelearnSteps = None,
+    relearn_lr: RelearnRate = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -77,11 +88,17 @@ def audit(
             site=site,
             criteria=criteria,
             n_random=random,
+            relearn_steps=relearn or 0,
+            relearn_lr=relearn_lr,
             seed=seed,
             device=device,
         )
     report = replace(report, command=typed())
     show(report, html, json, markdown)
+    if relearn is not None and report.relearning is None:
+        from interp.analysis.relearning import NOTHING
+
+        say(NOTHING)
     if fail_if is not None and condition(fail_if, _with_unknown(report.flat(), fail_if)):
         Console(stderr=True).print(f"[red]failed:[/red] {escape(fail_if)}", highlight=False)
         raise typer.Exit(1)

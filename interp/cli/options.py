@@ -49,6 +49,12 @@ def _check_neurons(text: str) -> None:
     parse_neurons(text, LABELS)
 
 
+def _check_rate(lr: float) -> None:
+    from interp.training.settings import TrainConfig
+
+    TrainConfig(lr=lr)
+
+
 Source = Annotated[
     Path, typer.Argument(help="A checkpoint file, or a folder of them (its last one is used).")
 ]
@@ -73,6 +79,19 @@ Findings = Annotated[
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps or auto.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of every random draw.")]
 Draws = Annotated[int, typer.Option("--random", min=1, help="Random draws for each control.")]
+RelearnSteps = Annotated[
+    int | None,
+    typer.Option(
+        "--relearn",
+        min=1,
+        metavar="STEPS",
+        help="Let it learn the removed memories again, for at most so many steps, beside other labels.",
+    ),
+]
+RelearnRate = Annotated[
+    float | None,
+    _checked("Learning rate of --relearn; that of the training, or 0.01, if left out.", _check_rate),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that --save would meet.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")]
 Engine = Annotated[str | None, typer.Option(help="local, or ray for a cluster.")]

@@ -13,11 +13,17 @@ from probes.labels import LABELS
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from interp.analysis.relearning import Relearning
     from interp.analysis.unlearning import Unlearning
     from interp.measuring.curves import Curve
     from interp.measuring.doses import Dose
     from interp.measuring.evaluation import SplitValues
 
+RELEARNT = {
+    "memorised": ("memorised label", SPLITS["corrupted_as_labelled"].colour),
+    "never_trained": ("never-trained label", NEUTRAL),
+    "other_label": ("same examples, another label", SPLITS["corrupted_as_true"].colour),
+}
 MARKS = {0.0: "removed", 1.0: "unchanged"}
 
 
@@ -118,3 +124,24 @@ def unlearning_bars(unlearning: Unlearning) -> Figure:
             bars = plotly().Bar(x=names, y=rounded(values), name=SPLITS[split].title)
             figure.add_trace(bars.update(marker={"color": SPLITS[split].colour}, hovertemplate="%{y:.1%}"))
     return in_percent(figure.update_layout(barmode="group", bargap=0.25), low=0)
+
+
+def relearning_curves(relearning: Relearning) -> Figure:
+    """Share of labels answered after each step of learning them again; one line for each draw of a control.
+
+    Args:
+        relearning: From `interp.relearn`.
+    """
+    figure = blank("Learning removed memories again", "training steps", "labels answered (%)")
+    for kind, curves in relearning.curves.items():
+        name, colour = RELEARNT[kind]
+        shared = {
+            "legendgroup": kind,
+            "hovertemplate": "%{y:.1%}",
+            "width": 3 if kind == "memorised" else 1.5,
+        }
+        for draw, curve in enumerate(curves):
+            figure.add_trace(line(range(len(curve)), curve, name, colour, showlegend=not draw, **shared))
+    style = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+    figure.add_hline(y=0.5, line=style, annotation={"text": "relearnt", "font": {"size": 11}})
+    return in_percent(figure)

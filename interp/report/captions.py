@@ -69,6 +69,11 @@ ones mean memorising first. A circuit forms where the excluded loss rises, altho
 examples has not moved yet: the loss without the waves of the answer; the restricted loss is that with these waves
 only. A Gini of 1 means that all is at one frequency, 0 that all frequencies have the same. Touch the
 legend to show or hide lines."""
+RELEARNING = """\
+Without the memorizing neurons the network is trained on its wrong labels again, until it answers half of them.
+Orange-red: the labels that it had memorised. The others are controls, one line a draw: wrong labels of examples that it
+was never trained on, and the same examples with yet another wrong label. Memories that were only hidden come
+back in fewer steps than new ones are learnt."""
 NO_PERIODICITY = """\
 Not shown: nothing says in which order a solution would be periodic, so how periodic the neurons are is not
 known. Labels rest on what the neurons do."""

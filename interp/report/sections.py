@@ -11,6 +11,7 @@ from interp.data.splits import SPLITS
 from interp.markup import percentage
 from interp.measuring.band import INTERVAL
 from interp.measuring.removals import REMOVAL_HEADER
+from interp.measuring.traces import RANKS_HEADER
 from interp.plots.neurons import periodicity_column
 from interp.report import captions
 from interp.report.neurons import neurons_html
@@ -60,7 +61,14 @@ def sections(report: AuditReport) -> Iterator[Section]:
     if report.trajectory is not None:
         yield Section("trajectory", "Over training", _trajectory(report), forms=FORMS)
     yield Section("neurons", "The strongest neurons", _strongest(report))
-    yield from (_removal(report, label) for label in REMOVED if report.removals[label].removed)
+    for label in REMOVED:
+        yield from _removal(report, label)
+    if report.relearning is not None:
+        learnt, curves = Text(report.relearning.sentence(), FORMS), report.relearning.plot
+        chart = Chart(
+            "relearning", "Labels answered while they are learnt again", curves, captions.RELEARNING
+        )
+        yield Section("relearning", "Are the memories gone?", [learnt, chart], forms=FORMS)
     sources = Table("Where these numbers come from", ("what", "value"), provenance(report))
     yield Section("provenance", "Provenance", [sources])
     yield Section("words", "Words", [Definitions(glossary())])
@@ -160,12 +168,18 @@ def _strongest(report: AuditReport) -> list[Part]:
     return [unit, Table(caption, report.table.strongest_header(), list(report.table.strongest(STRONGEST)))]
 
 
-def _removal(report: AuditReport, label: str) -> Section:
+def _removal(report: AuditReport, label: str) -> Iterator[Section]:
     removal = report.removals[label]
+    if not removal.removed:
+        return
     title = f"Without the {removal.removed} {label} neurons"
     control = (
         f"Control: {removal.n_draws} random sets of the same size; {INTERVAL} of them lie in the interval."
     )
     caption = f"{title}, against {removal.n_draws} random sets as large"
     table = Table(caption, REMOVAL_HEADER, list(removal.rows()), folded=True)
-    return Section(f"without-{label}", title, [Text(control, (MARKDOWN,)), table], within="accuracy")
+    yield Section(f"without-{label}", title, [Text(control, (MARKDOWN,)), table], within="accuracy")
+    if removal.ranks is not None:
+        title = f"Ranks of wrong labels without the {removal.removed} {label} neurons"
+        ranks = Table(title, RANKS_HEADER, list(removal.ranks.rows()), folded=True)
+        yield Section(f"ranks-{label}", title, [ranks], within="accuracy")

@@ -52,6 +52,10 @@ WORDS: dict[str, str] = {
     "draws lie between the two numbers. Only what is outside it is more than chance.",
     "p-value, q-value": "How likely chance alone gives a value as extreme. The q-value takes into account how many "
     "neurons were looked at: of all those up to 0.01, about 1 % are false finds.",
+    "runner-up": "The strongest of all wrong answers to an example. A memorised label that is runner-up more often "
+    "than labels that nobody trained on has left a trace in the network.",
+    "relearning": "Training a network again on what was removed from it: what was only hidden comes back faster than "
+    "something new is learnt.",
     "grokking": "Learning the rule long after the training examples were memorised.",
 }
 

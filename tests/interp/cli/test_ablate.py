@@ -195,6 +195,7 @@ def test_nothing_is_written_beside_a_strangers_file_under_its_name(
         ("--save {series}/step-00000120 --force", "is the checkpoint itself"),
         ("--save {series}/step-00000060", "exists already; add --force"),
         ("--mode scale=nan", "no number after 'scale='"),
+        ("--relearn 3 --relearn-lr 0", "lr=0"),
         ("--mode explode", "unknown mode 'explode'"),
         ("--neurons label:bad", "cannot select neurons by 'label:bad'"),
     ],
@@ -203,3 +204,12 @@ def test_wrong_input_ends_with_code_2_and_a_reason(
     fail: Command, series: Path, arguments: str, message: str
 ) -> None:
     assert message in fail("ablate", series, *arguments.format(series=series).split())
+
+
+def test_relearning_is_printed_if_it_is_asked_for(run: Command, series: Path, foreign: Path) -> None:
+    chosen = ("ablate", series, "--neurons", "lowest:0.5", "--random", 1)
+    assert "learnt again" not in run(*chosen)
+    output = " ".join(run(*chosen, "--relearn", 3, "--relearn-lr", 0.001).split())
+    assert "memorised labels are learnt again" in output
+    assert "runner-up for" in output
+    assert "Nothing to relearn" in run("ablate", foreign, "--neurons", "lowest:0.5", "--relearn", 3)
