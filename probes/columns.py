@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 LOGITS = "logit units"
 WEIGHTS = "probes.features.weight_features"
 GRID = "probes.activity.activation_scores"
+RULE, MEMORY = "probes.evidence.rule_evidence", "probes.evidence.memory_evidence"
 PERIODICITY = "interp.scoring.periodicity.periodicity"
 
 
@@ -40,7 +41,7 @@ COLUMNS: dict[str, Column] = {
     "evidence": Column("evidence", "", "The numbers that decided the label, in words.", "text"),
     "ipr": Column("IPR", "", "Inverse participation ratio in (0, 1], mean over its vectors.", "float", WEIGHTS),
     "ipr_<vector>": Column("IPR of vector", "", "The same of one vector: 0 left, 1 right, 2 output.", "float", WEIGHTS),
-    "p_value": Column("p-value", "", "Fisher's g-test of periodicity, vectors combined.", "double", WEIGHTS),
+    "p_value": Column("p-value", "", "Periodicity: Fisher's g-test of weights; of activations, operands permuted.", "double", WEIGHTS),
     "p_null": Column("p-value of the IPR", "", "The IPR against that of random weights.", "float", PERIODICITY),
     "q_value": Column("q-value", "", "False-discovery rate of `p_value` over the neurons.", "double"),
     "frequency": Column("frequency", "cycles", "The strongest frequency; 0 where there is none.", "int", WEIGHTS),
@@ -63,10 +64,15 @@ COLUMNS: dict[str, Column] = {
     "silent": Column("silent", "", "Share of pairs at which the activation is exactly 0.", "float", GRID),
     "strength": Column("strength", LOGITS, "Root mean square of what the neuron adds to a logit."),
     "outside": Column("outside", "", "Share of its squared weights at tokens outside the ordering."),
-    "rule_effect": Column("adds to the rule", LOGITS, "What it adds to true labels where memory cannot help."),
-    "rule_q": Column("q-value of the rule", "", "False-discovery rate of `rule_effect`."),
-    "memory_effect": Column("adds to memory", LOGITS, "What it adds to labels that the rule does not explain."),
-    "memory_q": Column("q-value of memory", "", "False-discovery rate of `memory_effect`."),
+    "rule_effect": Column("adds to the rule", LOGITS, "What it adds to true labels of held-out examples.", source=RULE),
+    "rule_share": Column("share of the rule", "", "`rule_effect` in that of all neurons."),
+    "rule_p": Column("p-value of the rule", "", "Its readout permuted over classes.", "double", RULE),
+    "rule_q": Column("q-value of the rule", "", "False-discovery rate of `rule_p`."),
+    "memory_effect": Column("adds to memory", LOGITS, "What it adds to labels that were trained on.", source=MEMORY),
+    "memory_share": Column("share of memory", "", "`memory_effect` in that of all neurons."),
+    "memory_p": Column("p-value of memory", "", "Training against held-out examples.", "double", MEMORY),
+    "memory_q": Column("q-value of memory", "", "False-discovery rate of `memory_p`."),
+    "memory_by": Column("memory decided by", "", "Training examples that decided on memory.", "text"),
     "effect_<split>": Column("effect", LOGITS, "Mean margin lost without the neuron."),
     "accuracy_effect_<split>": Column("accuracy effect", "", "Accuracy lost without the neuron."),
 }  # fmt: skip

@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 
 from probes.null import benjamini_hochberg
 
-GENERALIZING, MEMORIZING, DEAD, INCONCLUSIVE = "generalizing", "memorizing", "dead", "inconclusive"
+GENERALIZING, MEMORIZING, BOTH = "generalizing", "memorizing", "both"
+DEAD, INCONCLUSIVE = "dead", "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,13 @@ class NeuronFacts:
         share: Share of its variance that its frequency explains.
         outside: Share of its weights at tokens outside the group ordering, such as 0 in multiplication.
         rule_effect: What the neuron adds to the true label where memory cannot help (held-out examples).
-        memory_effect: What it adds to labels beyond what the rule explains.
-        rule_p, memory_p: p-values of the effects being above 0.
+        memory_effect: What it adds to the labels of training examples more than to held-out ones of their class.
+        rule_p, memory_p: p-values of the effects being above 0; see `probes.evidence`.
+        rule_share, memory_share: Each effect as a share of what all neurons together add; these are compared, since
+            logits of two sets of examples are not comparable.
+        memory_by: The training examples that decided on memory, in words; empty where none could.
+        learnt: Whether held-out examples are answered better than by their commonest class; if not, there is no rule
+            that a neuron could serve.
     """
 
     strength: Float[np.ndarray, " neuron"]
@@ -64,8 +70,12 @@ class NeuronFacts:
     outside: Float[np.ndarray, " neuron"]
     rule_effect: Float[np.ndarray, " neuron"]
     rule_p: Float[np.ndarray, " neuron"]
+    rule_share: Float[np.ndarray, " neuron"]
     memory_effect: Float[np.ndarray, " neuron"]
     memory_p: Float[np.ndarray, " neuron"]
+    memory_share: Float[np.ndarray, " neuron"]
+    memory_by: np.ndarray
+    learnt: bool = True
 
 
 def dead_neurons(strength: Float[np.ndarray, " neuron"], dead_ratio: float) -> np.ndarray:
@@ -128,16 +138,31 @@ class Labelling:
         return self.criteria.periodic(self.q_value, self.facts.share)
 
     @cached_property
-    def rule_wins(self) -> np.ndarray:
-        """Significantly raises the true label where memory cannot help, by more than it serves memory."""
-        serves = (self.rule_q <= self.criteria.alpha) & (self.facts.rule_effect > 0)
-        return serves & (self.facts.rule_effect > np.nan_to_num(self.facts.memory_effect))
+    def serves_rule(self) -> np.ndarray:
+        """Significantly raises the true label where memory cannot help, in a network that has learnt something."""
+        significant = (self.rule_q <= self.criteria.alpha) & (self.facts.rule_effect > 0)
+        return significant & ~self.dead & self.facts.learnt
 
     @cached_property
-    def memory_wins(self) -> np.ndarray:
-        """Significantly serves labels that the rule does not explain, by more than it serves the rule."""
-        rule, memory = np.nan_to_num([self.facts.rule_effect, self.facts.memory_effect])
-        return (self.memory_q <= self.criteria.alpha) & (memory > np.maximum(rule, 0))
+    def serves_memory(self) -> np.ndarray:
+        """Significantly raises the labels of training examples more than those of held-out ones of their class."""
+        return (self.memory_q <= self.criteria.alpha) & (self.facts.memory_effect > 0) & ~self.dead
+
+    @cached_property
+    def mostly_rule(self) -> np.ndarray:
+        """Provides a larger share of the rule than of memory."""
+        rule, memory = np.nan_to_num([self.facts.rule_share, self.facts.memory_share])
+        return rule > memory
+
+    @cached_property
+    def only_or_mostly_rule(self) -> np.ndarray:
+        """Serves the rule, and memory not significantly, or by a smaller share."""
+        return self.serves_rule & (~self.serves_memory | self.mostly_rule)
+
+    @cached_property
+    def only_or_mostly_memory(self) -> np.ndarray:
+        """Serves memory, and the rule not significantly, or by a smaller share."""
+        return self.serves_memory & (~self.serves_rule | ~self.mostly_rule)
 
     @cached_property
     def apart(self) -> np.ndarray:
@@ -155,14 +180,20 @@ class Labelling:
 
     def rule(self, i: int) -> str:
         """The effect of one neuron on the rule in words."""
-        return f"adds {self.facts.rule_effect[i]:.2g} to true labels (q={self.rule_q[i]:.1g})"
+        if not self.facts.learnt:
+            return "held-out examples are answered no better than by their commonest class"
+        if np.isnan(self.rule_q[i]):
+            return "nothing can tell whether it serves the rule (too few classes, or no held-out examples)"
+        effect, share = self.facts.rule_effect[i], self.facts.rule_share[i]
+        return f"adds {effect:.2g} to true labels, {share:.1%} of what all neurons add (q={self.rule_q[i]:.1g})"
 
     def memory(self, i: int) -> str:
         """The effect of one neuron on memory in words."""
         if np.isnan(self.memory_q[i]):
             return "no examples that tell whether it memorises"
-        effect = f"{self.facts.memory_effect[i]:.2g}"
-        return f"adds {effect} to labels that the rule does not explain (q={self.memory_q[i]:.1g})"
+        effect, share, by = self.facts.memory_effect[i], self.facts.memory_share[i], self.facts.memory_by[i]
+        adds = f"adds {effect:.2g} more to labels that were trained on, {share:.1%} of what all neurons add"
+        return f"{adds} (q={self.memory_q[i]:.1g}, by {by})"
 
 
 @dataclass(frozen=True)
@@ -203,17 +234,25 @@ OUTSIDE = 0.5  # share of a neuron's weights outside the ordering from which its
 LABELS: dict[str, Label] = {
     GENERALIZING: Label(
         "generalize", "#0072B2", "circle",
-        "Significantly periodic, one frequency explains at least half of its variance, and it raises the true label "
-        "of held-out examples by more than it serves memory.",
-        lambda judged: ~judged.dead & (judged.periodic | judged.apart) & judged.rule_wins,
+        "Raises the true label of held-out examples, significantly and by a larger share than it serves memory; where "
+        "an ordering is known, one frequency also explains at least half of its variance.",
+        lambda judged: ~judged.dead & (judged.periodic | judged.apart) & judged.only_or_mostly_rule,
         _generalizes_because,
     ),
     MEMORIZING: Label(
         "memorize", "#D55E00", "diamond",
-        "Not periodic, and it raises labels that the rule does not explain by more than the rule's. A quiet or "
-        "useless neuron is not memorizing; where no example can tell, none is called so.",
-        lambda judged: ~judged.dead & ~judged.periodic & judged.memory_wins,
+        "Not periodic, and it raises the labels of training examples more than those of held-out ones of the same true "
+        "class, significantly and by a larger share than it serves the rule. A quiet or useless neuron is not "
+        "memorizing; where no example can tell, none is called so.",
+        lambda judged: ~judged.dead & ~judged.periodic & judged.only_or_mostly_memory,
         lambda judged, i: f"{judged.spectrum(i)}; {judged.memory(i)}",
+    ),
+    BOTH: Label(
+        "do both", "#009E73", "triangle-up",
+        "Serves the rule and memory, both significantly, and is not mostly one of them: periodic but of more weight in "
+        "memory, or not periodic but of more weight in the rule.",
+        lambda judged: judged.serves_rule & judged.serves_memory,
+        lambda judged, i: f"{judged.spectrum(i)}; {judged.rule(i)}; {judged.memory(i)}",
     ),
     DEAD: Label(
         "are dead", "#8C8C8C", "x",
@@ -233,14 +272,28 @@ REMOVED = (MEMORIZING, GENERALIZING)
 """Labels whose neurons are removed to see what the network can do without them."""
 
 
+def share_of_all(
+    effect: Float[np.ndarray, " neuron"], alive: Bool[np.ndarray, " neuron"]
+) -> Float[np.ndarray, " neuron"]:
+    """Each effect as a share of the sum of all positive ones of live neurons; NaN where there are none.
+
+    Example:
+        >>> share_of_all(np.array([3.0, 1.0, -2.0]), np.ones(3, bool)).tolist()
+        [0.75, 0.25, -0.5]
+    """
+    total = np.nansum(np.maximum(effect[alive], 0))
+    return effect / total if total > 0 else np.full(len(effect), np.nan)
+
+
 def label_neurons(facts: NeuronFacts, criteria: Criteria | None = None) -> Labelling:
     """Decide the label of every neuron at one site by the rules of `LABELS`.
 
     Example:
         >>> one = lambda value: np.array([value])
         >>> periodic = {"p_value": one(1e-30), "share": one(0.9), "frequency": one(17), "outside": one(0.0)}
-        >>> serves_rule = {"rule_effect": one(0.1), "rule_p": one(1e-9)}
-        >>> no_memory = {"memory_effect": one(0.0), "memory_p": one(0.5)}
+        >>> serves_rule = {"rule_effect": one(0.1), "rule_p": one(1e-9), "rule_share": one(1.0)}
+        >>> no_memory = {"memory_effect": one(0.0), "memory_p": one(0.5), "memory_share": one(0.0)}
+        >>> no_memory["memory_by"] = one("all training examples")
         >>> facts = NeuronFacts(strength=one(1.0), **periodic, **serves_rule, **no_memory)
         >>> str(label_neurons(facts).label[0])
         'generalizing'

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool
 from torch import Tensor
 
-from interp.measuring.arrays import neuron_arrays
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.effects import measure_neurons
-from interp.models import neuron_site
-from interp.scoring.score import _facts, _questions
+from interp.progress import PATIENCE, progress
+from interp.scoring.evidence import linear_evidence, measure_evidence, questions_of
+from interp.scoring.score import decide
 from interp.scoring.table import NeuronTable
-from probes.labels import Criteria, label_neurons
+from probes.labels import Criteria
 
 
 def labels_on(
     cached: CachedPass, table: NeuronTable, fits: Sequence[Bool[Tensor, " example"]], seed: int = 0
 ) -> list[np.ndarray]:
-    """Labels of all neurons from the evidence of each set of examples alone, ``(neuron,)`` each."""
-    asked = [(name, fit) for fit in fits for name in _questions(cached)]
-    questions = [replace(q := _questions(cached)[name], examples=q.examples & fit) for name, fit in asked]
-    evidence = measure_neurons(cached, questions)[1]
-    arrays = neuron_arrays(neuron_site(cached.model, cached.hook), cached.activations, None)
-    arrays = replace(arrays, strength=table["strength"], outside=table["outside"])
-    columns = {name: table[name] for name in ("p_value", "frequency_share", "frequency")}
-    names, labels = list(_questions(cached)), []
-    for i in range(len(fits)):
-        own = dict(zip(names, evidence[i * len(names) :], strict=False))
-        labels.append(label_neurons(_facts(columns, arrays, own), Criteria(**table.meta["criteria"])).label)
-    return labels
+    """Labels of all neurons from the evidence of each set of examples alone, ``(neuron,)`` each.
+
+    Periodicity and strength, which look at no label, are those of the table.
+
+    Args:
+        cached: What `table` was made from.
+        fits: Masks; memorised and held-out examples outside one are not looked at.
+        seed: Of the permutations.
+    """
+    asked = [questions_of(cached, fit) for fit in fits]
+    if cached.readout is None:
+        with progress("labels of halves", cached.width, after=PATIENCE) as report:
+            evidence = measure_evidence(cached, asked, seed, report)[1]
+    else:
+        evidence = linear_evidence(cached, asked, seed)
+    criteria, names = Criteria(**table.meta["criteria"]), ("p_value", "frequency_share", "frequency")
+    columns = {name: table[name] for name in names}
+    return [decide(columns, table["strength"], table["outside"], e, criteria).label for e in evidence]

@@ -12,9 +12,11 @@ from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site, prefix_at
+from interp.progress import PATIENCE, progress
 from probes import null
 from probes.activity import activation_scores
 from probes.features import mean_of_live, weight_features
+from probes.orders import order_p_values, sum_profile
 from probes.spectrum import Convention
 
 GRID_CHUNK = 256
@@ -44,11 +46,11 @@ def periodicity(
         Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
         distribution, with ``"source"``: ``"weights"``, ``"activations"`` or None.
     """
-    grid_scores, profile = _over_pairs(cached, task)
+    usable = site.input_vectors and (task.ordering is not None or operands_of(task) is not None)
+    grid_scores, profile, tested = _over_pairs(cached, task, None if usable else seed)
     positions = getattr(task, "positions", None)
     if profile is None and positions is not None and len(np.unique(positions)) > 1:
         profile = position_profile(cached, positions)
-    usable = site.input_vectors and (task.ordering is not None or operands_of(task) is not None)
     if usable:
         vectors, source, distinct = arrays.vectors, "weights", arrays.distinct
     elif profile is not None:
@@ -60,9 +62,15 @@ def periodicity(
     lengths = tuple(vectors[i].shape[1] for i in distinct)
     draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
     random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
-    tested = mean_of_live([columns[f"ipr_{i}"] for i in distinct])
+    scores = mean_of_live([columns[f"ipr_{i}"] for i in distinct])
     first = {name: columns.pop(name) for name in ("ipr", "p_value")}
-    columns = {**first, "p_null": null.null_p_values(tested, random_ipr), **columns, **grid_scores}
+    first["p_null"] = null.null_p_values(scores, random_ipr)
+    if tested:
+        first |= tested
+        if vectors[1:]:
+            readout = weight_features(vectors[1:], convention)["p_value"]
+            first["p_value"] = null.combine(np.stack([tested["p_value"], readout], axis=1))
+    columns = {**first, **columns, **grid_scores}
     shares = grid_scores.get("activation_share")
     if source == "activations" and shares is not None and not np.isnan(shares).all():
         columns["frequency"] = grid_scores["activation_frequency"]
@@ -83,23 +91,35 @@ def operands_of(task: Task) -> int | None:
     return p if isinstance(p, int) and task.dataset.inputs.shape[1:] == (2,) else None
 
 
-def _over_pairs(cached: CachedPass, task: Task) -> tuple[Columns, np.ndarray | None]:
-    """`activation_scores`, and the mean activation at each position of the answer ``(neuron, position)``.
+def _over_pairs(
+    cached: CachedPass, task: Task, seed: int | None
+) -> tuple[Columns, np.ndarray | None, Columns]:
+    """`activation_scores`, the mean activation at each position of the answer, and `order_p_values`.
 
-    The profile stands in for weights where a neuron has none of its own over the tokens. None if the task is no
-    operation on pairs, or leaves pairs out.
+    The profile ``(neuron, position)`` stands in for weights where a neuron has none of its own over the tokens. None if
+    the task is no operation on pairs, or leaves pairs out.
+
+    Args:
+        seed: Of the random orders; None for no test, where weights are tested.
     """
     p = operands_of(task)
     if p is None or not cached.width:
-        return {}, None
-    ordering, parts, profiles = task.ordering, [], []
+        return {}, None, {}
+    ordering, parts, profiles, tests = task.ordering, [], [], []
     activations = all_pairs_activations(cached, task, p)
-    for chunk in activations.split(GRID_CHUNK, dim=1):
-        grid = grid_of(chunk, p, ordering)
-        parts.append(activation_scores(grid))
-        profiles.append(answer_profile(grid))
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return columns, np.concatenate(profiles)
+    with progress("random orders", cached.width, after=PATIENCE) as report:
+        for chunk in activations.split(GRID_CHUNK, dim=1):
+            grid = grid_of(chunk, p, ordering)
+            parts.append(activation_scores(grid))
+            profiles.append(sum_profile(grid))
+            if seed is not None:
+                tests.append(order_p_values(grid, seed))
+            report(sum(map(len, profiles)))
+    columns, tested = (
+        {name: np.concatenate([part[name] for part in chunks]) for name in chunks[0]} if chunks else {}
+        for chunks in (parts, tests)
+    )
+    return columns, np.concatenate(profiles), tested
 
 
 def all_pairs_activations(
@@ -134,15 +154,6 @@ def _in_ordering(ordering: Ordering | None, p: int, device: torch.device) -> tor
     if ordering is not None:
         inside[np.ix_(ordering.left, ordering.right)] = True
     return inside.flatten()
-
-
-def answer_profile(grid: np.ndarray) -> np.ndarray:
-    """Mean activation at each position of the answer, ``(neuron, position)``; 0 for a grid with holes."""
-    n = grid.shape[1]
-    if np.isnan(grid).any():
-        return np.zeros((len(grid), n))
-    sums = np.add.outer(np.arange(n), np.arange(n)).ravel() % n
-    return np.stack([np.bincount(sums, weights=row) / n for row in grid.reshape(len(grid), -1)])
 
 
 def position_profile(cached: CachedPass, positions: np.ndarray) -> np.ndarray:

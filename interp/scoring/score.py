@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
-import torch
 
 from interp.data import Task
-from interp.measuring.arrays import NeuronArrays, neuron_arrays
+from interp.measuring.arrays import neuron_arrays
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.effects import Evidence, Question, difference_evidence, measure_neurons
-from interp.measuring.leakage import Leakage
 from interp.models import neuron_site
 from interp.progress import PATIENCE, progress
+from interp.scoring.evidence import NeuronEvidence, measure_evidence, questions_of
 from interp.scoring.periodicity import periodicity
 from interp.scoring.selection import default_order
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement, agreement
-from probes.labels import DEAD, Criteria, NeuronFacts, label_neurons
+from probes.labels import DEAD, Criteria, Labelling, NeuronFacts, dead_neurons, label_neurons
 from probes.spectrum import Convention
 
 ORDERS = {"weights": "ipr", "activations": "activation_share", None: "rule_effect"}
@@ -34,11 +34,10 @@ def score_neurons(
     place = neuron_site(cached.model, cached.hook)
     arrays = neuron_arrays(place, cached.activations, task.ordering)
     columns, null_meta = periodicity(cached, task, place, arrays, convention, seed)
-    asked = _questions(cached)
     with progress("single-neuron effects", place.width, after=PATIENCE) as report:
-        effects, evidence = measure_neurons(cached, list(asked.values()), report)
-    facts = _facts(columns, arrays, dict(zip(asked, evidence, strict=True)))
-    decided = label_neurons(facts, criteria)
+        effects, (evidence,) = measure_evidence(cached, [questions_of(cached)], seed, report)
+    decided = decide(columns, arrays.strength, arrays.outside, evidence, criteria)
+    facts = decided.facts
     table = {
         "neuron": np.arange(place.width),
         "label": decided.label,
@@ -48,9 +47,14 @@ def score_neurons(
         "strength": arrays.strength,
         "outside": arrays.outside,
         "rule_effect": facts.rule_effect,
+        "rule_share": facts.rule_share,
+        "rule_p": facts.rule_p,
         "rule_q": decided.rule_q,
         "memory_effect": facts.memory_effect,
+        "memory_share": facts.memory_share,
+        "memory_p": facts.memory_p,
         "memory_q": decided.memory_q,
+        "memory_by": facts.memory_by,
     }
     for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
         table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}
@@ -67,44 +71,29 @@ def score_neurons(
     return NeuronTable(table, place.hook, meta)
 
 
-def _facts(
-    columns: dict[str, np.ndarray], arrays: NeuronArrays, evidence: dict[str, Evidence]
-) -> NeuronFacts:
-    """The measurements that labels are decided from."""
-    unknown = np.full(len(arrays.strength), np.nan)
-    memory = evidence.get("memory")
-    if "trained" in evidence:
-        memory = difference_evidence(evidence["trained"], evidence["rule"])
-    return NeuronFacts(
-        strength=arrays.strength,
+def decide(
+    columns: Mapping[str, np.ndarray],
+    strength: np.ndarray,
+    outside: np.ndarray,
+    evidence: NeuronEvidence,
+    criteria: Criteria,
+) -> Labelling:
+    """Labels from periodicity and evidence.
+
+    Args:
+        columns: Of periodicity, as in a table.
+    """
+    alive = ~dead_neurons(strength, criteria.dead_ratio)
+    known = not np.isnan(columns["p_value"][alive]).all()
+    facts = NeuronFacts(
+        strength=strength,
         p_value=columns["p_value"],
         share=columns["frequency_share"],
         frequency=columns["frequency"],
-        outside=arrays.outside,
-        rule_effect=evidence["rule"].effect,
-        rule_p=evidence["rule"].p,
-        memory_effect=memory.effect if memory else unknown,
-        memory_p=memory.p if memory else unknown,
+        outside=outside,
+        **evidence.facts(alive, known),
     )
-
-
-def _questions(cached: CachedPass) -> dict[str, Question]:
-    """The labels to test every neuron against: those of the rule, and those of memory.
-
-    The rule shows in held-out examples, if any are really held out. Memory shows in mislabelled examples. Without any
-    it shows in training examples that are served better than held-out ones; with neither nothing can tell.
-    """
-    data = cached.data
-    held_out = data.test & ~Leakage(data, cached.logits).leaked
-    clean = data.clean & ~data.mislabelled
-    everything = torch.ones_like(clean)
-    rule = next(mask for mask in (held_out, clean, everything) if mask.any())
-    asked = {"rule": Question(rule, data.true_labels)}
-    if data.mislabelled.any():
-        asked["memory"] = Question(data.mislabelled, data.labels, data.true_labels)
-    elif held_out.any() and clean.any():
-        asked["trained"] = Question(clean, data.true_labels)
-    return asked
+    return label_neurons(facts, criteria)
 
 
 def causal_agreement(table: NeuronTable, *, n_boot: int = 1000, seed: int = 0) -> Agreement | None:

@@ -1,0 +1,162 @@
+"""Evidence on the rule and on memory for every neuron at a site, from all examples or from halves of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from interp.measuring.arrays import as_array
+from interp.measuring.base_rate import beats_base_rate
+from interp.measuring.cached_pass import CachedPass
+from interp.measuring.effects import SingleEffects, measure_neurons
+from interp.measuring.leakage import Leakage
+from interp.progress import Report, silent
+from probes import evidence
+from probes.evidence import Evidence, Examples
+from probes.labels import share_of_all
+
+ALL_TRAINING, WRONG_LABELS = "all training examples", "wrong labels"
+Tables = tuple[Float[np.ndarray, "true output"], dict[str, tuple[float, ...]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """The examples that evidence is taken from.
+
+    Attributes:
+        rule: Mask of the examples that show whether neurons serve the rule: held-out ones, if there are any.
+        held_out: Whether they are held out.
+        memory: By name, training examples beside held-out ones, for `memory_evidence`; empty without either.
+        learnt: Whether the rule's examples are answered better than by their commonest class.
+    """
+
+    rule: Bool[np.ndarray, " example"]
+    held_out: bool
+    classes: np.ndarray
+    memory: dict[str, Examples]
+    learnt: bool
+
+    def of_effects(self, effects: Float[np.ndarray, "example output"]) -> Tables:
+        """Sums that the evidence on one neuron is made from, where what follows it is not linear."""
+        n_classes = effects.shape[1]
+        by_class = evidence.effects_by_class(effects[self.rule], self.classes[self.rule], n_classes)
+        sums = {name: evidence.memory_of_effects(effects, rows) for name, rows in self.memory.items()}
+        return by_class.astype(np.float32), sums
+
+    def of_neurons(self, rows: Sequence[Tables], seed: int) -> NeuronEvidence:
+        """Evidence on all neurons from the sums of each."""
+        tables = np.stack([table for table, _ in rows])
+        sizes = np.bincount(self.classes[self.rule], minlength=tables.shape[1])
+        rule = evidence.rule_evidence_of_effects(tables, sizes, seed)
+        memory = {
+            name: evidence.memory_evidence_of(np.array([sums[name] for _, sums in rows]), examples)
+            for name, examples in self.memory.items()
+        }
+        return NeuronEvidence(rule, memory, self)
+
+    def of_readout(self, activations: np.ndarray, readout: np.ndarray, seed: int) -> NeuronEvidence:
+        """Evidence on all neurons where what follows them is linear."""
+        rule = evidence.rule_evidence(activations[self.rule], readout, self.classes[self.rule], seed)
+        memory = {
+            name: evidence.memory_evidence(activations, readout, examples)
+            for name, examples in self.memory.items()
+        }
+        return NeuronEvidence(rule, memory, self)
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronEvidence:
+    """Evidence on the rule, and on memory by the examples that it comes from."""
+
+    rule: Evidence
+    memory: dict[str, Evidence]
+    questions: Questions
+
+    def facts(self, alive: Bool[np.ndarray, " neuron"], periodicity_known: bool) -> dict[str, np.ndarray | bool]:
+        """Its part of `NeuronFacts`.
+
+        Without held-out examples a rule is told from memory by periodicity alone: where that is not known, nothing is
+        evidence for the rule.
+        """
+        n, rule_p = len(alive), self.rule.p
+        if not (self.questions.held_out or periodicity_known):
+            rule_p = np.full(n, np.nan)
+        decided, shares, by = self._memory(alive)
+        return {
+            "rule_effect": self.rule.effect,
+            "rule_p": rule_p,
+            "rule_share": share_of_all(self.rule.effect, alive),
+            "memory_effect": decided.effect,
+            "memory_p": decided.p,
+            "memory_share": shares,
+            "memory_by": by,
+            "learnt": self.questions.learnt,
+        }
+
+    def _memory(self, alive: np.ndarray) -> tuple[Evidence, np.ndarray, np.ndarray]:
+        """The evidence that decided for each neuron, its share of the whole, and where it came from."""
+        nan = np.full(len(alive), np.nan)
+        if not self.memory:
+            return Evidence(nan, nan), nan, np.full(len(alive), "", object)
+        (name, first), *others = self.memory.items()
+        by, shares = np.full(len(alive), name, object), share_of_all(first.effect, alive)
+        for name, second in others:
+            first, later = evidence.either(first, second)
+            by = np.where(later, name, by)
+            shares = np.where(later, share_of_all(second.effect, alive), shares)
+        by = np.where(np.isnan(first.p), "", by).astype(object)
+        return first, shares, by
+
+
+def questions_of(cached: CachedPass, inside: Bool[Tensor, " example"] | None = None) -> Questions:
+    """The examples to take evidence from; memorised and held-out ones only of those `inside`, if given.
+
+    Memory is asked for on all training examples, and where labels are wrong on those alone too, where a neuron must
+    add more to the label than to the true class.
+    """
+    data = cached.data
+    leaked = Leakage(data, cached.logits).leaked
+    held = data.test & ~leaked
+    clean = data.clean & ~data.mislabelled
+    rule, held_out = held, bool(held.any())
+    if not held_out:
+        rule = clean if clean.any() else ~data.mislabelled
+    chosen = as_array(inside) if inside is not None else np.ones(len(data), bool)
+    trained, wrong, held_array = (as_array(mask) & chosen for mask in (data.train, data.mislabelled, held))
+    labels, classes = as_array(data.labels), as_array(data.true_labels)
+    memory = {}
+    if held_array.any() and trained.any():
+        shared = {"held_out": held_array, "n_classes": data.n_classes}
+        memory[ALL_TRAINING] = Examples(labels, classes, trained, **shared)
+        if wrong.any():
+            memory[WRONG_LABELS] = Examples(labels, classes, wrong, **shared, against_true=True)
+    inside_rule = as_array(rule) & (chosen if held_out else True)
+    return Questions(inside_rule, held_out, classes, memory, beats_base_rate(cached.logits, data, leaked))
+
+
+def measure_evidence(
+    cached: CachedPass, asked: Sequence[Questions], seed: int, report: Report = silent
+) -> tuple[SingleEffects, list[NeuronEvidence]]:
+    """Effects of every neuron alone, and the evidence from each set of examples, in one pass over the neurons.
+
+    Args:
+        seed: Of the permutations.
+    """
+    if cached.readout is None:
+        reduce = lambda effects: [questions.of_effects(effects) for questions in asked]  # noqa: E731
+        effects, rows = measure_neurons(cached, reduce, report)
+        columns = list(zip(*rows, strict=True)) or [()] * len(asked)
+        return effects, [q.of_neurons(column, seed) for q, column in zip(asked, columns, strict=True)]
+    effects, _ = measure_neurons(cached, report=report)
+    return effects, linear_evidence(cached, asked, seed)
+
+
+def linear_evidence(cached: CachedPass, asked: Sequence[Questions], seed: int) -> list[NeuronEvidence]:
+    """Evidence from each set of examples where what follows the neurons is linear."""
+    assert cached.readout is not None
+    activations, readout = -as_array(cached.change), as_array(cached.readout)
+    return [questions.of_readout(activations, readout, seed) for questions in asked]

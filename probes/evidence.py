@@ -1,0 +1,355 @@
+"""Evidence that neurons serve a rule or remember examples, with p-values whose nulls can be drawn.
+
+The rule is judged on held-out examples, memory by comparing training with held-out examples of the same true class.
+Effects are what a neuron adds to the logits: activation times readout where all that follows is linear, else what its
+removal changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+from math import factorial
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.special import ndtr
+
+FEWEST_CLASSES = 5
+"""Classes that a permutation test needs: fewer have too few orders for a p-value of one percent."""
+ENUMERATED = 7  # classes up to which all orders are taken
+DRAWS, MOST_DRAWS, BUDGET = 999, 19_999, 5e7
+COUNTED = 10  # draws as large from which their number is the p-value
+TAIL = 0.05  # share of the draws that the tail is fitted to
+CHUNK = 4e6
+MIN_EFFECTIVE = 8.0
+"""Examples that must carry an effect for its normal p-value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Labels and membership of the examples that evidence is taken from, ``(example,)`` each.
+
+    Attributes:
+        labels: Classes as trained on.
+        classes: True classes.
+        trained: Mask of the training examples whose memory is asked for.
+        held_out: Mask of the held-out examples.
+        n_classes: Number of the network's outputs.
+        against_true: Take what a neuron adds to the label beyond what it adds to the true class, for examples whose
+            label is wrong; else beyond the mean over classes.
+    """
+
+    labels: Int[np.ndarray, " example"]
+    classes: Int[np.ndarray, " example"]
+    trained: Bool[np.ndarray, " example"]
+    held_out: Bool[np.ndarray, " example"]
+    n_classes: int
+    against_true: bool = False
+
+    @cached_property
+    def sizes(self) -> Float[np.ndarray, "two true"]:
+        """Training and held-out examples of each true class, of those that have both."""
+        masks = (self.trained, self.held_out)
+        counts = np.stack([np.bincount(self.classes[m], minlength=self.n_classes) for m in masks])
+        return (counts * (counts > 0).all(0)).astype(float)
+
+    @cached_property
+    def counts(self) -> Float[np.ndarray, "true label"]:
+        """Training examples by true class and label, of classes that also have held-out examples."""
+        pairs = self.classes[self.trained] * self.n_classes + self.labels[self.trained]
+        counts = np.bincount(pairs, minlength=self.n_classes**2).reshape(-1, self.n_classes)
+        return counts * (self.sizes[0] > 0)[:, None].astype(float)
+
+    def in_classes(self, mask: np.ndarray) -> np.ndarray:
+        """Rows of the mask whose true class has both kinds, sorted by class."""
+        rows = np.flatnonzero(mask & (self.sizes[0] > 0)[self.classes])
+        return rows[np.argsort(self.classes[rows], kind="stable")]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Evidence that each neuron serves something, ``(neuron,)`` each.
+
+    Attributes:
+        effect: What the neuron adds for it to a logit, mean over the examples; NaN where there are none.
+        p: One-sided p-value; NaN where it cannot be tested.
+    """
+
+    effect: Float[np.ndarray, " neuron"]
+    p: Float[np.ndarray, " neuron"]
+
+
+def rule_evidence(
+    activations: Float[np.ndarray, "example neuron"],
+    readout: Float[np.ndarray, "neuron output"],
+    classes: Int[np.ndarray, " example"],
+    seed: int = 0,
+) -> Evidence:
+    """Evidence that each neuron raises the right class of held-out examples, by permuting its readout over classes.
+
+    The effect is the covariance of activation and readout over the classes, sum_c f_c (m_c - m) W_c with f_c the
+    share and m_c the mean activation of class c: what the neuron adds to the true class of an example beyond what it
+    adds to that class anyway. Its null is that the readout is assigned to the classes at random, as in a network
+    that was never trained, or trained on random labels; that activations differ between classes is no evidence.
+
+    Args:
+        activations: On held-out examples.
+        classes: Their true classes. With fewer than `FEWEST_CLASSES` of them p is NaN.
+        seed: Of the permutations, where there are too many to take all.
+
+    Example:
+        >>> classes = np.repeat(np.arange(9), 20)
+        >>> fires = (classes == 3)[:, None] * 1.0
+        >>> weights = np.eye(9)[[3]]
+        >>> evidence = rule_evidence(fires, weights, classes)
+        >>> evidence.effect.round(3).tolist(), bool(evidence.p[0] > 0.1)   # one class alone can be chance: 1 in 9
+        ([0.099], True)
+    """
+    present, inverse, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    if not len(classes):
+        return _nothing(readout.shape[0])
+    share = counts / counts.sum()
+    means = _class_sums(activations, inverse, len(present)) / counts[:, None]
+    left = (share[:, None] * (means - share @ means)).T
+    right = np.asarray(readout[:, present], np.float64)
+    right = right - right.mean(1, keepdims=True)
+    return _permuted(left, right, seed)
+
+
+def rule_evidence_of_effects(
+    tables: Float[np.ndarray, "neuron true output"], sizes: Int[np.ndarray, " true"], seed: int = 0
+) -> Evidence:
+    """The same where what follows the neurons is not linear, from their effects by true class.
+
+    With G[c, k] what a neuron adds to logit k, mean over held-out examples of class c, the effect is sum_c f_c
+    (G[c, c] - G[., c]); its null permutes the columns.
+
+    Args:
+        tables: G of each neuron.
+        sizes: Held-out examples of each class.
+
+    Example:
+        >>> classes, rng = np.repeat(np.arange(9), 20), np.random.default_rng(0)
+        >>> x, w = rng.normal(size=(180, 1)), rng.normal(size=(1, 9))
+        >>> G = np.stack([(x[classes == c] * w).mean(0) for c in range(9)])[None]
+        >>> linear = rule_evidence(x, w, classes)
+        >>> bool(np.isclose(linear.effect, rule_evidence_of_effects(G, np.full(9, 20)).effect).all())
+        True
+    """
+    present = np.flatnonzero(sizes)
+    if not len(present):
+        return _nothing(len(tables))
+    share = sizes[present] / sizes.sum()
+    tables = tables[:, present][:, :, present]
+    centred = share[:, None] * (tables - np.einsum("c,nck->nk", share, tables)[:, None])
+    return _permuted(centred, None, seed)
+
+
+def memory_evidence(
+    activations: Float[np.ndarray, "example neuron"],
+    readout: Float[np.ndarray, "neuron output"],
+    examples: Examples,
+) -> Evidence:
+    """Evidence of membership: a neuron serves the labels of training examples more than held-out ones of their class.
+
+    Over training examples i of true class c, sum a_i (x_i - mean of x over held-out examples of c), with x the
+    activation and a_i the readout of the label; its variance is sum_c S_c^2 (sum a_i^2 + (sum a_i)^2 / held-out
+    examples of c), S_c^2 that of x within the class. Neither two classes nor noise that depends on the class are in
+    its way, and nobody needs to know which labels are wrong. The null: within a true class, training and held-out
+    examples are exchangeable. So it is not valid where wrong labels depend on the input itself. Normal, so it assumes
+    many examples; p is NaN where fewer than 8 carry the effect.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> classes, trained = np.arange(400) % 2, np.arange(400) < 200
+        >>> x = rng.normal(size=(400, 2))
+        >>> x[trained, 0] += 1   # the first neuron knows who was trained on
+        >>> labels = np.where(trained, 1, classes)
+        >>> examples = Examples(labels, classes, trained, ~trained, 2)
+        >>> (memory_evidence(x, np.array([[-1.0, 1.0]] * 2), examples).p < 0.01).tolist()
+        [True, False]
+    """
+    (rows, others), n = (examples.in_classes(m) for m in (examples.trained, examples.held_out)), len(readout)
+    if not len(rows):
+        return _nothing(n)
+    weights = np.asarray(readout, np.float64)
+    weights = weights - weights.mean(1, keepdims=True)
+    c, held, counts = examples.n_classes, examples.sizes[1][:, None], examples.counts
+    x, y = (np.asarray(activations[chosen], np.float64) for chosen in (rows, others))
+    by_class, by_held = _class_sums(x, examples.classes[rows], c), _class_sums(y, examples.classes[others], c)
+    by_label = _class_sums(x, examples.labels[rows], c)
+    first, second = counts @ weights.T, counts @ np.square(weights.T)
+    total = (weights.T * by_label).sum(0)
+    if examples.against_true:
+        size, own = examples.sizes[0][:, None], weights.T
+        total = total - (own * by_class).sum(0)
+        second = second - 2 * own * first + size * np.square(own)
+        first = first - size * own
+    held = np.maximum(held, 1)
+    effect = total - (first * by_held / held).sum(0)
+    squares, effective = _within(x, y, examples.classes[rows], examples.classes[others], by_class + by_held)
+    return _normal(effect, (squares * (second + np.square(first) / held)).sum(0), effective, len(rows))
+
+
+def memory_of_effects(effects: Float[np.ndarray, "example output"], examples: Examples) -> tuple[float, ...]:
+    """The same of one neuron where what follows it is not linear, from what it adds to each logit of each example.
+
+    Returns:
+        Total effect, its variance, and how many examples carry it, to give to `memory_evidence_of`.
+    """
+    rows, others = (examples.in_classes(m) for m in (examples.trained, examples.held_out))
+    if not len(rows):
+        return np.nan, np.nan, 0.0
+    classes, counts = examples.classes, examples.counts
+    effects = np.asarray(effects, np.float64)
+    effects = effects - effects.mean(1, keepdims=True)
+    own = effects[rows, examples.labels[rows]]
+    base = (counts[classes[others]] * effects[others]).sum(1)
+    means = _class_sums(effects[others], classes[others], examples.n_classes)
+    means /= np.maximum(examples.sizes[1], 1)[:, None]
+    expected = means[classes[rows], examples.labels[rows]]
+    if examples.against_true:
+        own = own - effects[rows, classes[rows]]
+        expected = expected - means[classes[rows], classes[rows]]
+        base = base - examples.sizes[0][classes[others]] * effects[others, classes[others]]
+    residual = own - expected
+    centre = _class_sums(base[:, None], classes[others], examples.n_classes)[:, 0]
+    centre /= np.maximum(examples.sizes[1], 1)
+    spread = np.square(base - centre[classes[others]]) / np.square(examples.sizes[1][classes[others]])
+    squared = np.square(residual)
+    effective = squared.sum() ** 2 / max(np.square(squared).sum(), 1e-300)
+    return residual.sum(), squared.sum() + spread.sum(), float(effective)
+
+
+def memory_evidence_of(sums: Float[np.ndarray, "neuron three"], examples: Examples) -> Evidence:
+    """Evidence of membership from the sums of `memory_of_effects`, a row a neuron."""
+    effect, variance, effective = np.asarray(sums, float).T
+    return _normal(effect, variance, effective, int(examples.sizes[0].sum()))
+
+
+def effects_by_class(
+    effects: Float[np.ndarray, "example output"], classes: Int[np.ndarray, " example"], n_classes: int
+) -> Float[np.ndarray, "true output"]:
+    """Mean over the examples of each true class; 0 for a class without any."""
+    sizes = np.bincount(classes, minlength=n_classes)
+    return _class_sums(np.asarray(effects, np.float64), classes, n_classes) / np.maximum(sizes, 1)[:, None]
+
+
+def either(first: Evidence, second: Evidence) -> tuple[Evidence, Bool[np.ndarray, " neuron"]]:
+    """The stronger of two kinds of evidence for each neuron, paid for by twice its p-value, and where it is the second.
+
+    Example:
+        >>> one = lambda p: Evidence(np.ones(1), np.array([p]))
+        >>> evidence, second = either(one(0.4), one(0.001))
+        >>> evidence.p.tolist(), second.tolist()
+        ([0.002], [True])
+    """
+    p = np.stack([first.p, second.p])
+    later = np.where(np.isnan(p), np.inf, p).argmin(0).astype(bool)
+    both = ~np.isnan(p).any(0)
+    smaller = np.where(later, second.p, first.p)
+    return Evidence(
+        np.where(later, second.effect, first.effect), np.minimum(smaller * (1 + both), 1.0)
+    ), later
+
+
+def tail_p_values(
+    observed: Float[np.ndarray, " neuron"], draws: Float[np.ndarray, "neuron draw"]
+) -> Float[np.ndarray, " neuron"]:
+    """p-values of statistics against draws from their own null: counted, with an exponential tail beyond.
+
+    From 10 draws as large on, p is (1 + their number) / (1 + draws). Beyond, it follows an exponential distribution
+    fitted to the largest 5 % of the draws, which is too cautious for a lighter tail (as in Knijnenburg et al. 2009).
+
+    Example:
+        >>> draws = np.random.default_rng(0).normal(size=(1, 999))
+        >>> bool(abs(tail_p_values(np.zeros(1), draws)[0] - 0.5) < 0.05), bool(tail_p_values(np.full(1, 6.0), draws)[0] < 1e-4)
+        (True, True)
+    """
+    n = draws.shape[1]
+    slack = 1e-9 * np.abs(draws).max(1, initial=0.0)
+    as_large = (draws >= (observed - slack)[:, None]).sum(1)
+    p = (1 + as_large) / (1 + n)
+    top = max(COUNTED, round(TAIL * n))
+    if n > top:
+        largest = -np.partition(-draws, top, axis=1)[:, : top + 1]
+        start = largest[:, top]
+        excess = (largest[:, :top] - start[:, None]).mean(1)
+        beyond = (as_large < COUNTED) & (excess > 0)
+        scale = np.where(excess > 0, excess, 1.0)
+        p = np.where(beyond, np.minimum(top / n * np.exp(-(observed - start) / scale), 1.0), p)
+    return p
+
+
+def _permuted(left: np.ndarray, right: np.ndarray | None, seed: int) -> Evidence:
+    """The trace of ``left`` (a table), or of its product with ``right``, against that with columns permuted."""
+    n, k = left.shape[:2]
+    own = np.arange(k)
+    observed = left[:, own, own].sum(1) if right is None else (left * right).sum(1)
+    if k < FEWEST_CLASSES:
+        return Evidence(observed, np.full(n, np.nan))
+    p = np.empty(n)
+    step = max(1, int(CHUNK / (k * DRAWS)))
+    orders = np.stack(list(_orders(k, n, seed)))
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        draws = np.empty((len(left[part]), len(orders)), np.float32)
+        for j in range(0, len(orders), 256):
+            chosen = orders[j : j + 256]
+            if right is None:
+                draws[:, j : j + 256] = left[part][:, own, chosen].sum(2)
+            else:
+                draws[:, j : j + 256] = np.einsum("nc,nbc->nb", left[part], right[part][:, chosen])
+        if k <= ENUMERATED:
+            slack = 1e-6 * np.abs(draws).max(1, initial=0.0)
+            p[part] = (draws >= (observed[part] - slack)[:, None]).mean(1)
+        else:
+            p[part] = np.maximum(tail_p_values(observed[part], draws), 1 / factorial(min(k, 20)))
+    return Evidence(observed, p)
+
+
+def _orders(k: int, n: int, seed: int) -> Iterator[np.ndarray]:
+    if k <= ENUMERATED:
+        yield from map(np.array, permutations(range(k)))
+        return
+    generator = np.random.default_rng(seed)
+    for _ in range(int(np.clip(BUDGET / (k * max(n, 1)), DRAWS, MOST_DRAWS))):
+        yield generator.permutation(k)
+
+
+def _class_sums(values: np.ndarray, classes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Sums over the examples of each class, ``(class, column)``."""
+    order = np.argsort(classes, kind="stable")
+    present, starts = np.unique(classes[order], return_index=True)
+    sums = np.zeros((n_classes, values.shape[1]))
+    if len(present):
+        sums[present] = np.add.reduceat(np.asarray(values, np.float64)[order], starts, axis=0)
+    return sums
+
+
+def _within(
+    x: np.ndarray, y: np.ndarray, of_x: np.ndarray, of_y: np.ndarray, sums: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variance within each class, training and held-out examples together, and how many examples carry it."""
+    size = np.bincount(np.concatenate([of_x, of_y]), minlength=len(sums)).astype(float)[:, None]
+    means = sums / np.maximum(size, 1)
+    squares, fourth = np.zeros_like(sums), np.zeros(sums.shape[1])
+    for values, classes in ((x, of_x), (y, of_y)):
+        square = np.square(values - means[classes])
+        squares += _class_sums(square, classes, len(sums))
+        fourth += np.square(square).sum(0)
+    effective = np.square(squares.sum(0)) / np.maximum(fourth, 1e-300)
+    return squares / np.maximum(size - 1, 1), effective
+
+
+def _normal(effect: np.ndarray, variance: np.ndarray, effective: np.ndarray, n: int) -> Evidence:
+    known = variance > 0
+    z = effect / np.sqrt(np.where(known, variance, 1.0))
+    return Evidence(effect / max(n, 1), np.where(known & (effective >= MIN_EFFECTIVE), ndtr(-z), np.nan))
+
+
+def _nothing(n: int) -> Evidence:
+    return Evidence(np.full(n, np.nan), np.full(n, np.nan))

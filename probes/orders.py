@@ -1,0 +1,82 @@
+"""Significance of periodic activations, against the same activations with operands in random orders."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy.sparse import csr_matrix
+
+from probes.evidence import tail_p_values
+from probes.periodicity import ipr
+from probes.spectrum import power
+
+DRAWS = 399
+
+
+def sum_profile(grid: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarray, "neuron position"]:
+    """Mean activation at each position of the answer a + b modulo n; 0 for a grid with holes (nan).
+
+    Example:
+        >>> sum_profile(np.array([[[1.0, 2.0], [4.0, 3.0]]])).tolist()
+        [[2.0, 3.0]]
+    """
+    n = grid.shape[1]
+    known = np.where(np.isnan(grid).any((1, 2))[:, None, None], 0, grid)
+    return _answers(np.arange(n), np.arange(n)).dot(known.reshape(len(grid), -1).T).T / n
+
+
+def order_p_values(
+    grid: Float[np.ndarray, "neuron left right"], seed: int = 0, draws: int = DRAWS
+) -> dict[str, Float[np.ndarray, " neuron"]]:
+    """p-values of the periodicity along a + b of activations, by permuting the orders of both operands.
+
+    A profile along a + b is close to a convolution, not white noise, even in a network that was never trained, so a test
+    against white noise is not valid for it. If the order of the operands means nothing to a neuron, activations with
+    operands in random orders, drawn independently for left and right, are as periodic.
+
+    Args:
+        seed: Of the orders.
+        draws: How many pairs of orders; p-values beyond are those of an exponential tail (`tail_p_values`).
+
+    Returns:
+        ``"p_value"`` of the largest share of the profile's variance at one frequency, ``"p_null"`` of its IPR; nan for
+        a constant neuron or a grid with holes.
+
+    Example:
+        >>> n = 23
+        >>> w = 2 * np.pi * 3 * (np.arange(n)[:, None] + np.arange(n)) / n
+        >>> noise = np.random.default_rng(0).normal(size=(n, n))
+        >>> p = order_p_values(np.stack([np.cos(w) + noise, noise]))["p_value"]
+        >>> bool(p[0] < 1e-4), bool(p[1] > 0.01)
+        (True, True)
+    """
+    n = grid.shape[1]
+    flat = grid.reshape(len(grid), -1)
+    flat = flat - flat.mean(1, keepdims=True)
+    holes = np.isnan(flat).any(1) | ~(np.abs(flat).max(1, initial=0.0) > 0)
+    columns = np.ascontiguousarray(np.where(holes[:, None], 0, flat).T.astype(np.float32))
+    observed, generator = _measures(_answers(np.arange(n), np.arange(n)).dot(columns)), np.random.default_rng(seed)
+    random = np.stack(
+        [
+            _measures(_answers(generator.permutation(n), generator.permutation(n)).dot(columns))
+            for _ in range(draws)
+        ],
+        axis=-1,
+    )
+    names = zip(("p_value", "p_null"), observed, random, strict=True)
+    return {name: np.where(holes, np.nan, tail_p_values(one, null)) for name, one, null in names}
+
+
+def _answers(left: np.ndarray, right: np.ndarray) -> csr_matrix:
+    """A matrix that sums over the pairs of each answer, ``(answer, pair)``, for operands at these positions."""
+    n = len(left)
+    answers = np.add.outer(left, right).ravel() % n
+    columns = np.argsort(answers, kind="stable")
+    return csr_matrix((np.ones(n * n, np.float32), columns, np.arange(0, n * n + 1, n)), (n, n * n))
+
+
+def _measures(sums: np.ndarray) -> np.ndarray:
+    """Largest share at one frequency, and IPR, of the profile of each neuron (a column), ``(two, neuron)``."""
+    spectrum = power(sums.T)
+    total = np.maximum(spectrum.sum(-1), 1e-30)
+    return np.stack([spectrum.max(-1) / total, np.nan_to_num(ipr(spectrum))])
