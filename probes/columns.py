@@ -41,7 +41,7 @@ COLUMNS: dict[str, Column] = {
     "evidence": Column("evidence", "", "The numbers that decided the label, in words.", "text"),
     "ipr": Column("IPR", "", "Inverse participation ratio in (0, 1], mean over its vectors.", "float", WEIGHTS),
     "ipr_<vector>": Column("IPR of vector", "", "The same of one vector: 0 left, 1 right, 2 output.", "float", WEIGHTS),
-    "p_value": Column("p-value", "", "Periodicity: Fisher's g-test of weights; of activations, operands permuted.", "double", WEIGHTS),
+    "p_value": Column("p-value", "", "Of periodicity: Fisher's g-test, or operands permuted.", "double", WEIGHTS),
     "p_null": Column("p-value of the IPR", "", "The IPR against that of random weights.", "float", PERIODICITY),
     "q_value": Column("q-value", "", "False-discovery rate of `p_value` over the neurons.", "double"),
     "frequency": Column("frequency", "cycles", "The strongest frequency; 0 where there is none.", "int", WEIGHTS),

@@ -266,8 +266,8 @@ def tail_p_values(
 
     Example:
         >>> draws = np.random.default_rng(0).normal(size=(1, 999))
-        >>> bool(abs(tail_p_values(np.zeros(1), draws)[0] - 0.5) < 0.05), bool(tail_p_values(np.full(1, 6.0), draws)[0] < 1e-4)
-        (True, True)
+        >>> tail_p_values(np.zeros(1), draws).round(1).tolist(), bool(tail_p_values(np.full(1, 6.0), draws)[0] < 1e-4)
+        ([0.5], True)
     """
     n = draws.shape[1]
     slack = 1e-9 * np.abs(draws).max(1, initial=0.0)

@@ -185,7 +185,9 @@ class Labelling:
         if np.isnan(self.rule_q[i]):
             return "nothing can tell whether it serves the rule (too few classes, or no held-out examples)"
         effect, share = self.facts.rule_effect[i], self.facts.rule_share[i]
-        return f"adds {effect:.2g} to true labels, {share:.1%} of what all neurons add (q={self.rule_q[i]:.1g})"
+        return (
+            f"adds {effect:.2g} to true labels, {share:.1%} of what all neurons add (q={self.rule_q[i]:.1g})"
+        )
 
     def memory(self, i: int) -> str:
         """The effect of one neuron on memory in words."""

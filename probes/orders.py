@@ -30,8 +30,8 @@ def order_p_values(
 ) -> dict[str, Float[np.ndarray, " neuron"]]:
     """p-values of the periodicity along a + b of activations, by permuting the orders of both operands.
 
-    A profile along a + b is close to a convolution, not white noise, even in a network that was never trained, so a test
-    against white noise is not valid for it. If the order of the operands means nothing to a neuron, activations with
+    A profile along a + b is close to a convolution, not white noise, even in a network that was never trained, so a
+    test against white noise is not valid for it. If the order of the operands means nothing to a neuron, activations with
     operands in random orders, drawn independently for left and right, are as periodic.
 
     Args:
@@ -55,7 +55,10 @@ def order_p_values(
     flat = flat - flat.mean(1, keepdims=True)
     holes = np.isnan(flat).any(1) | ~(np.abs(flat).max(1, initial=0.0) > 0)
     columns = np.ascontiguousarray(np.where(holes[:, None], 0, flat).T.astype(np.float32))
-    observed, generator = _measures(_answers(np.arange(n), np.arange(n)).dot(columns)), np.random.default_rng(seed)
+    observed, generator = (
+        _measures(_answers(np.arange(n), np.arange(n)).dot(columns)),
+        np.random.default_rng(seed),
+    )
     random = np.stack(
         [
             _measures(_answers(generator.permutation(n), generator.permutation(n)).dot(columns))

@@ -131,7 +131,7 @@ def test_a_label_is_added_in_one_place(
     """One that takes every third neuron that would be inconclusive or dead, whatever the numbers say."""
     third = Label(
         "count in threes", "#123456", "star", "Its number is a multiple of three.",
-        lambda judged: (np.arange(len(judged.dead)) % 3 == 0) & ~judged.rule_wins & ~judged.memory_wins,
+        lambda judged: (np.arange(len(judged.dead)) % 3 == 0) & ~judged.serves_rule & ~judged.serves_memory,
         lambda judged, i: f"{i} is a multiple of three",
     )  # fmt: skip
     put_first("third", third)

@@ -76,7 +76,9 @@ class NeuronEvidence:
     memory: dict[str, Evidence]
     questions: Questions
 
-    def facts(self, alive: Bool[np.ndarray, " neuron"], periodicity_known: bool) -> dict[str, np.ndarray | bool]:
+    def facts(
+        self, alive: Bool[np.ndarray, " neuron"], periodicity_known: bool
+    ) -> dict[str, np.ndarray | bool]:
         """Its part of `NeuronFacts`.
 
         Without held-out examples a rule is told from memory by periodicity alone: where that is not known, nothing is

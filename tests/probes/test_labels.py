@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from probes.labels import (
+    BOTH,
     DEAD,
     GENERALIZING,
     INCONCLUSIVE,
@@ -23,16 +24,21 @@ from probes.null import benjamini_hochberg
 NAN = float("nan")
 PERIODIC = {"p_value": 1e-30, "share": 0.9, "frequency": 17}
 NOISE = {"p_value": 0.7, "share": 0.1, "frequency": 3}
-SERVES_RULE = {"rule_effect": 0.5, "rule_p": 1e-9}
-SERVES_MEMORY = {"memory_effect": 0.5, "memory_p": 1e-9}
-SERVES_NOTHING = {"rule_effect": 0.0, "rule_p": 0.8, "memory_effect": 0.0, "memory_p": 0.8}
+SERVES_RULE = {"rule_effect": 0.5, "rule_p": 1e-9, "rule_share": 0.25}
+SERVES_MEMORY = {"memory_effect": 0.5, "memory_p": 1e-9, "memory_share": 0.25}
+SERVES_NOTHING = {
+    "rule_effect": 0.0, "rule_p": 0.8, "rule_share": 0.0,
+    "memory_effect": 0.0, "memory_p": 0.8, "memory_share": 0.0,
+}  # fmt: skip
 
 
-def facts(*neurons: dict[str, float]) -> NeuronFacts:
+def facts(*neurons: dict[str, float], learnt: bool = True) -> NeuronFacts:
     """Facts of neurons that are live, aperiodic and of no effect but for what is given."""
     whole = [{"strength": 1.0, "outside": 0.0} | NOISE | SERVES_NOTHING | neuron for neuron in neurons]
     columns = {name: np.array([neuron[name] for neuron in whole], float) for name in whole[0]}
-    return NeuronFacts(**(columns | {"frequency": columns["frequency"].astype(int)}))
+    by = np.full(len(neurons), "wrong labels", object)
+    columns["frequency"] = columns["frequency"].astype(int)
+    return NeuronFacts(**columns, memory_by=by, learnt=learnt)
 
 
 def labelled(*neurons: dict[str, float], criteria: Criteria | None = None) -> Labelling:
@@ -55,11 +61,11 @@ def labelled(*neurons: dict[str, float], criteria: Criteria | None = None) -> La
         (PERIODIC | SERVES_MEMORY, INCONCLUSIVE),
         (PERIODIC, INCONCLUSIVE),
         (NOISE, INCONCLUSIVE),
-        # The larger of two significant effects decides.
-        (PERIODIC | SERVES_RULE | SERVES_MEMORY | {"memory_effect": 0.4}, GENERALIZING),
-        (PERIODIC | SERVES_RULE | SERVES_MEMORY | {"memory_effect": 0.6}, INCONCLUSIVE),
-        (NOISE | SERVES_RULE | SERVES_MEMORY | {"memory_effect": 0.6}, MEMORIZING),
-        (NOISE | SERVES_RULE | SERVES_MEMORY | {"memory_effect": 0.4}, INCONCLUSIVE),
+        # The larger share of two significant effects decides, whatever the logits; against periodicity it is both.
+        (PERIODIC | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.2, "memory_effect": 9.0}, GENERALIZING),
+        (PERIODIC | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.3}, BOTH),
+        (NOISE | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.3, "memory_effect": 0.1}, MEMORIZING),
+        (NOISE | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.2}, BOTH),
         # A significant effect below 0 serves nothing.
         (PERIODIC | SERVES_RULE | {"rule_effect": -0.5, "memory_effect": -0.9}, INCONCLUSIVE),
         (NOISE | SERVES_MEMORY | {"memory_effect": -0.1, "rule_effect": -0.5}, INCONCLUSIVE),
@@ -79,6 +85,12 @@ def test_where_no_periodicity_is_known_the_effects_decide() -> None:
     assert found.label.tolist() == [GENERALIZING, MEMORIZING, DEAD]
     assert found.evidence[0].startswith("periodicity not known; adds 0.5 to true labels")
     assert labelled(unknown | SERVES_RULE, PERIODIC).label[0] == INCONCLUSIVE
+
+
+def test_where_nothing_was_learnt_no_neuron_serves_a_rule() -> None:
+    found = label_neurons(facts(PERIODIC | SERVES_RULE, NOISE | SERVES_RULE | SERVES_MEMORY, learnt=False))
+    assert found.label.tolist() == [INCONCLUSIVE, MEMORIZING]
+    assert "no better than by their commonest class" in found.evidence[0]
 
 
 def test_q_values_are_over_the_neurons_that_are_not_dead() -> None:
@@ -118,26 +130,30 @@ def test_the_dead_are_next_to_nothing_beside_the_strongest() -> None:
     [
         (
             PERIODIC | SERVES_RULE,
-            "frequency 17 explains 90% of it (q=2e-30); adds 0.5 to true labels (q=2e-09)",
+            "frequency 17 explains 90% of it (q=2e-30); adds 0.5 to true labels, 25.0% of what all neurons add "
+            "(q=2e-09)",
         ),
         (
             NOISE | SERVES_RULE | {"outside": 0.7},
-            "serves operands outside the group ordering; adds 0.5 to true labels (q=2e-09)",
+            "serves operands outside the group ordering; adds 0.5 to true labels, 25.0% of what all neurons add "
+            "(q=2e-09)",
         ),
         (
             NOISE | SERVES_MEMORY,
-            "no significant frequency (q=0.7); adds 0.5 to labels that the rule does not explain (q=2e-09)",
+            "no significant frequency (q=0.7); adds 0.5 more to labels that were trained on, 25.0% of what all "
+            "neurons add (q=2e-09, by wrong labels)",
         ),
         ({"strength": 0.001}, "its output is next to nothing beside the strongest neuron's"),
         (
             PERIODIC | {"share": 0.3},
-            "frequency 17 is significant (q=2e-30) but explains only 30%; adds 0 to true labels (q=0.8); "
-            "adds 0 to labels that the rule does not explain (q=0.8)",
+            "frequency 17 is significant (q=2e-30) but explains only 30%; adds 0 to true labels, 0.0% of what "
+            "all neurons add (q=0.8); adds 0 more to labels that were trained on, 0.0% of what all neurons add (q=0.8, "
+            "by wrong labels)",
         ),
         (
             {"memory_p": NAN, "memory_effect": NAN},
             "no significant frequency (q=0.7); no examples that tell whether it memorises; "
-            "adds 0 to true labels (q=0.8)",
+            "adds 0 to true labels, 0.0% of what all neurons add (q=0.8)",
         ),
     ],
 )
@@ -146,7 +162,7 @@ def test_the_evidence_is_the_numbers_that_decided(neuron: dict[str, float], evid
 
 
 def test_every_label_is_described_and_looks_like_no_other() -> None:
-    assert list(LABELS) == [GENERALIZING, MEMORIZING, DEAD, INCONCLUSIVE]
+    assert list(LABELS) == [GENERALIZING, MEMORIZING, BOTH, DEAD, INCONCLUSIVE]
     for name, label in LABELS.items():
         assert label.meaning.endswith("."), name
         assert label.verb, name
@@ -168,5 +184,5 @@ def test_a_new_label_takes_part_and_the_first_that_fits_is_given(monkeypatch: py
 
 
 def test_no_neurons_have_no_labels() -> None:
-    empty = NeuronFacts(*(np.empty(0) for _ in range(9)))
+    empty = NeuronFacts(*(np.empty(0) for _ in range(12)))
     assert label_neurons(empty).label.tolist() == []

@@ -11,11 +11,12 @@ from interp.data import Ordering
 from interp.errors import ConfigError
 from interp.lab.lens.effects import DirectEffect
 from interp.measuring.arrays import grid_of, weight_vectors
-from interp.scoring.periodicity import all_pairs_activations, answer_profile, operands_of
+from interp.scoring.periodicity import all_pairs_activations, operands_of
 from interp.subject import Subject
 from probes.activity import CLUSTER_SHARE, explained_by_one_frequency
 from probes.development import alignment
 from probes.null import benjamini_hochberg, null_p_values
+from probes.orders import sum_profile
 from probes.periodicity import phase_residual
 from probes.spectrum import energy, peak_frequency, phase
 
@@ -87,7 +88,7 @@ def read_components(subject: Subject) -> Components:
     grid = grid_of(all_pairs_activations(subject.cached, subject.task, p), p, order)
     grid = np.nan_to_num(grid.astype(np.float64))
     share, frequency = explained_by_one_frequency(grid)
-    return Components(frequency, share, phase(answer_profile(grid), frequency))
+    return Components(frequency, share, phase(sum_profile(grid), frequency))
 
 
 def match_of(read: Components, written: Components, least: float = CLUSTER_SHARE) -> dict[str, float | None]:

@@ -13,7 +13,6 @@ from interp.measuring.cached_pass import cached_pass
 from interp.models import Prompt, SmallTransformer, TransformerConfig, analytic_mlp, neuron_site
 from interp.scoring.periodicity import (
     all_pairs_activations,
-    answer_profile,
     operands_of,
     periodicity,
     position_profile,
@@ -68,15 +67,6 @@ def test_activations_are_scored_elsewhere(site: str) -> None:
         assert columns["activation_share"][neuron] == pytest.approx(max(shares), abs=1e-5)
         assert columns["frequency"][neuron] == int(np.argmax(shares)) + 1
         assert columns["frequency_share"][neuron] == columns["activation_share"][neuron]
-
-
-def test_the_profile_is_the_mean_at_each_answer() -> None:
-    grid = np.random.default_rng(0).normal(size=(2, 5, 5))
-    expected = [
-        [np.mean([grid[n, i, j] for i in range(5) for j in range(5) if (i + j) % 5 == s]) for s in range(5)]
-        for n in range(2)
-    ]
-    np.testing.assert_allclose(answer_profile(grid), expected)
 
 
 def test_missing_pairs_are_run_if_the_order_speaks_of_them() -> None:

@@ -18,7 +18,7 @@ from interp.scoring.score import causal_agreement
 from interp.scoring.selection import order_by
 from interp.scoring.table import NeuronTable
 from interp.subject import score
-from probes.labels import Criteria
+from probes.labels import LABELS, Criteria
 from probes.spectrum import Convention
 
 CORRUPTED = ModularTask("add", p=97, corrupt_fraction=0.35)
@@ -47,7 +47,7 @@ def test_the_evidence_names_what_decided(planted: tuple[np.ndarray, NeuronTable]
             assert f"frequency {table['frequency'][row]} explains" in evidence
             assert "true labels" in evidence
         elif label == "memorizing":
-            assert "labels that the rule does not explain" in evidence
+            assert "labels that were trained on" in evidence
             assert table["memory_q"][row] <= 0.01
         else:
             assert "next to nothing" in evidence
@@ -64,9 +64,15 @@ def test_periodicity_predicts_the_causal_class(planted: tuple[np.ndarray, Neuron
 def test_closed_forms_are_periodic_in_their_ordering_and_all_generalize(operation: str) -> None:
     task = ModularTask(operation, p=97)
     table = score(analytic_mlp(operation, p=97, width=200), task)
-    assert table.counts()["generalizing"] == 200
+    inside = table.where(table["outside"] < 0.5)
+    assert (
+        len(inside) >= 199
+    )  # the one neuron that answers pairs with 0 has no weights inside the ordering, and
+    assert (
+        inside["label"] == "generalizing"
+    ).all()  # serves one class, which chance may give it: p is 1 in 97
     alive = table["ipr"][~np.isnan(table["ipr"])]
-    assert len(alive) >= 199  # the one neuron that answers pairs with 0 has no weights inside the ordering
+    assert len(alive) >= 199
     assert alive.min() >= 0.999
     residuals = table["phase_residual"][~np.isnan(table["ipr"])]
     np.testing.assert_allclose(residuals, 0, atol=1e-4)
@@ -115,7 +121,7 @@ def test_every_layer_of_a_deep_network_can_be_scored(layer: int) -> None:
     table = score(model, ModularTask("add", p=11, corrupt_fraction=0.2), site=site)
     assert table.site_name == site
     assert len(table) == 12
-    assert set(table["label"]) <= {"generalizing", "memorizing", "dead", "inconclusive"}
+    assert set(table["label"]) <= set(LABELS)
 
 
 def test_conventions_and_criteria_are_used_and_recorded() -> None:
