@@ -30,9 +30,9 @@ def order_p_values(
 ) -> dict[str, Float[np.ndarray, " neuron"]]:
     """p-values of the periodicity along a + b of activations, by permuting the orders of both operands.
 
-    A profile along a + b is close to a convolution, not white noise, even in a network that was never trained, so a
-    test against white noise is not valid for it. If the order of the operands means nothing to a neuron, activations with
-    operands in random orders, drawn independently for left and right, are as periodic.
+    A profile along a + b is close to a convolution, not white noise, even in a network that was never trained, so that
+    Fisher's test is not valid for it. If the order of the operands means nothing to a neuron, its activations are as
+    periodic with operands in random orders, drawn independently for left and right.
 
     Args:
         seed: Of the orders.
