@@ -7,23 +7,15 @@ removal changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
-from math import factorial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import ndtr
 
-FEWEST_CLASSES = 5
-"""Classes that a permutation test needs: fewer have too few orders for a p-value of one percent."""
-ENUMERATED = 7  # classes up to which all orders are taken
-DRAWS, MOST_DRAWS, BUDGET = 999, 19_999, 5e7
-COUNTED = 10  # draws as large from which their number is the p-value
-TAIL = 0.05  # share of the draws that the tail is fitted to
-CHUNK = 4e6
+from probes.permutation import permuted_traces
+
 MIN_EFFECTIVE = 8.0
 """Examples that must carry an effect for its normal p-value."""
 
@@ -97,7 +89,7 @@ def rule_evidence(
 
     Args:
         activations: On held-out examples.
-        classes: Their true classes. With fewer than `FEWEST_CLASSES` of them p is NaN.
+        classes: Their true classes. With fewer than five of them p is NaN.
         seed: Of the permutations, where there are too many to take all.
 
     Example:
@@ -256,68 +248,9 @@ def either(first: Evidence, second: Evidence) -> tuple[Evidence, Bool[np.ndarray
     ), later
 
 
-def tail_p_values(
-    observed: Float[np.ndarray, " neuron"], draws: Float[np.ndarray, "neuron draw"]
-) -> Float[np.ndarray, " neuron"]:
-    """p-values of statistics against draws from their own null: counted, with an exponential tail beyond.
-
-    From 10 draws as large on, p is (1 + their number) / (1 + draws). Beyond, it follows an exponential distribution
-    fitted to the largest 5 % of the draws, which is too cautious for a lighter tail (as in Knijnenburg et al. 2009).
-
-    Example:
-        >>> draws = np.random.default_rng(0).normal(size=(1, 999))
-        >>> tail_p_values(np.zeros(1), draws).round(1).tolist(), bool(tail_p_values(np.full(1, 6.0), draws)[0] < 1e-4)
-        ([0.5], True)
-    """
-    n = draws.shape[1]
-    slack = 1e-9 * np.abs(draws).max(1, initial=0.0)
-    as_large = (draws >= (observed - slack)[:, None]).sum(1)
-    p = (1 + as_large) / (1 + n)
-    top = max(COUNTED, round(TAIL * n))
-    if n > top:
-        largest = -np.partition(-draws, top, axis=1)[:, : top + 1]
-        start = largest[:, top]
-        excess = (largest[:, :top] - start[:, None]).mean(1)
-        beyond = (as_large < COUNTED) & (excess > 0)
-        scale = np.where(excess > 0, excess, 1.0)
-        p = np.where(beyond, np.minimum(top / n * np.exp(-(observed - start) / scale), 1.0), p)
-    return p
-
-
 def _permuted(left: np.ndarray, right: np.ndarray | None, seed: int) -> Evidence:
-    """The trace of ``left`` (a table), or of its product with ``right``, against that with columns permuted."""
-    n, k = left.shape[:2]
-    own = np.arange(k)
-    observed = left[:, own, own].sum(1) if right is None else (left * right).sum(1)
-    if k < FEWEST_CLASSES:
-        return Evidence(observed, np.full(n, np.nan))
-    p = np.empty(n)
-    step = max(1, int(CHUNK / (k * DRAWS)))
-    orders = np.stack(list(_orders(k, n, seed)))
-    for start in range(0, n, step):
-        part = slice(start, start + step)
-        draws = np.empty((len(left[part]), len(orders)), np.float32)
-        for j in range(0, len(orders), 256):
-            chosen = orders[j : j + 256]
-            if right is None:
-                draws[:, j : j + 256] = left[part][:, own, chosen].sum(2)
-            else:
-                draws[:, j : j + 256] = np.einsum("nc,nbc->nb", left[part], right[part][:, chosen])
-        if k <= ENUMERATED:
-            slack = 1e-6 * np.abs(draws).max(1, initial=0.0)
-            p[part] = (draws >= (observed[part] - slack)[:, None]).mean(1)
-        else:
-            p[part] = np.maximum(tail_p_values(observed[part], draws), 1 / factorial(min(k, 20)))
-    return Evidence(observed, p)
-
-
-def _orders(k: int, n: int, seed: int) -> Iterator[np.ndarray]:
-    if k <= ENUMERATED:
-        yield from map(np.array, permutations(range(k)))
-        return
-    generator = np.random.default_rng(seed)
-    for _ in range(int(np.clip(BUDGET / (k * max(n, 1)), DRAWS, MOST_DRAWS))):
-        yield generator.permutation(k)
+    """Evidence from the trace of ``left`` (a table), or of its product with ``right``."""
+    return Evidence(*permuted_traces(left, right, seed))
 
 
 def _class_sums(values: np.ndarray, classes: np.ndarray, n_classes: int) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_matrix
 
-from probes.evidence import tail_p_values
 from probes.periodicity import ipr
+from probes.permutation import tail_p_values
 from probes.spectrum import power
 
 DRAWS = 399

@@ -88,7 +88,7 @@ def checkpoint_columns(*patterns: str) -> dict[str, StoredColumn]:
 
     Example:
         >>> list(checkpoint_columns("phase", "<label>"))
-        ['phase', 'generalizing', 'memorizing', 'dead', 'inconclusive']
+        ['phase', 'generalizing', 'memorizing', 'both', 'dead', 'inconclusive']
     """
     splits = {name: split.title for name, split in SPLITS.items()}
     meant = {

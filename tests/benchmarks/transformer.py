@@ -15,9 +15,10 @@ from interp.data import ModularTask
 from interp.interventions import ablate
 from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import measure_curve
-from interp.measuring.effects import Question, _one_neuron, measure_neurons
+from interp.measuring.effects import _one_neuron
 from interp.measuring.evaluation import evaluate
 from interp.models import Prompt, SmallTransformer, TransformerConfig
+from interp.scoring.evidence import measure_evidence, questions_of
 
 TASK = ModularTask("add", 113, train_fraction=0.3, corrupt_fraction=0.1, corrupt="wrong")
 SITE, WIDTH, HOOKED = "blocks.0.mlp.hook_post", 512, 3
@@ -42,10 +43,6 @@ def seconds(work: object, repeats: int = 3) -> float:
 def main() -> None:
     """Print one line a shape."""
     data = TASK.dataset
-    asked = [
-        Question(data.test, data.true_labels),
-        Question(data.mislabelled, data.labels, data.true_labels),
-    ]
     for name, config in SHAPES.items():
         model = SmallTransformer(config, 114, 113, Prompt.parse("a b =", p=113)).eval()
 
@@ -59,7 +56,7 @@ def main() -> None:
         cached = cached_pass(model, TASK, site=SITE)
         if cached.readout is not None:
             measure_curve(cached, np.arange(WIDTH), n_random=1)
-            effects = seconds(lambda cached=cached: measure_neurons(cached, asked))
+            effects = seconds(lambda cached=cached: measure_evidence(cached, [questions_of(cached)], 0))
             curves = seconds(lambda cached=cached: measure_curve(cached, np.arange(WIDTH), n_random=20), 1)
             print(
                 f"{name}: forward pass {forward:.3f} s; effects and evidence of {WIDTH} neurons "
@@ -67,8 +64,8 @@ def main() -> None:
                 f"a curve with 20 random ones {curves / forward:.1f} forward passes"
             )
         else:
-            _one_neuron(cached, 0, asked)
-            one = seconds(lambda cached=cached: [_one_neuron(cached, n, asked) for n in range(8)]) / 8
+            _one_neuron(cached, 0)
+            one = seconds(lambda cached=cached: [_one_neuron(cached, n) for n in range(8)]) / 8
             print(f"{name}: one neuron {one * 1e3:.1f} ms, {by_hooks / one:.1f} times faster than hooks")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 

@@ -18,7 +18,6 @@ from probes.evidence import (
     memory_of_effects,
     rule_evidence,
     rule_evidence_of_effects,
-    tail_p_values,
 )
 
 RNG = np.random.default_rng(5)
@@ -130,15 +129,6 @@ def test_membership_is_unknown_without_both_kinds_or_with_few_examples() -> None
     x[:] = 0
     x[:3] = 1
     assert np.isnan(memory_evidence(x, w, rows).p).all()
-
-
-def test_tails_are_counted_and_fitted_beyond() -> None:
-    draws = np.tile(np.random.default_rng(0).exponential(size=2000), (4, 1))
-    p = tail_p_values(np.array([0.7, 3.0, 12.0, 0.0]), draws)
-    np.testing.assert_allclose(p[:2], np.exp([-0.7, -3.0]), rtol=0.15)
-    assert np.exp(-14) < p[2] < np.exp(-10)
-    assert p[3] == 1
-    assert tail_p_values(np.zeros(1), np.zeros((1, 99))).tolist() == [1.0]
 
 
 def test_the_stronger_of_two_kinds_of_evidence_costs_twice_its_p() -> None:
