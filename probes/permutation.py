@@ -42,7 +42,7 @@ def tail_p_values(
         excess = (largest[:, :top] - start[:, None]).mean(1)
         beyond = (as_large < COUNTED) & (excess > 0)
         scale = np.where(excess > 0, excess, 1.0)
-        p = np.where(beyond, np.minimum(top / n * np.exp(-(observed - start) / scale), 1.0), p)
+        p = np.where(beyond, top / n * np.exp(-np.maximum(observed - start, 0.0) / scale), p)
     return p
 
 
