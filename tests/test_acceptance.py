@@ -34,6 +34,10 @@ def test_memorisation_and_generalisation_coexist_and_come_apart(tmp_path: Path, 
     assert report.accuracy.corrupted_as_labelled >= 0.90
     assert report.accuracy.test >= 0.95
     assert [stage.name for stage in stages_of(report.history)] == ["memorisation", "grokking"]
+    ranks = report.removals["memorizing"].ranks
+    assert ranks.left
+    assert 0.13 <= ranks.memorised.runner_up <= 0.23
+    assert abs(ranks.control.runner_up - 0.01) <= 0.01
     without = report.removals["memorizing"].after
     assert without.corrupted_as_labelled <= 0.05
     assert without.corrupted_as_true >= 0.95
