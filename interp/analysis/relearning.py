@@ -86,16 +86,16 @@ class Relearning(Drawable):
             False: "not faster than in every draw of the controls, so nothing here shows that memories are left",
         }[self.faster]
         return (
-            f"Without these neurons half of {self.examples} memorised labels are learnt again "
-            f"{self._in_words(MEMORISED)}; never-trained labels {never}, the same examples with another label "
+            f"Without these neurons half of {self.examples} memorised labels are learnt again in "
+            f"{self._in_words(MEMORISED)}; never-trained labels take {never}, the same examples with another label "
             f"{other}: {verdict}."
         )
 
     def _in_words(self, kind: str) -> str:
         steps = self.steps(kind)
         if not self.curves[kind]:
-            return "could not be tried"
-        return f"not within {self.limit} steps" if steps is None else f"after {steps:g} steps"
+            return "an unknown number of steps, as no example was held out"
+        return f"more than {self.limit} steps" if steps is None else f"{steps:g} steps"
 
 
 def relearn(

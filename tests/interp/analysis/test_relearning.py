@@ -79,7 +79,7 @@ def test_the_neurons_stay_out() -> None:
         "examples": int(TASK.dataset.mislabelled.sum()), "limit": 5,
         "settings": {"optimizer": "adamw", "lr": 0.1, "loss": "cross_entropy"}, "curves": 0,
     }  # fmt: skip
-    assert "not within 5 steps" in result.sentence()
+    assert "more than 5 steps" in result.sentence()
 
 
 def test_hidden_memories_come_back_before_others_are_learnt() -> None:
@@ -146,7 +146,7 @@ def test_without_held_out_examples_one_control_is_left() -> None:
     result = relearn(mlp(), everything, [1], steps=3, draws=1)
     assert result is not None
     assert result.curves[NEVER_TRAINED] == ()
-    assert "could not be tried" in result.sentence()
+    assert "no example was held out" in result.sentence()
 
 
 def test_the_figure_has_a_line_for_each_draw_and_an_audit_holds_it() -> None:
