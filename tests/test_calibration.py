@@ -35,6 +35,20 @@ def rows_of(file: Path) -> list[dict[str, Any]]:
     return stored["rows"]
 
 
+def test_the_guide_reports_the_committed_numbers() -> None:
+    rows = [row for row in rows_of(RESULTS) if row["network"] == "all"]
+    below: dict[str, list[float]] = {}
+    for row in rows:
+        below.setdefault(row["p"], []).append(row["below"])
+        assert row["labelled"] <= 0.001
+    assert max(below["rule_p"] + below["memory_p"]) <= 0.011
+    assert [round(share, 3) for share in below["p_value"]] == [0.01, 0.021]
+    evidence = [row for row in rows if row["p"] != "p_value"]
+    assert sum(row["neurons"] for row in evidence) == 75_910
+    assert sum(row["false_discoveries"] for row in evidence) == 3
+    assert not [row for row in rows_of(RESULTS) if not within_bounds(row, 0.01)]
+
+
 @pytest.mark.slow
 def test_p_values_are_uniform_where_there_is_nothing_to_find(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--short", "--out", str(tmp_path)]
