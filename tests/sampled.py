@@ -10,7 +10,7 @@ from interp.measuring.evaluation import SplitValues
 from interp.scoring.table import NeuronTable
 from probes.stages import Boundary, Stage
 
-LABELS = ("generalizing", "memorizing", "dead", "inconclusive")
+LABELS = ("generalizing", "memorizing", "both", "dead", "inconclusive")
 SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
 BEFORE = SplitValues(0.98, 1.0, 0.94, 0.06, 0.986, 0.83)
 AFTER = {"without memorizing": SplitValues(0.65, 1.0, 0.008, 1.0, None, 1.0)}
@@ -59,7 +59,7 @@ def make_portraits(neurons=(3, 7, 11), names=("left", "right", "output"), grids=
     return {
         neuron: SimpleNamespace(
             neuron=neuron,
-            label=LABELS[i % 4],
+            label=LABELS[i % len(LABELS)],
             spectrum=make_spectrum(names, generator),
             grid=maps.get(neuron),
         )
@@ -114,6 +114,7 @@ def make_records(missing=()):
                 "total": 10,
                 "generalizing": step // 100,
                 "memorizing": 3,
+                "both": 0,
                 "dead": 0,
                 "inconclusive": 1,
             },

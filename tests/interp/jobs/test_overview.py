@@ -30,6 +30,7 @@ def row(i: int, **values: Any) -> dict[str, Any]:
         "generalizing": i,
         "memorizing": 20,
         "dead": 0,
+        "both": 0,
         "inconclusive": 80 - i,
         "tool_version": "0.1.0",
         **values,
@@ -173,6 +174,7 @@ def test_the_figures_hold_the_numbers() -> None:
             "step": [0, 10],
             "generalizing": [1, 5],
             "memorizing": [3, 0],
+            "both": [0, 0],
             "dead": [0, 0],
             "inconclusive": [2, 1],
         }
@@ -182,5 +184,5 @@ def test_the_figures_hold_the_numbers() -> None:
         k: v for k, v in series["r0"].items() if k != "step"
     }
     both = plots.labels_over_steps({**series, "r1": series["r0"]})
-    assert len(both.data) == 8
+    assert len(both.data) == 10
     assert [button.label for button in both.layout.updatemenus[0].buttons] == ["r0", "r1"]

@@ -18,7 +18,7 @@ def test_histogram_counts_every_neuron_that_has_an_ipr():
         if len(known):
             assert np.dot(bars.x, bars.y) / sum(bars.y) == pytest.approx(known.mean(), abs=0.006)
     assert figure.layout.barmode == "stack"
-    assert "undefined for 100 of 400" in figure.layout.xaxis.title.text
+    assert "undefined for 80 of 400" in figure.layout.xaxis.title.text
 
 
 def test_histogram_shows_the_null_and_its_quantile():
@@ -53,7 +53,7 @@ def test_tables_of_activations_show_their_share_without_the_null():
             np.testing.assert_allclose(named(scatter, label).x, shares, rtol=1e-4)
     for figure in (histogram, scatter):
         assert (
-            "variance at one frequency (1 = all of it; undefined for 100 of 400)"
+            "variance at one frequency (1 = all of it; undefined for 80 of 400)"
             in figure.layout.xaxis.title.text
         )
         assert "IPR" not in figure.to_json()

@@ -165,7 +165,7 @@ def test_json_contract(planted, tmp_path):
     assert set(found["task"]) >= {"operation", "p", "train_fraction", "corrupt_fraction"}
     assert set(found["model"]) >= {"kind", "width", "activation"}
     assert set(found["accuracy"]) == set(SPLITS)
-    assert set(found["neurons"]) == {"total", "generalizing", "memorizing", "dead", "inconclusive"}
+    assert set(found["neurons"]) == {"total", *LABELS}
     assert set(found["agreement"]) == {"auc", "low", "high"}
     for removal in (found["without_memorizing"], found["without_generalizing"]):
         assert set(removal) >= {"accuracy", "removed"}
