@@ -99,6 +99,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
         model=model_settings(subject.model, subject.cached),
         accuracy=subject.accuracy,
         phase=subject.phase,
+        base_rate=subject.base_rate,
         table=table,
         removals=_removals(subject, n_random),
         crossfits={MEMORIZING: crossfit_label(subject, MEMORIZING, n_random)},

@@ -15,6 +15,7 @@ from interp.analysis.relearning import Relearning
 from interp.analysis.trajectory import Trajectory
 from interp.drawing import present
 from interp.measuring.crossfit import CrossFit
+from interp.measuring.base_rate import BaseRate
 from interp.measuring.curves import Curve
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import Phase
@@ -37,6 +38,7 @@ class AuditReport:
         model: Settings of the network.
         accuracy: Before any intervention.
         phase: See `Phase`.
+        base_rate: Right answers by class, beside the share of the commonest one.
         table: One row a neuron.
         removals: Removal of all neurons with each label, by label, with its random control.
         crossfits: Of labels by label: their neurons chosen on one half of the examples and measured on the other.
@@ -65,6 +67,7 @@ class AuditReport:
     model: dict[str, Any]
     accuracy: SplitValues
     phase: Phase
+    base_rate: BaseRate
     table: NeuronTable
     removals: dict[str, Removal]
     curves: tuple[Curve, ...]
@@ -101,6 +104,7 @@ class AuditReport:
             "null": self.table.meta["null"],
             "site": self.table.site_name,
             "accuracy": self.accuracy.to_dict(),
+            "base_rate": self.base_rate.to_dict(),
             "phase": self.phase.name,
             "phase_by_table": self.phase.by_table,
             "phase_by_corrupted": self.phase.by_corrupted,

@@ -17,6 +17,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.data import Dataset, Task
 from interp.devices import resolve_device
 from interp.errors import ConfigError
+from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.cached_pass import CachedPass, cached_pass
 from interp.measuring.evaluation import SplitValues, measure_logits
 from interp.measuring.leakage import Leakage
@@ -122,6 +123,11 @@ class Subject:
         return Leakage(self.data, self.cached.logits)
 
     @cached_property
+    def base_rate(self) -> BaseRate:
+        """Right answers by class, beside the share of the commonest one, of held-out examples that did not leak."""
+        return base_rate_of(self.cached.logits, self.data, self.leakage.leaked)
+
+    @cached_property
     def held_out_accuracy(self) -> float | None:
         """Accuracy on held-out examples that did not leak; None without any."""
         leakage = self.leakage.to_dict()
@@ -146,7 +152,8 @@ class Subject:
         """The phase of arXiv 2310.13061, decided by the held-out examples that did not leak."""
         generalised = any((record["accuracy"].get("test") or 0) >= GOOD for record in self.history)
         honest = self.accuracy.changed(test=self.held_out_accuracy)
-        return phase_of(honest, self.corrupt_fraction, generalised_before=generalised)
+        above = self.base_rate.above
+        return phase_of(honest, self.corrupt_fraction, generalised_before=generalised, above_base_rate=above)
 
     @cached_property
     def agreement(self) -> Agreement | None:

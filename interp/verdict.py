@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from interp.analysis.orderings import BetterOrdering
-from interp.checkpoints.select import NOT_TOLD_APART, above_chance
+from interp.checkpoints.select import NOT_TOLD_APART
 from interp.data import Task
 from interp.data.splits import SPLITS
 from interp.markup import percentage as percent
@@ -27,7 +27,9 @@ MEMORY = {CORRUPTED: "corrupted as labelled accuracy", GAP: "training accuracy a
 
 def verdict(report: AuditReport) -> Iterator[str]:
     """The findings of an audit, most important first."""
-    if report.phase.name:
+    if report.base_rate.split == "test" and report.phase.name in ("memorisation", "confusion"):
+        yield f"{report.base_rate.sentence()} It answers {percent(report.accuracy.train)} of its training examples."
+    elif report.phase.name:
         yield PHASES[report.phase.name].sentence
     elif report.task["split_known"]:
         yield "Whether it generalises cannot be told: no example is really held out."
@@ -110,7 +112,7 @@ def warnings_of(report: AuditReport, task: Task, other: BetterOrdering | None = 
         other: An ordering that explains its neurons better than the one they were read in, if there is one.
     """
     yield from (f"The file was {note}." for note in report.notes if NOT_TOLD_APART in note)
-    yield from _about_chance(report, task.dataset.n_classes)
+    yield from _about_chance(report)
     yield from _about_periodicity(report, task)
     if other is not None:
         yield other.sentence(task)
@@ -129,13 +131,12 @@ def warnings_of(report: AuditReport, task: Task, other: BetterOrdering | None = 
     yield from _about_cost(report)
 
 
-def _about_chance(report: AuditReport, n_classes: int) -> Iterator[str]:
-    """A network that answers nothing right serves no rule, whatever its neurons add to logits."""
-    best = max((report.accuracy[split] or 0.0 for split in report.accuracy), default=0.0)
-    if report.table.counts()[GENERALIZING] and not above_chance(best, n_classes):
+def _about_chance(report: AuditReport) -> Iterator[str]:
+    """A network that answers no more than the commonest class follows no rule, whatever its neurons add to logits."""
+    if not report.base_rate.above:
         yield (
-            "No kind of example is answered above chance: labels say what neurons add to the right logit, not that the "
-            "network follows the rule. Is it another task (--task), or the file read in the wrong way?"
+            "No more examples are right than have the commonest label, so no neuron counts as generalizing. Is it "
+            "another task (--task), or the file read in the wrong way?"
         )
 
 

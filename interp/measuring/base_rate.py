@@ -2,36 +2,160 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
 import torch
-from jaxtyping import Bool, Float
-from scipy.special import bdtrc
+from jaxtyping import Bool, Float, Int
+from scipy.special import bdtrc, betaincinv
 from torch import Tensor
 
 from interp.data import Dataset
+from interp.markup import percentage
+from interp.measuring.band import COVERED
 from interp.measuring.evaluation import margins
 
 SIGNIFICANT = 0.01
 """Level at which an accuracy is above a base rate."""
+NEARLY_ALL = 0.9
+"""Share of what the commonest class leaves unanswered from which a network generalises, and not in part."""
 
 
-def beats_base_rate(
-    logits: Float[Tensor, "example output"], data: Dataset, leaked: Bool[Tensor, " example"]
-) -> bool:
-    """True if more examples are answered right than have the commonest true label, by an exact binomial test.
+@dataclass(frozen=True, eq=False)
+class BaseRate:
+    """Right answers by true class, to be compared with the share of the commonest class.
 
-    Held-out examples decide, if any are left that did not leak, else all.
+    Attributes:
+        split: The examples: ``"test"`` (those that did not leak), or ``"all"`` where none are held out.
+        right, sizes: Right answers and examples of each class, ``(class,)``.
+
+    Example:
+        >>> rate = BaseRate("test", torch.tensor([90, 0]), torch.tensor([90, 10]))
+        >>> rate.base_rate, rate.accuracy, rate.balanced_accuracy, rate.above
+        (0.9, 0.9, 0.5, False)
+    """
+
+    split: str
+    right: Int[Tensor, " classes"]
+    sizes: Int[Tensor, " classes"]
+
+    @property
+    def examples(self) -> int:
+        """Number of examples."""
+        return int(self.sizes.sum())
+
+    @property
+    def commonest(self) -> int:
+        """The class that most examples have."""
+        return int(self.sizes.argmax())
+
+    @property
+    def base_rate(self) -> float:
+        """Share of the commonest class, in (0, 1]."""
+        return int(self.sizes.max()) / self.examples
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, in [0, 1]."""
+        return int(self.right.sum()) / self.examples
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Exact binomial interval of the accuracy that covers `COVERED` (Clopper and Pearson 1934)."""
+        n, k, tail = self.examples, int(self.right.sum()), (1 - COVERED) / 2
+        low = float(betaincinv(k, n - k + 1, tail)) if k else 0.0
+        return low, float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+
+    @cached_property
+    def p_value(self) -> float:
+        """Exact one-sided binomial p-value of the accuracy being above the base rate; 1 with one class only."""
+        right = int(self.right.sum())
+        return float(bdtrc(right - 1, self.examples, self.base_rate)) if right and self.base_rate < 1 else 1.0
+
+    @property
+    def above(self) -> bool:
+        """True if the accuracy is significantly above the base rate."""
+        return self.p_value <= SIGNIFICANT
+
+    @property
+    def extent(self) -> float:
+        """Share answered of what the commonest class leaves: 0 at the base rate, 1 where all is right."""
+        return (self.accuracy - self.base_rate) / (1 - self.base_rate) if self.base_rate < 1 else 0.0
+
+    @property
+    def recall(self) -> dict[int, float]:
+        """Share of right answers of each class that has examples."""
+        return {c: int(self.right[c]) / n for c, n in enumerate(self.sizes.tolist()) if n}
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall over the classes, in [0, 1]."""
+        return sum(self.recall.values()) / len(self.recall)
+
+    def sentence(self) -> str:
+        """The accuracy beside its base rate in words."""
+        answered = f"{percentage(self.accuracy)} of {'held-out' if self.split == 'test' else 'all'} examples"
+        base = f"base rate {percentage(self.base_rate)}"
+        if self.split != "test":
+            return f"It answers {answered} by the rule, {base}{'' if self.above else ': no more than chance'}."
+        if self.above:
+            extent = "generalises" if self.extent >= NEARLY_ALL else "generalises in part"
+            return f"It {extent}: {answered}, {base}."
+        worst = min(self.recall, key=lambda c: self.recall[c])
+        recall = f"recall of class {worst} is {percentage(self.recall[worst])}"
+        balanced = f"balanced accuracy {percentage(self.balanced_accuracy)}"
+        return (
+            f"It does not generalise: {answered} is no more than the share of the commonest label "
+            f"({percentage(self.base_rate)}); {recall}, {balanced}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        low, high = self.interval
+        return {
+            "split": self.split,
+            "examples": self.examples,
+            "commonest": self.commonest,
+            "base_rate": self.base_rate,
+            "accuracy": self.accuracy,
+            "low": low,
+            "high": high,
+            "p_value": self.p_value,
+            "above": self.above,
+            "balanced_accuracy": self.balanced_accuracy,
+            "recall": {str(c): value for c, value in self.recall.items()},
+        }
+
+
+def base_rate_of(
+    logits: Float[Tensor, "example output"],
+    data: Dataset,
+    leaked: Bool[Tensor, " example"],
+    tolerance: float = 0.0,
+) -> BaseRate:
+    """The base rate of held-out examples that did not leak, or of all examples if there are none.
+
+    Args:
+        tolerance: Margins up to this are no answers.
 
     Example:
         >>> from interp.data import ModularTask
         >>> data = ModularTask("add", p=5).dataset
         >>> perfect = torch.nn.functional.one_hot(data.true_labels, 5).float()
-        >>> none = torch.zeros(len(data), dtype=torch.bool)
-        >>> beats_base_rate(perfect, data, none), beats_base_rate(perfect[:, [1, 0, 2, 3, 4]] * 0, data, none)
-        (True, False)
+        >>> base_rate_of(perfect, data, torch.zeros(len(data), dtype=torch.bool)).accuracy
+        1.0
     """
     held_out = data.test & ~leaked
-    examples = held_out if held_out.any() else torch.ones_like(held_out)
+    split, examples = ("test", held_out) if held_out.any() else ("all", torch.ones_like(held_out))
     true = data.true_labels[examples]
-    share = float(torch.bincount(true, minlength=data.n_classes).max() / len(true))
-    right = int((margins(logits[examples], true) > 0).sum())
-    return bool(right > 0 and bdtrc(right - 1, len(true), share) <= SIGNIFICANT)
+    right = margins(logits[examples], true) > tolerance
+    counts = [torch.bincount(rows, minlength=data.n_classes).cpu() for rows in (true[right], true)]
+    return BaseRate(split, *counts)
+
+
+def beats_base_rate(
+    logits: Float[Tensor, "example output"], data: Dataset, leaked: Bool[Tensor, " example"]
+) -> bool:
+    """True if more examples are answered right than have the commonest true label; see `BaseRate.above`."""
+    return base_rate_of(logits, data, leaked).above

@@ -67,7 +67,13 @@ class Phase:
         return self.by_corrupted or self.by_table
 
 
-def phase_of(measured: SplitValues, corrupt_fraction: float, *, generalised_before: bool = False) -> Phase:
+def phase_of(
+    measured: SplitValues,
+    corrupt_fraction: float,
+    *,
+    generalised_before: bool = False,
+    above_base_rate: bool = True,
+) -> Phase:
     """The phase of a network.
 
     The paper's table breaks at small corrupted fractions: at up to .10 it calls full inversion coexistence. So the
@@ -77,6 +83,8 @@ def phase_of(measured: SplitValues, corrupt_fraction: float, *, generalised_befo
         measured: Accuracies.
         corrupt_fraction: Corrupted share of the training set.
         generalised_before: Whether an earlier checkpoint had a test accuracy of at least .9.
+        above_base_rate: Whether the test accuracy is above the share of the commonest label; if not, it is no
+            generalisation, however high.
 
     Returns:
         None by either way where the splits it needs have no examples.
@@ -89,7 +97,7 @@ def phase_of(measured: SplitValues, corrupt_fraction: float, *, generalised_befo
     train, test = measured.train, measured.test
     if train is None or test is None:
         return Phase(None, None)
-    if test < GOOD:
+    if test < GOOD or not above_base_rate:
         name = "memorisation" if train >= GOOD else "forgetting" if generalised_before else "confusion"
         return Phase(name, None if measured.corrupted_as_labelled is None else name)
     inverted = train < round(min(GOOD, 1.05 - corrupt_fraction), 9)
