@@ -14,8 +14,8 @@ from interp.analysis.portrait import Portrait
 from interp.analysis.relearning import Relearning
 from interp.analysis.trajectory import Trajectory
 from interp.drawing import present
-from interp.measuring.crossfit import CrossFit
 from interp.measuring.base_rate import BaseRate
+from interp.measuring.crossfit import CrossFit
 from interp.measuring.curves import Curve
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import Phase

@@ -98,7 +98,9 @@ class BaseRate:
         answered = f"{percentage(self.accuracy)} of {'held-out' if self.split == 'test' else 'all'} examples"
         base = f"base rate {percentage(self.base_rate)}"
         if self.split != "test":
-            return f"It answers {answered} by the rule, {base}{'' if self.above else ': no more than chance'}."
+            return (
+                f"It answers {answered} by the rule, {base}{'' if self.above else ': no more than chance'}."
+            )
         if self.above:
             extent = "generalises" if self.extent >= NEARLY_ALL else "generalises in part"
             return f"It {extent}: {answered}, {base}."
