@@ -22,6 +22,7 @@ from interp.jobs import Settings, measure_checkpoint
 from interp.jobs.columns import COSTS, Result
 from interp.jobs.worker import Chunk, WorkerDied, failure, work
 from interp.models import SmallTransformer, TransformerConfig
+from probes.labels import LABELS
 
 
 def plain(result: Result) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def test_causal_and_audit_are_the_audits_numbers(make: Make) -> None:
         assert row["without_generalizing_test"] == report.removals["generalizing"].after.test
         assert row["random_generalizing_test"] == report.removals["generalizing"].random["test"].mean
         assert row["agreement_auc"] == (report.agreement and report.agreement.auc)
-        assert {label: row[label] for label in ("generalizing", "memorizing", "dead", "inconclusive")} == {
+        assert {label: row[label] for label in LABELS} == {
             label: n for label, n in report.table.counts().items() if label != "total"
         }
         assert list(found.neurons["label"]) == list(report.table["label"])
