@@ -21,11 +21,12 @@ from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.pairs import read_pairs
-from interp.checkpoints.select import above_chance, best_reading, readings_of
+from interp.checkpoints.select import best_reading, readings_of
 from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
-from interp.measuring.evaluation import accuracy
+from interp.measuring.base_rate import base_rate_of
+from interp.measuring.evaluation import all_logits
 from interp.models import HookedModel, Prompt, adopt
 
 OWN_MODULE = "own module"
@@ -211,7 +212,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
             readout=-1 if options.readout is None else options.readout,
             n_outputs=data.n_classes,
         )
-        share = accuracy(model, task).all or 0.0  # of all examples: what the module cannot take shows here
+        logits = all_logits(model, data)  # of all examples: what the module cannot take shows here
     except GrokscopeError:
         raise
     except Exception as error:  # the user's own code may raise anything
@@ -220,10 +221,12 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
             f"as {(data.inputs[:1] if prompt is None else prompt(data.inputs[:1])).tolist()}? --tokens changes them"
         ) from error
     notes = list(stored.notes)
-    if not above_chance(share, data.n_classes):
+    rate = base_rate_of(logits, data, leaked=data.test)
+    if not rate.above:
         notes.append(
-            f"{100 * share:.1f} % right: chance, so either the network has not learnt this task, or --tokens, "
-            "--readout or the task are not as they were in training"
+            f"{100 * rate.accuracy:.1f} % right: chance, as {100 * rate.base_rate:.1f} % have the commonest label, so "
+            "either the network has not learnt this task, or --tokens, --readout or the task are not as they were in "
+            "training"
         )
     reading = f"{type(module).__name__} of {factory}"
     return _checkpoint(stored, model, task, OWN_MODULE, reading, notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -76,9 +77,7 @@ class NeuronEvidence:
     memory: dict[str, Evidence]
     questions: Questions
 
-    def facts(
-        self, alive: Bool[np.ndarray, " neuron"], periodicity_known: bool
-    ) -> dict[str, np.ndarray | bool]:
+    def facts(self, alive: Bool[np.ndarray, " neuron"], periodicity_known: bool) -> dict[str, Any]:
         """Its part of `NeuronFacts`.
 
         Without held-out examples a rule is told from memory by periodicity alone: where that is not known, nothing is
