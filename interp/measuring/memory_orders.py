@@ -1,0 +1,211 @@
+"""Orders of neurons, those first that hold memories of some examples and not the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from interp.hooks import evaluation_mode
+from interp.measuring.cached_pass import CachedPass
+from interp.measuring.evaluation import margins
+
+KEPT = 2.0
+"""Weight of held-out examples beside memorised ones."""
+MOST_ROWS = 500
+"""Of each kind of examples so many at most are looked at."""
+CANDIDATES = 8
+GREEDY_WORK = 5e8
+"""Multiplications that a greedy search may take; larger networks are ordered by attribution."""
+FLIPPED, FLIP_STEPS = 200, 30
+MASK_STEPS, MASK_RATE, MASK_START = 150, 0.1, -2.0
+CLEAR = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """What neurons are chosen for: memories to take out, and a rule to leave alone.
+
+    Attributes:
+        rows: The examples that are looked at, ``(row,)``.
+        forget: Which of them are memorised; the others are held out.
+        labels: As trained on.
+        true_labels: By the rule.
+        wrong: Whether the memorised labels are wrong; else they are those of all training examples.
+        scale: Logits are multiplied by this before their softmax, so that the median answer leads by `CLEAR` at least.
+            Squared error leaves leads below 1, where log-probabilities are linear and clear answers count on;
+            cross-entropy gives leads above it, and 1.
+    """
+
+    rows: Int[Tensor, " row"]
+    forget: Bool[Tensor, " row"]
+    labels: Int[Tensor, " row"]
+    true_labels: Int[Tensor, " row"]
+    wrong: bool
+    scale: float
+
+    def value(self, logits: Float[Tensor, "row output"]) -> Tensor:
+        """Mean log-probability of the true label on memorised examples (of any other, where it is the memorised one),
+        plus `KEPT` times that on held-out ones; from -inf to 0."""
+        right = F.log_softmax(self.scale * logits, dim=1).gather(1, self.true_labels[:, None])[:, 0]
+        own, kept = right[self.forget], right[~self.forget].mean()
+        return (own if self.wrong else torch.log1p(-own.exp().clamp(max=1 - 1e-6))).mean() + KEPT * kept
+
+
+def aim_at(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> Aim:
+    """The aim on some examples: wrong labels to forget (without any, training labels), held-out ones to keep.
+
+    Args:
+        fit: Examples that may be looked at; at least one to forget and one to keep.
+        seed: Of the draw of `MOST_ROWS` of each.
+    """
+    data = cached.data
+    wrong = bool(data.mislabelled.any())
+    generator, kinds = np.random.default_rng(seed), []
+    for kind in (data.mislabelled if wrong else data.train, data.test):
+        inside = (kind & fit).nonzero()[:, 0].cpu().numpy()
+        kinds.append(np.sort(generator.permutation(inside)[:MOST_ROWS]))
+    rows = torch.as_tensor(np.concatenate(kinds), device=cached.logits.device)
+    forget = torch.arange(len(rows), device=rows.device) < len(kinds[0])
+    first, second = cached.logits[rows].topk(2, dim=1).values.T
+    scale = max(1.0, CLEAR / max(float((first - second).median()), 1e-6))
+    return Aim(rows, forget, data.labels[rows], data.true_labels[rows], wrong, scale)
+
+
+def masked_logits(
+    cached: CachedPass, rows: Int[Tensor, " row"], share: Float[Tensor, "... neuron"]
+) -> Float[Tensor, "row output"]:
+    """Logits of some examples with a share of each neuron's change: 0 leaves it, 1 removes it; differentiable.
+
+    Args:
+        share: One number a neuron, ``(neuron,)``, or one for each example too, ``(row, neuron)``.
+    """
+    change = cached.change[rows]
+    if share.ndim == 2:
+        share = share.view(len(rows), *[1] * (change.ndim - 2), -1)
+    if cached.readout is not None:
+        return torch.addmm(cached.logits[rows], change * share, cached.readout)
+    return cached.prefix.logits(cached.prefix.activations[rows] + change * share, rows)
+
+
+def slope(
+    cached: CachedPass, rows: Tensor, share: Tensor, value: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "... neuron"]:
+    """What changing each share does to a value of the logits, to first order: exact where both are linear.
+
+    Where they are not, this is attribution patching (Syed and others 2023, arXiv 2310.10348).
+    """
+    start = share.detach().clone().requires_grad_()
+    with evaluation_mode(cached.model), torch.enable_grad():
+        return torch.autograd.grad(value(masked_logits(cached, rows, start)), start)[0]
+
+
+def none_gone(cached: CachedPass) -> Float[Tensor, " neuron"]:
+    """Shares of an unchanged network."""
+    return cached.logits.new_zeros(cached.width)
+
+
+def attribution_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
+    """Neurons by what they add to memorised labels less what they add to the rule, most first.
+
+    Direct logit attribution: of the memorised label above the true one on wrongly labelled examples (above the mean of
+    all, where no label is wrong), less that of the true label above the mean of all on held-out ones. Both are divided
+    by their root mean square over the neurons, since logits of the two sets are not comparable.
+    """
+    aim = aim_at(cached, fit, seed)
+
+    def effect(inside: Tensor, labels: Tensor, true: Tensor | None) -> Tensor:
+        def lead(logits: Tensor) -> Tensor:
+            own = logits.gather(1, labels[:, None])[:, 0]
+            rival = logits.mean(1) if true is None else logits.gather(1, true[:, None])[:, 0]
+            return (own - rival)[inside].mean()
+
+        added = -slope(cached, aim.rows, none_gone(cached), lead)
+        return added / added.square().mean().sqrt().clamp_min(1e-12)
+
+    memory = effect(aim.forget, aim.labels, aim.true_labels if aim.wrong else None)
+    return _descending(memory - effect(~aim.forget, aim.true_labels, None))
+
+
+def greedy_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
+    """All neurons, each time the one whose removal then helps the `Aim` most.
+
+    The best `CANDIDATES` to first order are tried on the network itself.
+    """
+    aim, gone, order = aim_at(cached, fit, seed), none_gone(cached), []
+    with evaluation_mode(cached.model):
+        for _ in range(cached.width):
+            gain = slope(cached, aim.rows, gone, aim.value).masked_fill(gone > 0, -torch.inf)
+            tried = gain.topk(min(CANDIDATES, cached.width - len(order))).indices
+            values = [
+                aim.value(masked_logits(cached, aim.rows, gone.index_fill(0, one, 1.0))) for one in tried
+            ]
+            best = tried[torch.stack(values).argmax()]
+            gone[best] = 1.0
+            order.append(int(best))
+    return np.array(order)
+
+
+def flip_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
+    """Neurons by how many memorised answers they flip, most first.
+
+    For each memorised example neurons are removed one after another, each time the one that to first order most lowers
+    the log-probability of its label while held-out examples keep theirs, until its answer flips (Maini and others 2023,
+    arXiv 2307.09542, where this shows memories in few neurons). A neuron counts as often as it was taken; of equal ones
+    the one that lowers held-out log-probabilities less comes first.
+    """
+    aim = aim_at(cached, fit, seed)
+    rows, labels = aim.rows[aim.forget][:FLIPPED], aim.labels[aim.forget][:FLIPPED]
+
+    def right(labels: Tensor, scale: float) -> Callable[[Tensor], Tensor]:
+        return lambda logits: F.log_softmax(scale * logits, dim=1).gather(1, labels[:, None]).sum()
+
+    held_out = ~aim.forget
+    kept = slope(cached, aim.rows[held_out], none_gone(cached), right(aim.true_labels[held_out], aim.scale))
+    kept = kept / held_out.sum()
+    gone = cached.logits.new_zeros(len(rows), cached.width)
+    for _ in range(min(FLIP_STEPS, cached.width)):
+        with evaluation_mode(cached.model):
+            standing = margins(masked_logits(cached, rows, gone), labels) > cached.tolerance
+        if not standing.any():
+            break
+        gain = kept - slope(cached, rows, gone, right(labels, aim.scale))
+        taken = gain.masked_fill(gone > 0, -torch.inf).argmax(1)
+        gone[standing, taken[standing]] = 1.0
+    return _descending(gone.sum(0) + 0.5 * torch.tanh(kept))
+
+
+def mask_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
+    """Neurons by a mask that was learnt, those first that it takes out.
+
+    The share of each neuron's removal is a sigmoid, ascended by Adam on the `Aim`, forgetting against retaining as in
+    BalancedSubnet (Sakarvadia and others 2024, arXiv 2410.02159, there over weights).
+    """
+    aim = aim_at(cached, fit, seed)
+    logit = torch.full_like(none_gone(cached), MASK_START, requires_grad=True)
+    optimizer = torch.optim.Adam([logit], lr=MASK_RATE)
+    for _ in range(MASK_STEPS):
+        share = logit.detach().sigmoid()
+        logit.grad = -slope(cached, aim.rows, share, aim.value) * share * (1 - share)
+        optimizer.step()
+    return _descending(logit.detach())
+
+
+def _descending(values: Tensor) -> np.ndarray:
+    return values.argsort(descending=True, stable=True).cpu().numpy()
+
+
+ORDERS = {"greedy": greedy_order, "attribution": attribution_order, "flip": flip_order, "mask": mask_order}
+"""Every way to order neurons by the memories that they hold."""
+
+
+def affordable_order(cached: CachedPass, fit: Bool[Tensor, " example"]) -> str:
+    """``"greedy"`` where its search takes at most `GREEDY_WORK`, else ``"attribution"``."""
+    rows = min(int(fit.sum()), 2 * MOST_ROWS)
+    per_row = cached.change[0].numel() * (CANDIDATES if cached.readout is None else cached.logits.shape[1])
+    return "greedy" if rows * per_row * cached.width <= GREEDY_WORK else "attribution"
