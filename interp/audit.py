@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from interp.analysis.circuit import circuit
+from interp.analysis.memory_set import memory_set_of
 from interp.analysis.orderings import better_ordering
 from interp.analysis.populations import crossfit_label
 from interp.analysis.portrait import portraits, telling_neurons
@@ -102,6 +103,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
         base_rate=subject.base_rate,
         table=table,
         removals=_removals(subject, n_random),
+        memory_set=memory_set_of(subject, n_random),
         crossfits={MEMORIZING: crossfit_label(subject, MEMORIZING, n_random)},
         curves=curves_from_both_ends(subject, n_random),
         agreement=subject.agreement,

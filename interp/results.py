@@ -18,6 +18,7 @@ from interp.measuring.base_rate import BaseRate
 from interp.measuring.crossfit import CrossFit
 from interp.measuring.curves import Curve
 from interp.measuring.evaluation import SplitValues
+from interp.measuring.memory_set import MemorySet
 from interp.measuring.phase import Phase
 from interp.measuring.removals import Removal
 from interp.output import plain, versions
@@ -53,6 +54,7 @@ class AuditReport:
         trajectory: For a folder of checkpoints, how everything developed; see `trajectory_of`.
         history: Metrics over training, if the series has them.
         relearning: Of the removed memories; None if it was not asked for, or is not possible. See `interp.relearn`.
+        memory_set: Neurons that together hold the memories; None where memory is not testable.
         notes: How the file was read, where it does not say that itself.
         stored: Accuracies that the file records of itself, by split.
         warnings: What a reader must know before relying on this.
@@ -86,6 +88,7 @@ class AuditReport:
     verdict: tuple[str, ...] = ()
     command: str | None = None
     relearning: Relearning | None = None
+    memory_set: MemorySet | None = None
 
     def __repr__(self) -> str:
         warnings = [f"Warning: {warning}" for warning in self.warnings]
@@ -112,6 +115,7 @@ class AuditReport:
             "mean_ipr": _mean(self.table["ipr"]),
             "key_frequencies": list(self.key_frequencies),
             **{f"without_{label}": self._without(label) for label in self.removals},
+            "memory_set": plain(self.memory_set),
             "leakage": self.leakage,
             "circuit": None if self.circuit is None else self.circuit.to_dict(),
             "trajectory": None if self.trajectory is None else self.trajectory.to_dict(),

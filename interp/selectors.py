@@ -8,17 +8,21 @@ from pathlib import Path
 
 from interp.errors import InterventionError
 
+MEMORY_METHODS = ("memory-set", "flip", "mask")
+"""Methods that choose neurons by the memories that they hold, and say themselves how many."""
+
 
 def parse_neurons(text: str, labels: Iterable[str]) -> tuple[str, str | float | list[int]]:
     """The kind of a choice of neurons, and its value.
 
     Args:
-        text: ``label:NAME``, ``lowest:SHARE`` or ``highest:SHARE`` with a share from 0 to 1, or ``@FILE`` (a JSON list,
-            or numbers between spaces, commas or new lines).
+        text: ``label:NAME``; ``lowest:SHARE``, ``highest:SHARE`` or ``attribution:SHARE`` with a share from 0 to 1; one
+            of `MEMORY_METHODS`; or ``@FILE`` (a JSON list, or numbers between spaces, commas or new lines).
         labels: The names that there are.
 
     Returns:
-        ``"label"`` with a name, ``"lowest"`` or ``"highest"`` with a share, or ``"@"`` with indices.
+        ``"label"`` with a name, ``"lowest"``, ``"highest"`` or ``"attribution"`` with a share, ``"memory"`` with a
+        method, or ``"@"`` with indices.
 
     Raises:
         InterventionError: The text or the file names no neurons.
@@ -33,7 +37,9 @@ def parse_neurons(text: str, labels: Iterable[str]) -> tuple[str, str | float | 
     names = list(labels)
     if kind == "label" and rest in names:
         return kind, rest
-    if kind in ("lowest", "highest"):
+    if text in MEMORY_METHODS:
+        return "memory", text
+    if kind in ("lowest", "highest", "attribution"):
         try:
             share = float(rest)
         except ValueError:
@@ -41,8 +47,8 @@ def parse_neurons(text: str, labels: Iterable[str]) -> tuple[str, str | float | 
         if 0 <= share <= 1:
             return kind, share
     raise InterventionError(
-        f"cannot select neurons by {text!r}; expected label:{'|'.join(names)}, lowest:SHARE or highest:SHARE "
-        "with a share from 0 to 1, or @FILE with indices"
+        f"cannot select neurons by {text!r}; expected label:{'|'.join(names)}, lowest:SHARE, highest:SHARE or "
+        f"attribution:SHARE with a share from 0 to 1, {', '.join(MEMORY_METHODS)}, or @FILE with indices"
     )
 
 

@@ -10,6 +10,7 @@ from interp.data import Task
 from interp.data.splits import SPLITS
 from interp.markup import percentage as percent
 from interp.measuring.crossfit import GAP, CrossFit
+from interp.measuring.memory_set import not_testable
 from interp.measuring.phase import PHASES
 from interp.measuring.removals import Removal
 from interp.results import AuditReport
@@ -54,6 +55,7 @@ def verdict(report: AuditReport) -> Iterator[str]:
                 yield ranks.sentence()
         if label == MEMORIZING:
             yield from _about_population(report.crossfits.get(label))
+    yield from _about_memory_set(report)
     yield from _about_agreement(report.agreement)
 
 
@@ -88,6 +90,26 @@ def _about_population(result: CrossFit | None) -> Iterator[str]:
         yield f"They are a population of memorizing neurons: {measured}."
     else:
         yield f"These neurons hold these examples; others would hold others: {measured}."
+
+
+def _about_memory_set(report: AuditReport) -> Iterator[str]:
+    """Neurons that together hold the memories, measured on examples that did not choose them."""
+    chosen = report.memory_set
+    if chosen is None:
+        return
+    result, p = chosen.crossfit, f"{chosen.n_orders} random orders cut alike: p = {chosen.p_value:.2g}"
+    changes = []
+    for name, words in ((result.memory, MEMORY[result.memory]), ("test", "test accuracy")):
+        random = result.random[name]
+        control = "" if random is None or not result.controlled else f" (random sets: {percent(random.mean)})"
+        changes.append(
+            f"{words} from {percent(result.before[name])} to {percent(result.after[name])}{control}"
+        )
+    name = "A memory set" if result.beats_random() else "No memory set beats random ones; the best"
+    yield (
+        f"{name} of {result.size:.0f} neurons, chosen by one half of the examples, takes on the other half "
+        f"{' and '.join(changes)}; {p}."
+    )
 
 
 def _about_agreement(agreement: Agreement | None) -> Iterator[str]:
@@ -208,6 +230,8 @@ def _about_spread(report: AuditReport) -> Iterator[str]:
 def _about_examples(task: Task) -> Iterator[str]:
     """Kinds of examples that are missing, or too few to tell anything."""
     data = task.dataset
+    if (reason := not_testable(data)) is not None:
+        yield f"Whether some neurons hold memories is {reason}."
     wrong, held_out = int(data.mislabelled.sum()), int(data.test.sum())
     if not data.split_known:
         yield (
@@ -255,11 +279,14 @@ def _about_support(report: AuditReport, task: Task) -> Iterator[str]:
 
 def _about_cost(report: AuditReport) -> Iterator[str]:
     """Memorizing neurons that the rule needs too."""
-    removal = report.removals[MEMORIZING]
-    if removal.removed and removal.hurts("test"):
-        random = removal.random["test"]
-        assert random is not None
-        yield (
-            f"The rule needs the memorizing neurons too: without them test accuracy is {percent(removal.after.test)}, "
-            f"without random sets of that size {percent(random.mean)}."
-        )
+    removal, memory_set = report.removals[MEMORIZING], report.memory_set
+    costs: dict[str, Removal | CrossFit] = {"the memorizing neurons": removal} if removal.removed else {}
+    if memory_set is not None:
+        costs["the memory set"] = memory_set.crossfit
+    for name, result in costs.items():
+        random = result.random["test"]
+        if result.hurts("test") and random is not None:
+            yield (
+                f"The rule needs {name} too: without them test accuracy is {percent(result.after['test'])}, "
+                f"without random sets of that size {percent(random.mean)}."
+            )

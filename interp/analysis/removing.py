@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from interp.analysis.memory_set import neurons_by_memory
 from interp.checkpoints import Checkpoint, save_checkpoint
 from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask, Task
@@ -24,7 +25,9 @@ from interp.models import Adopted, HookedMLP, HookedModel, SmallTransformer
 from interp.modes import make_intervention
 from interp.progress import PATIENCE, progress
 from interp.scoring.selection import default_order, order_by, select_neurons
+from interp.selectors import parse_neurons
 from interp.subject import Network, Subject, open_subject, subject_of
+from probes.labels import LABELS
 
 COLUMN_NAMES = {"ipr": "IPR", "activation_share": "periodicity", "rule_effect": "rule effect"}
 RUNS = 26
@@ -89,7 +92,7 @@ def remove(
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task.
-        neurons: A text as in `select_neurons`, indices, a mask, or rows of a `NeuronTable`.
+        neurons: A text as in `interp.selectors`, indices, a mask, or rows of a `NeuronTable`.
         mode: One of `interp.modes.MODES`.
         site: Hook name of the neurons; the model's last site if None.
         n_random: Random sets for the control.
@@ -128,7 +131,7 @@ def dose(
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task.
-        neurons: A text as in `select_neurons`, indices, a mask, or rows of a `NeuronTable`.
+        neurons: A text as in `interp.selectors`, indices, a mask, or rows of a `NeuronTable`.
         factors: Finite numbers; from -1 (turned round) over 0 (removed) and 1 (unchanged) to 2 (doubled) if None.
         site: Hook name of the neurons; that of the rows, or else the model's last site.
         n_random: Random sets for the control; 0 for none.
@@ -183,8 +186,13 @@ def curves_from_both_ends(subject: Subject, n_random: int = 20) -> tuple[Curve, 
 
 
 def chosen_neurons(subject: Subject, neurons: Any) -> tuple[str, np.ndarray]:
-    """Indices from a text as in `select_neurons`, or from anything that names neurons, with what to call them."""
+    """Indices from a text as in `interp.selectors`, or from anything that names neurons, with what to call them."""
     if isinstance(neurons, str):
+        kind, value = parse_neurons(neurons, LABELS)
+        if kind == "memory":
+            return neurons, neurons_by_memory(subject, str(value))
+        if kind == "attribution":
+            return neurons, neurons_by_memory(subject, kind, float(value))  # type: ignore[arg-type]
         return neurons, select_neurons(subject.table, neurons)
     return "given", neuron_indices(neurons, subject.width)
 
@@ -206,7 +214,7 @@ def ablate_checkpoint(
 
     Args:
         checkpoint: A file, a folder (its last checkpoint), or the subject that was made of one.
-        neurons: Which, as in `select_neurons`: ``"label:memorizing"``, ``"lowest:0.7"``, ``"@file"`` …
+        neurons: Which, as in `interp.selectors`: ``"label:memorizing"``, ``"memory-set"``, ``"@file"`` …
         mode: One of `interp.modes.MODES`.
         options: What the checkpoint does not say of itself.
         save: Where to write the network with the edit in its weights: as a native checkpoint, or, of the user's own
@@ -227,7 +235,7 @@ def ablate_checkpoint(
     subject, opened = checkpoint, checkpoint.source
     target = None if save is None else edited_file(save, opened, overwrite)
     cached = subject.cached_with(mode)
-    chosen = select_neurons(subject.table, neurons)
+    _, chosen = chosen_neurons(subject, neurons)
     edited = None
     if target is not None:
         activations = cached.prefix.activations[..., torch.as_tensor(chosen)]

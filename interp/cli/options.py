@@ -61,7 +61,8 @@ Source = Annotated[
 Neurons = Annotated[
     str,
     _checked(
-        "label:NAME ({labels}), lowest:SHARE or highest:SHARE by periodicity, or @FILE with indices.",
+        "label:NAME ({labels}), lowest:SHARE or highest:SHARE by periodicity, those that hold most memories "
+        "(memory-set, attribution:SHARE, flip or mask), or @FILE with indices.",
         _check_neurons,
     ),
 ]

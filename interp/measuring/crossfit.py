@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from interp.data import GROUPS, SPLITS, Dataset
 from interp.measuring.band import Band
 from interp.measuring.cached_pass import CachedPass, both_margins
 from interp.measuring.curves import split_accuracy
-from interp.measuring.removals import random_sets
+from interp.measuring.removals import change_rows, random_sets
 from interp.output import plain
 
 GAP = "membership_gap"
@@ -65,6 +65,10 @@ class CrossFit:
         if not self.controlled or after is None or random is None:
             return None
         return bool(after < random.low)
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """The same as shown, in the order of `interp.measuring.removals.REMOVAL_HEADER`."""
+        yield from change_rows(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON: accuracies by split beside the rest."""

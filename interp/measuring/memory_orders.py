@@ -15,25 +15,27 @@ from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.evaluation import margins
 
-KEPT = 2.0
-"""Weight of held-out examples beside memorised ones."""
+KEPT = 5.0
+"""Weight of the rule's examples beside memorised ones."""
 MOST_ROWS = 500
 """Of each kind of examples so many at most are looked at."""
 CANDIDATES = 8
 GREEDY_WORK = 5e8
 """Multiplications that a greedy search may take; larger networks are ordered by attribution."""
 FLIPPED, FLIP_STEPS = 200, 30
-MASK_STEPS, MASK_RATE, MASK_START = 150, 0.1, -2.0
+MASK_STEPS, MASK_RATE, MASK_START = 100, 0.1, -2.0
 CLEAR = 5.0
 
 
 @dataclass(frozen=True, eq=False)
 class Aim:
-    """What neurons are chosen for: memories to take out, and a rule to leave alone.
+    """A goal that neurons are chosen for: memories to take out, and a rule to leave alone.
 
     Attributes:
         rows: The examples that are looked at, ``(row,)``.
-        forget: Which of them are memorised; the others are held out.
+        forget: Those that are memorised; the others are the rule's.
+        held_out: Those that are held out. The rule's others are training examples with their own label: a search that
+            looks at held-out ones alone fits these few.
         labels: As trained on.
         true_labels: By the rule.
         wrong: Whether the memorised labels are wrong; else they are those of all training examples.
@@ -44,6 +46,7 @@ class Aim:
 
     rows: Int[Tensor, " row"]
     forget: Bool[Tensor, " row"]
+    held_out: Bool[Tensor, " row"]
     labels: Int[Tensor, " row"]
     true_labels: Int[Tensor, " row"]
     wrong: bool
@@ -51,30 +54,33 @@ class Aim:
 
     def value(self, logits: Float[Tensor, "row output"]) -> Tensor:
         """Mean log-probability of the true label on memorised examples (of any other, where it is the memorised one),
-        plus `KEPT` times that on held-out ones; from -inf to 0."""
+        plus `KEPT` times that on the rule's; from -inf to 0."""
         right = F.log_softmax(self.scale * logits, dim=1).gather(1, self.true_labels[:, None])[:, 0]
         own, kept = right[self.forget], right[~self.forget].mean()
         return (own if self.wrong else torch.log1p(-own.exp().clamp(max=1 - 1e-6))).mean() + KEPT * kept
 
 
-def aim_at(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> Aim:
-    """The aim on some examples: wrong labels to forget (without any, training labels), held-out ones to keep.
+def aim_at(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0, most: int = MOST_ROWS) -> Aim:
+    """The aim on some examples: wrong labels to forget and all others to keep, or, without any that is wrong, training
+    labels to forget and held-out ones to keep.
 
     Args:
         fit: Examples that may be looked at; at least one to forget and one to keep.
-        seed: Of the draw of `MOST_ROWS` of each.
+        seed: Of the draw of at most `most` examples of each kind.
     """
     data = cached.data
     wrong = bool(data.mislabelled.any())
     generator, kinds = np.random.default_rng(seed), []
-    for kind in (data.mislabelled if wrong else data.train, data.test):
+    memorised = data.mislabelled if wrong else data.train
+    for kind in (memorised, data.test, data.train & ~memorised):
         inside = (kind & fit).nonzero()[:, 0].cpu().numpy()
-        kinds.append(np.sort(generator.permutation(inside)[:MOST_ROWS]))
+        kinds.append(np.sort(generator.permutation(inside)[:most]))
     rows = torch.as_tensor(np.concatenate(kinds), device=cached.logits.device)
     forget = torch.arange(len(rows), device=rows.device) < len(kinds[0])
+    held_out = data.test[rows]
     first, second = cached.logits[rows].topk(2, dim=1).values.T
     scale = max(1.0, CLEAR / max(float((first - second).median()), 1e-6))
-    return Aim(rows, forget, data.labels[rows], data.true_labels[rows], wrong, scale)
+    return Aim(rows, forget, held_out, data.labels[rows], data.true_labels[rows], wrong, scale)
 
 
 def masked_logits(
@@ -96,7 +102,7 @@ def masked_logits(
 def slope(
     cached: CachedPass, rows: Tensor, share: Tensor, value: Callable[[Tensor], Tensor]
 ) -> Float[Tensor, "... neuron"]:
-    """What changing each share does to a value of the logits, to first order: exact where both are linear.
+    """Slopes of a value of the logits in each share: what removing neurons does to it, exactly where all is linear.
 
     Where they are not, this is attribution patching (Syed and others 2023, arXiv 2310.10348).
     """
@@ -129,7 +135,7 @@ def attribution_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: i
         return added / added.square().mean().sqrt().clamp_min(1e-12)
 
     memory = effect(aim.forget, aim.labels, aim.true_labels if aim.wrong else None)
-    return _descending(memory - effect(~aim.forget, aim.true_labels, None))
+    return _descending(memory - effect(aim.held_out, aim.true_labels, None))
 
 
 def greedy_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
@@ -137,7 +143,8 @@ def greedy_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 
 
     The best `CANDIDATES` to first order are tried on the network itself.
     """
-    aim, gone, order = aim_at(cached, fit, seed), none_gone(cached), []
+    aim, gone = aim_at(cached, fit, seed), none_gone(cached)
+    order: list[int] = []
     with evaluation_mode(cached.model):
         for _ in range(cached.width):
             gain = slope(cached, aim.rows, gone, aim.value).masked_fill(gone > 0, -torch.inf)
@@ -165,7 +172,7 @@ def flip_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0)
     def right(labels: Tensor, scale: float) -> Callable[[Tensor], Tensor]:
         return lambda logits: F.log_softmax(scale * logits, dim=1).gather(1, labels[:, None]).sum()
 
-    held_out = ~aim.forget
+    held_out = aim.held_out
     kept = slope(cached, aim.rows[held_out], none_gone(cached), right(aim.true_labels[held_out], aim.scale))
     kept = kept / held_out.sum()
     gone = cached.logits.new_zeros(len(rows), cached.width)
@@ -206,6 +213,6 @@ ORDERS = {"greedy": greedy_order, "attribution": attribution_order, "flip": flip
 
 def affordable_order(cached: CachedPass, fit: Bool[Tensor, " example"]) -> str:
     """``"greedy"`` where its search takes at most `GREEDY_WORK`, else ``"attribution"``."""
-    rows = min(int(fit.sum()), 2 * MOST_ROWS)
+    rows = min(int(fit.sum()), 3 * MOST_ROWS)
     per_row = cached.change[0].numel() * (CANDIDATES if cached.readout is None else cached.logits.shape[1])
     return "greedy" if rows * per_row * cached.width <= GREEDY_WORK else "attribution"

@@ -70,20 +70,25 @@ class Removal:
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Accuracy per split before and after, with the random sets, in the order of `REMOVAL_HEADER`, as shown."""
-        for split in self.before:
-            random, differs = self.random[split], self.differs(split)
-            mean, interval = UNKNOWN, UNKNOWN
-            if random is not None:
-                mean = percentage(random.mean)
-                interval = f"{percentage(random.low)} to {percentage(random.high)}"
-            outside = UNKNOWN if differs is None else "yes" if differs else "no"
-            before, after = percentage(self.before[split]), percentage(self.after[split])
-            yield split.replace("_", " "), before, after, mean, interval, outside
+        yield from change_rows(self)
 
     def _repr_html_(self) -> str:
         """A table, for notebooks."""
         caption = f"Accuracy without {self.removed} neurons, against {self.n_draws} random sets as large"
         return html_table(caption, REMOVAL_HEADER, self.rows(), inline=True)
+
+
+def change_rows(result: Any) -> Iterator[tuple[str, ...]]:
+    """Rows of `REMOVAL_HEADER` of anything with accuracies by name `before`, `after` and `random`."""
+    for name in result.before:
+        random, mean, interval, outside = result.random[name], UNKNOWN, UNKNOWN, UNKNOWN
+        if random is not None:
+            mean = percentage(random.mean)
+            interval = f"{percentage(random.low)} to {percentage(random.high)}"
+            if result.controlled and result.after[name] is not None:
+                outside = "no" if result.after[name] in random else "yes"
+        before, after = percentage(result.before[name]), percentage(result.after[name])
+        yield name.replace("_", " "), before, after, mean, interval, outside
 
 
 def removal(

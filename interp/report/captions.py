@@ -32,6 +32,11 @@ From left to right more and more neurons are taken out, {order}. Solid: the accu
 with a band: the same number of neurons taken out at random ({draws} draws, {interval} of them inside the band). A
 solid line far outside its band means that this order picks neurons of one kind. Touch the legend to show
 other examples."""
+MEMORY_SET = """\
+Neurons ordered by {order} on one half of the memorised and held-out examples, and cut where little memory is left
+and at most 1 point of their held-out accuracy is lost; all accuracies are those of the other half. Of {n} random
+orders, cut in the same way, a share of p = {p} leaves as little memory. A set without wrong labels is judged by
+training accuracy above held-out accuracy, the membership gap."""
 WEIGHTS = """\
 Above: how strongly it reacts to each number on the left and right of the
 operation, and which results it votes for. Below: the waves that these weights are made of, each with its

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from interp import plots
 from interp.data.splits import SPLITS
-from interp.markup import percentage
+from interp.markup import number, percentage
 from interp.measuring.band import INTERVAL
+from interp.measuring.evaluation import SplitValues
 from interp.measuring.removals import REMOVAL_HEADER
 from interp.measuring.traces import RANKS_HEADER
 from interp.plots.neurons import periodicity_column
@@ -34,7 +35,7 @@ from interp.report.wording import glossary, in_words
 from probes.labels import REMOVED
 
 if TYPE_CHECKING:
-    from interp.measuring.evaluation import SplitValues
+    from interp.measuring.memory_set import MemorySet
     from interp.results import AuditReport
 
 STRONGEST = 24
@@ -63,6 +64,8 @@ def sections(report: AuditReport) -> Iterator[Section]:
     yield Section("neurons", "The strongest neurons", _strongest(report))
     for label in REMOVED:
         yield from _removal(report, label)
+    if report.memory_set is not None:
+        yield _memory_set(report.memory_set)
     if report.relearning is not None:
         learnt, curves = Text(report.relearning.sentence(), FORMS), report.relearning.plot
         chart = Chart(
@@ -86,7 +89,10 @@ def accuracy_table(report: AuditReport) -> Table:
         (SPLITS[split].title, *(percentage(state[split]) for state in states.values()))
         for split in report.accuracy
     ]
-    return Table("Accuracy before and after", ("examples", *states), rows, "Accuracy")
+    header = ("examples", *states)
+    most = 2 + len(REMOVED)  # columns of a terminal
+    narrow = header[:most], [row[:most] for row in rows]
+    return Table("Accuracy before and after", header, rows, "Accuracy", narrow)
 
 
 def _accuracy(report: AuditReport) -> list[Part]:
@@ -96,7 +102,11 @@ def _accuracy(report: AuditReport) -> list[Part]:
 
 
 def _removed(report: AuditReport) -> dict[str, SplitValues]:
-    return {f"without {label}": report.removals[label].after for label in REMOVED}
+    removed = {f"without {label}": report.removals[label].after for label in REMOVED}
+    if report.memory_set is not None:
+        after = report.memory_set.crossfit.after
+        removed["without memory set"] = SplitValues(**{split: after.get(split) for split in SPLITS})
+    return removed
 
 
 def _counts(report: AuditReport) -> Table:
@@ -183,3 +193,14 @@ def _removal(report: AuditReport, label: str) -> Iterator[Section]:
         title = f"Ranks of wrong labels without the {removal.removed} {label} neurons"
         ranks = Table(title, RANKS_HEADER, list(removal.ranks.rows()), folded=True)
         yield Section(f"ranks-{label}", title, [ranks], within="accuracy")
+
+
+def _memory_set(memory_set: MemorySet) -> Section:
+    result = memory_set.crossfit
+    title = f"Without a memory set of {result.size:.0f} neurons"
+    caption = f"{title}, on examples that it was not chosen by, against {result.n_draws} random sets as large"
+    table = Table(caption, REMOVAL_HEADER, list(result.rows()), folded=True)
+    method = captions.MEMORY_SET.format(
+        order=memory_set.order, n=memory_set.n_orders, p=number(memory_set.p_value)
+    )
+    return Section("memory-set", title, [Text(method, FORMS), table], within="accuracy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from interp.errors import ConfigError, near_matches
+from interp.errors import ConfigError, InterventionError, near_matches
 from interp.interventions import neuron_indices
 from interp.scoring.table import NeuronTable
 from interp.selectors import parse_neurons
@@ -40,7 +40,8 @@ def select_neurons(table: NeuronTable, text: str) -> np.ndarray:
     """Neurons from a short text, as on the command line.
 
     Args:
-        text: As for `interp.selectors.parse_neurons`; shares are of all neurons, by periodicity.
+        text: As for `interp.selectors.parse_neurons`; shares are of all neurons, by periodicity. Methods that look at
+            memories need the network too: see `interp.analysis.memory_set.neurons_by_memory`.
 
     Raises:
         InterventionError: The text or the file names no neurons.
@@ -55,4 +56,8 @@ def select_neurons(table: NeuronTable, text: str) -> np.ndarray:
         return neuron_indices(value, len(table))
     if kind == "label":
         return table.where(label=value).neuron
+    if kind in ("memory", "attribution"):
+        raise InterventionError(
+            f"a table of scores does not say which neurons {text!r} would choose; pass the network"
+        )
     return order_by(table, descending=kind == "highest")[: round(float(value) * len(table))]  # type: ignore[arg-type]

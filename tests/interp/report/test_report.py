@@ -189,7 +189,8 @@ def test_save_writes_the_form_that_the_suffix_names(planted, tmp_path):
 
 def test_markdown_holds_the_numbers(planted):
     text = reports.to_markdown(planted)
-    states = (planted.accuracy, planted.removals["memorizing"].after, planted.removals["generalizing"].after)
+    removed = (planted.removals[label].after for label in ("memorizing", "generalizing"))
+    states = (planted.accuracy, *removed, planted.memory_set.crossfit.after)
     accuracy = cells(text, "Accuracy")
     assert {split: accuracy[split.replace("_", " ")] for split in SPLITS} == {
         split: [percent(state[split]) for state in states] for split in SPLITS
@@ -371,7 +372,7 @@ def test_a_new_label_and_a_new_split_are_in_every_form(planted, monkeypatch):
     }
     report = replace(planted, accuracy=planted.accuracy.changed(even=0.25), removals=removals)
     text, html, console = reports.to_markdown(report), reports.to_html(report), printed(report)
-    assert cells(text, "Accuracy")["even sums"] == ["25.0 %", "12.5 %", "12.5 %"]
+    assert cells(text, "Accuracy")["even sums"] == ["25.0 %", "12.5 %", "12.5 %", "–"]
     assert "even sums" in console
     for shown in (html, report._repr_html_()):
         assert "even sums" in shown
