@@ -30,9 +30,13 @@ def neurons_of(store: Store) -> pa.Table:
     """All neurons in one order, so that two stores can be compared."""
     table = store.neurons.to_table()
     order = [(name, "ascending") for name in ("checkpoint", "settings", "site", "neuron")]
-    named = ("checkpoint", "settings", "site", "label")
-    plain = table.cast(
-        pa.schema([pa.field(f.name, pa.string() if f.name in named else f.type) for f in table.schema])
+    plain = table.cast(  # dictionaries are in the order in which their values came
+        pa.schema(
+            [
+                pa.field(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type)
+                for f in table.schema
+            ]
+        )
     )
     return plain.sort_by(order).combine_chunks()
 

@@ -200,7 +200,7 @@ def test_a_series_is_stepped_through(opened, page):
     page.locator("#play").click()
     wait_for(page, "step 300", "step-now")
     page.locator("#play").click()
-    assert page.locator("#play").inner_text() == "Play"
+    wait_for(page, "Play", "play")
     for name in ("race", "alignment", "trajectory", "histogram-at"):
         page.wait_for_selector(f"#{name} {DRAWN}")
 
