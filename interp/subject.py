@@ -125,7 +125,7 @@ class Subject:
     @cached_property
     def base_rate(self) -> BaseRate:
         """Right answers by class, beside the share of the commonest one, of held-out examples that did not leak."""
-        return base_rate_of(self.cached.logits, self.data, self.leakage.leaked)
+        return base_rate_of(self.cached.logits, self.data, self.leakage.leaked, self.cached.tolerance)
 
     @cached_property
     def held_out_accuracy(self) -> float | None:
@@ -149,7 +149,12 @@ class Subject:
 
     @cached_property
     def phase(self) -> Phase:
-        """The phase of arXiv 2310.13061, decided by the held-out examples that did not leak."""
+        """The phase of arXiv 2310.13061, decided by the held-out examples that did not leak.
+
+        None of tasks that are no operation on a group's elements, which its borders were not made for.
+        """
+        if getattr(self.task, "p", None) is None:
+            return Phase(None, None)
         generalised = any((record["accuracy"].get("test") or 0) >= GOOD for record in self.history)
         honest = self.accuracy.changed(test=self.held_out_accuracy)
         above = self.base_rate.above

@@ -10,16 +10,18 @@ from interp.data import Task
 from interp.data.splits import SPLITS
 from interp.markup import percentage as percent
 from interp.measuring.crossfit import GAP, CrossFit
-from interp.measuring.memory_set import not_testable
 from interp.measuring.phase import PHASES
 from interp.measuring.removals import Removal
 from interp.results import AuditReport
+from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
-from probes.labels import GENERALIZING, INCONCLUSIVE, LABELS, MEMORIZING
+from probes.labels import DEAD, GENERALIZING, INCONCLUSIVE, LABELS, MEMORIZING
 from probes.stages import LEARNT
 
 FEW_EXAMPLES = 50
 CHANCE_AUC = 0.5
+STRENGTHS = {0.7: "weakly", 0.85: "moderately", 0.95: "strongly"}
+"""Words for areas under the ROC curve below these limits, or as far below .5."""
 STORED_TOLERANCE = 0.005
 THIRD = 0.3
 CORRUPTED = "corrupted_as_labelled"
@@ -28,20 +30,11 @@ MEMORY = {CORRUPTED: "corrupted as labelled accuracy", GAP: "training accuracy a
 
 def verdict(report: AuditReport) -> Iterator[str]:
     """The findings of an audit, most important first."""
-    if report.base_rate.split == "test" and report.phase.name in ("memorisation", "confusion"):
-        yield f"{report.base_rate.sentence()} It answers {percent(report.accuracy.train)} of its training examples."
-    elif report.phase.name:
-        yield PHASES[report.phase.name].sentence
-    elif report.task["split_known"]:
-        yield "Whether it generalises cannot be told: no example is really held out."
-    else:
-        yield (
-            f"It answers {percent(report.accuracy.all)} of all examples by the rule; how many of them it was trained "
-            "on is not known, so whether it generalises cannot be told from its accuracy."
-        )
+    yield _about_accuracy(report)
+    if (trained := _about_training(report)) is not None:
+        yield trained
+    yield _about_labels(report.table)
     counts = report.table.counts()
-    *others, last = (f"{counts[name]} {label.verb}" for name, label in LABELS.items())
-    yield f"Of {counts['total']} neurons {', '.join(others)} and {last.replace(' are ', ' ')}."
     memory = CORRUPTED if report.removals[MEMORIZING].after[CORRUPTED] is not None else "train"
     for label, splits in (
         (MEMORIZING, (memory, "test")),
@@ -57,6 +50,42 @@ def verdict(report: AuditReport) -> Iterator[str]:
             yield from _about_population(report.crossfits.get(label))
     yield from _about_memory_set(report)
     yield from _about_agreement(report.agreement)
+
+
+def _about_accuracy(report: AuditReport) -> str:
+    sentence = report.base_rate.sentence()
+    if report.base_rate.finding is not None:
+        return sentence
+    if report.task["split_known"]:
+        reason = "no example is really held out"
+    else:
+        reason = "how many of them it was trained on is not known"
+    return f"{sentence.removesuffix('.')}; {reason}, so whether it generalises cannot be told."
+
+
+def _about_training(report: AuditReport) -> str | None:
+    """Accuracy where memory can help, and the phase that the paper would name."""
+    accuracy, phase = report.accuracy, report.phase.name
+    if accuracy.train is None:
+        return None
+    sentence = f"It answers {percent(accuracy.train)} of its training examples"
+    if accuracy.corrupted_as_labelled is not None:
+        sentence += (
+            f"; of those with a corrupted label {percent(accuracy.corrupted_as_labelled)} as labelled and "
+            f"{percent(accuracy.corrupted_as_true)} by the rule"
+        )
+    named = "" if phase is None else f" Phase of arXiv 2310.13061: {phase} ({PHASES[phase].meaning})."
+    return f"{sentence}.{named}"
+
+
+def _about_labels(table: NeuronTable) -> str:
+    """Numbers of neurons by label; memory is left out where it could not be tested."""
+    counts = table.counts()
+    *others, last = (
+        f"{counts[name]} {label.verb}" for name, label in LABELS.items() if counts[name] is not None
+    )
+    untested = f" Memory is {reason}." if (reason := table.memory_untestable) else ""
+    return f"Of {counts['total']} neurons {', '.join(others)} and {last.replace(' are ', ' ')}.{untested}"
 
 
 def _without(label: str, removal: Removal, splits: tuple[str, ...]) -> str:
@@ -117,12 +146,24 @@ def _about_agreement(agreement: Agreement | None) -> Iterator[str]:
         return
     numbers = f"AUC {agreement.auc:.3f}, 95 % interval {agreement.low:.3f} to {agreement.high:.3f}"
     effect = "the causal effect of single neurons"
+    strength = strength_of(agreement.auc)
     if agreement.low > CHANCE_AUC:
-        yield f"Periodicity agrees with {effect} ({numbers})."
+        yield f"Periodicity agrees {strength} with {effect} ({numbers})."
     elif agreement.high < CHANCE_AUC:
-        yield f"Periodicity runs against {effect} ({numbers})."
+        yield f"Periodicity runs {strength} against {effect} ({numbers})."
     else:
         yield f"Whether periodicity agrees with {effect} is inconclusive ({numbers})."
+
+
+def strength_of(auc: float) -> str:
+    """The strength of an agreement in words, whichever its direction: see `STRENGTHS`.
+
+    Example:
+        >>> strength_of(0.61), strength_of(0.2), strength_of(1.0)
+        ('weakly', 'moderately', 'very strongly')
+    """
+    distance = max(auc, 1 - auc)
+    return next((words for limit, words in STRENGTHS.items() if distance < limit), "very strongly")
 
 
 def warnings_of(report: AuditReport, task: Task, other: BetterOrdering | None = None) -> Iterator[str]:
@@ -143,8 +184,8 @@ def warnings_of(report: AuditReport, task: Task, other: BetterOrdering | None = 
     yield from _about_spread(report)
     yield from _about_examples(task)
     yield from _about_phase(report)
-    counts = report.table.counts()
-    total, dead, undecided = counts["total"], counts["dead"], counts["inconclusive"]
+    total = len(report.table)
+    dead, undecided = (len(report.table.where(label=label)) for label in (DEAD, INCONCLUSIVE))
     if dead > total / 2:
         yield f"{dead} of {total} neurons are dead."
     if undecided > total / 4:
@@ -230,8 +271,6 @@ def _about_spread(report: AuditReport) -> Iterator[str]:
 def _about_examples(task: Task) -> Iterator[str]:
     """Kinds of examples that are missing, or too few to tell anything."""
     data = task.dataset
-    if (reason := not_testable(data)) is not None:
-        yield f"Whether some neurons hold memories is {reason}."
     wrong, held_out = int(data.mislabelled.sum()), int(data.test.sum())
     if not data.split_known:
         yield (

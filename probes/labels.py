@@ -207,6 +207,7 @@ class Label:
         symbol: Plotly's name of its points' shape.
         rule: Mask of the neurons that it fits, of those that no label before it fits; `INCONCLUSIVE` has the rest.
         reason: The evidence for one neuron, in words.
+        of_memory: Whether it needs evidence on memory.
     """
 
     verb: str
@@ -215,6 +216,7 @@ class Label:
     meaning: str
     rule: Callable[[Labelling], np.ndarray]
     reason: Callable[[Labelling, int], str]
+    of_memory: bool = False
 
 
 def _generalizes_because(judged: Labelling, i: int) -> str:
@@ -248,6 +250,7 @@ LABELS: dict[str, Label] = {
         "memorizing; where no example can tell, none is called so.",
         lambda judged: ~judged.dead & ~judged.periodic & judged.only_or_mostly_memory,
         lambda judged, i: f"{judged.spectrum(i)}; {judged.memory(i)}",
+        of_memory=True,
     ),
     BOTH: Label(
         "do both", "#009E73", "triangle-up",
@@ -255,6 +258,7 @@ LABELS: dict[str, Label] = {
         "memory, or not periodic but of more weight in the rule.",
         lambda judged: judged.serves_rule & judged.serves_memory,
         lambda judged, i: f"{judged.spectrum(i)}; {judged.rule(i)}; {judged.memory(i)}",
+        of_memory=True,
     ),
     DEAD: Label(
         "are dead", "#8C8C8C", "x",

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from interp.errors import InterventionError
+from interp.measuring.crossfit import not_testable
 from interp.measuring.memory_orders import affordable_order, attribution_order
-from interp.measuring.memory_set import MemorySet, chosen_set, memory_set, not_testable
+from interp.measuring.memory_set import MemorySet, chosen_set, memory_set
 from interp.subject import Subject
 
 

@@ -15,6 +15,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.unwrap import StoredWeights
 from interp.data import Task
 from interp.errors import CheckpointError
+from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.evaluation import all_logits, measure_logits
 from interp.models import HookedModel
 
@@ -23,7 +24,8 @@ SMALL_ERROR = (
     0.1  # a squared error below this share of that of all zeros shows that it was trained to be small
 )
 NOT_TOLD_APART = "measured alike, and so not told apart"
-ABOVE_CHANCE = 3.0  # times chance: an accuracy below has not been confirmed by measurement
+ABOVE_CHANCE, CLEARLY = 3.0, 0.1
+"""Times the base rate, or share of what is above it, from which an accuracy confirms a reading."""
 LISTED = 6  # tensors that are named of a file that fits no dialect
 
 
@@ -77,14 +79,18 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
     )
 
 
-def above_chance(share: float, n_classes: int) -> bool:
-    """True for a share of right answers above chance: three times it, or, of few classes, half of what is left.
+def above_chance(rate: BaseRate) -> bool:
+    """True for answers significantly above the share of the commonest result, and clearly so.
+
+    Answers that follow some other rule are no independent guesses: they may be above chance by a little, however many
+    examples there are.
 
     Example:
-        >>> above_chance(0.02, 97), above_chance(0.04, 97), above_chance(0.6, 2), above_chance(1.0, 2)
-        (False, True, False, True)
+        >>> from torch import full
+        >>> [above_chance(BaseRate("all", full((97,), right), full((97,), 97))) for right in (1, 2, 4)]
+        [False, False, True]
     """
-    return share > min(ABOVE_CHANCE / n_classes, (1 + 1 / n_classes) / 2)
+    return rate.above and (rate.accuracy > ABOVE_CHANCE * rate.base_rate or rate.extent > CLEARLY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +109,12 @@ class Tried:
     loss: float
     squared_error: float
     logits: Float[Tensor, "example output"]
+
+    @property
+    def rate(self) -> BaseRate:
+        """Right answers beside the share of the commonest result, of all examples."""
+        data = self.task.dataset
+        return base_rate_of(self.logits, data, leaked=data.test)
 
     def beats(self, other: Tried) -> bool:
         """True if this answers more examples, or as many with a clearly smaller loss.
@@ -151,12 +163,13 @@ def _measured(reading: Reading, task: Task) -> Tried:
 
 def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:
     reading, share = best.reading, f"{100 * best.accuracy:.1f} % right"
-    learnt = above_chance(best.accuracy, reading.p)
+    learnt = above_chance(best.rate)
     worse = [other for other in others if best.beats(other)]
     equal = [other for other in others if not best.beats(other) and not best.is_the_same_network(other)]
     if not learnt:
         yield (
-            f"read as {reading.description}, with {share}: chance, so either the network has not learnt "
+            f"read as {reading.description}, with {share}: chance, as "
+            f"{100 * best.rate.base_rate:.1f} % have the commonest result, so either the network has not learnt "
             f"{reading.operation} modulo {reading.p}, or this is not how it is meant to be read"
         )
     if worse:

@@ -50,7 +50,6 @@ def score(
         table = subject.table
     say(*subject.source.notes)
     column = sort or default_order(table)
-    counts = ", ".join(f"{n} {label}" for label, n in table.counts().items())
     order = order_by(table, column, descending=True)
     columns = list(dict.fromkeys([column, default_order(table), "frequency", "q_value"]))
     header = [column_of(name).title for name in ("neuron", "label", *columns, "evidence")]
@@ -58,5 +57,11 @@ def score(
     for row in order[:top]:
         values = (f"{table[name][row]:.3g}" for name in columns)
         rows.append((str(row), table["label"][row], *values, table["evidence"][row]))
-    print_table(f"{table.site_name}: {counts}", header, rows, left=range(len(header)), boxed=True)
+    print_table(
+        f"{table.site_name}: {len(table)} neurons, {table.described()}",
+        header,
+        rows,
+        left=range(len(header)),
+        boxed=True,
+    )
     write(table.save, save)

@@ -167,7 +167,8 @@ def _connect_measurement(app: Dash, session: Session, opened: str) -> None:
             )
         message = "nothing is tried" if trying.changes_nothing else f"trying: {trying}"
         script = as_python(applied, opened, hook)
-        return layout.cards(measured.accuracy, before), _map(measured, quantity), message, script
+        accuracies = [*layout.cards(measured.accuracy, before), layout.rate_card(measured.rate)]
+        return accuracies, _map(measured, quantity), message, script
 
     def _map(measured, quantity):
         if not ctx.triggered_id:

@@ -9,6 +9,7 @@ from plotly.graph_objects import Figure
 
 from interp.data import SPLITS
 from interp.explorer.captions import FIGURES
+from interp.measuring.base_rate import BaseRate
 from interp.measuring.evaluation import SplitValues
 from interp.report.page import CONFIG
 
@@ -106,6 +107,14 @@ def cards(now: SplitValues, before: SplitValues) -> list[html.Dl]:
         data: dict[str, Any] = {"data-split": split, "data-accuracy": f"{value:.6f}"}
         shown.append(html.Dl(parts, className=f"card{' moved' * moved}", **data))
     return shown
+
+
+def rate_card(rate: BaseRate) -> html.Dl:
+    """Balanced accuracy as a large figure, above the base rate."""
+    title = f"Mean recall of the classes, of {'held-out' if rate.split == 'test' else 'all'} examples"
+    shown = html.Dd(f"{100 * rate.balanced_accuracy:.1f} %")
+    base = html.Dd(f"base rate {100 * rate.base_rate:.1f} %", className="was")
+    return html.Dl([html.Dt("balanced accuracy", title=title), shown, base], className="card")
 
 
 def callback(

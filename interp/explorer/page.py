@@ -11,7 +11,7 @@ from plotly.graph_objects import Figure
 from interp.errors import ConfigError
 from interp.explorer import editing, figures, neurons, over_training
 from interp.explorer.captions import FIGURES, MARGINS, SHORTCUTS
-from interp.explorer.layout import callback, cards, columns, graph, labelled, menu, section
+from interp.explorer.layout import callback, cards, columns, graph, labelled, menu, rate_card, section
 from interp.explorer.series import Scoring
 from interp.explorer.session import Session
 from interp.report.page import CONFIG
@@ -22,8 +22,9 @@ HEAD_START = 500
 
 def first(session: Session, header: str) -> html.Div:
     """The page of a network with its first figures, and places for the rest."""
-    unchanged = session.measure(()).accuracy
-    shown, named = cards(unchanged, unchanged), labelled("Accuracy by kind of example")
+    unchanged = session.measure(())
+    shown = [*cards(unchanged.accuracy, unchanged.accuracy), rate_card(unchanged.rate)]
+    named = labelled("Accuracy by kind of example")
     overview = section("overview", "Neurons", graph("scatter", figures.scatter(session)))
     parts = [
         html.Header([html.H1("Grokscope explorer"), html.P(header)]),

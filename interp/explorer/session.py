@@ -20,6 +20,7 @@ from interp.errors import ConfigError
 from interp.explorer.edits import Change, composed
 from interp.hooks import evaluation_mode
 from interp.interventions import Edit, bake
+from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.cached_pass import both_margins
 from interp.measuring.curves import split_accuracy
 from interp.measuring.evaluation import SplitValues
@@ -43,6 +44,7 @@ class Measured:
     accuracy: SplitValues
     logits: Float[Tensor, "example output"]
     margins: Float[Tensor, "two example"]
+    rate: BaseRate
 
 
 def answer_codes(
@@ -86,7 +88,8 @@ class Session:
         counts = cached.by_group(margins > cached.tolerance)[None]
         shares = split_accuracy(counts, cached).items()
         accuracy = SplitValues(**{split: None if one is None else float(one[0]) for split, one in shares})
-        return Measured(accuracy, logits, margins)
+        rate = base_rate_of(logits, data, self.subject.leakage.leaked, cached.tolerance)
+        return Measured(accuracy, logits, margins, rate)
 
     def _logits(self, changes: Sequence[Change]) -> Tensor:
         # Where all that follows is linear, two sums are kept, of which only a factor changes while a slider moves.

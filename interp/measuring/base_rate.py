@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,9 @@ SIGNIFICANT = 0.01
 """Level at which an accuracy is above a base rate."""
 NEARLY_ALL = 0.9
 """Share of what the commonest class leaves unanswered from which a network generalises, and not in part."""
+MOST_CLASSES = 20
+"""So many classes at most are shown with their recall, the lowest first."""
+RECALL_HEADER = ("class", "examples", "recall")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,15 @@ class BaseRate:
         """Mean recall over the classes, in [0, 1]."""
         return sum(self.recall.values()) / len(self.recall)
 
+    @property
+    def finding(self) -> str | None:
+        """In words, how far it generalises; None where no example is held out."""
+        if self.split != "test":
+            return None
+        if not self.above:
+            return "does not generalise"
+        return "generalises" if self.extent >= NEARLY_ALL else "generalises in part"
+
     def sentence(self) -> str:
         """The accuracy beside its base rate in words."""
         answered = f"{percentage(self.accuracy)} of {'held-out' if self.split == 'test' else 'all'} examples"
@@ -102,15 +115,20 @@ class BaseRate:
                 f"It answers {answered} by the rule, {base}{'' if self.above else ': no more than chance'}."
             )
         if self.above:
-            extent = "generalises" if self.extent >= NEARLY_ALL else "generalises in part"
-            return f"It {extent}: {answered}, {base}."
+            return f"It {self.finding}: {answered}, {base}."
         worst = min(self.recall, key=lambda c: self.recall[c])
         recall = f"recall of class {worst} is {percentage(self.recall[worst])}"
         balanced = f"balanced accuracy {percentage(self.balanced_accuracy)}"
         return (
-            f"It does not generalise: {answered} is no more than the share of the commonest label "
+            f"It {self.finding}: {answered} is no more than the share of the commonest label "
             f"({percentage(self.base_rate)}); {recall}, {balanced}."
         )
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """Recall by class as people read it: the `MOST_CLASSES` lowest, with the number of examples."""
+        lowest = sorted(self.recall, key=lambda c: self.recall[c])[:MOST_CLASSES]
+        for c in lowest:
+            yield str(c), str(int(self.sizes[c])), percentage(self.recall[c])
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""

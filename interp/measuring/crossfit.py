@@ -84,6 +84,16 @@ def memory_shown_by(data: Dataset) -> str | None:
     return "corrupted_as_labelled" if data.mislabelled.any() else GAP
 
 
+def not_testable(data: Dataset) -> str | None:
+    """The reason in words for which no set of neurons can be tested for memory; None if one can."""
+    if memory_shown_by(data) is not None:
+        return None
+    if not data.split_known:
+        return "not testable, because it is not known which examples were trained on"
+    missing = "trained on" if data.test.any() else "held out"
+    return f"not testable, because no example is {missing}"
+
+
 def halves(data: Dataset, repeats: int = REPEATS, seed: int = 0) -> list[Bool[Tensor, " example"]]:
     """Halves of the examples, each followed by the other half, as often as `repeats` says.
 

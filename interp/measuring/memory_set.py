@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.data import Dataset
 from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.crossfit import CrossFit, crossfit, halves, memory_shown_by
@@ -55,16 +54,6 @@ class MemorySet:
         return plain({**vars(self), "size": len(self.neurons)})
 
 
-def not_testable(data: Dataset) -> str | None:
-    """The reason in words for which no set of neurons can be tested for memory; None if one can."""
-    if memory_shown_by(data) is not None:
-        return None
-    if not data.split_known:
-        return "not testable, because it is not known which examples were trained on"
-    missing = "trained on" if data.test.any() else "held out"
-    return f"not testable, because no example is {missing}"
-
-
 def memory_set(
     cached: CachedPass,
     order: str | None = None,
@@ -87,7 +76,7 @@ def memory_set(
         seed: Of the halves and all draws.
 
     Returns:
-        None where memory is `not_testable`.
+        None where memory is `interp.measuring.crossfit.not_testable`.
 
     Example:
         >>> from interp.data import ModularTask

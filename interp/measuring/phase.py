@@ -14,35 +14,31 @@ class Ending:
     """One of the phases.
 
     Attributes:
-        sentence: Of a network that is in it.
+        meaning: What the paper means by it, in a few words.
         colour: Of its cells in a diagram.
     """
 
-    sentence: str
+    meaning: str
     colour: str
 
 
 # Okabe and Ito's palette: blue and green where the network generalises.
 PHASES: dict[str, Ending] = {
-    "generalisation": Ending(
-        "It generalises: at least 90 % of held-out examples are answered by the rule.", "#56B4E9"
-    ),
-    "coexistence": Ending(
-        "It generalises and has memorised its corrupted labels at the same time (coexistence).", "#0072B2"
-    ),
+    "generalisation": Ending("at least 90 % of held-out examples, no corrupted label", "#56B4E9"),
+    "coexistence": Ending("at least 90 % of held-out examples, and corrupted labels memorised", "#0072B2"),
     "partial inversion": Ending(
-        "It generalises and has given up part of its corrupted labels (partial inversion).", "#009E73"
+        "at least 90 % of held-out examples, and part of the corrupted labels given up", "#009E73"
     ),
     "full inversion": Ending(
-        "It generalises and answers its corrupted examples by the rule, against their labels (full inversion).",
+        "at least 90 % of held-out examples, and corrupted ones answered by the rule against their labels",
         "#F0E442",
     ),
-    "memorisation": Ending(
-        "It has memorised its training set and does not generalise (below 90 % on held-out examples).",
-        "#D55E00",
+    "memorisation": Ending("at least 90 % of training examples, fewer of held-out ones", "#D55E00"),
+    "forgetting": Ending(
+        "below 90 % of training and of held-out examples, after at least 90 % of the latter earlier in training",
+        "#CC79A7",
     ),
-    "forgetting": Ending("It generalised earlier in training and has lost it (forgetting).", "#CC79A7"),
-    "confusion": Ending("It has neither learnt its training set nor the rule (confusion).", "#999999"),
+    "confusion": Ending("below 90 % of training and of held-out examples", "#999999"),
 }
 """All of them by name; ``generalisation`` is coexistence where no label is corrupted."""
 GOOD = 0.9

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from interp.markup import LINE, html_table
 from interp.report.page import bullets, data_table, figure_block, page, prose
 from interp.report.parts import HTML, Bullets, Chart, Definitions, Markup, Part, Table, Text
-from interp.report.sections import accuracy_table, frequency_sentence, sections
-from interp.report.wording import model_sentence, task_sentence
+from interp.report.sections import NOT_TESTABLE, accuracy_table, frequency_sentence, sections
+from interp.report.wording import headline, model_sentence, task_sentence
 from probes.labels import LABELS
 
 if TYPE_CHECKING:
@@ -78,15 +78,19 @@ def _verdict(report: AuditReport) -> Iterator[str]:
 
 
 def _phase(report: AuditReport) -> str:
-    return escape((report.phase.name or "phase cannot be told").capitalize())
+    return escape(headline(report).capitalize())
 
 
 def _chips(report: AuditReport, tag: str, style: str = "") -> str:
     counts = report.table.counts()
     return "".join(
-        f'<{tag} style="{style}border-left-color:{label.colour}"><strong>{counts[name]}</strong> {escape(name)}</{tag}>'
+        f'<{tag} style="{style}border-left-color:{label.colour}">{_count(counts[name])} {escape(name)}</{tag}>'
         for name, label in LABELS.items()
     )
+
+
+def _count(n: int | None) -> str:
+    return f"{NOT_TESTABLE}:" if n is None else f"<strong>{n}</strong>"
 
 
 def summary_html(report: AuditReport) -> str:

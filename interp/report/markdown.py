@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from interp.report.parts import MARKDOWN, Bullets, Definitions, Part, Section, Table, Text
 from interp.report.sections import sections
+from interp.report.wording import headline
 
 if TYPE_CHECKING:
     from interp.results import AuditReport
@@ -28,7 +29,7 @@ def to_markdown(report: AuditReport) -> str:
 
 def _lines(report: AuditReport) -> Iterator[str]:
     yield from ("# Grokscope report", "", f"Checkpoint: {_cell(report.checkpoint)}", "", "## Verdict", "")
-    phase = f"**Phase: {report.phase.name or 'cannot be told'}.**"
+    phase = f"**{headline(report).capitalize()}.**"
     yield from (phase, "", *_rendered(Bullets(report.verdict)))
     warnings = [Section("warnings", "Warnings", [Bullets(report.warnings)])] if report.warnings else []
     for section in (*warnings, *sections(report)):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from interp import plots
 from interp.data.splits import SPLITS
-from interp.markup import number, percentage
+from interp.markup import UNKNOWN, number, percentage
 from interp.measuring.band import INTERVAL
+from interp.measuring.base_rate import RECALL_HEADER, BaseRate
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.removals import REMOVAL_HEADER
 from interp.measuring.traces import RANKS_HEADER
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 STRONGEST = 24
 CURVE_POINTS = 101
+NOT_TESTABLE = "not testable"
 
 
 def sections(report: AuditReport) -> Iterator[Section]:
@@ -48,6 +50,8 @@ def sections(report: AuditReport) -> Iterator[Section]:
         dialect = Text(f"Dialect: {report.dialect}.")
         yield Section("reading", "How it was read", [dialect, Bullets(report.notes)], forms=FORMS)
     yield Section("accuracy", "Accuracy before and after", _accuracy(report), "Accuracy", FORMS)
+    recall = [Text(_base_rate(report.base_rate)), _recall(report.base_rate)]
+    yield Section("recall", "Right answers by class", recall, within="accuracy")
     frequencies = Text(frequency_sentence(report), (MARKDOWN, CONSOLE))
     yield Section("labels", "Neurons", [_counts(report), frequencies], forms=(MARKDOWN, CONSOLE))
     yield Section("ipr", "How periodic the neurons are", [_periodicity(report)])
@@ -98,7 +102,31 @@ def accuracy_table(report: AuditReport) -> Table:
 def _accuracy(report: AuditReport) -> list[Part]:
     draw = partial(plots.accuracy_bars, report.accuracy, _removed(report))
     label = "Accuracy per kind of example, before and after"
-    return [Chart("accuracy", label, draw, captions.ACCURACY), accuracy_table(report)]
+    return [
+        Chart("accuracy", label, draw, captions.ACCURACY),
+        accuracy_table(report),
+    ]
+
+
+def _base_rate(rate: BaseRate) -> str:
+    low, high = (percentage(end) for end in rate.interval)
+    which = "held-out examples that did not leak" if rate.split == "test" else "examples"
+    return (
+        f"Of {rate.examples} {which}, {percentage(rate.accuracy)} are right (exact {INTERVAL} interval {low} to "
+        f"{high}); the commonest class, {rate.commonest}, is {percentage(rate.base_rate)} of them (base rate; p = "
+        f"{number(rate.p_value)}). Balanced accuracy, the mean recall of the classes: "
+        f"{percentage(rate.balanced_accuracy)}."
+    )
+
+
+def _recall(rate: BaseRate) -> Table:
+    rows = list(rate.rows())
+    which = (
+        f"the {len(rows)} lowest of {len(rate.recall)} classes"
+        if len(rows) < len(rate.recall)
+        else "by class"
+    )
+    return Table(f"Recall, {which}", RECALL_HEADER, rows, folded=True)
 
 
 def _removed(report: AuditReport) -> dict[str, SplitValues]:
@@ -112,7 +140,12 @@ def _removed(report: AuditReport) -> dict[str, SplitValues]:
 def _counts(report: AuditReport) -> Table:
     counts = report.table.counts()
     total = counts.pop("total")
-    rows = [(label, str(n), percentage(n / total if total else None)) for label, n in counts.items()]
+    rows = [
+        (label, NOT_TESTABLE, UNKNOWN)
+        if n is None
+        else (label, str(n), percentage(n / total if total else None))
+        for label, n in counts.items()
+    ]
     return Table("Neurons by label", ("label", "neurons", "share"), rows, "Neurons")
 
 

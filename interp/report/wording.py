@@ -60,6 +60,14 @@ WORDS: dict[str, str] = {
 }
 
 
+def headline(report: AuditReport) -> str:
+    """The finding in a few words: how far the network generalises, and the phase, of tasks that have them."""
+    finding, phase = report.base_rate.finding, report.phase.name
+    if finding is None:
+        return "whether it generalises cannot be told"
+    return finding if phase is None else f"{finding} (phase: {phase})"
+
+
 def task_sentence(report: AuditReport) -> str:
     """The task in words."""
     task = report.task

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Float
 
-from interp.data import Task
+from interp.data import Dataset, Task
 from interp.measuring.arrays import neuron_arrays
 from interp.measuring.cached_pass import CachedPass
+from interp.measuring.crossfit import not_testable
 from interp.models import neuron_site
 from interp.progress import PATIENCE, progress
 from interp.scoring.evidence import NeuronEvidence, measure_evidence, questions_of
@@ -67,8 +69,16 @@ def score_neurons(
         "ordering": None if task.ordering is None else task.ordering.name,
         "null": null_meta,
         "order": order if order in table else "ipr",
+        "memory_untestable": untestable(cached.data, decided.memory_q),
     }
     return NeuronTable(table, place.hook, meta)
+
+
+def untestable(data: Dataset, memory_q: Float[np.ndarray, " neuron"]) -> str | None:
+    """The reason in words for which no neuron has evidence on memory; None if one has."""
+    if not np.isnan(memory_q).all():
+        return None
+    return not_testable(data) or "not testable, because no class has both training and held-out examples"
 
 
 def decide(

@@ -49,9 +49,8 @@ class NeuronTable:
         return len(self.neuron)
 
     def __repr__(self) -> str:
-        counts = self.counts() if "label" in self.columns else {"total": len(self)}
-        described = ", ".join(f"{count} {label}" for label, count in counts.items())
-        return f"{type(self).__name__}({self.site_name}: {described}; {len(self.columns)} columns)"
+        labelled = f": {self.described()}" if "label" in self.columns else ""
+        return f"{type(self).__name__}({self.site_name}: {len(self)} neurons{labelled}; {len(self.columns)} columns)"
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.columns:
@@ -86,9 +85,31 @@ class NeuronTable:
             {name: column[keep] for name, column in self.columns.items()}, self.site_name, self.meta
         )
 
-    def counts(self) -> dict[str, int]:
-        """Numbers of neurons by label, and in total."""
-        return {"total": len(self)} | {label: int((self["label"] == label).sum()) for label in LABELS}
+    @property
+    def memory_untestable(self) -> str | None:
+        """The reason in words for which no neuron was tested for memory; None if they were."""
+        return self.meta.get("memory_untestable")
+
+    def counts(self) -> dict[str, int | None]:
+        """Numbers of neurons by label, and in total; None of labels that need a test that was not possible."""
+        tested = {name for name, label in LABELS.items() if not (label.of_memory and self.memory_untestable)}
+        return {"total": len(self)} | {
+            name: int((self["label"] == name).sum()) if name in tested else None for name in LABELS
+        }
+
+    def described(self) -> str:
+        """`counts` in words.
+
+        Example:
+            >>> labels = np.array(["generalizing", "dead"])
+            >>> meta = {"memory_untestable": "not testable, because no example is held out"}
+            >>> NeuronTable({"neuron": np.arange(2), "label": labels}, "mlp", meta).described()
+            '1 generalizing, 1 dead, 0 inconclusive; memory not testable, because no example is held out'
+        """
+        labelled = ", ".join(
+            f"{n} {name}" for name, n in self.counts().items() if name != "total" and n is not None
+        )
+        return labelled + (f"; memory {self.memory_untestable}" if self.memory_untestable else "")
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame` with the same columns."""
@@ -128,12 +149,9 @@ class NeuronTable:
         """Counts of labels, and a table of the strongest, for notebooks."""
         if not {"label", "strength", "evidence", "frequency", self.measure()} <= set(self):
             return f"<pre>{escape(repr(self))}</pre>"
-        counts = dict(self.counts())
-        shown = min(IN_NOTEBOOKS, counts["total"])
-        caption = f"The {shown} strongest of {counts.pop('total')} neurons at {self.site_name}"
-        labelled = ", ".join(f"{count} {label}" for label, count in counts.items())
+        caption = f"The {min(IN_NOTEBOOKS, len(self))} strongest of {len(self)} neurons at {self.site_name}"
         rows = self.strongest(IN_NOTEBOOKS)
-        return f"<p>{escape(labelled)}</p>\n{html_table(caption, self.strongest_header(), rows, inline=True)}"
+        return f"<p>{escape(self.described())}</p>\n{html_table(caption, self.strongest_header(), rows, inline=True)}"
 
     def save(self, path: Path | str) -> Path:
         """Write all columns to a ``.parquet`` or ``.csv`` file, whole or not at all.

@@ -139,7 +139,7 @@ def test_damaged_weights_in_memory_are_named() -> None:
 def test_reports_and_tables_are_short_in_a_notebook() -> None:
     report = audit(analytic_mlp("add", p=23), TASK, n_random=2)
     assert repr(report).splitlines()[1:2] == [report.verdict[0]]
-    assert repr(report.table).startswith("NeuronTable(blocks.0.mlp.hook_post: 200 total, 200 generalizing")
+    assert repr(report.table).startswith("NeuronTable(blocks.0.mlp.hook_post: 200 neurons: 200 generalizing")
     assert repr(report.curves[0]) == "Curve(lowest IPR first, zero: 201 points, 2 random orders)"
     with pytest.raises(ValueError, match="'memorising' is no label"):
         report.table.where(label="memorising")

@@ -105,7 +105,7 @@ def test_an_audit_shows_verdict_accuracies_and_warnings(report: AuditReport) -> 
     rows = {row[0]: row[1:] for row in Cells(shown).rows}
     assert rows["test"][0] == percentage(report.accuracy.test)
     assert report.phase.name is not None
-    assert report.phase.name.capitalize() in shown
+    assert f"(phase: {report.phase.name})" in shown
     for label, count in report.table.counts().items():
         assert label == "total" or f"<strong>{count}</strong> {label}" in shown
     assert "Warnings" in shown

@@ -8,9 +8,9 @@ import torch
 
 from interp.data import Dataset, ModularTask
 from interp.measuring.cached_pass import CachedPass, cached_pass
-from interp.measuring.crossfit import GAP, halves
+from interp.measuring.crossfit import GAP, halves, not_testable
 from interp.measuring.memory_orders import ORDERS, aim_at
-from interp.measuring.memory_set import Followed, cut, memory_set, not_testable, sizes_of
+from interp.measuring.memory_set import Followed, cut, memory_set, sizes_of
 from interp.models import HookedMLP, MLPConfig, adopt, planted_mlp
 
 TASK = ModularTask("add", p=23, train_fraction=0.6, corrupt_fraction=0.3)

@@ -205,7 +205,7 @@ def test_markdown_holds_the_numbers(planted):
     assert row[3] == f"{percent(band.low)} to {percent(band.high)}"
     assert row[4] == ("yes" if removal.differs("test") else "no")
     assert "- Beware of 50 % \\<b\\>." in text
-    assert f"**Phase: {planted.phase.name}.**" in text
+    assert f"(phase: {planted.phase.name}).**" in text
     assert all(sentence in text for sentence in planted.verdict)
     provenance = cells(text, "Provenance")
     assert provenance["step"] == ["1600"]
@@ -316,7 +316,7 @@ def test_html_leaves_out_what_there_is_not(unheld):
 def test_every_form_survives_that_nothing_is_known(unknown, tmp_path):
     page = Page(reports.to_html(unknown))
     assert [attributes["id"] for attributes in page.all("section")] == SECTIONS
-    assert "Phase cannot be told" in page.text("p")
+    assert "Whether it generalises cannot be told" in page.text("p")
     text = reports.to_markdown(unknown)
     assert cells(text, "Accuracy")["test"] == ["–"] * 3
     assert cells(text, "Without the 1 memorizing neurons")["test"] == ["–"] * 5

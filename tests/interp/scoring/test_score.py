@@ -110,7 +110,10 @@ def test_a_dead_network_is_dead_everywhere() -> None:
 def test_without_corrupted_or_held_out_examples_nothing_is_called_memorizing() -> None:
     task = ModularTask("add", p=31, train_fraction=1.0)
     table = score(HookedMLP(MLPConfig(width=60), vocab=31), task)
-    assert table.counts()["memorizing"] == 0
+    counts = table.counts()
+    assert counts["memorizing"] is counts["both"] is None
+    assert table.described().endswith("memory not testable, because no example is held out")
+    assert not len(table.where(label="memorizing"))
     assert np.isnan(table["memory_effect"]).all()
 
 
