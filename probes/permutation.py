@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from itertools import permutations
 from math import factorial
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 FEWEST_CLASSES = 5
 """Classes that a permutation test needs: fewer have too few orders for a p-value of one percent."""
@@ -72,7 +72,7 @@ def permuted_traces(
         return observed, np.full(n, np.nan)
     p = np.empty(n)
     step = max(1, int(CHUNK / (k * DRAWS)))
-    orders = np.stack(list(_orders(k, n, seed)))
+    orders = _orders(k, int(np.clip(BUDGET / (k * max(n, 1)), DRAWS, MOST_DRAWS)), seed)
     for start in range(0, n, step):
         part = slice(start, start + step)
         draws = np.empty((len(left[part]), len(orders)), np.float32)
@@ -90,10 +90,9 @@ def permuted_traces(
     return observed, p
 
 
-def _orders(k: int, n: int, seed: int) -> Iterator[np.ndarray]:
+@lru_cache(4)  # networks of one job ask for the same
+def _orders(k: int, n_draws: int, seed: int) -> Int[np.ndarray, "order column"]:
+    """All orders of few columns, or draws of them."""
     if k <= ENUMERATED:
-        yield from map(np.array, permutations(range(k)))
-        return
-    generator = np.random.default_rng(seed)
-    for _ in range(int(np.clip(BUDGET / (k * max(n, 1)), DRAWS, MOST_DRAWS))):
-        yield generator.permutation(k)
+        return np.array(list(permutations(range(k))))
+    return np.random.default_rng(seed).permuted(np.tile(np.arange(k), (n_draws, 1)), axis=1)

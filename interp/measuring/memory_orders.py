@@ -207,7 +207,14 @@ def _descending(values: Tensor) -> np.ndarray:
     return values.argsort(descending=True, stable=True).cpu().numpy()
 
 
-ORDERS = {"greedy": greedy_order, "attribution": attribution_order, "flip": flip_order, "mask": mask_order}
+Order = Callable[[CachedPass, Bool[Tensor, " example"], int], np.ndarray]
+"""Gives all neurons in an order, from a network, the examples that may be looked at, and a seed."""
+ORDERS: dict[str, Order] = {
+    "greedy": greedy_order,
+    "attribution": attribution_order,
+    "flip": flip_order,
+    "mask": mask_order,
+}
 """Every way to order neurons by the memories that they hold."""
 
 

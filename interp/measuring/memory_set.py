@@ -15,7 +15,7 @@ from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.crossfit import CrossFit, crossfit, halves, memory_shown_by
 from interp.measuring.evaluation import margins
-from interp.measuring.memory_orders import ORDERS, Aim, affordable_order, aim_at, masked_logits
+from interp.measuring.memory_orders import ORDERS, Aim, Order, affordable_order, aim_at, masked_logits
 from interp.output import plain
 
 LOSS = 0.01
@@ -104,13 +104,18 @@ def memory_set(
 def chosen_set(
     cached: CachedPass,
     fit: Bool[Tensor, " example"],
-    order: str,
+    order: str | Order,
     *,
     pool: np.ndarray | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Neurons of a pool (all if None) in an order that is made and cut by looking at the examples of `fit` alone."""
-    ordered, aim = ORDERS[order](cached, fit, seed), aim_at(cached, fit, seed)
+    """Neurons of a pool (all if None) in an order that is made and cut by looking at the examples of `fit` alone.
+
+    Args:
+        order: Name of an order in `ORDERS`, or a function like these.
+    """
+    make = ORDERS[order] if isinstance(order, str) else order
+    ordered, aim = make(cached, fit, seed), aim_at(cached, fit, seed)
     if pool is not None:
         ordered = ordered[np.isin(ordered, pool)]
     sizes = sizes_of(cached, len(ordered))

@@ -50,7 +50,7 @@ def sections(report: AuditReport) -> Iterator[Section]:
         dialect = Text(f"Dialect: {report.dialect}.")
         yield Section("reading", "How it was read", [dialect, Bullets(report.notes)], forms=FORMS)
     yield Section("accuracy", "Accuracy before and after", _accuracy(report), "Accuracy", FORMS)
-    recall = [Text(_base_rate(report.base_rate)), _recall(report.base_rate)]
+    recall: list[Part] = [Text(_base_rate(report.base_rate)), _recall(report.base_rate)]
     yield Section("recall", "Right answers by class", recall, within="accuracy")
     frequencies = Text(frequency_sentence(report), (MARKDOWN, CONSOLE))
     yield Section("labels", "Neurons", [_counts(report), frequencies], forms=(MARKDOWN, CONSOLE))

@@ -9,11 +9,13 @@ import numpy as np
 
 from interp import ModularTask, TrainConfig
 from interp.lab.contrast.figure import contrast_figure
+from interp.lab.contrast.methods import METHODS, crossfitted
 from interp.lab.contrast.scores import effect_of, input_sets, scores_of
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.sets import Effect, chosen_neurons, search_sets
 from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.markup import number, percentage
+from interp.measuring.crossfit import CrossFit
 from interp.measuring.curves import measure_curve
 from interp.models import MLPConfig
 from interp.progress import Report
@@ -93,6 +95,9 @@ def _contrasted(subject: Subject, config: Config) -> Record:
     thin = curve.thinned()
     curves: dict[str, Any] = {"used": used, "split": sets.split, "candidates": [asdict(c) for c in tried]}
     curves["removed"] = thin.fraction.tolist()
+    checked = crossfitted(subject, config.n_random)
+    numbers |= _left(checked)
+    curves["sizes"] = {name: list(result.sizes) for name, result in checked.items()}
     for name, split in (("first", sets.split), ("other", "test")):
         line, band, whole_band = thin.accuracy[split], thin.random[split], curve.random[split]
         assert line is not None
@@ -125,6 +130,18 @@ def _pruned(effect: Effect, gone: np.ndarray, periodicity: np.ndarray) -> dict[s
     return numbers
 
 
+def _left(checked: dict[str, CrossFit]) -> dict[str, float | None]:
+    """Memory that is left and held-out accuracy that is lost, by method, on examples that did not choose the sets."""
+    numbers: dict[str, float | None] = {}
+    for name, result in checked.items():
+        random = result.random[result.memory]
+        before, after = result.before["test"], result.after["test"]
+        numbers[f"left_{name}"] = result.after[result.memory]
+        numbers[f"left_random_{name}"] = None if random is None else random.mean
+        numbers[f"lost_{name}"] = None if before is None or after is None else before - after
+    return numbers
+
+
 def judge(result: StudyResult) -> list[str]:
     """Sentences on the scores against the audit's labels, and on both sets without the chosen neurons."""
     several = len(result.seeds) > 1
@@ -144,12 +161,40 @@ def judge(result: StudyResult) -> list[str]:
             f"Without the chosen neurons the accuracy on {words} is {percentage(after.mean)}, {side} that without as "
             f"many random ones, {percentage(random.mean)}{one}."
         )
+    sentences += _compared(result)
     numbers = result.all_over("other_gain", "other_before", "other_after")
     if numbers is not None:
         gain, before, after = numbers
         verb = gain.verdict("rises", "falls", "does not decidedly change")
         change = f"from {percentage(before.mean)} to {percentage(after.mean)}"
         sentences.append(f"Without them held-out accuracy {verb} ({change}).")
+    return sentences
+
+
+def _compared(result: StudyResult) -> list[str]:
+    """The methods beside random sets, and which leaves least; on examples that did not choose the sets."""
+    numbers = {
+        name: found
+        for name in METHODS
+        if (found := result.all_over(f"left_{name}", f"left_random_{name}", f"lost_{name}")) is not None
+    }
+    if not numbers:
+        return []
+    listed = ", ".join(
+        f"{METHODS[name]} {percentage(left.mean)} ({percentage(random.mean)})"
+        for name, (left, random, _) in sorted(numbers.items(), key=lambda one: one[1][0].mean)
+    )
+    sentences = [
+        "Memory left on examples that did not choose the sets (without random sets as large): "
+        f"{listed}; the costliest method loses {percentage(max(lost.mean for *_, lost in numbers.values()))} of "
+        "held-out examples."
+    ]
+    if len(result.seeds) > 1:
+        useless = [
+            METHODS[name] for name, (left, random, _) in numbers.items() if left.minus(random).sign != -1
+        ]
+        if useless:
+            sentences.append(f"Not decidedly better than random sets: {', '.join(useless)}.")
     return sentences
 
 
@@ -180,7 +225,10 @@ STUDY = Study(
         "2502.17355, 2406.18566), weight times activation (arXiv 2306.11695, 2405.19458), attribution to the "
         "labels, and ablation. The bars compare them with the labels of the audit, which knows the periodicity; "
         "the lines show the accuracy on both sets while neurons are taken out, those first that serve the wrong "
-        "labels most, beside random orders. The score for that is fixed beforehand, and no label of the audit is used."
+        "labels most, beside random orders. The score for that is fixed beforehand, and no label of the audit is used. "
+        "Seven ways to choose a set are compared cross-fitted, chosen on one half of the examples and measured on the "
+        "other: a greedy search, attribution, neurons that flip an answer (arXiv 2307.09542), a learnt mask (arXiv "
+        "2410.02159) and statistics of activations, each beside random sets as large."
     ),
     config=Config,
     measure=measure,
@@ -196,6 +244,15 @@ STUDY = Study(
         "other_random": "other set, without random ones",
         "other_by_ipr": "other set, without the least periodic",
         "other_gain": "what the other set gains",
+        **{
+            f"{kind}{name}": f"{words}, {which}"
+            for name, words in METHODS.items()
+            for kind, which in (
+                ("left_", "cross-fitted: memory left"),
+                ("left_random_", "memory left without random sets"),
+                ("lost_", "held-out accuracy lost"),
+            )
+        },
         "additivity": "effect of all over the sum of two halves",
         "memorizing_share": "share of them that the audit calls memorizing",
         "front_first": "least of the first set that costs the other nothing, chosen on the same examples",

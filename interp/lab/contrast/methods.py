@@ -1,0 +1,77 @@
+"""Sets of neurons that different methods choose by half of the examples, measured on the other half."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from torch import Tensor
+
+from interp.lab.contrast.scores import contrast_scores, input_sets
+from interp.measuring.cached_pass import CachedPass
+from interp.measuring.crossfit import CrossFit, crossfit, halves
+from interp.measuring.memory_orders import ORDERS, Order, affordable_order
+from interp.measuring.memory_set import chosen_set
+from interp.subject import Subject
+
+STATISTICS = {
+    "contrast": "|weight| · activation",
+    "z": "z of the activation",
+    "kurtosis": "kurtosis",
+}
+METHODS = {
+    "greedy": "greedy search",
+    "attribution": "attribution to the label",
+    "flip": "neurons that flip answers",
+    "mask": "learnt mask",
+    **STATISTICS,
+}
+"""Ways to choose a set, cut alike; the last three look at activations (and weights) and not at answers."""
+
+
+def crossfitted(subject: Subject, n_random: int) -> dict[str, CrossFit]:
+    """By method, what its sets take from examples that did not choose them; random sets as large are beside it.
+
+    Every order is cut as a memory set is (see `interp.measuring.memory_set.cut`). A method that does not fit the
+    network, or would take too long, is left out.
+
+    Args:
+        subject: A network, task and site, with examples that are trained on and held out.
+        n_random: Random sets for each control.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import planted_mlp
+        >>> task = ModularTask("add", 23, train_fraction=0.6, corrupt_fraction=0.3)
+        >>> found = crossfitted(Subject(planted_mlp(task, memorizing=60).model, task), 5)
+        >>> found["attribution"].after["corrupted_as_labelled"] < 0.2 < found["z"].before["corrupted_as_labelled"]
+        True
+    """
+    cached = subject.cached
+    settings: dict[str, Any] = {"pool": subject.alive, "seed": subject.seed}
+    fits = halves(cached.data, repeats=1, seed=subject.seed)
+    orders: dict[str, Order] = {name: order for name, order in ORDERS.items() if name != "greedy"}
+    if affordable_order(cached, fits[0]) == "greedy":
+        orders["greedy"] = ORDERS["greedy"]
+    if cached.activations.dim() == 2:
+        orders |= {
+            name: _by_statistic(name)
+            for name in STATISTICS
+            if name != "contrast" or cached.readout is not None
+        }
+    found = {}
+    for name in METHODS:
+        if name in orders:
+            sets = [chosen_set(cached, fit, orders[name], **settings) for fit in fits]
+            found[name] = crossfit(cached, fits, sets, n_draws=n_random, **settings)
+    return {name: result for name, result in found.items() if result is not None}
+
+
+def _by_statistic(name: str) -> Order:
+    def order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
+        sets, x = input_sets(cached.data), cached.activations
+        scores = contrast_scores(x[sets.first & fit], x[sets.other & fit], cached.readout)[name]
+        return np.argsort(-scores, kind="stable")
+
+    return order
