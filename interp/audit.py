@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from interp.analysis.circuit import circuit
-from interp.analysis.memory_set import memory_set_of
+from interp.analysis.memory_set import memory_set_of, no_memory
 from interp.analysis.orderings import better_ordering
-from interp.analysis.populations import crossfit_label
+from interp.analysis.populations import crossfit_labels
 from interp.analysis.portrait import portraits, telling_neurons
 from interp.analysis.relearning import relearn
 from interp.analysis.removing import curves_from_both_ends
@@ -32,7 +32,7 @@ from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, on_device, open_subject, subject_of
 from interp.verdict import verdict, warnings_of
 from probes import null
-from probes.labels import GENERALIZING, LABELS, MEMORIZING, Criteria
+from probes.labels import GENERALIZING, LABELS, Criteria
 from probes.spectrum import Convention
 
 HISTOGRAM_DRAWS = 2_000
@@ -104,7 +104,8 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
         table=table,
         removals=_removals(subject, n_random),
         memory_set=memory_set_of(subject, n_random),
-        crossfits={MEMORIZING: crossfit_label(subject, MEMORIZING, n_random)},
+        no_memory=no_memory(subject),
+        crossfits=crossfit_labels(subject, n_random),
         curves=curves_from_both_ends(subject, n_random),
         agreement=subject.agreement,
         key_frequencies=_key_frequencies(table),

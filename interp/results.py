@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from interp.analysis.circuit import Circuit
+from interp.analysis.populations import JUDGED_BY
 from interp.analysis.portrait import Portrait
 from interp.analysis.relearning import Relearning
 from interp.analysis.trajectory import Trajectory
@@ -54,7 +55,8 @@ class AuditReport:
         trajectory: For a folder of checkpoints, how everything developed; see `trajectory_of`.
         history: Metrics over training, if the series has them.
         relearning: Of the removed memories; None if it was not asked for, or is not possible. See `interp.relearn`.
-        memory_set: Neurons that together hold the memories; None where memory is not testable.
+        memory_set: Neurons that together hold the memories; None where there is no memory to look for.
+        no_memory: The reason in words for which there is none.
         notes: How the file was read, where it does not say that itself.
         stored: Accuracies that the file records of itself, by split.
         warnings: What a reader must know before relying on this.
@@ -77,7 +79,7 @@ class AuditReport:
     key_frequencies: tuple[int, ...]
     null_ipr: np.ndarray
     portraits: dict[int, Portrait]
-    crossfits: dict[str, CrossFit | None] = field(default_factory=dict)
+    crossfits: dict[str, CrossFit] = field(default_factory=dict)
     leakage: dict[str, Any] | None = None
     circuit: Circuit | None = None
     trajectory: Trajectory | None = None
@@ -89,6 +91,7 @@ class AuditReport:
     command: str | None = None
     relearning: Relearning | None = None
     memory_set: MemorySet | None = None
+    no_memory: str | None = None
 
     def __repr__(self) -> str:
         warnings = [f"Warning: {warning}" for warning in self.warnings]
@@ -116,6 +119,7 @@ class AuditReport:
             "key_frequencies": list(self.key_frequencies),
             **{f"without_{label}": self._without(label) for label in self.removals},
             "memory_set": plain(self.memory_set),
+            "no_memory": self.no_memory,
             "leakage": self.leakage,
             "circuit": None if self.circuit is None else self.circuit.to_dict(),
             "trajectory": None if self.trajectory is None else self.trajectory.to_dict(),
@@ -129,7 +133,7 @@ class AuditReport:
         }
 
     def _without(self, label: str) -> dict[str, Any]:
-        checked = {"crossfit": plain(self.crossfits[label])} if label in self.crossfits else {}
+        checked = {"crossfit": plain(self.crossfits.get(label))} if label in JUDGED_BY else {}
         relearnt = {"relearn": plain(self.relearning)} if label == MEMORIZING else {}
         return self.removals[label].to_dict() | checked | relearnt
 

@@ -25,7 +25,11 @@ STRENGTHS = {0.7: "weakly", 0.85: "moderately", 0.95: "strongly"}
 STORED_TOLERANCE = 0.005
 THIRD = 0.3
 CORRUPTED = "corrupted_as_labelled"
-MEMORY = {CORRUPTED: "corrupted as labelled accuracy", GAP: "training accuracy above held-out accuracy"}
+JUDGED = {
+    "test": "test accuracy",
+    CORRUPTED: "corrupted as labelled accuracy",
+    GAP: "training accuracy above held-out accuracy",
+}
 
 
 def verdict(report: AuditReport) -> Iterator[str]:
@@ -46,8 +50,8 @@ def verdict(report: AuditReport) -> Iterator[str]:
             ranks = report.removals[label].ranks
             if label == MEMORIZING and ranks is not None:
                 yield ranks.sentence()
-        if label == MEMORIZING:
-            yield from _about_population(report.crossfits.get(label))
+        if label in report.crossfits:
+            yield from _about_population(label, report.crossfits[label])
     yield from _about_memory_set(report)
     yield from _about_agreement(report.agreement)
 
@@ -100,15 +104,15 @@ def _without(label: str, removal: Removal, splits: tuple[str, ...]) -> str:
     return f"Without the {removal.removed} {label} {neurons} {'; '.join(parts)}."
 
 
-def _about_population(result: CrossFit | None) -> Iterator[str]:
-    """Memorizing neurons chosen on half of the examples: do they hold the other half's memories too?"""
-    if result is None or (beats := result.beats_random()) is None:
+def _about_population(label: str, result: CrossFit) -> Iterator[str]:
+    """Neurons labelled by half of the examples: do they serve the other half too?"""
+    if (beats := result.beats_random()) is None:
         return
-    name = MEMORY[result.memory]
+    name = JUDGED[result.judged_by]
     before, after, random = (
-        result.before[result.memory],
-        result.after[result.memory],
-        result.random[result.memory],
+        result.before[result.judged_by],
+        result.after[result.judged_by],
+        result.random[result.judged_by],
     )
     assert random is not None
     measured = (
@@ -116,19 +120,23 @@ def _about_population(result: CrossFit | None) -> Iterator[str]:
         f"{percent(before)} to {percent(after)} (random sets: {percent(random.mean)})"
     )
     if beats:
-        yield f"They are a population of memorizing neurons: {measured}."
-    else:
+        yield f"They are a population of {label} neurons: {measured}."
+    elif label == MEMORIZING:
         yield f"These neurons hold these examples; others would hold others: {measured}."
+    else:
+        yield f"As a set they do no more for other examples than random neurons: {measured}."
 
 
 def _about_memory_set(report: AuditReport) -> Iterator[str]:
     """Neurons that together hold the memories, measured on examples that did not choose them."""
     chosen = report.memory_set
     if chosen is None:
+        if report.no_memory is not None and report.table.memory_untestable is None:
+            yield f"No memory set was looked for, because {report.no_memory}."
         return
     result, p = chosen.crossfit, f"{chosen.n_orders} random orders cut alike: p = {chosen.p_value:.2g}"
     changes = []
-    for name, words in ((result.memory, MEMORY[result.memory]), ("test", "test accuracy")):
+    for name, words in ((result.judged_by, JUDGED[result.judged_by]), ("test", "test accuracy")):
         random = result.random[name]
         control = "" if random is None or not result.controlled else f" (random sets: {percent(random.mean)})"
         changes.append(

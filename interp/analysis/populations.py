@@ -1,37 +1,48 @@
-"""Labelled neurons as sets: are they a population, or do they only hold the examples that named them?"""
+"""Labelled neurons as sets: are they a population, or do they only serve the examples that named them?"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from interp.measuring.crossfit import CrossFit, crossfit, halves, memory_shown_by
+from interp.measuring.crossfit import CrossFit, crossfit, halves
 from interp.scoring.halves import labels_on
 from interp.subject import Subject
-from probes.labels import MEMORIZING
+from probes.labels import GENERALIZING, MEMORIZING
+
+JUDGED_BY = {GENERALIZING: "test", MEMORIZING: None}
+"""Labels whose neurons are cross-fitted, and the accuracy that tells; of memory whatever shows it if None."""
 
 
-def crossfit_label(subject: Subject, label: str = MEMORIZING, n_random: int = 20) -> CrossFit | None:
+def crossfit_labels(subject: Subject, n_random: int = 20) -> dict[str, CrossFit]:
     """Accuracies without a label's neurons, labelled by one half of the examples and measured on the other.
 
     Args:
         subject: The network, task and site.
-        label: One of `probes.labels.LABELS`.
-        n_random: Random sets for the control.
+        n_random: Random sets for each control.
 
     Returns:
-        None where no neuron has the label, or no example shows memory.
+        By label, of those of `JUDGED_BY` that neurons have and that examples can tell of.
 
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import planted_mlp
         >>> task = ModularTask("add", 41, train_fraction=0.6, corrupt_fraction=0.3)
-        >>> result = crossfit_label(Subject(planted_mlp(task, memorizing=100).model, task))
-        >>> result.beats_random()
-        True
+        >>> found = crossfit_labels(Subject(planted_mlp(task, memorizing=100).model, task))
+        >>> {label: result.beats_random() for label, result in found.items()}
+        {'generalizing': True, 'memorizing': True}
     """
-    cached, table = subject.cached, subject.table
-    if memory_shown_by(cached.data) is None or not (table["label"] == label).any():
-        return None
-    fits = halves(cached.data, seed=subject.seed)
-    sets = [np.flatnonzero(labels == label) for labels in labels_on(cached, table, fits, subject.seed)]
-    return crossfit(cached, fits, sets, n_draws=n_random, pool=subject.alive, seed=subject.seed)
+    cached, table, seed = subject.cached, subject.table, subject.seed
+    present = [label for label in JUDGED_BY if len(table.where(label=label))]
+    if not present or not cached.data.split_known or not cached.data.test.any():
+        return {}
+    fits = halves(cached.data, seed=seed)
+    labels = labels_on(cached, table, fits, seed)
+    found = {}
+    for label in present:
+        sets = [np.flatnonzero(one == label) for one in labels]
+        result = crossfit(
+            cached, fits, sets, JUDGED_BY[label], n_draws=n_random, pool=subject.alive, seed=seed
+        )
+        if result is not None:
+            found[label] = result
+    return found

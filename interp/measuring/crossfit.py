@@ -28,17 +28,17 @@ class CrossFit:
     """Accuracies without sets of neurons on examples that the choice of the neurons did not look at.
 
     Attributes:
-        memory: What shows memory: ``"corrupted_as_labelled"``, or `GAP` where no label is known to be wrong.
+        judged_by: The accuracy that tells whether the sets do what they were chosen for: a split, or `GAP`.
         sizes: Of the set that each half chose.
         before, after: By split and `GAP`, mean over the halves that were not looked at; None without examples.
         random: The same for random sets as large; None without examples.
-        effect_kept: Drop of `memory` on the halves that were not looked at, over that on those that chose. 1: other
-            examples would have chosen as well; 0: the neurons hold the examples that they were chosen by. None where
-            nothing was dropped. From -inf to inf.
+        effect_kept: Drop of that accuracy on the halves that were not looked at, over that on those that chose. 1:
+            other examples would have chosen as well; 0: the neurons hold the examples that they were chosen by. None
+            where nothing was dropped. From -inf to inf.
         controlled: Whether the random sets can tell anything (see `Removal`).
     """
 
-    memory: str
+    judged_by: str
     sizes: tuple[int, ...]
     before: dict[str, float | None]
     after: dict[str, float | None]
@@ -53,8 +53,8 @@ class CrossFit:
         return float(np.mean(self.sizes))
 
     def beats_random(self) -> bool | None:
-        """True if less memory is left than the random sets' interval holds; None if not known."""
-        return self._below(self.memory)
+        """True if less of `judged_by` is left than the random sets' interval holds; None if not known."""
+        return self._below(self.judged_by)
 
     def hurts(self, split: str = "test") -> bool | None:
         """True if the accuracy lies below the random sets' interval; None if not known."""
@@ -72,7 +72,7 @@ class CrossFit:
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON: accuracies by split beside the rest."""
-        rest = {"size": self.size, "effect_kept": self.effect_kept, "memory": self.memory}
+        rest = {"size": self.size, "effect_kept": self.effect_kept, "judged_by": self.judged_by}
         control = {"random": self.random, "random_draws": self.n_draws, "controlled": self.controlled}
         return plain({**self.after, **rest, **control})
 
@@ -126,6 +126,7 @@ def crossfit(
     cached: CachedPass,
     fits: Sequence[Bool[Tensor, " example"]],
     sets: Sequence[np.ndarray],
+    judged_by: str | None = None,
     *,
     n_draws: int = 20,
     pool: np.ndarray | None = None,
@@ -141,12 +142,13 @@ def crossfit(
         cached: From `cached_pass`; its mode says what removing means.
         fits: From `halves`: the examples that each choice looked at.
         sets: For each of them the neurons that it chose.
+        judged_by: See `CrossFit`; what shows memory (`memory_shown_by`) if None.
         n_draws: Random sets, of the sizes of `sets` in turn.
         pool: Neurons that the random sets are drawn from; all if None.
         seed: Of the random sets.
 
     Returns:
-        None where no example shows memory (see `memory_shown_by`).
+        None where no example shows it.
 
     Example:
         >>> from interp.data import ModularTask
@@ -158,24 +160,25 @@ def crossfit(
         >>> crossfit(cached, fits, [np.arange(5), np.arange(8)]).size
         6.5
     """
-    memory = memory_shown_by(cached.data)
-    if memory is None:
+    judged_by = judged_by or memory_shown_by(cached.data)
+    unchanged = right_answers(cached, cached.logits)
+    if judged_by is None or accuracies(cached, unchanged)[judged_by] is None:
         return None
     chosen = [np.asarray(neurons, dtype=np.int64) for neurons in sets]
-    unchanged, sizes = right_answers(cached, cached.logits), tuple(len(one) for one in chosen)
+    sizes = tuple(len(one) for one in chosen)
     before, after, dropped = [], [], np.zeros(2)
     for one, fit in zip(chosen, fits, strict=True):
         right = right_answers(cached, without(cached, one))
         sides = [
             (accuracies(cached, unchanged, side), accuracies(cached, right, side)) for side in (fit, ~fit)
         ]
-        dropped += [(start[memory] or 0.0) - (end[memory] or 0.0) for start, end in sides]
+        dropped += [(start[judged_by] or 0.0) - (end[judged_by] or 0.0) for start, end in sides]
         before.append(sides[1][0])
         after.append(sides[1][1])
     kept = float(dropped[1] / dropped[0]) if dropped[0] > 0 else None
     random, controlled = _random_bands(cached, sizes, n_draws, pool, seed)
     means = mean_of(before), mean_of(after)
-    return CrossFit(memory, sizes, *means, random, kept, n_draws, controlled)
+    return CrossFit(judged_by, sizes, *means, random, kept, n_draws, controlled)
 
 
 def _random_bands(

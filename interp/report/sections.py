@@ -222,6 +222,12 @@ def _removal(report: AuditReport, label: str) -> Iterator[Section]:
     caption = f"{title}, against {removal.n_draws} random sets as large"
     table = Table(caption, REMOVAL_HEADER, list(removal.rows()), folded=True)
     yield Section(f"without-{label}", title, [Text(control, (MARKDOWN,)), table], within="accuracy")
+    if (checked := report.crossfits.get(label)) is not None:
+        kept = "not known" if checked.effect_kept is None else percentage(checked.effect_kept)
+        title = f"Without {checked.size:.0f} {label} neurons, on examples that did not label them"
+        caption = f"{title} (effect kept: {kept})"
+        table = Table(caption, REMOVAL_HEADER, list(checked.rows()), folded=True)
+        yield Section(f"crossfit-{label}", title, [table], within="accuracy")
     if removal.ranks is not None:
         title = f"Ranks of wrong labels without the {removal.removed} {label} neurons"
         ranks = Table(title, RANKS_HEADER, list(removal.ranks.rows()), folded=True)

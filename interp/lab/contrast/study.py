@@ -134,9 +134,9 @@ def _left(checked: dict[str, CrossFit]) -> dict[str, float | None]:
     """Memory that is left and held-out accuracy that is lost, by method, on examples that did not choose the sets."""
     numbers: dict[str, float | None] = {}
     for name, result in checked.items():
-        random = result.random[result.memory]
+        random = result.random[result.judged_by]
         before, after = result.before["test"], result.after["test"]
-        numbers[f"left_{name}"] = result.after[result.memory]
+        numbers[f"left_{name}"] = result.after[result.judged_by]
         numbers[f"left_random_{name}"] = None if random is None else random.mean
         numbers[f"lost_{name}"] = None if before is None or after is None else before - after
     return numbers

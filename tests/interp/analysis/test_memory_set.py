@@ -43,7 +43,7 @@ def test_without_held_out_examples_no_neuron_can_be_chosen() -> None:
         remove(PLANTED.model, task, "memory-set")
     warnings = audit(PLANTED.model, task, n_random=2)
     assert warnings.memory_set is None
-    assert any("because no example is held out" in warning for warning in warnings.warnings)
+    assert any("because no example is held out" in sentence for sentence in warnings.verdict)
 
 
 def test_an_audit_tells_the_memory_set(report: AuditReport) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from interp.analysis.populations import crossfit_label
+from interp.analysis.populations import crossfit_labels
 from interp.audit import audit
 from interp.data import ModularTask
 from interp.models import HookedMLP, MLPConfig, planted_mlp
@@ -29,7 +29,6 @@ def test_planted_memorizing_neurons_are_a_population() -> None:
 def test_neurons_that_hold_only_their_own_examples_are_no_population() -> None:
     report = audit(PLANTED, TASK, n_random=3)
     found = report.crossfits["memorizing"]
-    assert found is not None
     honest = replace(found, after=found.before)
     sentences = list(verdict(replace(report, crossfits={"memorizing": honest})))
     assert any("others would hold others" in sentence for sentence in sentences)
@@ -41,9 +40,9 @@ def test_the_effect_of_a_network_that_only_memorised_is_not_kept_in_full() -> No
     task = ModularTask("add", p=23, train_fraction=0.6, corrupt_fraction=1.0)
     model = HookedMLP(MLPConfig(width=300), vocab=23)
     model = train(task, model, TrainConfig(steps=300, lr=0.01), show_progress=False).model
-    found = crossfit_label(Subject(model, task))
-    assert found is not None
-    assert found.effect_kept < 0.9
+    found = crossfit_labels(Subject(model, task))
+    assert [*found] == ["memorizing"]
+    assert found["memorizing"].effect_kept < 0.9
 
 
 def test_a_set_that_the_rule_needs_is_warned_of() -> None:
@@ -56,11 +55,13 @@ def test_a_set_that_the_rule_needs_is_warned_of() -> None:
 
 def test_without_memorizing_neurons_there_is_nothing_to_check() -> None:
     subject = Subject(HookedMLP(MLPConfig(width=20), vocab=41), TASK)
-    assert crossfit_label(subject) is None
+    assert crossfit_labels(subject) == {}
 
 
-def test_any_label_can_be_checked() -> None:
+def test_generalizing_neurons_serve_held_out_examples_that_did_not_label_them() -> None:
     subject = Subject(PLANTED, TASK)
-    found = crossfit_label(subject, "generalizing", n_random=3)
-    assert found is not None
+    found = crossfit_labels(subject, n_random=20)["generalizing"]
     assert found.sizes[0] == pytest.approx(subject.table.counts()["generalizing"], abs=3)
+    assert found.judged_by == "test"
+    assert found.hurts("test")
+    assert 0.8 < found.effect_kept < 1.2

@@ -55,7 +55,7 @@ def test_accuracies_are_those_of_the_other_half(planted: CachedPass) -> None:
             drops[i] += ((before == mine).double().mean() - (after == mine).double().mean()).item()
     assert found.after["test"] == pytest.approx(np.mean(wanted), abs=0.02)
     assert found.effect_kept == pytest.approx(drops[1] / drops[0], abs=0.05)
-    assert (found.size, found.memory) == (270, "corrupted_as_labelled")
+    assert (found.size, found.judged_by) == (270, "corrupted_as_labelled")
     assert found.to_dict()["test"] == found.after["test"]
 
 
@@ -101,7 +101,7 @@ def test_without_wrong_labels_the_membership_gap_shows_memory() -> None:
     cached = cached_pass(HookedMLP(MLPConfig(width=30), vocab=11, seed=1), task)
     found = crossfit(cached, halves(task.dataset), [np.arange(5)] * 6, n_draws=3)
     assert found is not None
-    assert found.memory == GAP
+    assert found.judged_by == GAP
     assert found.after[GAP] == pytest.approx(found.after["train"] - found.after["test"])
 
 

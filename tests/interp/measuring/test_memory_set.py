@@ -103,7 +103,7 @@ def test_a_network_without_memories_has_no_set_that_beats_random_orders() -> Non
     for seed in range(8):
         found = memory_set(cached_pass(HookedMLP(MLPConfig(width=30), vocab=13, seed=seed), task), seed=seed)
         assert found is not None
-        assert found.crossfit.memory == GAP
+        assert found.crossfit.judged_by == GAP
         p_values.append(found.p_value)
     assert np.mean(np.array(p_values) <= 0.05) <= 0.2
 
