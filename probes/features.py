@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 
-from probes.null import combine, fisher_tail, quick_fisher_tail
+from probes.null import combine, fisher_tail, quick_fisher_tail, stretched
 from probes.periodicity import entropy, gini, harmonic_share, ipr, peak_share, phase_residual
 from probes.spectrum import ONE_SIDED, Convention, energy, power, real_dft
 
+PERMUTED = 256
 PHASE_COLUMNS = ("phase_left", "phase_right", "phase_output")
 
 
@@ -46,7 +48,8 @@ def joint_scores(
             test that counts one vector twice finds too much. All if None.
 
     Returns:
-        ``p_value``, Fisher's g-test of the distinct vectors, and the columns of `probes.columns` from ``ipr`` to
+        ``p_value``, Fisher's g-test of the distinct vectors, `stretched` by how it fares on the same weights with
+        positions permuted, and the columns of `probes.columns` from ``ipr`` to
         ``norm`` with this source, ``(*network, neuron)`` each. Means are over the live vectors of a neuron; a neuron
         without any has nan everywhere, frequency and norm 0. Of vectors of different lengths the first decides the
         frequency, and phases are nan unless there are three vectors of one length.
@@ -71,7 +74,7 @@ def joint_scores(
         "frequency_share": share,
         **_phases(spectra, frequency),
         "norm": np.sqrt(squares / sum(spectrum.n for spectrum in spectra)),
-        "p_value": _g_test(spectra if distinct is None else [spectra[i] for i in distinct]),
+        "p_value": _g_test(vectors, spectra, range(len(vectors)) if distinct is None else distinct),
     }
 
 
@@ -105,15 +108,43 @@ class _Spectrum:
         return g.astype(np.float64)
 
 
-def _g_test(spectra: Sequence[_Spectrum]) -> np.ndarray:
-    """Fisher's g-test of every vector, combined to one p-value a neuron."""
-    g = np.stack([spectrum.g() for spectrum in spectra], axis=-1)
-    tail = quick_fisher_tail if spectra[0].share.dtype == np.float32 else fisher_tail
-    p, ordinates = np.full(g.shape, np.nan), [(spectrum.n - 1) // 2 for spectrum in spectra]
-    for m in set(ordinates):
-        chosen = ~np.isnan(g) & (np.array(ordinates) == m)
-        p[chosen] = tail(g[chosen], m)
-    return combine(p.reshape(-1, len(spectra))).reshape(g.shape[:-1])
+def _g_test(
+    vectors: Sequence[np.ndarray], spectra: Sequence[_Spectrum], distinct: Sequence[int]
+) -> np.ndarray:
+    """Fisher's g-test of every distinct vector, combined to one p-value a neuron."""
+    drawn = [_spectrum(permuted_vectors(vectors[i])) for i in distinct]
+    tests = [stretched(_tail(spectra[i]), _tail(null)) for i, null in zip(distinct, drawn, strict=True)]
+    p = np.stack(tests, axis=-1)
+    return combine(p.reshape(-1, len(tests))).reshape(p.shape[:-1])
+
+
+def _tail(spectrum: _Spectrum) -> np.ndarray:
+    tail = quick_fisher_tail if spectrum.share.dtype == np.float32 else fisher_tail
+    g = spectrum.g()
+    p, known = np.full(g.shape, np.nan), ~np.isnan(g)
+    p[known] = tail(g[known], (spectrum.n - 1) // 2)
+    return p
+
+
+def permuted_vectors(vectors: Float[np.ndarray, "*_ _ _"]) -> Float[np.ndarray, "*_ _ _"]:
+    """`PERMUTED` vectors of the neurons, in turn, each with its positions in an order of its own; always the same.
+
+    Args:
+        vectors: ``(*network, neuron, position)``.
+
+    Example:
+        >>> permuted_vectors(np.random.default_rng(0).normal(size=(10, 97))).shape
+        (256, 97)
+    """
+    neurons, n = vectors.shape[-2:]
+    rows = np.arange(PERMUTED) * neurons // PERMUTED if neurons else np.zeros(0, int)
+    orders = np.broadcast_to(_orders(len(rows), n), (*vectors.shape[:-2], len(rows), n))
+    return np.take_along_axis(vectors[..., rows, :], orders, -1)
+
+
+@lru_cache(maxsize=32)
+def _orders(rows: int, n: int) -> np.ndarray:
+    return np.random.default_rng(0).permuted(np.tile(np.arange(n), (rows, 1)), axis=1)
 
 
 def _spectrum(vector: np.ndarray) -> _Spectrum:

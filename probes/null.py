@@ -77,6 +77,26 @@ def quick_fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarr
     return np.minimum(np.exp(curve), 1.0)
 
 
+def stretched(
+    p: Float[np.ndarray, "*network neuron"], drawn: Float[np.ndarray, "*network draw"]
+) -> Float[np.ndarray, "*network neuron"]:
+    """p-values with the exponent that makes those of draws from their own null uniform; never smaller than before.
+
+    Fisher's test is exact for Gaussian weights. Those of trained networks often have two values or so: then -log p of
+    the same weights in random order is still close to exponential, with a mean above 1, by which it is divided. nan
+    are left out.
+
+    Example:
+        >>> drawn = np.random.default_rng(0).random((1, 999)) ** 1.5
+        >>> stretched(np.array([[0.001, 0.5]]), drawn).round(3).tolist()
+        [[0.008, 0.616]]
+    """
+    with np.errstate(divide="ignore"):
+        known, size = ~np.isnan(drawn), -np.log(np.where(np.isnan(drawn), 1.0, np.maximum(drawn, 1e-300)))
+    mean = size.sum(-1) / np.maximum(known.sum(-1), 1)
+    return p ** (1 / np.maximum(mean, 1.0))[..., None]
+
+
 def combine(p: Float[np.ndarray, "neuron vector"]) -> Float[np.ndarray, " neuron"]:
     """One p-value for each neuron from those of its live vectors (Fisher's method, 1925); nan where all are dead.
 

@@ -22,21 +22,22 @@ def sum_profile(grid: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarra
     """
     n = grid.shape[1]
     known = np.where(np.isnan(grid).any((1, 2))[:, None, None], 0, grid)
-    return _answers(np.arange(n), np.arange(n)).dot(known.reshape(len(grid), -1).T).T / n
+    return _answers(np.arange(n)).dot(known.reshape(len(grid), -1).T).T / n
 
 
 def order_p_values(
     grid: Float[np.ndarray, "neuron left right"], seed: int = 0, draws: int = DRAWS
 ) -> dict[str, Float[np.ndarray, " neuron"]]:
-    """p-values of the periodicity along a + b of activations, by permuting the orders of both operands.
+    """p-values of the periodicity along a + b of activations, by permuting the order of the operands.
 
     A profile along a + b is close to a convolution, not white noise, even in a network that was never trained, so that
     Fisher's test is not valid for it. If the order of the operands means nothing to a neuron, its activations are as
-    periodic with operands in random orders, drawn independently for left and right.
+    periodic with operands in random orders: the same for left and right, since both may be read by one embedding,
+    which makes what a neuron does with them alike.
 
     Args:
         seed: Of the orders.
-        draws: How many pairs of orders; p-values beyond are those of an exponential tail (`tail_p_values`).
+        draws: How many orders; p-values beyond are those of an exponential tail (`tail_p_values`).
 
     Returns:
         ``"p_value"`` of the largest share of the profile's variance at one frequency, ``"p_null"`` of its IPR; nan for
@@ -55,25 +56,18 @@ def order_p_values(
     flat = flat - flat.mean(1, keepdims=True)
     holes = np.isnan(flat).any(1) | ~(np.abs(flat).max(1, initial=0.0) > 0)
     columns = np.ascontiguousarray(np.where(holes[:, None], 0, flat).T.astype(np.float32))
-    observed, generator = (
-        _measures(_answers(np.arange(n), np.arange(n)).dot(columns)),
-        np.random.default_rng(seed),
-    )
-    random = np.stack(
-        [
-            _measures(_answers(generator.permutation(n), generator.permutation(n)).dot(columns))
-            for _ in range(draws)
-        ],
-        axis=-1,
-    )
+    generator, orders = np.random.default_rng(seed), [np.arange(n)]
+    orders += [generator.permutation(n) for _ in range(draws)]
+    observed, *drawn = (_measures(_answers(order).dot(columns)) for order in orders)
+    random = np.stack(drawn, axis=-1)
     names = zip(("p_value", "p_null"), observed, random, strict=True)
     return {name: np.where(holes, np.nan, tail_p_values(one, null)) for name, one, null in names}
 
 
-def _answers(left: np.ndarray, right: np.ndarray) -> csr_matrix:
+def _answers(position: np.ndarray) -> csr_matrix:
     """A matrix that sums over the pairs of each answer, ``(answer, pair)``, for operands at these positions."""
-    n = len(left)
-    answers = np.add.outer(left, right).ravel() % n
+    n = len(position)
+    answers = np.add.outer(position, position).ravel() % n
     columns = np.argsort(answers, kind="stable")
     return csr_matrix((np.ones(n * n, np.float32), columns, np.arange(0, n * n + 1, n)), (n, n * n))
 

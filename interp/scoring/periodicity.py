@@ -15,9 +15,10 @@ from interp.models import NeuronSite, neuron_site, prefix_at
 from interp.progress import PATIENCE, progress
 from probes import null
 from probes.activity import activation_scores
-from probes.features import mean_of_live, weight_features
+from probes.features import mean_of_live, permuted_vectors, weight_features
 from probes.orders import order_p_values, sum_profile
-from probes.spectrum import Convention
+from probes.periodicity import ipr
+from probes.spectrum import Convention, power
 
 GRID_CHUNK = 256
 MIN_DRAWS, DRAWS_PER_NEURON = 20_000, 40
@@ -64,7 +65,9 @@ def periodicity(
     random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
     scores = mean_of_live([columns[f"ipr_{i}"] for i in distinct])
     first = {name: columns.pop(name) for name in ("ipr", "p_value")}
-    first["p_null"] = null.null_p_values(scores, random_ipr)
+    permuted = [permuted_vectors(vectors[i].astype(np.float64)) for i in distinct]
+    drawn = mean_of_live([ipr(power(one, convention), convention.r) for one in permuted])
+    first["p_null"] = null.stretched(*(null.null_p_values(x, random_ipr) for x in (scores, drawn)))
     if tested:
         first |= tested
         if vectors[1:]:

@@ -40,9 +40,9 @@ P, WIDTH, ALPHA, ALL = 23, 128, 0.01, "all"
 FULL, SHORT = 20, 2
 IMAGES = Path(__file__).parents[2] / "notebooks" / "images" / "calibration.png"
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results" / "calibration.json"
-RULE, MEMORY, PERIODIC = "rule_p", "memory_p", "p_value"
-TITLES = {RULE: "serves the rule", MEMORY: "serves memory", PERIODIC: "is periodic"}
-CLAIMED = {RULE: GENERALIZING, MEMORY: MEMORIZING, PERIODIC: GENERALIZING}
+RULE, MEMORY, PERIODIC, IPR = "rule_p", "memory_p", "p_value", "p_null"
+TITLES = {RULE: "serves the rule", MEMORY: "serves memory", PERIODIC: "is periodic", IPR: "has a high IPR"}
+CLAIMED = {RULE: GENERALIZING, MEMORY: MEMORIZING, PERIODIC: GENERALIZING, IPR: GENERALIZING}
 LEVELS = np.geomspace(1e-3, 1, 40)
 
 Labels = np.ndarray
@@ -176,8 +176,8 @@ def task_of(network: str, inputs: np.ndarray, labels: Labels, true: Labels, trai
 
 TRAINED = ("MLP", "transformer", "CNN", "own module")
 NULLS: dict[str, tuple[Callable[[str, int], Draw], Sequence[str], Sequence[str]]] = {
-    "untrained": (untrained, tuple(NETWORKS), (RULE, MEMORY, PERIODIC)),
-    "random labels": (random_labels, TRAINED, (RULE, PERIODIC)),
+    "untrained": (untrained, tuple(NETWORKS), (RULE, MEMORY, PERIODIC, IPR)),
+    "random labels": (random_labels, TRAINED, (RULE, PERIODIC, IPR)),
     "permuted test labels": (permuted, TRAINED, (RULE,)),
     "halves of held-out examples": (halves, TRAINED, (MEMORY,)),
     **{

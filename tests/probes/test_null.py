@@ -13,7 +13,6 @@ from scipy import stats
 from scipy.special import gammaincc
 from scipy.stats import false_discovery_control
 
-from probes.features import joint_scores
 from probes.null import (
     benjamini_hochberg,
     combine,
@@ -21,6 +20,7 @@ from probes.null import (
     null_p_values,
     null_scores,
     quick_fisher_tail,
+    stretched,
 )
 from probes.periodicity import ipr, peak_share
 from probes.spectrum import Convention, power
@@ -31,7 +31,7 @@ P_VALUES = arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 1) | st.
 def g_test(x: np.ndarray) -> np.ndarray:
     """The p-value of each vector alone."""
     rows = x.reshape(-1, x.shape[-1]).astype(np.float64)
-    return joint_scores([rows])["p_value"].reshape(x.shape[:-1])
+    return _tail(_spectrum(rows)).reshape(x.shape[:-1])
 
 
 def exact_tail(g: float, m: int) -> float:
@@ -217,3 +217,22 @@ def test_q_values_are_scipys():
     assert len(benjamini_hochberg(np.array([]))) == 0
     with pytest.raises(ValueError, match="expected 0 to 1"):
         benjamini_hochberg(np.array([0.5, 1.5]))
+
+
+def test_weights_of_two_values_are_tested_against_their_own_permutations():
+    """Fisher's test alone rejects them twice as often as it says."""
+    rng = np.random.default_rng(0)
+    p, plain = [], []
+    for _ in range(30):
+        vectors = [rng.choice([-1.0, 1.0], (128, 23)) + 0.1 * rng.normal(size=(128, 23)) for _ in range(3)]
+        p.append(joint_scores(vectors)["p_value"])
+        plain.append(combine(np.stack([g_test(v) for v in vectors], 1)))
+    assert (np.concatenate(plain) < 0.01).mean() > 0.02
+    assert 0.005 < (np.concatenate(p) < 0.01).mean() < 0.0155
+    assert np.median(p) == pytest.approx(0.5, abs=0.04)
+
+
+def test_p_values_are_never_made_smaller():
+    p = np.array([1e-6, 0.2, 1.0, np.nan])
+    assert stretched(p, np.linspace(0.5, 1, 50)).tolist()[:3] == p.tolist()[:3]
+    assert (stretched(p, np.linspace(0.001, 0.3, 50))[:2] > p[:2]).all()

@@ -34,8 +34,8 @@ def test_a_wave_is_significant_and_nothing_is_said_of_constants_and_holes() -> N
     wave = np.cos(2 * np.pi * 5 * (np.arange(n)[:, None] + np.arange(n)) / n) + rng.normal(size=(n, n))
     holes = np.where(np.eye(n) > 0, np.nan, wave)
     p = order_p_values(np.stack([wave, np.ones((n, n)), holes]))
-    assert p["p_value"][0] < 1e-5
-    assert p["p_null"][0] < 1e-5
+    assert p["p_value"][0] < 1e-3
+    assert p["p_null"][0] < 1e-3
     assert np.isnan([values[1:] for values in p.values()]).all()
 
 
