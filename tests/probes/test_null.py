@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.special import gammaincc
 from scipy.stats import false_discovery_control
 
+from probes.features import _spectrum, _tail, joint_scores
 from probes.null import (
     benjamini_hochberg,
     combine,
