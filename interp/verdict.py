@@ -134,6 +134,9 @@ def _about_memory_set(report: AuditReport) -> Iterator[str]:
         if report.no_memory is not None and report.table.memory_untestable is None:
             yield f"No memory set was looked for, because {report.no_memory}."
         return
+    if not chosen.crossfit.size:
+        yield "No memory set was found: no neurons can be taken out that cost memories and not the rule."
+        return
     result, p = chosen.crossfit, f"{chosen.n_orders} random orders cut alike: p = {chosen.p_value:.2g}"
     changes = []
     for name, words in ((result.judged_by, JUDGED[result.judged_by]), ("test", "test accuracy")):

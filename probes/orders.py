@@ -48,7 +48,7 @@ def order_p_values(
         >>> w = 2 * np.pi * 3 * (np.arange(n)[:, None] + np.arange(n)) / n
         >>> noise = np.random.default_rng(0).normal(size=(n, n))
         >>> p = order_p_values(np.stack([np.cos(w) + noise, noise]))["p_value"]
-        >>> bool(p[0] < 1e-4), bool(p[1] > 0.01)
+        >>> bool(p[0] < 1e-3), bool(p[1] > 0.01)
         (True, True)
     """
     n = grid.shape[1]

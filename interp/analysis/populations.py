@@ -27,8 +27,8 @@ def crossfit_labels(subject: Subject, n_random: int = 20) -> dict[str, CrossFit]
         >>> from interp.data import ModularTask
         >>> from interp.models import planted_mlp
         >>> task = ModularTask("add", 41, train_fraction=0.6, corrupt_fraction=0.3)
-        >>> found = crossfit_labels(Subject(planted_mlp(task, memorizing=100).model, task))
-        >>> {label: result.beats_random() for label, result in found.items()}
+        >>> results = crossfit_labels(Subject(planted_mlp(task, memorizing=100).model, task))
+        >>> {label: result.beats_random() for label, result in results.items()}
         {'generalizing': True, 'memorizing': True}
     """
     cached, table, seed = subject.cached, subject.table, subject.seed
@@ -37,12 +37,12 @@ def crossfit_labels(subject: Subject, n_random: int = 20) -> dict[str, CrossFit]
         return {}
     fits = halves(cached.data, seed=seed)
     labels = labels_on(cached, table, fits, seed)
-    found = {}
+    results = {}
     for label in present:
         sets = [np.flatnonzero(one == label) for one in labels]
         result = crossfit(
             cached, fits, sets, JUDGED_BY[label], n_draws=n_random, pool=subject.alive, seed=seed
         )
         if result is not None:
-            found[label] = result
-    return found
+            results[label] = result
+    return results

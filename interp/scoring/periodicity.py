@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,7 @@ def periodicity(
     random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
     scores = mean_of_live([columns[f"ipr_{i}"] for i in distinct])
     first = {name: columns.pop(name) for name in ("ipr", "p_value")}
-    permuted = [permuted_vectors(vectors[i].astype(np.float64)) for i in distinct]
-    drawn = mean_of_live([ipr(power(one, convention), convention.r) for one in permuted])
+    drawn = _permuted_ipr([vectors[i] for i in distinct], convention)
     first["p_null"] = null.stretched(*(null.null_p_values(x, random_ipr) for x in (scores, drawn)))
     if tested:
         first |= tested
@@ -86,6 +86,12 @@ def periodicity(
         "quantile_999": float(np.quantile(random_ipr, 0.999)),
         "vector_lengths": list(lengths),
     }
+
+
+def _permuted_ipr(vectors: Sequence[np.ndarray], convention: Convention) -> np.ndarray:
+    """The IPR of neurons with the positions of each vector permuted."""
+    permuted = [permuted_vectors(vector.astype(np.float64)) for vector in vectors]
+    return mean_of_live([ipr(power(one, convention), convention.r) for one in permuted])
 
 
 def operands_of(task: Task) -> int | None:

@@ -78,7 +78,10 @@ def untestable(data: Dataset, memory_q: Float[np.ndarray, " neuron"]) -> str | N
     """The reason in words for which no neuron has evidence on memory; None if one has."""
     if not np.isnan(memory_q).all():
         return None
-    return not_testable(data) or "not testable, because no class has both training and held-out examples"
+    return (
+        not_testable(data)
+        or "not testable, because too few training and held-out examples of one class differ"
+    )
 
 
 def decide(

@@ -65,20 +65,20 @@ def _bars(figure: Figure, result: Any) -> None:
 
 def _methods(figure: Figure, result: Any) -> None:
     """A bar of the memory that each method's sets leave on other examples, and a mark for random sets as large."""
-    found = {
+    methods = {
         words: numbers
         for name, words in reversed(METHODS.items())
         if (numbers := result.all_over(f"left_{name}", f"left_random_{name}")) is not None
     }
-    if not found:
+    if not methods:
         return
     look = {"orientation": "h", "hovertemplate": "%{y}: %{x:.1%} left<extra></extra>", **axes(3)}
-    left, random = ([numbers[i] for numbers in found.values()] for i in (0, 1))
-    bars(figure, list(found), left, {"color": SPLITS["corrupted_as_labelled"].colour}, **look)
+    left, random = ([numbers[i] for numbers in methods.values()] for i in (0, 1))
+    bars(figure, list(methods), left, {"color": SPLITS["corrupted_as_labelled"].colour}, **look)
     mark = {"symbol": "line-ns", "size": 12, "line": {"color": INK, "width": 2}}
     hover = "%{y}, random sets: %{x:.1%} left<extra></extra>"
     shown = {"name": "random sets as large", "hovertemplate": hover, **axes(3)}
-    dots(figure, [one.mean for one in random], list(found), mark, **shown)
+    dots(figure, [one.mean for one in random], list(methods), mark, **shown)
     title = {"text": "memory left, cross-fitted"}
     x = {"range": [0, 1.04], "tickformat": ".0%", "title": title}
     place_panel(figure, 3, RIGHT, x, {"title": {"text": "method"}, "domain": list(LOWER)})

@@ -9,13 +9,12 @@ import numpy as np
 
 from interp import ModularTask, TrainConfig
 from interp.lab.contrast.figure import contrast_figure
-from interp.lab.contrast.methods import METHODS, crossfitted
+from interp.lab.contrast.methods import METHODS, compared, crossfitted, left_by
 from interp.lab.contrast.scores import effect_of, input_sets, scores_of
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.sets import Effect, chosen_neurons, search_sets
 from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.markup import number, percentage
-from interp.measuring.crossfit import CrossFit
 from interp.measuring.curves import measure_curve
 from interp.models import MLPConfig
 from interp.progress import Report
@@ -96,7 +95,7 @@ def _contrasted(subject: Subject, config: Config) -> Record:
     curves: dict[str, Any] = {"used": used, "split": sets.split, "candidates": [asdict(c) for c in tried]}
     curves["removed"] = thin.fraction.tolist()
     checked = crossfitted(subject, config.n_random)
-    numbers |= _left(checked)
+    numbers |= left_by(checked)
     curves["sizes"] = {name: list(result.sizes) for name, result in checked.items()}
     for name, split in (("first", sets.split), ("other", "test")):
         line, band, whole_band = thin.accuracy[split], thin.random[split], curve.random[split]
@@ -130,18 +129,6 @@ def _pruned(effect: Effect, gone: np.ndarray, periodicity: np.ndarray) -> dict[s
     return numbers
 
 
-def _left(checked: dict[str, CrossFit]) -> dict[str, float | None]:
-    """Memory that is left and held-out accuracy that is lost, by method, on examples that did not choose the sets."""
-    numbers: dict[str, float | None] = {}
-    for name, result in checked.items():
-        random = result.random[result.judged_by]
-        before, after = result.before["test"], result.after["test"]
-        numbers[f"left_{name}"] = result.after[result.judged_by]
-        numbers[f"left_random_{name}"] = None if random is None else random.mean
-        numbers[f"lost_{name}"] = None if before is None or after is None else before - after
-    return numbers
-
-
 def judge(result: StudyResult) -> list[str]:
     """Sentences on the scores against the audit's labels, and on both sets without the chosen neurons."""
     several = len(result.seeds) > 1
@@ -161,40 +148,13 @@ def judge(result: StudyResult) -> list[str]:
             f"Without the chosen neurons the accuracy on {words} is {percentage(after.mean)}, {side} that without as "
             f"many random ones, {percentage(random.mean)}{one}."
         )
-    sentences += _compared(result)
+    sentences += compared(result)
     numbers = result.all_over("other_gain", "other_before", "other_after")
     if numbers is not None:
         gain, before, after = numbers
         verb = gain.verdict("rises", "falls", "does not decidedly change")
         change = f"from {percentage(before.mean)} to {percentage(after.mean)}"
         sentences.append(f"Without them held-out accuracy {verb} ({change}).")
-    return sentences
-
-
-def _compared(result: StudyResult) -> list[str]:
-    """The methods beside random sets, and which leaves least; on examples that did not choose the sets."""
-    numbers = {
-        name: found
-        for name in METHODS
-        if (found := result.all_over(f"left_{name}", f"left_random_{name}", f"lost_{name}")) is not None
-    }
-    if not numbers:
-        return []
-    listed = ", ".join(
-        f"{METHODS[name]} {percentage(left.mean)} ({percentage(random.mean)})"
-        for name, (left, random, _) in sorted(numbers.items(), key=lambda one: one[1][0].mean)
-    )
-    sentences = [
-        "Memory left on examples that did not choose the sets (without random sets as large): "
-        f"{listed}; the costliest method loses {percentage(max(lost.mean for *_, lost in numbers.values()))} of "
-        "held-out examples."
-    ]
-    if len(result.seeds) > 1:
-        useless = [
-            METHODS[name] for name, (left, random, _) in numbers.items() if left.minus(random).sign != -1
-        ]
-        if useless:
-            sentences.append(f"Not decidedly better than random sets: {', '.join(useless)}.")
     return sentences
 
 

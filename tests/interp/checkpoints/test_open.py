@@ -124,7 +124,9 @@ def test_hints_come_as_an_object_or_one_by_one(store: Callable[..., Path], solve
 def test_chance_is_said_to_be_chance(store: Callable[..., Path]) -> None:
     untrained = as_doshi(HookedMLP(MLPConfig(width=20), vocab=P, seed=3))
     (one,) = [n for n in load_checkpoint(store(untrained), activation="square").notes if "right" in n]
-    assert "chance, so either the network has not learnt add modulo 11, or this is not how" in one
+    assert (
+        "the commonest result, so either the network has not learnt add modulo 11, or this is not how" in one
+    )
     several = load_checkpoint(store(untrained)).notes
     assert any("although no reading is above chance" in note for note in several)
     assert not any("by measurement" in note for note in several)

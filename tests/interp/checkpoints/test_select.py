@@ -85,4 +85,4 @@ def test_a_right_network_of_few_classes_is_not_called_chance() -> None:
 
 def test_chance_is_called_chance() -> None:
     _, notes = best_reading([reading("only", HookedMLP(MLPConfig(width=9), vocab=11))], lambda _: TASK)
-    assert "chance, so either the network has not learnt add modulo 11" in notes[0]
+    assert "so either the network has not learnt add modulo 11" in notes[0]

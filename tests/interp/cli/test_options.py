@@ -89,7 +89,7 @@ def test_the_options_become_the_record_and_the_site() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "shown"), [("score", "60 total"), ("ablate", "zero: 0 neurons"), ("audit", "60 neurons")]
+    ("command", "shown"), [("score", "60 neurons"), ("ablate", "zero: 0 neurons"), ("audit", "60 neurons")]
 )
 def test_a_strangers_file_is_read_with_hints(run: Command, foreign: Path, command: str, shown: str) -> None:
     assert shown in run(command, foreign)
@@ -103,7 +103,7 @@ def test_a_wrong_order_is_warned_of(run: Command, foreign: Path, tmp_path: Path)
 
     assert "Another order" not in warnings()
     assert "Another order (natural) explains the neurons better" in warnings("--ordering", "log")
-    assert "60 total" in run("score", foreign, "--ordering", "natural")
+    assert "60 neurons" in run("score", foreign, "--ordering", "natural")
 
 
 def test_the_last_of_several_sites_is_measured(run: Command, own: Path, tmp_path: Path) -> None:

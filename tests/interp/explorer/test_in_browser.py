@@ -15,7 +15,9 @@ FACTOR = "Factor that the neurons are multiplied by"
 
 def accuracies(page):
     """What the cards say, by split."""
-    pairs = "[...document.querySelectorAll('.card')].map(c => [c.dataset.split, +c.dataset.accuracy])"
+    pairs = (
+        "[...document.querySelectorAll('.card[data-split]')].map(c => [c.dataset.split, +c.dataset.accuracy])"
+    )
     return dict(page.evaluate(pairs))
 
 

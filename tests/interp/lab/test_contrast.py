@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from interp import ModularTask, ablate, accuracy, planted_mlp
 from interp.errors import ConfigError, HookNameError
+from interp.lab.contrast.methods import METHODS, crossfitted
 from interp.lab.contrast.scores import (
     InputSets,
     contrast_scores,
@@ -298,16 +299,32 @@ def test_the_sentences_follow_the_numbers(record: Record) -> None:
     )
 
 
+def test_methods_are_measured_on_examples_that_did_not_choose(planted: Any) -> None:
+    """Labels that look at answers find the planted memories; a network without memories has none to find."""
+    results = crossfitted(Subject(planted.model, TASK), 10)
+    assert [*results] == [name for name in METHODS if name != "greedy"]  # which takes too long here
+    for name in ("attribution", "mask"):
+        result = results[name]
+        assert result.beats_random()
+        assert result.after["corrupted_as_labelled"] < 0.5 * result.before["corrupted_as_labelled"]
+        assert result.before["test"] - result.after["test"] <= 0.03
+    untrained = crossfitted(Subject(HookedMLP(MLPConfig(width=40), vocab=31), TASK), 10)
+    assert sum(bool(result.beats_random()) for result in untrained.values()) <= 1
+
+
 def test_the_figure_has_a_line_for_each_seed_and_a_bar_for_each_score(record: Record) -> None:
     figure = three(record).plot()
     check_figure(figure)
     lines = [trace for trace in figure.data if trace.type == "scatter" and trace.hovertemplate]
-    assert len(lines) == 3 * 2 * 2
-    (bars,) = [trace for trace in figure.data if trace.type == "bar"]
+    assert len(lines) == 3 * 2 * 2 + 1  # and a mark for the random sets of each method
+    bars, methods = (trace for trace in figure.data if trace.type == "bar")
     assert len(bars.y) == len(SCORES)
+    assert len(methods.y) == len(METHODS) - 1
+    assert list(methods.x)[-1] == pytest.approx(record.numbers["left_attribution"], abs=0.01)
     assert bars.y[0] == "IPR (needs Fourier)"
     assert list(bars.x)[-1] == pytest.approx(record.numbers["auroc_attribution"])
     nothing = {f"auroc_{name}": None for name in SCORES}
+    nothing |= {f"left_{name}": None for name in METHODS}
     assert not [trace for trace in result_of(changed(record, **nothing)).plot().data if trace.type == "bar"]
 
 
@@ -324,7 +341,7 @@ def test_the_study_runs_end_to_end_and_looks_at_other_networks() -> None:
     record = inspect(plain, TINY, 0, silent)
     assert record.curves["split"] == "train"
     assert record.numbers["auroc_attribution"] is None  # nothing is memorised
-    assert len(judge(result_of(record))) == 4  # a single network decides nothing about chance
+    assert len(judge(result_of(record))) == 5  # a single network decides nothing about chance
 
 
 @pytest.mark.parametrize(("width", "share"), [(24, 0.001), (1, 0.001), (1, 0.9)])
