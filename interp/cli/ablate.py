@@ -20,6 +20,7 @@ from interp.cli.options import (
     RelearnSteps,
     Seed,
     Source,
+    check_relearning,
     with_options,
 )
 
@@ -47,6 +48,7 @@ def ablate(
     device: Device = "cpu",
 ) -> None:
     """Take neurons out, or rescale them, and measure every split again, beside random sets of the same size."""
+    check_relearning(relearn, relearn_lr)
     from interp.analysis.removing import ablate_checkpoint
     from interp.report import print_removal
     from interp.subject import open_subject

@@ -23,6 +23,7 @@ from interp.cli.options import (
     RelearnRate,
     RelearnSteps,
     Seed,
+    check_relearning,
     output,
     with_options,
 )
@@ -72,6 +73,7 @@ def audit(
 
     Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input.
     """
+    check_relearning(relearn, relearn_lr)
     from interp.expressions import condition
     from probes.labels import Criteria
 

@@ -93,6 +93,14 @@ RelearnRate = Annotated[
     float | None,
     _checked("Learning rate of --relearn; that of the training, or 0.01, if left out.", _check_rate),
 ]
+
+
+def check_relearning(steps: int | None, lr: float | None) -> None:
+    """Raise a `ConfigError` for a learning rate without steps to relearn in."""
+    if lr is not None and steps is None:
+        raise ConfigError(f"--relearn-lr {lr:g} is used with --relearn only; give --relearn STEPS too")
+
+
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that --save would meet.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")]
 Engine = Annotated[str | None, typer.Option(help="local, or ray for a cluster.")]

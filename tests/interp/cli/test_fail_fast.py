@@ -54,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
         ("audit good.pt --task power", "unknown operation 'power'"),
         ("audit good.pt --model net.py --site x", "names no function"),
         ("audit good.pt --model no.py:build --site x", "there is no file 'no.py' to build the model from"),
+        ("audit good.pt --relearn-lr 0.1", "--relearn-lr 0.1 is used with --relearn only"),
         ("audit good.pt --alpha 2", "alpha=2.0 is not in (0, 1)"),
         ("score good.pt --save x.txt", "expected a name ending in .parquet or .csv"),
         ("score good.pt --tokens a", "give --model too"),
