@@ -71,7 +71,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=named)
 class TestTables:
     """What stands between the markers."""
 
-    @pytest.mark.parametrize("page", sorted(GUIDE.glob("*.md")), ids=named)
+    @pytest.mark.parametrize("page", tables.PAGES, ids=named)
     def test_the_committed_page_is_what_the_script_writes(self, page: Path) -> None:
         text = read(page)
         assert tables.filled(text) == text, "run python notebooks/guide/tables.py and commit the page"
@@ -79,7 +79,7 @@ class TestTables:
     def test_every_table_stands_on_one_page(self) -> None:
         used = [
             name
-            for page in GUIDE.glob("*.md")
+            for page in tables.PAGES
             for name in re.findall(r"<!-- table: ([\w-]+) -->", read(page))
         ]
         assert sorted(used) == sorted(tables.TABLES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv
@@ -12,14 +13,32 @@ from interp.lab.grids.figures import phase_diagram
 from interp.lab.grids.grid import read_grid
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import phase_of
+from probes.labels import LABELS
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-RESULTS = sorted((NOTEBOOKS / "results").glob("*.csv"))
+RECIPES = sorted((NOTEBOOKS / "recipes").glob("*.toml"))
+RESULTS = [NOTEBOOKS / "results" / f"{recipe.stem}.csv" for recipe in RECIPES]
+DIAGRAM = "phase-diagram"  # of phases only
+SETTINGS = ("weight_decay", "dropout", "operation")
 SPLITS = ("train", "clean", "corrupted_as_labelled", "corrupted_as_true", "test", "all")
 
 
 def rows_of(file: Path) -> list[dict]:
     return csv.read_csv(file).to_pylist()
+
+
+def means(recipe: str, *columns: str, of: str = "") -> dict[str, list[float]]:
+    """Means over the seeds of each network of a recipe, in the order of its grid; of the networks of a variant."""
+    runs = [row for row in rows_of(NOTEBOOKS / "results" / f"{recipe}.csv") if (row["variant"] or "") == of]
+    axes = [name for name in [*runs[0]][1:] if name in SETTINGS]
+    groups: dict[tuple, list[dict]] = {}
+    for row in runs:
+        groups.setdefault(tuple(row[name] for name in axes), []).append(row)
+    assert min(map(len, groups.values())) >= 3
+    return {
+        column: [float(np.mean([row[column] for row in group])) for group in groups.values()]
+        for column in columns
+    }
 
 
 def number(value: object) -> float | None:
@@ -63,8 +82,18 @@ def test_both_stages_are_found_at_weight_decay_15_and_only_the_first_without(
         assert (number(row["unlearning_before"]) is not None) == unlearns
 
 
+def test_every_recipe_has_a_result_and_every_result_a_recipe() -> None:
+    assert sorted((NOTEBOOKS / "results").glob("*.csv")) == RESULTS
+
+
+@pytest.mark.parametrize("file", [f for f in RESULTS if f.stem != DIAGRAM], ids=lambda file: file.stem)
+def test_every_neuron_has_one_label(file: Path) -> None:
+    for row in rows_of(file):
+        assert sum(row[label] for label in LABELS) == row["neurons"]
+
+
 def test_the_diagram_covers_its_grid() -> None:
-    table = csv.read_csv(NOTEBOOKS / "results" / "phase-diagram.csv")
+    table = csv.read_csv(NOTEBOOKS / "results" / f"{DIAGRAM}.csv")
     assert table.num_rows == 9 * 9 * 2
     figure = phase_diagram(pa.Table.from_pylist(table.to_pylist()))
     heats = [trace for trace in figure.data if trace.type == "heatmap"]

@@ -1,6 +1,6 @@
 """Write the guide's tables from the data that they show: ``python notebooks/guide/tables.py``.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` on a page of the guide. Its content is said in the
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` on a page of the guide or of the notebooks. Its content is said in the
 packages (`probes.columns.COLUMNS`, `probes.labels.LABELS`, and so on), never here.
 """
 
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 GUIDE = Path(__file__).parent
+PAGES = (*sorted(GUIDE.glob("*.md")), GUIDE.parent / "README.md")
+RESULTS, DIAGRAM = GUIDE.parent / "results", "phase-diagram"
 BLOCK = re.compile(r"(?<=<!-- table: )([\w-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 OPENING_PANEL = "What the checkpoint does not say"
 
@@ -187,6 +189,44 @@ def _kind(kind: Any) -> str:
     return f"list of {kind.value_type}" if text.startswith("list") else text
 
 
+def results() -> str:
+    """What the runs of each recipe came to, by what was varied; means over the seeds, with the range of labels."""
+    header = ("recipe", "runs", "ended in", "test", "corrupted as labelled", "as true")
+    header += ("generalizing", "memorizing", "both")
+    rows = (
+        (file.stem, *row)
+        for file in sorted(RESULTS.glob("*.csv"))
+        if file.stem != DIAGRAM
+        for row in _networks(file)
+    )
+    return table(("recipe", "network", *header[1:]), rows)
+
+
+def _networks(file: Path) -> Iterator[tuple[str, ...]]:
+    """One row for the seeds of each network of a recipe."""
+    import pandas
+
+    runs = pandas.read_csv(file, keep_default_na=False)
+    settings = [name for name in runs.columns[1 : runs.columns.get_loc("p")] if name != "seed"]
+    varied = [name for name in settings if runs[name].nunique() > 1]
+    for values, seeds in runs.groupby(varied, sort=False) if varied else [((), runs)]:
+        shown = [f"{name.replace('_', ' ')} {value}" for name, value in zip(varied, values, strict=True) if value != ""]
+        ended = ", ".join(f"{n} {phase}" for phase, n in seeds["phase"].value_counts().items())
+        names = ("accuracy_test", "accuracy_corrupted_as_labelled", "accuracy_corrupted_as_true")
+        accuracies = [_percent(pandas.to_numeric(seeds[name])) for name in names]
+        labels = [_range(100 * seeds[name] / seeds["neurons"]) for name in ("generalizing", "memorizing", "both")]
+        yield ", ".join(shown).removeprefix("variant "), str(len(seeds)), ended, *accuracies, *labels
+
+
+def _percent(values: Any) -> str:
+    return "–" if values.isna().all() else f"{100 * values.mean():.1f} %"
+
+
+def _range(values: Any) -> str:
+    low, high = round(values.min()), round(values.max())
+    return f"{values.mean():.0f} %" + (f" ({low} to {high})" if high > low else "")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "names": names,
     "columns": columns,
@@ -200,6 +240,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "stored-checkpoints": stored_checkpoints,
     "checkpoint-types": checkpoint_types,
     "stored-neurons": stored_neurons,
+    "results": results,
 }
 """What makes each table, by the name in its marker."""
 
@@ -217,8 +258,8 @@ def filled(page: str) -> str:
 
 
 def main() -> None:
-    """Fill every page of the guide."""
-    for page in sorted(GUIDE.glob("*.md")):
+    """Fill every page of the guide, and the list of recipes."""
+    for page in PAGES:
         text = page.read_text(encoding="utf-8")
         page.write_text(filled(text), encoding="utf-8")
 
