@@ -77,11 +77,7 @@ class TestTables:
         assert tables.filled(text) == text, "run python notebooks/guide/tables.py and commit the page"
 
     def test_every_table_stands_on_one_page(self) -> None:
-        used = [
-            name
-            for page in tables.PAGES
-            for name in re.findall(r"<!-- table: ([\w-]+) -->", read(page))
-        ]
+        used = [name for page in tables.PAGES for name in re.findall(r"<!-- table: ([\w-]+) -->", read(page))]
         assert sorted(used) == sorted(tables.TABLES)
 
     def test_a_table_that_does_not_exist_is_an_error(self) -> None:

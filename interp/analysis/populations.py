@@ -35,7 +35,7 @@ def crossfit_labels(subject: Subject, n_random: int = 20) -> dict[str, CrossFit]
     present = [label for label in JUDGED_BY if len(table.where(label=label))]
     if not present or not cached.data.split_known or not cached.data.test.any():
         return {}
-    fits = halves(cached.data, seed=seed)
+    fits = halves(cached.data, seed=seed, symmetric=subject.leakage.symmetric)
     labels = labels_on(cached, table, fits, seed)
     results = {}
     for label in present:

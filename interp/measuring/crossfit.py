@@ -94,13 +94,17 @@ def not_testable(data: Dataset) -> str | None:
     return f"not testable, because no example is {missing}"
 
 
-def halves(data: Dataset, repeats: int = REPEATS, seed: int = 0) -> list[Bool[Tensor, " example"]]:
+def halves(
+    data: Dataset, repeats: int = REPEATS, seed: int = 0, *, symmetric: bool = False
+) -> list[Bool[Tensor, " example"]]:
     """Halves of the examples, each followed by the other half, as often as `repeats` says.
 
     Wrong labels, other training examples and held-out ones are halved alike, and every true label in each of them.
+    Examples with the same input stay together, or choosing by one would be choosing by the other.
 
     Args:
         seed: Of the draws.
+        symmetric: Keep (a, b) and (b, a) together too, for a network that does not tell them apart.
 
     Returns:
         ``2 * repeats`` masks.
@@ -112,12 +116,17 @@ def halves(data: Dataset, repeats: int = REPEATS, seed: int = 0) -> list[Bool[Te
         (25, True)
     """
     kind = data.train.long() + data.corrupted.long() + data.mislabelled.long()
-    keys = [x.cpu().numpy() for x in (data.true_labels, kind)]
+    rows = data.inputs.flatten(1).sort(dim=1).values if symmetric else data.inputs.flatten(1)
+    first, group = np.unique(rows.cpu().numpy(), axis=0, return_index=True, return_inverse=True)[1:]
+    keys = [x.cpu().numpy()[first] for x in (data.true_labels, kind)]
     generator, fits = np.random.default_rng(seed), []
     for _ in range(repeats):
-        order = np.lexsort((generator.random(len(data)), *keys))  # neighbours in it are of one kind and label
-        one = np.zeros(len(data), dtype=bool)
-        one[order[::2]] = True
+        order = np.lexsort(
+            (generator.random(len(first)), *keys)
+        )  # neighbours in it are of one kind and label
+        inside = np.zeros(len(first), dtype=bool)
+        inside[order[::2]] = True
+        one = inside[group.ravel()]
         fits += [torch.as_tensor(half, device=data.train.device) for half in (one, ~one)]
     return fits
 

@@ -15,6 +15,7 @@ from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.crossfit import CrossFit, crossfit, halves, memory_shown_by
 from interp.measuring.evaluation import margins
+from interp.measuring.leakage import Leakage
 from interp.measuring.memory_orders import ORDERS, Aim, Order, affordable_order, aim_at, masked_logits
 from interp.output import plain
 
@@ -90,7 +91,7 @@ def memory_set(
     """
     if memory_shown_by(cached.data) is None:
         return None
-    fits = halves(cached.data, seed=seed)
+    fits = halves(cached.data, seed=seed, symmetric=Leakage(cached.data, cached.logits).symmetric)
     order = order or affordable_order(cached, fits[0])
     settings: dict[str, Any] = {"pool": pool, "seed": seed}
     chosen = [chosen_set(cached, fit, order, **settings) for fit in fits]

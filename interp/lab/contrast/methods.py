@@ -52,7 +52,7 @@ def crossfitted(subject: Subject, n_random: int) -> dict[str, CrossFit]:
     """
     cached = subject.cached
     settings: dict[str, Any] = {"pool": subject.alive, "seed": subject.seed}
-    fits = halves(cached.data, repeats=1, seed=subject.seed)
+    fits = halves(cached.data, repeats=1, seed=subject.seed, symmetric=subject.leakage.symmetric)
     orders: dict[str, Order] = {name: order for name, order in ORDERS.items() if name != "greedy"}
     if affordable_order(cached, fits[0]) == "greedy":
         orders["greedy"] = ORDERS["greedy"]

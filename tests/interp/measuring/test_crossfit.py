@@ -115,3 +115,17 @@ def test_a_set_that_is_most_of_the_network_has_no_control(planted: CachedPass) -
     found = crossfit(planted, halves(DATA, 1), [np.arange(planted.width - 1)] * 2, n_draws=2)
     assert found is not None
     assert found.beats_random() is None
+
+
+def test_swapped_pairs_and_repeated_examples_stay_together() -> None:
+    data = ModularTask("add", p=13, train_fraction=0.5, corrupt_fraction=0.3).dataset
+    a, b = data.inputs.T
+    swapped = b * 13 + a
+    for fit in halves(data, symmetric=True):
+        assert (fit == fit[swapped]).all()
+        assert 60 < int(fit.sum()) < 110
+    assert not all((fit == fit[swapped]).all() for fit in halves(data))
+    twice = torch.arange(len(data)) // 2 * 2
+    repeated = replace(data, inputs=data.inputs[twice])
+    for fit in halves(repeated):
+        assert (fit == fit[twice]).all()
