@@ -262,7 +262,13 @@ def _about_leakage(report: AuditReport) -> Iterator[str]:
 
 
 def _about_spread(report: AuditReport) -> Iterator[str]:
-    """Corrupted labels that sit in no neurons of their own, judged by the removal of a third of the neurons."""
+    """Corrupted labels that sit in no neurons of their own, judged by the removal of a third of the neurons.
+
+    Where memorizing neurons are a population by examples that did not label them, there is nothing to warn of.
+    """
+    memorizing = report.crossfits.get(MEMORIZING)
+    if memorizing is not None and memorizing.beats_random():
+        return
     before, lowest = report.accuracy[CORRUPTED], report.curves[0]
     band = lowest.random[CORRUPTED]
     if before is None or before < LEARNT or band is None or lowest.random["test"] is None:
