@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
+from interp.markup import percentage
 from interp.measuring.band import INTERVAL
 from interp.report.parts import CONSOLE, Bullets, Table, Text
 from interp.report.sections import sections
@@ -62,6 +63,15 @@ def print_removal(removal: Removal, title: str, console: Console) -> None:
     console.print(_table(Table("", header, rows, f"{title}: {removal.removed} neurons")))
     if removal.removed and removal.ranks is not None:
         _say(console, removal.ranks.sentence())
+    random = removal.random["test"]
+    if removal.removed and removal.hurts("test") and random is not None:
+        after, mean = percentage(removal.after.test), percentage(random.mean)
+        _say(
+            console,
+            f"Warning: held-out accuracy is {after} after it, below that after random sets of the same size ({mean}): the "
+            "rule needs these neurons.",
+            "yellow",
+        )
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

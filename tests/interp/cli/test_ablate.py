@@ -13,12 +13,13 @@ from torch import nn
 import interp
 from interp.analysis.removing import ablate_checkpoint
 from interp.checkpoints import Checkpoint
+from interp.checkpoints.native import save_checkpoint
 from interp.checkpoints.open import load_checkpoint
 from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
 from interp.interventions import ablate
 from interp.measuring.evaluation import SplitValues
-from interp.models import HookedMLP, SmallTransformer
+from interp.models import HookedMLP, SmallTransformer, planted_mlp
 from interp.scoring.selection import select_neurons
 
 Command = Callable[..., str]
@@ -213,3 +214,16 @@ def test_relearning_is_printed_if_it_is_asked_for(run: Command, series: Path, fo
     assert "memorised labels are learnt again" in output
     assert "runner-up for" in output
     assert "Nothing to relearn" in run("ablate", foreign, "--neurons", "lowest:0.5", "--relearn", 3)
+
+
+def test_a_removal_that_the_rule_pays_for_is_warned_of(run: Command, tmp_path: Path) -> None:
+    task = ModularTask("add", p=31, train_fraction=0.6, corrupt_fraction=0.3)
+    planted = planted_mlp(task, generalizing=60, memorizing=60)
+    save_checkpoint(tmp_path / "planted.safetensors", planted.model, task)
+    warning = "below that after random sets of the same size"
+    costly, free = (
+        " ".join(run("ablate", tmp_path / "planted.safetensors", "--neurons", f"label:{label}").split())
+        for label in ("generalizing", "memorizing")
+    )
+    assert warning in costly
+    assert warning not in free
