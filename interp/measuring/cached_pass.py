@@ -55,7 +55,7 @@ class CachedPass:
         """Number of neurons at the site."""
         return self.activations.shape[1]
 
-    @property
+    @cached_property
     def tolerance(self) -> float:
         """Margins up to this are rounding left over from subtracting neurons from float32 logits, not answers."""
         return 0.0 if self.readout is None else 1e-5 * float(self.logits.abs().max())
@@ -76,14 +76,24 @@ class CachedPass:
         changed = self.change != 0
         return (changed if changed.ndim == 2 else changed.flatten(1, -2).any(1)).T.contiguous()
 
+    @cached_property
+    def _all_changed(self) -> Float[Tensor, "example output"]:
+        """Logits with every neuron changed, where all that follows them is linear."""
+        assert self.readout is not None
+        return torch.addmm(self.logits, self.change, self.readout)
+
     def by_group(self, values: Tensor) -> np.ndarray:
         """Sums of ``(two, example)`` values, as labelled and by the true label, ``(group, two)``, in float64."""
         return group_sums(values.double(), self.group).T.cpu().numpy()
 
     def logits_after(self, neurons: Int[Tensor, " chosen"]) -> Float[Tensor, "example output"]:
         """Logits with these neurons changed: by one matrix product where linear, else from the cached prefix."""
-        if self.readout is not None:
+        if self.readout is not None and 2 * len(neurons) <= self.width:
             return torch.addmm(self.logits, self.change[:, neurons], self.readout[neurons])
+        if self.readout is not None:  # the few that stay are put back
+            kept = torch.ones(self.width, dtype=torch.bool, device=self.logits.device)
+            kept[neurons] = False
+            return torch.addmm(self._all_changed, self.change[:, kept], self.readout[kept], alpha=-1)
         logits = self.logits.clone()
         for rows, changed in self.changed_logits(neurons):
             logits[rows] = changed
