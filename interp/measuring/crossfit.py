@@ -118,6 +118,10 @@ def halves(
     kind = data.train.long() + data.corrupted.long() + data.mislabelled.long()
     rows = data.inputs.flatten(1).sort(dim=1).values if symmetric else data.inputs.flatten(1)
     first, group = np.unique(rows.cpu().numpy(), axis=0, return_index=True, return_inverse=True)[1:]
+    group, first = (
+        np.argsort(np.argsort(first))[group.ravel()],
+        np.sort(first),
+    )  # in the order of the examples
     keys = [x.cpu().numpy()[first] for x in (data.true_labels, kind)]
     generator, fits = np.random.default_rng(seed), []
     for _ in range(repeats):
@@ -126,7 +130,7 @@ def halves(
         )  # neighbours in it are of one kind and label
         inside = np.zeros(len(first), dtype=bool)
         inside[order[::2]] = True
-        one = inside[group.ravel()]
+        one = inside[group]
         fits += [torch.as_tensor(half, device=data.train.device) for half in (one, ~one)]
     return fits
 
