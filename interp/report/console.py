@@ -68,8 +68,8 @@ def print_removal(removal: Removal, title: str, console: Console) -> None:
         after, mean = percentage(removal.after.test), percentage(random.mean)
         _say(
             console,
-            f"Warning: held-out accuracy is {after} after it, below that after random sets of the same size ({mean}): the "
-            "rule needs these neurons.",
+            f"Warning: held-out accuracy is {after} after it, below that after random sets of the same size "
+            f"({mean}): the rule needs these neurons.",
             "yellow",
         )
 
