@@ -223,7 +223,7 @@ def _about_periodicity(report: AuditReport, task: Task) -> Iterator[str]:
     elif task.ordering is None and getattr(task, "positions", None) is None:
         yield (
             "No group ordering is known for this operation: periodicity was read in the natural order of the tokens, "
-            "so a network that solves the task may look aperiodic."
+            "so a network that solves the task may look aperiodic, and labels rest on evidence alone."
         )
 
 

@@ -59,6 +59,7 @@ class NeuronFacts:
         rule_share, memory_share: Each effect as a share of what all neurons together add; these are compared, since
             logits of two sets of examples are not comparable.
         memory_by: The training examples that decided on memory, in words; empty where none could.
+        ordered: Whether periodicity was read in an order that solutions of the task are known to be periodic in.
         learnt: Whether held-out examples are answered better than by their commonest class; if not, there is no rule
             that a neuron could serve.
     """
@@ -76,6 +77,7 @@ class NeuronFacts:
     memory_share: Float[np.ndarray, " neuron"]
     memory_by: np.ndarray
     learnt: bool = True
+    ordered: bool = True
 
 
 def dead_neurons(strength: Float[np.ndarray, " neuron"], dead_ratio: float) -> np.ndarray:
@@ -166,8 +168,9 @@ class Labelling:
 
     @cached_property
     def apart(self) -> np.ndarray:
-        """Periodicity says nothing: weights outside the ordering, or no neuron's periodicity is known."""
-        return (self.facts.outside >= OUTSIDE) | np.isnan(self.facts.p_value[~self.dead]).all()
+        """Periodicity says nothing: weights outside the ordering, no known ordering, or no known periodicity."""
+        unknown = not self.facts.ordered or np.isnan(self.facts.p_value[~self.dead]).all()
+        return (self.facts.outside >= OUTSIDE) | unknown
 
     def spectrum(self, i: int) -> str:
         """Periodicity of one neuron in words."""

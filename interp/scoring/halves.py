@@ -36,4 +36,7 @@ def labels_on(
         evidence = linear_evidence(cached, asked, seed)
     criteria, names = Criteria(**table.meta["criteria"]), ("p_value", "frequency_share", "frequency")
     columns = {name: table[name] for name in names}
-    return [decide(columns, table["strength"], table["outside"], e, criteria).label for e in evidence]
+    return [
+        decide(columns, table["strength"], table["outside"], e, criteria, ordered=table.meta["ordered"]).label
+        for e in evidence
+    ]

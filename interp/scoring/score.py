@@ -38,7 +38,8 @@ def score_neurons(
     columns, null_meta = periodicity(cached, task, place, arrays, convention, seed)
     with progress("single-neuron effects", place.width, after=PATIENCE) as report:
         effects, (evidence,) = measure_evidence(cached, [questions_of(cached)], seed, report)
-    decided = decide(columns, arrays.strength, arrays.outside, evidence, criteria)
+    ordered = task.ordering is not None or getattr(task, "positions", None) is not None
+    decided = decide(columns, arrays.strength, arrays.outside, evidence, criteria, ordered=ordered)
     facts = decided.facts
     table = {
         "neuron": np.arange(place.width),
@@ -69,6 +70,7 @@ def score_neurons(
         "ordering": None if task.ordering is None else task.ordering.name,
         "null": null_meta,
         "order": order if order in table else "ipr",
+        "ordered": ordered,
         "memory_untestable": untestable(cached.data, decided.memory_q),
     }
     return NeuronTable(table, place.hook, meta)
@@ -90,20 +92,24 @@ def decide(
     outside: np.ndarray,
     evidence: NeuronEvidence,
     criteria: Criteria,
+    *,
+    ordered: bool,
 ) -> Labelling:
     """Labels from periodicity and evidence.
 
     Args:
         columns: Of periodicity, as in a table.
+        ordered: See `NeuronFacts`.
     """
     alive = ~dead_neurons(strength, criteria.dead_ratio)
-    known = not np.isnan(columns["p_value"][alive]).all()
+    known = ordered and not np.isnan(columns["p_value"][alive]).all()
     facts = NeuronFacts(
         strength=strength,
         p_value=columns["p_value"],
         share=columns["frequency_share"],
         frequency=columns["frequency"],
         outside=outside,
+        ordered=ordered,
         **evidence.facts(alive, known),
     )
     return label_neurons(facts, criteria)

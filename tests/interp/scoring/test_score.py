@@ -13,11 +13,13 @@ import pytest
 from interp.analysis.removing import curve
 from interp.data import ModularTask
 from interp.errors import ConfigError
+from interp.measuring.evaluation import accuracy
 from interp.models import HookedMLP, MLPConfig, analytic_mlp, planted_mlp
 from interp.scoring.score import causal_agreement
 from interp.scoring.selection import order_by
 from interp.scoring.table import NeuronTable
 from interp.subject import score
+from interp.training import TrainConfig, train
 from probes.labels import LABELS, Criteria
 from probes.spectrum import Convention
 
@@ -156,3 +158,17 @@ def test_a_sweep_takes_a_score_or_a_list() -> None:
     np.testing.assert_array_equal(by_name.accuracy["test"], by_list.accuracy["test"])
     assert by_name.order == "ipr ascending"
     assert curve(model, task, [4, 2], n_random=3).removed.tolist() == [0, 1, 2]
+
+
+def test_where_no_ordering_is_known_labels_rest_on_evidence_alone() -> None:
+    """No order is known in which sums of squares are periodic; a network that answers them follows a rule."""
+    task = ModularTask("a**2 + b**2", p=31, train_fraction=0.8)
+    assert task.ordering is None
+    model = HookedMLP(MLPConfig(width=200), vocab=31)
+    assert score(model, task).counts()["generalizing"] == 0
+    config = TrainConfig(steps=500, weight_decay=5.0, save_every=0, log_every=100)
+    trained = train(task, model, config, show_progress=False).model
+    assert accuracy(trained, task).test > 0.9
+    assert score(trained, task).counts()["generalizing"] > 100
+    whole = ModularTask("a**2 + b**2", p=31, train_fraction=1.0)
+    assert score(trained, whole).counts()["generalizing"] == 0  # nothing tells rule from memory
