@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from probes.null import combine, fisher_tail, quick_fisher_tail, stretched
 from probes.periodicity import entropy, gini, harmonic_share, ipr, peak_share, phase_residual
@@ -36,6 +36,7 @@ def joint_scores(
     vectors: Sequence[Float[np.ndarray, "*_ _ _"]],
     convention: Convention = ONE_SIDED,
     distinct: Sequence[int] | None = None,
+    sample: Sequence[Float[np.ndarray, "*_ _ _"]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Periodicity of every neuron, for one network or for many of one shape: one transform a vector.
 
@@ -46,6 +47,7 @@ def joint_scores(
         convention: For the IPR columns alone.
         distinct: Positions of the vectors that are tested: those that do not repeat another, as tied ones do, because a
             test that counts one vector twice finds too much. All if None.
+        sample: What `sampled` gives of the whole network's vectors, if these are only some of its neurons.
 
     Returns:
         ``p_value``, Fisher's g-test of the distinct vectors, `stretched` by how it fares on the same weights with
@@ -74,7 +76,7 @@ def joint_scores(
         "frequency_share": share,
         **_phases(spectra, frequency),
         "norm": np.sqrt(squares / sum(spectrum.n for spectrum in spectra)),
-        "p_value": _g_test(vectors, spectra, range(len(vectors)) if distinct is None else distinct),
+        "p_value": _g_test(sample or vectors, spectra, range(len(vectors)) if distinct is None else distinct),
     }
 
 
@@ -126,8 +128,23 @@ def _tail(spectrum: _Spectrum) -> np.ndarray:
     return p
 
 
+def sampled(vectors: Float[np.ndarray, "*_ _ _"]) -> Float[np.ndarray, "*_ _ _"]:
+    """`PERMUTED` vectors of the neurons ``(*network, neuron, position)``, evenly spaced; repeated if there are fewer.
+
+    Example:
+        >>> sampled(np.arange(10.0)[:, None])[::64, 0].tolist()
+        [0.0, 2.0, 5.0, 7.0]
+    """
+    return vectors[..., sampled_rows(vectors.shape[-2]), :]
+
+
+def sampled_rows(neurons: int) -> Int[np.ndarray, " row"]:
+    """Indices of the neurons that are `sampled`."""
+    return np.arange(PERMUTED) * neurons // PERMUTED if neurons else np.zeros(0, int)
+
+
 def permuted_vectors(vectors: Float[np.ndarray, "*_ _ _"]) -> Float[np.ndarray, "*_ _ _"]:
-    """`PERMUTED` vectors of the neurons, in turn, each with its positions in an order of its own; always the same.
+    """The vectors that are `sampled`, each with its positions in an order of its own; always the same.
 
     Args:
         vectors: ``(*network, neuron, position)``.
@@ -136,10 +153,8 @@ def permuted_vectors(vectors: Float[np.ndarray, "*_ _ _"]) -> Float[np.ndarray, 
         >>> permuted_vectors(np.random.default_rng(0).normal(size=(10, 97))).shape
         (256, 97)
     """
-    neurons, n = vectors.shape[-2:]
-    rows = np.arange(PERMUTED) * neurons // PERMUTED if neurons else np.zeros(0, int)
-    orders = np.broadcast_to(_orders(len(rows), n), (*vectors.shape[:-2], len(rows), n))
-    return np.take_along_axis(vectors[..., rows, :], orders, -1)
+    chosen = sampled(vectors)
+    return np.take_along_axis(chosen, np.broadcast_to(_orders(*chosen.shape[-2:]), chosen.shape), -1)
 
 
 @lru_cache(maxsize=32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from interp.data.operations import Ordering, group_ordering, in_order
 from interp.errors import CheckpointError
 from interp.jobs.columns import Result, scores_result
 from interp.jobs.sources import Fetched
-from probes.features import joint_scores
+from probes.features import joint_scores, sampled, sampled_rows
 from probes.null import benjamini_hochberg
 from probes.spectrum import Convention
 
@@ -65,13 +65,19 @@ def stack_scores(stack: list[Weights], convention: Convention) -> list[Columns]:
     return [_with_q({name: column[i] for name, column in scores.items()}) for i in range(len(stack))]
 
 
-def _scores(vectors: list[np.ndarray], distinct: tuple[int, ...], convention: Convention) -> Columns:
+def _scores(
+    vectors: list[np.ndarray],
+    distinct: tuple[int, ...],
+    convention: Convention,
+    sample: Sequence[np.ndarray] | None = None,
+) -> Columns:
     """Scores of ``(*network, neuron, position)`` vectors, as many neurons at a time as the cache holds."""
+    sample = sample or [sampled(vector) for vector in vectors]
     rows = max(1, STACK // max(v.shape[-1] for v in vectors))
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, vectors[0].shape[-2], rows):
         some = [v[..., start : start + rows, :] for v in vectors]
-        for name, column in joint_scores(some, convention, distinct).items():
+        for name, column in joint_scores(some, convention, distinct, sample).items():
             kind = np.float64 if name == "p_value" else np.int32 if name == "frequency" else np.float32
             parts.setdefault(name, []).append(column.astype(kind))
     return _joined(parts)
@@ -178,14 +184,20 @@ def plain_weights(network: Plain, data: bytes) -> Weights | None:
 def large_scores(network: Plain, convention: Convention) -> Result:
     """Scores of a network that is never held whole: memory for one block of neurons, and for the scores."""
     parts: dict[str, list[np.ndarray]] = {}
+    rows = sampled_rows(network.shapes[UNEMBED][0])
+    single = [
+        network.vectors(*block) for block in _blocks(network, [slice(i, i + 1) for i in np.unique(rows)])
+    ]
+    few = [np.concatenate(column) for column in zip(*single, strict=True)]
+    sample = [column[np.searchsorted(np.unique(rows), rows)] for column in few]
     for embed, unembed in _blocks(network):
         vectors = list(network.vectors(embed, unembed))
-        for name, column in _scores(vectors, network.distinct, convention).items():
+        for name, column in _scores(vectors, network.distinct, convention, sample).items():
             parts.setdefault(name, []).append(column)
     return scores_result(_with_q(_joined(parts)), network.known, FIRST_SITE)
 
 
-def _blocks(network: Plain) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _blocks(network: Plain, blocks: Sequence[slice] | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Both matrices, some neurons at a time. Files are opened anew for each, which lets go of their pages."""
     path = network.path
     files = tensor_files(path) if path.name.endswith(INDEX) else dict.fromkeys(network.shapes, path)
@@ -196,8 +208,8 @@ def _blocks(network: Plain) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 shapes[name] = opened.get_slice(name).get_shape()
     network.check(shapes)
     width = network.shapes[UNEMBED][0]
-    for start in range(0, width, BLOCK):
-        chosen = slice(start, min(start + BLOCK, width))
+    whole = [slice(start, min(start + BLOCK, width)) for start in range(0, width, BLOCK)]
+    for chosen in whole if blocks is None else blocks:
         with opened_tensors(files[EMBED], "np") as opened:
             embed = opened.get_slice(EMBED)[:, :, chosen]
         with opened_tensors(files[UNEMBED], "np") as opened:
