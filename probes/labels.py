@@ -152,9 +152,17 @@ class Labelling:
 
     @cached_property
     def mostly_rule(self) -> np.ndarray:
-        """Provides a larger share of the rule than of memory."""
+        """Provides a larger share of the rule than of memory, or of as much as the rule where memory is less.
+
+        In a network that has hardly any memory left, a large share of it is next to nothing.
+        """
         rule, memory = np.nan_to_num([self.facts.rule_share, self.facts.memory_share])
-        return rule > memory
+        wholes = (
+            np.maximum(np.nan_to_num(effect[~self.dead]), 0).sum()
+            for effect in (self.facts.rule_effect, self.facts.memory_effect)
+        )
+        all_rule, all_memory = wholes
+        return rule > memory * min(1.0, all_memory / all_rule if all_rule > 0 else 1.0)
 
     @cached_property
     def only_or_mostly_rule(self) -> np.ndarray:
