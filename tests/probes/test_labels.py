@@ -64,7 +64,10 @@ def labelled(*neurons: dict[str, float], criteria: Criteria | None = None) -> La
         # The larger share of two significant effects decides, whatever the logits; against periodicity it is both.
         (PERIODIC | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.2, "memory_effect": 9.0}, GENERALIZING),
         (PERIODIC | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.3}, BOTH),
-        (NOISE | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.3, "memory_effect": 0.1}, MEMORIZING),
+        (NOISE | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.3, "memory_effect": 0.9}, MEMORIZING),
+        # Where there is less memory than rule, a share of it weighs less.
+        (NOISE | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.3, "memory_effect": 0.1}, BOTH),
+        (PERIODIC | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.9, "memory_effect": 0.1}, GENERALIZING),
         (NOISE | SERVES_RULE | SERVES_MEMORY | {"memory_share": 0.2}, BOTH),
         # A significant effect below 0 serves nothing.
         (PERIODIC | SERVES_RULE | {"rule_effect": -0.5, "memory_effect": -0.9}, INCONCLUSIVE),
