@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ def rows_of(file: Path) -> list[dict]:
 
 def means(recipe: str, *columns: str, of: str = "") -> dict[str, list[float]]:
     """Means over the seeds of each network of a recipe, in the order of its grid; of the networks of a variant."""
-    runs = [row for row in rows_of(NOTEBOOKS / "results" / f"{recipe}.csv") if (row["variant"] or "") == of]
+    runs = [row for row in rows_of(NOTEBOOKS / "results" / f"{recipe}.csv") if str(row["variant"] or "") == of]
     axes = [name for name in [*runs[0]][1:] if name in SETTINGS]
     groups: dict[tuple, list[dict]] = {}
     for row in runs:
@@ -80,6 +81,51 @@ def test_both_stages_are_found_at_weight_decay_15_and_only_the_first_without(
         assert row["memorisation_after"] < row["grokking_after"]
         assert (number(row["unlearning_after"]) is not None) == unlearns
         assert (number(row["unlearning_before"]) is not None) == unlearns
+
+
+def shares(recipe: str, label: str, of: str = "") -> list[float]:
+    """Share of the neurons with a label, in %, by network."""
+    counts = means(recipe, label, "neurons", of=of)
+    return [100 * n / total for n, total in zip(counts[label], counts["neurons"], strict=True)]
+
+
+def accuracies(recipe: str, split: str, of: str = "") -> list[float]:
+    return [100 * value for value in means(recipe, f"accuracy_{split}", of=of)[f"accuracy_{split}"]]
+
+
+def near(*values: float, within: float = 2.0) -> Any:
+    return pytest.approx(values, abs=within)
+
+
+def test_regularisers_make_generalizing_neurons_and_take_memories() -> None:
+    decays = ("coexistence", "partial-inversion", "full-inversion")
+    assert [shares(name, "generalizing")[0] for name in decays] == near(29, 54, 91)
+    assert [accuracies(name, "corrupted_as_labelled")[0] for name in decays] == near(95, 34, 1)
+    assert shares("dropout", "generalizing") == near(29, 59, 82, 89)
+    assert accuracies("dropout", "corrupted_as_labelled") == near(95, 45, 4, 4)
+    assert min(accuracies("dropout", "test")) > 98
+
+
+def test_other_losses_and_activations() -> None:
+    assert accuracies("cross-entropy", "test") == near(0, 74, 100, 5, within=3)
+    assert accuracies("cross-entropy", "corrupted_as_labelled")[:3] == near(100, 100, 3)
+    assert shares("cross-entropy", "generalizing")[2] == pytest.approx(84, abs=2)
+    assert accuracies("relu", "test", of="2 layers") == near(100, 100)
+    assert shares("relu", "generalizing", of="2 layers") == near(61, 78)
+    assert accuracies("relu", "corrupted_as_true", of="2 layers") == near(100, 100)
+    assert accuracies("relu", "test", of="3 layers") == near(0, 0)
+
+
+def test_batches_norms_and_other_networks() -> None:
+    labelled = [accuracies("mini-batches", "corrupted_as_labelled", of=n)[0] for n in ("256", "64", "8")]
+    assert labelled == near(91, 87, 57)
+    assert [shares("mini-batches", "generalizing", of=n)[0] for n in ("256", "64", "8")] == near(30, 30, 31)
+    assert [shares("norms", "generalizing", of=n)[0] for n in ("batch", "layer", "none")] == near(44, 46, 44)
+    assert accuracies("transformer", "test") == near(83, within=3)
+    assert accuracies("transformer", "corrupted_as_labelled") == near(100)
+    assert all(31 <= row["both"] <= 99 for row in rows_of(NOTEBOOKS / "results" / "transformer.csv"))
+    assert min(shares("polynomials", "generalizing", of="learnable")) > 88
+    assert accuracies("polynomials", "test", of="not learnable") == near(44, 1)
 
 
 def test_every_recipe_has_a_result_and_every_result_a_recipe() -> None:
