@@ -32,7 +32,7 @@ ACCURACY = {
 def test_a_strangers_file_is_audited_without_options(name: str, tmp_path: Path) -> None:
     report = audit(FILES / name)
     assert report.accuracy.all == pytest.approx(ACCURACY[name], abs=1e-3)
-    assert report.table.counts()["memorizing"] == 0
+    assert report.table.counts()["memorizing"] is None  # not testable
     assert report.leakage is None
     assert any("not known" in warning for warning in report.warnings)
     for suffix in ("json", "md", "html"):
@@ -44,7 +44,7 @@ def test_the_quadratic_networks_rows_have_the_known_periodicity() -> None:
     opened = load_checkpoint(FILES / "he_p23_quad" / "9800.pth")
     rows = opened.model.embed.W_E[0].detach().double().numpy().T
     assert np.nanmean(ipr(energy(rows))) == pytest.approx(0.367, abs=0.002)
-    assert report.table.counts()["memorizing"] == 0
+    assert report.table.counts()["memorizing"] is None  # not testable
 
 
 def test_the_low_precision_transformers_neurons_lie_at_three_frequencies() -> None:
