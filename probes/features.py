@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from probes.null import combine, fisher_tail, quick_fisher_tail, stretched
 from probes.periodicity import entropy, gini, harmonic_share, ipr, peak_share, phase_residual
+from probes.permutation import drawn_orders
 from probes.spectrum import ONE_SIDED, Convention, energy, power, real_dft
 
 PERMUTED = 256
@@ -159,7 +160,7 @@ def permuted_vectors(vectors: Float[np.ndarray, "*_ _ _"]) -> Float[np.ndarray, 
 
 @lru_cache(maxsize=32)
 def _orders(rows: int, n: int) -> np.ndarray:
-    return np.random.default_rng(0).permuted(np.tile(np.arange(n), (rows, 1)), axis=1)
+    return drawn_orders(n, rows, seed=0)
 
 
 def _spectrum(vector: np.ndarray) -> _Spectrum:

@@ -157,11 +157,9 @@ class Labelling:
         In a network that has hardly any memory left, a large share of it is next to nothing.
         """
         rule, memory = np.nan_to_num([self.facts.rule_share, self.facts.memory_share])
-        wholes = (
-            np.maximum(np.nan_to_num(effect[~self.dead]), 0).sum()
-            for effect in (self.facts.rule_effect, self.facts.memory_effect)
+        all_rule, all_memory = (
+            whole_of(effect, ~self.dead) for effect in (self.facts.rule_effect, self.facts.memory_effect)
         )
-        all_rule, all_memory = wholes
         return rule > memory * min(1.0, all_memory / all_rule if all_rule > 0 else 1.0)
 
     @cached_property
@@ -289,6 +287,11 @@ REMOVED = (MEMORIZING, GENERALIZING)
 """Labels whose neurons are removed to see what the network can do without them."""
 
 
+def whole_of(effect: Float[np.ndarray, " neuron"], alive: Bool[np.ndarray, " neuron"]) -> float:
+    """The sum of the positive effects of live neurons; nan are left out."""
+    return float(np.nansum(np.maximum(effect[alive], 0)))
+
+
 def share_of_all(
     effect: Float[np.ndarray, " neuron"], alive: Bool[np.ndarray, " neuron"]
 ) -> Float[np.ndarray, " neuron"]:
@@ -298,7 +301,7 @@ def share_of_all(
         >>> share_of_all(np.array([3.0, 1.0, -2.0]), np.ones(3, bool)).tolist()
         [0.75, 0.25, -0.5]
     """
-    total = np.nansum(np.maximum(effect[alive], 0))
+    total = whole_of(effect, alive)
     return effect / total if total > 0 else np.full(len(effect), np.nan)
 
 

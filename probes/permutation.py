@@ -93,6 +93,14 @@ def permuted_traces(
 @lru_cache(4)  # networks of one job ask for the same
 def _orders(k: int, n_draws: int, seed: int) -> Int[np.ndarray, "order column"]:
     """All orders of few columns, or draws of them."""
-    if k <= ENUMERATED:
-        return np.array(list(permutations(range(k))))
+    return np.array(list(permutations(range(k)))) if k <= ENUMERATED else drawn_orders(k, n_draws, seed)
+
+
+def drawn_orders(k: int, n_draws: int, seed: int) -> Int[np.ndarray, "order column"]:
+    """Random orders of k columns.
+
+    Example:
+        >>> drawn_orders(4, 2, seed=0).sum(1).tolist()
+        [6, 6]
+    """
     return np.random.default_rng(seed).permuted(np.tile(np.arange(k), (n_draws, 1)), axis=1)

@@ -30,7 +30,9 @@ def rows_of(file: Path) -> list[dict]:
 
 def means(recipe: str, *columns: str, of: str = "") -> dict[str, list[float]]:
     """Means over the seeds of each network of a recipe, in the order of its grid; of the networks of a variant."""
-    runs = [row for row in rows_of(NOTEBOOKS / "results" / f"{recipe}.csv") if str(row["variant"] or "") == of]
+    runs = [
+        row for row in rows_of(NOTEBOOKS / "results" / f"{recipe}.csv") if str(row["variant"] or "") == of
+    ]
     axes = [name for name in [*runs[0]][1:] if name in SETTINGS]
     groups: dict[tuple, list[dict]] = {}
     for row in runs:

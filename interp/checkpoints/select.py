@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 
 from jaxtyping import Float
@@ -110,7 +111,7 @@ class Tried:
     squared_error: float
     logits: Float[Tensor, "example output"]
 
-    @property
+    @cached_property
     def rate(self) -> BaseRate:
         """Right answers beside the share of the commonest result, of all examples."""
         data = self.task.dataset

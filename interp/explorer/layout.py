@@ -114,7 +114,7 @@ def rate_card(rate: BaseRate) -> html.Dl:
     title = f"Mean recall of the classes, of {'held-out' if rate.split == 'test' else 'all'} examples"
     shown = html.Dd(f"{100 * rate.balanced_accuracy:.1f} %")
     base = html.Dd(f"base rate {100 * rate.base_rate:.1f} %", className="was")
-    return html.Dl([html.Dt("balanced accuracy", title=title), shown, base], className="card rate")
+    return html.Dl([html.Dt("balanced accuracy", title=title), shown, base], className="card")
 
 
 def callback(

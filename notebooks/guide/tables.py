@@ -1,7 +1,7 @@
 """Write the guide's tables from the data that they show: ``python notebooks/guide/tables.py``.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` on a page of the guide or of the notebooks. Its content is said in the
-packages (`probes.columns.COLUMNS`, `probes.labels.LABELS`, and so on), never here.
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` on a page of the guide or of the notebooks. Its
+content is said in the packages (`probes.columns.COLUMNS`, `probes.labels.LABELS`, and so on), never here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 GUIDE = Path(__file__).parent
 PAGES = (*sorted(GUIDE.glob("*.md")), GUIDE.parent / "README.md")
 RESULTS, DIAGRAM = GUIDE.parent / "results", "phase-diagram"
+OF_RESULTS = ("generalizing", "memorizing", "both")
+"""Labels whose share of the neurons stands in the table of results."""
 BLOCK = re.compile(r"(?<=<!-- table: )([\w-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 OPENING_PANEL = "What the checkpoint does not say"
 
@@ -191,15 +193,23 @@ def _kind(kind: Any) -> str:
 
 def results() -> str:
     """What the runs of each recipe came to, by what was varied; means over the seeds, with the range of labels."""
-    header = ("recipe", "runs", "ended in", "test", "corrupted as labelled", "as true")
-    header += ("generalizing", "memorizing", "both")
+    header = (
+        "recipe",
+        "network",
+        "runs",
+        "ended in",
+        "test",
+        "corrupted as labelled",
+        "as true",
+        *OF_RESULTS,
+    )
     rows = (
         (file.stem, *row)
         for file in sorted(RESULTS.glob("*.csv"))
         if file.stem != DIAGRAM
         for row in _networks(file)
     )
-    return table(("recipe", "network", *header[1:]), rows)
+    return table(header, rows)
 
 
 def _networks(file: Path) -> Iterator[tuple[str, ...]]:
@@ -210,11 +220,15 @@ def _networks(file: Path) -> Iterator[tuple[str, ...]]:
     settings = [name for name in runs.columns[1 : runs.columns.get_loc("p")] if name != "seed"]
     varied = [name for name in settings if runs[name].nunique() > 1]
     for values, seeds in runs.groupby(varied, sort=False) if varied else [((), runs)]:
-        shown = [f"{name.replace('_', ' ')} {value}" for name, value in zip(varied, values, strict=True) if value != ""]
+        shown = [
+            f"{name.replace('_', ' ')} {value}"
+            for name, value in zip(varied, values, strict=True)
+            if value != ""
+        ]
         ended = ", ".join(f"{n} {phase}" for phase, n in seeds["phase"].value_counts().items())
         names = ("accuracy_test", "accuracy_corrupted_as_labelled", "accuracy_corrupted_as_true")
         accuracies = [_percent(pandas.to_numeric(seeds[name])) for name in names]
-        labels = [_range(100 * seeds[name] / seeds["neurons"]) for name in ("generalizing", "memorizing", "both")]
+        labels = [_range(100 * seeds[name] / seeds["neurons"]) for name in OF_RESULTS]
         yield ", ".join(shown).removeprefix("variant "), str(len(seeds)), ended, *accuracies, *labels
 
 
