@@ -90,7 +90,7 @@ def test_seeds():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("a**2 + b", 7), r"no closed form is known for 'a\*\*2 + b' modulo 7: it has no group ordering"),
+        (("a**2 + b", 7), r"no closed form is known for 'a\*\*2 \+ b' modulo 7: it has no group ordering"),
         (("add", 2), "no closed form is known for 'add' modulo 2"),
         (("multiply", 3), "no closed form is known for 'multiply' modulo 3"),
         (("multiply", 6), "multiply needs a prime modulus, not p=6"),
