@@ -19,15 +19,14 @@ from interp.checkpoints.files import (
 )
 from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
-from interp.checkpoints.own_module import build_from_file, fill
+from interp.checkpoints.own_module import adopt_for, build_from_file, fill, prompt_of
 from interp.checkpoints.pairs import read_pairs
 from interp.checkpoints.select import best_reading, readings_of
 from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.measuring.base_rate import base_rate_of
-from interp.measuring.evaluation import all_logits
-from interp.models import HookedModel, Prompt, adopt
+from interp.models import HookedModel
 
 OWN_MODULE = "own module"
 
@@ -200,33 +199,25 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
     module = build_from_file(factory)
     fill(module, stored.tensors, stored.path)
     task = make_task(options, options.task, options.p)
-    data, prompt = task.dataset, None
-    if options.tokens is not None:
-        prompt = Prompt.parse(options.tokens, p=options.p or int(data.inputs.max()) + 1)
+    prompt, few = prompt_of(options, task.dataset), task.dataset.inputs[:1]
     try:
-        model = adopt(
-            module.eval(),
-            options.sites,
-            example=data.inputs[:2],
-            prompt=prompt,
-            readout=-1 if options.readout is None else options.readout,
-            n_outputs=data.n_classes,
-        )
-        logits = all_logits(model, data)  # of all examples: what the module cannot take shows here
+        adopted = adopt_for(
+            module.eval(), task, options
+        )  # on all examples: what the module cannot take shows here
     except GrokscopeError:
         raise
     except Exception as error:  # the user's own code may raise anything
         raise ConfigError(
             f"{factory} fails on the task's examples with {type(error).__name__}: {error}; does it take inputs such "
-            f"as {(data.inputs[:1] if prompt is None else prompt(data.inputs[:1])).tolist()}? --tokens changes them"
+            f"as {(few if prompt is None else prompt(few)).tolist()}? --tokens changes them"
         ) from error
-    notes = list(stored.notes)
-    rate = base_rate_of(logits, data, leaked=data.test)
-    if not rate.above:
+    data, notes = adopted.task.dataset, [*stored.notes, *adopted.notes]
+    rate = base_rate_of(adopted.logits, data, leaked=data.test)
+    if not rate.above and not adopted.renumbered:
         notes.append(
             f"{100 * rate.accuracy:.1f} % right: chance, as {100 * rate.base_rate:.1f} % have the commonest label, so "
             "either the network has not learnt this task, or --tokens, --readout or the task are not as they were in "
             "training"
         )
     reading = f"{type(module).__name__} of {factory}"
-    return _checkpoint(stored, model, task, OWN_MODULE, reading, notes)
+    return _checkpoint(stored, adopted.model, adopted.task, OWN_MODULE, reading, notes)

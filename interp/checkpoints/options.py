@@ -31,6 +31,7 @@ class OpenOptions:
             or output of a submodule, such as mlp.2:input; may be repeated, the last one is measured.
         tokens: What `model` reads for operands a and b, such as 'a b ='.
         readout: The position that the answer of `model` is read at; the last if left out.
+        output: Which of several outputs of `model` holds the logits: an index or a name, such as 1 or head.logits.
         ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
 
     Raises:
@@ -48,11 +49,14 @@ class OpenOptions:
     sites: tuple[str, ...] = field(default=(), metadata={"option": "--site"})
     tokens: str | None = None
     readout: int | None = None
+    output: str | None = None
     ordering: str | None = None
 
     def __post_init__(self) -> None:
         if self.model is None:
-            self._refuse("tokens", "readout", why="says how your own module is used; give --model too")
+            self._refuse(
+                "tokens", "readout", "output", why="says how your own module is used; give --model too"
+            )
         else:
             why = "does not apply to your own module; leave it out, or --model"
             self._refuse("dialect", "activation", "attn_coeff", why=why)

@@ -12,6 +12,7 @@ from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models.adopted import Adopted, Call
 from interp.models.axes import axes_by_kind, time_first
 from interp.models.module_tensor import ModuleTensor
+from interp.models.nested import Keys
 from interp.models.outputs import output_keys
 from interp.models.prompt import Prompt
 
@@ -27,7 +28,7 @@ def adopt(
     readout: int = -1,
     n_outputs: int | None = None,
     forward: Call | None = None,
-    output: str | int | None = None,
+    output: str | int | Keys | None = None,
 ) -> Adopted:
     """Give a network hook points where its submodules' inputs and outputs are, without changing it.
 
@@ -75,7 +76,10 @@ def adopt(
         tensors[str(tensor)] = tensor
     if not tensors:
         raise ConfigError("no site was named; name a submodule, such as layer1.0.conv1 or fc:input")
-    call, keys = forward or operator.call, None if output is None else output_keys(str(output))
+    call, keys = (
+        forward or operator.call,
+        output_keys(str(output)) if isinstance(output, (str, int)) else output,
+    )
     adopted = Adopted(
         module, tensors, prompt=prompt, readout=readout, n_outputs=n_outputs, call=call, output=keys
     )
