@@ -26,6 +26,8 @@ from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.measuring.base_rate import base_rate_of
+from interp.measuring.evaluation import all_logits
+from interp.measuring.numbering import numbered, numbering_of
 from interp.models import HookedModel
 
 OWN_MODULE = "own module"
@@ -123,7 +125,10 @@ def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
     if options.changes_task:
         operation = options.task or getattr(own, "operation", None)
         task = make_task(options, operation, options.p or getattr(own, "p", None))
-        return replace(opened, task=task)
+        if not isinstance(task, TableTask):
+            return replace(opened, task=task)
+        task, numbering = numbered(task, all_logits(opened.model, task.dataset))
+        return replace(opened, task=task, notes=(*opened.notes, *numbering.sentences()))
     return replace(opened, task=_read_in(own, options))
 
 
@@ -165,6 +170,8 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
     best, chosen = best_reading(readings, lambda reading: make_task(options, reading.operation, reading.p))
     reading = best.reading
     notes = [*stored.notes, *reading.notes, *chosen]
+    if isinstance(best.task, TableTask):
+        notes += numbering_of(best.logits, best.task.dataset).sentences()
     if options.table is None and options.split_from is None:
         beside = [name for name in BESIDE if (stored.path.parent / name).exists()]
         notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]

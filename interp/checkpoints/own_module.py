@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from interp.data import Dataset, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, near_matches
 from interp.markup import percentage
 from interp.measuring.evaluation import all_logits
-from interp.measuring.numbering import numbering_of
+from interp.measuring.numbering import numbered
 from interp.models import Adopted, Prompt, adopt
 from interp.models.outputs import logits_keys, output_keys
 
@@ -112,10 +112,7 @@ def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedFor
     model = adopt(module, options.sites, **settings)
     logits, notes = all_logits(model, data), () if chosen is None else (chosen,)
     if isinstance(task, TableTask):
-        numbering = numbering_of(logits, data)
-        if not numbering.fits:
-            raise ConfigError(numbering.mismatch())
-        task = replace(task, dataset=replace(data, n_classes=logits.shape[1]))
+        task, numbering = numbered(task, logits)
         return AdoptedForTask(model, task, logits, (*notes, *numbering.sentences()), numbering.better)
     if logits.shape[1] < data.n_classes:
         raise ConfigError(

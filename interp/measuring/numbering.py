@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.data import Dataset
+from interp.data import Dataset, TableTask
+from interp.errors import ConfigError
 from interp.markup import percentage
 
 LISTED = 8  # classes without examples that are named
@@ -122,6 +123,18 @@ def numbering_of(logits: Float[Tensor, "example output"], data: Dataset) -> Numb
         _share(logits, labels - low) if fits_shifted else None,
         _share(logits, ranks[: len(labels)]) if fits_ranked else None,
     )
+
+
+def numbered(task: TableTask, logits: Float[Tensor, "example output"]) -> tuple[TableTask, Numbering]:
+    """A table's task with as many classes as a network has outputs, and its numbering.
+
+    Raises:
+        ConfigError: A label has no output.
+    """
+    numbering = numbering_of(logits, task.dataset)
+    if not numbering.fits:
+        raise ConfigError(numbering.mismatch())
+    return replace(task, dataset=replace(task.dataset, n_classes=numbering.n_outputs)), numbering
 
 
 def _share(logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"]) -> float:
