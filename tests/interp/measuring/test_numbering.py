@@ -36,7 +36,11 @@ def logits(n_outputs: int) -> Tensor:
             "would be right in 100.0 %: write the table so",
         ),
         (ANSWERS + 7, 5, "label 7 has none. Labels minus 7 would be right in 100.0 %"),
-        (ANSWERS * 10, 5, "labels run from 0 to 40, without 1, 2, 3, 4, 5, 6, 7, 8 and 28 more, and the network has 5"),
+        (
+            ANSWERS * 10,
+            5,
+            "labels run from 0 to 40, without 1, 2, 3, 4, 5, 6, 7, 8 and 28 more, and the network has 5",
+        ),
         (ANSWERS * 10, 5, "Labels numbered from 0 without gaps would be right in 100.0 %"),
         (
             torch.arange(10) + 1,
