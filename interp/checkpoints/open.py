@@ -19,7 +19,8 @@ from interp.checkpoints.files import (
 )
 from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
-from interp.checkpoints.own_module import adopt_for, build_from_file, fill, prompt_of
+from interp.checkpoints.own_module import build_from_file, fill
+from interp.checkpoints.own_outputs import adopt_for, prompt_of
 from interp.checkpoints.pairs import read_pairs
 from interp.checkpoints.select import best_reading, readings_of
 from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
