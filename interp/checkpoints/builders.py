@@ -196,14 +196,17 @@ def transformer_readings(
         heads = "" if n_heads is None else f", {config.n_heads} heads"
         description = f"{file.dialect}: {_described(config, prompt)}{heads}"
         build = partial(build_transformer, config, prompt, p, grouped)
-        readings.append(Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes))
+        n_outputs = weights["unembed.W_U"].shape[1]
+        readings.append(
+            Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes, n_outputs)
+        )
     if len(readings) <= MOST:
         return readings
     note = (
         f"{len(readings) - MOST} less plausible readings were not tried; saying more of the network (its activation, "
         "its modulus) leaves fewer"
     )
-    return [replace(reading, notes=(*notes, note)) for reading in readings[:MOST]]
+    return [replace(reading, notes=(*reading.notes, note)) for reading in readings[:MOST]]
 
 
 def _config(weights: Mapping[str, Tensor], chosen: Mapping[str, Any]) -> TransformerConfig:

@@ -171,6 +171,8 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
     best, chosen = best_reading(readings, lambda reading: make_task(options, reading.operation, reading.p))
     reading = best.reading
     notes = [*stored.notes, *reading.notes, *chosen]
+    if reading.n_outputs not in (None, reading.p):
+        notes.append(f"of {reading.n_outputs} outputs the first {reading.p} are read as classes")
     if isinstance(best.task, TableTask):
         notes += numbering_of(best.logits, best.task.dataset).sentences()
     if options.table is None and options.split_from is None:
