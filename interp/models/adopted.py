@@ -16,8 +16,8 @@ from interp.errors import ConfigError, HookNameError
 from interp.models.axes import axes_by_example, axes_by_kind
 from interp.models.layers import add_hook_points
 from interp.models.module_tensor import ModuleTensor, changing_tensors
-from interp.models.nested import Keys, item_at
-from interp.models.outputs import at_position, logits_keys, logits_of
+from interp.models.nested import Keys
+from interp.models.outputs import at_position, read_logits
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
 from interp.models.weight_edits import absorbed, linear_readout
@@ -55,8 +55,7 @@ class Adopted(HookedRootModule):
         super().__init__()
         self.module, self.tensors = module, dict(tensors)
         self.prompt, self.readout, self.n_outputs, self.call = prompt, readout, n_outputs, call
-        self.output = self.keys = output
-        self.notes: tuple[str, ...] = ()
+        self.output, self.keys, self.notes = output, output, tuple[str, ...]()
         self.axes = {name: axes_by_kind(self._owner(name), tensor) for name, tensor in tensors.items()}
         for name, axes in self.axes.items():  # neurons on the last axis may have positions before them
             if axes.axis == -1 and not axes.example_axis:
@@ -79,17 +78,8 @@ class Adopted(HookedRootModule):
         given = inputs if self.prompt is None else self.prompt(inputs)
         with changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs))):
             output = self.call(self.module, given)
-        classes = () if self.n_outputs is None else (self.n_outputs,)
-        keys, chosen = logits_keys(output, len(inputs), classes, self.output)
-        whole = item_at(output, keys)
-        logits = logits_of(whole, self.readout, self.n_outputs)
-        if self.output is None:
-            cut = f"of {whole.shape[-1]} outputs the first {self.n_outputs} are read as classes"
-            self.notes = (
-                *([chosen] if chosen else ()),
-                *([cut] if whole.shape[-1] > logits.shape[1] else ()),
-            )
-        self.keys = keys
+        logits, self.keys, notes = read_logits(output, len(inputs), self.readout, self.n_outputs, self.output)
+        self.notes = notes if self.output is None else self.notes
         return logits
 
     def _hooked(self, n_examples: int, site: str, tensor: Tensor) -> Tensor:

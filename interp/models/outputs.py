@@ -131,6 +131,24 @@ def logits_of(logits: Tensor, readout: int, n_outputs: int | None) -> Float[Tens
     return logits[:, :n_outputs]
 
 
+def read_logits(
+    output: Any, n_examples: int, readout: int, n_outputs: int | None, given: Keys | None
+) -> tuple[Float[Tensor, "example output"], Keys, tuple[str, ...]]:
+    """`logits_of` the `logits_keys` in what a network returned, with these keys, and what was chosen or left out.
+
+    Example:
+        >>> import torch
+        >>> read_logits(torch.zeros(4, 12), 4, -1, 11, None)[1:]
+        ((), ('of 12 outputs the first 11 are read as classes',))
+    """
+    keys, chosen = logits_keys(output, n_examples, () if n_outputs is None else (n_outputs,), given)
+    whole = item_at(output, keys)
+    logits = logits_of(whole, readout, n_outputs)
+    left_out = whole.shape[-1] > logits.shape[1]
+    cut = (f"of {whole.shape[-1]} outputs the first {n_outputs} are read as classes",) if left_out else ()
+    return logits, keys, (*([chosen] if chosen else ()), *cut)
+
+
 def at_position(values: Tensor, position: int) -> Tensor:
     """One position of ``(example, position, …)``; values without positions as they are."""
     return values[:, position] if values.ndim == 3 else values
