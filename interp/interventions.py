@@ -15,6 +15,7 @@ from interp.errors import InterventionError
 from interp.hooks import capture, hooked
 from interp.models import HookedModel, neuron_site, split_position
 from interp.modes import Change, Intervention, Patch, Zero, make_intervention, parse_mode
+from interp.selectors import indices_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Edit:
 
 
 def neuron_indices(neurons: Any, width: int) -> np.ndarray:
-    """Indices from an index, several, a boolean mask, or rows of a `NeuronTable`.
+    """Indices from an index, several, a text such as ``3,5-9``, a boolean mask, or rows of a `NeuronTable`.
 
     Raises:
         InterventionError: An index is out of range or occurs twice, or the type is wrong.
@@ -41,7 +42,11 @@ def neuron_indices(neurons: Any, width: int) -> np.ndarray:
     Example:
         >>> neuron_indices([True, False, True], 3).tolist()
         [0, 2]
+        >>> neuron_indices("0,2-4", 6).tolist()
+        [0, 2, 3, 4]
     """
+    if isinstance(neurons, str):
+        neurons = np.array(indices_in(neurons), dtype=np.int64)
     try:
         chosen = np.atleast_1d(np.asarray(getattr(neurons, "neuron", neurons)))
     except ValueError:  # lists of different lengths
@@ -52,7 +57,8 @@ def neuron_indices(neurons: Any, width: int) -> np.ndarray:
         return np.flatnonzero(chosen)
     if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
         raise InterventionError(
-            f"neurons={neurons!r} are no neurons; expected indices, a boolean mask or rows of a NeuronTable"
+            f"neurons={neurons!r} are no neurons; expected indices, a boolean mask, rows of a "
+            "NeuronTable or a text such as 3,5-9"
         )
     chosen = np.array(chosen, dtype=np.int64, order="C")
     outside = chosen[(chosen < 0) | (chosen >= width)]

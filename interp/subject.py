@@ -64,7 +64,8 @@ class Subject:
     @property
     def source(self) -> Checkpoint:
         """Where the network came from; a record that says so for one in memory."""
-        return self.checkpoint or Checkpoint(self.model, self.task, "in memory")
+        notes = getattr(self.model, "notes", ())
+        return self.checkpoint or Checkpoint(self.model, self.task, "in memory", notes=notes)
 
     @property
     def hook(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -37,6 +37,7 @@ def joint_scores(
     vectors: Sequence[Float[np.ndarray, "*_ _ _"]],
     convention: Convention = ONE_SIDED,
     distinct: Sequence[int] | None = None,
+    steps: Sequence[int] | None = None,
     sample: Sequence[Float[np.ndarray, "*_ _ _"]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Periodicity of every neuron, for one network or for many of one shape: one transform a vector.
@@ -48,6 +49,8 @@ def joint_scores(
         convention: For the IPR columns alone.
         distinct: Positions of the vectors that are tested: those that do not repeat another, as tied ones do, because a
             test that counts one vector twice finds too much. All if None.
+        steps: For each vector how many times the neuron's frequency it has: 2 for the left operand of a**2 * b, in the
+            order of logarithms. All 1 if None.
         sample: What `sampled` gives of the whole network's vectors, if these are only some of its neurons.
 
     Returns:
@@ -68,14 +71,15 @@ def joint_scores(
         spectrum.ipr() if convention == ONE_SIDED else ipr(power(vector, convention), convention.r)
         for vector, spectrum in zip(vectors, spectra, strict=True)
     ]
-    frequency, share = _common_frequency(spectra)
+    alike = [one.at(step) for one, step in zip(spectra, steps or [1] * len(spectra), strict=True)]
+    frequency, share = _common_frequency(alike)
     squares = sum(spectrum.squares for spectrum in spectra)
     return {
         "ipr": mean_of_live(iprs),
         **{f"ipr_{i}": column for i, column in enumerate(iprs)},
         "frequency": frequency,
         "frequency_share": share,
-        **_phases(spectra, frequency),
+        **_phases(alike, frequency),
         "norm": np.sqrt(squares / sum(spectrum.n for spectrum in spectra)),
         "p_value": _g_test(sample or vectors, spectra, range(len(vectors)) if distinct is None else distinct),
     }
@@ -91,6 +95,17 @@ class _Spectrum:
     share: np.ndarray
     live: np.ndarray
     squares: np.ndarray
+
+    def at(self, step: int) -> _Spectrum:
+        """The spectrum with the multiple k * step at each frequency k, none where that is a multiple of the length."""
+        if step == 1:
+            return self
+        multiple = np.arange(1, self.n // 2 + 1) * step % self.n
+        column, sign = np.minimum(multiple, self.n - multiple) - 1, np.where(2 * multiple > self.n, -1, 1)
+        real, imaginary, share = (
+            np.where(column < 0, 0, part[..., column]) for part in (self.real, self.imaginary, self.share)
+        )
+        return replace(self, real=real, imaginary=imaginary * sign, share=share)
 
     def ipr(self) -> np.ndarray:
         """Inverse participation ratio of the unweighted power, nan for a dead vector."""
@@ -222,6 +237,7 @@ def weight_features(
     vectors: Sequence[Float[np.ndarray, "_ _"]],
     convention: Convention = ONE_SIDED,
     distinct: Sequence[int] | None = None,
+    steps: Sequence[int] | None = None,
 ) -> dict[str, np.ndarray]:
     """`joint_scores` in double precision, and the other spectral scores of neurons with a vector for each role.
 
@@ -245,7 +261,7 @@ def weight_features(
             "all of the same neurons, with 2 positions or more"
         )
     exact = [v.astype(np.float64) for v in vectors]
-    energies, columns = [energy(v) for v in exact], joint_scores(exact, convention, distinct)
+    energies, columns = [energy(v) for v in exact], joint_scores(exact, convention, distinct, steps)
     harmonics = [harmonic_share(e, v.shape[1])[0] for e, v in zip(energies, exact, strict=True)]
     iprs = {name: columns.pop(name) for name in list(columns) if name.startswith("ipr")}
     return iprs | {

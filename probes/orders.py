@@ -13,8 +13,11 @@ from probes.spectrum import power
 DRAWS = 399
 
 
-def sum_profile(grid: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarray, "neuron position"]:
-    """Mean activation at each position of the answer a + b modulo n; 0 for a grid with holes (nan).
+def sum_profile(
+    grid: Float[np.ndarray, "neuron left right"], steps: tuple[int, int] = (1, 1)
+) -> Float[np.ndarray, "neuron position"]:
+    """Mean activation at each position of the answer s a + t b modulo n, with the steps s and t; 0 where no pair has
+    that answer, and for a grid with holes (nan).
 
     Example:
         >>> sum_profile(np.array([[[1.0, 2.0], [4.0, 3.0]]])).tolist()
@@ -22,11 +25,16 @@ def sum_profile(grid: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarra
     """
     n = grid.shape[1]
     known = np.where(np.isnan(grid).any((1, 2))[:, None, None], 0, grid)
-    return _answers(np.arange(n)).dot(known.reshape(len(grid), -1).T).T / n
+    answers = _answers(np.arange(n), steps)
+    counts = np.maximum(answers.getnnz(axis=1), 1)
+    return answers.dot(known.reshape(len(grid), -1).T).T / counts
 
 
 def order_p_values(
-    grid: Float[np.ndarray, "neuron left right"], seed: int = 0, draws: int = DRAWS
+    grid: Float[np.ndarray, "neuron left right"],
+    seed: int = 0,
+    draws: int = DRAWS,
+    steps: tuple[int, int] = (1, 1),
 ) -> dict[str, Float[np.ndarray, " neuron"]]:
     """p-values of the periodicity along a + b of activations, by permuting the order of the operands.
 
@@ -38,6 +46,7 @@ def order_p_values(
     Args:
         seed: Of the orders.
         draws: How many orders; p-values beyond are those of an exponential tail (`tail_p_values`).
+        steps: Positions of the answer that one of each operand counts for.
 
     Returns:
         ``"p_value"`` of the largest share of the profile's variance at one frequency, ``"p_null"`` of its IPR; nan for
@@ -58,18 +67,19 @@ def order_p_values(
     columns = np.ascontiguousarray(np.where(holes[:, None], 0, flat).T.astype(np.float32))
     generator, orders = np.random.default_rng(seed), [np.arange(n)]
     orders += [generator.permutation(n) for _ in range(draws)]
-    observed, *drawn = (_measures(_answers(order).dot(columns)) for order in orders)
+    observed, *drawn = (_measures(_answers(order, steps).dot(columns)) for order in orders)
     random = np.stack(drawn, axis=-1)
     names = zip(("p_value", "p_null"), observed, random, strict=True)
     return {name: np.where(holes, np.nan, tail_p_values(one, null)) for name, one, null in names}
 
 
-def _answers(position: np.ndarray) -> csr_matrix:
+def _answers(position: np.ndarray, steps: tuple[int, int]) -> csr_matrix:
     """A matrix that sums over the pairs of each answer, ``(answer, pair)``, for operands at these positions."""
     n = len(position)
-    answers = np.add.outer(position, position).ravel() % n
+    answers = np.add.outer(steps[0] * position, steps[1] * position).ravel() % n
     columns = np.argsort(answers, kind="stable")
-    return csr_matrix((np.ones(n * n, np.float32), columns, np.arange(0, n * n + 1, n)), (n, n * n))
+    rows = np.concatenate([[0], np.bincount(answers, minlength=n).cumsum()])
+    return csr_matrix((np.ones(n * n, np.float32), columns, rows), (n, n * n))
 
 
 def _measures(sums: np.ndarray) -> np.ndarray:

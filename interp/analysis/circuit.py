@@ -91,7 +91,7 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
         site: Hook name of the neurons whose frequencies are counted; the model's last site if None.
 
     Returns:
-        None if the task has no ordering or leaves pairs out.
+        None if the task has no ordering, has steps in it, or leaves pairs out.
 
     Example:
         >>> from interp.data import ModularTask
@@ -103,7 +103,7 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
     subject = subject_of(network, task, site=site)
     model, task, table, logits = subject.model, subject.task, subject.table, subject.cached.logits
     p, order = operands_of(task), task.ordering
-    if p is None or order is None or logits.shape[1] < p:
+    if p is None or order is None or order.steps != (1, 1) or logits.shape[1] < p:
         return None
     grid = logit_grid(logits, task.dataset, order, p)
     if grid is None:

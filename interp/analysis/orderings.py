@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from interp.data import OPERATIONS, Ordering, Task, group_ordering
-from interp.data.operations import is_prime
+from interp.data.operations import is_prime, steps_of
 from interp.measuring.arrays import distinct_vectors, grid_of, weight_vectors
 from interp.models import NeuronSite
 from interp.scoring.periodicity import all_pairs_activations, operands_of
@@ -238,7 +238,7 @@ def _reader(subject: Subject, p: int, strength: np.ndarray) -> Reader:
 def _of_weights(site: NeuronSite, live: np.ndarray, ordering: Ordering) -> Columns | None:
     """Scores of weights as in `interp.score`."""
     vectors = [vector[live] for vector in weight_vectors(site, ordering)[1]]
-    columns = joint_scores(vectors, distinct=distinct_vectors(site))
+    columns = joint_scores(vectors, distinct=distinct_vectors(site), steps=steps_of(ordering, len(vectors)))
     share = np.nan_to_num(columns["frequency_share"])
     periodic = CRITERIA.periodic(benjamini_hochberg(columns["p_value"]), share)
     return {"share": share, "periodic": periodic} | {name: columns[name] for name in PHASE_COLUMNS}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from interp.checkpoints.dialect import Fact, ForeignFile, Reading, combinations
+from interp.checkpoints.table_prompts import check_operands, stated_prompt
 from interp.data.operations import is_prime
 from interp.errors import CheckpointError, ConfigError
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
@@ -39,6 +40,7 @@ def mlp_readings(
     Raises:
         ConfigError: The user gave another modulus.
     """
+    check_operands(file.options)
     modulus, operation = file.modulus_of_shape(p), file.operation()
     settings["width"] = weights["embed.W_E"].shape[2]
     settings["bias"] = any(name.rsplit(".", 1)[-1].startswith("b_") for name in weights)
@@ -105,6 +107,11 @@ def tokens_of(
         return tuple(dict.fromkeys(every))
 
     given, stored = file.options.p, file.stored_modulus()
+    modulus = (
+        given or stored or (n_outputs if file.options.table else _moduli(None, vocab, n_ctx, n_outputs)[0])
+    )
+    if (text := stated_prompt(file.options, n_ctx, modulus)) is not None:
+        return Fact((Tokens(text, n_outputs if file.options.table else modulus),))
     tokens = () if given is None and stored is None else fitting(stored if given is None else given)
     note = f"the file's settings say p={stored}, which their shapes do not allow"
     noted = not tokens
@@ -121,7 +128,7 @@ def tokens_of(
 
 
 def _moduli(
-    p: int | None, vocab: int, n_ctx: int, n_outputs: int, *, shift: bool, unsigned: bool
+    p: int | None, vocab: int, n_ctx: int, n_outputs: int, *, shift: bool = False, unsigned: bool = False
 ) -> list[int]:
     """Moduli that a network can have: the one that is known, or what its tokens and outputs leave; primes first."""
     if p is not None:
@@ -189,14 +196,17 @@ def transformer_readings(
         heads = "" if n_heads is None else f", {config.n_heads} heads"
         description = f"{file.dialect}: {_described(config, prompt)}{heads}"
         build = partial(build_transformer, config, prompt, p, grouped)
-        readings.append(Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes))
+        n_outputs = weights["unembed.W_U"].shape[1]
+        readings.append(
+            Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes, n_outputs)
+        )
     if len(readings) <= MOST:
         return readings
     note = (
         f"{len(readings) - MOST} less plausible readings were not tried; saying more of the network (its activation, "
         "its modulus) leaves fewer"
     )
-    return [replace(reading, notes=(*notes, note)) for reading in readings[:MOST]]
+    return [replace(reading, notes=(*reading.notes, note)) for reading in readings[:MOST]]
 
 
 def _config(weights: Mapping[str, Tensor], chosen: Mapping[str, Any]) -> TransformerConfig:

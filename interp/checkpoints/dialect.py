@@ -41,6 +41,7 @@ class Reading:
         assumed: Facts that neither the file nor its settings nor the user states.
         build: Makes the network, in evaluation mode.
         notes: Decisions against something that was stated, in sentences.
+        n_outputs: How many outputs the file has, of which the first p are read as classes; p if None.
     """
 
     dialect: str
@@ -50,6 +51,7 @@ class Reading:
     assumed: tuple[str, ...]
     build: Callable[[], HookedModel]
     notes: tuple[str, ...] = ()
+    n_outputs: int | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from interp.checkpoints.files import (
 from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
+from interp.checkpoints.own_outputs import adopt_for, prompt_of
 from interp.checkpoints.pairs import read_pairs
 from interp.checkpoints.select import best_reading, readings_of
 from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
@@ -27,7 +28,8 @@ from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.measuring.base_rate import base_rate_of
 from interp.measuring.evaluation import all_logits
-from interp.models import HookedModel, Prompt, adopt
+from interp.measuring.numbering import numbered, numbering_of
+from interp.models import HookedModel
 
 OWN_MODULE = "own module"
 
@@ -124,7 +126,10 @@ def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
     if options.changes_task:
         operation = options.task or getattr(own, "operation", None)
         task = make_task(options, operation, options.p or getattr(own, "p", None))
-        return replace(opened, task=task)
+        if not isinstance(task, TableTask):
+            return replace(opened, task=task)
+        task, numbering = numbered(task, all_logits(opened.model, task.dataset))
+        return replace(opened, task=task, notes=(*opened.notes, *numbering.sentences()))
     return replace(opened, task=_read_in(own, options))
 
 
@@ -166,6 +171,10 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
     best, chosen = best_reading(readings, lambda reading: make_task(options, reading.operation, reading.p))
     reading = best.reading
     notes = [*stored.notes, *reading.notes, *chosen]
+    if reading.n_outputs not in (None, reading.p):
+        notes.append(f"of {reading.n_outputs} outputs the first {reading.p} are read as classes")
+    if isinstance(best.task, TableTask):
+        notes += numbering_of(best.logits, best.task.dataset).sentences()
     if options.table is None and options.split_from is None:
         beside = [name for name in BESIDE if (stored.path.parent / name).exists()]
         notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]
@@ -200,33 +209,25 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
     module = build_from_file(factory)
     fill(module, stored.tensors, stored.path)
     task = make_task(options, options.task, options.p)
-    data, prompt = task.dataset, None
-    if options.tokens is not None:
-        prompt = Prompt.parse(options.tokens, p=options.p or int(data.inputs.max()) + 1)
+    prompt, few = prompt_of(options, task.dataset), task.dataset.inputs[:1]
     try:
-        model = adopt(
-            module.eval(),
-            options.sites,
-            example=data.inputs[:2],
-            prompt=prompt,
-            readout=-1 if options.readout is None else options.readout,
-            n_outputs=data.n_classes,
-        )
-        logits = all_logits(model, data)  # of all examples: what the module cannot take shows here
+        adopted = adopt_for(
+            module.eval(), task, options
+        )  # on all examples: what the module cannot take shows here
     except GrokscopeError:
         raise
     except Exception as error:  # the user's own code may raise anything
         raise ConfigError(
             f"{factory} fails on the task's examples with {type(error).__name__}: {error}; does it take inputs such "
-            f"as {(data.inputs[:1] if prompt is None else prompt(data.inputs[:1])).tolist()}? --tokens changes them"
+            f"as {(few if prompt is None else prompt(few)).tolist()}? --tokens changes them"
         ) from error
-    notes = list(stored.notes)
-    rate = base_rate_of(logits, data, leaked=data.test)
-    if not rate.above:
+    data, notes = adopted.task.dataset, [*stored.notes, *adopted.notes]
+    rate = base_rate_of(adopted.logits, data, leaked=data.test)
+    if not rate.above and not adopted.renumbered:
         notes.append(
             f"{100 * rate.accuracy:.1f} % right: chance, as {100 * rate.base_rate:.1f} % have the commonest label, so "
             "either the network has not learnt this task, or --tokens, --readout or the task are not as they were in "
             "training"
         )
     reading = f"{type(module).__name__} of {factory}"
-    return _checkpoint(stored, model, task, OWN_MODULE, reading, notes)
+    return _checkpoint(stored, adopted.model, adopted.task, OWN_MODULE, reading, notes)

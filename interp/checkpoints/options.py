@@ -29,8 +29,9 @@ class OpenOptions:
         model: FILE.py:FUNCTION that builds your own module for these weights. Runs the code of that file.
         sites: The neurons: a hook name, also at one position, such as blocks.0.mlp.hook_post@2. With `model` an input
             or output of a submodule, such as mlp.2:input; may be repeated, the last one is measured.
-        tokens: What `model` reads for operands a and b, such as 'a b ='.
+        tokens: What `model`, or a transformer of a known dialect, reads for operands a and b, such as 'a b ='.
         readout: The position that the answer of `model` is read at; the last if left out.
+        output: Which of several outputs of `model` holds the logits: an index or a name, such as 1 or head.logits.
         ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
 
     Raises:
@@ -48,11 +49,12 @@ class OpenOptions:
     sites: tuple[str, ...] = field(default=(), metadata={"option": "--site"})
     tokens: str | None = None
     readout: int | None = None
+    output: str | None = None
     ordering: str | None = None
 
     def __post_init__(self) -> None:
         if self.model is None:
-            self._refuse("tokens", "readout", why="says how your own module is used; give --model too")
+            self._refuse("readout", "output", why="says how your own module is used; give --model too")
         else:
             why = "does not apply to your own module; leave it out, or --model"
             self._refuse("dialect", "activation", "attn_coeff", why=why)
@@ -112,7 +114,7 @@ def check_source(path: Path | str, options: OpenOptions) -> None:
 
 def check_native(options: OpenOptions) -> None:
     """Refuse options that a native checkpoint would not follow, as it says itself what they are for."""
-    for name in ("activation", "attn_coeff"):
+    for name in ("activation", "attn_coeff", "tokens"):
         if (value := getattr(options, name)) is not None:
             raise ConfigError(f"a native checkpoint says its own {name}; leave out {value!r}")
 

@@ -62,7 +62,7 @@ Neurons = Annotated[
     str,
     _checked(
         "label:NAME ({labels}), lowest:SHARE or highest:SHARE by periodicity, those that hold most memories "
-        "(memory-set, attribution:SHARE, flip or mask), or @FILE with indices.",
+        "(memory-set, attribution:SHARE, flip or mask), indices such as 3,5-9, or @FILE with them.",
         _check_neurons,
     ),
 ]

@@ -15,25 +15,30 @@ from interp.expressions import polynomial
 OPERATIONS = ("add", "subtract", "multiply", "divide")
 MAX_MODULUS = 4096
 ORDERINGS = ("task", "natural", "log")  # see `group_ordering`
+LOGARITHMIC = "discrete logarithm"
 
 
 @dataclass(frozen=True)
 class Ordering:
     """Three lists of residues along which the operation is addition of positions modulo their length n.
 
-    For every i and j: ``operation(left[i], right[j]) == output[(i + j) % n]``. A neuron that takes part in
-    a general solution is periodic when its weights are read in these orders (arXiv 2310.13061 for addition,
-    2406.03495 for multiplication, whose orders are discrete logarithms and leave 0 out).
+    For every i and j: ``operation(left[i], right[j]) == output[(s * i + t * j) % n]`` with the steps s and t. A neuron
+    that takes part in a general solution is periodic when its weights are read in these orders (arXiv 2310.13061 for
+    addition, 2406.03495 for multiplication, whose orders are discrete logarithms and leave 0 out): at some frequency k
+    in the output, and at s k and t k in the operands.
 
     Attributes:
         left, right, output: First operands, second operands and results, each of shape ``(position,)``.
         name: The order in words.
+        steps: Positions of the output that a position of each operand counts for; more than 1 where different operands
+            have the same results, as in a**2 * b.
     """
 
     left: np.ndarray
     right: np.ndarray
     output: np.ndarray
     name: str
+    steps: tuple[int, int] = (1, 1)
 
     def __len__(self) -> int:
         return len(self.left)
@@ -112,14 +117,15 @@ def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
 def group_ordering(operation: str, p: int, name: str = "task") -> Ordering | None:
     """The ordering in which a solution of the operation is periodic, or another that neurons are to be read in.
 
-    A polynomial has one if it is a sum f(a) + g(b) of two permutations of the residues. Multiplication modulo 2
-    has none: a single residue is no group to be periodic in.
+    A polynomial has one if it is a sum f(a) + g(b), or modulo a prime a product f(a) g(b) plus a constant, of two
+    permutations of the residues or of multiples (powers): 2 a + 3 b + 1, c a**i b**j, (a + 1) (b + 2) - 1.
+    Multiplication modulo 2 has none: a single residue is no group to be periodic in.
 
     Args:
         operation: The rule that the network computes, or is said to compute.
         p: The modulus.
         name: ``"task"``: the operation's own. ``"natural"``: residues as they are. ``"log"``: powers of a primitive
-            root, the second operand's backwards if the operation is ``divide``.
+            root, as in the operation's own ordering where that has them, else as for ``multiply``.
 
     Returns:
         None only for ``"task"``, where no ordering is known.
@@ -133,6 +139,8 @@ def group_ordering(operation: str, p: int, name: str = "task") -> Ordering | Non
         ([1, 3, 2, 6, 4, 5], 6)
         >>> group_ordering("add", 7, "log").left.tolist(), group_ordering("multiply", 3, "natural").left.tolist()
         ([1, 3, 2, 6, 4, 5], [0, 1, 2])
+        >>> group_ordering("3*a**2*b", 7).steps, group_ordering("a**2 + a*b", 7)
+        ((2, 1), None)
     """
     choose("ordering", name, ORDERINGS)
     if name == "log" and (p == 2 or not is_prime(p)):
@@ -140,9 +148,15 @@ def group_ordering(operation: str, p: int, name: str = "task") -> Ordering | Non
             f"the ordering 'log' needs a prime modulus above 2, not p={p}; try 'natural' or 'task'"
         )
     check_operation(operation, p)
-    if name != "task":  # those of an operation that has it
-        logarithmic = "divide" if operation == "divide" else "multiply"
-        operation = "add" if name == "natural" else logarithmic
+    if name == "natural":
+        operation = "add"
+    own = _own_ordering(operation, p)
+    if name == "log" and (own is None or not own.name.startswith(LOGARITHMIC) or 0 in own.left):
+        return _own_ordering("multiply", p)
+    return own
+
+
+def _own_ordering(operation: str, p: int) -> Ordering | None:
     natural = np.arange(p)
     if operation == "add":
         return Ordering(natural, natural, natural, "natural")
@@ -151,16 +165,85 @@ def group_ordering(operation: str, p: int, name: str = "task") -> Ordering | Non
     if operation in ("multiply", "divide"):
         if p == 2:
             return None
-        g = primitive_root(p)
-        powers = np.array([pow(g, i, p) for i in range(p - 1)])
+        powers, name = _powers(p), f"{LOGARITHMIC} to base {primitive_root(p)}, without 0"
         right = powers if operation == "multiply" else np.roll(powers[::-1], 1)
-        return Ordering(powers, right, powers, f"discrete logarithm to base {g}, without 0")
+        return Ordering(powers, right, powers, name)
     table = operation_table(operation, p)[1].reshape(p, p)
-    left, right = table[:, 0], (table[0] - table[0, 0]) % p
-    separable = np.array_equal(table, (left[:, None] + right[None, :]) % p)
-    if not (separable and len(set(left.tolist())) == p == len(set(right.tolist()))):
+    return _sum(table) or (_product(table) if p > 2 and is_prime(p) else None)
+
+
+def _powers(p: int) -> np.ndarray:
+    """Powers 0 … p - 2 of the smallest primitive root of a prime p, which are all residues but 0."""
+    g = primitive_root(p)
+    return np.array([pow(g, i, p) for i in range(p - 1)])
+
+
+def _sum(table: np.ndarray) -> Ordering | None:
+    """The ordering of results ``(left, right)`` that are f(a) + g(b) of permutations or multiples; None of others."""
+    natural = np.arange(len(table))
+    places = _positions(table)
+    if places is None:
         return None
-    return Ordering(np.argsort(left), np.argsort(right), natural, "by the value of each term")
+    (left, step), (right, other), constant = places
+    output = (natural + constant) % len(table)
+    return Ordering(left, right, output, "by the value of each term", (step, other))
+
+
+def _product(table: np.ndarray) -> Ordering | None:
+    """The ordering of results modulo a prime that are f(a) g(b) plus a constant: one row and one column hold the
+    constant alone, and logarithms of the rest are a sum."""
+    p = len(table)
+    rows, columns = (np.flatnonzero((one == one[:, :1]).all(1)) for one in (table, table.T))
+    if len(rows) != 1 or len(columns) != 1:
+        return None
+    (zero_left,), (zero_right,) = rows.tolist(), columns.tolist()
+    constant, powers = int(table[zero_left, zero_right]), _powers(p)
+    logarithm = np.full(p, -1)
+    logarithm[powers] = np.arange(p - 1)
+    left, right = (zero_left + powers) % p, (zero_right + powers) % p
+    logarithms = logarithm[(table[np.ix_(left, right)] - constant) % p]
+    places = None if (logarithms < 0).any() else _positions(logarithms)
+    if places is None:
+        return None
+    (first, step), (second, other), factor = places
+    output = (constant + np.roll(powers, -factor)) % p
+    without = "0" if zero_left == zero_right == 0 else f"{zero_left} and {zero_right}"
+    name = f"{LOGARITHMIC} to base {powers[1 % len(powers)]}, without {without}"
+    return Ordering(left[first], right[second], output, name, (step, other))
+
+
+Places = tuple[np.ndarray, int]
+"""The order of an operand's positions, and how many positions of the output each counts for."""
+
+
+def _positions(table: np.ndarray) -> tuple[Places, Places, int] | None:
+    """The orders in which a table ``(left, right)`` modulo its length is a sum of positions and a constant."""
+    n, constant = len(table), int(table[0, 0])
+    left, right = (table[:, 0] - constant) % n, (table[0] - constant) % n
+    if not np.array_equal(table, (left[:, None] + right[None, :] + constant) % n):
+        return None
+    first, second = _order(left), _order(right)
+    return None if first is None or second is None else (first, second, constant)
+
+
+def _order(values: np.ndarray) -> Places | None:
+    """The order in which values that begin with 0 are multiples of a step above 0, modulo their number."""
+    n = len(values)
+    if len(np.unique(values)) == n:
+        return np.argsort(values), 1
+    step = int(values[1])
+    return (np.arange(n), step) if step and np.array_equal(values, step * np.arange(n) % n) else None
+
+
+def steps_of(ordering: Ordering | None, n_vectors: int) -> tuple[int, ...]:
+    """The steps of an ordering for a site's weight vectors; 1 of its readout, and where there is no ordering.
+
+    Example:
+        >>> steps_of(group_ordering("a**2 * b", 31), 3), steps_of(None, 2)
+        ((2, 1, 1), (1, 1))
+    """
+    operands = (1, 1) if ordering is None else ordering.steps
+    return (*operands, 1)[:n_vectors] if n_vectors in (2, 3) else (1,) * n_vectors
 
 
 def in_order(

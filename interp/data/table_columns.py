@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from interp.data.class_labels import advice_on_texts
 from interp.errors import ConfigError, near_matches
 
 COLUMNS = {"label": "labels", "true_label": "true_labels", "split": "train"}
 COLUMNS |= {"corrupted": "corrupted", "ordering": "positions"}
 """Columns that are no inputs, and the arguments of `interp.data.TableTask.from_arrays` that they stand for."""
+CLASSES = ("labels", "true_labels")
+"""Those of them that hold classes."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,10 @@ def _column(table: Any, name: str, path: Path) -> NamedValues:
             raise ConfigError(f"{named.at(bad)} is {texts[bad]!r}; expected 'train' or 'test'")
         return replace(named, values=np.array([text == "train" for text in texts]))
     if not any(is_kind(column.type) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
-        strange = (row for row, value in enumerate(column.to_pylist()) if str(value).strip("+-.0123456789e "))
-        row = next(strange, 0)
+        values = column.to_pylist()
+        row = next((row for row, value in enumerate(values) if str(value).strip("+-.0123456789e ")), 0)
+        advice = advice_on_texts(values) if COLUMNS.get(name) in CLASSES else ""
         raise ConfigError(
-            f"{named.at(row)} is {column[row].as_py()!r}, {column.type}; expected numbers throughout"
+            f"{named.at(row)} is {values[row]!r}, {column.type}; expected numbers throughout{advice}"
         )
     return replace(named, values=column.to_numpy())

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.data.class_labels import advice_on_range, advice_on_texts
 from interp.data.dataset import Dataset
 from interp.data.operations import Ordering, group_ordering, operation_table
 from interp.data.split_encoding import rows_of_pairs
-from interp.data.table_columns import COLUMNS, NamedValues, read_columns
+from interp.data.table_columns import CLASSES, COLUMNS, NamedValues, read_columns
 from interp.errors import ConfigError
 
 Array = np.ndarray | Tensor
@@ -165,8 +166,8 @@ def _assemble(
     if n_classes is not None and n_classes < (modulus or 1):
         raise ConfigError(f"n_classes={n_classes} is too few; expected at least {modulus or 1}")
     limit = n_classes or modulus
-    labels = _whole(given["labels"], limit, hint)
-    rule = _whole(given["true_labels"], limit, hint) if "true_labels" in given else rule
+    labels, *others = (_classes(given[name], limit, hint, rule) for name in CLASSES if name in given)
+    rule = others[0] if others else rule
     true = labels.copy() if rule is None else rule
     train = _whole(given["train"], 2).astype(bool) if "train" in given else np.zeros(len(labels), bool)
     corrupted = train & (labels != true)
@@ -233,6 +234,18 @@ def _by_rule(inputs: NamedValues, task: str, p: int | None) -> tuple[np.ndarray,
             f"{inputs.at(row)} is {tuple(operands[row].tolist())}; expected operands of {task} modulo {p}{hint}"
         )
     return operands, results[rows], p, hint
+
+
+def _classes(
+    numbers: NamedValues, limit: int | None, hint: str, rule: np.ndarray | None
+) -> Int[np.ndarray, " example"]:
+    """`_whole` for labels; an error says which labels there are, and what would make them classes."""
+    values, limit = numbers.values, limit or MAX_CLASSES
+    if values.dtype.kind in "OSU":
+        hint += advice_on_texts(values.ravel().tolist())
+    elif values.dtype.kind in "iu" and values.size and not 0 <= values.min() <= values.max() < limit:
+        hint += advice_on_range(values, limit, rule)
+    return _whole(numbers, limit, hint)
 
 
 def _whole(numbers: NamedValues, limit: int | None, hint: str = "") -> np.ndarray:

@@ -11,6 +11,7 @@ from interp.audit import audit
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_checkpoint
+from interp.data.operations import steps_of
 from interp.jobs.columns import RECORDED, TELLING, Result, scores_result, summary
 from interp.jobs.settings import Settings
 from interp.jobs.weights import Weights
@@ -75,7 +76,8 @@ def _weights(checkpoint: Checkpoint, site: str | None) -> Weights | None:
     if not place.input_vectors or (task.ordering is None and operands_of(task) is None):
         return None
     _, ordered = weight_vectors(place, task.ordering)
-    return Weights(tuple(ordered), distinct_vectors(place), place.hook, known_of(checkpoint))
+    steps = steps_of(task.ordering, len(ordered))
+    return Weights(tuple(ordered), distinct_vectors(place), place.hook, known_of(checkpoint), steps)
 
 
 def _activation_scores(subject: Subject) -> Result:

@@ -20,7 +20,7 @@ from interp.checkpoints.files import (
     readable_weights,
     tensor_files,
 )
-from interp.data.operations import Ordering, group_ordering, in_order
+from interp.data.operations import Ordering, group_ordering, in_order, steps_of
 from interp.errors import CheckpointError
 from interp.jobs.columns import Result, scores_result
 from interp.jobs.sources import Fetched
@@ -44,30 +44,33 @@ class Weights:
     Attributes:
         vectors: ``(neuron, position)`` each, in task order.
         distinct: Those of them that are not a repetition.
+        steps: As of `interp.measuring.arrays.NeuronArrays`.
     """
 
     vectors: tuple[np.ndarray, ...]
     distinct: tuple[int, ...]
     hook: str
     known: dict[str, Any]
+    steps: tuple[int, ...]
 
     def takes(self, other: Weights, n: int) -> bool:
         """True if a stack of n networks like this one has room for another."""
         mine, theirs = ([(v.shape, v.dtype) for v in one.vectors] for one in (self, other))
-        alike = (self.distinct, mine) == (other.distinct, theirs)
+        alike = (self.distinct, self.steps, mine) == (other.distinct, other.steps, theirs)
         return alike and (n + 1) * max(v.size for v in self.vectors) <= STACK
 
 
 def stack_scores(stack: list[Weights], convention: Convention) -> list[Columns]:
     """Scores of several networks of one shape, a dictionary of ``(neuron,)`` columns for each."""
     vectors = [np.stack(same) for same in zip(*(one.vectors for one in stack), strict=True)]
-    scores = _scores(vectors, stack[0].distinct, convention)
+    scores = _scores(vectors, stack[0].distinct, stack[0].steps, convention)
     return [_with_q({name: column[i] for name, column in scores.items()}) for i in range(len(stack))]
 
 
 def _scores(
     vectors: list[np.ndarray],
     distinct: tuple[int, ...],
+    steps: tuple[int, ...],
     convention: Convention,
     sample: Sequence[np.ndarray] | None = None,
 ) -> Columns:
@@ -77,7 +80,7 @@ def _scores(
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, vectors[0].shape[-2], rows):
         some = [v[..., start : start + rows, :] for v in vectors]
-        for name, column in joint_scores(some, convention, distinct, sample).items():
+        for name, column in joint_scores(some, convention, distinct, steps, sample).items():
             kind = np.float64 if name == "p_value" else np.int32 if name == "frequency" else np.float32
             parts.setdefault(name, []).append(column.astype(kind))
     return _joined(parts)
@@ -111,6 +114,10 @@ class Plain:
     @property
     def distinct(self) -> tuple[int, ...]:
         return (0, 2) if self.tied else (0, 1, 2)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        return steps_of(self.ordering, 3)
 
     def vectors(self, embed: np.ndarray, unembed: np.ndarray) -> tuple[np.ndarray, ...]:
         """Weights in task order, of some neurons or of all; a `CheckpointError` if one is no finite number."""
@@ -178,7 +185,9 @@ def plain_weights(network: Plain, data: bytes) -> Weights | None:
     embed, unembed = (
         np.frombuffer(tensor["data"], DTYPES[tensor["dtype"]]).reshape(tensor["shape"]) for tensor in chosen
     )
-    return Weights(network.vectors(embed, unembed), network.distinct, FIRST_SITE, network.known)
+    return Weights(
+        network.vectors(embed, unembed), network.distinct, FIRST_SITE, network.known, network.steps
+    )
 
 
 def large_scores(network: Plain, convention: Convention) -> Result:
@@ -192,7 +201,7 @@ def large_scores(network: Plain, convention: Convention) -> Result:
     sample = [column[np.searchsorted(np.unique(rows), rows)] for column in few]
     for embed, unembed in _blocks(network):
         vectors = list(network.vectors(embed, unembed))
-        for name, column in _scores(vectors, network.distinct, convention, sample).items():
+        for name, column in _scores(vectors, network.distinct, network.steps, convention, sample).items():
             parts.setdefault(name, []).append(column)
     return scores_result(_with_q(_joined(parts)), network.known, FIRST_SITE)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.data import Ordering, Task
-from interp.data.operations import in_order
+from interp.data.operations import in_order, steps_of
 from interp.hooks import capture
 from interp.models import HookedModel, NeuronSite, Prefix
 
@@ -24,6 +24,7 @@ class NeuronArrays:
             one for the output; those that do not exist (deeper layers) are missing.
         outside: Share in [0, 1] of each neuron's squared weights at residues that the ordering leaves out.
         distinct: Positions in `vectors` of those that are not a repetition: tied inputs are one vector, not two.
+        steps: For each vector the multiple of the neuron's frequency that it has; see `interp.data.Ordering`.
         strength: Root mean square of what each neuron adds to a logit, classes centred; relative to the others
             it tells a dead neuron from a quiet one.
     """
@@ -32,6 +33,7 @@ class NeuronArrays:
     distinct: tuple[int, ...]
     outside: Float[np.ndarray, " neuron"]
     strength: Float[np.ndarray, " neuron"]
+    steps: tuple[int, ...]
 
 
 def neuron_arrays(
@@ -60,7 +62,10 @@ def neuron_arrays(
     if site.readout is not None:
         readout = raw[-1].astype(np.float64)
         strength = strength * readout.std(1)
-    return NeuronArrays(tuple(vectors), distinct_vectors(site), np.clip(outside, 0.0, 1.0), strength)
+    outside = np.clip(outside, 0.0, 1.0)
+    return NeuronArrays(
+        tuple(vectors), distinct_vectors(site), outside, strength, steps_of(ordering, len(vectors))
+    )
 
 
 def weight_vectors(

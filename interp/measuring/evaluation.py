@@ -16,6 +16,7 @@ from interp.errors import ConfigError, choose
 from interp.hooks import batches, device_of, evaluation_mode
 from interp.losses import LOSSES
 from interp.markup import html_table, number
+from interp.measuring.numbering import numbering_of
 from interp.models import HookedModel
 
 
@@ -147,6 +148,9 @@ def measure_logits(
     An answer whose margin is at most `tolerance` counts as none.
     """
     if logits.shape != (len(data), data.n_classes):
+        numbering = numbering_of(logits, data) if logits.shape[:1] == data.labels.shape else None
+        if numbering is not None and not numbering.fits:
+            raise ConfigError(numbering.mismatch())
         raise ConfigError(
             f"the logits have shape {tuple(logits.shape)}; the task has {len(data)} examples of {data.n_classes} "
             "classes. Is this network for another task?"

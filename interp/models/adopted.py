@@ -16,7 +16,8 @@ from interp.errors import ConfigError, HookNameError
 from interp.models.axes import axes_by_example, axes_by_kind
 from interp.models.layers import add_hook_points
 from interp.models.module_tensor import ModuleTensor, changing_tensors
-from interp.models.nested import at_position, logits_in
+from interp.models.nested import Keys
+from interp.models.outputs import at_position, read_logits
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
 from interp.models.weight_edits import absorbed, linear_readout
@@ -49,10 +50,12 @@ class Adopted(HookedRootModule):
         readout: int,
         n_outputs: int | None,
         call: Call,
+        output: Keys | None = None,
     ) -> None:
         super().__init__()
         self.module, self.tensors = module, dict(tensors)
         self.prompt, self.readout, self.n_outputs, self.call = prompt, readout, n_outputs, call
+        self.output, self.keys, self.notes = output, output, tuple[str, ...]()
         self.axes = {name: axes_by_kind(self._owner(name), tensor) for name, tensor in tensors.items()}
         for name, axes in self.axes.items():  # neurons on the last axis may have positions before them
             if axes.axis == -1 and not axes.example_axis:
@@ -75,7 +78,9 @@ class Adopted(HookedRootModule):
         given = inputs if self.prompt is None else self.prompt(inputs)
         with changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs))):
             output = self.call(self.module, given)
-        return logits_in(output, self.readout, self.n_outputs)
+        logits, self.keys, notes = read_logits(output, len(inputs), self.readout, self.n_outputs, self.output)
+        self.notes = notes if self.output is None else self.notes
+        return logits
 
     def _hooked(self, n_examples: int, site: str, tensor: Tensor) -> Tensor:
         """The tensor as a site's hooks leave it."""
@@ -108,8 +113,9 @@ class Adopted(HookedRootModule):
             raise ConfigError("the example has no rows; pass one or more inputs, examples first")
         example = example.to(next((p.device for p in self.parameters()), example.device))
         with evaluation_mode(self):
-            logits, cache = self.run_with_cache(example)
             self.run_with_cache(torch.cat([example, example[:1]]))  # each first axis must grow with it
+            self.output = self.keys
+            logits, cache = self.run_with_cache(example)
             for name, tensor in cache.items():
                 if not tensor.is_floating_point():
                     message = f"{name!r} holds {tensor.dtype} numbers, such as tokens, and no activations"
@@ -208,7 +214,7 @@ class Adopted(HookedRootModule):
             HookNameError: There is no such site. InterventionError: the weights beside it cannot do this.
         """
         module = absorbed(self.module, self.tensors[check_site(hook, self.tensors)], scale, shift)
-        same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call")}
+        same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call", "output")}
         twin = Adopted(module, self.tensors, **same)
         twin.axes, twin.linear = dict(self.axes), self.linear
         return twin

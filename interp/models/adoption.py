@@ -12,6 +12,8 @@ from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models.adopted import Adopted, Call
 from interp.models.axes import axes_by_kind, time_first
 from interp.models.module_tensor import ModuleTensor
+from interp.models.nested import Keys
+from interp.models.outputs import output_keys
 from interp.models.prompt import Prompt
 
 SHARDED = ("FullyShardedDataParallel", "FSDPModule", "DeepSpeedEngine")
@@ -26,6 +28,7 @@ def adopt(
     readout: int = -1,
     n_outputs: int | None = None,
     forward: Call | None = None,
+    output: str | int | Keys | None = None,
 ) -> Adopted:
     """Give a network hook points where its submodules' inputs and outputs are, without changing it.
 
@@ -42,6 +45,9 @@ def adopt(
         readout: Where the output has positions: the one that the answer is read at.
         n_outputs: How many of the outputs are classes; all if None.
         forward: How to call the network, given it and the inputs; ``module(inputs)`` if None.
+        output: Which of several outputs holds the logits: an index or a name, such as 1 or ``head.logits``. If None it
+            is ``logits``, or the one that can be, or of several the one with `n_outputs`; the result's ``notes`` say
+            so.
 
     Returns:
         A hooked model, which holds `module` itself.
@@ -70,8 +76,13 @@ def adopt(
         tensors[str(tensor)] = tensor
     if not tensors:
         raise ConfigError("no site was named; name a submodule, such as layer1.0.conv1 or fc:input")
-    call = forward or operator.call
-    adopted = Adopted(module, tensors, prompt=prompt, readout=readout, n_outputs=n_outputs, call=call)
+    call, keys = (
+        forward or operator.call,
+        output_keys(str(output)) if isinstance(output, (str, int)) else output,
+    )
+    adopted = Adopted(
+        module, tensors, prompt=prompt, readout=readout, n_outputs=n_outputs, call=call, output=keys
+    )
     if example is not None:
         adopted.learn(example)
     return adopted

@@ -27,6 +27,7 @@ def _closed_form(
     if order is None or len(order) < 3:
         raise ConfigError(f"no closed form is known for {operation!r} modulo {p}: it has no group ordering")
     n, handles_zero = len(order), len(order) < p
+    step, other = order.steps
     if width < 1 + handles_zero:
         raise ConfigError(f"width={width} is too small; {operation} needs at least {1 + handles_zero}")
     periodic = width - handles_zero
@@ -35,11 +36,12 @@ def _closed_form(
     amplitude = (2 / periodic) ** (1 / 3)
     angle = 2 * pi * np.outer(np.arange(n), frequency) / n
     left, right, output = np.zeros((3, p, width))
-    left[order.left, :periodic] = amplitude * np.cos(angle + phase_left)
-    right[order.right, :periodic] = amplitude * np.cos(angle + phase_right)
+    left[order.left, :periodic] = amplitude * np.cos(step * angle + phase_left)
+    right[order.right, :periodic] = amplitude * np.cos(other * angle + phase_right)
     output[order.output, :periodic] = amplitude * np.cos(angle + phase_left + phase_right)
     if handles_zero:
-        left[0, -1], right[0, -1], output[0, -1] = 1, operation == "multiply", 2
+        zeros = [np.setdiff1d(np.arange(p), one)[0] for one in (order.left, order.right, order.output)]
+        left[zeros[0], -1], right[zeros[1], -1], output[zeros[2], -1] = 1, operation != "divide", 2
     return left, right, output.T
 
 
@@ -56,7 +58,7 @@ def analytic_mlp(operation: str = "add", p: int = 97, width: int = 200, *, seed:
 
     Each neuron has one random frequency σ and random phases: U = A cos(2πσi/n + φᵘ), V = A cos(2πσj/n + φᵛ),
     W = A cos(2πσq/n + φᵘ + φᵛ), A = (2/width)^(1/3), along the operation's group ordering of n positions. Where
-    the ordering leaves 0 out (multiplication), the last neuron answers the pairs that contain it.
+    the ordering leaves a residue out (0 of multiplication), the last neuron answers the pairs that contain it.
 
     Args:
         operation: One that has a group ordering.

@@ -7,10 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxtyping import Float
 from torch import Tensor
-
-from interp.errors import ConfigError
 
 Keys = tuple[str | int, ...]
 """Indices, keys and attributes that lead to something inside nested containers, from the outermost one."""
@@ -94,43 +91,3 @@ def with_item(value: Any, keys: Keys, item: Any) -> Any:
     else:
         object.__setattr__(twin, str(key), inner)  # a dataclass may be frozen
     return twin
-
-
-def logits_in(output: Any, readout: int, n_outputs: int | None) -> Float[Tensor, "example output"]:
-    """Logits from whatever a network returns: a tensor, ``.logits``, a first element or ``.last_hidden_state``.
-
-    Of positions as a second axis those at `readout` count; the first `n_outputs` are classes, all if None.
-
-    Raises:
-        ConfigError: It holds none of these, or the shape cannot be logits.
-
-    Example:
-        >>> import torch
-        >>> logits_in({"loss": 0.0, "logits": torch.zeros(2, 5, 9)}, -1, 4).shape
-        torch.Size([2, 4])
-    """
-    plain = isinstance(output, (Tensor, tuple, list))
-    places: tuple[Keys, ...] = (("logits",), () if plain else ("last_hidden_state",))
-    keys = next((keys for place in places if (keys := keys_of_tensor(output, place)) is not None), None)
-    if keys is None:
-        parts = ", ".join(keys_text(keys) for keys, _ in tensors_in(output)) or "no tensors"
-        raise ConfigError(
-            f"the network returns a {type(output).__name__} with {parts}; expected logits. "
-            "Pass forward=lambda module, inputs: … that returns them"
-        )
-    logits = item_at(output, keys)
-    if logits.ndim == 3 and not -logits.shape[1] <= readout < logits.shape[1]:
-        raise ConfigError(f"readout={readout} is none of the output's {logits.shape[1]} positions")
-    logits = at_position(logits, readout)
-    if logits.ndim != 2 or (n_outputs or 0) > logits.shape[1]:
-        wanted = "output" if n_outputs is None else f"at least {n_outputs} outputs"
-        raise ConfigError(
-            f"the network's output has shape {tuple(logits.shape)}; expected (example, {wanted}), or also positions "
-            "as a second axis. Pass forward=lambda module, inputs: … that returns that"
-        )
-    return logits[:, :n_outputs]
-
-
-def at_position(values: Tensor, position: int) -> Tensor:
-    """One position of ``(example, position, …)``; values without positions as they are."""
-    return values[:, position] if values.ndim == 3 else values

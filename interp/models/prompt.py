@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interp.errors import ConfigError
 
-NAMES = "abcdefgh"
+NAMES = "abcdefghijklmnopqrstuvwxyz"
 _SLOT = re.compile(rf"([{NAMES}])(?:\+(\d+))?|(\d+)|(=)")
 
 
@@ -73,11 +73,12 @@ class Prompt:
         return " ".join(shown(*slot) for slot in self.slots)
 
     def __call__(self, inputs: Int[Tensor, "example operand"]) -> Int[Tensor, "example position"]:
-        """The tokens of each example; a `ConfigError` if the prompt names an operand that the examples do not have."""
+        """The tokens of each example; a `ConfigError` if the examples have more or fewer operands than it uses."""
         needed = 1 + max(column for column, _ in self.slots if column is not None)
-        if inputs.shape[1] < needed:
+        if inputs.shape[1] != needed:
             raise ConfigError(
-                f"the tokens {str(self)!r} use {needed} operands; the examples have {inputs.shape[1]}"
+                f"the tokens {str(self)!r} use {needed} operands; the examples have {inputs.shape[1]}. Name all of "
+                "them, or leave out the other columns"
             )
         columns = [
             inputs.new_full((len(inputs),), number) if column is None else inputs[:, column] + number

@@ -54,13 +54,14 @@ def periodicity(
     if profile is None and positions is not None and len(np.unique(positions)) > 1:
         profile = position_profile(cached, positions)
     if usable:
-        vectors, source, distinct = arrays.vectors, "weights", arrays.distinct
+        vectors, source, distinct, steps = arrays.vectors, "weights", arrays.distinct, arrays.steps
     elif profile is not None:
         vectors, source = (profile, *(arrays.vectors if not site.input_vectors else ())), "activations"
         distinct = tuple(range(len(vectors)))
+        steps = (1,) * len(vectors)
     else:
         return _unknown(cached.width) | grid_scores, {"source": None, "vector_lengths": []}
-    columns = weight_features(vectors, convention, distinct)
+    columns = weight_features(vectors, convention, distinct, steps)
     lengths = tuple(vectors[i].shape[1] for i in distinct)
     draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
     random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
@@ -115,14 +116,15 @@ def _over_pairs(
     if p is None or not cached.width:
         return {}, None, {}
     ordering, parts, profiles, tests = task.ordering, [], [], []
+    steps = (1, 1) if ordering is None else ordering.steps
     activations = all_pairs_activations(cached, task, p)
     with progress("random orders", cached.width, after=PATIENCE) as report:
         for chunk in activations.split(GRID_CHUNK, dim=1):
             grid = grid_of(chunk, p, ordering)
             parts.append(activation_scores(grid))
-            profiles.append(sum_profile(grid))
+            profiles.append(sum_profile(grid, steps))
             if seed is not None:
-                tests.append(order_p_values(grid, seed))
+                tests.append(order_p_values(grid, seed, steps=steps))
             report(sum(map(len, profiles)))
     columns, tested = (
         {name: np.concatenate([part[name] for part in chunks]) for name in chunks[0]} if chunks else {}

@@ -52,7 +52,7 @@ def select_neurons(table: NeuronTable, text: str) -> np.ndarray:
         [1, 3]
     """
     kind, value = parse_neurons(text, labels.LABELS)
-    if kind == "@":
+    if kind == "indices":
         return neuron_indices(value, len(table))
     if kind == "label":
         return table.where(label=value).neuron

@@ -217,7 +217,7 @@ def test_ways_to_name_neurons(neurons, expected):
         ([True, False], r"mask has shape \(2,\); the site has 6 neurons"),
         (np.ones((6, 1), bool), r"mask has shape \(6, 1\)"),
         ([1.0, 2.0], r"neurons=\[1.0, 2.0\] are no neurons; expected indices, a boolean mask"),
-        ("all", "neurons='all' are no neurons"),
+        ("all", "'all' is no neuron; expected indices and ranges such as 3,5-9"),
         (None, "neurons=None are no neurons"),
         ([[0, 1], [2, 3]], "are no neurons"),
         ([[0], [1, 2]], "are no neurons"),

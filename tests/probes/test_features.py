@@ -56,6 +56,21 @@ def test_analytic_neurons(p):
     assert (columns["p_value"] < 1e-30).all()
 
 
+@pytest.mark.parametrize("n", [12, 13, 30])
+def test_a_vector_may_have_a_multiple_of_the_frequency(n):
+    k = np.array([1, 2, 5])
+    angle = 2 * np.pi * np.outer(k, np.arange(n)) / n
+    vectors = [np.cos(2 * angle + 0.5), np.cos(-angle + 0.25), np.cos(angle + 0.75)]
+    columns = joint_scores(vectors, steps=(2, n - 1, 1))
+    np.testing.assert_array_equal(columns["frequency"], k)
+    np.testing.assert_allclose(columns["frequency_share"], 1)
+    for name, angle in (("phase_left", 0.5), ("phase_right", 0.25), ("phase_output", 0.75)):
+        np.testing.assert_allclose(columns[name], angle)
+    plain = joint_scores(vectors)
+    np.testing.assert_array_equal(plain["p_value"], columns["p_value"])
+    np.testing.assert_array_equal(plain["ipr"], columns["ipr"])
+
+
 def test_columns_equal_plain_loops():
     vectors = noise(11, 11, 11)
     columns = weight_features(vectors)

@@ -19,6 +19,15 @@ def test_the_profile_is_the_mean_at_each_answer() -> None:
     np.testing.assert_allclose(sum_profile(grid), [expected[0], [0] * 5])
 
 
+def test_an_operand_may_count_for_several_positions_of_the_answer() -> None:
+    grid = np.random.default_rng(0).normal(size=(2, 6, 6))
+    pairs = [(i, j) for i in range(6) for j in range(6)]
+    expected = np.zeros((2, 6))
+    for s in range(0, 6, 2):
+        expected[:, s] = np.mean([grid[:, i, j] for i, j in pairs if (2 * i + 4 * j) % 6 == s], axis=0)
+    np.testing.assert_allclose(sum_profile(grid, (2, 4)), expected)
+
+
 def test_p_values_are_uniform_for_products_of_random_vectors() -> None:
     """Their profile is a circular convolution: Fisher's test rejects such far too often."""
     rng = np.random.default_rng(1)

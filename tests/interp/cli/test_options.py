@@ -137,7 +137,11 @@ OWN = "{own} --p 7 --model {dir}/net.py:build"
         ("{foreign} --site a --site b", "--site is given 2 times; only with --model it may be repeated"),
         ("{foreign} --site blocks.0.mlp.hook_pots", "did you mean 'blocks.0.mlp.hook_post'"),
         ("{foreign} --ordering raw", "unknown ordering 'raw'; expected one of 'task', 'natural', 'log'"),
-        ("{foreign} --tokens a", "--tokens says how your own module is used; give --model too"),
+        (
+            "{foreign} --tokens a",
+            "--tokens 'a' was given, but this network is a perceptron that reads two operands",
+        ),
+        ("{foreign} --output 1", "--output says how your own module is used; give --model too"),
         ("{foreign} --readout 1", "--readout says how your own module is used; give --model too"),
         ("{foreign} --split-from {dir}/none.json", "there is no file"),
         ("{foreign} --split-from {dir}/outside.json", "9"),

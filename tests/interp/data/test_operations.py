@@ -36,7 +36,7 @@ def assert_solves(order: Ordering, operation: str, p: int) -> None:
         assert set(residues.tolist()) <= set(range(p))
     for i, j in product(range(n), repeat=2):
         result = by_hand(operation, int(order.left[i]), int(order.right[j]), p)
-        assert result == order.output[(i + j) % n], (i, j)
+        assert result == order.output[(order.steps[0] * i + order.steps[1] * j) % n], (i, j)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -81,20 +81,58 @@ def test_sums_need_no_prime(operation, p):
     g=st.tuples(st.integers(0, 30), st.integers(1, 4)),
     mixed=st.integers(0, 2),
 )
-def test_a_polynomial_has_an_ordering_exactly_if_it_is_a_sum_of_permutations(p, f, g, mixed):
+def test_a_polynomial_has_an_ordering_exactly_if_it_is_a_sum_or_a_product(p, f, g, mixed):
     operation = f"{f[0]}*a**{f[1]} + {g[0]}*b**{g[1]} + {mixed}*a*b + 1"
     table = [[by_hand(operation, a, b, p) for b in range(p)] for a in range(p)]
     separable = all(
         (table[a][b] - table[a][0] - table[0][b] + table[0][0]) % p == 0 for a in range(p) for b in range(p)
     )
-    left, right = {row[0] for row in table}, set(table[0])
+    columns = [[row[0] for row in table], table[0]]
+    alike = [len(set(c)) == p or _multiples(c, p) for c in columns]
+    product = p > 2 and is_prime(p) and _is_product(f, g, mixed, p)
     order = group_ordering(operation, p)
-    assert (order is not None) == (separable and len(left) == len(right) == p)
+    assert (order is not None) == ((separable and all(alike)) or product)
     if order is not None:
         assert_solves(order, operation, p)
 
 
-@pytest.mark.parametrize("operation", ["a*b", "a**2 + a*b", "a**2 + b", "a", "3", "a + 0*b"])
+def _multiples(values: list[int], p: int) -> bool:
+    """Values that grow by one step above 0."""
+    step = (values[1] - values[0]) % p
+    return step > 0 and all((values[x] - values[0] - step * x) % p == 0 for x in range(p))
+
+
+def _is_product(f: tuple[int, int], g: tuple[int, int], mixed: int, p: int) -> bool:
+    """f a + g b + m a b + 1 is m (a + g/m) (b + f/m) + 1 - f g/m; powers that are no first ones must not occur."""
+    power = all(c % p == 0 or (k - 1) % (p - 1) == 0 for c, k in (f, g))
+    return mixed % p != 0 and power
+
+
+@pytest.mark.parametrize(
+    ("operation", "p"),
+    [
+        *[("2*a*b", p) for p in (3, 5, 31)],
+        *[(text, 31) for text in ("a*b", "-a*b", "3*a**7*b**29", "a*b*a", "a**2*b**3 + 5", "(a*b)**11")],
+        *[(text, 13) for text in ("a*b + a + b", "(a + 1)*(b + 2) - 1", "(a + 1)**5 * b", "(2*a + 1)*(3 - b)")],
+    ],
+)  # fmt: skip
+def test_products_are_recognised(operation, p):
+    order = group_ordering(operation, p)
+    assert_solves(order, operation, p)
+    assert len(order) == p - 1
+    if 0 not in order.left:
+        assert np.array_equal(group_ordering(operation, p, "log").left, order.left)
+
+
+@pytest.mark.parametrize(
+    ("operation", "p"),
+    [("a*b", 6), ("a*b", 2), ("a**30*b", 31), ("0*a*b", 7), ("a**2 - b**2", 7), ("(a**2 + 1)*b", 13)],
+)
+def test_what_is_no_product_is_not_read_as_one(operation, p):
+    assert group_ordering(operation, p) is None
+
+
+@pytest.mark.parametrize("operation", ["a**2 + a*b", "a**2 + b", "a", "3", "a + 0*b"])
 def test_polynomials_without_an_ordering(operation):
     assert group_ordering(operation, 7) is None
 

@@ -90,7 +90,7 @@ def test_seeds():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("a*b", 7), r"no closed form is known for 'a\*b' modulo 7: it has no group ordering"),
+        (("a**2 + b", 7), r"no closed form is known for 'a\*\*2 \+ b' modulo 7: it has no group ordering"),
         (("add", 2), "no closed form is known for 'add' modulo 2"),
         (("multiply", 3), "no closed form is known for 'multiply' modulo 3"),
         (("multiply", 6), "multiply needs a prime modulus, not p=6"),
@@ -175,7 +175,7 @@ def test_planting_without_one_kind_of_neuron():
             {},
             "no mislabelled example to memorise; give it a corrupt_fraction above 0",
         ),
-        (ModularTask("a*b", 11, corrupt_fraction=0.2), {}, r"no closed form is known for 'a\*b'"),
+        (ModularTask("a*b + a**2", 11, corrupt_fraction=0.2), {}, r"no closed form is known for 'a\*b \+ a"),
         (ModularTask("add", 2, 1.0, 1.0, "wrong"), {}, "no closed form is known for 'add'"),
         (ModularTask("add", 11, corrupt_fraction=0.2), {"dead": -1}, "dead=-1"),
     ],

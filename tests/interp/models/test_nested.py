@@ -1,4 +1,4 @@
-"""Tensors inside containers, those of users' own kinds too, and logits in what networks return."""
+"""Tensors inside containers, those of users' own kinds too."""
 
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from interp.errors import ConfigError
-from interp.models.nested import item_at, keys_of_tensor, logits_in, tensors_in, with_item
+from interp.models.nested import item_at, keys_of_tensor, tensors_in, with_item
 
 Pair = namedtuple("Pair", ["left", "right"])
 
@@ -78,34 +77,3 @@ def test_finds_nothing_where_nothing_is(steps):
         is keys_of_tensor({"x": None}, ("x",))
         is None
     )
-
-
-def test_logits_from_what_networks_return():
-    positions = torch.arange(24.0).reshape(2, 3, 4)
-    for output in (
-        positions[:, 1],
-        positions,
-        (positions, A),
-        [positions],
-        {"loss": None, "logits": positions},
-        BaseModelOutputWithPooling(last_hidden_state=positions, pooler_output=A),
-    ):
-        assert torch.equal(logits_in(output, 1, None), positions[:, 1])
-        assert torch.equal(logits_in(output, -2, 3), positions[:, 1, :3])
-
-
-@pytest.mark.parametrize(
-    ("output", "message"),
-    [
-        (None, "returns a NoneType with no tensors; expected logits"),
-        ({"embedding": A}, r"returns a dict with .embedding; expected logits. Pass forward=lambda"),
-        (torch.zeros(2, 3, 4, 5), r"shape \(2, 3, 4, 5\); expected \(example, output\)"),
-        (torch.zeros(2), r"shape \(2,\)"),
-        (torch.zeros(2, 5, 3), r"readout=7 is none of the output's 5 positions"),
-    ],
-)
-def test_an_output_without_logits_is_an_error(output, message):
-    with pytest.raises(ConfigError, match=message):
-        logits_in(output, 7, None)
-    with pytest.raises(ConfigError, match="at least 4 outputs"):
-        logits_in(A, -1, 4)

@@ -28,7 +28,7 @@ def test_tokens(text: str, tokens: list[list[int]], shown: str) -> None:
     assert len(prompt) == len(tokens[0])
 
 
-@pytest.mark.parametrize("text", ["", "=", "7 8", "a x", "a+", "a b + c!", "A b", "a+-1"])
+@pytest.mark.parametrize("text", ["", "=", "7 8", "a X", "a+", "a b + c!", "A b", "a+-1"])
 def test_nonsense_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="token"):
         Prompt.parse(text, p=7)

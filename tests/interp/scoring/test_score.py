@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,21 @@ def test_every_planted_neuron_gets_its_label(planted: tuple[np.ndarray, NeuronTa
         ("memorizing", "memorizing"): 300,
         ("dead", "dead"): 20,
     }
+
+
+@pytest.mark.parametrize("operation", ["2*a*b", "a**2*b", "3*a**2*b**3", "a**7*b", "a*b + a + b"])
+def test_products_are_read_in_the_order_of_logarithms(operation: str) -> None:
+    task = ModularTask(operation, p=31)
+    model = analytic_mlp(operation, p=31)
+    table = score(model, task)
+    assert (
+        table.counts()["generalizing"] >= 185
+    )  # a frequency that a power takes to 0 leaves an operand constant
+    assert float(table["frequency_share"][:-1].min()) > 0.99
+    assert float(np.nanmedian(np.abs(table["phase_residual"][:-1]))) < 1e-3
+    if "+" not in operation:
+        assert score(model, replace(task, read_in="log")).counts() == table.counts()
+    assert score(model, replace(task, read_in="natural")).counts()["generalizing"] < 20
 
 
 def test_the_evidence_names_what_decided(planted: tuple[np.ndarray, NeuronTable]) -> None:

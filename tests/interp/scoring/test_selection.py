@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from interp.errors import ConfigError, GrokscopeError
+from interp.errors import ConfigError, GrokscopeError, InterventionError
 from interp.scoring.selection import default_order, order_by, select_neurons
 from interp.scoring.table import NeuronTable
 from probes.labels import INCONCLUSIVE
@@ -40,6 +41,28 @@ def test_selections(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[5, 4]")
     assert select_neurons(TABLE, f"@{tmp_path}/list.txt").tolist() == [3, 1, 2]
     assert select_neurons(TABLE, f"@{tmp_path}/list.json").tolist() == [5, 4]
+    (tmp_path / "ranges.txt").write_text("1 - 3\n0")
+    assert select_neurons(TABLE, f"@{tmp_path}/ranges.txt").tolist() == [1, 2, 3, 0]
+    assert select_neurons(TABLE, "3,5-6").tolist() == [3, 5, 6]
+    assert select_neurons(TABLE, " 4 ").tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("3,5-", "'5-' is no neuron; expected indices and ranges such as 3,5-9, counted from 0"),
+        ("3;5", "'3;5' is no neuron"),
+        ("1.5", "'1.5' is no neuron"),
+        ("9-5", "the range '9-5' names no neuron, as it runs backwards; write 5-9"),
+        ("0-999999999999", "names too many neurons; at most 1000000 are read"),
+        ("5,3-6", "a neuron is named twice"),
+        ("3,99", "neuron 99 does not exist; the site has neurons 0 to"),
+        ("-3", "cannot select neurons by '-3'; expected label:"),
+    ],
+)
+def test_lists_of_indices_that_name_no_neurons(text: str, message: str) -> None:
+    with pytest.raises(InterventionError, match=re.escape(message)):
+        select_neurons(TABLE, text)
 
 
 @pytest.mark.parametrize("text", ["label:good", "lowest:2", "lowest:x", "nothing", "@/no/such/file", ""])
