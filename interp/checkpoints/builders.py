@@ -182,14 +182,23 @@ def transformer_readings(
     by_heads = {0: weights}
     if n_heads is not None:
         by_heads = {n: from_bridge_names(to_bridge_names(weights), n) for n in n_heads.values}
-    readings = []
-    for chosen, assumed in combinations(**facts):
+
+    def reading_of(chosen: Mapping[str, Any], assumed: tuple[str, ...], coefficient: float) -> Reading:
         p, grouped = chosen["tokens"].p, by_heads[chosen["n_heads"]]
-        config, prompt = _config(grouped, chosen), Prompt.parse(chosen["tokens"].text, p=p)
+        config = _config(grouped, {**chosen, "attn_coeff": coefficient})
+        prompt = Prompt.parse(chosen["tokens"].text, p=p)
         heads = "" if n_heads is None else f", {config.n_heads} heads"
         description = f"{file.dialect}: {_described(config, prompt)}{heads}"
         build = partial(build_transformer, config, prompt, p, grouped)
-        readings.append(Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes))
+        mixed = None if attn_coeff.known else partial(reading_of, chosen, assumed)
+        return Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes, mixed)
+
+    measured = facts | {
+        "attn_coeff": replace(attn_coeff, known=True)
+    }  # if it is not, measuring decides: no assumption
+    readings = [
+        reading_of(chosen, assumed, chosen["attn_coeff"]) for chosen, assumed in combinations(**measured)
+    ]
     if len(readings) <= MOST:
         return readings
     note = (

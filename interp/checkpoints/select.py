@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects import dialect_names
+from interp.checkpoints.mixture import fit_mixture, rough_mixture
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.unwrap import StoredWeights
 from interp.data import Task
@@ -100,6 +102,7 @@ class Tried:
     Attributes:
         accuracy, loss: Share of right answers, in [0, 1], and mean cross-entropy of the right ones.
         squared_error: Mean squared error against one-hot answers, the loss of the networks of arXiv 2310.13061.
+        coefficient: Of the attention mixture, where measuring decides it.
     """
 
     reading: Reading
@@ -109,6 +112,7 @@ class Tried:
     loss: float
     squared_error: float
     logits: Float[Tensor, "example output"]
+    coefficient: float | None = None
 
     @property
     def rate(self) -> BaseRate:
@@ -148,10 +152,29 @@ def best_reading(
     for other in others:
         if other.beats(best):
             best = other
-    return best, tuple(_sentences(best, [one for one in tried if one is not best]))
+    notes = tuple(_sentences(best, [one for one in tried if one is not best]))
+    if best.reading.mixed is None:
+        return best, notes
+    mixture = fit_mixture(partial(_mixed, best.reading), best.task)
+    if mixture.value != best.coefficient:
+        best = _tried(best.reading.mixed(mixture.value), best.task)
+    return best, (*notes, str(mixture))
 
 
 def _measured(reading: Reading, task: Task) -> Tried:
+    """A reading on its task; roughly as well as it can be where its attention mixture is open."""
+    if reading.mixed is None:
+        return _tried(reading, task)
+    coefficient = rough_mixture(partial(_mixed, reading), task)
+    return replace(_tried(reading.mixed(coefficient), task), coefficient=coefficient)
+
+
+def _mixed(reading: Reading, coefficient: float) -> HookedModel:
+    assert reading.mixed is not None
+    return reading.mixed(coefficient).build()
+
+
+def _tried(reading: Reading, task: Task) -> Tried:
     model = reading.build()
     logits = all_logits(model, task.dataset)
     measured = measure_logits(logits, task.dataset)

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interp.checkpoints.configs import disagreements, settings_beside
 from interp.checkpoints.safe import (
     is_safetensors,
     load_pickle_safely,
     load_safetensors,
     open_file,
-    read_json,
     said_by,
 )
 from interp.errors import CheckpointError
@@ -42,7 +42,7 @@ class StoredWeights:
         tensors: By name, on the CPU and contiguous; numbers with a fraction are float32.
         extras: Plain data that the file holds beside them, such as accuracies.
         step: Training step, by what the file says or else by its name.
-        beside: The JSON object of the same stem, else of ``config.json`` in the same folder, else empty.
+        beside: The settings in configuration files beside it; see `interp.checkpoints.configs`.
     """
 
     path: Path
@@ -236,12 +236,11 @@ def _finish(state: StoredWeights, *, alone: bool) -> StoredWeights:
             notes.append(f"stripped the prefix {prefix!r}")
     done: list[str] = []
     tensors = {name: _usable(path, name, tensor, done) for name, tensor in tensors.items()}
-    beside, unread = _beside(path)
+    beside, read = settings_beside(path)
+    read += disagreements({"the configuration beside the file": beside, "the file": state.extras})
     if step is None and alone and (named := STEP_NAME.fullmatch(path.stem)):
         step = int(named[1] or named[2])
-    return StoredWeights(
-        path, tensors, state.extras, step, beside, tuple(dict.fromkeys(notes + done + unread))
-    )
+    return StoredWeights(path, tensors, state.extras, step, beside, tuple(dict.fromkeys(notes + done + read)))
 
 
 def _usable(path: Path, name: str, tensor: Tensor, done: list[str]) -> Tensor:
@@ -281,18 +280,6 @@ def _dense(tensor: Tensor) -> Tensor:
     else:
         parts = tensor.ccol_indices(), tensor.row_indices(), tensor.values()
     return torch.sparse_compressed_tensor(*parts, shape, layout=layout, check_invariants=True).to_dense()
-
-
-def _beside(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """The JSON object beside a file, and a note of each that cannot be read."""
-    notes: list[str] = []
-    for beside in (path.with_suffix(".json"), path.with_name("config.json")):
-        if beside.is_file() and beside != path:
-            try:
-                return read_json(beside, dict), notes
-            except CheckpointError as error:
-                notes.append(f"passed over a file beside it: {error}")
-    return {}, notes
 
 
 def _step_in(extras: dict[str, Any]) -> int | None:
