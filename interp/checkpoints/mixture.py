@@ -41,8 +41,8 @@ class Mixture:
         ordinary = " (ordinary attention, which is within)" if self.value != self.best else ""
         return (
             f"attn_coeff {self.value:.3g}{ordinary}, by minimising the loss, as nothing states it: {self.best:.3g} has "
-            f"the smallest ({self.loss:.2g} on {self.examples}), and from {self.low:.3g} to {self.high:.3g} it is at most "
-            f"{100 * SAME:.0f} % larger; --attn-coeff decides"
+            f"the smallest ({self.loss:.2g} on {self.examples}), and from {self.low:.3g} to {self.high:.3g} it is at "
+            f"most {100 * SAME:.0f} % larger; --attn-coeff decides"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.checkpoints.checkpoint import Checkpoint
-from interp.checkpoints.dialect import Reading
+from interp.checkpoints.dialect import ForeignFile, Reading, settle
 from interp.checkpoints.files import (
     BESIDE,
     WEIGHTS,
@@ -88,7 +88,11 @@ def load_series(
         yield from (load_checkpoint(file, options) for file in items)
         return
     read = read_weights if path.is_dir() else lambda stored: stored
-    reading = None if options.model else from_weights(read(items[-1]), options).settings["reading"]
+    reading = None
+    if options.model is None:
+        last = from_weights(read(items[-1]), options)
+        reading = last.settings["reading"]
+        options = replace(options, **last.settings["measured"])
     yield from (from_weights(read(item), options, reading) for item in items)
 
 
@@ -169,7 +173,9 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
     if options.table is None and options.split_from is None:
         beside = [name for name in BESIDE if (stored.path.parent / name).exists()]
         notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]
-    return _checkpoint(stored, best.model, best.task, reading.dialect, reading.description, notes)
+    opened = _checkpoint(stored, best.model, best.task, reading.dialect, reading.description, notes)
+    measured = {} if best.coefficient is None else {"attn_coeff": best.coefficient}
+    return replace(opened, settings=opened.settings | {"measured": measured})
 
 
 def _checkpoint(
@@ -195,14 +201,31 @@ def stored_accuracies(extras: dict[str, Any]) -> dict[str, float]:
     return shares
 
 
+def _task_stated(
+    stored: StoredWeights, options: OpenOptions
+) -> tuple[str | None, int | None, tuple[str, ...]]:
+    """Operation and modulus of an own module, as the user or its settings state them, and notes where they differ."""
+    if options.table is not None:
+        return options.task, options.p, ()
+    file = ForeignFile(stored, options)
+    operation, stored_p = file.operation(), file.stored_modulus()
+    modulus = settle("p", options.p, stored_p, ())
+    notes = (*operation.notes, *modulus.notes)
+    p = next(iter(modulus.values), None)
+    if (options.task is None and operation.known) or (options.p is None and p is not None):
+        notes = (*notes, f"the task is {operation.values[0]} modulo {p}, as the settings of the file state")
+    return operation.values[0] if operation.known else None, p, notes
+
+
 def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Checkpoint:
     """The user's own module, filled with the weights and given hook points."""
     module = build_from_file(factory)
     fill(module, stored.tensors, stored.path)
-    task = make_task(options, options.task, options.p)
+    operation, p, facts = _task_stated(stored, options)
+    task = make_task(options, operation, p)
     data, prompt = task.dataset, None
     if options.tokens is not None:
-        prompt = Prompt.parse(options.tokens, p=options.p or int(data.inputs.max()) + 1)
+        prompt = Prompt.parse(options.tokens, p=p or int(data.inputs.max()) + 1)
     try:
         model = adopt(
             module.eval(),
@@ -220,7 +243,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
             f"{factory} fails on the task's examples with {type(error).__name__}: {error}; does it take inputs such "
             f"as {(data.inputs[:1] if prompt is None else prompt(data.inputs[:1])).tolist()}? --tokens changes them"
         ) from error
-    notes = list(stored.notes)
+    notes = [*stored.notes, *facts]
     rate = base_rate_of(logits, data, leaked=data.test)
     if not rate.above:
         notes.append(

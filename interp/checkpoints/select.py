@@ -157,7 +157,7 @@ def best_reading(
         return best, notes
     mixture = fit_mixture(partial(_mixed, best.reading), best.task)
     if mixture.value != best.coefficient:
-        best = _tried(best.reading.mixed(mixture.value), best.task)
+        best = _at(best.reading, mixture.value, best.task)
     return best, (*notes, str(mixture))
 
 
@@ -165,7 +165,11 @@ def _measured(reading: Reading, task: Task) -> Tried:
     """A reading on its task; roughly as well as it can be where its attention mixture is open."""
     if reading.mixed is None:
         return _tried(reading, task)
-    coefficient = rough_mixture(partial(_mixed, reading), task)
+    return _at(reading, rough_mixture(partial(_mixed, reading), task), task)
+
+
+def _at(reading: Reading, coefficient: float, task: Task) -> Tried:
+    assert reading.mixed is not None
     return replace(_tried(reading.mixed(coefficient), task), coefficient=coefficient)
 
 
