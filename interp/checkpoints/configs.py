@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from interp.errors import CheckpointError
 
 ENDINGS = (".json", ".yaml", ".yml", ".toml")
 MAX_TEXT = 2**17  # bytes of a YAML or TOML file
+MAX_BRACKETS = 100  # of a YAML file, in one another: PyYAML's time grows with their square
 MAX_ALIASES = 8  # repetitions in a YAML file, each of which may double it
 MAX_LEVELS, MAX_DEPTH = 1000, 4  # objects that are searched for settings, and their nesting
 MAX_OTHERS = 20  # files of other names that are looked into
@@ -264,6 +266,9 @@ def _load_yaml(text: str) -> Any:
         return loader.construct_scalar(node)
 
     Loader.add_multi_constructor("", plain)
+    depth = accumulate((letter in "[{") - (letter in "]}") for letter in text)
+    if max(depth, default=0) > MAX_BRACKETS:
+        raise ValueError(f"it has more than {MAX_BRACKETS} brackets in one another")
     try:
         aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=Loader))
         if aliases > MAX_ALIASES:

@@ -72,7 +72,7 @@ def test_a_configuration_of_any_name_is_used_and_named(weights: str, config: str
     assert opened.model.to_dict()["activation"] == "relu"
     assert (opened.task.operation, opened.task.p) == ("multiply", P)
     assert f"settings: {config!r} beside the file" in opened.notes
-    assert not any("assumed" in note or "attn_coeff" in note for note in opened.notes)
+    assert not any(note.startswith(("assumed", "attn_coeff")) for note in opened.notes)
 
 
 def test_settings_inside_the_file_count_as_much(tmp_path: Path) -> None:
@@ -156,7 +156,8 @@ def test_a_coefficient_that_is_none_is_an_error(coefficient: Any, tmp_path: Path
 def test_an_own_module_has_the_task_that_its_settings_state(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(
         "from torch import nn\n"
-        "def build(): return nn.Sequential(nn.Embedding(7, 6), nn.Flatten(), nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 7))"
+        "def build(): return nn.Sequential(nn.Embedding(7, 6), nn.Flatten(), "
+        "nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 7))"
     )
     space: dict[str, Any] = {}
     exec((tmp_path / "net.py").read_text(), space)
@@ -200,7 +201,7 @@ HOSTILE = {
     "large": "a: " + "9" * 100_000,
     "huge": "a: 1\n" * 2**16,
     "list": "- 1",
-    "numbers": "1: 2",
+    "deep table": "a = " + "[" * 50_000,
     "empty": "",
     "binary": "\0\1",
     "unhashable": "? [1]\n: 2",
@@ -216,10 +217,10 @@ def test_a_hostile_configuration_is_passed_over_with_a_note(name: str, ending: s
     start = time.monotonic()
     settings, (note, *_) = settings_beside(path)
     assert time.monotonic() - start < 5
-    assert note.startswith("passed over a file beside it") or (name, ending) == ("large", "yaml")
+    assert note.startswith("passed over a file beside it")
     assert note.isprintable()
     assert len(note) < 600
-    assert not settings or name == "large"
+    assert settings == {}
 
 
 def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:

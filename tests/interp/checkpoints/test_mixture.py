@@ -20,9 +20,7 @@ TASK = ModularTask("add", p=P, train_fraction=1.0)
 def trained(coefficient: float) -> SmallTransformer:
     """A network that learnt the task with a coefficient."""
     shape = TransformerConfig(d_model=16, n_heads=2, d_head=8, d_mlp=32, attn_coeff=coefficient, causal=False)
-    config = TrainConfig(
-        steps=300, learning_rate=0.01, weight_decay=0.1, loss="cross_entropy", batch_size=None
-    )
+    config = TrainConfig(steps=300, lr=0.01, weight_decay=0.1, loss="cross_entropy")
     return train(TASK, shape, config, show_progress=False).model
 
 

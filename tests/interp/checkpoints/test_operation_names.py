@@ -65,8 +65,9 @@ def test_a_formula_is_read_as_the_function_that_it_is() -> None:
         ("alternating", True),
         ("sort", True),
         ("+", True),
-    ]
-    + [(5, False), (None, False), ({}, False)],
+        (5, False),
+        (None, False),
+    ],
 )
 def test_general_words_state_no_operation(value: object, states: bool) -> None:
     assert states_operation(value) is states
