@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from interp.checkpoints.checkpoint import Checkpoint
 from interp.checkpoints.dialect import ForeignFile, Reading, settle
 from interp.checkpoints.files import (
     BESIDE,
-    WEIGHTS,
     find_checkpoint,
     is_native,
     native_settings,
     series_files,
+    weights_in,
 )
 from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
@@ -65,7 +66,7 @@ def load_checkpoint(
             check_native(options)
             same = None if options.changes_task or options.ordering is not None else like
             return _with_task(load_native(file, same, data=data, settings=settings), options)
-    opened = from_weights(read_weights(file), options)
+    opened = from_weights(read_weights(file, weights=options.weights), options)
     return replace(opened, notes=(*opened.notes, *_left_out(Path(path))))
 
 
@@ -77,17 +78,19 @@ def load_series(
     The reading of a stranger's files is decided by the last one, and kept for all. Of more than `most` checkpoints so
     many are opened, evenly spaced, the first and the last among them.
     """
-    options, path = options or OpenOptions(), Path(path)
+    path = Path(path)
+    options = OpenOptions() if options is None else options
     items: list[Any] = series_files(path) if path.is_dir() else [path]
     native = bool(items) and is_native(items[-1])
     if not native and not path.is_dir():
-        items = list(read_series(path))
+        items = list(read_series(path, weights=options.weights))
     if len(items) > most:
         items = [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
     if native or not items:
         yield from (load_checkpoint(file, options) for file in items)
         return
-    read = read_weights if path.is_dir() else lambda stored: stored
+    read = partial(read_weights, weights=options.weights) if path.is_dir() else lambda stored: stored
+
     reading = None
     if options.model is None:
         last = from_weights(read(items[-1]), options)
@@ -117,7 +120,7 @@ def _left_out(folder: Path) -> Iterator[str]:
     if not folder.is_dir():
         return
     used = {*series_files(folder), *(folder / name for name in BESIDE)}
-    others = sorted(file.name for file in folder.iterdir() if file.suffix in WEIGHTS and file not in used)
+    others = sorted(file.name for file in weights_in(folder) if file not in used)
     if others and len(used) > len(BESIDE):
         yield f"not used, as their names end in no number: {', '.join(others)}"
 
@@ -170,6 +173,9 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
     best, chosen = best_reading(readings, lambda reading: make_task(options, reading.operation, reading.p))
     reading = best.reading
     notes = [*stored.notes, *reading.notes, *chosen]
+    if stored.left_out:
+        listed = ", ".join(f"{name[:80]!r} {tuple(tensor.shape)}" for name, tensor in stored.left_out.items())
+        notes.insert(len(stored.notes), f"left out, as no weights of the network: {listed[:600]}")
     if options.table is None and options.split_from is None:
         beside = [name for name in BESIDE if (stored.path.parent / name).exists()]
         notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]
@@ -220,7 +226,7 @@ def _task_stated(
 def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Checkpoint:
     """The user's own module, filled with the weights and given hook points."""
     module = build_from_file(factory)
-    fill(module, stored.tensors, stored.path)
+    filled = fill(module, stored)
     operation, p, facts = _task_stated(stored, options)
     task = make_task(options, operation, p)
     data, prompt = task.dataset, None
@@ -243,7 +249,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
             f"{factory} fails on the task's examples with {type(error).__name__}: {error}; does it take inputs such "
             f"as {(data.inputs[:1] if prompt is None else prompt(data.inputs[:1])).tolist()}? --tokens changes them"
         ) from error
-    notes = [*stored.notes, *facts]
+    notes = [*stored.notes, *filled, *facts]
     rate = base_rate_of(logits, data, leaked=data.test)
     if not rate.above:
         notes.append(

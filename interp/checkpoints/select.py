@@ -13,6 +13,7 @@ from torch import Tensor
 from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects import dialect_names
 from interp.checkpoints.mixture import fit_mixture, rough_mixture
+from interp.checkpoints.names import variants
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.unwrap import StoredWeights
 from interp.data import Task
@@ -54,17 +55,22 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
         ['he: relu MLP of 2 layers']
     """
     readings: list[Reading] = []
-    for dialect in dialects():
-        if options.dialect in (None, dialect.name):
-            try:
-                readings += dialect.readings(ForeignFile(stored, options, dialect.name))
-            except Unfit as problem:
-                if options.dialect is not None:
-                    raise CheckpointError(
-                        f"{str(stored.path)!r} is not in the dialect {dialect.name!r}: {problem}"
-                    ) from None
-    if readings:
-        return readings
+    problem: Unfit | None = None
+    for tensors, notes in variants(stored.tensors):
+        one = replace(stored, tensors=tensors)
+        for dialect in dialects():
+            if options.dialect in (None, dialect.name):
+                try:
+                    readings += dialect.readings(ForeignFile(one, options, dialect.name))
+                except Unfit as error:
+                    problem = problem or error
+        if readings:
+            check_left_out(stored)
+            return [replace(reading, notes=(*reading.notes, *notes)) for reading in readings]
+    if options.dialect is not None and problem is not None:
+        raise CheckpointError(
+            f"{str(stored.path)!r} is not in the dialect {options.dialect!r}: {problem}"
+        ) from None
     held = [f"{name} {tuple(tensor.shape)}" for name, tensor in stored.tensors.items()]
     more = f" and {len(held) - LISTED} more" if len(held) > LISTED else ""
     shown = (", ".join(held[:LISTED]) or "no tensors") + more
@@ -79,6 +85,20 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
         f"{shown}. 'grokscope dialects' shows what each looks for; for a network of your own, give a function that "
         "builds it (--model file.py:build)"
     )
+
+
+def check_left_out(stored: StoredWeights) -> None:
+    """Refuse weights beside which lies a tensor with infinity that is no mask: all else in a mask is one number.
+
+    Raises:
+        CheckpointError: There is one.
+    """
+    for name, tensor in stored.left_out.items():
+        finite = tensor[tensor.isfinite()]
+        if len(finite) < tensor.numel() and (not len(finite) or bool((finite != finite[0]).any())):
+            raise CheckpointError(
+                f"the tensor {name[:80]!r} in {str(stored.path)!r} holds infinity: the training run diverged"
+            )
 
 
 def above_chance(rate: BaseRate) -> bool:
