@@ -15,7 +15,7 @@ from interp.checkpoints.configs import FACTS, levels, stated
 from interp.checkpoints.layouts import Layout, Unfit, fit
 from interp.checkpoints.operation_names import operation_named, states_operation
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.stored import StoredWeights
 from interp.data.operations import OPERATIONS
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.models import ACTIVATIONS, HookedModel

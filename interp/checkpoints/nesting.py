@@ -25,6 +25,7 @@ WRAPPER_WORDS = frozenset(("model", "net", "network", "params", "weights", "modu
 TRAINERS = re.compile(
     r"optim|opt_state|sched|scaler|rng|random_state|grad|moment|hyper_param|callbacks|loops"
 )
+MAX_LEAVES = 2**17  # values in nested dictionaries
 SERIES = ("state_dicts", "checkpoints", "model_checkpoints", "models")
 SERIES_STEPS = ("epochs", "steps", "iterations", "checkpoint_epochs", "checkpoint_steps")
 
@@ -89,77 +90,90 @@ def unwrapped(
     odd = [key for key in content if not isinstance(key, str)]
     if odd:
         raise CheckpointError(f"{str(path)!r} has the key {odd[0]!r}; expected names of tensors")
-    inner, notes, chosen = _inner(path, content, choice, depth)
+    inner, others, chosen = _inner(path, content, choice, depth)
     if inner is None:
         state = StoredWeights(path, _tensors_in(path, content))
+        used = {*state.tensors, *(name.partition(".")[0] for name in state.tensors)}
     else:
         state = unwrapped(path, content[inner], budget, None if chosen else choice, depth + 1)
+        used = {inner, *others}
     if not state.tensors:
         held = [f"{short_name(name)} ({kind_of(value)})" for name, value in list(content.items())[:6]]
         raise CheckpointError(f"{str(path)!r} holds no tensors by name but {', '.join(held) or 'nothing'}")
-    used = (
-        {name.partition(".")[0] for name in state.tensors} | state.tensors.keys()
-        if inner is None
-        else {inner}
-    )
-    others = {name: value for name, value in content.items() if name not in used}
-    extras, dropped = keep_plain(others, budget)
+    extras, dropped = keep_plain({name: value for name, value in content.items() if name not in used}, budget)
     extras |= state.extras
+    notes: list[str] = []
+    if chosen or others:
+        reason = "as was asked" if chosen else _reason(content, others)
+        notes = [f"read the weights under {inner!r}, {reason}"]
+        notes += [f"{key!r} holds weights too: --weights {key} reads those" for key in others if not chosen]
     return replace(state, extras=extras, step=step_in(extras), notes=(*notes, *dropped, *state.notes))
+
+
+def _reason(content: dict[str, Any], others: list[str]) -> str:
+    zeros = [key for key in others if _all_zero(content[key])]
+    return f"as those under {zeros[0]!r} are all zero" if zeros else "the first of several"
 
 
 def _inner(
     path: Path, content: dict[str, Any], choice: str | None, depth: int
 ) -> tuple[str | None, list[str], bool]:
-    """The key of the dictionary that holds the weights, None if this one does; notes; True if it was asked for."""
+    """The key of the dictionary that holds the weights, None if this one does; of others; True if it was asked for."""
     children = [
         key
         for key, value in content.items()
         if not TRAINERS.search(key.lower()) and _holds_weights(value, depth + 1)
     ]
-    if choice is not None:
-        asked = [key for key in children if choice == key] or [
-            key for key in children if choice in words_of(key)
-        ]
-        if asked:
-            return asked[0], [f"read the weights under {asked[0]!r}, as was asked"], True
-    known = [key for key in WRAPPERS if key in children]
-    known += [
-        key
-        for key in children
-        if WRAPPER_WORDS & {*words_of(key)} and not is_averaged(key) and key not in known
-    ]
     matrices = [key for key in children if _has_matrix(content[key])]
+    if choice is not None:
+        asked = [key for key in children if key == choice]
+        if asked := asked or [key for key in children if choice in words_of(key)]:
+            return asked[0], [key for key in matrices if key != asked[0]], True
+    known = [key for key in WRAPPERS if key in children]
+    known += [key for key in children if _is_wrapper(key) and key not in known]
     if not known and (not matrices or any(map(_is_matrix, content.values()))):
         return None, [], False
     taken = known or matrices
     if not known and len(matrices) > 1:
-        shapes = [{name: t.shape for name, t in _leaves(content[key])} for key in matrices]
+        shapes = [{name: value.shape for name, value in _leaves(content[key])} for key in matrices]
         if any(shape != shapes[0] for shape in shapes):
             return None, [], False  # parts of one network
-        raw = [key for key in matrices if not is_averaged(key)]
-        if len(raw) != 1:
+        taken = [key for key in matrices if not is_averaged(key)]
+        if len(taken) != 1:
             raise CheckpointError(
-                f"{str(path)!r} holds weights under {', '.join(map(repr, matrices))}; say which are meant, such as "
+                f"{str(path)!r} holds weights under {', '.join(map(repr, matrices[:8]))}; say which are meant, such as "
                 f"weights={matrices[0]!r} (--weights {matrices[0]})"
             )
-        taken = raw
-    others = [key for key in matrices if key != taken[0]]
-    notes = [
-        f"read the weights under {taken[0]!r}; {key!r} holds weights too: --weights {key} reads those"
-        for key in others
-    ]
-    return taken[0], notes, False
+    if len(matrices) > 1:
+        taken = [*taken, *(key for key in matrices if key not in taken)]
+        taken.sort(key=lambda key: _all_zero(content[key]))
+    return taken[0], [key for key in matrices if key != taken[0]], False
 
 
-def _leaves(content: dict[str, Any], before: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """The arrays in nested dictionaries, by their names with dots between."""
-    for key, value in content.items():
-        name = f"{before}{key}"
-        if _is_array(value):
-            yield name, value
-        elif isinstance(value, dict) and depth < MAX_NESTING:
-            yield from _leaves(value, f"{name}.", depth + 1)
+def _is_wrapper(key: str) -> bool:
+    return not WRAPPER_WORDS.isdisjoint(words_of(key)) and not is_averaged(key)
+
+
+def _all_zero(content: dict[str, Any]) -> bool:
+    return all(not _is_matrix(value) or not bool((value != 0).any()) for _, value in _leaves(content))
+
+
+def _leaves(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The arrays in nested dictionaries, by their names with dots between, without those of a trainer."""
+    waiting: list[tuple[str, int, dict[str, Any]]] = [("", 0, content)]
+    count = 0
+    while waiting:
+        before, depth, level = waiting.pop(0)
+        for key, value in level.items():
+            count += 1
+            if count > MAX_LEAVES:
+                raise CheckpointError(
+                    f"the file's dictionaries hold more than {MAX_LEAVES} values in one another"
+                )
+            if _is_array(value):
+                yield f"{before}{key}", value
+            elif isinstance(value, dict) and depth < MAX_NESTING and not TRAINERS.search(str(key).lower()):
+                waiting.append((f"{before}{key}.", depth + 1, value))
 
 
 def _has_matrix(content: dict[str, Any]) -> bool:
@@ -169,7 +183,12 @@ def _has_matrix(content: dict[str, Any]) -> bool:
 def _tensors_in(path: Path, content: dict[str, Any]) -> dict[str, Tensor]:
     """The tensors of a state dict; its arrays if it has none; and of nested ones, if it holds nothing else."""
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    arrays = {} if tensors else dict(_leaves(content))
+    nested = any(isinstance(value, dict) and _has_matrix(value) for value in content.values())
+    arrays = (
+        dict(_leaves(content))
+        if not tensors or (nested and not any(map(_is_matrix, tensors.values())))
+        else {}
+    )
     try:
         return tensors | {
             name: value if isinstance(value, Tensor) else as_tensor(value) for name, value in arrays.items()

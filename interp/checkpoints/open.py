@@ -22,8 +22,9 @@ from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.pairs import read_pairs
-from interp.checkpoints.select import best_reading, readings_of
-from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
+from interp.checkpoints.select import best_reading, listed_left_out, readings_of
+from interp.checkpoints.stored import StoredWeights
+from interp.checkpoints.unwrap import read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.measuring.base_rate import base_rate_of
@@ -174,8 +175,7 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
     reading = best.reading
     notes = [*stored.notes, *reading.notes, *chosen]
     if stored.left_out:
-        listed = ", ".join(f"{name[:80]!r} {tuple(tensor.shape)}" for name, tensor in stored.left_out.items())
-        notes.insert(len(stored.notes), f"left out, as no weights of the network: {listed[:600]}")
+        notes.insert(len(stored.notes), f"left out, as no weights of the network: {listed_left_out(stored)}")
     if options.table is None and options.split_from is None:
         beside = [name for name in BESIDE if (stored.path.parent / name).exists()]
         notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]

@@ -15,7 +15,7 @@ from interp.checkpoints.dialects import dialect_names
 from interp.checkpoints.mixture import fit_mixture, rough_mixture
 from interp.checkpoints.names import variants
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.stored import StoredWeights
 from interp.data import Task
 from interp.errors import CheckpointError
 from interp.measuring.base_rate import BaseRate, base_rate_of
@@ -72,8 +72,11 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
             f"{str(stored.path)!r} is not in the dialect {options.dialect!r}: {problem}"
         ) from None
     held = [f"{name} {tuple(tensor.shape)}" for name, tensor in stored.tensors.items()]
+    check_left_out(stored)
     more = f" and {len(held) - LISTED} more" if len(held) > LISTED else ""
-    shown = (", ".join(held[:LISTED]) or "no tensors") + more
+    shown = (", ".join(held[:LISTED]) or "no tensors of real numbers") + more
+    if stored.left_out:
+        shown += f", beside {listed_left_out(stored)}"
     if options.dialect is not None:
         keys = "; or ".join(map(str, next(d.layouts for d in dialects() if d.name == options.dialect)))
         raise CheckpointError(
@@ -85,6 +88,15 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
         f"{shown}. 'grokscope dialects' shows what each looks for; for a network of your own, give a function that "
         "builds it (--model file.py:build)"
     )
+
+
+def listed_left_out(stored: StoredWeights) -> str:
+    """Names, shapes and types of what can be no weights of a network."""
+    held = [
+        f"{name[:80]!r} {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
+        for name, tensor in stored.left_out.items()
+    ]
+    return ", ".join(held[:LISTED]) + (f" and {len(held) - LISTED} more" if len(held) > LISTED else "")
 
 
 def check_left_out(stored: StoredWeights) -> None:

@@ -11,7 +11,7 @@ from foreign import stored
 
 from interp.checkpoints.dialect import Fact, ForeignFile, combinations
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.stored import StoredWeights
 from interp.errors import CheckpointError, ConfigError
 
 

@@ -11,7 +11,8 @@ from foreign import SHARED, close, draw, logits, output_first, pairs, run, store
 from interp.checkpoints.dialect import Reading
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.select import readings_of
-from interp.checkpoints.unwrap import StoredWeights, read_weights
+from interp.checkpoints.stored import StoredWeights
+from interp.checkpoints.unwrap import read_weights
 from interp.errors import CheckpointError
 
 P = 6
