@@ -79,9 +79,12 @@ def test_every_wrapper_is_looked_through_and_named(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "content",
-    [{"model": ZEROS, "ema": NET}, {"state_dict": ZEROS, "state_dict_ema": NET}]
-    + [{**named("online.{}.{}", ZEROS), **named("ema.{}.{}")}],
-)  # fmt: skip
+    [
+        {"model": ZEROS, "ema": NET},
+        {"state_dict": ZEROS, "state_dict_ema": NET},
+        {**named("online.{}.{}", ZEROS), **named("ema.{}.{}")},
+    ],
+)
 def test_the_weights_that_are_asked_for_are_read(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "net.pt")
     check(tmp_path / "net.pt", "ema", weights="ema")
