@@ -49,6 +49,7 @@ def split_series(content: Any) -> tuple[list[Any], dict[Any, Any]]:
 
 
 def steps_of(rest: dict[Any, Any], count: int) -> list[int | None]:
+    """The steps of as many state dicts, as what lies beside them states, each None if it does not."""
     for name in SERIES_STEPS:
         value = rest.get(name)
         steps = value.tolist() if isinstance(value, Tensor) and value.numel() == count else value
@@ -240,6 +241,7 @@ def _plain(value: Any, budget: Budget, depth: int = 0) -> Any:
 
 
 def step_in(extras: dict[str, Any]) -> int | None:
+    """The training step among plain data, if it is there."""
     steps = (_whole(extras.get(name)) for name in ("epoch", "step", "iteration"))
     return next((step for step in steps if step is not None), None)
 
@@ -252,10 +254,12 @@ def _whole(value: Any) -> int | None:
 
 
 def short_name(name: Any) -> str:
+    """A name for messages, of at most 80 letters."""
     return repr(name if len(str(name)) <= 80 else f"{str(name)[:77]}...")
 
 
 def kind_of(value: Any) -> str:
+    """The kind and size of a value, for messages."""
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, list | tuple | dict):
