@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.stored import StoredWeights
 
 SHARED = Path(__file__).parents[2] / "shared" / "checkpoints"
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

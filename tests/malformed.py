@@ -470,7 +470,10 @@ _pickle("dictionary without tensors", lambda _: {"epoch": 3, "model": {"p": 113}
 _pickle("numbers as names", lambda _: {0: tensor(), 1: tensor()})
 _pickle("nothing as a name", lambda _: {"W": tensor(), None: tensor()})
 _pickle("number among the wrapper's names", lambda _: {"model": {"W": tensor()}, 3: 4})
-_pickle("five wrappers", lambda _: {"model": {"net": {"model": {"net": {"model": {"W": tensor()}}}}}})
+_pickle(
+    "eight wrappers",
+    lambda _: {"model": {"net": {"model": {"net": {"model": {"net": {"model": {"net": {"W": tensor()}}}}}}}}},
+)
 _pickle("list that holds one state dict and one number", lambda _: [{"W": tensor()}, 3])
 _pickle("list with an unusable last state dict", lambda _: [{"W": tensor()}, {"W": tensor((0,), (1,))}])
 

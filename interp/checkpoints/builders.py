@@ -189,17 +189,31 @@ def transformer_readings(
     by_heads = {0: weights}
     if n_heads is not None:
         by_heads = {n: from_bridge_names(to_bridge_names(weights), n) for n in n_heads.values}
-    readings = []
-    for chosen, assumed in combinations(**facts):
+
+    def reading_of(
+        chosen: Mapping[str, Any], assumed: tuple[str, ...], coefficient: float | None = None
+    ) -> Reading:
         p, grouped = chosen["tokens"].p, by_heads[chosen["n_heads"]]
-        config, prompt = _config(grouped, chosen), Prompt.parse(chosen["tokens"].text, p=p)
+        config = _config(grouped, chosen if coefficient is None else {**chosen, "attn_coeff": coefficient})
+        prompt = Prompt.parse(chosen["tokens"].text, p=p)
         heads = "" if n_heads is None else f", {config.n_heads} heads"
         description = f"{file.dialect}: {_described(config, prompt)}{heads}"
         build = partial(build_transformer, config, prompt, p, grouped)
-        n_outputs = weights["unembed.W_U"].shape[1]
-        readings.append(
-            Reading(file.dialect, p, chosen["operation"], description, assumed, build, notes, n_outputs)
+        return Reading(
+            file.dialect,
+            p,
+            chosen["operation"],
+            description,
+            assumed,
+            build,
+            notes,
+            n_outputs=weights["unembed.W_U"].shape[1],
+            mixed=None if attn_coeff.known else partial(reading_of, chosen, assumed),
         )
+
+    # An unknown attn_coeff is no assumption: measuring decides it.
+    measured = facts | {"attn_coeff": replace(attn_coeff, known=True)}
+    readings = [reading_of(*combination) for combination in combinations(**measured)]
     if len(readings) <= MOST:
         return readings
     note = (

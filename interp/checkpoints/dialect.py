@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
+from interp.checkpoints.configs import FACTS, levels, stated
 from interp.checkpoints.layouts import Layout, Unfit, fit
+from interp.checkpoints.operation_names import operation_named, states_operation
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.stored import StoredWeights
+from interp.data.operations import OPERATIONS
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.models import ACTIVATIONS, HookedModel
 
 T = TypeVar("T")
 
 _SPELLINGS = {"quad": "square", "quadratic": "square", "x^2": "square", "x**2": "square", "swish": "silu"}
-_NAMED = {
-    "add": "add", "addition": "add", "modadd": "add", "+": "add", "plus": "add",
-    "subtract": "subtract", "subtraction": "subtract", "sub": "subtract", "-": "subtract", "minus": "subtract",
-    "multiply": "multiply", "multiplication": "multiply", "mul": "multiply", "mult": "multiply", "*": "multiply",
-    "cyclicgroup": "add",
-}  # fmt: skip
-_OPERANDS = {"x[0]": "x[1]", "a": "b", "x": "y", "i": "j", "m": "n"}
-_FORMULA = re.compile(
-    r"(?:lambda[\w,]+:)?(\()?(?P<left>x\[0\]|[axim])(?P<sign>[-+*])(?P<right>x\[1\]|[byjn])"
-    r"(?(1)\)(?:(?:%|mod)(?P<p>\d+|[pPC]))?)"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +35,7 @@ class Reading:
         build: Makes the network, in evaluation mode.
         notes: Decisions against something that was stated, in sentences.
         n_outputs: How many outputs the file has, of which the first p are read as classes; p if None.
+        mixed: The same reading with another coefficient of its attention mixture, where nothing states that.
     """
 
     dialect: str
@@ -52,6 +46,7 @@ class Reading:
     build: Callable[[], HookedModel]
     notes: tuple[str, ...] = ()
     n_outputs: int | None = None
+    mixed: Callable[[float], Reading] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,12 +124,11 @@ class ForeignFile:
 
     @property
     def settings(self) -> list[Mapping[str, Any]]:
-        """The JSON beside the weights and what else the file holds, each followed by the objects in it."""
-        outer = (self.stored.beside, self.stored.extras)
-        return [level for top in outer for level in (top, *(v for v in top.values() if isinstance(v, dict)))]
+        """The settings beside the weights, what else the file holds, and every object in either, outer ones first."""
+        return [level for top in (self.stored.beside, self.stored.extras) for level in levels(top)]
 
     def setting(self, *names: str) -> Any:
-        """The first of these settings that is not null, in the JSON beside the weights or in the file; else None.
+        """The first of these settings that is not null, beside the weights or in the file; else None.
 
         Example:
             >>> from pathlib import Path
@@ -153,41 +147,77 @@ class ForeignFile:
         given = self.options.activation
         if given is not None:
             choose("activation", given, ACTIVATIONS)
-        spelled = self.setting("activation", "act_fn", "act_type", "activation_fn")
-        name = _SPELLINGS.get(spelled.lower(), spelled.lower()) if isinstance(spelled, str) else None
+        spelled = self.setting(*FACTS["activation"])
+        name = _activation_named(spelled) if isinstance(spelled, str) else None
         if given is None and name is not None and name not in ACTIVATIONS:
             raise CheckpointError(
-                f"the settings of {str(self.stored.path)!r} say that the activation is {spelled!r}; known are "
+                f"the settings of {str(self.stored.path)!r} say that the activation is {spelled[:60]!r}; known are "
                 f"{', '.join(ACTIVATIONS)}. Pass activation=… (--activation) to read the network with one of these"
             )
         fact = settle("activation", given, name, otherwise)
         return fact if assumed else replace(fact, known=True)
 
     def coefficient(self, *, assumed: bool = False) -> Fact[float]:
-        """The attention mixture's coefficient; 1, ordinary attention, if nothing states it. For `assumed` see above."""
-        spelled, given = self.setting("attn_coeff"), self.options.attn_coeff
-        number = float(spelled) if isinstance(spelled, (int, float)) else None
+        """The attention mixture's coefficient; 1, ordinary attention, if nothing states it. For `assumed` see above.
+
+        Raises:
+            CheckpointError: The settings state one that is no number from 0 to 1, and the user gave none.
+        """
+        given = self.options.attn_coeff
+        spelled = self.setting(*FACTS["attn_coeff"])
+        number = _number(spelled)
+        if spelled is not None and given is None and not (number is not None and 0 <= number <= 1):
+            raise CheckpointError(
+                f"the settings of {str(self.stored.path)!r} say attn_coeff={str(spelled)[:60]}; expected a number "
+                "from 0 to 1. Pass attn_coeff=… (--attn-coeff) to read the network with one"
+            )
         fact = settle("attn_coeff", None if given is None else float(given), number, (1.0,))
         return replace(fact, known=fact.known or not assumed)
 
     def operation(self) -> Fact[str]:
-        """The task's operation; addition if nothing states it."""
-        names = ("operation", "op", "fn_name", "funcs", "func", "fn", "function", "group")
-        spelled, given = self.setting(*names), self.options.task
-        name = operation_named(spelled)[0] if isinstance(spelled, str) else None
-        fact = settle("operation", given, name, ("add",))
-        if isinstance(spelled, str) and name is None and given is None:
-            return fact.with_notes(
-                f"the file's settings say that the operation is {spelled[:60]!r}, which is none of the known "
-                "forms; it is read as addition unless the task is given (--task)"
+        """The task's operation; addition if nothing states it.
+
+        Raises:
+            CheckpointError: The settings name an operation or a group that is not known, or two operations, and the
+                user gave neither the task nor a table.
+        """
+        given, spelled = self.options.task, self._operations()
+        names = {text: operation_named(text)[0] for text in spelled}
+        known = list(dict.fromkeys(name for name in names.values() if name is not None))
+        if given is None and self.options.table is None and (None in names.values() or len(known) > 1):
+            problem = (
+                f"no operation of two residues that is known ({', '.join(OPERATIONS)}, cyclic groups, or a polynomial "
+                "such as 'x**2 + x*y')"
             )
-        return fact
+            if None not in names.values():
+                problem = f"more than one operation ({' and '.join(known)})"
+            raise CheckpointError(
+                f"the settings of {str(self.stored.path)!r} say {', '.join(repr(text[:60]) for text in spelled[:4])}: "
+                f"{problem}. Say which with task=… (--task), or give all examples with a table (--table)"
+            )
+        return settle("operation", given, next(iter(known or names), None) if spelled else None, ("add",))
+
+    def _operations(self) -> list[str]:
+        """Every text of the settings that names an operation, known or not."""
+        texts: dict[str, None] = {}
+        for fact in ("operation", "task"):
+            for top in (self.stored.beside, self.stored.extras):
+                for _, value in stated(top, fact):
+                    text = _name_of(value)
+                    named = states_operation(text) and operation_named(text)[0] is not None
+                    elsewhere = fact == "task" and (bool(texts) or _is_path(text))
+                    if named or (states_operation(text) and not elsewhere):
+                        texts[text] = None
+        return list(texts)
 
     def stored_modulus(self) -> int | None:
         """The modulus that the settings give, by itself or in a formula."""
-        p = self.setting("p", "P", "C", "modulus", "prime", "group_parameter")
-        if p is None and isinstance(text := self.setting("funcs", "func", "fn", "function"), str):
-            p = operation_named(text)[1]
+        p = self.setting(*FACTS["modulus"])
+        if isinstance(p, str) and p.isascii() and p.isdigit() and len(p) < 16:
+            p = int(p)
+        moduli = (operation_named(text)[1] for text in self._operations())
+        if p is None:
+            p = next((modulus for modulus in moduli if modulus is not None), None)
         return p if isinstance(p, int) and not isinstance(p, bool) else None
 
     def modulus_of_shape(self, p: int) -> Fact[int]:
@@ -201,21 +231,29 @@ class ForeignFile:
         return Fact((p,), notes=() if other in (None, p) else (note,))
 
 
-def operation_named(text: str) -> tuple[str | None, int | None]:
-    """The operation and modulus that a name or a formula means; nothing is evaluated.
+def _name_of(value: Any) -> Any:
+    """The name of an operation or group: a text, the only text of a list, or the name or type in an object."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("name", "type", "kind", "class") if key in value), None)
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
-    Example:
-        >>> operation_named("lambda x: (x[0]+x[1])%59"), operation_named("(x[0]**2+x[1])%59")
-        (('add', 59), (None, None))
-    """
-    short = re.sub(r"\s", "", text)
-    if short.lower() in _NAMED:
-        return _NAMED[short.lower()], None
-    match = _FORMULA.fullmatch(short)
-    if match is None or _OPERANDS[match["left"]] != match["right"]:
-        return None, None
-    p = match["p"]
-    return _NAMED[match["sign"]], int(p) if p and p.isdigit() else None
+
+def _is_path(text: Any) -> bool:
+    return isinstance(text, str) and ("/" in text or "\\" in text or "." in text)
+
+
+def _activation_named(text: str) -> str:
+    """The function that is named, without its place or brackets: ``torch.nn.ReLU()`` is relu."""
+    name = re.sub(r"\(.*\)$|^<class '|'>$", "", text.strip()).lower()
+    return _SPELLINGS.get(name, name.rpartition(".")[2])
+
+
+def _number(value: Any) -> float | None:
+    """A number, also one that is written as a text."""
+    with suppress(ValueError):
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            return float(value)
+    return None
 
 
 def combinations(**facts: Fact[Any]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:

@@ -26,8 +26,19 @@ HISTORY, RESUME = "history.json", "resume.safetensors"
 """Beside the checkpoints of a native series: its training curve, and the state from which training goes on."""
 INDEX = ".safetensors.index.json"
 """How the file ends that says which shard holds which tensor, where weights are spread over several files."""
+INDEX_ENDING = ".index.json"
+"""How such a file ends whatever the format of the shards, such as ``pytorch_model.bin.index.json``."""
 STEP = re.compile(r"step-\d+")
-WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".npz", ".msgpack")
+SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+NO_WEIGHTS = re.compile(
+    r"(?:optimi[sz]er|optim|scheduler|lr_scheduler|scaler|rng_state|random_states?|training_args|trainer_state|resume"
+    r"|train_data|test_data|val_data|train_pairs|test_pairs)(?:[-_.]\d+)*\.\w+"
+)
+"""Names of what a trainer leaves beside weights: states of the optimiser and of random numbers, arguments, data."""
+NUMBERED_FOLDER = re.compile(
+    r"(?:.*[^a-z])?(?:step|epoch|iteration|iter|checkpoint|ckpt)s?[-_=. ]?(\d{1,15})", re.I
+)
 BESIDE = ("train_data.pth", "train_data.pt", "train_pairs.pth", "train.json")
 
 
@@ -51,13 +62,46 @@ def checkpoint_files(folder: Path | str) -> list[Path]:
     return sorted(file for file in Path(folder).glob("step-*.safetensors") if STEP.fullmatch(file.stem))
 
 
+def is_weights(name: str) -> bool:
+    """True if a file's name is one of weights, and none that a trainer leaves beside them.
+
+    Example:
+        >>> [is_weights(name) for name in ("model.safetensors", "rng_state_0.pth", "optimizer.pt", "notes.txt")]
+        [True, False, False, False]
+    """
+    return name.endswith(WEIGHTS) and not name.startswith(".") and not NO_WEIGHTS.fullmatch(name.lower())
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The weights of a folder by name; shards count as one, their index."""
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    indexes = [file for file in files if file.name.endswith(INDEX_ENDING)]
+    named = {index.name.removesuffix(INDEX_ENDING).partition(".")[0] for index in indexes}
+    alone = [file for file in files if is_weights(file.name) and SHARD.sub("", file.stem) not in named]
+    return [*alone, *indexes]
+
+
 def series_files(folder: Path) -> list[Path]:
-    """The checkpoints of a folder in order of their step: native ones, else weights whose names end in a number."""
+    """The checkpoints of a folder in order of their step.
+
+    They are native ones, else weights whose names end in a number, else those in folders such as ``checkpoint-400``.
+    """
     if native := checkpoint_files(folder):
         return native
-    numbered = [(number_of(file), file) for file in folder.iterdir() if file.suffix in WEIGHTS]
+    weights = weights_in(folder)
+    numbered = [(number_of(file), file) for file in weights if not file.name.endswith(INDEX_ENDING)]
+    if not weights:
+        inner = [
+            (m, place) for place in folder.iterdir() if place.is_dir() and (m := _step_of(place)) is not None
+        ]
+        return [one for _, place in sorted(inner) if len(one_of := weights_in(place)) == 1 for one in one_of]
     series = [file for number, file in sorted((n, f) for n, f in numbered if n is not None)]
     return series if len(series) > 1 or len(numbered) == 1 else []
+
+
+def _step_of(folder: Path) -> int | None:
+    match = NUMBERED_FOLDER.fullmatch(folder.name)
+    return int(match[1]) if match else None
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -71,7 +115,7 @@ def find_checkpoint(path: Path) -> Path:
     except OSError as error:
         raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
     if path.is_dir():
-        series, files = series_files(path), [file for file in path.iterdir() if file.suffix in WEIGHTS]
+        series, files = series_files(path), weights_in(path)
         if not series and len(files) != 1:
             content = f"no checkpoints ({', '.join(WEIGHTS)})"
             if files:
@@ -123,7 +167,7 @@ def beside(file: Path) -> Path:
 
 def shards(file: Path) -> list[Path]:
     """The files that hold a checkpoint's weights: itself, or those that an index names, in order of their names."""
-    return sorted(set(tensor_files(file).values())) if file.name.endswith(INDEX) else [file]
+    return sorted(set(tensor_files(file).values())) if file.name.endswith(INDEX_ENDING) else [file]
 
 
 def tensor_files(index: Path) -> dict[str, Path]:

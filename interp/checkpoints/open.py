@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from interp.checkpoints.checkpoint import Checkpoint
-from interp.checkpoints.dialect import Reading
+from interp.checkpoints.dialect import ForeignFile, Reading, settle
 from interp.checkpoints.files import (
     BESIDE,
-    WEIGHTS,
     find_checkpoint,
     is_native,
     native_settings,
     series_files,
+    weights_in,
 )
 from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.own_outputs import adopt_for, prompt_of
 from interp.checkpoints.pairs import read_pairs
-from interp.checkpoints.select import best_reading, readings_of
-from interp.checkpoints.unwrap import StoredWeights, read_series, read_weights
+from interp.checkpoints.select import best_reading, listed_left_out, readings_of
+from interp.checkpoints.stored import StoredWeights
+from interp.checkpoints.unwrap import read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.measuring.base_rate import base_rate_of
@@ -67,7 +69,7 @@ def load_checkpoint(
             check_native(options)
             same = None if options.changes_task or options.ordering is not None else like
             return _with_task(load_native(file, same, data=data, settings=settings), options)
-    opened = from_weights(read_weights(file), options)
+    opened = from_weights(read_weights(file, weights=options.weights), options)
     return replace(opened, notes=(*opened.notes, *_left_out(Path(path))))
 
 
@@ -79,18 +81,24 @@ def load_series(
     The reading of a stranger's files is decided by the last one, and kept for all. Of more than `most` checkpoints so
     many are opened, evenly spaced, the first and the last among them.
     """
-    options, path = options or OpenOptions(), Path(path)
+    path = Path(path)
+    options = OpenOptions() if options is None else options
     items: list[Any] = series_files(path) if path.is_dir() else [path]
     native = bool(items) and is_native(items[-1])
     if not native and not path.is_dir():
-        items = list(read_series(path))
+        items = list(read_series(path, weights=options.weights))
     if len(items) > most:
         items = [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
     if native or not items:
         yield from (load_checkpoint(file, options) for file in items)
         return
-    read = read_weights if path.is_dir() else lambda stored: stored
-    reading = None if options.model else from_weights(read(items[-1]), options).settings["reading"]
+    read = partial(read_weights, weights=options.weights) if path.is_dir() else lambda stored: stored
+
+    reading = None
+    if options.model is None:
+        last = from_weights(read(items[-1]), options)
+        reading = last.settings["reading"]
+        options = replace(options, **last.settings["measured"])
     yield from (from_weights(read(item), options, reading) for item in items)
 
 
@@ -115,7 +123,7 @@ def _left_out(folder: Path) -> Iterator[str]:
     if not folder.is_dir():
         return
     used = {*series_files(folder), *(folder / name for name in BESIDE)}
-    others = sorted(file.name for file in folder.iterdir() if file.suffix in WEIGHTS and file not in used)
+    others = sorted(file.name for file in weights_in(folder) if file not in used)
     if others and len(used) > len(BESIDE):
         yield f"not used, as their names end in no number: {', '.join(others)}"
 
@@ -175,10 +183,14 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
         notes.append(f"of {reading.n_outputs} outputs the first {reading.p} are read as classes")
     if isinstance(best.task, TableTask):
         notes += numbering_of(best.logits, best.task.dataset).sentences()
+    if stored.left_out:
+        notes.insert(len(stored.notes), f"left out, as no weights of the network: {listed_left_out(stored)}")
     if options.table is None and options.split_from is None:
         beside = [name for name in BESIDE if (stored.path.parent / name).exists()]
         notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]
-    return _checkpoint(stored, best.model, best.task, reading.dialect, reading.description, notes)
+    opened = _checkpoint(stored, best.model, best.task, reading.dialect, reading.description, notes)
+    measured = {} if best.coefficient is None else {"attn_coeff": best.coefficient}
+    return replace(opened, settings=opened.settings | {"measured": measured})
 
 
 def _checkpoint(
@@ -204,16 +216,31 @@ def stored_accuracies(extras: dict[str, Any]) -> dict[str, float]:
     return shares
 
 
+def _task_stated(
+    stored: StoredWeights, options: OpenOptions
+) -> tuple[str | None, int | None, tuple[str, ...]]:
+    """Operation and modulus of an own module, as the user or its settings state them, and notes where they differ."""
+    if options.table is not None:
+        return options.task, options.p, ()
+    file = ForeignFile(stored, options)
+    operation, stored_p = file.operation(), file.stored_modulus()
+    modulus = settle("p", options.p, stored_p, ())
+    notes = (*operation.notes, *modulus.notes)
+    p = next(iter(modulus.values), None)
+    if (options.task is None and operation.known) or (options.p is None and p is not None):
+        notes = (*notes, f"the task is {operation.values[0]} modulo {p}, as the settings of the file state")
+    return operation.values[0] if operation.known else None, p, notes
+
+
 def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Checkpoint:
     """The user's own module, filled with the weights and given hook points."""
     module = build_from_file(factory)
-    fill(module, stored.tensors, stored.path)
-    task = make_task(options, options.task, options.p)
-    prompt, few = prompt_of(options, task.dataset), task.dataset.inputs[:1]
-    try:
-        adopted = adopt_for(
-            module.eval(), task, options
-        )  # on all examples: what the module cannot take shows here
+    filled = fill(module, stored)
+    operation, p, facts = _task_stated(stored, options)
+    task = make_task(options, operation, p)
+    prompt, few = prompt_of(options, task), task.dataset.inputs[:1]
+    try:  # on all examples: what the module cannot take shows here
+        adopted = adopt_for(module.eval(), task, options)
     except GrokscopeError:
         raise
     except Exception as error:  # the user's own code may raise anything
@@ -221,7 +248,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
             f"{factory} fails on the task's examples with {type(error).__name__}: {error}; does it take inputs such "
             f"as {(few if prompt is None else prompt(few)).tolist()}? --tokens changes them"
         ) from error
-    data, notes = adopted.task.dataset, [*stored.notes, *adopted.notes]
+    data, notes = adopted.task.dataset, [*stored.notes, *filled, *facts, *adopted.notes]
     rate = base_rate_of(adopted.logits, data, leaked=data.test)
     if not rate.above and not adopted.renumbered:
         notes.append(

@@ -32,6 +32,7 @@ class OpenOptions:
         tokens: What `model`, or a transformer of a known dialect, reads for operands a and b, such as 'a b ='.
         readout: The position that the answer of `model` is read at; the last if left out.
         output: Which of several outputs of `model` holds the logits: an index or a name, such as 1 or head.logits.
+        weights: Which weights of a file that holds several, such as ema.
         ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
 
     Raises:
@@ -50,6 +51,7 @@ class OpenOptions:
     tokens: str | None = None
     readout: int | None = None
     output: str | None = None
+    weights: str | None = None
     ordering: str | None = None
 
     def __post_init__(self) -> None:
@@ -95,17 +97,17 @@ def check_source(path: Path | str, options: OpenOptions) -> None:
         CheckpointError: There is no file, or its first bytes are of no weights file.
         ConfigError: An option names a file that is missing, or says what a native checkpoint says itself.
     """
-    from interp.checkpoints.files import find_checkpoint, native_settings
+    from interp.checkpoints.files import find_checkpoint, native_settings, shards
     from interp.checkpoints.safe import check_format, open_file
 
     file = find_checkpoint(Path(path))
     if options.model is not None:
         factory_of(options.model)
-        check_format(file)
+        check_format(shards(file)[0])
     elif options.dialect == NATIVE or (options.dialect is None and native_settings(file) is not None):
         check_native(options)
     else:
-        check_format(file)
+        check_format(shards(file)[0])
     if options.split_from is not None:
         open_file(Path(options.split_from)).close()
     if options.table is not None and not (table := Path(options.table)).exists():
@@ -114,6 +116,8 @@ def check_source(path: Path | str, options: OpenOptions) -> None:
 
 def check_native(options: OpenOptions) -> None:
     """Refuse options that a native checkpoint would not follow, as it says itself what they are for."""
+    if options.weights is not None:
+        raise ConfigError(f"a native checkpoint holds one network; leave out --weights {options.weights}")
     for name in ("activation", "attn_coeff", "tokens"):
         if (value := getattr(options, name)) is not None:
             raise ConfigError(f"a native checkpoint says its own {name}; leave out {value!r}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
+from collections.abc import Mapping
+from itertools import product
 
 from torch import Tensor, nn
 
+from interp.checkpoints.names import companions, without_parts
 from interp.checkpoints.options import factory_of
+from interp.checkpoints.stored import StoredWeights
 from interp.errors import CheckpointError, ConfigError, near_matches
 
 
@@ -31,23 +34,77 @@ def build_from_file(where: str) -> nn.Module:
     return module
 
 
-def fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
-    """Load weights into a module, strictly: the same names and shapes, or a `CheckpointError`."""
-    wanted = module.state_dict()
-    first = next(iter(wanted), "").split(".")[0] + "."  # reading strips a name that all tensors share
-    if all(name.startswith(first) for name in wanted) and not any(name.startswith(first) for name in tensors):
-        tensors = {first + name: tensor for name, tensor in tensors.items()}
+def fill(module: nn.Module, stored: StoredWeights) -> list[str]:
+    """Load weights into a module as `torch.nn.Module.load_state_dict` does, strictly.
+
+    Names may differ by what wrappers add to them, on either side, and a tensor that is tied to another one may be left
+    out.
+
+    Returns:
+        Notes of what differed.
+
+    Raises:
+        CheckpointError: A tensor is missing, unexpected, of another shape, or a parameter that is not finite.
+    """
+    wanted, parameters = (
+        module.state_dict(keep_vars=True),
+        dict(module.named_parameters(remove_duplicate=False)),
+    )
+    tensors, notes = _matching(wanted, stored)
+    tied = _tied(wanted, tensors)
+    file = stored.path
     for name in [*wanted, *tensors]:
-        if name not in tensors or name not in wanted:
+        if (name not in tensors and name not in tied) or name not in wanted:
             place = "is missing from" if name in wanted else "is in"
             known = tensors if name in wanted else wanted
             also = "" if name in wanted else ", but not in the model"
             raise CheckpointError(
                 f"the tensor {name!r} {place} {str(file)!r}{also}; {near_matches(name, known)}"
             )
-        if tensors[name].shape != wanted[name].shape:
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
             raise CheckpointError(
-                f"{name!r} in {str(file)!r} has shape {tuple(tensors[name].shape)}; "
+                f"{name!r} in {str(file)!r} has shape {tuple(tensor.shape)}; "
                 f"the model has {tuple(wanted[name].shape)}"
             )
-    module.load_state_dict(tensors)
+        if name in parameters and not tensor.isfinite().all():
+            raise CheckpointError(f"{name!r} in {str(file)!r} holds infinity: the training run diverged")
+    module.load_state_dict({**tensors, **{name: tensors[other] for name, other in tied.items()}})
+    return [*notes, *(f"{name!r} is tied to {other!r}, which the file holds" for name, other in tied.items())]
+
+
+def _matching(wanted: Mapping[str, Tensor], stored: StoredWeights) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of a file under the names that a module has for them, as far as they match, and notes."""
+    if wanted.keys() == stored.own.keys():
+        return dict(stored.own), []
+    names, _ = without_parts(wanted)
+    plain = {short: name for name, short in names.items()}
+    held = stored.tensors | stored.left_out
+    best: tuple[int, dict[str, Tensor], list[str]] = (-1, held, [])
+    ours = [""] + [f"{first}." for first in {name.partition(".")[0] for name in plain if "." in name}]
+    theirs = [""] + [f"{first}." for first in {name.partition(".")[0] for name in held if "." in name}]
+    for mine, other in product(ours, theirs):
+        renamed, aside = {}, []
+        for name, tensor in held.items():
+            short = mine + name.removeprefix(other)
+            if name.startswith(other) and short in plain:
+                renamed[plain[short]] = tensor
+            elif name in companions(held):
+                aside.append(f"left out {name!r}, which is no part of the model")
+            else:
+                renamed[name] = tensor
+        count = len(renamed.keys() & wanted.keys())
+        if count > best[0]:
+            notes = [f"stripped the prefix {other!r}"] if other else []
+            best = (count, renamed, notes + aside)
+    return best[1], best[2]
+
+
+def _tied(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """For each name that a file lacks, another of the same tensor that it has."""
+    by_place: dict[tuple[object, ...], str] = {}
+    for name, tensor in wanted.items():
+        if name in tensors and tensor.numel():
+            by_place[(tensor.data_ptr(), tensor.shape, tensor.stride())] = name
+    places = {name: (t.data_ptr(), t.shape, t.stride()) for name, t in wanted.items() if name not in tensors}
+    return {name: by_place[place] for name, place in places.items() if place in by_place}

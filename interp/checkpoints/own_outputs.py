@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from interp.checkpoints.options import OpenOptions
-from interp.data import Dataset, TableTask, Task
+from interp.data import TableTask, Task
 from interp.errors import ConfigError
 from interp.markup import percentage
 from interp.measuring.evaluation import all_logits
@@ -35,11 +35,12 @@ class AdoptedForTask:
     renumbered: bool = False
 
 
-def prompt_of(options: OpenOptions, data: Dataset) -> Prompt | None:
-    """How a dataset's operands become a module's tokens; None where it reads the inputs as they are."""
+def prompt_of(options: OpenOptions, task: Task) -> Prompt | None:
+    """How a task's operands become a module's tokens; None where it reads the inputs as they are."""
     if options.tokens is None:
         return None
-    return Prompt.parse(options.tokens, p=options.p or int(data.inputs.max()) + 1)
+    p = options.p or getattr(task, "p", None) or int(task.dataset.inputs.max()) + 1
+    return Prompt.parse(options.tokens, p=p)
 
 
 def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedForTask:
@@ -51,7 +52,7 @@ def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedFor
         ConfigError: The module's outputs are no logits, or fewer than the task has classes. The module's own code may
             raise anything else.
     """
-    data, prompt = task.dataset, prompt_of(options, task.dataset)
+    data, prompt = task.dataset, prompt_of(options, task)
     few = data.inputs[:3]
     with torch.no_grad():
         output = module(few if prompt is None else prompt(few))

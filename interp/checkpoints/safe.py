@@ -51,7 +51,9 @@ LOOKS = {
     b"\x1f\x8b": "a gzip archive; unpack it first",
     b"\x7fELF": "a program",
     b"version https://git-lfs": "a Git LFS pointer: the file itself was never fetched; run `git lfs pull`",
-    b"\x80": "a plain Python pickle, not written by torch.save",
+    b"\x80": "a plain Python pickle, not written by torch.save, and code from files is never run; its owner can "
+    "convert it where it was written, such as flax' parameters by numpy.savez('weights.npz', "
+    "**{'/'.join(key): array for key, array in flax.traverse_util.flatten_dict(params).items()})",
 }
 
 
@@ -157,17 +159,40 @@ def load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def check_format(path: Path) -> None:
-    """Refuse a file that is neither safetensors nor PyTorch's, by its first bytes and the names in its archive."""
+    """Refuse a file of no format that is read, by its first bytes and the names in its archive."""
     with open_file(path) as file:
         head = file.read(1024)
         if head.startswith(ZIP):
-            with suppress(ValueError, *ZIP_ERRORS), _archive(file) as archive:  # loading says what is damaged
-                _main_record(path, archive.namelist())
-        elif not is_safetensors(head) and not LEGACY.match(head):
+            with (
+                suppress(ValueError, *ZIP_ERRORS),
+                open_archive(file) as archive,
+            ):  # loading says what is damaged
+                if not _only_arrays(archive.namelist()):
+                    _main_record(path, archive.namelist())
+        elif not is_safetensors(head) and not LEGACY.match(head) and not is_msgpack(head):
             raise _unlike(path, looks_like(head))
 
 
-def _archive(file: IO[bytes]) -> zipfile.ZipFile:
+def is_npz(path: Path) -> bool:
+    """Check that a file is an archive of NumPy arrays and nothing else."""
+    with open_file(path) as file, suppress(ValueError, *ZIP_ERRORS):
+        if file.read(4) == ZIP:
+            with open_archive(file) as archive:
+                return _only_arrays(archive.namelist())
+    return False
+
+
+def _only_arrays(names: list[str]) -> bool:
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def is_msgpack(head: bytes) -> bool:
+    """Check that a file's first bytes start a MessagePack map whose first key is a text, as flax writes it."""
+    after = {0xDE: 3, 0xDF: 5}.get(head[0], 1 if 0x80 < head[0] < 0x90 else 0) if head else 0
+    return 0 < after < len(head) and (0xA0 < head[after] < 0xC0 or head[after] in (0xD9, 0xDA, 0xDB))
+
+
+def open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     """A zip archive, once its directory is known to be of acceptable size."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - 2**16 - 22))
@@ -193,7 +218,7 @@ def _check(walk: Walk, path: Path, file: IO[bytes], size: int) -> None:
             walk.run(pickled)
         whole = sum(8 + storage.size for storage in walk.storages.values()) <= size - pickled.tell()
     elif head.startswith(ZIP):
-        with _archive(file) as archive:
+        with open_archive(file) as archive:
             records, main = _records(path, archive.infolist(), size)
             walk.run(io.BytesIO(archive.read(main)))
         whole = all(records.get(key, 0) == storage.size for key, storage in walk.storages.items())
@@ -235,8 +260,6 @@ def _unlike(path: Path, looks: str) -> CheckpointError:
 def _looks_inside(names: list[str]) -> str:
     if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
         return "a TorchScript archive; store torch.jit.load(path).state_dict() with torch.save instead"
-    if names and all(name.endswith(".npy") for name in names):
-        return "an archive of NumPy arrays (.npz)"
     listed = ", ".join(repr(name[:40]) for name in names[:3])
     return f"a zip archive of other files ({listed}); if the weights are among them, unpack it first"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from importlib import import_module
 
 from jaxtyping import Float
@@ -12,8 +12,10 @@ from torch import Tensor
 
 from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects import dialect_names
+from interp.checkpoints.mixture import fit_mixture, rough_mixture
+from interp.checkpoints.names import variants
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.stored import StoredWeights
 from interp.data import Task
 from interp.errors import CheckpointError
 from interp.measuring.base_rate import BaseRate, base_rate_of
@@ -53,20 +55,28 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
         ['he: relu MLP of 2 layers']
     """
     readings: list[Reading] = []
-    for dialect in dialects():
-        if options.dialect in (None, dialect.name):
-            try:
-                readings += dialect.readings(ForeignFile(stored, options, dialect.name))
-            except Unfit as problem:
-                if options.dialect is not None:
-                    raise CheckpointError(
-                        f"{str(stored.path)!r} is not in the dialect {dialect.name!r}: {problem}"
-                    ) from None
-    if readings:
-        return readings
+    problem: Unfit | None = None
+    for tensors, notes in variants(stored.tensors):
+        one = replace(stored, tensors=tensors)
+        for dialect in dialects():
+            if options.dialect in (None, dialect.name):
+                try:
+                    readings += dialect.readings(ForeignFile(one, options, dialect.name))
+                except Unfit as error:
+                    problem = problem or error
+        if readings:
+            check_left_out(stored)
+            return [replace(reading, notes=(*reading.notes, *notes)) for reading in readings]
+    if options.dialect is not None and problem is not None:
+        raise CheckpointError(
+            f"{str(stored.path)!r} is not in the dialect {options.dialect!r}: {problem}"
+        ) from None
     held = [f"{name} {tuple(tensor.shape)}" for name, tensor in stored.tensors.items()]
+    check_left_out(stored)
     more = f" and {len(held) - LISTED} more" if len(held) > LISTED else ""
-    shown = (", ".join(held[:LISTED]) or "no tensors") + more
+    shown = (", ".join(held[:LISTED]) or "no tensors of real numbers") + more
+    if stored.left_out:
+        shown += f", beside {listed_left_out(stored)}"
     if options.dialect is not None:
         keys = "; or ".join(map(str, next(d.layouts for d in dialects() if d.name == options.dialect)))
         raise CheckpointError(
@@ -78,6 +88,29 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
         f"{shown}. 'grokscope dialects' shows what each looks for; for a network of your own, give a function that "
         "builds it (--model file.py:build)"
     )
+
+
+def listed_left_out(stored: StoredWeights) -> str:
+    """Names, shapes and types of what can be no weights of a network."""
+    held = [
+        f"{name[:80]!r} {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
+        for name, tensor in stored.left_out.items()
+    ]
+    return ", ".join(held[:LISTED]) + (f" and {len(held) - LISTED} more" if len(held) > LISTED else "")
+
+
+def check_left_out(stored: StoredWeights) -> None:
+    """Refuse weights beside which lies a tensor with infinity that is no mask: all else in a mask is one number.
+
+    Raises:
+        CheckpointError: There is one.
+    """
+    for name, tensor in stored.left_out.items():
+        finite = tensor[tensor.isfinite()]
+        if len(finite) < tensor.numel() and (not len(finite) or bool((finite != finite[0]).any())):
+            raise CheckpointError(
+                f"the tensor {name[:80]!r} in {str(stored.path)!r} holds infinity: the training run diverged"
+            )
 
 
 def above_chance(rate: BaseRate) -> bool:
@@ -101,6 +134,7 @@ class Tried:
     Attributes:
         accuracy, loss: Share of right answers, in [0, 1], and mean cross-entropy of the right ones.
         squared_error: Mean squared error against one-hot answers, the loss of the networks of arXiv 2310.13061.
+        coefficient: Of the attention mixture, where measuring decides it.
     """
 
     reading: Reading
@@ -110,6 +144,7 @@ class Tried:
     loss: float
     squared_error: float
     logits: Float[Tensor, "example output"]
+    coefficient: float | None = None
 
     @cached_property
     def rate(self) -> BaseRate:
@@ -149,10 +184,33 @@ def best_reading(
     for other in others:
         if other.beats(best):
             best = other
-    return best, tuple(_sentences(best, [one for one in tried if one is not best]))
+    notes = tuple(_sentences(best, [one for one in tried if one is not best]))
+    if best.reading.mixed is None:
+        return best, notes
+    mixture = fit_mixture(partial(_mixed, best.reading), best.task)
+    if mixture.value != best.coefficient:
+        best = _at(best.reading, mixture.value, best.task)
+    return best, (*notes, str(mixture))
 
 
 def _measured(reading: Reading, task: Task) -> Tried:
+    """A reading on its task; roughly as well as it can be where its attention mixture is open."""
+    if reading.mixed is None:
+        return _tried(reading, task)
+    return _at(reading, rough_mixture(partial(_mixed, reading), task), task)
+
+
+def _at(reading: Reading, coefficient: float, task: Task) -> Tried:
+    assert reading.mixed is not None
+    return replace(_tried(reading.mixed(coefficient), task), coefficient=coefficient)
+
+
+def _mixed(reading: Reading, coefficient: float) -> HookedModel:
+    assert reading.mixed is not None
+    return reading.mixed(coefficient).build()
+
+
+def _tried(reading: Reading, task: Task) -> Tried:
     model = reading.build()
     logits = all_logits(model, task.dataset)
     measured = measure_logits(logits, task.dataset)

@@ -82,7 +82,12 @@ def batch(
     with busy("starting"):
         job = _job(paths or [], options, settings, how)
         from interp.jobs import run
+        from interp.jobs.sources import passed_over
 
+        others = passed_over(path for group in job.groups for path in group.paths)
+    if others:
+        named = ", ".join(dict.fromkeys(Path(path).name for path in others[:MOST_FAILURES]))
+        say(f"passed over {len(others):,} files that are no weights, by their names ({named})")
     result = run(job)
     _show(result)
     if result.interrupted:

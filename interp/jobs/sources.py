@@ -13,14 +13,13 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from interp.checkpoints.files import BESIDE, INDEX, RESUME, WEIGHTS, beside, number_of, shards
+from interp.checkpoints.files import INDEX_ENDING, SHARD, WEIGHTS, beside, is_weights, number_of, shards
 from interp.errors import CheckpointError, ConfigError
 
 BLOCK = 2**20
 LARGE = 2**28
 """Bytes of weights from which a checkpoint is never held whole if that can be avoided."""
 MAGIC = re.compile(r"[*?\[]")
-SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def find_sources(patterns: Iterable[str]) -> list[str]:
@@ -75,13 +74,27 @@ def _local(pattern: str) -> Iterator[str]:
             yield from (os.path.join(folder, name) for name in _weights(names))
 
 
+def passed_over(patterns: Iterable[str]) -> list[str]:
+    """Files in local folders that end as weights do, and by their names are none: states of an optimiser, data, …"""
+    folders = {os.path.abspath(os.path.expanduser(one)) for one in patterns if not is_remote(one)}
+    return [
+        os.path.join(folder, name)
+        for top in sorted(folders)
+        if os.path.isdir(top)
+        for folder, _, names in os.walk(top)
+        for name in sorted(names)
+        if name.endswith(WEIGHTS) and not name.startswith(".") and not is_weights(name)
+    ]
+
+
 def _weights(names: list[str]) -> Iterator[str]:
-    indexed = {name.removesuffix(INDEX) for name in names if name.endswith(INDEX)}
+    indexed = {
+        name.removesuffix(INDEX_ENDING).partition(".")[0] for name in names if name.endswith(INDEX_ENDING)
+    }
     for name in names:
-        stem, suffix = os.path.splitext(name)
-        own = suffix in WEIGHTS and not name.startswith(".") and name not in (*BESIDE, RESUME)
+        stem = os.path.splitext(name)[0]
         shard = SHARD.search(stem) and SHARD.sub("", stem) in indexed
-        if name.endswith(INDEX) or (own and not shard):
+        if name.endswith(INDEX_ENDING) or (is_weights(name) and not shard):
             yield name
 
 

@@ -11,20 +11,14 @@ from interp.checkpoints.builders import mlp_readings, tokens_of, transformer_rea
 from interp.checkpoints.dialect import Dialect, Fact, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects.transformer_lens import VERSION_2, without_buffers
 from interp.checkpoints.layouts import Layout
-from interp.errors import CheckpointError
 
 MLP = Layout({"W_x": "p d", "W_y": "p d", "W": "2d h", "W_U": "h p"})
 TRANSFORMER = Layout({**VERSION_2.tensors, "x_embed": "X d", "y_embed": "X d"})
 
 
 def readings(file: ForeignFile) -> list[Reading]:
-    """The file as one of these networks; a `CheckpointError` if its settings name a group that is not cyclic."""
+    """The file as one of these networks."""
     layout, sizes = file.fit(MLP, TRANSFORMER)
-    if (group := file.setting("group")) not in (None, "CyclicGroup"):
-        raise CheckpointError(
-            f"{str(file.stored.path)!r} composes elements of {group!r}, as its settings say; group composition other "
-            "than cyclic (CyclicGroup: addition modulo n) is not supported"
-        )
     relu = file.activation("relu", assumed=False)
     if layout is MLP:
         return mlp_readings(file, _folded(file.tensors), p=sizes["p"], activation=relu)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from interp.checkpoints.own_module import build_from_file, fill
+from interp.checkpoints.stored import StoredWeights
+from interp.checkpoints.unwrap import read_weights
 from interp.errors import CheckpointError, ConfigError
 
 SOURCE = """
@@ -82,9 +86,15 @@ def test_a_file_that_cannot_be_imported_is_named(tmp_path: Path, text: str) -> N
         build_from_file(f"{tmp_path}/bad.py:build")
 
 
-def test_the_weights_are_filled_in() -> None:
+def read(folder: Path, tensors: dict[str, Tensor]) -> StoredWeights:
+    """Tensors as they are read from a file ``w.pt``."""
+    torch.save(tensors, folder / "w.pt")
+    return replace(read_weights(folder / "w.pt"), path=Path("w.pt"))
+
+
+def test_the_weights_are_filled_in(tmp_path: Path) -> None:
     trained, fresh = nn.Linear(3, 2), nn.Linear(3, 2)
-    fill(fresh, trained.state_dict(), Path("w.pt"))
+    assert fill(fresh, read(tmp_path, trained.state_dict())) == []
     assert torch.equal(fresh.weight, trained.weight)
     assert torch.equal(fresh.bias, trained.bias)
 
@@ -110,12 +120,92 @@ def _shape(tensors: dict[str, Tensor]) -> None:
     ],
 )
 def test_weights_that_do_not_fit_are_refused_and_change_nothing(
-    damage: Callable[[dict[str, Tensor]], None], message: str
+    damage: Callable[[dict[str, Tensor]], None], message: str, tmp_path: Path
 ) -> None:
     module = nn.Linear(3, 2)
     before = module.weight.clone()
     tensors = dict(nn.Linear(3, 2).state_dict())
     damage(tensors)
     with pytest.raises(CheckpointError, match=re.escape(message)):
-        fill(module, tensors, Path("w.pt"))
+        fill(module, read(tmp_path, tensors))
     assert torch.equal(module.weight, before)
+
+
+class Buffered(nn.Module):
+    """A layer with buffers of every kind that is no weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(3, 2)
+        self.register_buffer("causal", torch.full((3, 3), -torch.inf).triu(1))
+        self.register_buffer("rotary", torch.polar(torch.ones(3), torch.arange(3.0)))
+        self.register_buffer("cache", torch.zeros(0, 4))
+        self.register_buffer("positions", torch.arange(3))
+        self.register_buffer("seen", torch.tensor(True))
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "{}",
+        "module.{}",
+        "_orig_mod.module.{}",
+        "model._orig_mod.{}",
+        "net.{}",
+        "_fsdp_wrapped_module.{}",
+        "_module.{}",
+    ],
+)
+def test_buffers_are_loaded_as_pytorch_loads_them_whatever_wraps_the_names(
+    spelled: str, tmp_path: Path
+) -> None:
+    trained, fresh = Buffered(), Buffered()
+    for buffer in fresh.buffers():
+        buffer.zero_()
+    fill(
+        fresh, read(tmp_path, {spelled.format(name): tensor for name, tensor in trained.state_dict().items()})
+    )
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(fresh.state_dict()[name], tensor)
+
+
+def test_a_loss_beside_the_model_is_left_out_with_a_note(tmp_path: Path) -> None:
+    trained, fresh = nn.Linear(3, 2), nn.Linear(3, 2)
+    state = {f"model.{name}": tensor for name, tensor in trained.state_dict().items()}
+    notes = fill(fresh, read(tmp_path, state | {"criterion.weight": torch.ones(2)}))
+    assert torch.equal(fresh.weight, trained.weight)
+    assert any("'criterion.weight'" in note for note in notes)
+
+
+def test_a_compiled_module_takes_plain_names(tmp_path: Path) -> None:
+    trained, fresh = nn.Linear(3, 2), nn.Linear(3, 2)
+    fill(torch.nn.Sequential(OrderedDict(_orig_mod=fresh)), read(tmp_path, trained.state_dict()))
+    assert torch.equal(fresh.weight, trained.weight)
+
+
+@pytest.mark.parametrize(("value", "message"), [(torch.inf, "holds infinity"), (torch.nan, "NaN")])
+def test_a_parameter_that_is_not_finite_is_refused(value: float, message: str, tmp_path: Path) -> None:
+    state = {name: tensor.clone() for name, tensor in Buffered().state_dict().items()}
+    state["inner.weight"][0, 0] = value
+    with pytest.raises(CheckpointError, match=f"'inner.weight'.*{message}.*diverged"):
+        fill(Buffered(), read(tmp_path, state))
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(5, 3), nn.Linear(3, 5, bias=False)
+        self.head.weight = self.embed.weight
+
+
+def test_tied_weights_may_be_stored_once(tmp_path: Path) -> None:
+    trained, fresh = Tied(), Tied()
+    state = {name: tensor for name, tensor in trained.state_dict().items() if name != "head.weight"}
+    assert fill(fresh, read(tmp_path, state)) == [
+        "'head.weight' is tied to 'embed.weight', which the file holds"
+    ]
+    assert torch.equal(fresh.head.weight, trained.embed.weight)
+    untied = Tied()
+    untied.head.weight = nn.Parameter(torch.zeros(5, 3))
+    with pytest.raises(CheckpointError, match=r"'head\.weight' is missing"):
+        fill(untied, read(tmp_path, state))

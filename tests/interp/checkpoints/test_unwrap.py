@@ -18,12 +18,10 @@ from malformed import MALFORMED, Call, Imported, Storage, archive, headed, old_f
 from safetensors.torch import save_file
 from torch import nn
 
+from interp.checkpoints.open import load_checkpoint
 from interp.checkpoints.safe import load_pickle_safely, read_json
-from interp.checkpoints.unwrap import (
-    StoredWeights,
-    read_series,
-    read_weights,
-)
+from interp.checkpoints.stored import StoredWeights
+from interp.checkpoints.unwrap import read_series, read_weights
 from interp.errors import CheckpointError
 
 SHARED = Path(__file__).parents[4] / "shared" / "checkpoints"
@@ -49,6 +47,25 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
+def refusal_to_open(path: Path) -> str:
+    """The line with which a file is refused as a network that is known."""
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    return str(caught.value)
+
+
+NO_NETWORK = {
+    "NumPy arrays",
+    "complex safetensors",
+    "safetensors without elements",
+    "list with an unusable last state dict",
+    "tensor without elements",
+    "complex tensor",
+    "infinity in float16",
+}
+"""Files whose tensors a module of one's own could have, and no network that is known."""
+
+
 # Malformed files
 
 
@@ -56,7 +73,7 @@ def refusal(path: Path) -> str:
 def test_a_malformed_file_gives_one_clear_line_quickly_and_runs_nothing(name: str, tmp_path: Path) -> None:
     path = MALFORMED[name](tmp_path)
     memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-    line = refusal(path)
+    line = (refusal_to_open if name in NO_NETWORK else refusal)(path)
     assert time.monotonic() - start < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 2**19  # kilobytes
     assert str(path) in line
@@ -89,15 +106,14 @@ def test_the_traps_would_run_if_pickle_read_them(tmp_path: Path) -> None:
         ("PNG", "a PNG image"),
         ("GGUF", "a GGUF model"),
         ("ONNX", "an ONNX model"),
-        ("NumPy arrays", r"\.npz"),
         ("plain pickle", "not written by torch.save"),
         ("plain pickle of protocol 0", "not written by torch.save"),
         ("TorchScript", r"TorchScript archive; store torch\.jit\.load\(path\)\.state_dict\(\)"),
         ("zip archive of text", "'a.txt', 'b.txt'"),
         ("archive cut short", "cut off"),
         ("NaN", "'W' .* holds NaN or infinity: the training run diverged"),
-        ("complex tensor", "'W' .* complex"),
-        ("tensor without elements", "'b' .* holds no numbers"),
+        ("complex tensor", r"'W' \(3,\) of complex64"),
+        ("tensor without elements", r"'b' \(0, 4\)"),
         ("meta tensor", "'W' .* holds no numbers"),
         ("quantised tensor", "quantised"),
         ("numbers as names", "the key 0"),
@@ -116,7 +132,7 @@ def test_the_traps_would_run_if_pickle_read_them(tmp_path: Path) -> None:
 def test_the_line_says_what_is_wrong(name: str, said: str, tmp_path: Path) -> None:
     path = MALFORMED[name](tmp_path)
     with pytest.raises(CheckpointError, match=said):
-        read_weights(path)
+        load_checkpoint(path)
 
 
 def test_a_misspelt_file_name_is_corrected(tmp_path: Path) -> None:
@@ -238,7 +254,7 @@ def test_compressed_sparse_tensors_are_unfolded(fold: str, tmp_path: Path) -> No
 
 def test_prefixes_are_noted_and_one_shared_by_some_stays(tmp_path: Path) -> None:
     assert stored(tmp_path, WRAPPED["compiled"]).notes == (
-        "stripped the prefix '_orig_mod.'",
+        "stripped '_orig_mod.' from names",
         "stripped the prefix 'module.'",
     )
     read = stored(tmp_path, {"model.W": NUMBERS, "head.W": NUMBERS})
@@ -254,7 +270,7 @@ def test_tensors_may_share_their_numbers(tmp_path: Path) -> None:
 def test_infinity_is_ordinary_in_the_buffers_of_older_transformer_lens(tmp_path: Path) -> None:
     state = {"W": NUMBERS, "attn.IGNORE": torch.tensor(-torch.inf), "attn.mask": torch.tensor([torch.inf])}
     assert stored(tmp_path, state).tensors["attn.IGNORE"] == -torch.inf
-    assert "'masked'" in refusal(_saved(tmp_path, {"masked": torch.tensor(torch.inf)}))
+    assert stored(tmp_path, {"W": NUMBERS, "masked": torch.tensor(torch.inf)}).left_out.keys() == {"masked"}
 
 
 def _saved(folder: Path, content: Any) -> Path:

@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 from interp.errors import CheckpointError, ConfigError
-from interp.jobs.sources import content_of, fetched, find_sources, stamp_of
+from interp.jobs.sources import content_of, fetched, find_sources, passed_over, stamp_of
 
 
 def touch(*files: Path) -> None:
@@ -46,6 +46,27 @@ def test_shards_are_one_checkpoint(tmp_path: Path) -> None:
         "big.safetensors.index.json",
         "alone-00001-of-00002.pt",
     ]
+
+
+def test_what_a_trainer_leaves_beside_weights_is_passed_over_and_counted(tmp_path: Path) -> None:
+    left = (
+        "optimizer.pt",
+        "scheduler.pt",
+        "rng_state_0.pth",
+        "rng_state_1.pth",
+        "training_args.bin",
+        "resume.safetensors",
+    )
+    touch(
+        *(
+            tmp_path / "checkpoint-40" / name
+            for name in ("model.safetensors", "pytorch_model-1.bin", "notes.txt", *left)
+        )
+    )
+    found = names(find_sources([str(tmp_path)]), tmp_path)
+    assert sorted(found) == ["checkpoint-40/model.safetensors", "checkpoint-40/pytorch_model-1.bin"]
+    assert sorted(Path(path).name for path in passed_over([str(tmp_path)])) == sorted(left)
+    assert passed_over([str(tmp_path / "checkpoint-40" / "optimizer.pt"), "s3://bucket/run"]) == []
 
 
 def test_globs_names_with_brackets_and_repetitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from foreign import SHARED, close, logits, output_first, pairs, run, stored, tra
 from interp.checkpoints.dialect import Reading
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.select import readings_of
-from interp.checkpoints.unwrap import StoredWeights, read_weights
+from interp.checkpoints.stored import StoredWeights
+from interp.checkpoints.unwrap import read_weights
 from interp.errors import CheckpointError, ConfigError
 
 P = 7

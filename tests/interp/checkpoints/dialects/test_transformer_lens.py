@@ -25,7 +25,7 @@ from interp.checkpoints.builders import MOST
 from interp.checkpoints.dialect import Reading
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.select import readings_of
-from interp.checkpoints.unwrap import StoredWeights
+from interp.checkpoints.stored import StoredWeights
 from interp.errors import CheckpointError, ConfigError
 
 P = 7

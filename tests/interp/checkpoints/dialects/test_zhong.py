@@ -11,7 +11,8 @@ from foreign import SHARED, close, draw, logits, output_first, pairs, run, store
 from interp.checkpoints.dialect import Reading
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.select import readings_of
-from interp.checkpoints.unwrap import StoredWeights, read_weights
+from interp.checkpoints.stored import StoredWeights
+from interp.checkpoints.unwrap import read_weights
 from interp.errors import CheckpointError
 
 P = 6
@@ -73,7 +74,8 @@ def test_an_even_vocabulary_of_which_nothing_is_said_is_read_both_ways() -> None
         "zhong: relu, tokens 'a b+6', not causal",
         "zhong: gelu, tokens 'a b+6', not causal",
     ]
-    assert found[2].assumed == ("tokens 'a b+6'", "activation relu", "attn_coeff 1", "operation add")
+    assert found[2].assumed == ("tokens 'a b+6'", "activation relu", "operation add")
+    assert all(reading.mixed is not None for reading in found)  # measuring decides the coefficient
     assert [reading.p for reading in found] == [12, 12, 6, 6]
     close(logits(found[3], P), run(w, tokens(shift=P), activation="gelu")[:, :P])
 

@@ -1,0 +1,267 @@
+"""State dicts inside the dictionaries of a stranger's file, and the plain data beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interp.checkpoints.arrays import as_tensor
+from interp.checkpoints.names import is_averaged, words_of
+from interp.checkpoints.safe import said_by
+from interp.checkpoints.stored import StoredWeights
+from interp.errors import CheckpointError
+
+MAX_PLAIN = 2**21  # numbers and texts kept beside the weights
+MAX_NESTING = 5  # dictionaries in one another, around a state dict or in one
+WRAPPERS = ("model", "model_state_dict", "state_dict", "net", "network", "params", "weights", "module")
+WRAPPER_WORDS = frozenset(("model", "net", "network", "params", "weights", "module", "state", "variables"))
+TRAINERS = re.compile(
+    r"optim|opt_state|sched|scaler|rng|random_state|grad|moment|hyper_param|callbacks|loops"
+)
+MAX_LEAVES = 2**17  # values in nested dictionaries
+SERIES = ("state_dicts", "checkpoints", "model_checkpoints", "models")
+SERIES_STEPS = ("epochs", "steps", "iterations", "checkpoint_epochs", "checkpoint_steps")
+
+
+@dataclass
+class Budget:
+    """Numbers and texts that may still be kept."""
+
+    values: int = MAX_PLAIN
+
+
+def split_series(content: Any) -> tuple[list[Any], dict[Any, Any]]:
+    """The state dicts of a content that lists several, and what is beside them."""
+    key = None
+    if isinstance(content, dict):
+        key = next((name for name in SERIES if isinstance(content.get(name), list | tuple)), None)
+    states = content if key is None else content[key]
+    if not isinstance(states, list | tuple) or not states or not all(map(_holds_weights, states)):
+        return [], {}
+    return list(states), {} if key is None else {name: content[name] for name in content if name != key}
+
+
+def steps_of(rest: dict[Any, Any], count: int) -> list[int | None]:
+    """The steps of as many state dicts, as what lies beside them states, each None if it does not."""
+    for name in SERIES_STEPS:
+        value = rest.get(name)
+        steps = value.tolist() if isinstance(value, Tensor) and value.numel() == count else value
+        if isinstance(steps, list | tuple) and len(steps) == count:
+            return [_whole(step) for step in steps]
+    return [None] * count
+
+
+def _holds_weights(content: Any, depth: int = 0, seen: set[int] | None = None) -> bool:
+    seen = set() if seen is None else seen
+    if not isinstance(content, dict) or id(content) in seen or depth > MAX_NESTING:
+        return False
+    seen.add(id(content))
+    if "param_groups" in content:
+        return False
+    return any(map(_is_array, content.values())) or any(
+        _holds_weights(value, depth + 1, seen)
+        for key, value in content.items()
+        if not TRAINERS.search(str(key).lower())
+    )
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, Tensor | np.ndarray) and value.ndim > 1
+
+
+def unwrapped(
+    path: Path, content: Any, budget: Budget, choice: str | None = None, depth: int = 0
+) -> StoredWeights:
+    """The state dict in a content, whatever dictionaries it lies in, with the plain data beside it."""
+    if not isinstance(content, dict):
+        raise CheckpointError(
+            f"{str(path)!r} holds {kind_of(content)}; expected tensors by name, as in a state dict"
+        )
+    odd = [key for key in content if not isinstance(key, str)]
+    if odd:
+        raise CheckpointError(f"{str(path)!r} has the key {odd[0]!r}; expected names of tensors")
+    inner, others, chosen = _inner(path, content, choice, depth)
+    if inner is None:
+        state = StoredWeights(path, _tensors_in(path, content))
+        used = {*state.tensors, *(name.partition(".")[0] for name in state.tensors)}
+    else:
+        state = unwrapped(path, content[inner], budget, None if chosen else choice, depth + 1)
+        used = {inner, *others}
+    if not state.tensors:
+        held = [f"{short_name(name)} ({kind_of(value)})" for name, value in list(content.items())[:6]]
+        raise CheckpointError(f"{str(path)!r} holds no tensors by name but {', '.join(held) or 'nothing'}")
+    extras, dropped = keep_plain({name: value for name, value in content.items() if name not in used}, budget)
+    extras |= state.extras
+    notes: list[str] = []
+    if chosen or others:
+        reason = "as was asked" if chosen else _reason(content, others)
+        notes = [f"read the weights under {inner!r}, {reason}"]
+        notes += [f"{key!r} holds weights too: --weights {key} reads those" for key in others if not chosen]
+    return replace(state, extras=extras, step=step_in(extras), notes=(*notes, *dropped, *state.notes))
+
+
+def _reason(content: dict[str, Any], others: list[str]) -> str:
+    zeros = [key for key in others if _all_zero(content[key])]
+    return f"as those under {zeros[0]!r} are all zero" if zeros else "the first of several"
+
+
+def _inner(
+    path: Path, content: dict[str, Any], choice: str | None, depth: int
+) -> tuple[str | None, list[str], bool]:
+    """The key of the dictionary that holds the weights, None if this one does; of others; True if it was asked for."""
+    children = [
+        key
+        for key, value in content.items()
+        if not TRAINERS.search(key.lower()) and _holds_weights(value, depth + 1)
+    ]
+    matrices = [key for key in children if _has_matrix(content[key])]
+    if choice is not None:
+        asked = [key for key in children if key == choice]
+        if asked := asked or [key for key in children if choice in words_of(key)]:
+            return asked[0], [key for key in matrices if key != asked[0]], True
+    known = [key for key in WRAPPERS if key in children]
+    known += [key for key in children if _is_wrapper(key) and key not in known]
+    if not known and (not matrices or any(map(_is_matrix, content.values()))):
+        return None, [], False
+    taken = known or matrices
+    if not known and len(matrices) > 1:
+        shapes = [{name: value.shape for name, value in _leaves(content[key])} for key in matrices]
+        if any(shape != shapes[0] for shape in shapes):
+            return None, [], False  # parts of one network
+        taken = [key for key in matrices if not is_averaged(key)]
+        if len(taken) != 1:
+            raise CheckpointError(
+                f"{str(path)!r} holds weights under {', '.join(map(repr, matrices[:8]))}; say which are meant, such as "
+                f"weights={matrices[0]!r} (--weights {matrices[0]})"
+            )
+    if len(matrices) > 1:
+        taken = [*taken, *(key for key in matrices if key not in taken)]
+        taken.sort(key=lambda key: _all_zero(content[key]))
+    return taken[0], [key for key in matrices if key != taken[0]], False
+
+
+def _is_wrapper(key: str) -> bool:
+    return not WRAPPER_WORDS.isdisjoint(words_of(key)) and not is_averaged(key)
+
+
+def _all_zero(content: dict[str, Any]) -> bool:
+    return all(not _is_matrix(value) or not bool((value != 0).any()) for _, value in _leaves(content))
+
+
+def _leaves(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The arrays in nested dictionaries, by their names with dots between, without those of a trainer."""
+    waiting: list[tuple[str, int, dict[str, Any]]] = [("", 0, content)]
+    count = 0
+    while waiting:
+        before, depth, level = waiting.pop(0)
+        for key, value in level.items():
+            count += 1
+            if count > MAX_LEAVES:
+                raise CheckpointError(
+                    f"the file's dictionaries hold more than {MAX_LEAVES} values in one another"
+                )
+            if _is_array(value):
+                yield f"{before}{key}", value
+            elif isinstance(value, dict) and depth < MAX_NESTING and not TRAINERS.search(str(key).lower()):
+                waiting.append((f"{before}{key}.", depth + 1, value))
+
+
+def _has_matrix(content: dict[str, Any]) -> bool:
+    return any(_is_matrix(value) for _, value in _leaves(content))
+
+
+def _tensors_in(path: Path, content: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a state dict; its arrays if it has none; and of nested ones, if it holds nothing else."""
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    nested = any(isinstance(value, dict) and _has_matrix(value) for value in content.values())
+    arrays = (
+        dict(_leaves(content))
+        if not tensors or (nested and not any(map(_is_matrix, tensors.values())))
+        else {}
+    )
+    try:
+        return tensors | {
+            name: value if isinstance(value, Tensor) else as_tensor(value) for name, value in arrays.items()
+        }
+    except ValueError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be used: {said_by(error)}") from None
+
+
+def keep_plain(rest: dict[Any, Any], budget: Budget) -> tuple[dict[str, Any], list[str]]:
+    """The plain data among what lies beside the weights, and notes of what is dropped."""
+    extras, notes, dropped = {}, [], []
+    for name, value in rest.items():
+        if isinstance(value, dict) and ("param_groups" in value or "optim" in str(name).lower()):
+            notes.append("dropped the optimiser state")
+            continue
+        try:
+            extras[str(name)] = _plain(value, budget)
+        except ValueError:
+            dropped.append(f"{short_name(name)} ({kind_of(value)})")
+    if dropped:
+        more = f" and {len(dropped) - 6} more" if len(dropped) > 6 else ""
+        notes.append(f"dropped {', '.join(dropped[:6])}{more}")
+    return extras, notes
+
+
+def _plain(value: Any, budget: Budget, depth: int = 0) -> Any:
+    """Numbers, texts, and lists and dictionaries of them; a ValueError for anything else."""
+    if isinstance(value, Tensor):
+        flat = value.layout is torch.strided and value.ndim <= 1
+        if not flat or value.is_meta or value.is_complex() or value.numel() > budget.values:
+            raise ValueError("no plain numbers")
+        budget.values -= value.numel()
+        return (value.detach().double() if value.is_floating_point() else value).tolist()
+    if isinstance(value, np.generic | np.ndarray) and value.size <= budget.values:
+        budget.values -= value.size
+        return value.tolist()
+    budget.values -= 1
+    if budget.values < 0 or depth > 8:
+        raise ValueError("too much")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item, budget, depth + 1) for item in value]
+    if isinstance(value, dict) and all(isinstance(name, str | int) for name in value):
+        return {name: _plain(item, budget, depth + 1) for name, item in value.items()}
+    if isinstance(value, torch.dtype | torch.device):
+        return str(value)
+    raise ValueError("no plain data")
+
+
+def step_in(extras: dict[str, Any]) -> int | None:
+    """The training step among plain data, if it is there."""
+    steps = (_whole(extras.get(name)) for name in ("epoch", "step", "iteration"))
+    return next((step for step in steps if step is not None), None)
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return int(value)
+    whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return int(value) if whole and 0 <= value < 2**53 else None
+
+
+def short_name(name: Any) -> str:
+    """A name for messages, of at most 80 letters."""
+    return repr(name if len(str(name)) <= 80 else f"{str(name)[:77]}...")
+
+
+def kind_of(value: Any) -> str:
+    """The kind and size of a value, for messages."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, list | tuple | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"one {type(value).__name__}"

@@ -1,0 +1,251 @@
+"""Configuration beside a file: found under every name, never overridden by an assumption, read without running code."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from foreign import output_first, transformer
+
+from interp.checkpoints.configs import levels, settings_beside, stated
+from interp.checkpoints.open import load_checkpoint, load_series
+from interp.checkpoints.options import OpenOptions
+from interp.errors import CheckpointError
+
+P = 7
+SETTINGS = {"C": P, "act_fn": "ReLU", "funcs": "lambda x: (x[0]*x[1])%7", "attn_coeff": 0.25, "diff_vocab": 0}
+
+
+def written(place: Path, content: dict[str, Any]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lines = {
+        ".json": json.dumps(content),
+        ".yaml": "\n".join(f"{name}: {json.dumps(value)}" for name, value in content.items()),
+        ".toml": "\n".join(f"{name} = {json.dumps(value)}" for name, value in content.items()),
+    }
+    place.write_text(lines[place.suffix.replace("yml", "yaml")])
+
+
+def network(seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random weights under the names of arXiv 2306.17844, whose coefficient they do not show."""
+    arrays = output_first(transformer(vocab=P, n_ctx=2, n_outputs=P, seed=seed))
+    return {name: torch.tensor(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+
+def saved(place: Path, content: Any | None = None) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(network() if content is None else content, place)
+    return place
+
+
+NAMES = [
+    ("model_7f3.pt", "config_7f3.json"),
+    ("model_7f3.pt", "7f3.json"),
+    ("model_7f3.pt", "model_7f3.json"),
+    ("model_7f3.pt", "model_7f3.yml"),
+    ("model_7f3.pt", "7f3_config.toml"),
+    ("7f3.pt", "cfg-7f3.json"),
+    ("7f3.final.pt", "config_7f3.json"),
+    ("7f3_step_100.pt", "config_7f3.json"),
+    ("model.pt", "config.json"),
+    ("model_7f3.pt", "cfg.json"),
+    ("last.ckpt", "hparams.yaml"),
+    ("model.pt", "train_args.json"),
+    ("model.pt", "settings.toml"),
+    ("checkpoints/last.ckpt", "hparams.yaml"),
+    ("checkpoint-400/model.pt", "config.json"),
+    ("7f3.pt", "something-else.json"),
+]
+
+
+@pytest.mark.parametrize(("weights", "config"), NAMES)
+def test_a_configuration_of_any_name_is_used_and_named(weights: str, config: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "run" / weights)
+    written(tmp_path / "run" / config, SETTINGS)
+    opened = load_checkpoint(path)
+    assert opened.model.to_dict()["attn_coeff"] == 0.25
+    assert opened.model.to_dict()["activation"] == "relu"
+    assert (opened.task.operation, opened.task.p) == ("multiply", P)
+    assert f"settings: {config!r} beside the file" in opened.notes
+    assert not any(note.startswith(("assumed", "attn_coeff")) for note in opened.notes)
+
+
+def test_settings_inside_the_file_count_as_much(tmp_path: Path) -> None:
+    for name in ("hyper_parameters", "config", "args"):
+        opened = load_checkpoint(saved(tmp_path / "a.ckpt", {"state_dict": network(), name: SETTINGS}))
+        assert opened.model.to_dict()["attn_coeff"] == 0.25
+        assert opened.task.operation == "multiply"
+
+
+@pytest.mark.parametrize(
+    "config", ["config_other.json", "generation_config.json", "history.json", ".config.json"]
+)
+def test_the_configuration_of_others_is_left_alone(config: str, tmp_path: Path) -> None:
+    saved(tmp_path / "model_other.pt")
+    written(tmp_path / config, SETTINGS)
+    assert settings_beside(saved(tmp_path / "model_7f3.pt")) == ({}, [])
+
+
+def test_the_nearest_decides_and_disagreement_is_noted(tmp_path: Path) -> None:
+    path = saved(tmp_path / "model_7f3.pt", {"model": network(), "attn_coeff": 1.0})
+    written(tmp_path / "config_7f3.json", SETTINGS)
+    written(tmp_path / "config.json", {"attn_coeff": 0.75, "batch_size": 5})
+    opened = load_checkpoint(path)
+    assert opened.model.to_dict()["attn_coeff"] == 0.25
+    notes = "\n".join(opened.notes)
+    assert "'config_7f3.json' says attn_coeff=0.25, 'config.json' 0.75; the first is used" in notes
+    assert "the configuration beside the file says attn_coeff=0.25, the file 1.0; the first is used" in notes
+    assert opened.settings["beside"]["batch_size"] == 5
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"group": "AlternatingGroup"},
+        {"group_type": "alternating", "group_parameter": 5},
+        {"group": {"name": "S5"}},
+        {"group": {"value": "DihedralGroup", "desc": None}},
+        {"fn_name": "x2xyy2"},
+        {"task": "sort"},
+        {"op": "add", "group": "quaternion"},
+        {"train": {"data": {"operation": "max"}}},
+        {"operation": ["xor"]},
+    ],
+)
+def test_an_operation_that_is_not_known_is_an_error_and_never_addition(
+    beside: dict[str, Any], tmp_path: Path
+) -> None:
+    weights = {"fc1.weight": torch.ones(9, 2 * P), "fc2.weight": torch.ones(P, 9)}
+    path = saved(tmp_path / "net.pt", weights)
+    written(tmp_path / "cfg.json", beside)
+    with pytest.raises(CheckpointError, match=r"net\.pt' say .*no operation .*--task.*--table"):
+        load_checkpoint(path)
+    opened = load_checkpoint(path, task="subtract")
+    assert opened.task.operation == "subtract"
+    assert any("operation=subtract was given; the file's settings say" in note for note in opened.notes)
+
+
+def test_two_operations_are_an_error(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", {"fc1.weight": torch.ones(9, 2 * P), "fc2.weight": torch.ones(P, 9)})
+    written(tmp_path / "cfg.json", {"fn_name": "add", "operation": "multiplication"})
+    with pytest.raises(CheckpointError, match=r"more than one operation \(multiply and add\)"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("beside", [{"task": "grokking"}, {"dataset": "data/all.csv"}, {"group": None}])
+def test_what_names_no_operation_is_no_error(beside: dict[str, Any], tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", {"fc1.weight": torch.ones(9, 2 * P), "fc2.weight": torch.ones(P, 9)})
+    written(tmp_path / "cfg.json", beside)
+    assert load_checkpoint(path).task.operation == "add"
+
+
+@pytest.mark.parametrize("coefficient", ["often", 1.5, True, [0.5], float("nan")])
+def test_a_coefficient_that_is_none_is_an_error(coefficient: Any, tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt")
+    written(tmp_path / "net.json", {"attn_coeff": coefficient})
+    with pytest.raises(CheckpointError, match=r"say attn_coeff=.*expected a number from 0 to 1"):
+        load_checkpoint(path)
+    assert load_checkpoint(path, attn_coeff=0.5).model.to_dict()["attn_coeff"] == 0.5
+
+
+def test_an_own_module_has_the_task_that_its_settings_state(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def build(): return nn.Sequential(nn.Embedding(7, 6), nn.Flatten(), "
+        "nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 7))"
+    )
+    space: dict[str, Any] = {}
+    exec((tmp_path / "net.py").read_text(), space)
+    path = saved(tmp_path / "own.pt", space["build"]().state_dict())
+    written(tmp_path / "hparams.yaml", {"p": 7, "operation": "x*y"})
+    options = OpenOptions(model=f"{tmp_path}/net.py:build", sites=("4:input",))
+    opened = load_checkpoint(path, options)
+    assert (opened.task.operation, opened.task.p) == ("multiply", 7)
+    assert "the task is multiply modulo 7, as the settings of the file state" in opened.notes
+    against = load_checkpoint(path, options, task="add", p=5)
+    assert (against.task.operation, against.task.p) == ("add", 5)
+    assert "operation=add was given; the file's settings say multiply" in against.notes
+
+
+def test_yaml_is_data_and_nothing_in_it_runs(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt")
+    trap = f"!!python/object/apply:os.system ['touch {tmp_path}/ran']"
+    (tmp_path / "hparams.yaml").write_text(
+        f"args: !!python/object:argparse.Namespace\n  attn_coeff: 2.5e-1\n  when: 2020-01-01\ntrap: {trap}\n"
+    )
+    settings, notes = settings_beside(path)
+    assert settings["args"] == {"attn_coeff": "2.5e-1", "when": "2020-01-01"} or settings["args"] == {
+        "attn_coeff": 0.25,
+        "when": "2020-01-01",
+    }
+    assert not (tmp_path / "ran").exists()
+    assert load_checkpoint(path).model.to_dict()["attn_coeff"] == 0.25
+    assert notes == ["settings: 'hparams.yaml' beside the file"]
+
+
+LAUGHS = "a: &a [1]\n" + "".join(
+    f"{y}: &{y} [*{x},*{x},*{x}]\n" for x, y in zip("abcdefghij", "bcdefghijk", strict=True)
+)
+HOSTILE = {
+    "repeated": LAUGHS,
+    "merged": "a: &a {x: 1}\n" + "".join(
+        f"{y}: &{y} {{<<: [*{x},*{x},*{x}]}}\n" for x, y in zip("abcdefgh", "bcdefghi", strict=True)
+    ),
+    "in itself": "a: &a [*a]",
+    "deep": "[" * 100_000,
+    "large": "a: " + "9" * 100_000,
+    "huge": "a: 1\n" * 2**16,
+    "list": "- 1",
+    "deep table": "a = " + "[" * 50_000,
+    "empty": "",
+    "binary": "\0\1",
+    "unhashable": "? [1]\n: 2",
+    "tag": "a: !!int x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["yaml", "toml", "json"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_configuration_is_passed_over_with_a_note(name: str, ending: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt")
+    (tmp_path / f"config.{ending}").write_text(HOSTILE[name])
+    start = time.monotonic()
+    settings, (note, *_) = settings_beside(path)
+    assert time.monotonic() - start < 5
+    assert note.startswith("passed over a file beside it")
+    assert note.isprintable()
+    assert len(note) < 600
+    assert settings == {}
+
+
+def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
+    import os
+
+    path = saved(tmp_path / "net.pt")
+    os.mkfifo(tmp_path / "config.json")
+    settings, notes = settings_beside(path)
+    assert settings == {}
+    assert "no ordinary file" in notes[0]
+
+
+def test_settings_are_searched_to_a_bounded_depth() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(900):
+        deep = {"p": 5, "inner": deep}
+    assert 1 < len(levels(deep)) < 10
+    assert len(levels({str(i): {} for i in range(10**5)})) == 1000
+    assert [value for _, value in stated({"a": {"b": {"p": 3}}, "p": 5}, "modulus")] == [5, 3]
+
+
+def test_a_series_is_read_with_the_coefficient_that_its_last_shows(tmp_path: Path) -> None:
+    for step in (1, 20):
+        saved(tmp_path / f"{step}.pt", network(step))
+    series = list(load_series(tmp_path))
+    assert [one.step for one in series] == [1, 20]
+    first, last = (one.model.to_dict()["attn_coeff"] for one in series)
+    assert first == last

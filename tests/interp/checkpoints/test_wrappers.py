@@ -1,0 +1,201 @@
+"""One network under every name and in every file that wrappers, trainers, NumPy and flax give it: the same logits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from interp.checkpoints.open import load_checkpoint, load_series
+from interp.data import ModularTask
+from interp.errors import CheckpointError, ConfigError
+from interp.measuring.evaluation import accuracy
+from interp.models import analytic_mlp
+
+P = 7
+TASK = ModularTask("add", p=P, train_fraction=1.0)
+
+
+def network() -> dict[str, Tensor]:
+    """Closed-form addition under the names of arXiv 2310.13061."""
+    model = analytic_mlp("add", p=P, width=60)
+    first = torch.cat([table.T for table in model.embed.W_E], dim=1).detach()
+    return {"fc1.weight": first, "fc2.weight": model.unembed.weight.T.detach().contiguous()}
+
+
+NET = network()
+ZEROS = {name: torch.zeros_like(tensor) for name, tensor in NET.items()}
+
+
+def named(form: str, state: dict[str, Tensor] = NET) -> dict[str, Tensor]:
+    return {form.format(*name.split(".")): tensor for name, tensor in state.items()}
+
+
+WRAPPED: dict[str, tuple[Any, str]] = {
+    "plain": (NET, ""),
+    "data parallel": (named("module.{}.{}"), "'module.'"),
+    "compiled inside": (named("{}._orig_mod.{}"), "'_orig_mod.'"),
+    "checkpointed inside": (named("{}._checkpoint_wrapped_module.{}"), "'_checkpoint_wrapped_module.'"),
+    "sharded": (named("_fsdp_wrapped_module.{}._fsdp_wrapped_module.{}"), "'_fsdp_wrapped_module.'"),
+    "Opacus": (named("_module.{}.{}"), "'_module.'"),
+    "any attribute": ({"state_dict": named("my_net.{}.{}"), "hyper_parameters": {"p": P}}, "'my_net.'"),
+    "two attributes": (named("system.net.{}.{}"), "'system.'"),
+    "averaged": ({"n_averaged": torch.tensor(7), **named("module.{}.{}")}, "'n_averaged'"),
+    "a loss": ({**named("model.{}.{}"), "criterion.weight": torch.ones(P)}, "'criterion.weight'"),
+    "a metric": ({**named("net.{}.{}"), "train_acc.total": torch.tensor(3)}, "'train_acc.total'"),
+    "any key": ({"my_thing": NET, "epoch": 3, "rng_state": torch.zeros(9).byte()}, ""),
+    "model_state": ({"model_state": NET, "optimizer": {"state": {}, "param_groups": []}}, "optimiser"),
+    "deep": ({"a": {"b": {"c": {"d": NET}}}}, ""),
+    "nested": ({"fc1": {"weight": NET["fc1.weight"]}, "fc2": {"weight": NET["fc2.weight"]}}, ""),
+    "averages beside": ({"model": NET, "ema": ZEROS}, "--weights ema"),
+    "raw ones are zero": ({"model": ZEROS, "model_ema": NET}, "'model' are all zero"),
+    "averages inside": ({**named("model.{}.{}"), **named("ema_model.{}.{}", ZEROS)}, "--weights ema_model"),
+    "a mask": ({**NET, "causal": torch.full((3, 3), -torch.inf).triu(1)}, "'causal' (3, 3)"),
+    "a complex table": ({**NET, "freqs": torch.ones(3, 2, dtype=torch.complex64)}, "complex64"),
+    "an empty cache": ({**NET, "cache": torch.zeros(0, 16)}, "'cache' (0, 16)"),
+    "whole numbers": ({**NET, "position_ids": torch.arange(5)}, "'position_ids'"),
+    "arrays": ({name: tensor.numpy() for name, tensor in NET.items()}, ""),
+}
+
+
+def check(path: Path, note: str, **options: Any) -> None:
+    opened = load_checkpoint(path, **options)
+    assert accuracy(opened.model, TASK).all == 1.0
+    assert note in "\n".join(opened.notes)
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_every_wrapper_is_looked_through_and_named(name: str, tmp_path: Path) -> None:
+    content, note = WRAPPED[name]
+    torch.save(content, tmp_path / "net.pt")
+    check(tmp_path / "net.pt", note)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": ZEROS, "ema": NET},
+        {"state_dict": ZEROS, "state_dict_ema": NET},
+        {**named("online.{}.{}", ZEROS), **named("ema.{}.{}")},
+    ],
+)
+def test_the_weights_that_are_asked_for_are_read(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "net.pt")
+    check(tmp_path / "net.pt", "ema", weights="ema")
+    with pytest.raises(CheckpointError, match=r"no weights named 'teacher'"):
+        load_checkpoint(tmp_path / "net.pt", weights="teacher")
+
+
+def test_several_networks_alike_are_not_chosen_from(tmp_path: Path) -> None:
+    torch.save({"run_a": NET, "run_b": ZEROS}, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=r"under 'run_a', 'run_b'; say which .*--weights run_a"):
+        load_checkpoint(tmp_path / "net.pt")
+    check(tmp_path / "net.pt", "as was asked", weights="run_a")
+
+
+def test_infinity_in_what_is_no_mask_is_an_error(tmp_path: Path) -> None:
+    weights = NET["fc1.weight"].clone()
+    weights[0, 0] = torch.inf
+    torch.save({**NET, "fc1.weight": weights}, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=r"'fc1\.weight' .*infinity: the training run diverged"):
+        load_checkpoint(tmp_path / "net.pt")
+
+
+def test_arrays_of_numpy_are_read_and_objects_are_not_run(tmp_path: Path) -> None:
+    arrays = {name: tensor.numpy() for name, tensor in NET.items()}
+    np.savez(tmp_path / "net.npz", **arrays)
+    np.savez_compressed(
+        tmp_path / "small.npz", **{name.replace(".", "/"): array for name, array in arrays.items()}
+    )
+    np.savez(
+        tmp_path / "swapped.npz",
+        **{name: np.asfortranarray(array.astype(">f8")) for name, array in arrays.items()},
+    )
+    for name in ("net", "small", "swapped"):
+        check(tmp_path / f"{name}.npz", "")
+    np.savez(tmp_path / "bad.npz", a=np.array([print], dtype=object))
+    with pytest.raises(CheckpointError, match="object and no numbers"):
+        load_checkpoint(tmp_path / "bad.npz")
+    data = (tmp_path / "net.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(data[: len(data) // 2])
+    with pytest.raises(CheckpointError, match="cut off"):
+        load_checkpoint(tmp_path / "cut.npz")
+
+
+def flax(tree: Any) -> bytes:
+    msgpack = pytest.importorskip("msgpack")
+
+    def array(value: np.ndarray) -> Any:
+        return msgpack.ExtType(1, msgpack.packb((value.shape, value.dtype.name, value.tobytes())))
+
+    return msgpack.packb(tree, default=array, strict_types=True)
+
+
+def test_files_of_flax_are_read_and_damaged_ones_refused(tmp_path: Path) -> None:
+    layers = {f"Dense_{i}": {"kernel": tensor.T.numpy().copy()} for i, tensor in enumerate(NET.values())}
+    state = {"step": 70, "params": {"params": layers}, "opt_state": {"0": {"mu": layers}}}
+    path = tmp_path / "net.msgpack"
+    path.write_bytes(flax(state))
+    check(path, "'Dense_0.kernel' is read as 'fc1.weight'")
+    assert load_checkpoint(path).step == 70
+    path.write_bytes(flax(state)[:-50])
+    with pytest.raises(CheckpointError, match=r"net\.msgpack' cannot be read"):
+        load_checkpoint(path)
+
+
+def trainer_folder(place: Path, *, shards: bool = False) -> Path:
+    """A checkpoint's folder as Hugging Face's Trainer leaves it."""
+    place.mkdir(parents=True)
+    names = list(NET)
+    if shards:
+        files = {name: f"model-0000{i + 1}-of-00002.safetensors" for i, name in enumerate(names)}
+        for name, file in files.items():
+            save_file({name: NET[name]}, place / file)
+        (place / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+    else:
+        save_file(NET, place / "model.safetensors")
+    torch.save({"state": {}, "param_groups": []}, place / "optimizer.pt")
+    torch.save({"last_epoch": 3}, place / "scheduler.pt")
+    for name in ("rng_state_0.pth", "rng_state_1.pth", "training_args.bin"):
+        torch.save({"cpu": torch.zeros(5)}, place / name)
+    return place
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_a_trainers_folder_means_its_weights(shards: bool, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for step in (40, 400):
+        folder = trainer_folder(run / f"checkpoint-{step}", shards=shards)
+    check(folder, "put together from 2 files" if shards else "")
+    check(run, "")
+    assert load_checkpoint(run).step == load_checkpoint(folder).step == 400
+    assert [one.step for one in load_series(run)] == [40, 400]
+
+
+def test_a_shard_that_lacks_its_tensor_is_named(tmp_path: Path) -> None:
+    folder = trainer_folder(tmp_path / "run", shards=True)
+    save_file({"other": torch.ones(2)}, folder / "model-00002-of-00002.safetensors")
+    with pytest.raises(CheckpointError, match=r"names the tensor 'fc2\.weight', which its files do not hold"):
+        load_checkpoint(folder)
+
+
+def test_a_native_file_has_no_weights_to_choose_from(tmp_path: Path) -> None:
+    from interp.checkpoints import save_checkpoint
+
+    path = save_checkpoint(tmp_path / "native", analytic_mlp("add", p=P, width=20), TASK)
+    with pytest.raises(ConfigError, match="leave out --weights ema"):
+        load_checkpoint(path, weights="ema")
+
+
+def test_a_plain_pickle_stays_refused_with_the_way_to_convert_it(tmp_path: Path) -> None:
+    import pickle
+
+    (tmp_path / "flax.pkl").write_bytes(pickle.dumps({"params": {"Dense_0": {"kernel": np.ones((2, 2))}}}))
+    with pytest.raises(CheckpointError, match=r"plain Python pickle.*numpy\.savez\('weights\.npz'"):
+        load_checkpoint(tmp_path / "flax.pkl")
