@@ -1,16 +1,149 @@
-"""Files that are written whole or not at all, and TOML."""
+"""Files: one way to open any that is read, and writing whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 import tomllib
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from interp.errors import ConfigError, near_matches
+from interp.errors import ConfigError, GrokscopeError, near_matches
+
+MAX_BYTES = 8 * 2**30
+"""Of any file that is read."""
+MAX_TEXT = 2**26
+"""Bytes of JSON, TOML and lists of indices."""
+BLOCK = 2**20
+
+
+def open_file(
+    path: Path | str,
+    kind: str = "file",
+    *,
+    least: int = 0,
+    most: int = MAX_BYTES,
+    error: type[GrokscopeError] = ConfigError,
+) -> IO[bytes]:
+    """Open an ordinary file of acceptable size for reading bytes; every file that is read is opened here.
+
+    Pipes and devices are refused without waiting for them, and a file that grows is no longer than it was.
+
+    Args:
+        path: Of the file.
+        kind: Noun for messages: "file", "job", "table".
+        least, most: Bytes.
+        error: The exception to raise.
+
+    Example:
+        >>> open_file("/dev/zero")
+        Traceback (most recent call last):
+            ...
+        interp.errors.ConfigError: '/dev/zero' is a device; expected an ordinary file
+    """
+    path = Path(path)
+    shown = repr(str(path)) if len(str(path)) <= 300 else f"{str(path)[:80]!r}…"
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise error(f"there is no {kind} {shown}; {beside_missing(path)}") from None
+    except (OSError, ValueError) as reason:
+        why = reason.strerror if isinstance(reason, OSError) else reason
+        raise error(f"cannot read the {kind} {shown}: {why}") from None
+    state = os.fstat(handle)
+    message = ""
+    if stat.S_ISDIR(state.st_mode):
+        message = f"{shown} is a folder; expected one of its files"
+    elif not stat.S_ISREG(state.st_mode):
+        noun = "pipe" if stat.S_ISFIFO(state.st_mode) else "device"
+        message = f"{shown} is a {noun}; expected an ordinary file"
+    elif state.st_size < least == 1:
+        message = f"{shown} is empty; is it still being written?"
+    elif not least <= state.st_size <= most:
+        message = f"{shown} has {state.st_size} bytes; expected {least} to {most}"
+    if message:
+        os.close(handle)
+        raise error(message)
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path | str, kind: str = "file", *, most: int = MAX_TEXT, **how: Any) -> bytes:
+    """The content of a file; keywords are those of `open_file`.
+
+    Raises:
+        ConfigError: It is no ordinary file, cannot be read, or is too large; or the `error` that was given.
+    """
+    error = how.get("error", ConfigError)
+    try:
+        with open_file(path, kind, most=most, **how) as file:
+            content = file.read(most + 1)
+    except OSError as reason:
+        raise error(f"cannot read the {kind} {str(path)!r}: {reason.strerror}") from None
+    if len(content) > most:
+        raise error(f"{str(path)!r} is too large; at most {most} bytes are read")
+    return content
+
+
+def digest_of(path: Path | str, kind: str = "file") -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
+    whole = sha256()
+    with open_file(path, kind) as file:
+        while block := file.read(BLOCK):
+            whole.update(block)
+    return whole.hexdigest()
+
+
+def read_json(
+    path: Path | str, expected: type = object, *, purpose: str = "", error: type[GrokscopeError] = ConfigError
+) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: Of the file.
+        expected: The type of its outermost value: dict for an object.
+        purpose: A clause for messages that says what it is needed for.
+        error: The exception to raise if it cannot be read, is no JSON or holds another type of value.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "config.json").write_text('{"p": 113}')
+        ...     read_json(Path(folder, "config.json"), dict)
+        {'p': 113}
+    """
+    end = f": {purpose}" if purpose else ""
+    content = read_bytes(path, error=error)
+    try:
+        return parse_json(content, expected)
+    except ValueError as reason:
+        raise error(f"{str(path)!r} is no valid JSON ({reason}){end}") from None
+
+
+def parse_json(content: bytes | str, expected: type = object) -> Any:
+    """A JSON text's value; a `ValueError` if it is none, nested too deeply, or of another type.
+
+    Example:
+        >>> parse_json("[" * 100_000)
+        Traceback (most recent call last):
+            ...
+        ValueError: nested too deeply
+    """
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, expected):
+        raise ValueError(
+            f"it holds a {type(value).__name__}; expected an {NOUNS.get(expected, expected.__name__)}"
+        )
+    return value
+
+
+NOUNS: dict[type, str] = {dict: "object", list: "array"}
+"""Types of values as JSON calls them."""
 
 
 def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool = False) -> Path:
@@ -93,8 +226,8 @@ def read_toml(path: Path | str, kind: str) -> dict[str, Any]:
         ConfigError: It cannot be read, or is no valid TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the {kind} {str(path)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_bytes(path, kind).decode("utf-8"))
+    except RecursionError:
+        raise ConfigError(f"{str(path)!r} is no valid TOML: nested too deeply") from None
+    except ValueError as error:  # also of a number with too many digits
         raise ConfigError(f"{str(path)!r} is no valid TOML: {error}") from None

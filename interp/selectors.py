@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from interp.errors import InterventionError
+from interp.files import parse_json, read_bytes
 
 MEMORY_METHODS = ("memory-set", "flip", "mask")
 """Methods that choose neurons by the memories that they hold, and say themselves how many."""
@@ -54,13 +54,9 @@ def parse_neurons(text: str, labels: Iterable[str]) -> tuple[str, str | float | 
 
 def _read_indices(path: Path) -> list[int]:
     try:
-        text = path.read_text(encoding="utf-8")
-        return (
-            json.loads(text)
-            if text.lstrip().startswith("[")
-            else [int(x) for x in text.replace(",", " ").split()]
-        )
-    except OSError as error:
-        raise InterventionError(f"cannot read the neurons in {str(path)!r}: {error.strerror}") from None
+        text = read_bytes(path, "file of neurons", error=InterventionError).decode("utf-8")
+        if text.lstrip().startswith("["):
+            return list(parse_json(text, list))
+        return [int(x) for x in text.replace(",", " ").split()]
     except ValueError as error:
         raise InterventionError(f"{str(path)!r} holds no list of neuron indices: {error}") from None

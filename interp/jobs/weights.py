@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import deserialize
+from safetensors import SafetensorError, deserialize
 
 from interp.checkpoints.files import (
     FORMAT,
     INDEX,
     beside,
     number_of,
-    opened_tensors,
-    readable_weights,
+    read_settings,
     tensor_files,
 )
+from interp.checkpoints.tensor_file import tensor_file, unreadable
 from interp.data.operations import Ordering, group_ordering, in_order
 from interp.errors import CheckpointError
+from interp.files import parse_json
 from interp.jobs.columns import Result, scores_result
 from interp.jobs.sources import Fetched
 from probes.features import joint_scores
@@ -141,13 +142,13 @@ def plain(at_hand: Fetched, site: str | None) -> Plain | None:
     if not native or not at_hand.beside or site not in (None, FIRST_SITE):
         return None
     try:
-        settings = json.loads(at_hand.beside)
+        settings = parse_json(at_hand.beside)
     except ValueError as error:
         raise CheckpointError(f"{str(beside(path))!r} is no valid JSON: {error}") from None
-    known = settings if isinstance(settings, dict) and settings.get("format") == FORMAT else {}
-    model, task = known.get("model"), known.get("task")
-    if not isinstance(model, dict) or not isinstance(task, dict):
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
         return None
+    settings = read_settings(path, settings)
+    model, task = settings["model"], settings["task"]
     usual = model.get("kind", "mlp") == "mlp" and model.get("depth") == 2 and model.get("n_tokens") == 2
     sizes: list[Any] = [model.get(name) for name in ("vocab", "width", "n_outputs")]
     if not usual or not all(isinstance(size, int) and size > 0 for size in sizes):
@@ -163,8 +164,10 @@ def plain(at_hand: Fetched, site: str | None) -> Plain | None:
 
 def plain_weights(network: Plain, data: bytes) -> Weights | None:
     """The weights in the content of a file; None if they have a precision that numpy does not know."""
-    with readable_weights(network.path):
+    try:
         tensors = dict(deserialize(data))
+    except SafetensorError as error:
+        raise CheckpointError(unreadable(network.path, error)) from None
     network.check({name: tensor["shape"] for name, tensor in tensors.items()})
     chosen = [tensors[name] for name in network.shapes]
     if not all(tensor["dtype"] in DTYPES for tensor in chosen):
@@ -186,20 +189,23 @@ def large_scores(network: Plain, convention: Convention) -> Result:
 
 
 def _blocks(network: Plain) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Both matrices, some neurons at a time. Files are opened anew for each, which lets go of their pages."""
+    """Both matrices, some neurons at a time."""
     path = network.path
     files = tensor_files(path) if path.name.endswith(INDEX) else dict.fromkeys(network.shapes, path)
-    shapes = {}
-    for name in network.shapes.keys() & files.keys():
-        with opened_tensors(files[name], "np") as opened:
-            if name in opened.keys():  # noqa: SIM118
-                shapes[name] = opened.get_slice(name).get_shape()
-    network.check(shapes)
-    width = network.shapes[UNEMBED][0]
-    for start in range(0, width, BLOCK):
-        chosen = slice(start, min(start + BLOCK, width))
-        with opened_tensors(files[EMBED], "np") as opened:
-            embed = opened.get_slice(EMBED)[:, :, chosen]
-        with opened_tensors(files[UNEMBED], "np") as opened:
-            unembed = opened.get_slice(UNEMBED)[chosen]
-        yield embed, unembed
+    with ExitStack() as stack:
+        opened = {file: stack.enter_context(tensor_file(file)) for file in sorted({*files.values()})}
+        held = {name: opened[files[name]].tensors.get(name) for name in network.shapes.keys() & files.keys()}
+        network.check({name: list(one.shape) for name, one in held.items() if one is not None})
+        kinds = {name: DTYPES.get(one.dtype) for name, one in held.items() if one is not None}
+        if None in kinds.values():
+            raise CheckpointError(
+                f"{str(path)!r} is too large to be scored but in blocks, and its numbers are of none of the types "
+                f"{', '.join(DTYPES)}; store them as one of these"
+            )
+        width = network.shapes[UNEMBED][0]
+        for start in range(0, width, BLOCK):
+            chosen = slice(start, start + BLOCK)
+            yield (
+                opened[files[EMBED]].columns(EMBED, kinds[EMBED], chosen),
+                opened[files[UNEMBED]].rows(UNEMBED, kinds[UNEMBED], chosen),
+            )
