@@ -51,7 +51,7 @@ def open_file(
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise error(f"there is no {kind} {shown}; {beside_missing(path)}") from None
-    except (OSError, ValueError) as reason:
+    except (OSError, ValueError) as reason:  # a name with a null byte is the latter
         why = reason.strerror if isinstance(reason, OSError) else reason
         raise error(f"cannot read the {kind} {shown}: {why}") from None
     state = os.fstat(handle)
@@ -115,11 +115,12 @@ def read_json(
         {'p': 113}
     """
     end = f": {purpose}" if purpose else ""
-    content = read_bytes(path, error=error)
     try:
-        return parse_json(content, expected)
+        return parse_json(read_bytes(path, error=error), expected)
     except ValueError as reason:
         raise error(f"{str(path)!r} is no valid JSON ({reason}){end}") from None
+    except GrokscopeError as reason:
+        raise error(f"{reason}{end}") from None
 
 
 def parse_json(content: bytes | str, expected: type = object) -> Any:

@@ -10,12 +10,11 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
-
 from interp.errors import CheckpointError
 from interp.files import open_file, parse_json
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 MAX_HEADER = 2**24  # bytes
@@ -63,6 +62,8 @@ class TensorFile:
 
     def columns(self, name: str, dtype: Any, chosen: slice) -> np.ndarray:
         """Some places of a tensor's last axis, as an array; the rest is not read."""
+        import numpy as np
+
         one, kind = self.tensors[name], np.dtype(dtype)
         *rows, width = one.shape
         first, last, _ = chosen.indices(width)
@@ -73,6 +74,8 @@ class TensorFile:
 
     def rows(self, name: str, dtype: Any, chosen: slice) -> np.ndarray:
         """Some places of a tensor's first axis, as an array; the rest is not read."""
+        import numpy as np
+
         one, kind = self.tensors[name], np.dtype(dtype)
         length, *others = one.shape
         first, last, _ = chosen.indices(length)
