@@ -160,26 +160,42 @@ def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool
     Raises:
         ConfigError: The place cannot be written to.
     """
-    path = Path(path)
+    write_together((Path(path), write), durable=durable)
+    return Path(path)
+
+
+def write_together(*files: tuple[Path, Callable[[Path], Any]], durable: bool = False) -> None:
+    """Fill files that belong together aside, then rename them all; if one cannot be filled, the old ones stay.
+
+    Args:
+        files: The path of each, and what fills the file whose path it is given; renamed in this order.
+        durable: Wait until the disk has them.
+
+    Raises:
+        ConfigError: A place cannot be written to.
+    """
+    parts: list[Path] = []
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        part = Path(name)
-        try:
-            write(part)
-            part.chmod(0o644)
+        for path, write in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+            os.close(handle)
+            parts.append(Path(name))
+            write(parts[-1])
+            parts[-1].chmod(0o644)
             if durable:
-                _to_disk(part)
+                _to_disk(parts[-1])
+        for part, (path, _) in zip(parts, files, strict=True):
             part.replace(path)
             if durable:
                 _to_disk(path.parent)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         message = f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
         raise ConfigError(message) from None
-    return path
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
 
 
 def check_place(path: Path | str) -> None:
@@ -206,6 +222,11 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
+def json_text(value: Any) -> str:
+    """A value as indented JSON; NaN is an error."""
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
 def write_text(path: Path | str, text: str, *, durable: bool = False) -> Path:
     """Write text, whole or not at all."""
     return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"), durable=durable)
@@ -213,7 +234,7 @@ def write_text(path: Path | str, text: str, *, durable: bool = False) -> Path:
 
 def write_json(path: Path | str, value: Any, *, durable: bool = False) -> Path:
     """Write a value as indented JSON, whole or not at all; NaN is an error."""
-    return write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n", durable=durable)
+    return write_text(path, json_text(value), durable=durable)
 
 
 def read_toml(path: Path | str, kind: str) -> dict[str, Any]:

@@ -37,10 +37,14 @@ def library_version() -> str:
         return "not installed"
 
 
+MOST_DIGITS = 18
+"""Of a number that a table can hold."""
+
+
 def number_of(file: Path) -> int | None:
     """The number that a file's name ends in, such as a step."""
-    match = re.search(r"(\d+)$", file.stem)
-    return int(match[1]) if match else None
+    match = re.search(r"\d+$", file.stem, re.ASCII)
+    return int(match[0]) if match and len(match[0]) <= MOST_DIGITS else None
 
 
 def checkpoint_files(folder: Path | str) -> list[Path]:
@@ -130,7 +134,7 @@ def tensor_files(index: Path) -> dict[str, Path]:
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         raise CheckpointError(f"{str(index)!r} has no 'weight_map' from tensors to files")
     for name in names.values():
-        if Path(name).name != name:
+        if not name or Path(name).name != name:
             raise CheckpointError(f"{str(index)!r} names the file {name!r}; expected one that lies beside it")
     return {tensor: index.with_name(name) for tensor, name in names.items()}
 

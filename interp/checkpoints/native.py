@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 from torch import Tensor
 
 from interp.checkpoints.checkpoint import Checkpoint
@@ -18,10 +18,10 @@ from interp.checkpoints.files import (
     read_settings,
     shards,
 )
-from interp.checkpoints.tensor_file import tensor_file, unreadable
+from interp.checkpoints.tensor_file import save_tensors, tensor_file, unreadable
 from interp.data import ModularTask, Task
 from interp.errors import CheckpointError, cut
-from interp.files import write_json, write_whole
+from interp.files import json_text, write_together
 from interp.models import HookedMLP, SmallTransformer
 
 NETWORKS: dict[str, type[HookedMLP] | type[SmallTransformer]] = {
@@ -40,7 +40,7 @@ def save_checkpoint(
     training: dict[str, Any] | None = None,
     edited: str | None = None,
 ) -> Path:
-    """Write a checkpoint that `load_checkpoint` reads; each file whole or not at all.
+    """Write a checkpoint that `load_checkpoint` reads; both files, or none if one cannot be written.
 
     Args:
         path: Of the weights; the suffix ``.safetensors`` is added if missing.
@@ -79,9 +79,12 @@ def save_checkpoint(
         "metrics": metrics,
         "edited": edited,
     }
-    write_json(path.with_suffix(".json"), settings)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    return write_whole(path, lambda part: save_file(weights, part, metadata={"format": FORMAT}))
+    write_together(
+        (path.with_suffix(".json"), lambda part: part.write_text(json_text(settings), encoding="utf-8")),
+        (path, lambda part: save_tensors(weights, part, {"format": FORMAT})),
+    )
+    return path
 
 
 def load_native(

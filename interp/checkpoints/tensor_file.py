@@ -146,6 +146,17 @@ def _header(path: Path, file: IO[bytes], size: int) -> tuple[dict[str, StoredTen
     return tensors, metadata
 
 
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; an `OSError` if the disk is full."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata=metadata)
+    except SafetensorError as error:
+        raise OSError(str(error)) from None
+
+
 def unreadable(path: Path, error: Exception) -> str:
     """The message for weights that are no whole safetensors file."""
     return f"cannot read weights from {str(path)!r}: {error}; is it truncated or another format?"

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from interp.checkpoints import checkpoint_files, save_checkpoint, training_history, write_history
 from interp.checkpoints.files import RESUME, check_step
-from interp.checkpoints.tensor_file import tensor_file
+from interp.checkpoints.tensor_file import save_tensors, tensor_file
 from interp.data import Dataset, ModularTask
 from interp.errors import CheckpointError, ConfigError, cut
 from interp.files import parse_json, write_whole
@@ -175,7 +174,7 @@ class TrainingRun:
             for name, tensor in tensors.items()
         }
         metadata = {"step": str(self.step), "settings": json.dumps(self.settings)}
-        write_whole(self.folder / RESUME, lambda part: save_file(copies, part, metadata=metadata))
+        write_whole(self.folder / RESUME, lambda part: save_tensors(copies, part, metadata))
 
     def restore(self) -> None:
         """Take up the state of the series in the folder; an error if it cannot be read or had other settings."""
