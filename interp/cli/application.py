@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -35,7 +36,8 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader of a pipe has seen enough
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            with suppress(OSError), open(os.devnull, "w") as nowhere:  # what is left to be written goes there
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
         except EOFError as error:  # for which Typer would exit with 1
             raise RuntimeError(f"a file ended too early: {error}") from error
