@@ -136,11 +136,7 @@ def cached_pass(
         logits = prefix.logits()
         full = prefix.activations
         change = make_intervention(mode, full, seed=seed).start()(full) - full
-    if logits.shape != (len(data), data.n_classes):
-        raise ConfigError(
-            f"the logits have shape {tuple(logits.shape)}; the task has {len(data)} examples of {data.n_classes} "
-            "classes. Is this network for another task?"
-        )
+    check_shape(logits, len(data), data.n_classes)
     if not logits.isfinite().all():
         raise ConfigError(
             "the network's logits hold NaN or infinity: its weights are damaged or its training diverged"
@@ -148,6 +144,15 @@ def cached_pass(
     readout = None if place.readout is None else place.readout.detach()
     one_each = scored_activations(prefix, place)
     return CachedPass(model, place.hook, mode, data, one_each, change, logits, readout, prefix)
+
+
+def check_shape(logits: Tensor, examples: int, classes: int) -> None:
+    """Raise a `ConfigError` unless there is one row an example and one logit a class."""
+    if logits.shape != (examples, classes):
+        raise ConfigError(
+            f"the logits have shape {tuple(logits.shape)}; the task has {examples} examples of {classes} classes. "
+            "Is this network for another task?"
+        )
 
 
 def group_sums(values: Tensor, group: Tensor) -> Tensor:
