@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from interp.checkpoints import load_checkpoint, save_checkpoint
+from interp.checkpoints import save_checkpoint
+from interp.checkpoints.open import load_checkpoint
 from interp.checkpoints.tensor_file import tensor_file
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
@@ -62,7 +63,7 @@ def test_an_opened_network_does_not_change_with_its_file(tmp_path: Path) -> None
         {"a": {"dtype": "F32", "shape": [-2], "data_offsets": [8, 0]}},
         {"a": {"dtype": "F32", "shape": [True], "data_offsets": [0, 4]}},
         {"a": {"dtype": "F32", "shape": 2, "data_offsets": [0, 8]}}, {"a": 1}, [], {"__metadata__": {"a": 1}},
-        dict.fromkeys("ab", {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}),
+        {name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for name in "ab"},
     ],
 )  # fmt: skip
 def test_a_header_that_contradicts_itself_is_refused(tmp_path: Path, header: object) -> None:

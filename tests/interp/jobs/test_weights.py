@@ -153,7 +153,8 @@ def test_damage_is_named(tmp_path: Path, kind: str) -> None:
         {"task": {"split": {"train": "!"}}}, {"task": {"corrupt": "some"}}, {"task": {"seed": -1}},
         {"task": {"more": 1}},
         {"model": {"activation": "cube"}}, {"model": {"tied": 0}}, {"model": {"vocab": 14}},
-        {"model": {"n_outputs": 14}},         {"model": {"init_scale": float("inf")}}, {"model": {"dropout": 2}}, {"model": {"more": 1}},
+        {"model": {"n_outputs": 14}},         {"model": {"init_scale": float("inf")}}, {"model": {"dropout": 2}},
+        {"model": {"more": 1}},
     ],
 )  # fmt: skip
 def test_what_opening_refuses_scores_refuse(tmp_path: Path, change: dict[str, dict[str, Any]]) -> None:
