@@ -55,3 +55,17 @@ def choose(kind: str, value: Any, known: Iterable[str]) -> str:
     if value not in names:
         raise ConfigError(f"unknown {kind} {value!r}; expected one of {', '.join(map(repr, names))}")
     return value
+
+
+def cut(value: Any, most: int = 80) -> str:
+    """A value as messages show it, at most so many characters of it.
+
+    Example:
+        >>> cut("a" * 100, 10)
+        "'aaaaaaaaa…"
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # a number with more digits than Python writes
+        text = f"a {type(value).__name__} with too many digits"
+    return text if len(text) <= most else f"{text[:most]}…"

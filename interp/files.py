@@ -1,16 +1,150 @@
-"""Files that are written whole or not at all, and TOML."""
+"""Files: one way to open any that is read, and writing whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 import tomllib
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from interp.errors import ConfigError, near_matches
+from interp.errors import ConfigError, GrokscopeError, near_matches
+
+MAX_BYTES = 8 * 2**30
+"""Of any file that is read."""
+MAX_TEXT = 2**26
+"""Bytes of JSON, TOML and lists of indices."""
+BLOCK = 2**20
+
+
+def open_file(
+    path: Path | str,
+    kind: str = "file",
+    *,
+    least: int = 0,
+    most: int = MAX_BYTES,
+    error: type[GrokscopeError] = ConfigError,
+) -> IO[bytes]:
+    """Open an ordinary file of acceptable size for reading bytes; every file that is read is opened here.
+
+    Pipes and devices are refused without waiting for them, and a file that grows is no longer than it was.
+
+    Args:
+        path: Of the file.
+        kind: Noun for messages: "file", "job", "table".
+        least, most: Bytes.
+        error: The exception to raise.
+
+    Example:
+        >>> open_file("/dev/zero")
+        Traceback (most recent call last):
+            ...
+        interp.errors.ConfigError: '/dev/zero' is a device; expected an ordinary file
+    """
+    path = Path(path)
+    shown = repr(str(path)) if len(str(path)) <= 300 else f"{str(path)[:80]!r}…"
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise error(f"there is no {kind} {shown}; {beside_missing(path)}") from None
+    except (OSError, ValueError) as reason:  # a name with a null byte is the latter
+        why = reason.strerror if isinstance(reason, OSError) else reason
+        raise error(f"cannot read the {kind} {shown}: {why}") from None
+    state = os.fstat(handle)
+    message = ""
+    if stat.S_ISDIR(state.st_mode):
+        message = f"{shown} is a folder; expected one of its files"
+    elif not stat.S_ISREG(state.st_mode):
+        noun = "pipe" if stat.S_ISFIFO(state.st_mode) else "device"
+        message = f"{shown} is a {noun}; expected an ordinary file"
+    elif state.st_size < least == 1:
+        message = f"{shown} is empty; is it still being written?"
+    elif not least <= state.st_size <= most:
+        message = f"{shown} has {state.st_size} bytes; expected {least} to {most}"
+    if message:
+        os.close(handle)
+        raise error(message)
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path | str, kind: str = "file", *, most: int = MAX_TEXT, **how: Any) -> bytes:
+    """The content of a file; keywords are those of `open_file`.
+
+    Raises:
+        ConfigError: It is no ordinary file, cannot be read, or is too large; or the `error` that was given.
+    """
+    error = how.get("error", ConfigError)
+    try:
+        with open_file(path, kind, most=most, **how) as file:
+            content = file.read(most + 1)
+    except OSError as reason:
+        raise error(f"cannot read the {kind} {str(path)!r}: {reason.strerror}") from None
+    if len(content) > most:
+        raise error(f"{str(path)!r} is too large; at most {most} bytes are read")
+    return content
+
+
+def digest_of(path: Path | str, kind: str = "file") -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
+    whole = sha256()
+    with open_file(path, kind) as file:
+        while block := file.read(BLOCK):
+            whole.update(block)
+    return whole.hexdigest()
+
+
+def read_json(
+    path: Path | str, expected: type = object, *, purpose: str = "", error: type[GrokscopeError] = ConfigError
+) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: Of the file.
+        expected: The type of its outermost value: dict for an object.
+        purpose: A clause for messages that says what it is needed for.
+        error: The exception to raise if it cannot be read, is no JSON or holds another type of value.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "config.json").write_text('{"p": 113}')
+        ...     read_json(Path(folder, "config.json"), dict)
+        {'p': 113}
+    """
+    end = f": {purpose}" if purpose else ""
+    try:
+        return parse_json(read_bytes(path, error=error), expected)
+    except ValueError as reason:
+        raise error(f"{str(path)!r} is no valid JSON ({reason}){end}") from None
+    except GrokscopeError as reason:
+        raise error(f"{reason}{end}") from None
+
+
+def parse_json(content: bytes | str, expected: type = object) -> Any:
+    """A JSON text's value; a `ValueError` if it is none, nested too deeply, or of another type.
+
+    Example:
+        >>> parse_json("[" * 100_000)
+        Traceback (most recent call last):
+            ...
+        ValueError: nested too deeply
+    """
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, expected):
+        raise ValueError(
+            f"it holds a {type(value).__name__}; expected an {NOUNS.get(expected, expected.__name__)}"
+        )
+    return value
+
+
+NOUNS: dict[type, str] = {dict: "object", list: "array"}
+"""Types of values as JSON calls them."""
 
 
 def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool = False) -> Path:
@@ -26,26 +160,42 @@ def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool
     Raises:
         ConfigError: The place cannot be written to.
     """
-    path = Path(path)
+    write_together((Path(path), write), durable=durable)
+    return Path(path)
+
+
+def write_together(*files: tuple[Path, Callable[[Path], Any]], durable: bool = False) -> None:
+    """Fill files that belong together aside, then rename them all; if one cannot be filled, the old ones stay.
+
+    Args:
+        files: The path of each, and what fills the file whose path it is given; renamed in this order.
+        durable: Wait until the disk has them.
+
+    Raises:
+        ConfigError: A place cannot be written to.
+    """
+    parts: list[Path] = []
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        part = Path(name)
-        try:
-            write(part)
-            part.chmod(0o644)
+        for path, write in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+            os.close(handle)
+            parts.append(Path(name))
+            write(parts[-1])
+            parts[-1].chmod(0o644)
             if durable:
-                _to_disk(part)
+                _to_disk(parts[-1])
+        for part, (path, _) in zip(parts, files, strict=True):
             part.replace(path)
             if durable:
                 _to_disk(path.parent)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         message = f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
         raise ConfigError(message) from None
-    return path
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
 
 
 def check_place(path: Path | str) -> None:
@@ -72,6 +222,11 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
+def json_text(value: Any) -> str:
+    """A value as indented JSON; NaN is an error."""
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
 def write_text(path: Path | str, text: str, *, durable: bool = False) -> Path:
     """Write text, whole or not at all."""
     return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"), durable=durable)
@@ -79,7 +234,7 @@ def write_text(path: Path | str, text: str, *, durable: bool = False) -> Path:
 
 def write_json(path: Path | str, value: Any, *, durable: bool = False) -> Path:
     """Write a value as indented JSON, whole or not at all; NaN is an error."""
-    return write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n", durable=durable)
+    return write_text(path, json_text(value), durable=durable)
 
 
 def read_toml(path: Path | str, kind: str) -> dict[str, Any]:
@@ -93,8 +248,8 @@ def read_toml(path: Path | str, kind: str) -> dict[str, Any]:
         ConfigError: It cannot be read, or is no valid TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the {kind} {str(path)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_bytes(path, kind).decode("utf-8"))
+    except RecursionError:
+        raise ConfigError(f"{str(path)!r} is no valid TOML: nested too deeply") from None
+    except ValueError as error:  # also of a number with too many digits
         raise ConfigError(f"{str(path)!r} is no valid TOML: {error}") from None

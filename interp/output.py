@@ -50,9 +50,9 @@ def write_columns(
         ConfigError: The suffix is neither, or the place cannot be written to.
     """
     import pyarrow
-    from pyarrow import csv, parquet
+    from pyarrow import parquet
 
-    writers = {".parquet": parquet.write_table, ".csv": csv.write_csv}
+    writers = {".parquet": parquet.write_table, ".csv": write_csv}
     path = Path(path)
     if path.suffix not in writers:
         raise ConfigError(
@@ -68,6 +68,32 @@ def write_columns(
     return write_whole(path, lambda part: writers[path.suffix](table, part))
 
 
+def write_csv(table: Any, path: Path) -> None:
+    """Write an Arrow table as CSV whose texts no spreadsheet takes for formulas: such a one begins with a quote mark.
+
+    Example:
+        >>> import pyarrow
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile() as file:
+        ...     write_csv(pyarrow.table({"name": ["=1+1", "add"], "n": [-1, 2]}), Path(file.name))
+        ...     Path(file.name).read_text().split()
+        ['"name","n"', '"\'=1+1",-1', '"add",2']
+    """
+    import pyarrow
+    from pyarrow import compute, csv
+
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        if pyarrow.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pyarrow.types.is_string(column.type) or pyarrow.types.is_large_string(column.type):
+            safe = compute.replace_substring_regex(column, FORMULA, r"'\0")
+            table = table.set_column(place, field.name, safe)
+    csv.write_csv(table, path)
+
+
+FORMULA = r"^[=@+\-\t\r]"
+"""The beginning of a text that a spreadsheet would compute."""
 PACKAGES = ("torch", "numpy", "transformer-lens", "plotly")
 """What the numbers and the figures depend on."""
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from interp.terminal import Terminal
+
 PLAIN_LINES = 10
 PATIENCE = 2.0
 """Seconds of work before progress is shown, where the work is short as a rule."""
@@ -49,7 +51,7 @@ def progress(
         >>> with progress("training", 3, Console(file=StringIO())) as report:
         ...     report(1, "test .5")
     """
-    console = console or Console(stderr=True)
+    console = console or Terminal(stderr=True)
     with ExitStack() as stack:
         if after:
             yield _patient(stack, title, total, console, after)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from interp.errors import InterventionError
+from interp.files import parse_json, read_bytes
 
 MEMORY_METHODS = ("memory-set", "flip", "mask")
 """Methods that choose neurons by the memories that they hold, and say themselves how many."""
@@ -90,9 +90,9 @@ def indices_in(text: str) -> list[int]:
 
 def _read_indices(path: Path) -> list[int]:
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text) if text.lstrip().startswith("[") else indices_in(text)
-    except OSError as error:
-        raise InterventionError(f"cannot read the neurons in {str(path)!r}: {error.strerror}") from None
-    except (ValueError, RecursionError, InterventionError) as error:
+        text = read_bytes(path, "file of neurons", error=InterventionError).decode("utf-8")
+        if text.lstrip().startswith("["):
+            return list(parse_json(text, list))
+        return indices_in(text)
+    except (ValueError, InterventionError) as error:
         raise InterventionError(f"{str(path)!r} holds no list of neuron indices: {error}") from None

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from interp.analysis.memory_set import neurons_by_memory
 from interp.checkpoints import Checkpoint, save_checkpoint
 from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.tensor_file import save_tensors
 from interp.data import ModularTask, Task
 from interp.errors import CheckpointError, ConfigError
 from interp.files import write_whole
@@ -280,7 +280,7 @@ def write_edited(target: Path, edited: HookedModel, opened: Checkpoint, descript
         weights = {
             name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in stored.items()
         }
-        write_whole(target, lambda part: save_file(weights, part))
+        write_whole(target, lambda part: save_tensors(weights, part))
         target.with_suffix(".json").unlink(missing_ok=True)  # it described the weights that were here before
         return
     if not isinstance(edited, HookedMLP | SmallTransformer):

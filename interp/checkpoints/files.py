@@ -6,20 +6,17 @@ A native checkpoint has its weights in safetensors, everything else in a JSON of
 
 from __future__ import annotations
 
-import json
 import re
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from interp.errors import CheckpointError
-from interp.files import beside_missing, write_json
+from interp.checkpoints.tensor_file import tensor_file
+from interp.errors import CheckpointError, cut
+from interp.files import beside_missing, read_json, write_json
 
 FORMAT = "grokscope-1"
 HISTORY, RESUME = "history.json", "resume.safetensors"
@@ -51,10 +48,14 @@ def library_version() -> str:
         return "not installed"
 
 
+MOST_DIGITS = 18
+"""Of a number that a table can hold."""
+
+
 def number_of(file: Path) -> int | None:
     """The number that a file's name ends in, such as a step."""
-    match = re.search(r"(\d+)$", file.stem)
-    return int(match[1]) if match else None
+    match = re.search(r"\d+$", file.stem, re.ASCII)
+    return int(match[0]) if match and len(match[0]) <= MOST_DIGITS else None
 
 
 def checkpoint_files(folder: Path | str) -> list[Path]:
@@ -142,15 +143,15 @@ def native_settings(file: Path) -> dict[str, Any] | None:
         return None
     described = beside(file)
     if described.exists():
-        settings = read_json(described, f"it lies beside {file.name}")
+        settings = read_json(described, purpose=f"it lies beside {file.name}", error=CheckpointError)
         if isinstance(settings, dict) and "format" in settings:
             return settings
     if file.name.endswith(INDEX):
         return None
     try:
-        with safe_open(file, framework="np") as opened:
-            return {} if (opened.metadata() or {}).get("format") == FORMAT else None
-    except (SafetensorError, OSError, struct.error):
+        with tensor_file(file) as opened:
+            return {} if opened.metadata.get("format") == FORMAT else None
+    except CheckpointError:
         return None
 
 
@@ -172,71 +173,114 @@ def shards(file: Path) -> list[Path]:
 
 def tensor_files(index: Path) -> dict[str, Path]:
     """The file that holds each tensor, as an index says; a `CheckpointError` if that is not beside it."""
-    settings = read_json(index, "it says which file holds which tensor")
+    settings = read_json(index, purpose="it says which file holds which tensor", error=CheckpointError)
     names = settings.get("weight_map") if isinstance(settings, dict) else None
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         raise CheckpointError(f"{str(index)!r} has no 'weight_map' from tensors to files")
     for name in names.values():
-        if Path(name).name != name:
+        if not name or Path(name).name != name:
             raise CheckpointError(f"{str(index)!r} names the file {name!r}; expected one that lies beside it")
     return {tensor: index.with_name(name) for tensor, name in names.items()}
 
 
 def read_settings(file: Path, settings: Any = None) -> dict[str, Any]:
-    """The JSON beside a weights' file, or its content if that is at hand.
+    """The JSON beside a weights' file, or its content if that is at hand, with its own values checked.
+
+    The network and the task check theirs when they are built.
 
     Raises:
-        CheckpointError: It is missing, unreadable or of another format.
+        CheckpointError: It is missing, unreadable, of another format, or has a value of the wrong type.
     """
     place = beside(file)
     if not settings:
-        settings = read_json(place, f"{file.name} needs it to say which network and task it belongs to")
+        purpose = f"{file.name} needs it to say which network and task it belongs to"
+        settings = read_json(place, purpose=purpose, error=CheckpointError)
     known = settings if isinstance(settings, dict) else {}
     described = isinstance(known.get("model"), dict) and isinstance(known.get("task"), dict)
     if not described or known.get("format") != FORMAT:
         raise CheckpointError(f"{str(place)!r} does not describe a checkpoint of format {FORMAT!r}")
-    return settings
+    for name, (kind, words) in OWN_VALUES.items():
+        if known.get(name) is not None and not isinstance(known[name], kind):
+            raise CheckpointError(f"{name} = {cut(known[name])} in {str(place)!r} is not {words}")
+    check_step(known.get("step"), str(place))
+    return known
 
 
-def read_json(path: Path, purpose: str) -> Any:
-    """Parse a JSON file, or raise a `CheckpointError` that says what it is needed for."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"cannot read {str(path)!r} ({error.strerror}): {purpose}") from None
-    except ValueError as error:
-        raise CheckpointError(f"{str(path)!r} is no valid JSON: {error}") from None
+OWN_VALUES: dict[str, tuple[type, str]] = {
+    "training": (dict, "an object of settings"),
+    "metrics": (dict, "an object of numbers"),
+    "edited": (str, "text"),
+}
+"""Of a native JSON, beside step, model and task."""
 
 
-@contextmanager
-def opened_tensors(file: Path, framework: str) -> Iterator[Any]:
-    """A safetensors file whose tensors can be read, as arrays (``"np"``) or tensors (``"pt"``)."""
-    with readable_weights(file), safe_open(file, framework=framework) as opened:
-        yield opened
+def check_step(step: Any, where: str) -> None:
+    """Refuse, as a `CheckpointError`, a step that is neither None nor a whole number of 0 or more."""
+    if step is not None and (type(step) is not int or not 0 <= step < 2**63):
+        raise CheckpointError(f"step = {cut(step)} in {where!r} is not a whole number of 0 or more")
 
 
-@contextmanager
-def readable_weights(file: Path) -> Iterator[None]:
-    """Turn what goes wrong inside into a `CheckpointError`."""
-    try:
-        yield
-    except (SafetensorError, OSError, struct.error) as error:
-        raise CheckpointError(
-            f"cannot read weights from {str(file)!r}: {error}; is it truncated or another format?"
-        ) from None
+def check_sizes(settings: dict[str, Any], shapes: Iterable[Sequence[int]], file: Path) -> None:
+    """Refuse, before memory is taken, a description of a network that is larger than its weights.
+
+    Args:
+        settings: The JSON beside the weights.
+        shapes: Of all tensors of the file.
+
+    Raises:
+        CheckpointError: A size is beyond what the file holds; the message names both.
+    """
+    shapes = list(shapes)
+    numbers = sum(map(prod, shapes))
+    for name, value in settings["model"].items():
+        most = len(shapes) if name in LAYERS else numbers
+        if type(value) is int and value > max(most, SMALL):
+            content = f"{most:,} {'tensors' if name in LAYERS else 'numbers'}"
+            raise CheckpointError(
+                f"{name} = {cut(value)} in {str(beside(file))!r} describes another network than {file.name}, "
+                f"which holds {content}"
+            )
+
+
+LAYERS = ("depth", "n_layers")
+SMALL = 64
+"""A size up to which none needs to be compared with the weights before the network is built."""
 
 
 def training_history(path: Path | str) -> list[dict[str, Any]]:
     """Metrics over training, of the series that a checkpoint belongs to; empty if it has none."""
     path = Path(path)
     file = (path if path.is_dir() else path.parent) / HISTORY
-    history = read_json(file, "it holds the training curve") if file.exists() else []
-    records = history if isinstance(history, list) else [None]
-    if not all(isinstance(r, dict) and "step" in r and isinstance(r.get("accuracy"), dict) for r in records):
-        raise CheckpointError(
-            f"{str(file)!r} is no training curve; expected records of step, loss and accuracy"
-        )
+    if not file.exists():
+        return []
+    history = read_json(file, list, purpose="it holds the training curve", error=CheckpointError)
+    for record in history:
+        _check_record(record, str(file))
     return history
+
+
+def _check_record(record: Any, where: str) -> None:
+    """Refuse what is no record of a training curve: a step, and numbers by split under accuracy and margin."""
+    known = record if isinstance(record, dict) else {}
+    if "step" not in known or not isinstance(known.get("accuracy"), dict):
+        raise CheckpointError(f"{where!r} is no training curve; expected records of step, loss and accuracy")
+    check_step(known["step"], where)
+    if known["step"] is None:
+        raise CheckpointError(f"{where!r} has a record without a step; expected a whole number of 0 or more")
+    _check_number("loss", known.get("loss"), -inf, inf, where)
+    for name, least, most in (("accuracy", 0, 1), ("margin", -inf, inf)):
+        values = known.get(name, {})
+        if not isinstance(values, dict):
+            raise CheckpointError(f"{name} = {cut(values)} in {where!r} is no object of numbers by split")
+        for split, value in values.items():
+            _check_number(f"{name}.{split}", value, least, most, where)
+
+
+def _check_number(name: str, value: Any, least: float, most: float, where: str) -> None:
+    """Refuse what is neither None nor a finite number in a range."""
+    number = type(value) in (int, float) and least <= value <= most and abs(value) < inf
+    if value is not None and not number:
+        raise CheckpointError(f"{name} = {cut(value)} in {where!r} is no usable number")
 
 
 def write_history(folder: Path | str, history: list[dict[str, Any]]) -> None:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor
 
 from interp.checkpoints.checkpoint import Checkpoint
 from interp.checkpoints.files import (
     FORMAT,
     beside,
+    check_sizes,
     library_version,
-    opened_tensors,
     read_settings,
-    readable_weights,
     shards,
 )
+from interp.checkpoints.tensor_file import save_tensors, tensor_file, unreadable
 from interp.data import ModularTask, Task
-from interp.errors import CheckpointError
-from interp.files import write_json, write_whole
+from interp.errors import CheckpointError, cut
+from interp.files import json_text, write_together
 from interp.models import HookedMLP, SmallTransformer
 
 NETWORKS: dict[str, type[HookedMLP] | type[SmallTransformer]] = {
@@ -39,7 +40,7 @@ def save_checkpoint(
     training: dict[str, Any] | None = None,
     edited: str | None = None,
 ) -> Path:
-    """Write a checkpoint that `load_checkpoint` reads; each file whole or not at all.
+    """Write a checkpoint that `load_checkpoint` reads; both files, or none if one cannot be written.
 
     Args:
         path: Of the weights; the suffix ``.safetensors`` is added if missing.
@@ -78,9 +79,12 @@ def save_checkpoint(
         "metrics": metrics,
         "edited": edited,
     }
-    write_json(path.with_suffix(".json"), settings)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    return write_whole(path, lambda part: save_file(weights, part, metadata={"format": FORMAT}))
+    write_together(
+        (path.with_suffix(".json"), lambda part: part.write_text(json_text(settings), encoding="utf-8")),
+        (path, lambda part: save_tensors(weights, part, {"format": FORMAT})),
+    )
+    return path
 
 
 def load_native(
@@ -101,34 +105,38 @@ def load_native(
     Raises:
         CheckpointError: It cannot be read; the message says why.
     """
-    settings = read_settings(file, settings)
+    settings, tensors = read_settings(file, settings), read_tensors(file, data)
     before = {} if like is None else like.settings
     if like is not None and before.get("model") == settings["model"]:
         model: Any = like.model
     else:
         kind = settings["model"].get("kind", HookedMLP.kind)
-        if kind not in NETWORKS:
+        if not isinstance(kind, str) or kind not in NETWORKS:
             raise CheckpointError(
-                f"{str(beside(file))!r} describes a network of kind {kind!r}; this version knows {', '.join(NETWORKS)}"
+                f"{str(beside(file))!r} describes a network of kind {cut(kind)}; this version knows "
+                f"{', '.join(NETWORKS)}"
             )
+        check_sizes(settings, [tensor.shape for tensor in tensors.values()], file)
         model = NETWORKS[kind].from_dict(settings["model"])
     if like is not None and before.get("task") == settings["task"]:
         task = like.task
     else:
         task = ModularTask.from_dict(settings["task"])
-    fill(model, read_tensors(file, data), file)
+    fill(model, tensors, file)
     return Checkpoint(model.eval(), task, FORMAT, settings.get("step"), file, settings)
 
 
 def read_tensors(file: Path, data: bytes | None = None) -> dict[str, Tensor]:
     """All tensors of a safetensors file, whose content `data` may be, or of all shards of an index, on the CPU."""
     if data is not None:
-        with readable_weights(file):
+        try:
             return load(data)
+        except SafetensorError as error:
+            raise CheckpointError(unreadable(file, error)) from None
     tensors: dict[str, Tensor] = {}
     for shard in shards(file):
-        with opened_tensors(shard, "pt") as opened:
-            tensors |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        with tensor_file(shard) as opened:
+            tensors |= {name: opened.tensor(name) for name in opened.tensors}
     return tensors
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from numbers import Real
 from pathlib import Path
@@ -136,18 +135,13 @@ def _load_array(path: Path) -> np.ndarray:
 
 
 def _from_table(path: Path) -> np.ndarray:
-    with open_file(path) as file:
-        size = file.seek(0, io.SEEK_END)
-    if size > MAX_TABLE:
-        raise CheckpointError(
-            f"{str(path)!r} is too large for a table of pairs; at most {MAX_TABLE} bytes are read"
-        )
+    open_file(path, MAX_TABLE).close()
     try:
         table = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
         pairs = np.stack([table.column(name).to_numpy() for name in _operands(table.schema)], axis=1)
         if "split" in table.column_names:
             pairs = pairs[_is_train(table)]
-    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise CheckpointError(f"{str(path)!r} is no readable table of pairs: {said_by(error)}") from None
     if not len(pairs):
         raise CheckpointError(f"{str(path)!r} has no rows of training pairs")

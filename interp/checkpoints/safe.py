@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import re
 import struct
 import warnings
@@ -17,19 +16,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from safetensors import safe_open
-
+from interp import files
+from interp.checkpoints.tensor_file import tensor_file
 from interp.errors import CheckpointError
-from interp.files import beside_missing
+from interp.files import MAX_BYTES
+from interp.files import MAX_TEXT as MAX_PICKLE  # bytes of a pickle
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from interp.checkpoints.pickles import Walk
 
-MAX_BYTES = 8 * 2**30
-MAX_PICKLE = 2**26  # bytes of a pickle, or of a JSON file
-MAX_HEADER = 2**24  # bytes of a safetensors header
 MAX_DIRECTORY = 2**23  # bytes of a zip archive's directory
 SPARE_BYTES = 2**28  # what tensors, unfolded and in float32, may take beyond four times their file
 
@@ -57,46 +54,14 @@ LOOKS = {
 }
 
 
-def open_file(path: Path) -> IO[bytes]:
-    """Open an ordinary file of 1 to `MAX_BYTES` bytes for reading bytes."""
-    try:
-        if path.is_dir():
-            raise CheckpointError(f"{str(path)!r} is a folder; expected one of its files")
-        if not path.exists():
-            raise CheckpointError(f"there is no file {str(path)!r}; {beside_missing(path)}")
-        if not path.is_file():
-            raise CheckpointError(f"{str(path)!r} is no ordinary file; expected one of weights")
-        size = path.stat().st_size
-        if not 0 < size <= MAX_BYTES:
-            raise CheckpointError(f"{str(path)!r} has {size} bytes; expected 1 to {MAX_BYTES}")
-        return path.open("rb")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise CheckpointError(f"cannot open {str(path)[:80]!r}: {reason}") from None
+def open_file(path: Path | str, most: int = MAX_BYTES) -> IO[bytes]:
+    """Open an ordinary file that is not empty, for reading bytes; a `CheckpointError` if that is impossible."""
+    return files.open_file(path, least=1, most=most, error=CheckpointError)
 
 
 def read_json(path: Path | str, kind: type = object) -> Any:
-    """Content of a JSON file of acceptable size, of one kind of value.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "config.json").write_text('{"p": 113}')
-        ...     read_json(Path(folder, "config.json"), dict)
-        {'p': 113}
-    """
-    path = Path(path)
-    with open_file(path) as file:
-        text = file.read(MAX_PICKLE + 1)
-    if len(text) > MAX_PICKLE:
-        raise CheckpointError(f"{str(path)!r} is too large for JSON; at most {MAX_PICKLE} bytes are read")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{str(path)!r} is no valid JSON: {said_by(error)}") from None
-    if not isinstance(value, kind):
-        raise CheckpointError(f"{str(path)!r} holds a JSON {type(value).__name__}; expected an object")
-    return value
+    """Content of a JSON file of acceptable size, of one kind of value; a `CheckpointError` if it is none."""
+    return files.read_json(path, kind, error=CheckpointError)
 
 
 def load_pickle_safely(path: Path | str) -> Any:
@@ -145,17 +110,8 @@ def said_by(error: Exception) -> str:
 
 def load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All tensors of a safetensors file of any name, on the CPU, and its metadata."""
-    with open_file(path) as file:
-        header = int.from_bytes(file.read(8), "little")
-    if header > MAX_HEADER:
-        raise CheckpointError(f"{str(path)!r} cannot be read: its header would have {header} bytes")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as opened:
-            # Copies, since safetensors only maps the file, which somebody may cut short.
-            tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
-            return tensors, dict(opened.metadata() or {})
-    except Exception as error:  # whatever a stranger's file provokes
-        raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
+    with tensor_file(path) as opened:
+        return {name: opened.tensor(name) for name in opened.tensors}, opened.metadata
 
 
 def check_format(path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import busy, say
@@ -23,6 +22,7 @@ from interp.cli.options import (
     check_relearning,
     with_options,
 )
+from interp.terminal import Terminal
 
 EXAMPLES = (
     "grokscope ablate runs/r0 --neurons label:memorizing",
@@ -56,7 +56,7 @@ def ablate(
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         removal = ablate_checkpoint(subject, neurons, mode, save=save, overwrite=force, n_random=random)
-    print_removal(removal, f"{neurons}, {mode}", Console())
+    print_removal(removal, f"{neurons}, {mode}", Terminal())
     if relearn is not None:
         from interp.analysis.relearning import NOTHING
         from interp.analysis.relearning import relearn as relearn_memories

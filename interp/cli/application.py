@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from typer.core import TyperGroup
 
 from interp.cli import study
 from interp.cli.console import examples_shown
+from interp.cli.failure import report_failure
 from interp.cli.options import fill_help
-from interp.errors import GrokscopeError
+from interp.terminal import PIPE_CLOSED
 
 COMMANDS = (
     "demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot", "dynamics", "dose", "unlearn",
@@ -30,6 +31,16 @@ class Commands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         fill_help(command)
         return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader of a pipe has seen enough
+            with suppress(OSError), open(os.devnull, "w") as nowhere:  # what is left to be written goes there
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            raise typer.Exit(PIPE_CLOSED) from None
+        except EOFError as error:  # for which Typer would exit with 1
+            raise RuntimeError(f"a file ended too early: {error}") from error
 
 
 app = typer.Typer(
@@ -67,9 +78,8 @@ app.add_typer(study.app, name="study", epilog=examples_shown(study.EXAMPLES))
 
 
 def main() -> None:
-    """Run the command line; errors that the user can put right are one line and exit code 2."""
+    """Run the command line; what goes wrong is one line and exit code 2, or 70 where it is a mistake of ours."""
     try:
         app()
-    except GrokscopeError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+    except Exception as error:
+        sys.exit(report_failure(error))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from interp.checkpoints.options import OpenOptions
@@ -28,6 +27,7 @@ from interp.cli.options import (
     with_options,
 )
 from interp.errors import ConfigError
+from interp.terminal import Terminal
 
 EXAMPLES = (
     "grokscope audit runs/r0",
@@ -102,7 +102,7 @@ def audit(
 
         say(NOTHING)
     if fail_if is not None and condition(fail_if, _with_unknown(report.flat(), fail_if)):
-        Console(stderr=True).print(f"[red]failed:[/red] {escape(fail_if)}", highlight=False)
+        Terminal(stderr=True).print(f"[red]failed:[/red] {escape(fail_if)}", highlight=False)
         raise typer.Exit(1)
 
 

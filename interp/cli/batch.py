@@ -25,6 +25,8 @@ EXAMPLES = (
     "grokscope batch --out scored --retry-failed",
     "grokscope batch s3://bucket/runs --out scored --engine ray --ray-address auto",
 )
+CODE = ("model", "sites")
+"""Options that stand beside a file that describes the job: code runs only if the command line itself names it."""
 SOME_FAILED, INTERRUPTED = 3, 130
 MOST_FAILURES = 5
 MEASURED = (
@@ -105,7 +107,11 @@ def _job(paths: list[str], options: OpenOptions, settings: dict[str, Any], how: 
     described = len(paths) == 1 and paths[0].endswith(".toml")
     if described or not paths:
         names = [option("random" if name == "n_random" else name) for name in settings]
-        names += [spelled(field) for field in fields(options) if field.name in options.given]
+        names += [
+            spelled(field)
+            for field in fields(options)
+            if field.name in options.given and field.name not in CODE
+        ]
         if names:
             source = paths[0] if described else f"the job recorded in {how.get('out')}"
             raise ConfigError(f"{source} says what is measured; leave out {', '.join(names)}")
@@ -115,10 +121,15 @@ def _job(paths: list[str], options: OpenOptions, settings: dict[str, Any], how: 
         raise ConfigError("say where the results go, with --out FOLDER")
     from interp.jobs import Group, Job, Settings, read_job, recorded
 
-    if described:
-        return read_job(paths[0], **how)
-    if not paths:
-        return recorded(**how)
+    if described or not paths:
+        read = (lambda **how: read_job(paths[0], **how)) if described else recorded
+        job = read(model=options.model, **how)
+        sites = {one.options.sites for group in job.groups for one in group.settings}
+        if options.sites and sites != {options.sites}:
+            raise ConfigError(
+                f"the job measures {' and '.join(map(str, sites))}; leave out or repeat its --site"
+            )
+        return job
     return Job(groups=(Group(tuple(paths), (Settings(options=options, **settings),)),), **how)
 
 

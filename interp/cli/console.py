@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.control import Control
 from rich.markup import escape
 from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
+
+from interp.terminal import Terminal
 
 if TYPE_CHECKING:
     from interp.audit import AuditReport
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def say(*lines: str, error: bool = False) -> None:
     """Print lines as they are: what comes from files or users is never taken for markup."""
     for line in lines:
-        Console(stderr=error).print(escape(line), highlight=False, soft_wrap=True)
+        Terminal(stderr=error).print(escape(line), highlight=False, soft_wrap=True)
 
 
 def write(save: Callable[[Path], Path], *paths: Path | None) -> None:
@@ -43,7 +44,7 @@ def show(report: AuditReport, *paths: Path | None) -> None:
     """Print an audit, and write it to the paths that were given."""
     from interp.report import print_report
 
-    print_report(report, Console())
+    print_report(report, Terminal())
     write(report.save, *paths)
 
 
@@ -73,7 +74,7 @@ def print_table(
         )
     for row in rows:
         table.add_row(*(escape(text) if isinstance(text, str) else text for text in row))
-    Console().print(table)
+    Terminal().print(table)
 
 
 def examples_shown(lines: Iterable[str]) -> str:
@@ -84,7 +85,7 @@ def examples_shown(lines: Iterable[str]) -> str:
 @contextmanager
 def busy(doing: str) -> Iterator[None]:
     """Say on standard error what takes seconds, until it is done or a bar takes the line; nothing in a pipe."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if not console.is_terminal:
         yield
         return

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interp.cli.console import busy, say
 from interp.errors import ConfigError, choose
 from interp.lab.grids.kinds import KINDS
+from interp.terminal import Terminal
 
 EXAMPLES = (
     "grokscope plot phase diagram --html phases.html",
@@ -54,7 +54,7 @@ def plot(
 
         drawing = draw(kind, Request(folder, x, y, by, level, tuple(only or ())))
     for line in drawing.lines:
-        Console().print(line, highlight=False)
+        Terminal().print(line, highlight=False)
     block = figure_block(kind, drawing.title, drawing.figure, KINDS[kind].caption.format(level=level))
     text = page(drawing.title, str(folder), "", [(kind, "Figure", block)])
     say(f"wrote {write_text(html or folder / f'{kind}.html', text)}")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import busy, print_table, say, write_numbers
 from interp.cli.options import Device, Draws, Findings, Force, Seed, Source, with_options
 from interp.errors import ConfigError
+from interp.terminal import Terminal
 
 EXAMPLES = (
     "grokscope unlearn runs/r0 --save unlearnt.safetensors",
@@ -70,7 +70,7 @@ def unlearn(
             seed=seed,
             device=device,
         )
-    print_removal(result.removal, "without memorizing neurons", Console())
+    print_removal(result.removal, "without memorizing neurons", Terminal())
     if compare:
         rows = []
         for method in result.methods:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from interp.data.class_labels import advice_on_texts
-from interp.errors import ConfigError, near_matches
+from interp.errors import ConfigError
+from interp.files import MAX_BYTES, read_bytes
+from interp.memory import check_need
 
 COLUMNS = {"label": "labels", "true_label": "true_labels", "split": "train"}
 COLUMNS |= {"corrupted": "corrupted", "ordering": "positions"}
@@ -47,18 +49,16 @@ def read_columns(path: Path) -> tuple[dict[str, NamedValues], str]:
     if suffix not in (".csv", ".parquet"):
         raise ConfigError(f"{called} should end in .csv or .parquet")
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, "table", most=MAX_BYTES)
         if content.startswith(b"PAR1") != (suffix == ".parquet"):
             actual = "no Parquet file" if suffix == ".parquet" else "a Parquet file, no CSV"
             raise ConfigError(f"{called} is {actual}; rename it after what it is, or write it again")
         buffer = pyarrow.BufferReader(content)
+        _check_size(content, buffer, suffix, called)
         serial = csv.ReadOptions(use_threads=False)  # else an error does not name its row
         table = parquet.read_table(buffer) if suffix == ".parquet" else csv.read_csv(buffer, serial)
         table.validate(full=True)
         names = table.column_names
-    except FileNotFoundError:
-        siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ConfigError(f"{called} does not exist; {near_matches(path.name, siblings)}") from None
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         fix = "a CSV has a header, its row #1, and as many values in every row"
@@ -70,6 +70,28 @@ def read_columns(path: Path) -> tuple[dict[str, NamedValues], str]:
         raise ConfigError(f"{called} has no rows; expected at least one example")
     columns = {name: _column(table, name, path) for name in names}
     return columns, hashlib.sha256(content).hexdigest()
+
+
+COPIES = 5
+"""Of every value, from the file to the examples: as the file's column, as an array, stacked, converted, as a tensor."""
+
+
+def _check_size(content: bytes, buffer: Any, suffix: str, called: str) -> None:
+    """Refuse a table whose columns would need more memory than there is, before any is unfolded."""
+    from pyarrow import parquet
+
+    if suffix == ".parquet":
+        held = parquet.ParquetFile(buffer).metadata
+        groups = [held.row_group(i) for i in range(held.num_row_groups)]
+        rows, width, texts = held.num_rows, held.num_columns, sum(group.total_byte_size for group in groups)
+    else:
+        first = content.partition(b"\n")[0]
+        rows, width, texts = content.count(b"\n") + 1, first.count(b",") + 1, 2 * len(content)
+    check_need(
+        COPIES * 8 * rows * width + texts,
+        f"{called}, of {rows:,} rows and {width} columns,",
+        "take some of its rows",
+    )
 
 
 def _check_names(names: list[str], called: str) -> None:

@@ -11,7 +11,8 @@ import torch
 
 from interp.data.dataset import Dataset
 from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
-from interp.data.split_encoding import UNKNOWN, decode_split, encode_pairs, encode_split
+from interp.data.split_decoding import decode_split
+from interp.data.split_encoding import UNKNOWN, encode_pairs, encode_split
 from interp.errors import CheckpointError, ConfigError, choose
 
 

@@ -14,7 +14,7 @@ from interp.jobs.columns import Result
 from interp.jobs.executors import Executor, Lost
 from interp.jobs.spec import Workload
 from interp.jobs.store import Store
-from interp.jobs.worker import Chunk, WorkerDied, failure
+from interp.jobs.worker import Chunk, WorkerDied, failure, unstorable
 from interp.progress import progress
 
 FIRST_WAIT, LONGEST_WAIT, WAIT_SHARE = 0.5, 10.0, 0.1
@@ -96,5 +96,22 @@ class Dispatch:
 
     def _store(self) -> None:
         held, self.held = self.held, []
-        self.store.add(held)
+        try:
+            self.store.add(held)
+        except ConfigError:  # the place cannot be written to, whatever is stored
+            raise
+        except Exception:  # a value that no column holds must not end the job
+            for result in held:
+                self._store_alone(result)
         self.stored = monotonic()
+
+    def _store_alone(self, result: Result) -> None:
+        """Store one result, or else a row that says why it could not be."""
+        try:
+            self.store.add([result])
+        except ConfigError:
+            raise
+        except Exception as error:
+            self.store.add([unstorable(result, error)])
+            if result.row["status"] != "failed":
+                self.done, self.failed = self.done - 1, self.failed + 1

@@ -12,12 +12,14 @@ from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_checkpoint
 from interp.data.operations import steps_of
+from interp.hooks import evaluation_mode
 from interp.jobs.columns import RECORDED, TELLING, Result, scores_result, summary
 from interp.jobs.settings import Settings
 from interp.jobs.weights import Weights
 from interp.measuring.arrays import distinct_vectors, neuron_arrays, weight_vectors
+from interp.measuring.cached_pass import check_shape
 from interp.measuring.removals import Removal, removal
-from interp.models import neuron_site
+from interp.models import neuron_site, prefix_at
 from interp.report.html import to_html
 from interp.safeguards import one_thread
 from interp.scoring.periodicity import operands_of, periodicity
@@ -75,6 +77,9 @@ def _weights(checkpoint: Checkpoint, site: str | None) -> Weights | None:
     place, task = neuron_site(checkpoint.model, site), checkpoint.task
     if not place.input_vectors or (task.ordering is None and operands_of(task) is None):
         return None
+    with evaluation_mode(checkpoint.model):
+        logits = prefix_at(checkpoint.model, place.hook, task.dataset.inputs[:1]).logits()
+    check_shape(logits, 1, task.dataset.n_classes)  # weights alone do not tell a task of another size
     _, ordered = weight_vectors(place, task.ordering)
     steps = steps_of(task.ordering, len(ordered))
     return Weights(tuple(ordered), distinct_vectors(place), place.hook, known_of(checkpoint), steps)

@@ -170,7 +170,7 @@ def batch(
     """
     listed = [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     if len(listed) == 1 and listed[0].endswith(".toml"):
-        return run(read_job(listed[0], out=out, **job))
+        return run(read_job(listed[0], model=(options or OpenOptions()).model, out=out, **job))
     if out is None:
         raise ConfigError("say where the results go: out='FOLDER'")
     settings = Settings(measure, options or OpenOptions(), site, seed, n_random)

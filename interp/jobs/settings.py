@@ -11,6 +11,7 @@ from typing import Any
 
 from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError, choose
+from interp.files import digest_of
 from interp.jobs.toml import check_names, field_kinds, typed
 from probes.spectrum import Convention
 
@@ -91,9 +92,5 @@ class Settings:
                 path, _, function = (
                     values[name].rpartition(":") if name == "model" else (values[name], "", "")
                 )
-                try:
-                    content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-                except OSError as error:
-                    raise ConfigError(f"cannot read {name} {path!r}: {error.strerror}") from None
-                values[name] = f"{content} {function}"
+                values[name] = f"{digest_of(path, name)} {function}"
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

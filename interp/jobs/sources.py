@@ -15,8 +15,8 @@ from typing import Any
 
 from interp.checkpoints.files import INDEX_ENDING, SHARD, WEIGHTS, beside, is_weights, number_of, shards
 from interp.errors import CheckpointError, ConfigError
+from interp.files import BLOCK, open_file, read_bytes
 
-BLOCK = 2**20
 LARGE = 2**28
 """Bytes of weights from which a checkpoint is never held whole if that can be avoided."""
 MAGIC = re.compile(r"[*?\[]")
@@ -137,7 +137,7 @@ def stamp_of(path: str) -> str:
             return str(store.checksum(inside))
         files = {Path(path), *shards(Path(path)), beside(Path(path))}
         stats = [file.stat() for file in sorted(files) if file.exists()]
-    except (OSError, NotImplementedError, CheckpointError):
+    except Exception:  # measuring says what is wrong with it; no file may end the planning of a job
         return ""
     return " ".join(f"{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}" for one in stats)
 
@@ -191,18 +191,17 @@ def fetched(path: str) -> Iterator[Fetched]:
 
 def _described(path: Path) -> Fetched:
     files = shards(path)
-    try:
-        size = sum(file.stat().st_size for file in files)
-        data = path.read_bytes() if len(files) == 1 and size < LARGE else None
-        whole = hashlib.sha256(data or b"")
-        for file in files if data is None else ():
-            with file.open("rb", buffering=0) as opened:
-                while block := opened.read(BLOCK):
-                    whole.update(block)
-        settings = beside(path)
-        more = settings.read_bytes() if settings != path and settings.is_file() else b""
-    except OSError as error:
-        raise CheckpointError(f"cannot read {str(error.filename or path)!r}: {error.strerror}") from None
+    size = sum(size_of(str(file)) for file in files)
+    data, whole = None, hashlib.sha256()
+    if len(files) == 1 and size < LARGE:
+        data = read_bytes(path, most=LARGE, error=CheckpointError)
+        whole.update(data)
+    for file in files if data is None else ():
+        with open_file(file, error=CheckpointError) as opened:
+            while block := opened.read(BLOCK):
+                whole.update(block)
+    settings = beside(path)
+    more = read_bytes(settings, error=CheckpointError) if settings != path and settings.exists() else b""
     digest = whole.hexdigest()
     return Fetched(path, digest, hashlib.sha256(digest.encode() + more).hexdigest(), size, more, data)
 
@@ -211,12 +210,8 @@ def announce(path: str) -> None:
     """Have the system read a local file into memory meanwhile, where it can be told to."""
     if not hasattr(os, "posix_fadvise"):
         return
-    with suppress(OSError):  # whoever opens it says what is wrong
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.posix_fadvise(handle, 0, LARGE, os.POSIX_FADV_WILLNEED)
-        finally:
-            os.close(handle)
+    with suppress(OSError, ConfigError), open_file(path) as file:  # whoever reads it says what is wrong
+        os.posix_fadvise(file.fileno(), 0, LARGE, os.POSIX_FADV_WILLNEED)
 
 
 def content_of(path: str) -> str | None:
@@ -224,5 +219,5 @@ def content_of(path: str) -> str | None:
     try:
         with fetched(path) as at_hand:
             return at_hand.content
-    except CheckpointError:
+    except Exception:  # measuring says what is wrong with it; no file may end the planning of a job
         return None

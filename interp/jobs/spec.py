@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
-from interp.errors import ConfigError, choose
-from interp.files import read_toml, write_json
+from interp.errors import ConfigError, choose, cut
+from interp.files import read_json, read_toml, write_json
 from interp.jobs.columns import Identity
 from interp.jobs.executors import ENGINES, cores
 from interp.jobs.settings import FILES, Settings
 from interp.jobs.sources import find_sources, is_remote, size_of
-from interp.jobs.toml import combinations, take_fields
+from interp.jobs.toml import combinations, take_fields, typed
 from interp.jobs.worker import Chunk
 
 RECORD = "job.json"
@@ -156,30 +155,55 @@ class Job(Workload):
         write_json(self.out / RECORD, {"groups": groups})
 
 
-def recorded(out: Path | str, **options: Any) -> Job:
+def recorded(out: Path | str, *, model: str | None = None, **options: Any) -> Job:
     """The job whose results are in a folder, to go on with it.
 
     Args:
         out: The folder.
+        model: The ``FILE.py:FUNCTION`` that the job builds a module with, if it does; see `read_job`.
         options: Fields of `Job` that are not recorded: ``workers``, ``retry_failed`` and so on.
 
     Raises:
-        ConfigError: No job is recorded there.
+        ConfigError: No job is recorded there, or it names code that the caller did not.
     """
     file = Path(out) / RECORD
+    if not file.exists():
+        raise ConfigError(f"no job is recorded in {str(out)!r}; name the checkpoints to measure")
     try:
         groups = tuple(
             Group(tuple(group["paths"]), tuple(Settings.from_dict(values) for values in group["settings"]))
-            for group in json.loads(file.read_text(encoding="utf-8"))["groups"]
+            for group in read_json(file, dict)["groups"]
         )
-    except FileNotFoundError:
-        raise ConfigError(f"no job is recorded in {str(out)!r}; name the checkpoints to measure") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{str(file)!r} does not describe a job: {error}") from None
+    if not all(isinstance(path, str) for group in groups for path in group.paths):
+        raise ConfigError(f"{str(file)!r} does not describe a job: its paths are no texts")
+    _check_model(file, groups, model)
     return Job(Path(out), groups, **options)
 
 
-def read_job(file: Path | str, **options: Any) -> Job:
+def _check_model(file: Path | str, groups: Iterable[Group], model: str | None) -> None:
+    """Refuse code that only a file names: whoever sends results or a job file must not be able to run it."""
+    every = (one.options for group in groups for one in group.settings)
+    wanted = {options.model: options.sites for options in every if options.model}
+    here = None if model is None else _absolute(model)
+    for name, sites in wanted.items():
+        if _absolute(name) != here:
+            asked = "" if model is None else f", not of {model}"
+            again = " ".join([f"--model {name}", *(f"--site {site}" for site in sites)])
+            raise ConfigError(
+                f"{str(file)!r} would run the code of {cut(name)}{asked}; if you trust it, repeat {cut(again, 300)}"
+            )
+    if model is not None and not wanted:
+        raise ConfigError(f"{str(file)!r} builds no module of its own; leave out --model {model}")
+
+
+def _absolute(model: str) -> tuple[str, str]:
+    file, _, function = model.rpartition(":")
+    return os.path.realpath(file), function
+
+
+def read_job(file: Path | str, *, model: str | None = None, **options: Any) -> Job:
     """A job from a TOML file.
 
     At its top are fields of `Job` (``out``, ``workers``, …) and settings for all files; each ``[[files]]`` has
@@ -188,6 +212,8 @@ def read_job(file: Path | str, **options: Any) -> Job:
 
     Args:
         file: The TOML file.
+        model: The ``FILE.py:FUNCTION`` that the job builds a module with, if it does. Code that the file alone names is
+            never run, as it may come from somebody else.
         options: Fields of `Job` that take the place of the file's; None leaves the file's.
 
     Raises:
@@ -207,9 +233,11 @@ def read_job(file: Path | str, **options: Any) -> Job:
     files = values.pop("files", [])
     if not isinstance(files, list) or not files or not all(isinstance(one, dict) for one in files):
         raise ConfigError("a job needs at least one [[files]] with its paths")
-    chosen = combinations(values.pop("grid", {}))
+    chosen = combinations(typed("grid", values.pop("grid", {}), dict))
     fields = take_fields(values, Job, "job", folder, options)
-    return Job(**fields, groups=tuple(_group({**values, **one}, chosen, folder) for one in files))
+    groups = tuple(_group({**values, **one}, chosen, folder) for one in files)
+    _check_model(file, groups, model)
+    return Job(**fields, groups=groups)
 
 
 def _group(values: dict[str, Any], chosen: list[dict[str, Any]], folder: Path) -> Group:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from interp.errors import ConfigError, near_matches
+from interp.errors import ConfigError, cut, near_matches
 
 KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
     bool: ("true or false", (bool,)),
@@ -24,7 +25,9 @@ def typed(name: str, value: Any, kind: type) -> Any:
     """A value that is of one of `KINDS`; a `ConfigError` if it is not."""
     words, types = KINDS[kind]
     if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{name} = {value!r} is not {words}")
+        raise ConfigError(f"{name} = {cut(value)} is not {words}")
+    if isinstance(value, (list, tuple)) and not all(isinstance(one, str) for one in value):
+        raise ConfigError(f"{name} = {cut(value)} is not {words}")
     return value
 
 
@@ -85,6 +88,10 @@ def given(options: Mapping[str, Any], record: type) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+MOST = 100_000
+"""Combinations of a grid: more take longer to plan than any work that somebody waits for."""
+
+
 def combinations(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every combination of the values in a ``[grid]``; a `ConfigError` if one has no list of values.
 
@@ -94,5 +101,9 @@ def combinations(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     for name, choices in grid.items():
         if not isinstance(choices, list) or not choices:
-            raise ConfigError(f"[grid] {name} = {choices!r} is no list of values to try")
+            raise ConfigError(f"[grid] {name} = {cut(choices)} is no list of values to try")
+    count = prod(map(len, grid.values()))
+    if count > MOST:
+        sizes = " * ".join(str(len(choices)) for choices in grid.values())
+        raise ConfigError(f"[grid] has {sizes} = {count:,} combinations; at most {MOST:,} are made")
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]

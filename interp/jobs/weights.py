@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import deserialize
+from safetensors import SafetensorError, deserialize
 
 from interp.checkpoints.files import (
     FORMAT,
     INDEX,
     beside,
     number_of,
-    opened_tensors,
-    readable_weights,
-    tensor_files,
+    read_settings,
+    shards,
 )
+from interp.checkpoints.tensor_file import tensor_file, unreadable
 from interp.data.operations import Ordering, group_ordering, in_order, steps_of
 from interp.errors import CheckpointError
+from interp.files import parse_json
 from interp.jobs.columns import Result, scores_result
+from interp.jobs.plain_settings import is_plain, tensors_of
 from interp.jobs.sources import Fetched
 from probes.features import joint_scores, sampled, sampled_rows
 from probes.null import benjamini_hochberg
@@ -34,6 +36,7 @@ BLOCK = 2**15
 FIRST_SITE = "blocks.0.mlp.hook_post"
 EMBED, UNEMBED = "embed.W_E", "unembed.W_U"
 DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
+WHOLE = ("I64", "I32", "U8", "BOOL")
 Columns = dict[str, Any]
 
 
@@ -101,7 +104,7 @@ class Plain:
 
     Attributes:
         path: The file, or the index of its shards.
-        shapes: Of the two matrices.
+        shapes: Of all tensors.
         tied: Both operands have one table.
     """
 
@@ -119,13 +122,16 @@ class Plain:
     def steps(self) -> tuple[int, ...]:
         return steps_of(self.ordering, 3)
 
-    def vectors(self, embed: np.ndarray, unembed: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Weights in task order, of some neurons or of all; a `CheckpointError` if one is no finite number."""
-        for name, array in ((EMBED, embed), (UNEMBED, unembed)):
+    def check_finite(self, arrays: dict[str, np.ndarray]) -> None:
+        """Refuse, as a `CheckpointError`, weights that are no finite numbers."""
+        for name, array in arrays.items():
             if not np.isfinite(array.sum(dtype=np.float32)) and not np.isfinite(array).all():
                 raise CheckpointError(
                     f"{name!r} in {str(self.path)!r} holds NaN or infinity: the training run diverged"
                 )
+
+    def vectors(self, embed: np.ndarray, unembed: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Weights in task order, of some neurons or of all."""
         raw = [*(table.T for table in embed), *((embed[0].T,) if self.tied else ()), unembed]
         raw = [array.astype(np.float32, copy=False) for array in raw]  # as the opened network computes
         if self.ordering is None:
@@ -135,11 +141,12 @@ class Plain:
 
     def check(self, shapes: dict[str, list[int]]) -> None:
         """Refuse, as a `CheckpointError`, shapes of tensors that differ from those that the JSON describes."""
+        for name in self.shapes.keys() ^ shapes.keys():
+            where = "is missing from" if name in self.shapes else "is unexpected in"
+            raise CheckpointError(
+                f"the tensor {name!r} {where} {str(self.path)!r}; its JSON describes another network"
+            )
         for name, wanted in self.shapes.items():
-            if name not in shapes:
-                raise CheckpointError(
-                    f"the tensor {name!r} is missing from {str(self.path)!r}; its JSON describes another network"
-                )
             if list(shapes[name]) != wanted:
                 raise CheckpointError(
                     f"{name!r} in {str(self.path)!r} has shape {tuple(shapes[name])}; "
@@ -154,40 +161,41 @@ def plain(at_hand: Fetched, site: str | None) -> Plain | None:
     if not native or not at_hand.beside or site not in (None, FIRST_SITE):
         return None
     try:
-        settings = json.loads(at_hand.beside)
+        settings = parse_json(at_hand.beside)
     except ValueError as error:
         raise CheckpointError(f"{str(beside(path))!r} is no valid JSON: {error}") from None
-    known = settings if isinstance(settings, dict) and settings.get("format") == FORMAT else {}
-    model, task = known.get("model"), known.get("task")
-    if not isinstance(model, dict) or not isinstance(task, dict):
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
         return None
-    usual = model.get("kind", "mlp") == "mlp" and model.get("depth") == 2 and model.get("n_tokens") == 2
-    sizes: list[Any] = [model.get(name) for name in ("vocab", "width", "n_outputs")]
-    if not usual or not all(isinstance(size, int) and size > 0 for size in sizes):
+    settings = read_settings(path, settings)
+    model, task = settings["model"], settings["task"]
+    if not is_plain(model, task):
         return None
-    vocab, width, outputs = sizes
-    shapes = {EMBED: [1 if model.get("tied") else 2, vocab, width], UNEMBED: [width, outputs]}
-    operation, p = task.get("operation", ""), task.get("p", 0)
+    operation, p = task["operation"], task["p"]
     step = number_of(path) if settings.get("step") is None else settings["step"]
     corrupt = task.get("corrupt_fraction")
     row = {"step": step, "dialect": FORMAT, "task": operation, "p": p, "corrupt_fraction": corrupt}
-    return Plain(path, shapes, bool(model.get("tied")), group_ordering(operation, p), row)
+    return Plain(path, tensors_of(model), model["tied"], group_ordering(operation, p), row)
 
 
 def plain_weights(network: Plain, data: bytes) -> Weights | None:
     """The weights in the content of a file; None if they have a precision that numpy does not know."""
-    with readable_weights(network.path):
+    try:
         tensors = dict(deserialize(data))
+    except SafetensorError as error:
+        raise CheckpointError(unreadable(network.path, error)) from None
     network.check({name: tensor["shape"] for name, tensor in tensors.items()})
-    chosen = [tensors[name] for name in network.shapes]
-    if not all(tensor["dtype"] in DTYPES for tensor in chosen):
+    numbers = {name: tensor for name, tensor in tensors.items() if tensor["dtype"] not in WHOLE}
+    if not all(tensor["dtype"] in DTYPES for tensor in numbers.values()):
         return None
-    embed, unembed = (
-        np.frombuffer(tensor["data"], DTYPES[tensor["dtype"]]).reshape(tensor["shape"]) for tensor in chosen
-    )
-    return Weights(
-        network.vectors(embed, unembed), network.distinct, FIRST_SITE, network.known, network.steps
-    )
+    arrays = {
+        name: np.frombuffer(tensor["data"], DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+        for name, tensor in numbers.items()
+    }
+    if EMBED not in arrays or UNEMBED not in arrays:
+        return None
+    network.check_finite(arrays)
+    vectors = network.vectors(arrays[EMBED], arrays[UNEMBED])
+    return Weights(vectors, network.distinct, FIRST_SITE, network.known, network.steps)
 
 
 def large_scores(network: Plain, convention: Convention) -> Result:
@@ -207,20 +215,22 @@ def large_scores(network: Plain, convention: Convention) -> Result:
 
 
 def _blocks(network: Plain, blocks: Sequence[slice] | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Both matrices, some neurons at a time. Files are opened anew for each, which lets go of their pages."""
+    """Both matrices, some neurons at a time."""
     path = network.path
-    files = tensor_files(path) if path.name.endswith(INDEX) else dict.fromkeys(network.shapes, path)
-    shapes = {}
-    for name in network.shapes.keys() & files.keys():
-        with opened_tensors(files[name], "np") as opened:
-            if name in opened.keys():  # noqa: SIM118
-                shapes[name] = opened.get_slice(name).get_shape()
-    network.check(shapes)
-    width = network.shapes[UNEMBED][0]
-    whole = [slice(start, min(start + BLOCK, width)) for start in range(0, width, BLOCK)]
-    for chosen in whole if blocks is None else blocks:
-        with opened_tensors(files[EMBED], "np") as opened:
-            embed = opened.get_slice(EMBED)[:, :, chosen]
-        with opened_tensors(files[UNEMBED], "np") as opened:
-            unembed = opened.get_slice(UNEMBED)[chosen]
-        yield embed, unembed
+    with ExitStack() as stack:
+        opened = [stack.enter_context(tensor_file(file)) for file in shards(path)]
+        files = {name: file for file in opened for name in file.tensors}
+        network.check({name: list(file.tensors[name].shape) for name, file in files.items()})
+        kinds = {name: DTYPES.get(files[name].tensors[name].dtype) for name in (EMBED, UNEMBED)}
+        if None in kinds.values():
+            raise CheckpointError(
+                f"{str(path)!r} is too large to be scored but in blocks, and its numbers are of none of the types "
+                f"{', '.join(DTYPES)}; store them as one of these"
+            )
+        width = network.shapes[UNEMBED][0]
+        whole = [slice(start, start + BLOCK) for start in range(0, width, BLOCK)]
+        for chosen in whole if blocks is None else blocks:
+            embed = files[EMBED].columns(EMBED, kinds[EMBED], chosen)
+            unembed = files[UNEMBED].rows(UNEMBED, kinds[UNEMBED], chosen)
+            network.check_finite({EMBED: embed, UNEMBED: unembed})
+            yield embed, unembed

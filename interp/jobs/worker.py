@@ -165,7 +165,12 @@ def _scored(waiting: list[tuple[_Item, Weights]], settings: Settings) -> list[Re
     if not waiting:
         return []
     start = perf_counter()
-    scores = stack_scores([weights for _, weights in waiting], settings.convention)
+    try:
+        scores = stack_scores([weights for _, weights in waiting], settings.convention)
+    except Exception as error:  # one network must not end the others
+        if len(waiting) == 1:
+            return [_result(waiting[0][0], settings, error)]
+        return [result for one in waiting for result in _scored([one], settings)]
     share = (perf_counter() - start) / len(waiting)
     done = []
     for (item, weights), columns in zip(waiting, scores, strict=True):
@@ -214,6 +219,14 @@ def key_of(content: str, digest: str) -> str:
 def failure(path: str, settings: Settings, error: Exception) -> Result:
     """The row of a checkpoint that could not be measured: its worker died more than once, or could not even begin."""
     return _result(_Item(path, stamp_of(path)), settings, error)
+
+
+def unstorable(result: Result, error: Exception) -> Result:
+    """The row of a checkpoint that was measured, but gave a value that the store's columns cannot hold."""
+    kept = ("checkpoint", "settings", "series", "digest", "key", "stamp", "measure", "seed", "convention")
+    row = {name: result.row.get(name) for name in (*kept, "tool_version", "schema_version", "seconds")}
+    message = f"its results cannot be stored: {error}"[:LONGEST_MESSAGE]
+    return Result({**row, "status": "failed", "error_type": type(error).__name__, "error": message}, None)
 
 
 class WorkerDied(GrokscopeError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.errors import ConfigError
-from interp.files import check_place, write_json
+from interp.files import check_place, read_json, write_json
 from interp.jobs.executors import begin_worker, cores, end_pool, prepare_processes
 from interp.lab.study import Record, Study, StudyResult, study_called
 from interp.progress import Report, progress, silent
@@ -174,11 +174,11 @@ class _Kept:
         if file is None or not file.exists():
             return None
         try:
-            stored = json.loads(file.read_text(encoding="utf-8"))
+            stored = read_json(file, dict)
             same = {key: stored[key] for key in self.origin} == self.origin
             record = Record(stored["numbers"], stored["curves"])
             same = same and not self.names - set(record.numbers)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (ConfigError, TypeError, KeyError):
             raise ConfigError(f"{str(file)!r} is no study's result; choose another folder") from None
         if not same:
             raise ConfigError(

@@ -16,11 +16,14 @@ from interp.errors import ConfigError
 from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
 from interp.measuring.evaluation import as_dataset, margins
+from interp.memory import check_need
 from interp.models import HookedModel, Prefix, neuron_site, prefix_at
 from interp.modes import make_intervention
 
 CHUNK_ELEMENTS = 30_000_000
 FEW = 8
+COPIES = 3
+"""Arrays of all logits and activations that are held at once, measured at the peak of an audit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,17 +134,19 @@ def cached_pass(
         ConfigError: The network's answers are not finite, or it is for another task.
     """
     place, device = neuron_site(model, site), device_of(model)
-    data = as_dataset(task).to(device)
+    data = as_dataset(task)
+    check_need(
+        COPIES * 4 * len(data) * (data.n_classes + place.width),
+        f"measuring {len(data):,} examples of {data.n_classes:,} classes at {place.width:,} neurons",
+        "take a task with fewer examples, such as a table of some of them (--table)",
+    )
+    data = data.to(device)
     with evaluation_mode(model):
         prefix = prefix_at(model, place.hook, data.inputs)
         logits = prefix.logits()
         full = prefix.activations
         change = make_intervention(mode, full, seed=seed).start()(full) - full
-    if logits.shape != (len(data), data.n_classes):
-        raise ConfigError(
-            f"the logits have shape {tuple(logits.shape)}; the task has {len(data)} examples of {data.n_classes} "
-            "classes. Is this network for another task?"
-        )
+    check_shape(logits, len(data), data.n_classes)
     if not logits.isfinite().all():
         raise ConfigError(
             "the network's logits hold NaN or infinity: its weights are damaged or its training diverged"
@@ -149,6 +154,15 @@ def cached_pass(
     readout = None if place.readout is None else place.readout.detach()
     one_each = scored_activations(prefix, place)
     return CachedPass(model, place.hook, mode, data, one_each, change, logits, readout, prefix)
+
+
+def check_shape(logits: Tensor, examples: int, classes: int) -> None:
+    """Raise a `ConfigError` unless there is one row an example and one logit a class."""
+    if logits.shape != (examples, classes):
+        raise ConfigError(
+            f"the logits have shape {tuple(logits.shape)}; the task has {examples} examples of {classes} classes. "
+            "Is this network for another task?"
+        )
 
 
 def group_sums(values: Tensor, group: Tensor) -> Tensor:

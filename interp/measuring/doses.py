@@ -70,6 +70,10 @@ class Dose(Drawable):
         return plain({renamed.get(name, name): value for name, value in vars(self).items()})
 
 
+MOST_POINTS = 10_000
+"""Factors of one curve: each is measured on every example, with every random set."""
+
+
 def factors_between(low: float = -1.0, high: float = 2.0, points: int = POINTS) -> np.ndarray:
     """Evenly spaced factors, both ends included.
 
@@ -84,8 +88,8 @@ def factors_between(low: float = -1.0, high: float = 2.0, points: int = POINTS) 
         raise ConfigError(
             f"factors from {low:g} to {high:g} are no range; expected two finite numbers, rising"
         )
-    if points < 2:
-        raise ConfigError(f"points={points} make no curve; expected at least 2")
+    if not 2 <= points <= MOST_POINTS:
+        raise ConfigError(f"points={points} make no curve; expected 2 to {MOST_POINTS}")
     return np.linspace(low, high, points).round(12)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, near_matches
@@ -229,7 +229,7 @@ def select_position(activation: Tensor, position: int, name: str) -> Tensor:
 
 
 def check_tokens(
-    tokens: Int[Tensor, "example position"], vocab: int, n_positions: int, *, training: bool = False
+    tokens: Num[Tensor, "example position"], vocab: int, n_positions: int, *, training: bool = False
 ) -> None:
     """Raise a `ConfigError` unless there are `n_positions` tokens an example, each from 0 to ``vocab - 1``.
 
@@ -237,6 +237,11 @@ def check_tokens(
     """
     if training and tokens.device.type != "cpu":
         return
+    if tokens.is_floating_point():
+        raise ConfigError(
+            "the inputs are measurements (they are no whole numbers throughout), but the network reads tokens; give "
+            "it a table of tokens"
+        )
     if tokens.shape[-1] != n_positions:
         raise ConfigError(
             f"the inputs have {tokens.shape[-1]} tokens an example; the network reads {n_positions}"

@@ -92,5 +92,5 @@ def _check(config: MLPConfig | TransformerConfig, norms: tuple[str, ...], **leas
         value = getattr(config, name)
         if not isinstance(value, int) or value < int(words.split()[0]):
             raise ConfigError(f"{name}={value!r} must be at least {words}, a whole number")
-    if not config.init_scale > 0:
-        raise ConfigError(f"init_scale={config.init_scale} must be above 0")
+    if not 0 < config.init_scale < float("inf"):
+        raise ConfigError(f"init_scale={config.init_scale} must be above 0, and finite")

@@ -34,7 +34,7 @@ def to_html(report: AuditReport) -> str:
     """
     step = "" if report.step is None else f", step {report.step}"
     header = (
-        f'<p class="path"><code>{escape(report.checkpoint)}</code> ({escape(report.dialect)}{step})</p>\n'
+        f'<p class="path"><code>{escape(report.checkpoint)}</code> ({escape(report.dialect + step)})</p>\n'
         f"<p>{escape(task_sentence(report))}; {escape(model_sentence(report))}</p>"
     )
     content = {"verdict": ("Verdict", list(_verdict(report)))}

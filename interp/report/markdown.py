@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from interp.report.parts import MARKDOWN, Bullets, Definitions, Part, Section, Table, Text
 from interp.report.sections import sections
 from interp.report.wording import headline
+from interp.terminal import printable
 
 if TYPE_CHECKING:
     from interp.results import AuditReport
@@ -55,6 +56,6 @@ def _rendered(part: Part) -> Iterator[str]:
 
 def _cell(text: str) -> str:
     """Text that no reader takes for Markdown or HTML, on one line."""
-    for character in "\\`*<>|[]":
+    for character in "\\`*<>|[]&":
         text = text.replace(character, f"\\{character}")
-    return " ".join(text.splitlines())
+    return printable(" ".join(text.splitlines()))

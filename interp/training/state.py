@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from interp.checkpoints import checkpoint_files, save_checkpoint, training_history, write_history
-from interp.checkpoints.files import RESUME
-from interp.checkpoints.native import read_tensors
+from interp.checkpoints.files import RESUME, check_step
+from interp.checkpoints.tensor_file import save_tensors, tensor_file
 from interp.data import Dataset, ModularTask
-from interp.errors import CheckpointError, ConfigError
-from interp.files import write_whole
+from interp.errors import CheckpointError, ConfigError, cut
+from interp.files import parse_json, write_whole
 from interp.measuring.evaluation import evaluate
 from interp.models import HookedMLP, SmallTransformer
 from interp.models.layers import SeededDropout
@@ -176,7 +174,7 @@ class TrainingRun:
             for name, tensor in tensors.items()
         }
         metadata = {"step": str(self.step), "settings": json.dumps(self.settings)}
-        write_whole(self.folder / RESUME, lambda part: save_file(copies, part, metadata=metadata))
+        write_whole(self.folder / RESUME, lambda part: save_tensors(copies, part, metadata))
 
     def restore(self) -> None:
         """Take up the state of the series in the folder; an error if it cannot be read or had other settings."""
@@ -189,27 +187,22 @@ class TrainingRun:
                 f"{str(file)!r} is missing, so the series in {str(self.folder)!r} cannot be continued; "
                 "train into another folder"
             )
-        tensors = read_tensors(file)
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata()
+        with tensor_file(file) as opened:
+            tensors = {name: opened.tensor(name) for name in opened.tensors}
         try:
-            step, stored = int(metadata["step"]), json.loads(metadata["settings"])
-        except (KeyError, TypeError, ValueError):
+            step, stored = int(opened.metadata["step"]), parse_json(opened.metadata["settings"], dict)
+            check_step(step, str(file))
+        except (KeyError, ValueError):
             raise CheckpointError(f"{str(file)!r} does not hold the state of a training run") from None
         _check_same(stored, self.settings, self.folder)
         if step > self.config.steps:
             raise ConfigError(
                 f"the series is at step {step} already, beyond the {self.config.steps} asked for"
             )
-        self.model.load_state_dict(
-            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-        )
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".", 2)
-                state.setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        try:
+            self._take_up(tensors)
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(f"{str(file)!r} does not hold the state of this run: {error}") from None
         self.step = step
         self.history = [record for record in training_history(self.folder) if record["step"] <= step]
         if step and not (self.history and self.history[0]["step"] == 0):
@@ -220,13 +213,26 @@ class TrainingRun:
             if int(leftover.stem.removeprefix("step-")) > step:
                 leftover.unlink()
 
+    def _take_up(self, tensors: dict[str, Tensor]) -> None:
+        """Give weights and the optimiser's state the values that a file holds; a `ValueError` if they do not fit."""
+        self.model.load_state_dict(
+            {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        )
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+
 
 def _check_same(stored: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
     for part, settings in wanted.items():
+        known = stored.get(part)
         for key, value in settings.items():
-            before = stored.get(part, {}).get(key)
+            before = known.get(key) if isinstance(known, dict) else None
             if before != value and not (part == "training" and key in MAY_CHANGE):
-                shown = "another split" if key == "split" else f"{key}={before!r}, not {value!r}"
+                shown = "another split" if key == "split" else f"{key}={cut(before)}, not {value!r}"
                 raise ConfigError(
                     f"the series in {str(folder)!r} was made with {shown}; "
                     "resume with the same settings, or choose another folder"

@@ -13,6 +13,7 @@ from typing import Any
 
 from interp.data import ModularTask
 from interp.errors import ConfigError, choose
+from interp.files import read_json
 from interp.jobs.toml import check_names, typed
 from interp.models import MLPConfig, Prompt, TransformerConfig
 from interp.plots.canvas import shown
@@ -142,7 +143,8 @@ def trained_file(folder: Path, *, early_stop: bool) -> Path | None:
 def read_record(folder: Path) -> dict[str, Any] | None:
     """The record of a run that has ended; None if there is none, or none that can be read."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_json(folder / RECORD, dict)
+    except ConfigError:
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("checkpoint"), str) else None
+    name = record.get("checkpoint")
+    return record if isinstance(name, str) and Path(name).name == name else None

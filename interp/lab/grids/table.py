@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import csv
 
 from interp.data.splits import SPLITS
 from interp.errors import ConfigError
-from interp.files import write_whole
+from interp.files import open_file, read_json, write_whole
 from interp.jobs.columns import checkpoint_columns
 from interp.jobs.store import Store
 from interp.lab.grids.grid import GRID, Grid
@@ -24,6 +22,7 @@ from interp.lab.grids.run import RUNS, Run, folder_of, read_record
 from interp.lab.over_seeds import OverSeeds
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import GOOD, Phase, phase_of
+from interp.output import write_csv
 from interp.plots.canvas import shown
 
 STAGES = ("memorisation", "grokking", "unlearning")
@@ -101,7 +100,7 @@ def _phase(run: Run, record: Mapping[str, Any], stored: Mapping[str, Any]) -> Ph
 def write_runs(folder: Path, table: pa.Table) -> None:
     """Write a table of runs as ``runs.parquet`` and ``runs.csv``."""
     write_whole(folder / "runs.parquet", lambda part: pq.write_table(table, part))
-    write_whole(folder / "runs.csv", lambda part: csv.write_csv(table, part))
+    write_whole(folder / "runs.csv", lambda part: write_csv(table, part))
 
 
 def read_runs(folder: Path | str) -> pa.Table:
@@ -112,7 +111,8 @@ def read_runs(folder: Path | str) -> pa.Table:
             f"{str(folder)!r} holds no runs of a grid; expected a folder that was an --out of sweep"
         )
     try:
-        table = pq.read_table(file)
+        with open_file(file) as opened:
+            table = pq.read_table(opened)
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(f"{str(file)!r} cannot be read: {error}") from None
     if not len(table) or "phase" not in table.column_names:
@@ -139,9 +139,9 @@ def read_description(folder: Path | str) -> dict[str, Any]:
     """Title, runs and the paper's numbers of a grid, as `run_grid` wrote them down."""
     file = Path(folder) / GRID
     try:
-        description = json.loads(file.read_text(encoding="utf-8"))
+        description = read_json(file, dict)
         check_paper(description["paper"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (TypeError, KeyError) as error:
         raise ConfigError(f"{str(file)!r} does not describe a grid: {error}") from None
     return dict(description)
 

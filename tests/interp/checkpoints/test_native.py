@@ -123,7 +123,7 @@ def _broken_split(path: Path) -> None:
     ("damage", "message"),
     [
         (_truncate, "truncated or another format"),
-        (_empty, "truncated or another format"),
+        (_empty, "is empty; is it still being written"),
         (_huge_header, "truncated or another format"),
         (_nan, "'unembed.W_U' .* holds NaN or infinity"),
         (_missing_tensor, "'unembed.W_U' is missing from"),

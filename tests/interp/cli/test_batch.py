@@ -90,7 +90,7 @@ def test_options_open_strangers_files(run: Command, foreign: Path, tmp_path: Pat
             "unknown engine 'spark'; expected one of 'local', 'ray'",
         ),
         (["{runs}", "--out", "out", "--ray-address", "auto"], "says nothing without engine='ray'"),
-        (["job.toml", "--out", "out"], "cannot read the job 'job.toml'"),
+        (["job.toml", "--out", "out"], "there is no job 'job.toml'"),
         (["job.toml", "--measure", "labels"], "job.toml says what is measured; leave out --measure"),
         (
             ["--out", "out", "--task", "add"],

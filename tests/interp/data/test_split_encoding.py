@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp.data import Dataset, TableTask, operation_table
-from interp.data.split_encoding import decode_split, encode_pairs, encode_split, rows_of_pairs
+from interp.data.split_decoding import decode_split
+from interp.data.split_encoding import encode_pairs, encode_split, rows_of_pairs
 from interp.errors import CheckpointError, ConfigError
 
 

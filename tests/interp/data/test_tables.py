@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import csv, parquet
 
-from interp.data import ModularTask, TableTask, Task, group_ordering
+from interp.data import ModularTask, TableTask, Task, group_ordering, table_columns
 from interp.errors import ConfigError, ExpressionError
 
 SUFFIXES = (".csv", ".parquet")
@@ -307,8 +307,9 @@ def test_arrays_are_copied_and_may_be_read_only():
 
 def test_a_file_is_read_once(tmp_path, monkeypatch):
     path, reads = write(tmp_path, {"x": [1, 2], "label": [0, 1]}), []
-    read_bytes = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda self: reads.append(self) or read_bytes(self))
+    read_bytes = table_columns.read_bytes
+    counted = lambda path, *how, **more: reads.append(path) or read_bytes(path, *how, **more)  # noqa: E731
+    monkeypatch.setattr(table_columns, "read_bytes", counted)
     TableTask.from_file(path)
     assert reads == [path]
 
@@ -444,7 +445,7 @@ def test_a_damaged_parquet_file_is_an_error_or_another_table_but_never_a_crash(t
 
 def test_places_without_a_table(tmp_path):
     write(tmp_path, GOOD)
-    with pytest.raises(ConfigError, match=r"tabel.parquet' does not exist; did you mean 'table.parquet'\?"):
+    with pytest.raises(ConfigError, match=r"tabel.parquet'; did you mean 'table.parquet'\?"):
         TableTask.from_file(str(tmp_path / "tabel.parquet"))
     with pytest.raises(ConfigError, match="does not exist; it has none"):
         TableTask.from_file(tmp_path / "nowhere" / "table.csv")

@@ -132,5 +132,5 @@ def test_every_setting_and_every_file_it_names_changes_the_digest(tmp_path: Path
     }
     factory.write_text("def one(): ...")
     assert len(own | {Settings(options=OpenOptions(model=f"{factory}:one", sites=("0:input",))).digest}) == 3
-    with pytest.raises(ConfigError, match="cannot read table"):
+    with pytest.raises(ConfigError, match="there is no table"):
         _ = Settings(options=OpenOptions(table=tmp_path / "gone.csv")).digest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from safetensors.torch import load_file, save_file
 from interp.checkpoints import save_checkpoint
 from interp.data import ModularTask
 from interp.errors import CheckpointError, HookNameError
-from interp.jobs import Settings, measures, weights
+from interp.jobs import Settings, measures, plain_settings, weights
 from interp.jobs.sources import fetched
 from interp.jobs.weights import Weights, large_scores, plain, plain_weights, stack_scores
+from interp.jobs.worker import measure_checkpoint
 from interp.models import HookedMLP, MLPConfig
+from interp.models.layers import ACTIVATIONS as MODEL_ACTIVATIONS
 from probes.spectrum import Convention
 
 CONFIGS = {
@@ -118,7 +121,7 @@ def test_blocks_are_the_whole(
         assert blocks.neurons[name] == pytest.approx(column, rel=1e-4, abs=1e-5, nan_ok=True), name
 
 
-@pytest.mark.parametrize("kind", ["missing", "shape", "nan", "infinity", "truncated", "json", "operation"])
+@pytest.mark.parametrize("kind", ["missing", "shape", "nan", "infinity", "truncated", "json"])
 def test_damage_is_named(tmp_path: Path, kind: str) -> None:
     path = write(tmp_path, CONFIGS["plain"])
     tensors, beside = load_file(path), path.with_suffix(".json")
@@ -133,17 +136,54 @@ def test_damage_is_named(tmp_path: Path, kind: str) -> None:
         path.write_bytes(path.read_bytes()[:-9])
     elif kind == "json":
         beside.write_text(beside.read_text()[:50])
-    else:
-        beside.write_text(beside.read_text().replace('"add"', '"addition"'))
     says = {
         "missing": "'unembed.W_U' is missing", "shape": r"has shape \(20, 12\)", "nan": "holds NaN or infinity",
         "infinity": "holds NaN or infinity", "truncated": "cannot read weights", "json": "is no valid JSON",
-        "operation": "unknown operation 'addition'",
     }  # fmt: skip
     with pytest.raises(Exception, match=says[kind]) as caught:
         read(path)
-    assert kind == "operation" or isinstance(caught.value, CheckpointError)
-    assert kind == "operation" or str(tmp_path) in str(caught.value)
+    assert isinstance(caught.value, CheckpointError)
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": {"operation": "addition"}}, {"task": {"p": 7}}, {"task": {"p": 7, "split": "unknown"}},
+        {"task": {"split": {"train": "!"}}}, {"task": {"corrupt": "some"}}, {"task": {"seed": -1}},
+        {"task": {"more": 1}},
+        {"model": {"activation": "cube"}}, {"model": {"tied": 0}}, {"model": {"vocab": 14}},
+        {"model": {"n_outputs": 14}},         {"model": {"init_scale": float("inf")}}, {"model": {"dropout": 2}},
+        {"model": {"more": 1}},
+    ],
+)  # fmt: skip
+def test_what_opening_refuses_scores_refuse(tmp_path: Path, change: dict[str, dict[str, Any]]) -> None:
+    path = write(tmp_path, CONFIGS["plain"])
+    settings = json.loads(path.with_suffix(".json").read_text())
+    for part, values in change.items():
+        settings[part] |= values
+    path.with_suffix(".json").write_text(json.dumps(settings))
+    assert read_or_none(path) is None
+    row = measure_checkpoint(str(path)).row
+    assert (row["status"], "ipr_mean" in row) == ("failed", False), change
+
+
+def read_or_none(path: Path) -> Weights | None:
+    try:
+        return read(path)
+    except CheckpointError:
+        return None
+
+
+def test_an_unexpected_tensor_is_refused_by_scores_too(tmp_path: Path) -> None:
+    path = write(tmp_path, CONFIGS["plain"])
+    save_file({**load_file(path), "more": torch.ones(2)}, path)
+    row = measure_checkpoint(str(path)).row
+    assert "'more' is unexpected" in row["error"]
+
+
+def test_the_activations_of_the_shortcut_are_all_that_there_are() -> None:
+    assert set(plain_settings.ACTIVATIONS) == set(MODEL_ACTIVATIONS)
 
 
 def test_other_networks_must_be_opened(tmp_path: Path) -> None:

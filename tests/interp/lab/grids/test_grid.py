@@ -110,7 +110,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, message: str) -
 
 
 def test_a_grid_needs_a_file_and_a_place(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read the grid"):
+    with pytest.raises(ConfigError, match="there is no grid"):
         read_grid(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="does not say where its results go"):
         grid_from({"p": 13})
