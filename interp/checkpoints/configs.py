@@ -20,6 +20,7 @@ MAX_BRACKETS = 100  # of a YAML file, in one another: PyYAML's time grows with t
 MAX_ALIASES = 8  # repetitions in a YAML file, each of which may double it
 MAX_LEVELS, MAX_DEPTH = 1000, 4  # objects that are searched for settings, and their nesting
 MAX_OTHERS = 20  # files of other names that are looked into
+OUR_OWN = {"made_by", "reading"}  # names in a report of an audit, which is no configuration
 FACTS: dict[str, tuple[str, ...]] = {
     "activation": (
         "activation", "act_fn", "act_type", "activation_fn", "activation_function", "activation_type", "hidden_act",
@@ -71,9 +72,12 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     for file in _belonging(path):
         try:
-            contents[file.name] = _read(file)
+            content = _read(file)
         except CheckpointError as error:
             notes.append(f"passed over a file beside it: {error}")
+            continue
+        if not content.keys() >= OUR_OWN:
+            contents[file.name] = content
     if not contents:
         contents = dict(_others(path))
     merged: dict[str, Any] = {}
@@ -226,7 +230,7 @@ def _others(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 content = _read(file)
             except CheckpointError:
                 continue  # nothing says that it is a configuration
-            if any(True for fact in FACTS for _ in stated(content, fact)):
+            if not content.keys() >= OUR_OWN and any(True for fact in FACTS for _ in stated(content, fact)):
                 yield file.name, content
 
 

@@ -33,7 +33,7 @@ class OpenOptions:
         tokens: What `model`, or a transformer of a known dialect, reads for operands a and b, such as 'a b ='.
         readout: The position that the answer of `model` is read at; the last if left out.
         output: Which of several outputs of `model` holds the logits: an index or a name, such as 1 or head.logits.
-        axis: Which axis of the last `sites` counts neurons, where neither its module nor runs of `model` tell: -1, or
+        axis: Which axis of the last `site` counts neurons, where neither its module nor runs of `model` tell: -1, or
             -2,-1 for two that count them together.
         weights: Which weights of a file that holds several, such as ema.
         ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
