@@ -51,6 +51,7 @@ def read_weights(path: Path | str, *, index: int = -1, weights: str | None = Non
         CheckpointError: The file holds no weights that can be used; the message says why and what helps.
 
     Example:
+        >>> import torch
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     torch.save({"model": {"module.W": torch.ones(2, 3).half()}, "loss": 0.5}, Path(folder, "200.pt"))
@@ -78,6 +79,7 @@ def read_series(path: Path | str, *, weights: str | None = None) -> Iterator[Sto
     """All state dicts of a file in its order; one if it holds one. Errors are those of `read_weights`.
 
     Example:
+        >>> import torch
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     states = [{"W": torch.eye(2) * n} for n in (1, 2)]
