@@ -77,7 +77,7 @@ def write_csv(table: Any, path: Path) -> None:
         >>> with NamedTemporaryFile() as file:
         ...     write_csv(pyarrow.table({"name": ["=1+1", "add"], "n": [-1, 2]}), Path(file.name))
         ...     Path(file.name).read_text().split()
-        ['"name","n"', '"\'=1+1",-1', '"add",2']
+        ['"name","n"', '"\\'=1+1",-1', '"add",2']
     """
     import pyarrow
     from pyarrow import compute, csv

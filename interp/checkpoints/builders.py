@@ -214,8 +214,10 @@ def transformer_readings(
     # An unknown attn_coeff is no assumption: measuring decides it.
     measured = facts | {"attn_coeff": replace(attn_coeff, known=True)}
     readings = [reading_of(*combination) for combination in combinations(**measured)]
-    if len(readings) <= MOST:
-        return readings
+    return readings if len(readings) <= MOST else _most_plausible(readings)
+
+
+def _most_plausible(readings: list[Reading]) -> list[Reading]:
     note = (
         f"{len(readings) - MOST} less plausible readings were not tried; saying more of the network (its activation, "
         "its modulus) leaves fewer"

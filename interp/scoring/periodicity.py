@@ -57,8 +57,7 @@ def periodicity(
         vectors, source, distinct, steps = arrays.vectors, "weights", arrays.distinct, arrays.steps
     elif profile is not None:
         vectors, source = (profile, *(arrays.vectors if not site.input_vectors else ())), "activations"
-        distinct = tuple(range(len(vectors)))
-        steps = (1,) * len(vectors)
+        distinct, steps = tuple(range(len(vectors))), (1,) * len(vectors)
     else:
         return _unknown(cached.width) | grid_scores, {"source": None, "vector_lengths": []}
     columns = weight_features(vectors, convention, distinct, steps)
