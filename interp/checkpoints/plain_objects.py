@@ -30,9 +30,9 @@ class Fields:
         self.given, self.fields = given, dict[Any, Any]()
 
     def __new__(cls, *_: Any) -> Fields:
-        made = super().__new__(cls)
-        made.given, made.fields = (), {}  # for a pickle that makes it without its constructor
-        return made
+        stand_in = super().__new__(cls)
+        stand_in.given, stand_in.fields = (), {}  # for a pickle that makes it without its constructor
+        return stand_in
 
     given: tuple[Any, ...]
     fields: dict[Any, Any]
