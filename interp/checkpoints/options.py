@@ -32,6 +32,7 @@ class OpenOptions:
         tokens: What `model`, or a transformer of a known dialect, reads for operands a and b, such as 'a b ='.
         readout: The position that the answer of `model` is read at; the last if left out.
         output: Which of several outputs of `model` holds the logits: an index or a name, such as 1 or head.logits.
+        part: Of complex activations of `model` what is scored: real, imag or abs.
         weights: Which weights of a file that holds several, such as ema.
         ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
 
@@ -51,12 +52,15 @@ class OpenOptions:
     tokens: str | None = None
     readout: int | None = None
     output: str | None = None
+    part: str | None = None
     weights: str | None = None
     ordering: str | None = None
 
     def __post_init__(self) -> None:
         if self.model is None:
-            self._refuse("readout", "output", why="says how your own module is used; give --model too")
+            self._refuse(
+                "readout", "output", "part", why="says how your own module is used; give --model too"
+            )
         else:
             why = "does not apply to your own module; leave it out, or --model"
             self._refuse("dialect", "activation", "attn_coeff", why=why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models.adopted import Adopted, Call
 from interp.models.axes import axes_by_kind, time_first
+from interp.models.complex_parts import check_part
 from interp.models.module_tensor import ModuleTensor
 from interp.models.nested import Keys
 from interp.models.outputs import output_keys
@@ -29,6 +31,7 @@ def adopt(
     n_outputs: int | None = None,
     forward: Call | None = None,
     output: str | int | Keys | None = None,
+    part: str | None = None,
 ) -> Adopted:
     """Give a network hook points where its submodules' inputs and outputs are, without changing it.
 
@@ -48,6 +51,8 @@ def adopt(
         output: Which of several outputs holds the logits: an index or a name, such as 1 or ``head.logits``. If None it
             is ``logits``, or the one that can be, or of several the one with `n_outputs`; the result's ``notes`` say
             so.
+        part: Where the sites hold complex numbers: real, imag or abs is what their neurons are. A change leaves the
+            other part as it is; magnitudes can be scored but not changed.
 
     Returns:
         A hooked model, which holds `module` itself.
@@ -69,7 +74,7 @@ def adopt(
     _check_network(module)
     tensors: dict[str, ModuleTensor] = {}
     for name in [sites] if isinstance(sites, str) else sites:
-        tensor = ModuleTensor.parse(name)
+        tensor = replace(ModuleTensor.parse(name), part=check_part(part))
         _check_site(module, tensor)
         if str(tensor) in tensors:
             raise ConfigError(f"the site {str(tensor)!r} is named twice; name each once")
