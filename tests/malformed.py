@@ -16,7 +16,6 @@ import struct
 import tarfile
 import warnings
 import zipfile
-from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -393,7 +392,6 @@ def _written(path: Path, content: bytes) -> Path:
 CONFIG = Imported("transformer_lens.HookedTransformerConfig HookedTransformerConfig")
 _saved("whole model", lambda: nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
 _saved("whole model in an old file", lambda: nn.Linear(2, 3), _use_new_zipfile_serialization=False)
-_saved("arguments of a command", lambda: {"model": {"W": torch.ones(2)}, "args": Namespace(p=113)})
 _pickle("configuration of TransformerLens 2", lambda _: {"model": {"W": tensor()}, "cfg": Call(CONFIG)})
 _saved("protocol 4", lambda: {"W": torch.ones(2)}, pickle_protocol=4)
 

@@ -77,14 +77,10 @@ def load_msgpack(path: Path) -> dict[str, Any]:
     """The nested dictionaries of a file that flax wrote, with tensors for arrays.
 
     Raises:
-        CheckpointError: The package msgpack is missing, or the file is damaged or of another kind.
+        CheckpointError: The file is damaged or of another kind.
     """
-    try:
-        import msgpack
-    except ImportError:
-        raise CheckpointError(
-            f"{str(path)!r} is a MessagePack file, which takes 'pip install msgpack'"
-        ) from None
+    import msgpack
+
     with open_file(path) as file:
         try:
             content = _unpack(msgpack, file)

@@ -214,10 +214,14 @@ def transformer_readings(
         "attn_coeff": replace(attn_coeff, known=True)
     }  # by measuring, where nothing states it
     readings = [reading_of(*combination) for combination in combinations(**measured)]
-    if len(readings) <= MOST:
-        return readings
-    left = f"{len(readings) - MOST} less plausible readings were not tried"
-    note = f"{left}; saying more of the network (its activation, its modulus) leaves fewer"
+    return readings if len(readings) <= MOST else _most_plausible(readings)
+
+
+def _most_plausible(readings: list[Reading]) -> list[Reading]:
+    note = (
+        f"{len(readings) - MOST} less plausible readings were not tried; saying more of the network (its activation, "
+        "its modulus) leaves fewer"
+    )
     return [replace(reading, notes=(*reading.notes, note)) for reading in readings[:MOST]]
 
 

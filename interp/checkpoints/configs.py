@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from interp.checkpoints.files import BESIDE, HISTORY, INDEX, WEIGHTS
+from interp.checkpoints.config_names import config_files
 from interp.checkpoints.safe import open_file, read_json, said_by
 from interp.errors import CheckpointError
 
-ENDINGS = (".json", ".yaml", ".yml", ".toml")
 MAX_TEXT = 2**17  # bytes of a YAML or TOML file
 MAX_BRACKETS = 100  # of a YAML file, in one another: PyYAML's time grows with their square
 MAX_ALIASES = 8  # repetitions in a YAML file, each of which may double it
 MAX_LEVELS, MAX_DEPTH = 1000, 4  # objects that are searched for settings, and their nesting
-MAX_OTHERS = 20  # files of other names that are looked into
 OUR_OWN = {"made_by", "reading"}  # names in a report of an audit, which is no configuration
 FACTS: dict[str, tuple[str, ...]] = {
     "activation": (
@@ -35,27 +33,13 @@ FACTS: dict[str, tuple[str, ...]] = {
     "modulus": ("p", "P", "C", "modulus", "mod", "prime", "group_parameter"),
 }  # fmt: skip
 """The names of a setting, by what it states; `task` may name an operation, and may be anything else."""
-CONFIG_WORDS = frozenset({
-    "config", "configs", "configuration", "cfg", "conf", "hparams", "hparam", "hyperparameters", "hyperparams",
-    "hyper", "parameters", "params", "param", "args", "arguments", "settings", "setting", "options", "opts",
-})  # fmt: skip
-KIND_WORDS = frozenset({
-    "model", "models", "weights", "weight", "checkpoint", "checkpoints", "ckpt", "ckpts", "net", "network",
-    "state", "states", "dict", "statedict", "final", "best", "last", "latest", "train", "training", "trainer",
-    "run", "experiment", "ema", "raw", "pytorch", "bin",
-})  # fmt: skip
-STEP_WORDS = frozenset({
-    "step", "steps", "epoch", "epochs", "iteration", "iter", "e", "s", "version",
-})  # fmt: skip
 
 
 def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The settings in the configuration files of a weights file, and notes of which were read, disagree or cannot be.
 
-    A file belongs to the weights if it has their stem (``NAME.json``), the rest of their name once the words that say
-    the kind of file are left out (``config_NAME.json`` beside ``model_NAME.pt``), or no name but such words
-    (``config.json``, ``hparams.yaml``); the nearer one decides. If no other weights are there, any JSON, YAML or TOML
-    file counts that states a known setting.
+    `interp.checkpoints.config_names.config_files` says which belong to it; the nearer one decides. Of the others those
+    count that state a known setting, if none belongs to it.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -70,16 +54,17 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
     """
     contents: dict[str, Mapping[str, Any]] = {}
     notes: list[str] = []
-    for file in _belonging(path):
+    near, others = config_files(_placed(path), _names)
+    for file in near:
         try:
-            content = _read(file)
+            own = _read(file)
         except CheckpointError as error:
             notes.append(f"passed over a file beside it: {error}")
             continue
-        if not content.keys() >= OUR_OWN:
-            contents[file.name] = content
+        if not own.keys() >= OUR_OWN:
+            contents[file.name] = own
     if not contents:
-        contents = dict(_others(path))
+        contents = {file.name: known for file in others if (known := _known(file)) is not None}
     merged: dict[str, Any] = {}
     for content in reversed(contents.values()):
         merged = _merged(content, merged)
@@ -160,78 +145,40 @@ def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
     return {name: result[name] for name in (*first, *(name for name in second if name not in first))}
 
 
-def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[^A-Za-z0-9]+", name.lower()) if word]
+def configuration_files(path: Path) -> list[Path]:
+    """The files from which `settings_beside` takes the settings of a weights file, the nearest first.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "config_7f.json").write_text('{"p": 59}')
+        ...     [file.name for file in configuration_files(Path(folder, "model_7f.pt"))]
+        ['config_7f.json']
+    """
+    near, others = config_files(_placed(path), _names)
+    return near or [file for file in others if _known(file) is not None]
 
 
-def _stem(file: Path) -> str:
-    return file.name.removesuffix(INDEX) if file.name.endswith(INDEX) else file.stem
+def _placed(path: Path) -> Path:
+    """The path with the name of its folder."""
+    return path if path.parent.name else path.absolute()
 
 
-def _belonging(path: Path) -> list[Path]:
-    """The configuration files of a weights file, the nearest first."""
-    words = [word for word in _words(_stem(path)) if word not in KIND_WORDS]
-    run = list(words)
-    while run and (run[-1].isdigit() or re.sub(r"\d+$", "", run[-1]) in STEP_WORDS):
-        run.pop()
-    ranked = []
-    for file in _texts(path.parent):
-        parts = _words(file.stem)
-        own = [word for word in parts if word not in KIND_WORDS and word not in CONFIG_WORDS]
-        config = any(word in CONFIG_WORDS for word in parts)
-        if file.stem == _stem(path):
-            rank = 0
-        elif own and own == words:
-            rank = 1
-        elif own and own == run:
-            rank = 2
-        elif config and not own:
-            rank = 3
-        else:
-            continue
-        ranked.append((rank, not config, ENDINGS.index(file.suffix), file.name, file))
-    files = [file for *_, file in sorted(ranked) if file != path]
-    within = [
-        w for w in _words(path.parent.name) if w not in KIND_WORDS and w not in STEP_WORDS and not w.isdigit()
-    ]
-    if (
-        path.parent.name and not within and _words(path.parent.name)
-    ):  # run/checkpoints/last.ckpt, run/hparams.yaml
-        files += [file for file in _texts(path.parent.parent) if _is_general(file)]
-    return files
-
-
-def _is_general(file: Path) -> bool:
-    """True for a name such as config.json or train_args.yaml: of no network in particular."""
-    words = _words(file.stem)
-    return any(w in CONFIG_WORDS for w in words) and all(w in CONFIG_WORDS | KIND_WORDS for w in words)
-
-
-def _texts(folder: Path) -> list[Path]:
+def _names(folder: Path) -> list[str]:
     try:
-        return sorted(
-            file
-            for file in folder.iterdir()
-            if file.suffix in ENDINGS and not file.name.endswith(INDEX) and not file.name.startswith(".")
-        )
+        return os.listdir(folder)
     except OSError:
         return []
 
 
-def _others(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Files of any other name that state a known setting, if the weights are the only ones in their folder."""
-    texts = [file for file in _texts(path.parent) if file.name not in (*BESIDE, HISTORY)][: MAX_OTHERS + 1]
-    if len(texts) > MAX_OTHERS:
-        return
-    weights = [file for file in path.parent.iterdir() if file.suffix in WEIGHTS and file.name not in BESIDE]
-    if texts and not [file for file in weights if file != path]:
-        for file in texts:
-            try:
-                content = _read(file)
-            except CheckpointError:
-                continue  # nothing says that it is a configuration
-            if not content.keys() >= OUR_OWN and any(True for fact in FACTS for _ in stated(content, fact)):
-                yield file.name, content
+def _known(file: Path) -> dict[str, Any] | None:
+    """The object in a file of any name, if it states a known setting."""
+    try:
+        content = _read(file)
+    except CheckpointError:
+        return None  # nothing says that it is a configuration
+    known = not content.keys() >= OUR_OWN and any(True for fact in FACTS for _ in stated(content, fact))
+    return content if known else None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,9 +16,11 @@ PREFIXES = ("module.", "_module.", "model.")
 """What averaging, data parallelism, Opacus and Lightning put before all names."""
 AVERAGED = frozenset(("ema", "swa", "averaged", "average", "avg", "shadow", "polyak", "teacher"))
 """Words by which a copy of the weights, averaged over training, is known."""
+COUNTERS = frozenset(("decay", "num_updates", "initted", "step", "n_averaged"))
+"""What averaging counts beside its copy of the weights."""
 _COMPANION = re.compile(
     r"(?:\w*_)?(?:criterion|loss|losses|loss_fn|loss_func|loss_function|metrics?|acc|accuracy)(?:_\w+)?\..+"
-    r"|n_averaged|initted|num_updates|(?:\w+\.)?n_averaged"
+    r"|n_averaged|initted|num_updates|step|(?:\w+\.)?n_averaged"
 )
 _FLAX = re.compile(r"(?:params\.)*Dense_(\d+)\.(kernel|bias)")
 
@@ -78,34 +80,65 @@ def without_prefixes(
     return result, notes
 
 
+def named_by(choice: str, names: Iterable[str]) -> list[str]:
+    """The names that a choice of weights means: itself, else those with that word, else any averaged ones for "ema".
+
+    Example:
+        >>> named_by("ema", ["model", "model_ema"]), named_by("ema", ["model", "averaged"]), named_by("b", ["model"])
+        (['model_ema'], ['averaged'], [])
+    """
+    names = list(names)
+    exact = [name for name in names if name == choice] or [name for name in names if choice in words_of(name)]
+    return exact or [name for name in names if choice == "ema" and is_averaged(name)]
+
+
 def chosen_copy(tensors: Mapping[str, T], choice: str | None) -> tuple[dict[str, T], list[str], bool]:
     """Of a network that is held twice, under two first parts of names, the copy that is chosen; else all.
 
+    The names of an averaged copy may lack the dots of the others, or follow ``ema_``; they become the network's own.
+
     Returns:
         The tensors, notes, and True if `choice` named one of the copies.
+
+    Example:
+        >>> chosen_copy({"model.fc.weight": 1, "model_ema.fcweight": 2}, "ema")[0]
+        {'model.fc.weight': 2}
     """
-    groups: dict[str, dict[str, T]] = {}
-    for name, tensor in tensors.items():
-        first, dot, rest = name.partition(".")
-        if dot:
-            groups.setdefault(first, {})[rest] = tensor
-    averaged = [first for first in groups if is_averaged(first)]
-    twins = [
-        (first, other)
-        for first in averaged
-        for other in groups
-        if other not in averaged and groups[other].keys() == groups[first].keys()
-    ]
-    if not twins:
+    pair = _twins(tensors)
+    if pair is None:
         return dict(tensors), [], False
-    copy, own = twins[0]
-    names = (copy, own)
-    asked = None if choice is None else next((n for n in names if choice == n or choice in words_of(n)), None)
-    taken = asked or own
-    (other,) = (name for name in names if name != taken)
-    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(f"{other}.")}
+    (own, plain), (copy, averaged) = pair
+    asked = [] if choice is None else named_by(choice, (own, copy))
+    taken = asked[0] if asked else own
+    other = own if taken == copy else copy
+    counters = {
+        name for name in tensors if name.startswith(f"{copy}.") and name.partition(".")[2] in COUNTERS
+    }
+    aside = {*averaged.values(), *counters}
+    kept = {name: tensor for name, tensor in tensors.items() if name not in aside}
+    if taken == copy:
+        kept |= {plain[key]: tensors[averaged[key]] for key in plain}
     note = f"read the weights under {taken!r}; {other!r} holds weights too: --weights {other} reads those"
-    return kept, [note], asked is not None
+    return kept, [note], bool(asked)
+
+
+def _twins(tensors: Mapping[str, T]) -> tuple[tuple[str, dict[str, str]], tuple[str, dict[str, str]]] | None:
+    """The network's own tensors and an averaged copy of them: a name for each, and the names without dots."""
+    groups: dict[str, dict[str, str]] = {}
+    for name in tensors:
+        first, dot, rest = name.partition(".")
+        if dot and rest not in COUNTERS:
+            groups.setdefault(first, {})[rest.replace(".", "")] = name
+    for copy in filter(is_averaged, groups):
+        for own in groups:
+            if not is_averaged(own) and groups[own].keys() == groups[copy].keys():
+                return (own, groups[own]), (copy, groups[copy])
+    for word in AVERAGED:
+        averaged = {name.removeprefix(f"{word}_"): name for name in tensors if name.startswith(f"{word}_")}
+        plain = {name: name for name in tensors if name not in averaged.values()}
+        if averaged and averaged.keys() == plain.keys():
+            return ("model", plain), (word, averaged)
+    return None
 
 
 def variants(tensors: Mapping[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], list[str]]]:

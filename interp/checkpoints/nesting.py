@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from interp.checkpoints.arrays import as_tensor
-from interp.checkpoints.names import is_averaged, words_of
+from interp.checkpoints.names import is_averaged, named_by, words_of
 from interp.checkpoints.safe import said_by
 from interp.checkpoints.stored import StoredWeights
 from interp.errors import CheckpointError
@@ -88,6 +88,11 @@ def unwrapped(
         raise CheckpointError(
             f"{str(path)!r} holds {kind_of(content)}; expected tensors by name, as in a state dict"
         )
+    if _only_trains(content):
+        raise CheckpointError(
+            f"{str(path)!r} holds the state of an optimiser and no network's weights; name the file of the model, "
+            "which trainers write beside it"
+        )
     odd = [key for key in content if not isinstance(key, str)]
     if odd:
         raise CheckpointError(f"{str(path)!r} has the key {odd[0]!r}; expected names of tensors")
@@ -111,6 +116,16 @@ def unwrapped(
     return replace(state, extras=extras, step=step_in(extras), notes=(*notes, *dropped, *state.notes))
 
 
+def _only_trains(content: dict[Any, Any]) -> bool:
+    """True for the state of an optimiser alone, or with what else a trainer keeps."""
+    if "param_groups" in content:
+        return not any(map(_is_array, content.values()))
+    states = [key for key, value in content.items() if isinstance(value, dict) and value]
+    inner = [content[key] for key in states if TRAINERS.search(str(key).lower())]
+    trains = any("param_groups" in value or "exp_avg" in value for value in inner)
+    return trains and len(inner) == len(states) and not any(map(_is_array, content.values()))
+
+
 def _reason(content: dict[str, Any], others: list[str]) -> str:
     zeros = [key for key in others if _all_zero(content[key])]
     return f"as those under {zeros[0]!r} are all zero" if zeros else "the first of several"
@@ -126,10 +141,8 @@ def _inner(
         if not TRAINERS.search(key.lower()) and _holds_weights(value, depth + 1)
     ]
     matrices = [key for key in children if _has_matrix(content[key])]
-    if choice is not None:
-        asked = [key for key in children if key == choice]
-        if asked := asked or [key for key in children if choice in words_of(key)]:
-            return asked[0], [key for key in matrices if key != asked[0]], True
+    if choice is not None and (asked := named_by(choice, children)):
+        return asked[0], [key for key in matrices if key != asked[0]], True
     known = [key for key in WRAPPERS if key in children]
     known += [key for key in children if _is_wrapper(key) and key not in known]
     if not known and (not matrices or any(map(_is_matrix, content.values()))):
@@ -200,13 +213,15 @@ def _tensors_in(path: Path, content: dict[str, Any]) -> dict[str, Tensor]:
 
 def keep_plain(rest: dict[Any, Any], budget: Budget) -> tuple[dict[str, Any], list[str]]:
     """The plain data among what lies beside the weights, and notes of what is dropped."""
-    extras, notes, dropped = {}, [], []
+    extras: dict[str, Any] = {}
+    notes: list[str] = []
+    dropped: list[str] = []
     for name, value in rest.items():
         if isinstance(value, dict) and ("param_groups" in value or "optim" in str(name).lower()):
             notes.append("dropped the optimiser state")
             continue
         try:
-            extras[str(name)] = _plain(value, budget)
+            extras[str(name)] = _plain(value, budget, dropped, str(name))
         except ValueError:
             dropped.append(f"{short_name(name)} ({kind_of(value)})")
     if dropped:
@@ -215,8 +230,11 @@ def keep_plain(rest: dict[Any, Any], budget: Budget) -> tuple[dict[str, Any], li
     return extras, notes
 
 
-def _plain(value: Any, budget: Budget, depth: int = 0) -> Any:
-    """Numbers, texts, and lists and dictionaries of them; a ValueError for anything else."""
+def _plain(value: Any, budget: Budget, dropped: list[str], place: str, depth: int = 0) -> Any:
+    """Numbers, texts, and lists and dictionaries of them; a ValueError for anything else.
+
+    Of a dictionary, such as a run's settings, entries that are none of these are left out, and `dropped` names them.
+    """
     if isinstance(value, Tensor):
         flat = value.layout is torch.strided and value.ndim <= 1
         if not flat or value.is_meta or value.is_complex() or value.numel() > budget.values:
@@ -231,10 +249,18 @@ def _plain(value: Any, budget: Budget, depth: int = 0) -> Any:
         raise ValueError("too much")
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, list | tuple):
-        return [_plain(item, budget, depth + 1) for item in value]
+    if isinstance(value, list | tuple | set | frozenset):
+        items = value if isinstance(value, list | tuple) else sorted(value, key=repr)
+        return [_plain(item, budget, dropped, place, depth + 1) for item in items]
     if isinstance(value, dict) and all(isinstance(name, str | int) for name in value):
-        return {name: _plain(item, budget, depth + 1) for name, item in value.items()}
+        result = {}
+        for name, item in value.items():
+            inner = f"{place}.{name}"
+            try:
+                result[name] = _plain(item, budget, dropped, inner, depth + 1)
+            except ValueError:
+                dropped.append(f"{short_name(inner)} ({kind_of(item)})")
+        return result
     if isinstance(value, torch.dtype | torch.device):
         return str(value)
     raise ValueError("no plain data")

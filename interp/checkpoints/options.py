@@ -35,6 +35,7 @@ class OpenOptions:
         output: Which of several outputs of `model` holds the logits: an index or a name, such as 1 or head.logits.
         axis: Which axis of the last `site` counts neurons, where neither its module nor runs of `model` tell: -1, or
             -2,-1 for two that count them together.
+        part: Of complex activations of `model` what is scored: real, imag or abs.
         weights: Which weights of a file that holds several, such as ema.
         ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
 
@@ -55,13 +56,18 @@ class OpenOptions:
     readout: int | None = None
     output: str | None = None
     axis: str | None = None
+    part: str | None = None
     weights: str | None = None
     ordering: str | None = None
 
     def __post_init__(self) -> None:
         if self.model is None:
             self._refuse(
-                "readout", "output", "axis", why="says how your own module is used; give --model too"
+                "readout",
+                "output",
+                "axis",
+                "part",
+                why="says how your own module is used; give --model too",
             )
         else:
             why = "does not apply to your own module; leave it out, or --model"

@@ -15,6 +15,7 @@ from interp.markup import percentage
 from interp.measuring.evaluation import all_logits
 from interp.measuring.numbering import numbered
 from interp.models import Adopted, Prompt, adopt
+from interp.models.complex_parts import PARTS
 from interp.models.outputs import logits_keys, output_keys
 
 
@@ -66,9 +67,12 @@ def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedFor
         "readout": readout,
         "output": keys,
         "axis": options.neuron_axes,
+        "part": options.part,
     }
     model = adopt(module, options.sites, **settings)
     logits, notes = all_logits(model, data), (*([chosen] if chosen else ()), *model.axis_notes)
+    if options.part is not None:
+        notes = (*notes, f"of complex activations {PARTS[options.part]} are the neurons")
     if isinstance(task, TableTask):
         task, numbering = numbered(task, logits)
         return AdoptedForTask(model, task, logits, (*notes, *numbering.sentences()), numbering.better)

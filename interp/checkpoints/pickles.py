@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from interp.checkpoints.plain_objects import may_stand
+
 MAX_STEPS = 2_000_000  # of one file; a call counts as five
 
 SIZES = {1: "Byte Char Bool", 2: "Half BFloat16 Short", 4: "Float Int", 8: "Double Long ComplexFloat"}
@@ -59,6 +61,10 @@ class Name(str):
     """A function or class that a pickle names."""
 
 
+class Made(str):
+    """An object of a class that a stand-in takes the place of."""
+
+
 @dataclass(frozen=True)
 class Sized:
     """A storage, a NumPy dtype or a run of bytes: which, and its size in bytes."""
@@ -73,10 +79,14 @@ class Walk:
 
     Attributes:
         room: Bytes that whatever they make may still take.
-        foreign: Functions and classes they name that are not allowed, in order.
+        named: Functions and classes they name that are not known, in order; stand-ins can take their place.
+        mappings: Those of them that are given items.
+        foreign: Those of them that are called as only their own code could answer.
     """
 
     room: int
+    named: dict[str, None] = field(default_factory=dict)
+    mappings: dict[str, None] = field(default_factory=dict)
     foreign: dict[str, None] = field(default_factory=dict)
     storages: dict[str, Sized] = field(default_factory=dict)
     steps: int = 0
@@ -111,7 +121,7 @@ class Walk:
                 if name == "TUPLE":
                     stack.append(tuple(items))
                 elif name == "SETITEMS":
-                    _check_keys(items[::2])
+                    self._filled(stack[-1], items[::2])
             elif name in TUPLES:
                 stack[-TUPLES[name] :] = [tuple(stack[-TUPLES[name] :])]
             elif name not in ("PROTO", "STOP"):
@@ -126,24 +136,37 @@ class Walk:
             raise ValueError(f"its pickle takes the step {name}; torch.save writes only steps of protocol 2")
         last = stack.pop()
         if name in ("REDUCE", "NEWOBJ"):
-            stack[-1] = self._called(stack[-1], last)
+            stack[-1] = self._called(stack[-1], last, new=name == "NEWOBJ")
         elif name == "BUILD":
             _check_state(stack[-1], last)
         elif name == "BINPERSID":
             stack.append(self._stored(last))
         elif name == "SETITEM":
-            _check_keys([stack.pop()])
+            self._filled(stack[-2], [stack.pop()])
+
+    def _filled(self, target: Any, keys: list[Any]) -> None:
+        if isinstance(target, Made):
+            self.mappings[target] = None
+        for key in keys:
+            small = type(key) is int and abs(key) < 2**60
+            if not small and type(key) not in (str, float, bool, type(None)):
+                raise ValueError("a dictionary has keys other than texts and ordinary numbers")
 
     def _named(self, module: str, name: str) -> Name:
         full = Name(f"{OLD_NAMES.get(module, module)}.{name}")
         if full == "torch._utils._rebuild_qtensor":
             raise ValueError("it holds quantised tensors; dequantise them before saving")
         if full not in ALLOWED:
-            self.foreign[full] = None
+            self.named[full] = None
         return full
 
-    def _called(self, function: Any, given: Any) -> Any:
-        if function is Kind.FOREIGN or (isinstance(function, Name) and function in self.foreign):
+    def _called(self, function: Any, given: Any, *, new: bool = False) -> Any:
+        if function is Kind.FOREIGN:
+            return Kind.FOREIGN
+        if isinstance(function, Name) and function in self.named:
+            if may_stand(function, given, new=new):
+                return Made(function)
+            self.foreign[function] = None
             return Kind.FOREIGN
         name = function.removeprefix("torch._utils.") if isinstance(function, Name) else ""
         match name.replace("numpy._core.", "numpy.core."), given:
@@ -215,16 +238,9 @@ def _lengths(values: Any, count: int | None = None) -> tuple[int, ...]:
     return values
 
 
-def _check_keys(keys: list[Any]) -> None:
-    for key in keys:
-        small = type(key) is int and abs(key) < 2**60
-        if not small and type(key) not in (str, float, bool, type(None)):
-            raise ValueError("a dictionary has keys other than texts and ordinary numbers")
-
-
 def _check_state(target: Any, state: Any) -> None:
     match target, state:
-        case (Kind.DICT | Kind.FOREIGN, _):
+        case (Kind.DICT | Made() | Kind.FOREIGN, _):
             return
         case Sized("dtype"), (3, "<" | ">" | "|" | "=", None, None, None, -1, -1, 0):
             return

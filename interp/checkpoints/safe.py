@@ -12,6 +12,7 @@ import re
 import struct
 import warnings
 import zipfile
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -78,12 +79,11 @@ def load_pickle_safely(path: Path | str) -> Any:
         ...     load_pickle_safely(Path(folder, "pairs.pt"))
         [(0, 1), (2, 2)]
     """
-    import torch
 
-    from interp.checkpoints.pickles import NUMPY_SAFE, Walk
+    from interp.checkpoints.pickles import Walk
 
     path = Path(path)
-    with open_file(path) as file, warnings.catch_warnings(), torch.serialization.safe_globals(NUMPY_SAFE):
+    with open_file(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of deprecated things that the file uses
         size = file.seek(0, io.SEEK_END)
         walk = Walk(4 * size + SPARE_BYTES)
@@ -91,15 +91,37 @@ def load_pickle_safely(path: Path | str) -> Any:
             _check(walk, path, file, size)
         except (ValueError, LookupError, *ZIP_ERRORS) as error:
             reason = "its pickle makes no sense" if isinstance(error, LookupError) else said_by(error)
-            if not walk.foreign:
+            if not walk.named:
                 raise CheckpointError(f"{str(path)!r} cannot be read: {reason}") from None
+            raise CheckpointError(f"{str(path)!r} {_needs(list(walk.foreign or walk.named))}") from None
         if walk.foreign:
             raise CheckpointError(f"{str(path)!r} {_needs(list(walk.foreign))}")
         file.seek(0)
-        try:
-            return torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # whatever a stranger's file provokes
-            raise CheckpointError(f"PyTorch cannot read {str(path)!r}: {said_by(error)}") from None
+        return _loaded(path, file, list(map(str, walk.named)), walk.mappings)
+
+
+def _loaded(path: Path, file: IO[bytes], names: list[str], mappings: Collection[str]) -> Any:
+    """The content of a file that was walked through, with plain data for objects of the classes that it names."""
+    import torch
+
+    from interp.checkpoints.pickles import NUMPY_SAFE
+    from interp.checkpoints.plain_objects import Fields, plain, stand_ins, tensors_in_objects
+
+    try:
+        with torch.serialization.safe_globals([*NUMPY_SAFE, *stand_ins(names, mappings)]):
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a stranger's file provokes
+        if names:
+            raise CheckpointError(f"{str(path)!r} {_needs(names)}") from None
+        raise CheckpointError(f"PyTorch cannot read {str(path)!r}: {said_by(error)}") from None
+    if not names:
+        return content
+    if (holders := tensors_in_objects(content)) or isinstance(content, Fields):
+        raise CheckpointError(f"{str(path)!r} {_needs(holders or names)}")
+    try:
+        return plain(content)
+    except ValueError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
 
 
 def said_by(error: Exception) -> str:

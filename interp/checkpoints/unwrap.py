@@ -79,6 +79,7 @@ def read_series(path: Path | str, *, weights: str | None = None) -> Iterator[Sto
     """All state dicts of a file in its order; one if it holds one. Errors are those of `read_weights`.
 
     Example:
+        >>> import torch
         >>> from tempfile import TemporaryDirectory
         >>> import torch
         >>> with TemporaryDirectory() as folder:

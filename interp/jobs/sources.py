@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -13,8 +14,19 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from interp.checkpoints.files import INDEX_ENDING, SHARD, WEIGHTS, beside, is_weights, number_of, shards
-from interp.errors import CheckpointError, ConfigError
+from interp.checkpoints.config_names import config_files
+from interp.checkpoints.configs import configuration_files, settings_beside
+from interp.checkpoints.files import (
+    INDEX_ENDING,
+    SHARD,
+    WEIGHTS,
+    beside,
+    is_native,
+    is_weights,
+    number_of,
+    shards,
+)
+from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.files import BLOCK, open_file, read_bytes
 
 LARGE = 2**28
@@ -134,8 +146,12 @@ def stamp_of(path: str) -> str:
     try:
         if is_remote(path):
             store, inside = _store(path)
-            return str(store.checksum(inside))
-        files = {Path(path), *shards(Path(path)), beside(Path(path))}
+            more = (_checksum(store, file) for file in _remote_configs(store, inside))
+            return " ".join([str(store.checksum(inside)), *filter(None, more)])
+        file = Path(path)
+        files = {file, *shards(file), beside(file)}
+        if not _described_alone(file):
+            files.update(configuration_files(file))
         stats = [file.stat() for file in sorted(files) if file.exists()]
     except Exception:  # measuring says what is wrong with it; no file may end the planning of a job
         return ""
@@ -156,9 +172,9 @@ class Fetched:
 
     Attributes:
         digest: SHA-256 of its weights (of all shards one after another).
-        content: Digest of weights and of the settings beside them, which together decide what is measured.
+        content: Digest of weights and of the settings beside them, in whatever files, which decide what is measured.
         size: Bytes of weights.
-        beside: The content of the settings; empty if there are none.
+        beside: The content of the JSON of its name; empty if there is none.
         data: The content of the file, unless it is large or there are several.
     """
 
@@ -177,16 +193,44 @@ def fetched(path: str) -> Iterator[Fetched]:
         yield _described(Path(path))
         return
     store, inside = _store(path)
-    with TemporaryDirectory(prefix="grokscope-") as folder:
-        here = Path(folder) / PurePosixPath(inside).name
+    with TemporaryDirectory(prefix="grokscope-") as top:
+        above = PurePosixPath(inside).parent.parent  # the folder's name may tell a step
+        here = Path(top) / PurePosixPath(inside).relative_to(above)
         try:
-            store.get_file(inside, str(here))
-            settings = str(PurePosixPath(inside).with_name(beside(here).name))
-            if settings != inside and store.exists(settings):
-                store.get_file(settings, str(beside(here)))
+            for file in (inside, *_remote_configs(store, inside)):
+                _fetch(store, file, Path(top) / PurePosixPath(file).relative_to(above))
+            for shard in {*shards(here)} - {here}:
+                _fetch(store, str(PurePosixPath(inside).with_name(shard.name)), shard)
         except OSError as error:
             raise CheckpointError(f"cannot fetch {path!r}: {error}") from None
         yield _described(here)
+
+
+def _fetch(store: Any, inside: str, here: Path) -> None:
+    here.parent.mkdir(parents=True, exist_ok=True)
+    store.get_file(inside, str(here))
+
+
+def _remote_configs(store: Any, inside: str) -> list[str]:
+    """The files in a store that may hold a checkpoint's configuration; its JSON alone if folders cannot be listed."""
+    path = PurePosixPath(inside)
+
+    def names(folder: PurePosixPath) -> list[str]:
+        try:
+            return [PurePosixPath(one).name for one in store.ls(str(folder), detail=False)]
+        except Exception:  # whatever a store's code raises where it cannot list, such as on the web
+            alone = beside(Path(path.name)).name
+            return [alone] if folder == path.parent and store.exists(str(path.with_name(alone))) else []
+
+    near, others = config_files(path, names)
+    return [str(file) for file in (*near, *others)]
+
+
+def _checksum(store: Any, inside: str) -> str:
+    try:
+        return str(store.checksum(inside))
+    except OSError:  # it was deleted meanwhile
+        return ""
 
 
 def _described(path: Path) -> Fetched:
@@ -203,7 +247,25 @@ def _described(path: Path) -> Fetched:
     settings = beside(path)
     more = read_bytes(settings, error=CheckpointError) if settings != path and settings.exists() else b""
     digest = whole.hexdigest()
-    return Fetched(path, digest, hashlib.sha256(digest.encode() + more).hexdigest(), size, more, data)
+    content = hashlib.sha256(digest.encode() + more + _configuration(path))
+    return Fetched(path, digest, content.hexdigest(), size, more, data)
+
+
+def _described_alone(path: Path) -> bool:
+    """True for a native checkpoint, whose own JSON is its whole configuration."""
+    with suppress(GrokscopeError):  # opening says what is wrong with it
+        return beside(path).exists() and is_native(path)
+    return False
+
+
+def _configuration(path: Path) -> bytes:
+    """The settings that opening a stranger's file takes from the files beside it; empty of a native checkpoint."""
+    with suppress(GrokscopeError):  # opening says what is wrong
+        if _described_alone(path):
+            return b""
+        settings, _ = settings_beside(path)
+        return json.dumps(settings, sort_keys=True, default=str).encode() if settings else b""
+    return b""
 
 
 def announce(path: str) -> None:

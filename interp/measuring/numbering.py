@@ -100,7 +100,7 @@ class Numbering:
 
 
 def numbering_of(logits: Float[Tensor, "example output"], data: Dataset) -> Numbering:
-    """A dataset's numbering of its classes, and the share of answers that would be right in other numberings.
+    """The numbering of a dataset's classes, and the share of answers that would be right in others.
 
     Args:
         logits: Of every example, with all outputs that the network has.

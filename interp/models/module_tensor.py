@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from interp.errors import HookNameError
+from interp.models.complex_parts import changed_part
 from interp.models.nested import Keys, item_at, keys_of_tensor, keys_text, tensors_in, with_item
 
 _PLACE = re.compile(r"(input|output)((?:\.\w+|\[-?\d+\])*)")
@@ -26,14 +27,17 @@ _KEY = re.compile(r"\.(\w+)|\[(-?\d+)\]")
 class ModuleTensor:
     """One tensor that goes into a submodule, or comes out of it; without keys the first one there.
 
+    Of complex numbers `part` is what is shown and changed; see `interp.models.complex_parts`.
+
     Example:
         >>> ModuleTensor.parse("lstm:output[1][0]"), str(ModuleTensor.parse("layer1.0.conv1"))
-        (ModuleTensor(path='lstm', side='output', keys=(1, 0)), 'layer1.0.conv1:output')
+        (ModuleTensor(path='lstm', side='output', keys=(1, 0), part=None), 'layer1.0.conv1:output')
     """
 
     path: str
     side: str
     keys: Keys = ()
+    part: str | None = None
 
     @classmethod
     def parse(cls, name: str) -> ModuleTensor:
@@ -92,7 +96,7 @@ class ModuleTensor:
                 f"{type(value).__name__} with {', '.join(names) or 'none'}"
             )
         tensor = item_at(value, place)
-        changed = change(tensor)
+        changed = changed_part(tensor, self.part, change, str(self))
         if changed is tensor:
             return value
         places = [place]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from interp.errors import ConfigError
 from interp.models.axes import Axes, axes_by_kind
 from interp.models.module_tensor import ModuleTensor, changing_tensors
+from interp.models.nested import tensors_in
 from interp.models.prompt import Prompt
 
 Shape = tuple[int, ...]
@@ -65,20 +67,23 @@ class Run:
     ) -> Iterator[Callable[[str, Tensor], None]]:
         """Note submodules' tensors while the network runs inside the block; sites' are noted by calling the result."""
 
-        def note(name: str, axes: Axes, tensor: Tensor) -> Tensor:
-            self.seen.append(Seen(name, tuple(tensor.shape), axes))
-            return tensor
+        def note(name: str, axes: Axes, _: nn.Module, args: Any, output: Any = None) -> None:
+            passed = args if output is None else output
+            self.seen.extend(
+                Seen(name, tuple(tensor.shape), axes) for _, tensor in islice(tensors_in(passed), 1)
+            )
 
         def note_site(name: str, tensor: Tensor) -> None:
             self.seen.append(Seen(name, tuple(tensor.shape), sites[name], site=True))
 
         with ExitStack() as stack:
             for path, inner in module.named_modules():
-                for side in ("input", "output"):
-                    place = ModuleTensor(path, side)
+                places = [ModuleTensor(path, side) for side in ("input", "output")]
+                adders = (inner.register_forward_pre_hook, inner.register_forward_hook)
+                for place, add in zip(places, adders, strict=True):
                     axes = axes_by_kind(inner, place)
                     if axes.axis is not None and not axes.example_axis:
-                        stack.callback(place.attach(inner, partial(note, str(place), axes)).remove)
+                        stack.callback(add(partial(note, str(place), axes)).remove)
             yield note_site
 
 

@@ -41,6 +41,10 @@ def absorbed(
         ([[6.0, 0.0]], [6.0])
     """
     module: Any = root.get_submodule(tensor.path)
+    if tensor.part is not None:
+        raise InterventionError(
+            f"no weights change the {tensor.part} part of {str(tensor)!r} alone; ablate it without saving"
+        )
     if tensor.side not in editable_sides(module):
         raise InterventionError(
             f"the weights of {tensor.path!r}, a {type(module).__name__}, cannot change its {tensor.side}; "

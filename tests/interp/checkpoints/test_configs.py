@@ -233,7 +233,7 @@ def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "config.json")
     settings, notes = settings_beside(path)
     assert settings == {}
-    assert "no ordinary file" in notes[0]
+    assert "is a pipe; expected an ordinary file" in notes[0]
 
 
 def test_settings_are_searched_to_a_bounded_depth() -> None:

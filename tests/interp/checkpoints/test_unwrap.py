@@ -125,7 +125,6 @@ def test_the_traps_would_run_if_pickle_read_them(tmp_path: Path) -> None:
         ("eval in an archive", r"builtins\.eval.*torch\.save\(model\.state_dict\(\), \"weights\.pt\"\)"),
         ("os.system in an old file", r"(posix|nt)\.system"),
         ("whole model", r"torch\.nn\.modules\.container\.Sequential"),
-        ("arguments of a command", r"argparse\.Namespace"),
         ("configuration of TransformerLens 2", "HookedTransformerConfig.*TransformerLens 4 removed"),
     ],
 )

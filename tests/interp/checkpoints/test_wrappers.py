@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from interp.checkpoints.open import load_checkpoint, load_series
+from interp.checkpoints.unwrap import read_weights
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
 from interp.measuring.evaluation import accuracy
@@ -199,3 +200,48 @@ def test_a_plain_pickle_stays_refused_with_the_way_to_convert_it(tmp_path: Path)
     (tmp_path / "flax.pkl").write_bytes(pickle.dumps({"params": {"Dense_0": {"kernel": np.ones((2, 2))}}}))
     with pytest.raises(CheckpointError, match=r"plain Python pickle.*numpy\.savez\('weights\.npz'"):
         load_checkpoint(tmp_path / "flax.pkl")
+
+
+@pytest.mark.parametrize("key", ["ema_model", "model_ema", "ema_state_dict", "averaged", "ema"])
+def test_averaged_weights_of_any_name_are_those_of_the_option(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    torch.save({"model": {"W": torch.ones(2, 3)}, key: {"W": torch.full((2, 3), 2.0)}}, path)
+    stored = read_weights(path)
+    assert stored.tensors["W"][0, 0] == 1
+    assert f"{key!r} holds weights too: --weights {key} reads those" in stored.notes
+    for choice in {key, "ema"}:
+        assert read_weights(path, weights=choice).tensors["W"][0, 0] == 2
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        {"model_ema.fcweight": torch.zeros(2), "model_ema.decay": torch.tensor(0.9)},
+        {"ema_model.fc.weight": torch.zeros(2), "initted": torch.tensor(True), "step": torch.tensor(3)},
+    ],
+)
+def test_an_averaged_copy_has_the_names_of_the_network(copy: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    torch.save({"model.fc.weight": torch.ones(2), **copy}, tmp_path / "a.pt")
+    for choice, value in ((None, 1), ("ema", 0), ("model", 1)):
+        stored = read_weights(tmp_path / "a.pt", weights=choice)
+        assert {name: float(tensor[0]) for name, tensor in stored.tensors.items() if tensor.ndim} == {
+            "fc.weight": value
+        }
+
+
+def test_a_copy_whose_names_have_no_dot_is_told_from_the_network(tmp_path: Path) -> None:
+    torch.save({"W": torch.ones(2, 3), "ema_W": torch.zeros(2, 3)}, tmp_path / "a.pt")
+    assert read_weights(tmp_path / "a.pt").tensors.keys() == {"W"}
+    assert read_weights(tmp_path / "a.pt", weights="ema").tensors["W"].sum() == 0
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_state_of_an_optimiser_alone_is_refused_as_that(wrapped: bool, tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 3)
+    optimiser = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 2)).sum().backward()
+    optimiser.step()
+    state = optimiser.state_dict()
+    torch.save({"optimizer": state, "epoch": 3} if wrapped else state, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match="the state of an optimiser and no network's weights"):
+        read_weights(tmp_path / "a.pt")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import fsspec
 import pytest
+import torch
 
+from interp.checkpoints.configs import settings_beside
 from interp.errors import CheckpointError, ConfigError
 from interp.jobs.sources import content_of, fetched, find_sources, passed_over, stamp_of
 
@@ -165,3 +167,55 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert len(find_sources([str(tmp_path / "é ok.pt")])) == 1
     with pytest.raises(ConfigError, match="no valid UTF-8"):
         find_sources([str(tmp_path)])
+
+
+def test_a_changed_configuration_of_any_name_changes_stamp_and_content(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoints" / "model_7f.pt"
+    file.parent.mkdir()
+    torch.save({"W": torch.ones(2, 3)}, file)
+    seen = [(stamp_of(str(file)), content_of(str(file)))]
+    for place, text in {
+        "checkpoints/config_7f.json": '{"p": 59}',
+        "checkpoints/model_7f.json": '{"act_fn": "relu"}',
+        "hparams.yaml": "lr: 0.1",
+        "checkpoints/cfg.toml": "width = 3",
+    }.items():
+        (tmp_path / place).write_text(text)
+        seen.append((stamp_of(str(file)), content_of(str(file))))
+    assert len({stamp for stamp, _ in seen}) == len({content for _, content in seen}) == 5
+    (tmp_path / "checkpoints" / "losses.json").write_text('{"final": 3}')  # no configuration
+    assert (stamp_of(str(file)), content_of(str(file))) == seen[-1]
+
+
+def test_a_native_checkpoint_has_no_other_configuration_than_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "step-00000001.safetensors"
+    touch(file)
+    file.with_suffix(".json").write_text('{"format": "grokscope-1"}')
+    before = stamp_of(str(file)), content_of(str(file))
+    (tmp_path / "config.json").write_text('{"p": 59}')
+    assert (stamp_of(str(file)), content_of(str(file))) == before
+
+
+def test_every_configuration_and_shard_of_a_store_is_fetched(tmp_path: Path) -> None:
+    files = {
+        "run/hparams.yaml": b"act_fn: gelu",
+        "run/checkpoints/config_7f.json": b'{"p": 59}',
+        "run/checkpoints/notes.txt": b"",
+        "run/checkpoints/model_7f.safetensors.index.json": b'{"weight_map": {"x": "a.safetensors"}}',
+        "run/checkpoints/a.safetensors": b"a",
+    }
+    system = fsspec.filesystem("memory")
+    system.pipe({f"/bucket/{name}": content for name, content in files.items()})
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    index = "run/checkpoints/model_7f.safetensors.index.json"
+    stamp = stamp_of(f"memory://bucket/{index}")
+    try:
+        with fetched(f"memory://bucket/{index}") as here, fetched(str(tmp_path / index)) as local:
+            assert settings_beside(here.path)[0] == {"p": 59, "act_fn": "gelu"}
+            assert (here.content, here.digest, here.size) == (local.content, local.digest, 1)
+        system.pipe({"/bucket/run/hparams.yaml": b"act_fn: relu"})
+        assert stamp_of(f"memory://bucket/{index}") != stamp
+    finally:
+        system.rm("/bucket", recursive=True)

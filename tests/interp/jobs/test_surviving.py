@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -161,13 +162,13 @@ def test_a_hundred_good_files_among_twenty_bad_ones(
             Path(path).unlink()  # after the job has listed it
         return fetched(path)
 
-    def read_bytes(path: Path) -> bytes:
-        if path.name.startswith("unreadable"):  # the tests may run as root, who may read anything
+    def opened(path: Path, *how: Any, **more: Any) -> int:
+        if Path(path).name.startswith("unreadable"):  # the tests may run as root, who may read anything
             raise PermissionError(13, "Permission denied", str(path))
-        return original(path)
+        return original(path, *how, **more)
 
-    original = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    original = os.open
+    monkeypatch.setattr("interp.files.os.open", opened)
     monkeypatch.setattr("interp.jobs.worker.fetched", read)
     found = batch(bad, tmp_path / "out", workers=1, outliers=0)
     assert (found.done, found.failed) == (100, 20)
@@ -179,7 +180,7 @@ def test_a_hundred_good_files_among_twenty_bad_ones(
         "truncated": "cannot read weights",
         "dialect": "fits no known dialect",
         "nan": "NaN",
-        "vanishing": "cannot read",
+        "vanishing": "there is no file",
         "unreadable": "Permission denied",
     }.items():
         messages = [row["error"] for name, row in failures.items() if name.startswith(kind)]
