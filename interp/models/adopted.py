@@ -25,6 +25,7 @@ from interp.models.protocol import NeuronSite, Prefix, check_site, has_hooks
 from interp.models.watched import Call
 from interp.models.weight_edits import absorbed, linear_readout
 
+CHUNK, FEW = 2**23, 64
 LINEAR = 1e-5  # relative difference up to which logits count as what a linear layer gives
 
 
@@ -176,8 +177,8 @@ class Adopted(HookedRootModule):
             HookNameError: There is no such site. ConfigError: its neurons or positions are not known for these inputs.
         """
         site, length = self._site(check_site(hook, self.tensors)), self.axes[hook].length
-        logits, cache = self.run_with_cache(inputs, names_filter=hook)
-        activations = cache[hook].movedim(site.axis, -1)
+        logits, activations = self._captured(hook, inputs)
+        activations = activations.movedim(site.axis, -1)
         if self.readout < 0 and length is not None and activations.shape[1] != length:
             raise ConfigError(
                 f"{hook!r} has {activations.shape[1]} positions on these inputs and had {length} on the example, where "
@@ -198,6 +199,17 @@ class Adopted(HookedRootModule):
         positions = site.position is not None and activations.ndim >= 3
         after = partial(self._continue, hook)
         return Prefix(activations, after, carried=(inputs,), has_positions=positions)
+
+    def _captured(self, hook: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and a site's tensor, a `CHUNK` of numbers at a time, so that layers before it take little memory."""
+        rows = len(inputs)
+        if rows > FEW:
+            _, few = self.run_with_cache(inputs[:2], names_filter=hook)
+            rows = max(FEW, CHUNK // max(few[hook][0].numel(), inputs[0].numel()))
+        runs = [self.run_with_cache(part, names_filter=hook) for part in inputs.split(max(rows, 1))]
+        if len(runs) == 1:
+            return runs[0][0], runs[0][1][hook]
+        return torch.cat([logits for logits, _ in runs]), torch.cat([cache[hook] for _, cache in runs])
 
     def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> Adopted:
         """A copy whose weights make ``activations * scale + shift`` of a site; the user's network is unchanged.
