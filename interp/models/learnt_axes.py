@@ -80,8 +80,8 @@ def learn_axes(
         near = [few.seen[i] for i in by_distance if not few.seen[i].site]
         same = few.alike(one.tensor)
         chosen, reason = _neurons(one, examples, positions, near, same, given.get(one.name))
-        told = few.positions is not None or fewer is not None
-        axes = _axes(one, examples, positions if told else None, chosen, readout)
+        learnt_positions = few.positions is not None or fewer is not None
+        axes = _axes(one, examples, positions if learnt_positions else None, chosen, readout)
         note = f"{one.name}, {one.shape}, is read as ({', '.join(axes.layout)}): {reason}" if reason else None
         learnt[one.name] = Learnt(axes, note)
     return learnt
