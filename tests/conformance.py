@@ -196,8 +196,8 @@ class Plain:
             if isinstance(value, tuple):
                 return (zeroed(value[0]), *value[1:])
             seen.append(self.row.neurons_last(value.detach().clone()))
-            factor = torch.ones_like(value)
-            self.row.neurons_last(factor)[..., list(neurons)] = 0  # a view into it
+            factor = torch.ones(value.shape)  # contiguous, so that what follows is a view
+            self.row.neurons_last(factor)[..., list(neurons)] = 0
             return value * factor
 
         owner = self.module.get_submodule(path)
