@@ -25,7 +25,7 @@ from interp.data import Task
 from interp.devices import resolve_device
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.removals import Removal, removal
-from interp.models import HookedModel
+from interp.models import HookedModel, neuron_site
 from interp.progress import PATIENCE, progress
 from interp.results import AuditReport
 from interp.scoring.table import NeuronTable
@@ -177,7 +177,12 @@ def task_settings(task: Task, corrupt_fraction: float) -> dict[str, Any]:
 def model_settings(model: HookedModel, cached: CachedPass) -> dict[str, Any]:
     """Settings of a network, as a report lists them."""
     settings = model.to_dict() if hasattr(model, "to_dict") else {}
-    return {"kind": type(model).__name__, "activation": None, **settings, "width": cached.width}
+    place = neuron_site(model, cached.hook)
+    shown = ["example", *["position"] * cached.prefix.has_positions]
+    shown += ["other"] * (cached.prefix.activations.ndim - len(shown) - 1)
+    shown.insert(len(shown) + 1 + place.axis, "neuron")
+    axes = {"axis": place.axis, "layout": place.layout or f"({', '.join(shown)})"}
+    return {"kind": type(model).__name__, "activation": None, **settings, "width": cached.width, **axes}
 
 
 def _null_ipr(subject: Subject) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models import HookedModel, split_position
+from interp.models.checkpointing import without_checkpointing
 from interp.models.protocol import Names, select_position
 from interp.models.protocol import evaluation_mode as evaluation_mode
 
@@ -51,8 +52,8 @@ def hooked(
     They are functions of the activation, at position N for a name that ends in ``@N``; returning None leaves it as it
     is. They are invisible to TransformerLens' `reset_hooks`, so `run_with_cache` and `run_with_hooks` may be called
     inside the block and see the changed activations; hooks that others added stay in place. Hooks act on the model's
-    Python forward pass: a model that `torch.compile` compiled earlier ignores them. A `HookNameError` if a name does
-    not exist.
+    Python forward pass: a model that `torch.compile` compiled earlier ignores them. Activation checkpointing is off
+    meanwhile, see `interp.models.checkpointing`. A `HookNameError` if a name does not exist.
     """
 
     def call(
@@ -69,7 +70,7 @@ def hooked(
         return output
 
     resolve(model, list(changes))
-    with ExitStack() as stack:
+    with without_checkpointing(), ExitStack() as stack:
         for name, change in changes.items():
             hook = model.hook_dict[split_position(name)[0]]
             stack.callback(hook.register_forward_hook(partial(call, change, name)).remove)

@@ -196,14 +196,13 @@ def transformer_readings(
         p, grouped = chosen["tokens"].p, by_heads[chosen["n_heads"]]
         config = _config(grouped, chosen if coefficient is None else {**chosen, "attn_coeff": coefficient})
         prompt = Prompt.parse(chosen["tokens"].text, p=p)
-        heads = "" if n_heads is None else f", {config.n_heads} heads"
-        description = f"{file.dialect}: {_described(config, prompt)}{heads}"
+        described = _described(config, prompt) + ("" if n_heads is None else f", {config.n_heads} heads")
         build = partial(build_transformer, config, prompt, p, grouped)
         return Reading(
             file.dialect,
             p,
             chosen["operation"],
-            description,
+            f"{file.dialect}: {described}",
             assumed,
             build,
             notes,
@@ -211,8 +210,9 @@ def transformer_readings(
             mixed=None if attn_coeff.known else partial(reading_of, chosen, assumed),
         )
 
-    # An unknown attn_coeff is no assumption: measuring decides it.
-    measured = facts | {"attn_coeff": replace(attn_coeff, known=True)}
+    measured = facts | {
+        "attn_coeff": replace(attn_coeff, known=True)
+    }  # by measuring, where nothing states it
     readings = [reading_of(*combination) for combination in combinations(**measured)]
     return readings if len(readings) <= MOST else _most_plausible(readings)
 

@@ -18,6 +18,7 @@ MAX_TEXT = 2**17  # bytes of a YAML or TOML file
 MAX_BRACKETS = 100  # of a YAML file, in one another: PyYAML's time grows with their square
 MAX_ALIASES = 8  # repetitions in a YAML file, each of which may double it
 MAX_LEVELS, MAX_DEPTH = 1000, 4  # objects that are searched for settings, and their nesting
+OUR_OWN = {"made_by", "reading"}  # names in a report of an audit, which is no configuration
 FACTS: dict[str, tuple[str, ...]] = {
     "activation": (
         "activation", "act_fn", "act_type", "activation_fn", "activation_function", "activation_type", "hidden_act",
@@ -56,9 +57,12 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
     near, others = config_files(_placed(path), _names)
     for file in near:
         try:
-            contents[file.name] = _read(file)
+            own = _read(file)
         except CheckpointError as error:
             notes.append(f"passed over a file beside it: {error}")
+            continue
+        if not own.keys() >= OUR_OWN:
+            contents[file.name] = own
     if not contents:
         contents = {file.name: known for file in others if (known := _known(file)) is not None}
     merged: dict[str, Any] = {}
@@ -173,7 +177,8 @@ def _known(file: Path) -> dict[str, Any] | None:
         content = _read(file)
     except CheckpointError:
         return None  # nothing says that it is a configuration
-    return content if any(True for fact in FACTS for _ in stated(content, fact)) else None
+    known = not content.keys() >= OUR_OWN and any(True for fact in FACTS for _ in stated(content, fact))
+    return content if known else None
 
 
 def _read(file: Path) -> dict[str, Any]:

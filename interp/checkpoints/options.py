@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ class OpenOptions:
         tokens: What `model`, or a transformer of a known dialect, reads for operands a and b, such as 'a b ='.
         readout: The position that the answer of `model` is read at; the last if left out.
         output: Which of several outputs of `model` holds the logits: an index or a name, such as 1 or head.logits.
+        axis: Which axis of the last `site` counts neurons, where neither its module nor runs of `model` tell: -1, or
+            -2,-1 for two that count them together.
         part: Of complex activations of `model` what is scored: real, imag or abs.
         weights: Which weights of a file that holds several, such as ema.
         ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
@@ -52,6 +55,7 @@ class OpenOptions:
     tokens: str | None = None
     readout: int | None = None
     output: str | None = None
+    axis: str | None = None
     part: str | None = None
     weights: str | None = None
     ordering: str | None = None
@@ -59,13 +63,18 @@ class OpenOptions:
     def __post_init__(self) -> None:
         if self.model is None:
             self._refuse(
-                "readout", "output", "part", why="says how your own module is used; give --model too"
+                "readout",
+                "output",
+                "axis",
+                "part",
+                why="says how your own module is used; give --model too",
             )
         else:
             why = "does not apply to your own module; leave it out, or --model"
             self._refuse("dialect", "activation", "attn_coeff", why=why)
             if not self.sites:
                 raise ConfigError(f"name the neurons of {self.model} with --site, such as --site mlp.2:input")
+            _ = self.neuron_axes  # a text that is none is an error here
         if self.dialect is not None:
             from interp.checkpoints.dialects import dialect_names
 
@@ -82,6 +91,16 @@ class OpenOptions:
         for name in names:
             if getattr(self, name) is not None:
                 raise ConfigError(f"--{name.replace('_', '-')} {why}")
+
+    @property
+    def neuron_axes(self) -> dict[str, tuple[int, ...]] | None:
+        """The last site's axes that count neurons, as `interp.adopt` takes them; None if they are not given."""
+        if self.axis is None:
+            return None
+        parts = self.axis.replace(" ", "").split(",")
+        if not all(re.fullmatch(r"-?\d{1,2}", part) for part in parts) or len(set(parts)) not in (1, 2):
+            raise ConfigError(f"--axis {self.axis!r} is no axis; write -1, or two of them, such as -2,-1")
+        return {self.sites[-1]: tuple(int(part) for part in parts)}
 
     @property
     def given(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class AdoptedForTask:
 
 
 def prompt_of(options: OpenOptions, task: Task) -> Prompt | None:
-    """How a task's operands become a module's tokens; None where it reads the inputs as they are."""
+    """The prompt by which a task's operands become a module's tokens; None where it reads the inputs as they are."""
     if options.tokens is None:
         return None
     p = options.p or getattr(task, "p", None) or int(task.dataset.inputs.max()) + 1
@@ -66,10 +66,11 @@ def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedFor
         "prompt": prompt,
         "readout": readout,
         "output": keys,
+        "axis": options.neuron_axes,
         "part": options.part,
     }
     model = adopt(module, options.sites, **settings)
-    logits, notes = all_logits(model, data), () if chosen is None else (chosen,)
+    logits, notes = all_logits(model, data), (*([chosen] if chosen else ()), *model.axis_notes)
     if options.part is not None:
         notes = (*notes, f"of complex activations {PARTS[options.part]} are the neurons")
     if isinstance(task, TableTask):

@@ -81,6 +81,7 @@ def read_series(path: Path | str, *, weights: str | None = None) -> Iterator[Sto
     Example:
         >>> import torch
         >>> from tempfile import TemporaryDirectory
+        >>> import torch
         >>> with TemporaryDirectory() as folder:
         ...     states = [{"W": torch.eye(2) * n} for n in (1, 2)]
         ...     torch.save({"state_dicts": states, "epochs": [0, 100]}, Path(folder, "run.pt"))

@@ -17,7 +17,7 @@ from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
 from interp.measuring.evaluation import as_dataset, margins
 from interp.memory import check_need
-from interp.models import HookedModel, Prefix, neuron_site, prefix_at
+from interp.models import HookedModel, NeuronSite, Prefix, neuron_site, prefix_at
 from interp.modes import make_intervention
 
 CHUNK_ELEMENTS = 30_000_000
@@ -107,9 +107,9 @@ class CachedPass:
     ) -> Iterator[tuple[Int[Tensor, " row"], Float[Tensor, "row output"]]]:
         """Logits with these neurons changed, for the examples that this reaches, some examples at a time."""
         prefix, reached = self.prefix, self.affected[neurons].any(0).nonzero()[:, 0]
-        per_example = max(1, prefix.stream[0].numel() + self.logits.shape[1])
+        at_once = _rows_at_once(prefix, self.logits.shape[1])
         with evaluation_mode(self.model):
-            for rows in reached.split(max(1, CHUNK_ELEMENTS // per_example)) if len(reached) else ():
+            for rows in reached.split(at_once) if len(reached) else ():
                 shift = self.change[rows][..., neurons]
                 if len(neurons) <= FEW:
                     yield rows, prefix.logits_shifted(neurons, shift, rows)
@@ -135,15 +135,14 @@ def cached_pass(
     """
     place, device = neuron_site(model, site), device_of(model)
     data = as_dataset(task)
-    check_need(
-        COPIES * 4 * len(data) * (data.n_classes + place.width),
-        f"measuring {len(data):,} examples of {data.n_classes:,} classes at {place.width:,} neurons",
-        "take a task with fewer examples, such as a table of some of them (--table)",
-    )
     data = data.to(device)
     with evaluation_mode(model):
+        _check_memory(model, place, data)
         prefix = prefix_at(model, place.hook, data.inputs)
-        logits = prefix.logits()
+        chunks = torch.arange(len(data), device=device).split(_rows_at_once(prefix, data.n_classes))
+        logits = (
+            prefix.logits() if len(chunks) < 2 else torch.cat([prefix.logits(rows=some) for some in chunks])
+        )
         full = prefix.activations
         change = make_intervention(mode, full, seed=seed).start()(full) - full
     check_shape(logits, len(data), data.n_classes)
@@ -154,6 +153,25 @@ def cached_pass(
     readout = None if place.readout is None else place.readout.detach()
     one_each = scored_activations(prefix, place)
     return CachedPass(model, place.hook, mode, data, one_each, change, logits, readout, prefix)
+
+
+def _check_memory(model: HookedModel, place: NeuronSite, data: Dataset) -> None:
+    """Refuse, before it is run on all of them, a network whose activations on all examples are beyond the budget."""
+    numbers, each = place.width, ""
+    if place.axis != -1 or place.position is not None or place.layout:  # a number at each position or pixel
+        numbers = prefix_at(model, place.hook, data.inputs[:2]).activations[0].numel()
+        each = f", {numbers // max(place.width, 1):,} numbers each"
+    check_need(
+        COPIES * 4 * len(data) * (data.n_classes + numbers),
+        f"measuring {len(data):,} examples of {data.n_classes:,} classes at {place.width:,} neurons{each},",
+        "take a task with fewer examples, such as a table of some of them (--table)",
+    )
+
+
+def _rows_at_once(prefix: Prefix, n_outputs: int) -> int:
+    """Examples whose rest of the network is run together."""
+    per_example = prefix.stream[0].numel() + n_outputs if len(prefix.stream) else 1
+    return max(1, CHUNK_ELEMENTS // max(1, per_example))
 
 
 def check_shape(logits: Tensor, examples: int, classes: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,16 +14,18 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 
 from interp.errors import ConfigError, HookNameError
-from interp.models.axes import axes_by_example, axes_by_kind
+from interp.models.axes import axes_by_kind
+from interp.models.checkpointing import without_checkpointing
 from interp.models.layers import add_hook_points
 from interp.models.module_tensor import ModuleTensor, changing_tensors
 from interp.models.nested import Keys
 from interp.models.outputs import at_position, read_logits
 from interp.models.prompt import Prompt
-from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
+from interp.models.protocol import NeuronSite, Prefix, check_site, has_hooks
+from interp.models.watched import Call
 from interp.models.weight_edits import absorbed, linear_readout
 
-Call = Callable[[nn.Module, Tensor], Any]
+CHUNK, FEW = 2**23, 64
 LINEAR = 1e-5  # relative difference up to which logits count as what a linear layer gives
 
 
@@ -30,7 +33,8 @@ class Adopted(HookedRootModule):
     """A user's network with hook points at the sites that `adopt` was given; made by `adopt`.
 
     The network itself stays as it is: PyTorch hooks are on its submodules only while `forward` runs. What a hook point
-    sees has PyTorch's own layout, except that the state of a recurrent network comes with examples first.
+    sees has PyTorch's own layout, except that examples come first, and that neurons which two axes count, as heads and
+    their dimension do, are one axis, the last.
 
     Example:
         >>> from interp.models.adoption import adopt
@@ -55,7 +59,9 @@ class Adopted(HookedRootModule):
         super().__init__()
         self.module, self.tensors = module, dict(tensors)
         self.prompt, self.readout, self.n_outputs, self.call = prompt, readout, n_outputs, call
-        self.output, self.keys, self.notes = output, output, tuple[str, ...]()
+        self.output, self.keys = output, output
+        self.output_axis: int | None = None
+        self.output_notes, self.axis_notes = tuple[str, ...](), tuple[str, ...]()
         self.axes = {name: axes_by_kind(self._owner(name), tensor) for name, tensor in tensors.items()}
         for name, axes in self.axes.items():  # neurons on the last axis may have positions before them
             if axes.axis == -1 and not axes.example_axis:
@@ -76,56 +82,40 @@ class Adopted(HookedRootModule):
             ConfigError: The output holds no logits.
         """
         given = inputs if self.prompt is None else self.prompt(inputs)
-        with changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs))):
+        acting = not torch.is_grad_enabled() or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
+        changing = changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs)))
+        with without_checkpointing() if acting else nullcontext(), changing:
             output = self.call(self.module, given)
-        logits, self.keys, notes = read_logits(output, len(inputs), self.readout, self.n_outputs, self.output)
-        self.notes = notes if self.output is None else self.notes
+        logits, self.keys, notes = read_logits(
+            output, len(inputs), self.readout, self.n_outputs, self.output, self.output_axis
+        )
+        self.output_notes = notes if self.output is None else self.output_notes
         return logits
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about outputs and axes where there was a choice."""
+        return (*self.output_notes, *self.axis_notes)
 
     def _hooked(self, n_examples: int, site: str, tensor: Tensor) -> Tensor:
         """The tensor as a site's hooks leave it."""
-        point = self.hook_dict[site]
+        point, axes = self.hook_dict[site], self.axes[site]
         if not has_hooks(point):
             return tensor
-        example_axis = self.axes[site].example_axis
-        shown = tensor.transpose(0, example_axis) if example_axis else tensor
+        shown = axes.shown(tensor)
         if shown.ndim < 1 or len(shown) != n_examples:
             raise HookNameError(
-                f"{site!r} has shape {tuple(shown.shape)} for {n_examples} examples; its first axis must count them. "
-                "Build the network with batch_first=True, or choose a site where the examples are not mixed"
+                f"{site!r} has shape {tuple(tensor.shape)} for {n_examples} examples; its axis {axes.example_axis} "
+                "must count them. Pass example=… to adopt, which tells the axis, or choose a site where the examples "
+                "are not mixed"
             )
         kept = shown.clone()  # what later changes the tensor in place does not reach what hooks keep
         changed = point(kept)
         if changed is kept and not kept.requires_grad and torch.equal(kept, shown):
             return tensor
-        if example_axis:
-            changed = changed.transpose(0, example_axis)
+        changed = axes.restored(changed)
         dense = tensor.is_contiguous()
         return changed.clone(memory_format=torch.contiguous_format if dense else torch.preserve_format)
-
-    def learn(self, example: Tensor) -> None:
-        """Run the network on an example, to learn its sites' axes and whether what follows them is linear.
-
-        A `ConfigError` if the example has no rows, or a site is not what its kind of module should give; see also
-        `forward`.
-        """
-        if not len(example):
-            raise ConfigError("the example has no rows; pass one or more inputs, examples first")
-        example = example.to(next((p.device for p in self.parameters()), example.device))
-        with evaluation_mode(self):
-            self.run_with_cache(torch.cat([example, example[:1]]))  # each first axis must grow with it
-            self.output = self.keys
-            logits, cache = self.run_with_cache(example)
-            for name, tensor in cache.items():
-                if not tensor.is_floating_point():
-                    message = f"{name!r} holds {tensor.dtype} numbers, such as tokens, and no activations"
-                    raise ConfigError(message)
-                self.axes[name] = axes_by_example(name, self.axes[name], tuple(tensor.shape), self.readout)
-            self.linear = {
-                name: tuple(cache)[i + 1 :]
-                for i, (name, tensor) in enumerate(cache.items())
-                if self._readout(name, tensor, logits, example) is not None
-            }
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """One site for each that was adopted, in their order; a `ConfigError` where only an example tells its axis."""
@@ -140,14 +130,17 @@ class Adopted(HookedRootModule):
             )
         layer = linear_readout(self._owner(name), self.n_outputs) if self._only_linear_follows(name) else None
         readout = layer[0] if layer else None
-        return NeuronSite(name, axes.width, readout=readout, axis=axes.axis, position=axes.position)
+        layout = f"({', '.join(axes.layout)})"
+        return NeuronSite(
+            name, axes.width, readout=readout, axis=axes.axis, position=axes.position, layout=layout
+        )
 
     def _only_linear_follows(self, name: str) -> bool:
         """True if the example showed that the logits are linear in a site's neurons, and no hook changes that now."""
         following = (self.linear or {}).get(name)
         return following is not None and not any(has_hooks(self.hook_dict[other]) for other in following)
 
-    def _readout(
+    def linear_readout_of(
         self, name: str, activations: Tensor, logits: Tensor, inputs: Tensor
     ) -> tuple[Tensor, Tensor] | None:
         """Matrix and bias of the layer that reads a site, if it gives the logits, for these activations and others."""
@@ -184,8 +177,8 @@ class Adopted(HookedRootModule):
             HookNameError: There is no such site. ConfigError: its neurons or positions are not known for these inputs.
         """
         site, length = self._site(check_site(hook, self.tensors)), self.axes[hook].length
-        logits, cache = self.run_with_cache(inputs, names_filter=hook)
-        activations = cache[hook].movedim(site.axis, -1)
+        logits, activations = self._captured(hook, inputs)
+        activations = activations.movedim(site.axis, -1)
         if self.readout < 0 and length is not None and activations.shape[1] != length:
             raise ConfigError(
                 f"{hook!r} has {activations.shape[1]} positions on these inputs and had {length} on the example, where "
@@ -193,7 +186,7 @@ class Adopted(HookedRootModule):
             )
         promised = self._only_linear_follows(hook)
         tried = promised or (self.linear is None and activations.ndim == 2)
-        readout = self._readout(hook, activations, logits, inputs) if tried else None
+        readout = self.linear_readout_of(hook, activations, logits, inputs) if tried else None
         if readout is not None:
             matrix, bias = readout
             rows = at_position(activations, self.readout)
@@ -203,9 +196,20 @@ class Adopted(HookedRootModule):
                 f"the logits are not linear in {hook!r} on these inputs, as they were on the example; "
                 "adopt the network again, with an example like these"
             )
-        positions = site.axis == -1 and site.position is not None and activations.ndim == 3
+        positions = site.position is not None and activations.ndim >= 3
         after = partial(self._continue, hook)
         return Prefix(activations, after, carried=(inputs,), has_positions=positions)
+
+    def _captured(self, hook: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and a site's tensor, a `CHUNK` of numbers at a time, so that layers before it take little memory."""
+        rows = len(inputs)
+        if rows > FEW:
+            _, few = self.run_with_cache(inputs[:2], names_filter=hook)
+            rows = max(FEW, CHUNK // max(few[hook][0].numel(), inputs[0].numel()))
+        runs = [self.run_with_cache(part, names_filter=hook) for part in inputs.split(max(rows, 1))]
+        if len(runs) == 1:
+            return runs[0][0], runs[0][1][hook]
+        return torch.cat([logits for logits, _ in runs]), torch.cat([cache[hook] for _, cache in runs])
 
     def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> Adopted:
         """A copy whose weights make ``activations * scale + shift`` of a site; the user's network is unchanged.
@@ -216,7 +220,7 @@ class Adopted(HookedRootModule):
         module = absorbed(self.module, self.tensors[check_site(hook, self.tensors)], scale, shift)
         same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call", "output")}
         twin = Adopted(module, self.tensors, **same)
-        twin.axes, twin.linear = dict(self.axes), self.linear
+        twin.axes, twin.linear, twin.output_axis = dict(self.axes), self.linear, self.output_axis
         return twin
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, near_matches
-from interp.models.adopted import Adopted, Call
+from interp.models.adopted import Adopted
 from interp.models.axes import axes_by_kind, time_first
 from interp.models.complex_parts import check_part
+from interp.models.learning import learn
 from interp.models.module_tensor import ModuleTensor
 from interp.models.nested import Keys
 from interp.models.outputs import output_keys
 from interp.models.prompt import Prompt
+from interp.models.watched import Call
 
 SHARDED = ("FullyShardedDataParallel", "FSDPModule", "DeepSpeedEngine")
 
@@ -31,28 +34,30 @@ def adopt(
     n_outputs: int | None = None,
     forward: Call | None = None,
     output: str | int | Keys | None = None,
+    axis: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     part: str | None = None,
 ) -> Adopted:
     """Give a network hook points where its submodules' inputs and outputs are, without changing it.
 
     A site is a submodule's name and one of its tensors: ``encoder.layers.3.linear2:input`` or ``conv1:output`` (also
     written ``conv1``). Of several tensors it is the first one; others are ``lstm:output[1]``,
-    ``block:output.last_hidden_state`` or ``attn:input.mask``. Neurons are the channels of images, and otherwise the
-    last axis; the kind of module tells, or else the example does.
+    ``block:output.last_hidden_state`` or ``attn:input.mask``. Which axis counts neurons is what the kind of module
+    tells, or runs on the example show (`interp.models.learnt_axes`); the result's ``notes`` say what was decided.
 
     Args:
-        module: The network; wrappers such as DataParallel and torch.compile are taken off.
+        module: The network; DataParallel and torch.compile around it are taken off.
         sites: The sites; the last one is measured unless another is named.
         example: A few inputs, examples first. With them every site is known and checked.
         prompt: How operands become the network's tokens; None: the inputs are given to it as they are.
         readout: Where the output has positions: the one that the answer is read at.
-        n_outputs: How many of the outputs are classes; all if None.
+        n_outputs: How many outputs are classes; all if None.
         forward: How to call the network, given it and the inputs; ``module(inputs)`` if None.
-        output: Which of several outputs holds the logits: an index or a name, such as 1 or ``head.logits``. If None it
-            is ``logits``, or the one that can be, or of several the one with `n_outputs`; the result's ``notes`` say
-            so.
-        part: Where the sites hold complex numbers: real, imag or abs is what their neurons are. A change leaves the
-            other part as it is; magnitudes can be scored but not changed.
+        output: Of several, the one that holds the logits: an index or a name, such as 1 or ``head.logits``. If None
+            ``logits``, the only one that can be, or the one with `n_outputs`.
+        axis: Counts neurons in the module's own tensor: -1, or two that count them together, such as heads and their
+            dimension; of every site, or by site. Needs `example`.
+        part: Of complex numbers: real, imag or abs is what the neurons are. A change leaves the other part as it is;
+            magnitudes can be scored but not changed.
 
     Returns:
         A hooked model, which holds `module` itself.
@@ -66,31 +71,47 @@ def adopt(
         >>> model = adopt(network, ["0", "2:input"], example=torch.randn(5, 4))
         >>> [(site.hook, site.width) for site in model.neuron_sites()]
         [('0:output', 8), ('2:input', 8)]
-        >>> logits, cache = model.run_with_cache(torch.randn(5, 4), names_filter="2:input")
-        >>> tuple(logits.shape), tuple(cache["2:input"].shape)
-        ((5, 3), (5, 8))
     """
     module = _unwrapped(module)
     _check_network(module)
+    tensors = _tensors_of(module, [sites] if isinstance(sites, str) else sites, check_part(part))
+    keys = output_keys(str(output)) if isinstance(output, (str, int)) else output
+    settings: dict[str, Any] = {"prompt": prompt, "readout": readout, "n_outputs": n_outputs}
+    adopted = Adopted(module, tensors, call=forward or operator.call, output=keys, **settings)
+    given = _given_axes(axis, tensors)
+    if example is None:
+        _check_without_example(module, tensors, given)
+    else:
+        learn(adopted, example, given)
+    return adopted
+
+
+def _tensors_of(module: nn.Module, sites: Sequence[str], part: str | None) -> dict[str, ModuleTensor]:
+    """The tensors that sites name, by their full names; an error if there are none, or the network has no such one."""
     tensors: dict[str, ModuleTensor] = {}
-    for name in [sites] if isinstance(sites, str) else sites:
-        tensor = replace(ModuleTensor.parse(name), part=check_part(part))
+    for name in sites:
+        tensor = replace(ModuleTensor.parse(name), part=part)
         _check_site(module, tensor)
         if str(tensor) in tensors:
             raise ConfigError(f"the site {str(tensor)!r} is named twice; name each once")
         tensors[str(tensor)] = tensor
     if not tensors:
         raise ConfigError("no site was named; name a submodule, such as layer1.0.conv1 or fc:input")
-    call, keys = (
-        forward or operator.call,
-        output_keys(str(output)) if isinstance(output, (str, int)) else output,
-    )
-    adopted = Adopted(
-        module, tensors, prompt=prompt, readout=readout, n_outputs=n_outputs, call=call, output=keys
-    )
-    if example is not None:
-        adopted.learn(example)
-    return adopted
+    return tensors
+
+
+def _given_axes(axis: Any, sites: Collection[str]) -> dict[str, tuple[int, ...]]:
+    """The axes that a user gave, by site; a `ConfigError` if they are none."""
+    by_site = axis if isinstance(axis, Mapping) else {} if axis is None else dict.fromkeys(sites, axis)
+    given = {}
+    for name, one in by_site.items():
+        site, axes = str(ModuleTensor.parse(name)), (one,) if isinstance(one, int) else tuple(one)
+        if site not in sites:
+            raise ConfigError(f"axis= names {name!r}, which is no site; {near_matches(site, sites)}")
+        if len(axes) not in (1, 2) or not all(isinstance(i, int) for i in axes) or len(set(axes)) < len(axes):
+            raise ConfigError(f"axis={one!r} is no axis; write -1, or two different ones, such as (-2, -1)")
+        given[site] = axes
+    return given
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
@@ -116,8 +137,16 @@ def _check_network(module: nn.Module) -> None:
                 f"{name or 'the network'} is a {type(inner).__name__}, with weights spread over several processes; "
                 "gather them into the plain network and adopt that"
             )
-    if any(nn.parameter.is_lazy(parameter) for parameter in module.parameters()):
-        raise ConfigError("the network has lazy layers without weights yet; run it once on an input")
+    for name, parameter in [*module.named_parameters(), *module.named_buffers()]:
+        if nn.parameter.is_lazy(parameter):
+            raise ConfigError(
+                f"{name} is of a lazy layer without weights yet; run the network once on an input"
+            )
+        if parameter.is_meta:
+            raise ConfigError(
+                f"{name} has no values, as it is on the device 'meta'; load the weights first, with "
+                "load_state_dict(…, assign=True) or, after to_empty(device='cpu'), load_state_dict(…)"
+            )
 
 
 def _check_site(module: nn.Module, tensor: ModuleTensor) -> None:
@@ -132,12 +161,21 @@ def _check_site(module: nn.Module, tensor: ModuleTensor) -> None:
         raise ConfigError(
             f"{tensor.path!r} is TorchScript, which cannot be changed by hooks; choose a site around it"
         )
-    parts = tensor.path.split(".")
-    around = {".".join(parts[:n]) for n in range(len(parts) + 1)}
-    axes = axes_by_kind(owner, tensor)
-    for path in around:
-        if not (path == tensor.path and axes.example_axis) and time_first(modules[path]):
-            raise ConfigError(
-                f"{path or 'the network'} ({type(modules[path]).__name__}) puts time before examples; "
-                "build it with batch_first=True"
-            )
+
+
+def _check_without_example(
+    module: nn.Module, tensors: Mapping[str, ModuleTensor], given: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Refuse sites in modules that put time before examples, and axes that no example can check."""
+    if given:
+        raise ConfigError("axis= is checked on an example; pass example=… too, a few of the network's inputs")
+    modules = dict(module.named_modules(remove_duplicate=False))
+    for tensor in tensors.values():
+        parts = tensor.path.split(".")
+        for path in (".".join(parts[:n]) for n in range(len(parts) + 1)):
+            by_kind = path == tensor.path and axes_by_kind(modules[path], tensor).example_axis
+            if not by_kind and time_first(modules[path]):
+                raise ConfigError(
+                    f"{path or 'the network'} ({type(modules[path]).__name__}) puts time before examples; build it "
+                    "with batch_first=True, or pass example=… to adopt, which tells the axes"
+                )

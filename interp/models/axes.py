@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from interp.errors import ConfigError
 from interp.models.module_tensor import ModuleTensor
 
 _NORMS = (
@@ -20,16 +20,27 @@ _NORMS = (
 )
 
 
+_OVER_PLACES = ("pooling", "padding", "dropout")
+"""Modules of PyTorch whose class ends in how many axes of places follow the channels, such as MaxPool2d."""
+
+
 @dataclass(frozen=True)
 class Axes:
     """The axes of a submodule's tensor: which of them counts neurons, examples, positions.
 
+    A hook point shows the tensor with examples first, otherwise in its own layout; neurons that two axes count, such as
+    heads and their dimension, are shown as one axis, the last.
+
     Attributes:
         width: How many neurons; None: known once an example has been run.
-        axis: Counts neurons, from the end; 1: the second one, however many follow; None: not known yet.
-        example_axis: 0, or 1 in the state of a recurrent network.
-        position: Which position scores are taken from, if the second axis counts positions.
+        axis: Counts neurons in what the hook point shows, from the end; 1: the second one, however many follow; None:
+            not known yet.
+        example_axis: 0, or another one, such as 1 in the state of a recurrent network.
+        position: Which position scores are taken from, if the second axis shown counts positions.
         length: How many positions the example had.
+        order: The tensor's axes in the order shown, where that is not their own.
+        merged: Lengths of the last two of these, if they are shown as one.
+        layout: Each of the tensor's axes in a word: example, position, neuron or other.
     """
 
     width: int | None = None
@@ -37,14 +48,40 @@ class Axes:
     example_axis: int = 0
     position: int | None = None
     length: int | None = None
+    order: tuple[int, ...] = ()
+    merged: tuple[int, int] | None = None
+    layout: tuple[str, ...] = ()
+
+    def shown(self, tensor: Tensor) -> Tensor:
+        """A submodule's tensor as its hook point shows it.
+
+        Example:
+            >>> import torch
+            >>> Axes(example_axis=1).shown(torch.zeros(3, 5, 8)).shape
+            torch.Size([5, 3, 8])
+        """
+        if self.order:
+            tensor = tensor.permute(self.order)
+        elif self.example_axis:
+            tensor = tensor.movedim(self.example_axis, 0)
+        return tensor.flatten(-2) if self.merged else tensor
+
+    def restored(self, shown: Tensor) -> Tensor:
+        """The opposite of `shown`."""
+        if self.merged:
+            shown = shown.unflatten(-1, self.merged)
+        if self.order:
+            return shown.permute([self.order.index(i) for i in range(len(self.order))])
+        return shown.movedim(0, self.example_axis) if self.example_axis else shown
 
 
 def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
     """Axes as far as the kind of submodule alone tells; positions are left out.
 
     Example:
-        >>> axes_by_kind(nn.Conv2d(3, 8, 5), ModuleTensor.parse("conv:input"))
-        Axes(width=3, axis=-3, example_axis=0, position=None, length=None)
+        >>> axes = axes_by_kind(nn.Conv2d(3, 8, 5), ModuleTensor.parse("conv:input"))
+        >>> axes.width, axes.axis
+        (3, -3)
     """
     if isinstance(module, nn.RNNBase):
         return _recurrent_axes(module, tensor)
@@ -65,6 +102,9 @@ def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
         return Axes(module.num_features, next(axis for kind, axis in _NORMS if isinstance(module, kind)))
     if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
         return Axes(module.embedding_dim, -1) if outward else Axes()
+    places = re.search(r"([123])d$", type(module).__name__)
+    if places and type(module).__module__ in [f"torch.nn.modules.{kind}" for kind in _OVER_PLACES]:
+        return Axes(None, -1 - int(places[1]))
     if isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
         shape = tuple(module.normalized_shape)
     elif type(module).__name__.endswith("RMSNorm") and isinstance(getattr(module, "weight", None), Tensor):
@@ -72,33 +112,6 @@ def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
     else:
         return Axes()
     return Axes(shape[0], -1) if len(shape) == 1 else Axes()
-
-
-def axes_by_example(name: str, axes: Axes, shape: tuple[int, ...], readout: int) -> Axes:
-    """Axes once the tensor's shape on an example, with the examples first, is known.
-
-    Where the kind of module does not tell, neurons are the channels of images and volumes, and else the last axis.
-
-    Raises:
-        ConfigError: The shape does not fit the axes, or has too few or too many axes.
-
-    Example:
-        >>> axes_by_example("relu:output", Axes(), (4, 16, 8, 8), -1)
-        Axes(width=16, axis=-3, example_axis=0, position=None, length=None)
-    """
-    n_axes = len(shape)
-    axis = {4: -3, 5: -4}.get(n_axes, -1) if axes.axis is None else axes.axis
-    axis = axis - n_axes if axis > 0 else axis
-    if not -axis < n_axes <= 5:
-        raise ConfigError(f"{name!r} has shape {shape}; expected examples first, neurons, and at most 5 axes")
-    if axes.width not in (None, shape[axis]):
-        raise ConfigError(f"{name!r} has shape {shape}; axis {axis} should count its {axes.width} neurons")
-    if axes.example_axis:
-        return replace(axes, width=shape[axis], length=shape[1])
-    if n_axes != 3 or axis != -1:
-        return Axes(shape[axis], axis)
-    known = -shape[1] <= readout < shape[1]
-    return Axes(shape[axis], axis, 0, readout % shape[1] if known else None, shape[1])
 
 
 def is_conv1d_of_transformers(module: nn.Module) -> bool:

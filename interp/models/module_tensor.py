@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def changing_tensors(
         runs[name] += 1
         return change(name, tensor) if runs[name] == 1 else tensor
 
-    with _module_by_module(module), ExitStack() as stack:
+    with _module_by_module(), ExitStack() as stack:
         for name, tensor in tensors.items():
             handle = tensor.attach(module.get_submodule(tensor.path), partial(once, name))
             stack.callback(handle.remove)
@@ -155,11 +156,8 @@ def _reason_unreached(module: nn.Module, path: str) -> str:
 
 
 @contextmanager
-def _module_by_module(module: nn.Module) -> Iterator[None]:
-    compiled = any(
-        hasattr(inner, "_orig_mod") or getattr(inner, "_compiled_call_impl", None) is not None
-        for inner in module.modules()
-    )
+def _module_by_module() -> Iterator[None]:
+    compiled = "torch._dynamo" in sys.modules  # nothing is compiled before; functions may be, beside modules
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

@@ -65,7 +65,7 @@ def logits_keys(
     for name in named:
         if (keys := keys_of_tensor(output, (name,))) is not None:
             return keys, None
-    usable = {keys: tensor for keys, tensor in tensors_in(output) if _may_be_logits(tensor, n_examples)}
+    usable = _usable(output, n_examples, 0) or _usable(output, n_examples, 1)
     if isinstance(output, Tensor):
         return (), None
     if len(usable) == 1 and isinstance(output, (tuple, list)):
@@ -85,8 +85,13 @@ def logits_keys(
     )
 
 
-def _may_be_logits(tensor: Tensor, n_examples: int) -> bool:
-    return tensor.is_floating_point() and tensor.ndim in (2, 3) and len(tensor) == n_examples
+def _usable(output: Any, n_examples: int, axis: int) -> dict[Keys, Tensor]:
+    """The tensors that may be logits, with examples on that axis."""
+    return {
+        keys: tensor
+        for keys, tensor in tensors_in(output)
+        if tensor.is_floating_point() and axis + 2 <= tensor.ndim <= 3 and tensor.shape[axis] == n_examples
+    }
 
 
 def _text(keys: Keys) -> str:
@@ -132,9 +137,17 @@ def logits_of(logits: Tensor, readout: int, n_outputs: int | None) -> Float[Tens
 
 
 def read_logits(
-    output: Any, n_examples: int, readout: int, n_outputs: int | None, given: Keys | None
+    output: Any,
+    n_examples: int,
+    readout: int,
+    n_outputs: int | None,
+    given: Keys | None,
+    example_axis: int | None = None,
 ) -> tuple[Float[Tensor, "example output"], Keys, tuple[str, ...]]:
     """`logits_of` the `logits_keys` in what a network returned, with these keys, and what was chosen or left out.
+
+    Args:
+        example_axis: Counts examples: 0, or 1 where positions come first; None: as the lengths tell.
 
     Example:
         >>> import torch
@@ -143,6 +156,8 @@ def read_logits(
     """
     keys, chosen = logits_keys(output, n_examples, () if n_outputs is None else (n_outputs,), given)
     whole = item_at(output, keys)
+    second = whole.ndim == 3 and len(whole) != n_examples
+    whole = whole.transpose(0, 1) if example_axis or (example_axis is None and second) else whole
     logits = logits_of(whole, readout, n_outputs)
     left_out = whole.shape[-1] > logits.shape[1]
     cut = (f"of {whole.shape[-1]} outputs the first {n_outputs} are read as classes",) if left_out else ()

@@ -29,6 +29,8 @@ class NeuronSite:
             and attention heads.
         position: Where the activation has positions as its second axis: the one that scores are taken from, usually the
             one that the answer is read at. None: there are none, or scores are taken from their mean.
+        layout: Each axis of the module's own tensor in a word, such as ``(position, example, neuron)``; empty where the
+            hook point shows the tensor as it is.
     """
 
     hook: str
@@ -37,6 +39,7 @@ class NeuronSite:
     readout: Float[Tensor, "neuron output"] | None = None
     axis: int = -1
     position: int | None = None
+    layout: str = ""
 
 
 @dataclass(frozen=True, eq=False)

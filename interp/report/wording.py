@@ -95,7 +95,9 @@ def model_sentence(report: AuditReport) -> str:
         only = model["n_layers"] == 1 and report.table.site_name == "blocks.0.mlp.hook_post"
         return f"{_transformer(model)}{activation}{'' if only else f'; scored at {report.table.site_name}'}"
     if kind == "adopted":
-        return f"{model.get('module', 'a network')} of its author's code{neurons} at {report.table.site_name}"
+        layout = f", {model['layout']}" if str(model.get("layout")).count(",") > 1 else ""
+        place = f"{report.table.site_name}{layout}"
+        return f"{model.get('module', 'a network')} of its author's code{neurons} at {place}"
     if kind == "mlp":
         kind = "MLP" if "depth" not in model else f"MLP of {model['depth']} layers of weights"
         norm = f", {model['norm']} norm" if model.get("norm", "none") != "none" else ""

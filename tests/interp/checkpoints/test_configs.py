@@ -12,10 +12,13 @@ import pytest
 import torch
 from foreign import output_first, transformer
 
+from interp.audit import audit
 from interp.checkpoints.configs import levels, settings_beside, stated
 from interp.checkpoints.open import load_checkpoint, load_series
 from interp.checkpoints.options import OpenOptions
+from interp.data import ModularTask
 from interp.errors import CheckpointError
+from interp.models import analytic_mlp
 
 P = 7
 SETTINGS = {"C": P, "act_fn": "ReLU", "funcs": "lambda x: (x[0]*x[1])%7", "attn_coeff": 0.25, "diff_vocab": 0}
@@ -249,3 +252,10 @@ def test_a_series_is_read_with_the_coefficient_that_its_last_shows(tmp_path: Pat
     assert [one.step for one in series] == [1, 20]
     first, last = (one.model.to_dict()["attn_coeff"] for one in series)
     assert first == last
+
+
+@pytest.mark.parametrize("name", ["net.json", "report.json"])
+def test_a_report_of_an_audit_is_no_configuration(tmp_path: Path, name: str) -> None:
+    report = audit(analytic_mlp("add", p=13), ModularTask("add", p=13), n_random=2)
+    (tmp_path / name).write_text(json.dumps(report.to_dict()))
+    assert settings_beside(tmp_path / "net.pt") == ({}, [])

@@ -800,7 +800,8 @@ def test_a_submodule_that_is_used_again():
 def test_time_before_examples(layer):
     network = nn.ModuleDict({"inner": layer})
     with pytest.raises(
-        ConfigError, match=rf"inner \({type(layer).__name__}\) puts time before examples.*batch_first=True"
+        ConfigError,
+        match=rf"inner \({type(layer).__name__}\) puts time before examples.*batch_first=True.*example=",
     ):
         adopt(network, "inner:output")
 
@@ -823,13 +824,21 @@ class Turned(nn.Module):
 
 
 def test_a_site_whose_first_axis_is_not_the_examples():
-    network = Turned()
+    network, inputs = Turned(), torch.randn(9, 9, 8)  # as many examples as times
     with pytest.raises(
-        HookNameError, match=r"'inner:output' has shape \(9, 6, 4\) for 6 examples; its first axis must"
+        HookNameError,
+        match=r"'inner:output' has shape \(9, 6, 4\) for 6 examples; its axis 0 must count them",
     ):
         adopt(network, "inner").run_with_cache(torch.randn(6, 9, 8))
-    with pytest.raises(HookNameError, match="first axis must count them"):  # as many examples as times
-        adopt(network, "inner", example=torch.randn(9, 9, 8))
+    model = adopt(network, "inner", example=inputs)
+    site = model.neuron_sites()[0]
+    assert (site.width, site.axis, site.layout) == (4, -1, "(position, example, neuron)")
+    _, cache = model.run_with_cache(inputs)
+    assert torch.equal(cache["inner:output"], network.inner(inputs))
+    with ablate(model, [1], site="inner:output"):
+        ablated = model(inputs)
+    network.inner.weight.data[1], network.inner.bias.data[1] = 0, 0
+    torch.testing.assert_close(ablated, network(inputs))
 
 
 def test_examples_that_tell_nothing():
@@ -899,7 +908,9 @@ def test_networks_that_cannot_be_hooked():
             ConfigError, match="FullyShardedDataParallel, with weights spread over several processes"
         ):
             adopt(sharded, "0")
-    with pytest.raises(ConfigError, match="lazy layers without weights yet; run it once"):
+    with pytest.raises(
+        ConfigError, match=r"0\.weight is of a lazy layer without weights yet; run the network once"
+    ):
         adopt(nn.Sequential(nn.LazyLinear(3)), "0")
 
 

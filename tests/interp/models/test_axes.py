@@ -5,8 +5,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from interp.errors import ConfigError
-from interp.models.axes import Axes, axes_by_example, axes_by_kind, time_first
+from interp.models.axes import Axes, axes_by_kind, time_first
 from interp.models.module_tensor import ModuleTensor
 
 MODULES = {
@@ -43,8 +42,6 @@ def test_the_kind_of_module_tells_the_axis_of_its_neurons(module, shape, place):
     assert axes.axis < 0
     assert seen[0][axes.axis] == axes.width
     assert seen[0].count(axes.width) == 1
-    learned = axes_by_example("m", axes, tuple(seen[0]), -1)
-    assert (learned.width, learned.axis) == (axes.width, axes.axis)
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -76,6 +73,10 @@ def test_a_recurrent_state_has_examples_second(module, place, width):
         (nn.Embedding(9, 4), "input", Axes()),
         (nn.LayerNorm((3, 4)), "output", Axes()),
         (nn.ReLU(), "output", Axes()),
+        (nn.MaxPool2d(2), "output", Axes(None, -3)),
+        (nn.Dropout3d(), "input", Axes(None, -4)),
+        (nn.ZeroPad2d(1), "output", Axes(None, -3)),
+        (nn.AdaptiveAvgPool1d(1), "output", Axes(None, -2)),
         (nn.Sequential(nn.Linear(2, 2)), "output", Axes()),
         (nn.MultiheadAttention(6, 2), "output[0]", Axes(6, -1)),
         (nn.MultiheadAttention(6, 2), "output[1]", Axes()),
@@ -87,37 +88,13 @@ def test_what_other_kinds_tell(module, place, axes):
 
 
 @pytest.mark.parametrize(
-    ("axes", "shape", "readout", "expected"),
-    [
-        (Axes(), (2, 5), -1, Axes(5, -1)),
-        (Axes(), (2, 7, 5), -1, Axes(5, -1, 0, 6, 7)),
-        (Axes(), (2, 7, 5), 2, Axes(5, -1, 0, 2, 7)),
-        (Axes(), (2, 7, 5), 7, Axes(5, -1, 0, None, 7)),
-        (Axes(), (2, 5, 8, 9), -1, Axes(5, -3)),
-        (Axes(), (2, 5, 8, 9, 7), -1, Axes(5, -4)),
-        (Axes(5, -1), (2, 8, 9, 5), -1, Axes(5, -1)),
-        (Axes(5, 1), (2, 5), -1, Axes(5, -1)),
-        (Axes(5, 1), (2, 5, 9), -1, Axes(5, -2)),
-        (Axes(5, 1), (2, 5, 9, 8), -1, Axes(5, -3)),
-        (Axes(5, -1, 1, 3), (2, 4, 5), -1, Axes(5, -1, 1, 3, 4)),
-    ],
+    "axes", [Axes(), Axes(example_axis=1), Axes(order=(2, 0, 3, 1), merged=(5, 3)), Axes(order=(1, 0, 2, 3))]
 )
-def test_an_example_tells_the_rest(axes, shape, readout, expected):
-    assert axes_by_example("m", axes, shape, readout) == expected
-
-
-@pytest.mark.parametrize(
-    ("axes", "shape", "message"),
-    [
-        (Axes(), (2,), r"'m' has shape \(2,\); expected examples first"),
-        (Axes(), (2, 3, 4, 5, 6, 7), "at most 5 axes"),
-        (Axes(4, -3), (4, 8, 8), "expected examples first"),
-        (Axes(4, -1), (2, 3), r"axis -1 should count its 4 neurons"),
-    ],
-)
-def test_a_shape_that_does_not_fit_is_an_error(axes, shape, message):
-    with pytest.raises(ConfigError, match=message):
-        axes_by_example("m", axes, shape, -1)
+def test_what_is_shown_can_be_restored(axes):
+    tensor = torch.randn(2, 3, 4, 5)
+    shown = axes.shown(tensor)
+    assert torch.equal(axes.restored(shown), tensor)
+    assert shown.ndim == (3 if axes.merged else 4)
 
 
 def test_modules_that_put_time_first():

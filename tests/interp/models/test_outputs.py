@@ -108,12 +108,12 @@ class Both(nn.Module):
 
 def test_an_adopted_network_says_which_output_it_reads() -> None:
     network, x = Both(), torch.randn(5, 4)
-    with pytest.raises(ConfigError, match=r"\[0\] \(6, 8\), \[1\] \(6, 3\): nothing says which"):
+    with pytest.raises(ConfigError, match=r"\[0\] \(5, 8\), \[1\] \(5, 3\): nothing says which"):
         adopt(network, "second:input", example=x)
     model = adopt(network, "second:input", example=x, n_outputs=3)
     assert torch.equal(model(x), network(x)[1])
     (note,) = model.notes
-    assert "[1] (6, 3) is read as the logits" in note
+    assert "[1] (5, 3) is read as the logits" in note
     given = adopt(network, "second:input", example=x, output=1)
     assert torch.equal(given(x), model(x))
     assert torch.equal(given.neuron_sites()[0].readout, network.second.weight.T)

@@ -9,7 +9,7 @@ from torch.nn.utils import parametrizations, prune
 from transformers.pytorch_utils import Conv1D
 
 from interp.errors import InterventionError
-from interp.models.axes import axes_by_example, axes_by_kind
+from interp.models.axes import axes_by_kind
 from interp.models.module_tensor import ModuleTensor
 from interp.models.weight_edits import absorbed, editable_sides, linear_readout
 
@@ -93,15 +93,16 @@ def test_absorbing_equals_a_hook(module, shape, side, shifted, kind):
     seen: list[Tensor] = []
     port.attach(network[0], lambda tensor: seen.append(tensor) or tensor).remove()
     output = network(x)
-    layout = axes_by_example(
-        "0", axes_by_kind(network[0], port), tuple((x if side == "input" else output).shape), -1
-    )
+    axes = axes_by_kind(network[0], port)
+    shown = x if side == "input" else output
+    axis = axes.axis if axes.axis < 0 else axes.axis - shown.ndim
+    width = shown.shape[axis]
     generator = torch.Generator().manual_seed(2)
-    scale = torch.rand(layout.width, generator=generator) + 0.5
-    shift = torch.randn(layout.width, generator=generator) * shifted
+    scale = torch.rand(width, generator=generator) + 0.5
+    shift = torch.randn(width, generator=generator) * shifted
     scale = torch.zeros_like(scale) if kind in ("zero", "constant") else scale
     shift = torch.zeros_like(shift) if kind in ("zero", "scale") else shift
-    expected = by_hook(network, port, x, scale, shift, layout.axis)
+    expected = by_hook(network, port, x, scale, shift, axis)
     edited = absorbed(network, port, scale, shift)
     torch.testing.assert_close(edited(x), expected, rtol=1e-5, atol=1e-5)
     assert torch.equal(network(x), output)

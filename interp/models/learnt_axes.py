@@ -1,0 +1,219 @@
+"""The axes of sites and of the logits, learnt from runs with more examples and with fewer positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from interp.errors import ConfigError, HookNameError
+from interp.models.axes import Axes, time_first
+from interp.models.watched import Run, Seen, Shape
+
+MOST_AXES = 5
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A site's axes, and a sentence about the choice where there was one."""
+
+    axes: Axes
+    note: str | None = None
+
+
+def example_axis(name: str, shape: Shape, more: Shape, examples: int) -> int:
+    """The axis of a tensor that counts examples: it has one more if they are one more.
+
+    Raises:
+        HookNameError: There is none.
+
+    Example:
+        >>> example_axis("out", (3, 4, 9), (3, 5, 9), 4)
+        1
+    """
+    if len(shape) == len(more):
+        for axis, (length, longer) in enumerate(zip(shape, more, strict=True)):
+            if (length, longer) == (examples, examples + 1):
+                return axis
+    raise HookNameError(
+        f"{name!r} has shape {shape} for {examples} examples and {more} for {examples + 1}: none of its axes counts "
+        "them. Choose a site where the examples are not mixed"
+    )
+
+
+def learn_axes(
+    few: Run, more: Run, fewer: Run | None, given: Mapping[str, tuple[int, ...]], readout: int
+) -> dict[str, Learnt]:
+    """The axes of every site.
+
+    Which axis counts neurons is what the user gave, or what the kind of the site's module tells; else the only one
+    that counts neither examples nor positions; else that of a neighbour, a submodule run just before or after: of one
+    with the same shape, of one with as many channels, or the two that together are as wide as the neighbour, as heads
+    and their dimension are.
+
+    Args:
+        few: A run on the example.
+        more: The same with an example more.
+        fewer: The same with a position less; None if the network does not take that.
+        given: Axes of a site's own tensor that the user gave: one, or two to be merged.
+        readout: The position that the answer is read at.
+
+    Raises:
+        ConfigError: Nothing decides; the message names the shape and the option. HookNameError: no axis counts
+            examples.
+    """
+    longer, shorter = more.shapes(), {} if fewer is None else fewer.shapes()
+    learnt = {}
+    for place, one in enumerate(few.seen):
+        if not one.site:
+            continue
+        if not 1 < len(one.shape) <= MOST_AXES:
+            raise ConfigError(
+                f"{one.name!r} has shape {one.shape}; expected examples, neurons, and at most {MOST_AXES} axes"
+            )
+        examples = example_axis(one.name, one.shape, longer[one.name], few.examples)
+        positions = _positions(one.shape, shorter.get(one.name), examples, few.positions)
+        by_distance = sorted(range(len(few.seen)), key=lambda i: (abs(i - place), i))
+        near = [few.seen[i] for i in by_distance if not few.seen[i].site]
+        chosen, reason = _neurons(one, examples, positions, near, given.get(one.name))
+        axes = _axes(one, examples, positions, chosen, readout)
+        note = f"{one.name}, {one.shape}, is read as ({', '.join(axes.layout)}): {reason}" if reason else None
+        learnt[one.name] = Learnt(axes, note)
+    return learnt
+
+
+def _positions(shape: Shape, shorter: Shape | None, examples: int, length: int | None) -> set[int]:
+    """Axes that count positions: shorter where positions are fewer, or else as long as the tokens are many."""
+    if shorter is not None and len(shorter) == len(shape):
+        return {i for i, (a, b) in enumerate(zip(shape, shorter, strict=True)) if a != b and i != examples}
+    if shorter is not None or length is None or len(shape) < 3:
+        return set()
+    return {i for i, n in enumerate(shape) if n == length and i != examples}
+
+
+def _neurons(
+    one: Seen, examples: int, positions: set[int], near: list[Seen], given: tuple[int, ...] | None
+) -> tuple[tuple[int, ...], str | None]:
+    """The axes of a tensor that count neurons, and the reason, where shape or module leaves a choice."""
+    n = len(one.shape)
+    if given is not None:
+        if any(not -n <= axis < n for axis in given) or examples in (own := [axis % n for axis in given]):
+            raise ConfigError(
+                f"axis {', '.join(map(str, given))} of {one.name!r} was given to count neurons; its shape is "
+                f"{one.shape}, and axis {examples} counts examples"
+            )
+        return tuple(own), "as was given"
+    if one.axes.axis is not None:
+        return _told_by_kind(one, examples), None
+    free = [axis for axis in range(n) if axis != examples and axis not in positions]
+    if len(free) == 1:
+        odd = n > 3 or examples or free[0] != n - 1
+        return (free[0],), "the only axis that counts neither examples nor positions" if odd else None
+    alike = next((other for other in near if other.shape == one.shape and other.axis in free), None)
+    if alike is not None and alike.axis is not None:
+        return (alike.axis,), f"as {alike.name}, which has that shape" if n > 3 else None
+    for other in near:
+        wide = [axis for axis in free if one.shape[axis] == other.axes.width]
+        if len(wide) == 1:
+            return (wide[0],), f"as many as {other.name} has"
+        if len(free) == 2 and _merge(one, other, free):
+            heads, dimension = (one.shape[axis] for axis in free)
+            return tuple(free), f"{heads} × {dimension}, as {other.name} has {heads * dimension}"
+    counts = " and ".join(str(axis) for axis in free) or "none"
+    raise ConfigError(
+        f"nothing tells which axis of {one.name!r}, with shape {one.shape}, counts its neurons: axis {examples} counts "
+        f"examples, {', '.join(map(str, sorted(positions))) or 'none'} positions, and {counts} may count neurons. Say "
+        "it, with axis=-1 in Python or --axis=-1 (or two axes that count them together, such as heads and their "
+        "dimension: -2,-1)"
+    )
+
+
+def _merge(one: Seen, other: Seen, free: list[int]) -> bool:
+    """True if two axes together are as wide as a neighbour, whose other axes are the tensor's other ones."""
+    rest = [n for axis, n in enumerate(one.shape) if axis not in free]
+    width = prod(one.shape[axis] for axis in free)
+    others = [n for axis, n in enumerate(other.shape) if axis != other.axis]
+    return other.axes.width == width and sorted(rest) == sorted(others)
+
+
+def _told_by_kind(one: Seen, examples: int) -> tuple[int]:
+    axis = one.axis
+    if axis is None or axis == examples:
+        raise ConfigError(
+            f"{one.name!r} has shape {one.shape}; axis {one.axes.axis}, which counts the neurons of this kind of "
+            f"module, {'does not exist' if axis is None else 'counts examples'}. Say which counts neurons, with axis= "
+            "or --axis"
+        )
+    if one.axes.width not in (None, one.shape[axis]):
+        raise ConfigError(
+            f"{one.name!r} has shape {one.shape}; axis {one.axes.axis} should count its {one.axes.width} neurons"
+        )
+    return (axis,)
+
+
+def _axes(one: Seen, examples: int, positions: set[int], neurons: tuple[int, ...], readout: int) -> Axes:
+    """The axes as a hook point shows them: examples first, and neurons that two axes count last."""
+    shape, n = one.shape, len(one.shape)
+    order = [examples, *(axis for axis in range(n) if axis != examples)]
+    merged = None
+    if len(neurons) > 1:
+        order = [*(axis for axis in order if axis not in neurons), *neurons]
+        merged = (shape[neurons[0]], shape[neurons[1]])
+    axis = -1 if merged else order.index(neurons[0]) - n
+    second = order[1]
+    n_shown = n - (merged is not None)
+    counts_positions = second not in neurons and (second in positions or (n_shown == 3 and axis == -1))
+    position, length = one.axes.position, None
+    if one.axes.example_axis:
+        length = shape[second]
+    elif counts_positions:
+        length = shape[second]
+        position = readout % length if -length <= readout < length else None
+    else:
+        position = None
+    kinds = dict.fromkeys(range(n), "other") | dict.fromkeys(positions, "position")
+    kinds |= {second: "position"} if counts_positions else {}
+    kinds |= dict.fromkeys(neurons, "neuron") | {examples: "example"}
+    own_order = tuple(order) if order != list(range(n)) else ()
+    return replace(
+        one.axes, width=prod(shape[axis] for axis in neurons), axis=axis, example_axis=examples, position=position,
+        length=length, order=own_order, merged=merged, layout=tuple(kinds[axis] for axis in range(n)),
+    )  # fmt: skip
+
+
+def same_rows(first: Tensor, second: Tensor) -> bool:
+    """True if two tensors hold the same numbers, up to rounding.
+
+    Example:
+        >>> same_rows(torch.ones(2), torch.ones(2) + 1e-7), same_rows(torch.ones(2), torch.zeros(2))
+        (True, False)
+    """
+    if first.shape != second.shape:
+        return False
+    scale = float(first.abs().max()) if first.numel() else 0.0
+    return bool(torch.allclose(first, second, rtol=1e-3, atol=1e-4 * scale, equal_nan=True))
+
+
+def mixing_note(module: nn.Module, pairs: Mapping[str, tuple[Tensor, Tensor]]) -> str | None:
+    """A sentence if examples change each other, as tensors of the same examples beside different others show.
+
+    Args:
+        pairs: By name a tensor and what it should equal.
+
+    Raises:
+        ConfigError: They do, and a module inside puts time before examples: one was taken for the other.
+    """
+    mixed = [name for name, (alone, together) in pairs.items() if not same_rows(alone, together)]
+    if not mixed:
+        return None
+    for path, inner in module.named_modules():
+        if time_first(inner):
+            raise ConfigError(
+                f"{path or 'the network'} ({type(inner).__name__}) puts time before examples, and {mixed[0]} of one "
+                "example changes with those beside it; build it with batch_first=True, or turn its inputs around with "
+                "forward=lambda module, inputs: module(inputs.transpose(0, 1))"
+            )
+    return f"{mixed[0]} of one example changes with the examples beside it"

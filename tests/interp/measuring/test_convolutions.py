@@ -1,0 +1,66 @@
+"""Memory for the neurons of a convolution: examples are run some at a time, and too many are refused beforehand."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from interp.data import Dataset
+from interp.errors import ConfigError
+from interp.measuring import cached_pass as passes
+from interp.measuring.effects import single_effects
+from interp.models import adopt, adopted
+
+N = 300
+
+
+class Images(nn.Module):
+    """Counts the images that it is given at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc, self.most = nn.Conv2d(1, 4, 3), nn.Linear(4, 3), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.most = max(self.most, len(x))
+        return self.fc(self.conv(x).relu().square().mean((2, 3)))
+
+
+def examples() -> Dataset:
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(N, 1, 8, 8, generator=generator)
+    labels = torch.randint(3, (N,), generator=generator)
+    none = torch.zeros(N, dtype=torch.bool)
+    return Dataset(inputs, labels, labels, none, none, n_classes=3, split_known=False)
+
+
+def test_a_convolution_is_run_some_examples_at_a_time(monkeypatch):
+    network, data = Images(), examples()
+    model = adopt(network, "conv", example=data.inputs[:2])
+    whole = passes.cached_pass(model, data)
+    expected = single_effects(whole)
+    assert network.most == N
+    network.most = 0
+    monkeypatch.setattr(adopted, "CHUNK", 70 * 144)  # numbers of 70 examples, 4 channels of 6 x 6
+    monkeypatch.setattr(passes, "CHUNK_ELEMENTS", 50 * 147)
+    cached = passes.cached_pass(model, data)
+    assert cached.change.shape == (N, 6, 6, 4)
+    torch.testing.assert_close(cached.logits, whole.logits)
+    torch.testing.assert_close(cached.activations, whole.activations)
+    for split, drop in single_effects(cached).accuracy_drop.items():
+        assert (drop is None) == (expected.accuracy_drop[split] is None)
+        assert drop is None or np.allclose(drop, expected.accuracy_drop[split])
+    assert network.most == 70
+
+
+def test_too_many_images_are_refused_before_they_are_run(monkeypatch):
+    network, data = Images(), examples()
+    model = adopt(network, "conv", example=data.inputs[:2])
+    network.most = 0
+    monkeypatch.setenv("GROKSCOPE_MEMORY", str(400_000 / 2**30))  # room for 4 numbers an example, not for 144
+    with pytest.raises(
+        ConfigError, match="300 examples of 3 classes at 4 neurons, 36 numbers each, needs about"
+    ):
+        passes.cached_pass(model, data)
+    assert network.most == 2
