@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from probes.labels import Criteria
 from probes.periodicity import phase_residual
-from probes.spectrum import fourier
+from probes.spectrum import at_step, fourier
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -206,13 +206,16 @@ def rayleigh_p(n: Int[np.ndarray, " _"], resultant: Float[np.ndarray, " _"]) -> 
 
 
 def fourier_components(
-    vectors: Sequence[Float[np.ndarray, "_ _"]],
+    vectors: Sequence[Float[np.ndarray, "_ _"]], steps: Sequence[int] | None = None
 ) -> tuple[Float[np.ndarray, "neuron freq"], Float[np.ndarray, "neuron freq"]]:
     """Amplitude of every Fourier component of the neurons' weights, and how far its phases are from the rule's.
 
     The vectors are as for `probes.features.joint_scores`, all of one shape; frequencies 1..n//2. Amplitudes are in
     units of the weights (root mean square over the vectors), phase residuals in radians, (-pi, pi]; nan unless there
     are three vectors.
+
+    Args:
+        steps: Of each vector, how many times the answer's frequency it has; 1 if None.
 
     Raises:
         ValueError: There is no vector, or the shapes differ.
@@ -230,6 +233,12 @@ def fourier_components(
     components = np.stack([fourier(vector.astype(np.float64)) for vector in vectors]) * (2 / positions)
     if positions % 2 == 0:
         components[..., -1] /= 2  # the highest frequency has one side only
+    components = np.stack(
+        [
+            at_step(one, positions, step)
+            for one, step in zip(components, steps or [1] * len(vectors), strict=True)
+        ]
+    )
     amplitude = np.sqrt((np.abs(components) ** 2).mean(0))
     if len(vectors) != 3:
         return amplitude, np.full(amplitude.shape, np.nan)

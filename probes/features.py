@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from probes.null import combine, fisher_tail, quick_fisher_tail, stretched
 from probes.periodicity import entropy, gini, harmonic_share, ipr, peak_share, phase_residual
 from probes.permutation import drawn_orders
-from probes.spectrum import ONE_SIDED, Convention, energy, power, real_dft
+from probes.spectrum import ONE_SIDED, Convention, energy, folded, power, real_dft
 
 PERMUTED = 256
 PHASE_COLUMNS = ("phase_left", "phase_right", "phase_output")
@@ -100,10 +100,10 @@ class _Spectrum:
         """The spectrum with the multiple k * step at each frequency k, none where that is a multiple of the length."""
         if step == 1:
             return self
-        multiple = np.arange(1, self.n // 2 + 1) * step % self.n
-        column, sign = np.minimum(multiple, self.n - multiple) - 1, np.where(2 * multiple > self.n, -1, 1)
+        frequency, sign = folded(np.arange(1, self.n // 2 + 1), step, self.n)
         real, imaginary, share = (
-            np.where(column < 0, 0, part[..., column]) for part in (self.real, self.imaginary, self.share)
+            np.where(frequency > 0, part[..., frequency - 1], 0)
+            for part in (self.real, self.imaginary, self.share)
         )
         return replace(self, real=real, imaginary=imaginary * sign, share=share)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Bool, Complex, Float, Int
+from jaxtyping import Bool, Complex, Float, Int, Num
 
 SIDES = ("one", "two")
 CONSTANTS = ("drop", "keep")
@@ -256,3 +256,38 @@ def real_dft(x: Float[np.ndarray, "*batch position"]) -> Transform:
 def _by_fft(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     transformed = fourier(x)
     return transformed.real, transformed.imag
+
+
+def folded(
+    frequency: Int[np.ndarray, "*batch"], step: int, n: int
+) -> tuple[Int[np.ndarray, "*batch"], Int[np.ndarray, "*batch"]]:
+    """The frequency of an operand whose positions count for `step` of the answer each, and the sign of its phase.
+
+    That is the multiple of the answer's frequency; one above n/2 is its mirror image, and of the length itself it is 0.
+
+    Example:
+        >>> folded(np.array([1, 3]), 2, 7)
+        (array([2, 1]), array([ 1, -1]))
+    """
+    multiple = frequency * step % n
+    return np.minimum(multiple, n - multiple), np.where(2 * multiple > n, -1, 1)
+
+
+def at_step(components: Num[np.ndarray, "neuron freq"], n: int, step: int) -> Num[np.ndarray, "neuron freq"]:
+    """The components at the multiple k * step of each frequency k = 1..n//2, none where `folded` gives 0.
+
+    Args:
+        components: Complex ones, or shares, which have no phase; as from `fourier` and `energy`.
+        n: Length of the vectors.
+
+    Example:
+        >>> angle = 2 * np.pi * np.arange(7) / 7
+        >>> components = at_step(fourier(np.cos(6 * angle + 0.5)[None]), 7, step=2)
+        >>> int(np.abs(components).argmax()) + 1, round(float(np.angle(components[0, 2])), 6)
+        (3, 0.5)
+    """
+    if step == 1:
+        return components
+    frequency, sign = folded(np.arange(1, n // 2 + 1), step, n)
+    taken = np.where(frequency > 0, components[..., frequency - 1], 0)
+    return np.where(sign < 0, taken.conj(), taken)

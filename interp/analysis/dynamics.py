@@ -12,6 +12,7 @@ import numpy as np
 
 from interp.analysis.trajectory import Trajectory, Watch, trajectory_of
 from interp.checkpoints.options import OpenOptions
+from interp.data.operations import steps_of
 from interp.drawing import present
 from interp.errors import CheckpointError, ConfigError
 from interp.files import write_json, write_text
@@ -247,7 +248,7 @@ def _components(subject: Subject) -> tuple[np.ndarray, np.ndarray] | None:
     _, vectors = weight_vectors(subject.place, subject.task.ordering)
     if len({vector.shape for vector in vectors}) != 1 or vectors[0].shape[1] < 2:
         return None
-    amplitude, residual = fourier_components(vectors)
+    amplitude, residual = fourier_components(vectors, steps_of(subject.task.ordering, len(vectors)))
     return amplitude.astype(np.float32), residual.astype(np.float32)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from interp.checkpoints.checkpoint import Checkpoint
 from interp.checkpoints.dialect import ForeignFile, Reading, settle
@@ -27,10 +29,12 @@ from interp.checkpoints.select import best_reading, listed_left_out, readings_of
 from interp.checkpoints.stored import StoredWeights
 from interp.checkpoints.unwrap import read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
+from interp.data.class_labels import LabelsError
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
+from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
 from interp.measuring.evaluation import all_logits
-from interp.measuring.numbering import numbered, numbering_of
+from interp.measuring.numbering import numbered, numbering_of, share_right
 from interp.models import HookedModel
 
 OWN_MODULE = "own module"
@@ -162,6 +166,18 @@ def make_task(options: OpenOptions, operation: str | None, p: int | None) -> Tas
     return _read_in(task, options)
 
 
+def _offered(
+    error: LabelsError, options: OpenOptions, logits_of: Callable[[TableTask], Tensor]
+) -> ConfigError:
+    """The error of labels that are no classes, with the accuracy that the network would have if they were numbered."""
+    try:
+        task = TableTask.from_file(str(options.table), renumber=True)
+        share = share_right(logits_of(task), task.dataset.labels)
+    except Exception:  # the network cannot be measured on it, or the user's own code raises anything
+        return error
+    return LabelsError(f"{error}. Numbered so, {percentage(share)} of the network's answers would be right")
+
+
 def _read_in(task: Task, options: OpenOptions) -> Task:
     """The task with the ordering that the user gave in place of its own, if any was given."""
     if options.ordering is None or not isinstance(task, (ModularTask, TableTask)):
@@ -176,7 +192,14 @@ def _read_in(task: Task, options: OpenOptions) -> Task:
 
 
 def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptions) -> Checkpoint:
-    best, chosen = best_reading(readings, lambda reading: make_task(options, reading.operation, reading.p))
+    try:
+        best, chosen = best_reading(
+            readings, lambda reading: make_task(options, reading.operation, reading.p)
+        )
+    except LabelsError as error:
+        raise _offered(
+            error, options, lambda task: best_reading(readings, lambda _: task)[0].logits
+        ) from None
     reading = best.reading
     notes = [*stored.notes, *reading.notes, *chosen]
     if reading.n_outputs not in (None, reading.p):
@@ -237,7 +260,10 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
     module = build_from_file(factory)
     filled = fill(module, stored)
     operation, p, facts = _task_stated(stored, options)
-    task = make_task(options, operation, p)
+    try:
+        task = make_task(options, operation, p)
+    except LabelsError as error:
+        raise _offered(error, options, lambda task: adopt_for(module.eval(), task, options).logits) from None
     prompt, few = prompt_of(options, task), task.dataset.inputs[:1]
     try:  # on all examples: what the module cannot take shows here
         adopted = adopt_for(module.eval(), task, options)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import product
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from interp.checkpoints.names import companions, without_parts
 from interp.checkpoints.options import factory_of
@@ -62,14 +63,22 @@ def fill(module: nn.Module, stored: StoredWeights) -> list[str]:
                 f"the tensor {name!r} {place} {str(file)!r}{also}; {near_matches(name, known)}"
             )
     for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
+        if not is_lazy(wanted[name]) and tensor.shape != wanted[name].shape:
             raise CheckpointError(
                 f"{name!r} in {str(file)!r} has shape {tuple(tensor.shape)}; "
                 f"the model has {tuple(wanted[name].shape)}"
             )
         if name in parameters and not tensor.isfinite().all():
             raise CheckpointError(f"{name!r} in {str(file)!r} holds infinity: the training run diverged")
-    module.load_state_dict({**tensors, **{name: tensors[other] for name, other in tied.items()}})
+    empty = any(tensor.is_meta for tensor in wanted.values())
+    full = {**tensors, **{name: tensors[other] for name, other in tied.items()}}
+    module.load_state_dict(full, assign=empty)  # what has no memory of its own takes the file's
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if not is_lazy(tensor) and tensor.is_meta:
+            raise ConfigError(
+                f"{name!r} of the model is on the device meta, and {str(file)!r} does not hold it; build the model on "
+                "the CPU"
+            )
     return [*notes, *(f"{name!r} is tied to {other!r}, which the file holds" for name, other in tied.items())]
 
 
@@ -104,7 +113,14 @@ def _tied(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[s
     """For each name that a file lacks, another of the same tensor that it has."""
     by_place: dict[tuple[object, ...], str] = {}
     for name, tensor in wanted.items():
-        if name in tensors and tensor.numel():
-            by_place[(tensor.data_ptr(), tensor.shape, tensor.stride())] = name
-    places = {name: (t.data_ptr(), t.shape, t.stride()) for name, t in wanted.items() if name not in tensors}
+        if name in tensors and not is_lazy(tensor) and tensor.numel():
+            by_place[_place(tensor)] = name
+    places = {name: _place(tensor) for name, tensor in wanted.items() if name not in tensors}
     return {name: by_place[place] for name, place in places.items() if place in by_place}
+
+
+def _place(tensor: Tensor) -> tuple[object, ...]:
+    """A key that two tensors share if they are one: their memory, or the object if it has none."""
+    if is_lazy(tensor) or tensor.is_meta:
+        return (id(tensor),)
+    return tensor.data_ptr(), tensor.shape, tensor.stride()

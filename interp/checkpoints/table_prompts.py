@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interp.checkpoints.options import OpenOptions
 from interp.data import TableTask
+from interp.data.class_labels import LabelsError
 from interp.errors import ConfigError
 from interp.models.prompt import NAMES, Prompt
 
@@ -33,7 +34,13 @@ def columns_of_table(options: OpenOptions) -> int | None:
     """
     if options.table is None:
         return None
-    inputs = TableTask.from_file(options.table).dataset.inputs
+    try:
+        inputs = TableTask.from_file(options.table).dataset.inputs
+    except LabelsError as error:  # it is raised where the network tells more of it
+        try:
+            inputs = TableTask.from_file(options.table, renumber=True).dataset.inputs
+        except LabelsError:
+            raise error from None
     if inputs.is_floating_point():
         raise ConfigError(
             f"the inputs of {str(options.table)!r} are measurements; this network reads tokens, which are whole numbers"

@@ -8,6 +8,13 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Int
 
+from interp.errors import ConfigError
+
+
+class LabelsError(ConfigError):
+    """Labels of a table that are no classes from 0, with what would make them so."""
+
+
 IGNORED = -100  # what PyTorch leaves out of a loss
 LISTED = 4  # texts that are numbered in a message
 
@@ -54,3 +61,21 @@ def advice_on_texts(values: Iterable[object]) -> str:
     more = f" and so on to {len(texts) - 1}" if len(texts) > LISTED else ""
     order = "in the order of the training; in alphabetical order"
     return f". Classes are numbers from 0, {order} {listed}{more}"
+
+
+def renumbered(*columns: np.ndarray) -> list[Int[np.ndarray, " example"]]:
+    """Labels as classes from 0: texts in alphabetical order, whole numbers minus the smallest, over all columns alike.
+
+    Raises:
+        LabelsError: They are neither, or some of the numbers mean that an example has no label.
+
+    Example:
+        >>> [classes.tolist() for classes in renumbered(np.array([-1, 1]), np.array([0, 1]))]
+        [[0, 2], [1, 2]]
+    """
+    whole = all(column.dtype.kind in "iu" for column in columns)
+    values = np.concatenate([column if whole else column.astype(str) for column in columns])
+    if (whole and IGNORED in values) or any(column.dtype.kind not in "iuOSU" for column in columns):
+        raise LabelsError("the labels are neither texts nor whole numbers of classes")
+    classes = values - values.min() if whole else np.unique(values, return_inverse=True)[1]
+    return np.split(classes.astype(np.int64), np.cumsum([len(column) for column in columns])[:-1])

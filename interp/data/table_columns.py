@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from interp.data.class_labels import advice_on_texts
+from interp.data.class_labels import LabelsError, advice_on_texts, renumbered
 from interp.errors import ConfigError
 from interp.files import MAX_BYTES, read_bytes
 from interp.memory import check_need
@@ -36,8 +36,11 @@ class NamedValues:
         return f"{self.name}[{row}]" if self.path is None else f"row {row + 1} of {self}"
 
 
-def read_columns(path: Path) -> tuple[dict[str, NamedValues], str]:
+def read_columns(path: Path, *, renumber: bool = False) -> tuple[dict[str, NamedValues], str]:
     """All columns of a table, and the file's SHA-256; ``split`` becomes True for ``train`` and False for ``test``.
+
+    Args:
+        renumber: Whether labels of any kind become classes from 0, by `interp.data.class_labels.renumbered`.
 
     Raises:
         ConfigError: The table cannot be read, or a column is missing, misnamed, incomplete or of no usable type.
@@ -68,7 +71,11 @@ def read_columns(path: Path) -> tuple[dict[str, NamedValues], str]:
     _check_names(names, called)
     if not table.num_rows:
         raise ConfigError(f"{called} has no rows; expected at least one example")
-    columns = {name: _column(table, name, path) for name in names}
+    columns = {name: _column(table, name, path, texts=renumber) for name in names}
+    if renumber:
+        classes = [name for name in names if COLUMNS.get(name) in CLASSES]
+        for name, values in zip(classes, renumbered(*(columns[one].values for one in classes)), strict=True):
+            columns[name] = replace(columns[name], values=values)
     return columns, hashlib.sha256(content).hexdigest()
 
 
@@ -115,8 +122,8 @@ def _check_names(names: list[str], called: str) -> None:
         )
 
 
-def _column(table: Any, name: str, path: Path) -> NamedValues:
-    """A column of numbers as it is, and that of the split as whether each example is trained on."""
+def _column(table: Any, name: str, path: Path, *, texts: bool) -> NamedValues:
+    """A column of numbers as it is, also labels that are texts if these are wanted; of the split a mask of training."""
     from pyarrow import types
 
     column, named = table.column(name), NamedValues(np.empty(0), name, path)
@@ -126,16 +133,17 @@ def _column(table: Any, name: str, path: Path) -> NamedValues:
         row = int(np.argmax(column.is_null().to_numpy()))
         raise ConfigError(f"{named.at(row)} is empty; fill it in or drop the row")
     if name == "split":
-        texts = column.to_pylist()
-        bad = next((row for row, text in enumerate(texts) if text not in ("train", "test")), None)
+        sides = column.to_pylist()
+        bad = next((row for row, side in enumerate(sides) if side not in ("train", "test")), None)
         if bad is not None:
-            raise ConfigError(f"{named.at(bad)} is {texts[bad]!r}; expected 'train' or 'test'")
-        return replace(named, values=np.array([text == "train" for text in texts]))
+            raise ConfigError(f"{named.at(bad)} is {sides[bad]!r}; expected 'train' or 'test'")
+        return replace(named, values=np.array([side == "train" for side in sides]))
     if not any(is_kind(column.type) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
         values = column.to_pylist()
         row = next((row for row, value in enumerate(values) if str(value).strip("+-.0123456789e ")), 0)
-        advice = advice_on_texts(values) if COLUMNS.get(name) in CLASSES else ""
-        raise ConfigError(
-            f"{named.at(row)} is {values[row]!r}, {column.type}; expected numbers throughout{advice}"
-        )
+        classes = COLUMNS.get(name) in CLASSES
+        if classes and texts:
+            return replace(named, values=np.array(values, dtype=object))
+        message = f"{named.at(row)} is {values[row]!r}, {column.type}; expected numbers throughout"
+        raise LabelsError(message + advice_on_texts(values)) if classes else ConfigError(message)
     return replace(named, values=column.to_numpy())

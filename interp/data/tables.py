@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.data.class_labels import advice_on_range, advice_on_texts
+from interp.data.class_labels import LabelsError, advice_on_range, advice_on_texts
 from interp.data.dataset import Dataset
 from interp.data.operations import Ordering, group_ordering, operation_table
 from interp.data.split_encoding import rows_of_pairs
@@ -77,7 +77,9 @@ class TableTask:
         }
 
     @classmethod
-    def from_file(cls, path: Path | str, *, task: str | None = None, p: int | None = None) -> TableTask:
+    def from_file(
+        cls, path: Path | str, *, task: str | None = None, p: int | None = None, renumber: bool = False
+    ) -> TableTask:
         """Read a ``.parquet`` or ``.csv`` table.
 
         Columns: ``label`` (whole numbers from 0), and, where known, ``true_label``, ``split`` (``train`` or ``test``),
@@ -90,6 +92,7 @@ class TableTask:
             task: A built-in operation on two input columns, to score periodicity in its order; it gives the true labels
                 where the table does not.
             p: Its modulus; one more than the largest operand if None. Without a task it says nothing of a table.
+            renumber: Whether labels that are texts or do not begin with 0 are numbered anew.
 
         Raises:
             ConfigError: The table cannot be read, or a column cannot be used; the message names the column and the row,
@@ -104,7 +107,7 @@ class TableTask:
             ([0, 1, 1, 0], [False, False, False, True])
         """
         path = Path(path)
-        columns, digest = read_columns(path)
+        columns, digest = read_columns(path, renumber=renumber)
         given = {COLUMNS[name]: column for name, column in columns.items() if name in COLUMNS}
         inputs = {name: _features(column) for name, column in columns.items() if name not in COLUMNS}
         matrix = np.stack([*inputs.values()], axis=1)  # of floats as soon as one column is
@@ -245,7 +248,10 @@ def _classes(
         hint += advice_on_texts(values.ravel().tolist())
     elif values.dtype.kind in "iu" and values.size and not 0 <= values.min() <= values.max() < limit:
         hint += advice_on_range(values, limit, rule)
-    return _whole(numbers, limit, hint)
+    try:
+        return _whole(numbers, limit, hint)
+    except ConfigError as error:
+        raise LabelsError(str(error)) from None
 
 
 def _whole(numbers: NamedValues, limit: int | None, hint: str = "") -> np.ndarray:

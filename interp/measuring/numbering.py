@@ -119,9 +119,9 @@ def numbering_of(logits: Float[Tensor, "example output"], data: Dataset) -> Numb
     return Numbering(
         known,
         n_outputs,
-        _share(logits, labels) if high < n_outputs else None,
-        _share(logits, labels - low) if fits_shifted else None,
-        _share(logits, ranks[: len(labels)]) if fits_ranked else None,
+        share_right(logits, labels) if high < n_outputs else None,
+        share_right(logits, labels - low) if fits_shifted else None,
+        share_right(logits, ranks[: len(labels)]) if fits_ranked else None,
     )
 
 
@@ -137,7 +137,7 @@ def numbered(task: TableTask, logits: Float[Tensor, "example output"]) -> tuple[
     return replace(task, dataset=replace(task.dataset, n_classes=numbering.n_outputs)), numbering
 
 
-def _share(logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"]) -> float:
+def share_right(logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"]) -> float:
     """Share of examples whose label alone has the largest logit; ties are no answers."""
     own = logits.gather(1, labels[:, None])
     return float(((logits >= own).sum(1) == 1).double().mean())

@@ -231,3 +231,15 @@ def test_waves_need_vectors_of_one_shape() -> None:
         fourier_components([np.zeros((2, 5)), np.zeros((2, 6))])
     with pytest.raises(ValueError, match="one or more"):
         fourier_components([])
+
+
+@pytest.mark.parametrize("n", [30, 31])
+def test_an_operand_whose_positions_count_several_times_has_a_multiple_of_the_frequency(n: int) -> None:
+    angle = 2 * np.pi * np.arange(n) / n
+    parts = [np.cos(k * angle + phase) for k, phase in ((2 * 11, 1.0), (3 * 11, 0.5), (11, 1.5))]
+    amplitude, residual = fourier_components([part[None] for part in parts], (2, 3, 1))
+    assert amplitude[0].argmax() == 10
+    assert amplitude[0, 10] == pytest.approx(1)
+    assert residual[0, 10] == pytest.approx(0, abs=1e-9)
+    plain, _ = fourier_components([part[None] for part in parts])
+    assert plain[0, 10] < 0.6

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from interp.data import Ordering
+from interp.data.operations import steps_of
 from interp.errors import ConfigError
 from interp.lab.lens.effects import DirectEffect
 from interp.measuring.arrays import grid_of, weight_vectors
@@ -18,7 +19,7 @@ from probes.development import alignment
 from probes.null import benjamini_hochberg, null_p_values
 from probes.orders import sum_profile
 from probes.periodicity import phase_residual
-from probes.spectrum import energy, peak_frequency, phase
+from probes.spectrum import at_step, energy, folded, peak_frequency, phase
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,10 +78,15 @@ def read_components(subject: Subject) -> Components:
     """
     place, p, order = subject.place, operands_of(subject.task), subject.task.ordering
     if len(place.input_vectors) == 2 and p is not None:
-        left, right = (vector.astype(np.float64) for vector in weight_vectors(place, order)[1][:2])
-        share = np.nan_to_num(np.stack([energy(left), energy(right)])).mean(0)
-        frequency = peak_frequency(share)
-        angle = phase_residual(phase(left, frequency), phase(right, frequency), np.zeros(place.width))
+        vectors = [vector.astype(np.float64) for vector in weight_vectors(place, order)[1][:2]]
+        pairs, n = list(zip(vectors, steps_of(order, 2), strict=True)), vectors[0].shape[1]
+        share = np.nan_to_num(np.stack([at_step(energy(vector), n, step) for vector, step in pairs])).mean(0)
+        frequency, angles = peak_frequency(share), []
+        for vector, step in pairs:
+            own, sign = folded(frequency, step, n)
+            angles.append(sign * phase(vector, own))
+        left, right = angles
+        angle = phase_residual(left, right, np.zeros(place.width))
         return Components(frequency, np.where(frequency > 0, share.max(1), np.nan), angle)
     if p is None:
         unknown = np.full(place.width, np.nan)

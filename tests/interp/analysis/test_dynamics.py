@@ -15,15 +15,16 @@ from torch import nn
 
 from interp import subject as subjects
 from interp.analysis import trajectory
-from interp.analysis.dynamics import NUMBERS, Dynamics, dynamics_of
+from interp.analysis.dynamics import NUMBERS, Dynamics, _components, dynamics_of
 from interp.analysis.trajectory import record_of, trajectory_of
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.open import load_checkpoint
 from interp.data import ModularTask, TableTask
+from interp.data.operations import steps_of
 from interp.errors import CheckpointError, ConfigError, HookNameError
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, adopt, analytic_mlp
 from interp.plots import dynamics as figures
-from interp.subject import score, score_neurons
+from interp.subject import Subject, score, score_neurons
 from interp.training import TrainConfig, train
 
 P = 23
@@ -357,3 +358,15 @@ def test_a_task_without_an_order_says_that_nothing_is_known(
     text = found.save(tmp_path / "d.html").read_text(encoding="utf-8")
     assert 'id="plot-race"' not in text
     assert "0 of 8" in text
+
+
+@pytest.mark.parametrize("operation", ["2*a*b", "a**2*b", "3*a**2*b**3"])
+def test_components_of_an_operand_are_read_at_its_own_multiple_of_the_frequency(operation: str) -> None:
+    subject = Subject(analytic_mlp(operation, p=31, width=40), ModularTask(operation, p=31))
+    amplitude, residual = _components(subject)
+    table = subject.table
+    for neuron, frequency in zip(table.neuron, table["frequency"], strict=True):
+        turns = [step * frequency % 15 for step in steps_of(subject.task.ordering, 3)]
+        if neuron < 39 and all(turns):  # the last answers pairs with 0; at 0 and at half the length there is no phase
+            assert amplitude[neuron].argmax() + 1 == frequency
+            assert abs(residual[neuron, frequency - 1]) < 1e-3

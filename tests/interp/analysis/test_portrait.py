@@ -23,6 +23,7 @@ from interp.models import (
     SmallTransformer,
     TransformerConfig,
     adopt,
+    analytic_mlp,
     planted_mlp,
 )
 from interp.scoring.table import NeuronTable
@@ -178,3 +179,10 @@ def test_telling_neurons_are_the_strongest_of_each_label_in_turn() -> None:
     assert telling_neurons(table, 24) == [18, 13, 16, 17, 12, 11, 10]
     assert telling_neurons(table, 2) == [18, 13]
     assert telling_neurons(table, 0) == []
+
+
+def test_each_vector_has_the_spectrum_along_its_own_operand() -> None:
+    result = portrait(analytic_mlp("3*a**2*b**3", p=31), ModularTask("3*a**2*b**3", p=31), 4)
+    frequency = int(result.values["frequency"])
+    peaks = [k for _, k, *_ in result.spectrum.peaks()]
+    assert peaks == [min(step * frequency % 30, -step * frequency % 30) for step in (2, 3, 1)]

@@ -209,3 +209,45 @@ def test_tied_weights_may_be_stored_once(tmp_path: Path) -> None:
     untied.head.weight = nn.Parameter(torch.zeros(5, 3))
     with pytest.raises(CheckpointError, match=r"'head\.weight' is missing"):
         fill(untied, read(tmp_path, state))
+
+
+class Rotated(nn.Module):
+    """A layer, and a table that no file holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+        self.register_buffer("table", torch.ones(3), persistent=False)
+
+
+def stored_in(tmp_path: Path, state: dict[str, torch.Tensor]) -> StoredWeights:
+    torch.save(state, tmp_path / "net.pt")
+    return read_weights(tmp_path / "net.pt")
+
+
+def test_layers_without_memory_of_their_own_take_the_files(tmp_path: Path) -> None:
+    plain = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    stored = stored_in(tmp_path, plain.state_dict())
+    with torch.device("meta"):
+        meta = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    for module in (meta, nn.Sequential(nn.LazyLinear(4), nn.LazyLinear(2))):
+        fill(module, stored)
+        inputs = torch.randn(5, 3)
+        assert torch.equal(module(inputs), plain(inputs))
+        assert all(parameter.requires_grad for parameter in module.parameters())
+    with torch.device("meta"):
+        rotated = Rotated()
+    with pytest.raises(
+        ConfigError, match=r"'table' of the model is on the device meta, and .* does not hold it"
+    ):
+        fill(rotated, stored_in(tmp_path, nn.ModuleDict({"layer": nn.Linear(3, 2)}).state_dict()))
+
+
+def test_a_tensor_that_is_missing_is_not_taken_for_one_of_the_same_shape(tmp_path: Path) -> None:
+    stored = stored_in(
+        tmp_path, {"0.weight": torch.ones(3, 3), "0.bias": torch.ones(3), "1.bias": torch.ones(3)}
+    )
+    with torch.device("meta"):
+        meta = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    with pytest.raises(CheckpointError, match=r"'1\.weight' is missing"):
+        fill(meta, stored)

@@ -122,3 +122,36 @@ def test_outputs_beyond_an_operations_results(tmp_path: Path) -> None:
         ConfigError, match="the network has 5 outputs, and the task 11 results; is --p another one"
     ):
         opened(files, "narrow", task="add", p=P)
+
+
+def relabelled(files: dict[str, Path], words: list[str]) -> None:
+    """The same table with another word for each class."""
+    header, *rows = files["table"].read_text().split()
+    pairs = (row.rsplit(",", 1) for row in rows)
+    files["table"].write_text(
+        "\n".join([header, *(f"{pair},{words[int(label)]}" for pair, label in pairs)]) + "\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["net", None])
+@pytest.mark.parametrize("words", [[str(i - 1) for i in range(P)], [f"class{i:02}" for i in range(P)]])
+def test_labels_of_another_kind_come_with_the_accuracy_that_numbers_would_give(
+    words: list[str], name: str | None, tmp_path: Path
+) -> None:
+    files = saved(tmp_path)
+    relabelled(files, words)
+    offer = r"Numbered so, 100\.0 % of the network's answers would be right"
+    with pytest.raises(ConfigError, match=offer):
+        opened(files, name) if name else load_checkpoint(files["path"], table=files["table"])
+    relabelled(saved(tmp_path), words[::-1])
+    with pytest.raises(ConfigError, match=r"Numbered so, \d\.\d % of the network's"):
+        opened(files, name) if name else load_checkpoint(files["path"], table=files["table"])
+
+
+def test_labels_that_no_numbering_mends_come_without_an_offer(tmp_path: Path) -> None:
+    files = saved(tmp_path)
+    for words in (["-100", *map(str, range(1, P))], [f"{i}.5" for i in range(P)]):
+        relabelled(saved(tmp_path), words)
+        with pytest.raises(ConfigError, match="expected whole numbers") as caught:
+            opened(files, "net")
+        assert "Numbered so" not in str(caught.value)

@@ -54,7 +54,7 @@ def test_written_components_are_those_of_a_plain_fourier_sum(n: int) -> None:
         assert differ(found.phase[i], np.array(cmath.phase(sums[best]))) < 1e-9
 
 
-@pytest.mark.parametrize("operation", ["add", "subtract", "multiply", "divide", "3*a + b"])
+@pytest.mark.parametrize("operation", ["add", "subtract", "multiply", "divide", "3*a + b", "2*a*b", "a**2*b"])
 def test_the_closed_form_writes_the_wave_that_it_reads(operation: str) -> None:
     model, task = analytic_mlp(operation, p=31, width=40), ModularTask(operation, p=31)
     keep = slice(0, 39)  # the last neuron handles zero in multiplication
