@@ -12,7 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from interp.errors import ConfigError, GrokscopeError, near_matches
+from interp.errors import ConfigError, GrokscopeError, cut, near_matches
+from interp.memory import check_need
 
 MAX_BYTES = 8 * 2**30
 """Of any file that is read."""
@@ -75,16 +76,19 @@ def read_bytes(path: Path | str, kind: str = "file", *, most: int = MAX_TEXT, **
     """The content of a file; keywords are those of `open_file`.
 
     Raises:
-        ConfigError: It is no ordinary file, cannot be read, or is too large; or the `error` that was given.
+        ConfigError: It is no ordinary file, cannot be read, is too large, or takes more memory than the budget; or the
+            `error` that was given.
     """
     error = how.get("error", ConfigError)
     try:
         with open_file(path, kind, most=most, **how) as file:
-            content = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            check_need(size, f"the {kind} {cut(str(path))}", "take a smaller one")
+            content = file.read(size + 1)  # not more, as room is made for all that is asked for
     except OSError as reason:
         raise error(f"cannot read the {kind} {str(path)!r}: {reason.strerror}") from None
-    if len(content) > most:
-        raise error(f"{str(path)!r} is too large; at most {most} bytes are read")
+    if len(content) > size:
+        raise error(f"{str(path)!r} grew while it was read; open it again once it is complete")
     return content
 
 

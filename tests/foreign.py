@@ -86,7 +86,8 @@ def run(
             for head in range(len(w[f"{layer}.Q"])):
                 q, k, v = (read @ w[f"{layer}.{n}"][head] + _bias(w, f"{layer}.b{n}", head) for n in "QKV")
                 seen = np.tril(np.ones((len(x), len(x)))) if causal else np.ones((len(x), len(x)))
-                weights = np.exp(q @ k.T / np.sqrt(q.shape[1])) * seen
+                scores = np.where(seen, q @ k.T / np.sqrt(q.shape[1]), -np.inf)
+                weights = np.exp(scores - scores.max(1, keepdims=True))
                 pattern = coeff * weights / weights.sum(1, keepdims=True) + (1 - coeff) * seen
                 out += pattern @ v @ w[f"{layer}.O"][head]
             x = x + out + w.get(f"{layer}.bO", 0)

@@ -54,23 +54,45 @@ def load_npz(path: Path) -> dict[str, Tensor]:
                 if len(set(names)) < len(names):
                     raise ValueError("two of its arrays have one name")
                 return {name: _npy(archive, entry) for name, entry in zip(names, entries, strict=True)}
-        except (ValueError, TypeError, SyntaxError, *ZIP_ERRORS) as error:
+        except (ValueError, *ZIP_ERRORS) as error:
             raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
 
 
 def _npy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Tensor:
     with archive.open(entry) as member:
-        version = np.lib.format.read_magic(member)
-        if version == (1, 0):
-            shape, column_first, dtype = np.lib.format.read_array_header_1_0(member)
-        else:
-            shape, column_first, dtype = np.lib.format.read_array_header_2_0(member)
-        if dtype.kind not in KINDS:
-            raise ValueError(f"{entry.filename[:60]!r} holds {dtype} and no numbers; nothing in it is run")
-        data = member.read(entry.file_size)
+        return as_tensor(read_array(member, entry.filename))
+
+
+def read_array(file: IO[bytes], name: str) -> np.ndarray:
+    """An array in NumPy's own format, read without running anything.
+
+    Args:
+        file: At the beginning of the array, which ends with the file.
+        name: For messages.
+
+    Raises:
+        ValueError: It is damaged, or holds no numbers.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> np.save(file, np.eye(2))
+        >>> _ = file.seek(0)
+        >>> read_array(file, "eye").tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    formats = np.lib.format
+    try:
+        version = formats.read_magic(file)
+        read = formats.read_array_header_1_0 if version == (1, 0) else formats.read_array_header_2_0
+        shape, column_first, dtype = read(file)
+    except Exception as error:  # NumPy has Python's own parser read the header
+        raise ValueError(f"{name[:60]!r} has no header of an array: {said_by(error)}") from None
+    if dtype.kind not in KINDS:
+        raise ValueError(f"{name[:60]!r} holds {dtype} and no numbers; nothing in it is run")
+    data = file.read()
     if len(data) != prod(shape) * dtype.itemsize:
-        raise ValueError(f"{entry.filename[:60]!r} has {len(data)} bytes for the shape {shape}")
-    return as_tensor(np.ndarray(shape, dtype, data, order="F" if column_first else "C"))
+        raise ValueError(f"{name[:60]!r} has {len(data)} bytes for the shape {shape}")
+    return np.ndarray(shape, dtype, data, order="F" if column_first else "C")
 
 
 def load_msgpack(path: Path) -> dict[str, Any]:

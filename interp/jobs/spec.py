@@ -243,7 +243,7 @@ def read_job(file: Path | str, *, model: str | None = None, **options: Any) -> J
 def _group(values: dict[str, Any], chosen: list[dict[str, Any]], folder: Path) -> Group:
     paths = values.pop("paths", None)
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise ConfigError(f"[[files]] needs paths, a list of files, folders and globs; it has {paths!r}")
+        raise ConfigError(f"[[files]] needs paths, a list of files, folders and globs; it has {cut(paths)}")
     settings = []
     for one in chosen:
         own = {**values, **one}

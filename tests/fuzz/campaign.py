@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -52,9 +53,12 @@ class Campaign:
         answer = self.worker.ask(**request)
         fault = answer.fault
         if not fault and answer.outcome == "ok" and judge is not None:
-            fault = judge(place, request, answer.value)
+            try:
+                fault = judge(place, request, answer.value)
+            except Exception:  # what cannot be read independently should not have been read
+                fault = f"judge: {answer.value}\n{traceback.format_exc()[-1200:]}"
         if fault:
-            kept = self.folder / f"{self.kind}-{seed}"
+            kept = self.folder / f"{self.kind}-{seed}".replace(" ", "-")
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(place, kept, symlinks=True)
             (kept / "request.json").write_text(json.dumps(request))

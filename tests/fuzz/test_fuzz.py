@@ -115,7 +115,7 @@ def foreign_judge(folder: Path, asked: dict[str, Any], value: dict[str, Any]) ->
     if value["dialect"] == "doshi":
         arrays = readers.weights_in(content, ("fc1.weight", "fc2.weight"))
         logits = readers.doshi_logits(arrays, value["model"]["activation"], operands)
-    elif value["dialect"] == "nanda":
+    elif value["dialect"] in ("nanda", "zhong"):
         names = tuple(name for name in seeds.nanda() if not name.endswith("mask"))
         w = readers.weights_in(content, names)
         net = {"E": w["embed.W_E"].T, "P": w["pos_embed.W_pos"], "U": w["unembed.W_U"][:, : value["p"]]}

@@ -47,7 +47,7 @@ class Answer:
         if self.peak > MOST_MEMORY:
             return f"took {self.peak / 2**30:.2f} GiB ({self.message[:200]})"
         if self.outcome == "refused" and not 0 < len(self.message) <= 2100:
-            return f"a message of {len(self.message)} characters"
+            return f"a message of {len(self.message)} characters: {self.message[:300]}"
         return ""
 
 
@@ -76,14 +76,15 @@ class Worker:
     def _start(self) -> None:
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         own = {"PYTHONPATH": path, "GROKSCOPE_MEMORY": str(BUDGET), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "errors.txt").open("w"),
-            env={**os.environ, **own},
-            text=True,
-        )
+        with (self.folder / "errors.txt").open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, **own},
+                text=True,
+            )
 
     def close(self) -> None:
         if self.process is not None:

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.errors import ConfigError, choose
+from interp.errors import ConfigError, choose, cut
 from interp.files import read_toml, write_json
 from interp.jobs.columns import Identity
 from interp.jobs.executors import cores
@@ -167,7 +167,7 @@ def grid_from(values: Mapping[str, Any], folder: Path | None = None, **options: 
 def _runs(settings: dict[str, Any], grid: Mapping[str, Any]) -> list[Run]:
     variant, expect = typed("name", settings.pop("name", ""), str), settings.pop("expect", [])
     if not isinstance(expect, (str, list)):
-        raise ConfigError(f"expect = {expect!r} is neither a phase nor a list of phases")
+        raise ConfigError(f"expect = {cut(expect)} is neither a phase nor a list of phases")
     chosen = combinations({**grid, **typed("grid", settings.pop("grid", {}), dict)})
     expected = tuple([expect] if isinstance(expect, str) else expect)
     for phase in expected:
