@@ -126,8 +126,8 @@ class Plain:
         """Refuse, as a `CheckpointError`, weights that are no finite numbers."""
         for name, array in arrays.items():
             with np.errstate(invalid="ignore", over="ignore"):
-            total = array.sum(dtype=np.float32)
-        if not np.isfinite(total) and not np.isfinite(array).all():
+                total = array.sum(dtype=np.float32)
+            if not np.isfinite(total) and not np.isfinite(array).all():
                 raise CheckpointError(
                     f"{name!r} in {str(self.path)!r} holds NaN or infinity: the training run diverged"
                 )
