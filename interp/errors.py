@@ -7,8 +7,20 @@ from collections.abc import Iterable
 from typing import Any
 
 
+LONGEST = 2_000
+"""Characters of a message: values in it come from files, and may have millions."""
+
+
 class GrokscopeError(Exception):
-    """Something the caller can put right; the command line prints it without a traceback and exits with 2."""
+    """Something the caller can put right; the command line prints it without a traceback and exits with 2.
+
+    Example:
+        >>> len(str(GrokscopeError("unknown name " + "x" * 10**6 + "; expected a")))
+        2001
+    """
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
 
 
 class ConfigError(GrokscopeError):
@@ -29,6 +41,12 @@ class InterventionError(GrokscopeError):
 
 class ExpressionError(GrokscopeError):
     """A formula that does not parse, or names something that does not exist."""
+
+
+def shortened(message: str) -> str:
+    """A message without its middle if it is too long: its end says what was expected."""
+    half = LONGEST // 2
+    return message if len(message) <= LONGEST else f"{message[:half]}…{message[-half:]}"
 
 
 def near_matches(name: str, known: Iterable[str], *, listed: int = 8) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import tempfile
 import tomllib
@@ -19,7 +20,16 @@ MAX_BYTES = 8 * 2**30
 """Of any file that is read."""
 MAX_TEXT = 2**26
 """Bytes of JSON, TOML and lists of indices."""
+MAX_TOML = 2**20
+"""Bytes of TOML, which takes longer to read."""
 BLOCK = 2**20
+JSON_COPIES = 32
+"""Bytes that values of JSON take at the most, for each one of its text."""
+MOST_PARTS = 64
+_LONG_KEY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){%d}""" % MOST_PARTS
+)
+"""Keys of TOML with more parts, for which the reader would take memory with the square of their number."""
 
 
 def open_file(
@@ -120,7 +130,9 @@ def read_json(
     """
     end = f": {purpose}" if purpose else ""
     try:
-        return parse_json(read_bytes(path, error=error), expected)
+        content = read_bytes(path, error=error)
+        check_need(JSON_COPIES * len(content), f"the JSON of {cut(str(path))}", "take a smaller one")
+        return parse_json(content, expected)
     except ValueError as reason:
         raise error(f"{str(path)!r} is no valid JSON ({reason}){end}") from None
     except GrokscopeError as reason:
@@ -252,7 +264,10 @@ def read_toml(path: Path | str, kind: str) -> dict[str, Any]:
         ConfigError: It cannot be read, or is no valid TOML.
     """
     try:
-        return tomllib.loads(read_bytes(path, kind).decode("utf-8"))
+        text = read_bytes(path, kind, most=MAX_TOML).decode("utf-8")
+        if _LONG_KEY.search(text):
+            raise ValueError(f"a key has more than {MOST_PARTS} parts")
+        return tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{str(path)!r} is no valid TOML: nested too deeply") from None
     except ValueError as error:  # also of a number with too many digits

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from interp.checkpoints.safe import SPARE_BYTES, ZIP_ERRORS, open_archive, open_file, said_by
+from interp.checkpoints.tensor_file import check_memory
 from interp.errors import CheckpointError
 
 KINDS = "biufc"  # of NumPy's dtypes: numbers
-MAX_PARTS = 2**20  # entries of one array or map in a MessagePack file
+MAX_PARTS = 2**20  # values of a MessagePack file beside numbers of arrays
 ARRAY, COMPLEX, SCALAR = 1, 2, 3  # flax' extension types
 TYPES = {str(np.dtype(kind)): np.dtype(kind) for kind in "?bBhHiIqQefdFD"}
 CHUNKED = "__msgpack_chunked_array__"
@@ -48,8 +49,10 @@ def load_npz(path: Path) -> dict[str, Tensor]:
         try:
             with open_archive(file) as archive:
                 entries = archive.infolist()
-                if sum(entry.file_size for entry in entries) > 4 * size + SPARE_BYTES:
+                whole = sum(entry.file_size for entry in entries)
+                if whole > 4 * size + SPARE_BYTES:
                     raise ValueError("its arrays would take far more memory than the file has bytes")
+                check_memory(path, whole)
                 names = [entry.filename.removesuffix(".npy").replace("/", ".") for entry in entries]
                 if len(set(names)) < len(names):
                     raise ValueError("two of its arrays have one name")
@@ -118,7 +121,16 @@ def load_msgpack(path: Path) -> dict[str, Any]:
 
 
 def _unpack(msgpack: Any, file: IO[bytes]) -> Any:
-    data = file.read()
+    check_memory(Path(file.name), file.seek(0, io.SEEK_END))
+    file.seek(0)
+    data, parts = file.read(), 0
+
+    def counted(content: Any) -> Any:
+        nonlocal parts
+        parts += 1 + len(content)
+        if parts > MAX_PARTS:
+            raise ValueError(f"it has more than {MAX_PARTS} values")
+        return content
 
     def extension(code: int, inner: bytes) -> Any:
         if code == COMPLEX:
@@ -133,8 +145,9 @@ def _unpack(msgpack: Any, file: IO[bytes]) -> Any:
         tensor = as_tensor(np.frombuffer(numbers, stored).reshape(shape))
         return tensor.view(torch.bfloat16) if kind == "bfloat16" else tensor
 
-    limits = {"max_array_len": MAX_PARTS, "max_map_len": MAX_PARTS}
-    return _joined(msgpack.unpackb(data, ext_hook=extension, strict_map_key=True, **limits))
+    limits = {"max_array_len": MAX_PARTS, "max_map_len": MAX_PARTS, "strict_map_key": True}
+    hooks = {"ext_hook": extension, "list_hook": counted, "object_hook": counted}
+    return _joined(msgpack.unpackb(data, **hooks, **limits))
 
 
 def _joined(content: Any) -> Any:

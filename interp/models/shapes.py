@@ -39,6 +39,16 @@ class MLPConfig:
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout={self.dropout} is not in [0, 1)")
 
+    def n_weights(self, vocab: int, n_outputs: int, n_tokens: int = 2) -> int:
+        """Numbers in the matrices of such a network.
+
+        Example:
+            >>> MLPConfig(width=10).n_weights(7, 7)
+            210
+        """
+        tables = 1 if self.tied else n_tokens
+        return self.width * (tables * vocab + self.width * (self.depth - 2) + n_outputs)
+
 
 @dataclass(frozen=True)
 class TransformerConfig:
@@ -80,6 +90,16 @@ class TransformerConfig:
         _check(self, ("none", "layer", "pre"), **dict.fromkeys(sizes, "1"))
         if not 0 <= self.attn_coeff <= 1:
             raise ConfigError(f"attn_coeff={self.attn_coeff} is not in [0, 1]")
+
+    def n_weights(self, vocab: int, n_outputs: int, n_tokens: int) -> int:
+        """Numbers in the matrices of such a network.
+
+        Example:
+            >>> TransformerConfig(d_model=8, n_heads=2, d_head=4, d_mlp=16).n_weights(8, 7, 3)
+            656
+        """
+        per_layer = 4 * self.n_heads * self.d_head + 2 * self.d_mlp
+        return self.d_model * (vocab + n_outputs + n_tokens + self.n_layers * per_layer)
 
 
 def _check(config: MLPConfig | TransformerConfig, norms: tuple[str, ...], **least: str) -> None:
