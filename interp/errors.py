@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-
 LONGEST = 2_000
 """Characters of a message: values in it come from files, and may have millions."""
 

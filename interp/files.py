@@ -27,7 +27,7 @@ JSON_COPIES = 32
 """Bytes that values of JSON take at the most, for each one of its text."""
 MOST_PARTS = 64
 _LONG_KEY = re.compile(
-    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){%d}""" % MOST_PARTS
+    rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}"""
 )
 """Keys of TOML with more parts, for which the reader would take memory with the square of their number."""
 

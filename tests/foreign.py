@@ -67,8 +67,9 @@ def run(
     causal: bool = False,
     coeff: float = 1.0,
     norm: str = "none",
+    readout: int = -1,
 ) -> np.ndarray:
-    """Logits at the last position, one example and one head after another."""
+    """Logits at a position, the last unless told, one example and one head after another."""
     w = {name: array.astype(np.float64) for name, array in net.items()}
     layers = sum(name.endswith(".Q") for name in w)
 
@@ -93,7 +94,7 @@ def run(
             x = x + out + w.get(f"{layer}.bO", 0)
             pre = normed(x, f"{layer}.ln2") @ w[f"{layer}.in"] + w.get(f"{layer}.bin", 0)
             x = x + ACTIVATIONS[activation](pre) @ w[f"{layer}.out"] + w.get(f"{layer}.bout", 0)
-        found.append(normed(x, "final")[-1] @ w["U"] + w.get("bU", 0))
+        found.append(normed(x, "final")[readout] @ w["U"] + w.get("bU", 0))
     return np.array(found)
 
 

@@ -233,10 +233,6 @@ def check_sizes(settings: dict[str, Any], shapes: Iterable[Sequence[int]], file:
     shapes = list(shapes)
     numbers = sum(map(prod, shapes))
     for name, value in settings["model"].items():
-        if name in LAYERS and type(value) is int and value > MOST_LAYERS:
-            raise CheckpointError(
-                f"{name} = {cut(value)} in {str(beside(file))!r}; networks of at most {MOST_LAYERS:,} layers are opened"
-            )
         most = len(shapes) if name in LAYERS else numbers
         if type(value) is int and value > max(most, SMALL):
             content = f"{most:,} {'tensors' if name in LAYERS else 'numbers'}"
@@ -247,8 +243,6 @@ def check_sizes(settings: dict[str, Any], shapes: Iterable[Sequence[int]], file:
 
 
 LAYERS = ("depth", "n_layers")
-MOST_LAYERS = 1_000
-"""Each takes time to build, however small it is."""
 SMALL = 64
 """A size up to which none needs to be compared with the weights before the network is built."""
 

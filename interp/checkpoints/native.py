@@ -146,7 +146,8 @@ def _check_weights(
         count = config.n_weights(model.get("vocab"), model.get("n_outputs") or model.get("vocab"), tokens)  # type: ignore[arg-type]
         if count > held:
             raise CheckpointError(
-                f"{str(beside(file))!r} describes a network of {count:,} weights, but {file.name} holds {held:,} numbers"
+                f"{str(beside(file))!r} describes a network of {count:,} weights, but {file.name} holds {held:,} "
+                "numbers"
             )
 
 

@@ -29,7 +29,7 @@ from interp.checkpoints.unwrap import read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.measuring.base_rate import base_rate_of
-from interp.measuring.evaluation import all_logits
+from interp.measuring.evaluation import all_logits, check_logits
 from interp.measuring.numbering import numbered, numbering_of
 from interp.models import HookedModel
 
@@ -238,6 +238,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
     filled = fill(module, stored)
     operation, p, facts = _task_stated(stored, options)
     task = make_task(options, operation, p)
+    check_logits(len(task.dataset), task.dataset.n_classes, 0)
     prompt, few = prompt_of(options, task), task.dataset.inputs[:1]
     try:  # on all examples: what the module cannot take shows here
         adopted = adopt_for(module.eval(), task, options)

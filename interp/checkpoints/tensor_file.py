@@ -101,7 +101,9 @@ class TensorFile:
 
 def check_memory(path: Path, size: int) -> None:
     """Refuse, as a `ConfigError`, weights of so many bytes if the budget is too small for them."""
-    check_need(COPIES * size, f"opening {size:,} bytes of weights in {cut(str(path))}", "open a smaller network")
+    check_need(
+        COPIES * size, f"opening {size:,} bytes of weights in {cut(str(path))}", "open a smaller network"
+    )
 
 
 @contextmanager

@@ -27,7 +27,9 @@ def report_failure(error: Exception) -> int:
     code, message = _described(error)
     if code == CRASH and os.environ.get(SHOW):
         traceback.print_exception(error)
-    Terminal(stderr=True).print(f"[red]error:[/red] {escape(shortened(message))}", highlight=False, soft_wrap=True)
+    Terminal(stderr=True).print(
+        f"[red]error:[/red] {escape(shortened(message))}", highlight=False, soft_wrap=True
+    )
     return code
 
 

@@ -11,9 +11,12 @@ from jaxtyping import Float, Int
 
 from interp.errors import ConfigError, choose, cut
 from interp.expressions import polynomial
+from interp.memory import check_need
 
 OPERATIONS = ("add", "subtract", "multiply", "divide")
 MAX_MODULUS = 4096
+PAIR_BYTES = 70
+"""Of memory that a pair of operands takes at the most, with its results, labels and masks."""
 ORDERINGS = ("task", "natural", "log")  # see `group_ordering`
 LOGARITHMIC = "discrete logarithm"
 
@@ -102,6 +105,7 @@ def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
         ((20, 2), 4)
     """
     check_operation(operation, p)
+    check_need(PAIR_BYTES * p * p, f"making all pairs of operands modulo {p}", "take a smaller modulus")
     a, b = (axis.ravel() for axis in np.meshgrid(np.arange(p), np.arange(p), indexing="ij"))
     if operation == "divide":
         a, b = a[b != 0], b[b != 0]

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from interp.errors import ConfigError, choose
 
+MOST_LAYERS = 1_000
+"""Each takes time to build, however small it is."""
+
 
 @dataclass(frozen=True)
 class MLPConfig:
@@ -112,5 +115,8 @@ def _check(config: MLPConfig | TransformerConfig, norms: tuple[str, ...], **leas
         value = getattr(config, name)
         if not isinstance(value, int) or value < int(words.split()[0]):
             raise ConfigError(f"{name}={value!r} must be at least {words}, a whole number")
+    layers = config.depth if isinstance(config, MLPConfig) else config.n_layers
+    if layers > MOST_LAYERS:
+        raise ConfigError(f"a network of {layers:,} layers is too deep; expected at most {MOST_LAYERS:,}")
     if not 0 < config.init_scale < float("inf"):
         raise ConfigError(f"init_scale={config.init_scale} must be above 0, and finite")

@@ -202,6 +202,7 @@ def split_of(split: dict[str, Any], results: np.ndarray) -> tuple[np.ndarray, np
 
 def transformer_logits(net: Arrays, settings: dict[str, Any], prompt: str, operands: np.ndarray) -> np.ndarray:
     how = {"activation": settings["activation"], "causal": settings["causal"], "coeff": settings["attn_coeff"]}
+    how["readout"] = settings.get("readout", -1)
     known = {name: array.astype(np.float32) for name, array in net.items()}
     return run(known, tokens_of(prompt, operands), **how)
 

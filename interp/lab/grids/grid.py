@@ -20,6 +20,7 @@ from interp.lab.grids.paper import check_paper
 from interp.lab.grids.run import Run, folder_of, trained_file
 from interp.measuring.phase import PHASES
 from interp.models import MLPConfig
+from interp.training.need import check_memory
 
 if TYPE_CHECKING:
     from interp.lab.grids.training import TrainChunk
@@ -62,6 +63,8 @@ class Grid(Workload):
             if run.digest in known:
                 raise ConfigError(f"two runs of the grid are the same: {known[run.digest]} and {run.name}")
             known[run.digest] = run.name
+        largest = max(self.runs, key=lambda run: run.memory)
+        check_memory(largest.task, largest.shape, largest.training, tokens=largest.tokens)
         check_paper(self.paper)
 
     @property
