@@ -23,6 +23,8 @@ MAX_TEXT = 2**26
 MAX_TOML = 2**20
 """Bytes of TOML, which takes longer to read."""
 BLOCK = 2**20
+SMALL = 2**20
+"""Bytes up to which the need of a text is not worked out."""
 JSON_COPIES = 32
 """Bytes that values of JSON take at the most, for each one of its text."""
 MOST_PARTS = 64
@@ -93,7 +95,8 @@ def read_bytes(path: Path | str, kind: str = "file", *, most: int = MAX_TEXT, **
     try:
         with open_file(path, kind, most=most, **how) as file:
             size = os.fstat(file.fileno()).st_size
-            check_need(size, f"the {kind} {cut(str(path))}", "take a smaller one")
+            if size > SMALL:
+                check_need(size, f"the {kind} {cut(str(path))}", "take a smaller one")
             content = file.read(size + 1)  # not more, as room is made for all that is asked for
     except OSError as reason:
         raise error(f"cannot read the {kind} {str(path)!r}: {reason.strerror}") from None
@@ -131,7 +134,8 @@ def read_json(
     end = f": {purpose}" if purpose else ""
     try:
         content = read_bytes(path, error=error)
-        check_need(JSON_COPIES * len(content), f"the JSON of {cut(str(path))}", "take a smaller one")
+        if len(content) > SMALL:
+            check_need(JSON_COPIES * len(content), f"the JSON of {cut(str(path))}", "take a smaller one")
         return parse_json(content, expected)
     except ValueError as reason:
         raise error(f"{str(path)!r} is no valid JSON ({reason}){end}") from None

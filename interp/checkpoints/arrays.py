@@ -66,11 +66,11 @@ def _npy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Tensor:
         return as_tensor(read_array(member, entry.filename))
 
 
-def read_array(file: IO[bytes], name: str) -> np.ndarray:
+def read_array(file: Any, name: str) -> np.ndarray:
     """An array in NumPy's own format, read without running anything.
 
     Args:
-        file: At the beginning of the array, which ends with the file.
+        file: An open file of bytes, at the beginning of the array, which ends with the file.
         name: For messages.
 
     Raises:
@@ -112,7 +112,7 @@ def load_msgpack(path: Path) -> dict[str, Any]:
         ) from None
     with open_file(path) as file:
         try:
-            content = _unpack(msgpack, file)
+            content = _unpack(msgpack, path, file)
         except (ValueError, TypeError, KeyError, RecursionError, msgpack.UnpackException) as error:
             raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
     if not isinstance(content, dict):
@@ -120,8 +120,8 @@ def load_msgpack(path: Path) -> dict[str, Any]:
     return content
 
 
-def _unpack(msgpack: Any, file: IO[bytes]) -> Any:
-    check_memory(Path(file.name), file.seek(0, io.SEEK_END))
+def _unpack(msgpack: Any, path: Path, file: IO[bytes]) -> Any:
+    check_memory(path, file.seek(0, io.SEEK_END))
     file.seek(0)
     data, parts = file.read(), 0
 

@@ -30,6 +30,8 @@ NETWORKS: dict[str, type[HookedMLP] | type[SmallTransformer]] = {
     network.kind: network for network in (HookedMLP, SmallTransformer)
 }
 """The networks that files can describe, by the ``kind`` in their settings."""
+SMALL_NETWORK = 1_000_000
+"""Weights up to which a network may be built before it is compared with its file."""
 SHAPES: dict[str, type[MLPConfig] | type[TransformerConfig]] = {
     HookedMLP.kind: MLPConfig,
     SmallTransformer.kind: TransformerConfig,
@@ -144,7 +146,7 @@ def _check_weights(
     with suppress(TypeError, ValueError, ConfigError):
         config = shape(**{f.name: model[f.name] for f in fields(shape) if f.name in model})
         count = config.n_weights(model.get("vocab"), model.get("n_outputs") or model.get("vocab"), tokens)  # type: ignore[arg-type]
-        if count > held:
+        if count > max(held, SMALL_NETWORK):
             raise CheckpointError(
                 f"{str(beside(file))!r} describes a network of {count:,} weights, but {file.name} holds {held:,} "
                 "numbers"

@@ -45,12 +45,7 @@ def memory_of(
     p, examples = task.p, task.p**2
     trained = max(1, round(task.train_fraction * examples))
     batch = min(config.batch_size, trained) or trained
-    if isinstance(shape, MLPConfig):
-        weights, activations = shape.n_weights(p, p), shape.width * (shape.depth - 1)
-    else:
-        prompt = Prompt.parse(tokens or "a b", p=p)
-        weights = shape.n_weights(vocabulary(prompt, p), p, len(prompt))
-        activations = len(prompt) * shape.d_mlp * shape.n_layers
+    weights, activations = _sizes(task, shape, tokens)
     targets = trained * p * (config.loss == "mse")
     measuring = COPIES * examples * (p + activations) + targets
     updating = COPIES * (batch * (p + activations) + targets)
@@ -67,12 +62,16 @@ def check_memory(
     """Refuse, as a `ConfigError`, a run that needs more memory than the budget; arguments are those of `memory_of`."""
     check_need(
         memory_of(task, shape, config, tokens=tokens),
-        f"training on {task.p**2:,} pairs modulo {task.p:,} {_described(shape)}",
+        f"training a network of {_sizes(task, shape, tokens)[0]:,} weights on {task.p**2:,} pairs modulo {task.p:,}",
         "take a smaller modulus or network",
     )
 
 
-def _described(shape: MLPConfig | TransformerConfig) -> str:
+def _sizes(task: ModularTask, shape: MLPConfig | TransformerConfig, tokens: str | None) -> tuple[int, int]:
+    """Weights, and activations of an example."""
+    p = task.p
     if isinstance(shape, MLPConfig):
-        return f"with {shape.depth - 1:,} layers of {shape.width:,} neurons"
-    return f"with {shape.n_layers:,} blocks of {shape.d_mlp:,} neurons"
+        return shape.n_weights(p, p), shape.width * (shape.depth - 1)
+    prompt = Prompt.parse(tokens or "a b", p=p)
+    weights = shape.n_weights(vocabulary(prompt, p), p, len(prompt))
+    return weights, len(prompt) * shape.d_mlp * shape.n_layers
