@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import tempfile
 import tomllib
@@ -12,13 +13,25 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from interp.errors import ConfigError, GrokscopeError, near_matches
+from interp.errors import ConfigError, GrokscopeError, cut, near_matches
+from interp.memory import check_need
 
 MAX_BYTES = 8 * 2**30
 """Of any file that is read."""
 MAX_TEXT = 2**26
 """Bytes of JSON, TOML and lists of indices."""
+MAX_TOML = 2**20
+"""Bytes of TOML, which takes longer to read."""
 BLOCK = 2**20
+SMALL = 2**20
+"""Bytes up to which the need of a text is not worked out."""
+JSON_COPIES = 32
+"""Bytes that values of JSON take at the most, for each one of its text."""
+MOST_PARTS = 64
+_LONG_KEY = re.compile(
+    rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}"""
+)
+"""Keys of TOML with more parts, for which the reader would take memory with the square of their number."""
 
 
 def open_file(
@@ -75,16 +88,20 @@ def read_bytes(path: Path | str, kind: str = "file", *, most: int = MAX_TEXT, **
     """The content of a file; keywords are those of `open_file`.
 
     Raises:
-        ConfigError: It is no ordinary file, cannot be read, or is too large; or the `error` that was given.
+        ConfigError: It is no ordinary file, cannot be read, is too large, or takes more memory than the budget; or the
+            `error` that was given.
     """
     error = how.get("error", ConfigError)
     try:
         with open_file(path, kind, most=most, **how) as file:
-            content = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            if size > SMALL:
+                check_need(size, f"the {kind} {cut(str(path))}", "take a smaller one")
+            content = file.read(size + 1)  # not more, as room is made for all that is asked for
     except OSError as reason:
         raise error(f"cannot read the {kind} {str(path)!r}: {reason.strerror}") from None
-    if len(content) > most:
-        raise error(f"{str(path)!r} is too large; at most {most} bytes are read")
+    if len(content) > size:
+        raise error(f"{str(path)!r} grew while it was read; open it again once it is complete")
     return content
 
 
@@ -116,7 +133,10 @@ def read_json(
     """
     end = f": {purpose}" if purpose else ""
     try:
-        return parse_json(read_bytes(path, error=error), expected)
+        content = read_bytes(path, error=error)
+        if len(content) > SMALL:
+            check_need(JSON_COPIES * len(content), f"the JSON of {cut(str(path))}", "take a smaller one")
+        return parse_json(content, expected)
     except ValueError as reason:
         raise error(f"{str(path)!r} is no valid JSON ({reason}){end}") from None
     except GrokscopeError as reason:
@@ -248,7 +268,10 @@ def read_toml(path: Path | str, kind: str) -> dict[str, Any]:
         ConfigError: It cannot be read, or is no valid TOML.
     """
     try:
-        return tomllib.loads(read_bytes(path, kind).decode("utf-8"))
+        text = read_bytes(path, kind, most=MAX_TOML).decode("utf-8")
+        if _LONG_KEY.search(text):
+            raise ValueError(f"a key has more than {MOST_PARTS} parts")
+        return tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{str(path)!r} is no valid TOML: nested too deeply") from None
     except ValueError as error:  # also of a number with too many digits

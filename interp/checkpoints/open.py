@@ -33,7 +33,7 @@ from interp.data.class_labels import LabelsError
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
-from interp.measuring.evaluation import all_logits
+from interp.measuring.evaluation import all_logits, check_logits
 from interp.measuring.numbering import numbered, numbering_of, share_right
 from interp.models import HookedModel
 
@@ -264,6 +264,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
         task = make_task(options, operation, p)
     except LabelsError as error:
         raise _offered(error, options, lambda task: adopt_for(module.eval(), task, options).logits) from None
+    check_logits(len(task.dataset), task.dataset.n_classes, 0)
     prompt, few = prompt_of(options, task), task.dataset.inputs[:1]
     try:  # on all examples: what the module cannot take shows here
         adopted = adopt_for(module.eval(), task, options)

@@ -14,6 +14,7 @@ from jaxtyping import Int64
 from pyarrow import csv, parquet
 from torch import Tensor
 
+from interp.checkpoints.arrays import read_array
 from interp.checkpoints.safe import load_pickle_safely, open_file, read_json, said_by
 from interp.errors import CheckpointError
 
@@ -127,11 +128,11 @@ def _numbers(path: Path, content: np.ndarray | Tensor) -> np.ndarray:
 
 
 def _load_array(path: Path) -> np.ndarray:
-    open_file(path).close()
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise CheckpointError(f"{str(path)!r} is no readable array: {said_by(error)}") from None
+    with open_file(path, MAX_TABLE) as file:
+        try:
+            return read_array(file, path.name)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{str(path)!r} is no readable array: {said_by(error)}") from None
 
 
 def _from_table(path: Path) -> np.ndarray:

@@ -17,7 +17,7 @@ from interp.jobs.columns import Identity
 from interp.jobs.executors import ENGINES, cores
 from interp.jobs.settings import FILES, Settings
 from interp.jobs.sources import find_sources, is_remote, size_of
-from interp.jobs.toml import combinations, take_fields, typed
+from interp.jobs.toml import check_total, combinations, take_fields, typed
 from interp.jobs.worker import Chunk
 
 RECORD = "job.json"
@@ -234,6 +234,7 @@ def read_job(file: Path | str, *, model: str | None = None, **options: Any) -> J
     if not isinstance(files, list) or not files or not all(isinstance(one, dict) for one in files):
         raise ConfigError("a job needs at least one [[files]] with its paths")
     chosen = combinations(typed("grid", values.pop("grid", {}), dict))
+    check_total(len(chosen) * len(files), f"the {len(files):,} [[files]]")
     fields = take_fields(values, Job, "job", folder, options)
     groups = tuple(_group({**values, **one}, chosen, folder) for one in files)
     _check_model(file, groups, model)
@@ -243,7 +244,7 @@ def read_job(file: Path | str, *, model: str | None = None, **options: Any) -> J
 def _group(values: dict[str, Any], chosen: list[dict[str, Any]], folder: Path) -> Group:
     paths = values.pop("paths", None)
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise ConfigError(f"[[files]] needs paths, a list of files, folders and globs; it has {paths!r}")
+        raise ConfigError(f"[[files]] needs paths, a list of files, folders and globs; it has {cut(paths)}")
     settings = []
     for one in chosen:
         own = {**values, **one}
