@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
 from interp.errors import ConfigError, GrokscopeError, near_matches
+from interp.held import check_held, make_parents
 
 MAX_BYTES = 8 * 2**30
 """Of any file that is read."""
@@ -164,11 +167,12 @@ def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool
     return Path(path)
 
 
-def write_together(*files: tuple[Path, Callable[[Path], Any]], durable: bool = False) -> None:
-    """Fill files that belong together aside, then rename them all; if one cannot be filled, the old ones stay.
+def write_together(*files: tuple[Path, Callable[[Path], Any] | None], durable: bool = False) -> None:
+    """Fill files that belong together aside, then rename them all; if one cannot be, all old ones stay.
 
     Args:
-        files: The path of each, and what fills the file whose path it is given; renamed in this order.
+        files: The path of each, and what fills the file whose path it is given, or None for one that is not to be there
+            any more; renamed in this order.
         durable: Wait until the disk has them.
 
     Raises:
@@ -178,24 +182,61 @@ def write_together(*files: tuple[Path, Callable[[Path], Any]], durable: bool = F
     path = Path()
     try:
         for path, write in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-            os.close(handle)
-            parts.append(Path(name))
-            write(parts[-1])
-            parts[-1].chmod(0o644)
+            check_held(path)
+            make_parents(path)
+            parts.append(_aside(path))
+            if write is not None:
+                write(parts[-1])
+                parts[-1].chmod(0o644)
             if durable:
                 _to_disk(parts[-1])
-        for part, (path, _) in zip(parts, files, strict=True):
-            part.replace(path)
-            if durable:
-                _to_disk(path.parent)
+        with _kept(*(path for path, _ in files) if len(files) > 1 else ()):
+            for part, (path, write) in zip(parts, files, strict=True):
+                check_held(path)
+                part.replace(path) if write is not None else path.unlink(missing_ok=True)
+                if durable:
+                    _to_disk(path.parent)
     except OSError as error:
+        check_held(path)
         message = f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
         raise ConfigError(message) from None
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    """An empty file beside a path, for what is to be renamed there."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    return Path(name)
+
+
+@contextmanager
+def _kept(*paths: Path) -> Iterator[None]:
+    """Put files back that were replaced or removed if not all of them could be."""
+    copies: dict[Path, Path] = {}
+    try:
+        for path in paths:
+            if path.exists():
+                copies[path] = _aside(path)
+                copies[path].unlink()
+                try:
+                    os.link(path, copies[path])
+                except OSError:  # a file system without links
+                    shutil.copy2(path, copies[path])
+        try:
+            yield
+        except BaseException:
+            for path in paths:
+                if path in copies:
+                    copies[path].replace(path)
+                else:
+                    path.unlink(missing_ok=True)
+            raise
+    finally:
+        for copy in copies.values():
+            copy.unlink(missing_ok=True)
 
 
 def check_place(path: Path | str) -> None:

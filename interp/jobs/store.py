@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from interp.errors import ConfigError
 from interp.files import write_whole
+from interp.held import held
 from interp.jobs.columns import SCHEMA_VERSION, Identity, Result
 from interp.jobs.schema import NAME, checkpoint_schema, checkpoint_table, neuron_schema, neuron_tables
 
@@ -93,13 +94,7 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for one job, a `ConfigError` if another has it, and put in order what an earlier one left."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / ".lock").open("w")
-        except OSError as error:
-            message = f"cannot write to {str(self.folder)!r}: {error.strerror}; choose another place"
-            raise ConfigError(message) from None
-        with lock:
+        with held(self.folder), self._lock() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -108,6 +103,13 @@ class Store:
                 ) from None
             self._tidy()
             yield
+
+    def _lock(self) -> IO[str]:
+        try:
+            return (self.folder / ".lock").open("w")
+        except OSError as error:
+            message = f"cannot write to {str(self.folder)!r}: {error.strerror}; choose another place"
+            raise ConfigError(message) from None
 
     def add(self, results: Sequence[Result]) -> None:
         """Store results as one part, on the disk before this returns; if it fails, nothing has changed."""
