@@ -140,13 +140,14 @@ def parse_json(content: bytes | str, expected: type = object) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(value, expected):
-        raise ValueError(
-            f"it holds a {type(value).__name__}; expected an {NOUNS.get(expected, expected.__name__)}"
-        )
+        raise ValueError(f"it holds {NOUNS[type(value)]}; expected {NOUNS[expected]}")
     return value
 
 
-NOUNS: dict[type, str] = {dict: "object", list: "array"}
+NOUNS: dict[type, str] = {
+    dict: "an object", list: "an array", str: "a text", int: "a number", float: "a number", bool: "true or false",
+    type(None): "null",
+}  # fmt: skip
 """Types of values as JSON calls them."""
 
 
