@@ -32,24 +32,29 @@ def find_sources(patterns: Iterable[str]) -> list[str]:
         In the order of the patterns, absolute or URLs; within one by folder, then by the number that the name ends in.
 
     Raises:
-        ConfigError: Nothing matches, a name is no text, or a store cannot be reached.
+        ConfigError: Nothing matches, or a store cannot be reached.
     """
     patterns = list(patterns)
     paths: dict[str, None] = {}
     for pattern in patterns:
         matches = _remote(pattern) if is_remote(pattern) else _local(pattern)
         paths |= dict.fromkeys(sorted(matches, key=_place))
-    for path in paths:
-        if path != path.encode("utf-8", "replace").decode("utf-8"):
-            raise ConfigError(
-                f"the name of {path!r} is no valid UTF-8, and no table could hold it; rename the file"
-            )
     if not any(exists(path) for path in paths):
         raise ConfigError(
             f"no checkpoint matches {', '.join(map(repr, patterns)) or 'an empty list of paths'}; expected files, "
             f"folders or globs of weights ({', '.join(WEIGHTS)})"
         )
     return list(paths)
+
+
+def in_text(path: str) -> str:
+    """A path as tables hold it: bytes of a name that are no UTF-8 are written out.
+
+    Example:
+        >>> in_text("a.pt"), in_text("a" + chr(0xDCFF) + ".pt")
+        ('a.pt', 'a\\\\udcff.pt')
+    """
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_remote(path: str) -> bool:
@@ -131,6 +136,8 @@ def exists(path: str) -> bool:
 
 def stamp_of(path: str) -> str:
     """A text that changes whenever a checkpoint's files are written to, made without reading them; may be empty."""
+    if path != in_text(path):
+        return ""
     try:
         if is_remote(path):
             store, inside = _store(path)
@@ -173,6 +180,10 @@ class Fetched:
 @contextmanager
 def fetched(path: str) -> Iterator[Fetched]:
     """A checkpoint, copied here for the while if it lies elsewhere; a `CheckpointError` if it cannot be read."""
+    if path != in_text(path):
+        raise CheckpointError(
+            f"the name of {in_text(path)!r} is no valid UTF-8, and no table could hold it; rename the file"
+        )
     if not is_remote(path):
         yield _described(Path(path))
         return

@@ -23,7 +23,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.errors import CheckpointError, GrokscopeError
 from interp.jobs.columns import SCHEMA_VERSION, Result, scores_result
 from interp.jobs.settings import Settings
-from interp.jobs.sources import Fetched, announce, fetched, is_remote, stamp_of
+from interp.jobs.sources import Fetched, announce, fetched, in_text, is_remote, stamp_of
 from interp.jobs.weights import Weights, large_scores, plain, plain_weights, stack_scores
 
 if TYPE_CHECKING:
@@ -180,10 +180,11 @@ def _scored(waiting: list[tuple[_Item, Weights]], settings: Settings) -> list[Re
 
 
 def _result(item: _Item, settings: Settings, outcome: Result | Exception) -> Result:
-    where = {"checkpoint": item.path, "settings": settings.digest}
+    path = in_text(item.path)
+    where = {"checkpoint": path, "settings": settings.digest}
     row: dict[str, Any] = {
         **where,
-        "series": str(PurePosixPath(item.path).parent),
+        "series": str(PurePosixPath(path).parent),
         "digest": item.at_hand and item.at_hand.digest,
         "key": item.at_hand and key_of(item.at_hand.content, settings.digest),
         "stamp": item.stamp,
@@ -196,7 +197,7 @@ def _result(item: _Item, settings: Settings, outcome: Result | Exception) -> Res
         "peak_memory_mib": peak_memory() / MEBI,
     }
     if isinstance(outcome, Exception):
-        message = str(outcome)[:LONGEST_MESSAGE].encode("utf-8", "backslashreplace").decode("utf-8")
+        message = in_text(str(outcome)[:LONGEST_MESSAGE])
         return Result(
             {**row, "status": "failed", "error_type": type(outcome).__name__, "error": message}, None
         )
