@@ -30,6 +30,7 @@ from interp.errors import GrokscopeError
 from interp.explorer import app_of
 from interp.explorer.series import scoring_of
 from interp.explorer.session import Session
+from interp.lab.grids.table import read_description
 from interp.lab.running import run_study
 from interp.models import analytic_mlp, planted_mlp
 from interp.subject import open_subject
@@ -249,7 +250,7 @@ def sweeps(made: Made, out: Path) -> None:
         hostile_texts(pq.read_table(grid / "runs.parquet"), ("status", "phase", "phase_by_table")),
         grid / "runs.parquet",
     )
-    attack(grid / "grid.json", lambda: None)
+    attack(grid / "grid.json", lambda: read_description(grid))
     for kind in ("phase", "accuracy", "pruning"):
         made.command("plot", kind, grid, "--html", out / f"received-{kind}.html", code=(0, 2))
     made.pages |= {
@@ -287,6 +288,14 @@ def harmless(page: Any) -> None:
     planted = "img[src='x'], svg[onload], a[href^='javascript'], [onerror]"
     assert page.locator(planted).count() == 0
     assert page.evaluate("document.title").count("\x1b") == 0
+
+
+def test_a_page_that_is_not_escaped_is_noticed(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(f"<!DOCTYPE html><meta charset=utf-8><body><script>0{ATTACK}</body>")
+    page = browser.new_context(offline=True).new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    with pytest.raises(AssertionError):
+        harmless(page)
 
 
 def test_no_script_runs_in_any_page(made: Made, browser: Any) -> None:
