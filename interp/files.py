@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -34,13 +35,17 @@ def open_file(
 ) -> IO[bytes]:
     """Open an ordinary file of acceptable size for reading bytes; every file that is read is opened here.
 
-    Pipes and devices are refused without waiting for them, and a file that grows is no longer than it was.
+    Pipes and devices are refused without waiting for them. Use it in a ``with`` block, at whose end a file that was
+    written to meanwhile is an error.
 
     Args:
         path: Of the file.
         kind: Noun for messages: "file", "job", "table".
         least, most: Bytes.
         error: The exception to raise.
+
+    Raises:
+        ConfigError: It is missing, no ordinary file, too large, or cannot be read; or the `error` that was given.
 
     Example:
         >>> open_file("/dev/zero")
@@ -71,7 +76,27 @@ def open_file(
     if message:
         os.close(handle)
         raise error(message)
-    return os.fdopen(handle, "rb")
+    return _Watched(handle, shown, error)
+
+
+class _Watched(io.BufferedReader):
+    """A file whose block ends with an error if the file was written to while the block ran."""
+
+    def __init__(self, handle: int, shown: str, error: type[GrokscopeError]) -> None:
+        super().__init__(io.FileIO(handle, "rb"))
+        self._shown, self._error, self._before = shown, error, self._state()
+
+    def _state(self) -> tuple[int, ...]:
+        state = os.fstat(self.fileno())
+        return state.st_size, state.st_mtime_ns
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        changed = not self.closed and self._state() != self._before
+        super().__exit__(kind, *rest)
+        if changed and kind is None:
+            raise self._error(
+                f"{self._shown} was written to while it was read; open it again once it is complete"
+            )
 
 
 def read_bytes(path: Path | str, kind: str = "file", *, most: int = MAX_TEXT, **how: Any) -> bytes:

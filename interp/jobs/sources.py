@@ -13,7 +13,16 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from interp.checkpoints.files import INDEX_ENDING, SHARD, WEIGHTS, beside, is_weights, number_of, shards
+from interp.checkpoints.files import (
+    INDEX_ENDING,
+    SHARD,
+    WEIGHTS,
+    beside,
+    is_weights,
+    number_of,
+    shards,
+    stamp,
+)
 from interp.errors import CheckpointError, ConfigError
 from interp.files import BLOCK, open_file, read_bytes
 
@@ -142,11 +151,9 @@ def stamp_of(path: str) -> str:
         if is_remote(path):
             store, inside = _store(path)
             return str(store.checksum(inside))
-        files = {Path(path), *shards(Path(path)), beside(Path(path))}
-        stats = [file.stat() for file in sorted(files) if file.exists()]
+        return stamp(Path(path))
     except Exception:  # measuring says what is wrong with it; no file may end the planning of a job
         return ""
-    return " ".join(f"{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}" for one in stats)
 
 
 def size_of(path: str) -> int:
