@@ -60,17 +60,34 @@ def load_npz(path: Path) -> dict[str, Tensor]:
 
 def _npy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Tensor:
     with archive.open(entry) as member:
-        version = np.lib.format.read_magic(member)
-        if version == (1, 0):
-            shape, column_first, dtype = np.lib.format.read_array_header_1_0(member)
-        else:
-            shape, column_first, dtype = np.lib.format.read_array_header_2_0(member)
-        if dtype.kind not in KINDS:
-            raise ValueError(f"{entry.filename[:60]!r} holds {dtype} and no numbers; nothing in it is run")
-        data = member.read(entry.file_size)
+        try:
+            return as_tensor(read_npy(member, entry.file_size))
+        except ValueError as error:
+            raise ValueError(f"{entry.filename[:60]!r} {error}") from None
+
+
+def read_npy(file: Any, size: int) -> np.ndarray:
+    """The array in a ``.npy`` file of so many bytes at most; nothing in it is run.
+
+    Raises:
+        ValueError: It holds something else than numbers, or not as many as it says.
+
+    Example:
+        >>> np.save(stored := io.BytesIO(), np.arange(3))
+        >>> read_npy(io.BytesIO(stored.getvalue()), len(stored.getvalue()))
+        array([0, 1, 2])
+    """
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, column_first, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, column_first, dtype = np.lib.format.read_array_header_2_0(file)
+    if dtype.kind not in KINDS:
+        raise ValueError(f"holds {dtype} and no numbers; nothing in it is run")
+    data = file.read(size)
     if len(data) != prod(shape) * dtype.itemsize:
-        raise ValueError(f"{entry.filename[:60]!r} has {len(data)} bytes for the shape {shape}")
-    return as_tensor(np.ndarray(shape, dtype, data, order="F" if column_first else "C"))
+        raise ValueError(f"has {len(data)} bytes for the shape {shape}")
+    return np.ndarray(shape, dtype, data, order="F" if column_first else "C")
 
 
 def load_msgpack(path: Path) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from interp.data.class_labels import advice_on_texts
-from interp.errors import ConfigError
+from interp.errors import ConfigError, cut
 from interp.files import MAX_BYTES, read_bytes
 from interp.memory import check_need
+from interp.parquet import check_parquet
 
 COLUMNS = {"label": "labels", "true_label": "true_labels", "split": "train"}
 COLUMNS |= {"corrupted": "corrupted", "ordering": "positions"}
@@ -78,17 +79,14 @@ COPIES = 5
 
 def _check_size(content: bytes, buffer: Any, suffix: str, called: str) -> None:
     """Refuse a table whose columns would need more memory than there is, before any is unfolded."""
-    from pyarrow import parquet
-
     if suffix == ".parquet":
-        held = parquet.ParquetFile(buffer).metadata
-        groups = [held.row_group(i) for i in range(held.num_row_groups)]
-        rows, width, texts = held.num_rows, held.num_columns, sum(group.total_byte_size for group in groups)
-    else:
-        first = content.partition(b"\n")[0]
-        rows, width, texts = content.count(b"\n") + 1, first.count(b",") + 1, 2 * len(content)
+        check_parquet(buffer, called, copies=COPIES)
+        buffer.seek(0)
+        return
+    first = content.partition(b"\n")[0]
+    rows, width = content.count(b"\n") + 1, first.count(b",") + 1
     check_need(
-        COPIES * 8 * rows * width + texts,
+        COPIES * 8 * rows * width + 2 * len(content),
         f"{called}, of {rows:,} rows and {width} columns,",
         "take some of its rows",
     )
@@ -129,13 +127,13 @@ def _column(table: Any, name: str, path: Path) -> NamedValues:
         texts = column.to_pylist()
         bad = next((row for row, text in enumerate(texts) if text not in ("train", "test")), None)
         if bad is not None:
-            raise ConfigError(f"{named.at(bad)} is {texts[bad]!r}; expected 'train' or 'test'")
+            raise ConfigError(f"{named.at(bad)} is {cut(texts[bad])}; expected 'train' or 'test'")
         return replace(named, values=np.array([text == "train" for text in texts]))
     if not any(is_kind(column.type) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
         values = column.to_pylist()
         row = next((row for row, value in enumerate(values) if str(value).strip("+-.0123456789e ")), 0)
         advice = advice_on_texts(values) if COLUMNS.get(name) in CLASSES else ""
         raise ConfigError(
-            f"{named.at(row)} is {values[row]!r}, {column.type}; expected numbers throughout{advice}"
+            f"{named.at(row)} is {cut(values[row])}, {column.type}; expected numbers throughout{advice}"
         )
     return replace(named, values=column.to_numpy())

@@ -156,7 +156,8 @@ def test_the_shards_of_an_index(tmp_path: Path, at_step: Any, step: int) -> None
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_an_own_module(tmp_path: Path, at_step: Any, step: int) -> None:
     (tmp_path / "net.py").write_text(
-        "from torch import nn\n\ndef build():\n    return nn.Sequential(nn.Flatten(), nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))\n"
+        "from torch import nn\n\ndef build():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))\n"
     )
     (tmp_path / "t.csv").write_text("x,y,label\n0.5,1.5,0\n1.5,0.25,1\n2.5,1.25,2\n")
     for seed, name in enumerate("ab"):
@@ -205,10 +206,10 @@ def test_a_split(tmp_path: Path, at_step: Any, name: str) -> None:
     else:
         table = pyarrow.table({"a": pairs[:, 0], "b": pairs[:, 1]})
         (csv.write_csv if name.endswith("csv") else parquet.write_table)(table, path)
-    assert read_pairs(path, P)[0].tolist() == [0, 1]
+    assert read_pairs(path)[0].tolist() == [0, 1]
     at_step(1, lambda: shortened(path, path))
     with pytest.raises(GrokscopeError, match=r"written to|cannot|no readable|no valid"):
-        read_pairs(path, P)
+        read_pairs(path)
 
 
 @pytest.mark.parametrize("step", range(1, 5))

@@ -10,6 +10,7 @@ from hostile import HOSTILE
 from malformed import MALFORMED
 
 from interp.checkpoints import save_checkpoint
+from interp.checkpoints.files import is_weights
 from interp.data import ModularTask
 from interp.jobs import batch
 
@@ -24,13 +25,13 @@ def filled(folder: Path, count: int, *, foreign: bool) -> tuple[int, int]:
         save_checkpoint(folder / "good" / f"step-{i:08d}", network(i % 7, width=WIDTH), task, step=i)
     for i, spoil in enumerate(HOSTILE.values()):
         spoil(save_checkpoint(folder / f"bad-{i:03d}" / "net", network(1, width=WIDTH), task))
-    others = MALFORMED.values() if foreign else ()
-    for i, write in enumerate(others):
+    others = 0
+    for i, write in enumerate(MALFORMED.values() if foreign else ()):
         place = folder / f"foreign-{i:03d}"
         place.mkdir()
-        write(place)
+        others += is_weights(write(place).name)
     (folder / "odd\udcff.safetensors").write_bytes(b"a name that is no text")
-    return count, len(HOSTILE) + len(others) + 1
+    return count, len(HOSTILE) + others + 1
 
 
 def check(result, good: int, bad: int, folder: Path) -> None:
