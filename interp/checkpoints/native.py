@@ -182,6 +182,10 @@ def fill(model: HookedMLP | SmallTransformer, tensors: dict[str, Tensor], file: 
                 f"{name!r} in {str(file)!r} has shape {tuple(tensor.shape)}; "
                 f"the network of its JSON has {tuple(wanted[name].shape)}"
             )
+        if tensor.is_complex():
+            raise CheckpointError(
+                f"{name!r} in {str(file)!r} holds complex numbers; the network of its JSON has real ones"
+            )
         # A finite sum says so ten times faster than looking at each entry.
         if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all():
             raise CheckpointError(

@@ -14,10 +14,12 @@ from interp.checkpoints.checkpoint import Checkpoint
 from interp.checkpoints.dialect import ForeignFile, Reading, settle
 from interp.checkpoints.files import (
     BESIDE,
+    FORMAT,
     find_checkpoint,
     is_native,
     native_settings,
     series_files,
+    unchanged,
     weights_in,
 )
 from interp.checkpoints.native import load_native
@@ -67,14 +69,21 @@ def load_checkpoint(
     """
     options = replace(options or OpenOptions(), **given)
     file = find_checkpoint(Path(path))
+    with unchanged(file):
+        opened = _load(file, options, like, data)
+    notes = () if opened.dialect == FORMAT else _left_out(Path(path))
+    return replace(opened, notes=(*opened.notes, *notes))
+
+
+def _load(file: Path, options: OpenOptions, like: Checkpoint | None, data: bytes | None) -> Checkpoint:
+    """The checkpoint of a file, natively where it or the options say so."""
     if options.model is None:
         settings = native_settings(file) if options.dialect in (None, NATIVE) else None
         if options.dialect == NATIVE or settings is not None:
             check_native(options)
             same = None if options.changes_task or options.ordering is not None else like
             return _with_task(load_native(file, same, data=data, settings=settings), options)
-    opened = from_weights(read_weights(file, weights=options.weights), options)
-    return replace(opened, notes=(*opened.notes, *_left_out(Path(path))))
+    return from_weights(read_weights(file, weights=options.weights), options)
 
 
 def load_series(

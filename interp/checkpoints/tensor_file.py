@@ -125,21 +125,11 @@ def tensor_file(path: Path | str) -> Iterator[TensorFile]:
     """
     path = Path(path)
     with open_file(path, least=1, error=CheckpointError) as file:
-        before = _state(file)
-        tensors, metadata = _header(path, file, before[0])
+        tensors, metadata = _header(path, file, os.fstat(file.fileno()).st_size)
         try:
             yield TensorFile(path, file, tensors, metadata)
         except OSError as error:
             raise CheckpointError(f"cannot read weights from {str(path)!r}: {error.strerror}") from None
-        if _state(file) != before:
-            raise CheckpointError(
-                f"{str(path)!r} was written to while it was read; open it again once it is complete"
-            )
-
-
-def _state(file: IO[bytes]) -> tuple[int, int]:
-    state = os.fstat(file.fileno())
-    return state.st_size, state.st_mtime_ns
 
 
 def _header(path: Path, file: IO[bytes], size: int) -> tuple[dict[str, StoredTensor], dict[str, str]]:

@@ -16,7 +16,7 @@ from interp.files import read_json, read_toml, write_json
 from interp.jobs.columns import Identity
 from interp.jobs.executors import ENGINES, cores
 from interp.jobs.settings import FILES, Settings
-from interp.jobs.sources import find_sources, is_remote, size_of
+from interp.jobs.sources import find_sources, in_text, is_remote, size_of
 from interp.jobs.toml import check_total, combinations, take_fields, typed
 from interp.jobs.worker import Chunk
 
@@ -121,7 +121,7 @@ class Job(Workload):
         for group in self.groups:
             sources = find_sources(group.paths)
             for settings in group.settings:
-                items |= {(path, settings.digest): (path, settings) for path in sources}
+                items |= {(in_text(path), settings.digest): (path, settings) for path in sources}
         return items
 
     def processes(self, pending: list[Item]) -> int:

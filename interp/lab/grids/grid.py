@@ -93,13 +93,14 @@ class Grid(Workload):
         from interp.lab.grids.training import TrainChunk
 
         threads = max(1, cores() // workers) if self.engine == "local" else 1
+        place = self.out.stat().st_ino if self.engine == "local" else None
         for alike, group in groupby(sorted(pending, key=_shape), _shape):
             same = list(group)
             most = min(_together(same[0], self.device), -(-len(same) // workers)) if alike else 1
             for first in range(0, len(same), most):
                 runs = tuple(same[first : first + most])
                 paths = tuple(str(folder_of(self.out, run)) for run in runs)
-                how = (self.early_stop, self.keep_series, self.device, threads)
+                how = (self.early_stop, self.keep_series, self.device, threads, place)
                 yield TrainChunk(paths, self.settings, runs, *how)
 
     def record(self) -> None:
