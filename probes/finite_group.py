@@ -1,0 +1,274 @@
+"""Finite groups from their multiplication tables: laws checked, classes, orders and a name for small ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations, product
+
+import numpy as np
+from jaxtyping import Int
+
+Table = Int[np.ndarray, "left right"]
+
+
+class NoGroup(ValueError):
+    """A table that is no group's, with the laws that it breaks."""
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteGroup:
+    """A group of n elements, which are numbered in any order.
+
+    Attributes:
+        table: ``table[a, b]`` is the product of a and b.
+        identity: The number of the identity.
+        inverse: Of each element.
+    """
+
+    table: Table
+    identity: int
+    inverse: Int[np.ndarray, " element"]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @cached_property
+    def classes(self) -> Int[np.ndarray, " element"]:
+        """The conjugacy class of each element, numbered by their first elements.
+
+        Example:
+            >>> symmetric(3).classes.tolist()
+            [0, 1, 1, 2, 2, 1]
+        """
+        label, known = np.full(len(self), -1), 0
+        for element in range(len(self)):
+            if label[element] < 0:
+                conjugates = self.table[self.table[:, element], self.inverse]
+                label[conjugates] = known
+                known += 1
+        return label
+
+    @cached_property
+    def orders(self) -> Int[np.ndarray, " element"]:
+        """The order of each element.
+
+        Example:
+            >>> symmetric(3).orders.tolist()
+            [1, 2, 2, 3, 3, 2]
+        """
+        orders, power = np.zeros(len(self), int), np.arange(len(self))
+        for n in range(1, len(self) + 1):
+            orders[(power == self.identity) & (orders == 0)] = n
+            if orders.all():
+                break
+            power = self.table[power, np.arange(len(self))]
+        return orders
+
+    @cached_property
+    def abelian(self) -> bool:
+        """Whether the order of factors does not matter."""
+        return bool((self.table == self.table.T).all())
+
+    @cached_property
+    def exponent(self) -> int:
+        """The least common multiple of all orders."""
+        return int(np.lcm.reduce(self.orders))
+
+    @cached_property
+    def fingerprint(self) -> tuple[object, ...]:
+        """What isomorphic groups share: classes by their size and order of elements, and the same of squares."""
+        sizes = np.bincount(self.classes)[self.classes]
+        squares = np.diagonal(self.table)
+        roots = np.bincount(squares, minlength=len(self))
+        rows = zip(self.orders, sizes, self.orders[squares], sizes[squares], roots, strict=True)
+        return (len(self), self.abelian, tuple(sorted(Counter(tuple(map(int, row)) for row in rows).items())))
+
+
+def group_of(table: Table) -> FiniteGroup:
+    """The group with this multiplication table.
+
+    Raises:
+        NoGroup: It has none; the message counts the pairs that break each law.
+
+    Example:
+        >>> group = group_of(np.add.outer(np.arange(4), np.arange(4)) % 4)
+        >>> group.identity, group.inverse.tolist(), group.exponent
+        (0, [0, 3, 2, 1], 4)
+    """
+    broken = broken_laws(table)
+    if broken:
+        raise NoGroup(f"the table is no group's: {'; '.join(broken)}")
+    identity = _identity(table)
+    assert identity is not None
+    return FiniteGroup(table, identity, np.argmax(table == identity, axis=1))
+
+
+def broken_laws(table: Table, listed: int = 5) -> list[str]:
+    """Sentences about the laws of a group that a table breaks, with counts and examples; empty if it is a group's.
+
+    Associativity is tested against a generating set, which is enough where the table is a Latin square.
+
+    Example:
+        >>> broken_laws(np.array([[0, 1], [1, 1]]))
+        ['2 of 4 rows and columns hold a result twice: row 1, column 1']
+    """
+    n = len(table)
+    if table.shape != (n, n) or not n:
+        return [f"its shape is {table.shape}; expected as many rows as columns"]
+    outside = np.argwhere((table < 0) | (table >= n))
+    if len(outside):
+        some = ", ".join(f"({a}, {b}) -> {table[a, b]}" for a, b in outside[:listed].tolist())
+        return [f"{len(outside)} results are no elements from 0 to {n - 1}: {some}"]
+    twice = [f"row {a}" for a in range(n) if len(np.unique(table[a])) < n]
+    twice += [f"column {b}" for b in range(n) if len(np.unique(table[:, b])) < n]
+    if twice:
+        return [f"{len(twice)} of {2 * n} rows and columns hold a result twice: {', '.join(twice[:listed])}"]
+    if _identity(table) is None:
+        return ["no element leaves all others as they are"]
+    failed = [(a, b, c) for b in generators(table) for a, c in _not_associative(table, b)[: listed + 1]]
+    if failed:
+        some = ", ".join(f"({a} {b}) {c} ≠ {a} ({b} {c})" for a, b, c in failed[:listed])
+        count = sum(len(_not_associative(table, b)) for b in generators(table))
+        return [
+            f"{count} products of three, with the middle one of a generating set, depend on the brackets: {some}"
+        ]
+    return []
+
+
+def _not_associative(table: Table, b: int) -> list[tuple[int, int]]:
+    """Pairs a and c for which (a b) c is not a (b c)."""
+    different = np.argwhere(table[table[:, b]] != table[:, table[b]])
+    return [(int(a), int(c)) for a, c in different]
+
+
+def _identity(table: Table) -> int | None:
+    elements = np.arange(len(table))
+    both = (table == elements).all(1) & (elements == table.T).all(1)
+    return int(np.argmax(both)) if both.any() else None
+
+
+def generators(table: Table) -> list[int]:
+    """Elements whose products are all elements, few of them: each one at least doubles what is reached.
+
+    Example:
+        >>> generators(symmetric(3).table)
+        [1, 2]
+    """
+    reached, chosen = np.zeros(len(table), bool), list[int]()
+    identity = _identity(table)
+    reached[0 if identity is None else identity] = True
+    while not reached.all():
+        chosen.append(int(np.argmin(reached)))
+        reached[chosen[-1]] = True
+        before = 0
+        while reached.sum() > before:
+            before = int(reached.sum())
+            reached[table[np.ix_(np.flatnonzero(reached), chosen)]] = True
+    return chosen
+
+
+def symmetric(n: int) -> FiniteGroup:
+    """All permutations of n things, in lexicographic order; the product a b does b first.
+
+    Example:
+        >>> len(symmetric(4)), symmetric(4).abelian
+        (24, False)
+    """
+    return _of_permutations(np.array(list(permutations(range(n)))))
+
+
+def alternating(n: int) -> FiniteGroup:
+    """The even permutations of n things.
+
+    Example:
+        >>> len(alternating(5))
+        60
+    """
+    every = np.array(list(permutations(range(n))))
+    swaps = sum((every[:, i] > every[:, j]).astype(int) for i in range(n) for j in range(i + 1, n))
+    return _of_permutations(every[swaps % 2 == 0] if n > 1 else every)
+
+
+def _of_permutations(every: np.ndarray) -> FiniteGroup:
+    n = every.shape[1]
+    place = n ** np.arange(n)[::-1]
+    codes = every @ place
+    products = every[:, None, :].repeat(len(every), 1)
+    products = np.take_along_axis(products, every[None].repeat(len(every), 0), 2) @ place
+    return group_of(np.searchsorted(codes, products))
+
+
+def cyclic(n: int) -> FiniteGroup:
+    """Addition modulo n.
+
+    Example:
+        >>> cyclic(3).table.tolist()
+        [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
+    """
+    return group_of(np.add.outer(np.arange(n), np.arange(n)) % n)
+
+
+def dihedral(n: int) -> FiniteGroup:
+    """The 2 n symmetries of a regular polygon: n rotations, then n reflections.
+
+    Example:
+        >>> len(dihedral(5)), dihedral(5).abelian
+        (10, False)
+    """
+    turn, flip = np.arange(2 * n) % n, np.arange(2 * n) // n
+    turned = (turn[:, None] + np.where(flip[:, None], -turn[None], turn[None])) % n
+    return group_of(turned + n * (flip[:, None] ^ flip[None]))
+
+
+def direct_product(*groups: FiniteGroup) -> FiniteGroup:
+    """Tuples of elements, the last one changing fastest, multiplied one by one.
+
+    Example:
+        >>> direct_product(cyclic(2), cyclic(3)).exponent
+        6
+    """
+    table = groups[0].table
+    for group in groups[1:]:
+        n, m = len(table), len(group)
+        table = (table[:, None, :, None] * m + group.table[None, :, None, :]).reshape(n * m, n * m)
+    return group_of(table)
+
+
+def abelian_names(n: int) -> list[tuple[int, ...]]:
+    """The abelian groups of order n, as orders of cyclic factors of which each divides the next.
+
+    Example:
+        >>> abelian_names(8)
+        [(8,), (2, 4), (2, 2, 2)]
+    """
+    by_prime = [[tuple(p**k for k in parts) for parts in _partitions(count)] for p, count in _factors(n)]
+    names = []
+    for chosen in product(*by_prime):
+        longest = max(map(len, chosen), default=0)
+        factors = [1] * longest
+        for parts in chosen:
+            for place, part in enumerate(sorted(parts, reverse=True)):
+                factors[longest - 1 - place] *= part
+        names.append(tuple(factors) or (1,))
+    return sorted(names, key=len)
+
+
+def _factors(n: int) -> list[tuple[int, int]]:
+    found, p = [], 2
+    while n > 1:
+        count = 0
+        while n % p == 0:
+            n, count = n // p, count + 1
+        if count:
+            found.append((p, count))
+        p += 1
+    return found
+
+
+def _partitions(n: int, most: int | None = None) -> list[tuple[int, ...]]:
+    most = n if most is None else most
+    if n == 0:
+        return [()]
+    return [(k, *rest) for k in range(min(n, most), 0, -1) for rest in _partitions(n - k, k)]
