@@ -165,7 +165,7 @@ def generators(table: Table) -> list[int]:
         before = 0
         while reached.sum() > before:
             before = int(reached.sum())
-            reached[table[np.ix_(np.flatnonzero(reached), chosen)]] = True
+            reached[table[np.flatnonzero(reached)][:, chosen]] = True
     return chosen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -98,7 +99,7 @@ def components_of(group: FiniteGroup, seed: int = 0) -> Components:
 
 def _constant_first(basis: np.ndarray, starts: np.ndarray, group: FiniteGroup) -> Components:
     """Components in the order of their sizes, the constant first."""
-    pieces = [basis[:, a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    pieces = [basis[:, a:b] for a, b in pairwise(starts)]
     constant = max(range(len(pieces)), key=lambda i: np.square(pieces[i].sum(0)).sum() / pieces[i].shape[1])
     order = sorted(range(len(pieces)), key=lambda i: (i != constant, pieces[i].shape[1]))
     chosen = [pieces[i] for i in order]

@@ -1,0 +1,108 @@
+"""Scores of neurons by the components of a group: for addition modulo n, those of `probes.features` by frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import betaincc
+
+from probes.features import mean_of_live, permuted_vectors
+from probes.isotypic import Components
+from probes.null import combine, stretched
+
+DRAWS = 20_000
+FEW_DRAWS = 200
+"""Below this many draws that are as extreme, the sum over components is nearer than what the draws say."""
+
+
+def component_scores(
+    vectors: Sequence[Float[np.ndarray, "neuron element"]],
+    components: Components,
+    distinct: Sequence[int] | None = None,
+) -> dict[str, np.ndarray]:
+    """How far each neuron's weights lie in one component, and how likely that is of weights without any.
+
+    Args:
+        vectors: Weights by left operand, right operand and output, elements in the group's order.
+        distinct: Positions of the vectors that are tested, those that repeat no other; all if None.
+
+    Returns:
+        By name ``(neuron,)`` each, means over the live vectors of a neuron: ``ipr``, the sum of squared shares;
+        ``component``, the index of the one with the largest mean share, -1 for a dead neuron;
+        ``component_share``, that share; ``agreement``, the share of vectors whose own largest component it is;
+        ``outside``, 1 minus the share; ``p_value``, of the smallest `component_p_values` of each vector, combined.
+
+    Example:
+        >>> from probes.finite_group import symmetric
+        >>> from probes.isotypic import components_of
+        >>> parts = components_of(symmetric(4))
+        >>> pure = parts.basis[:, parts.starts[4] :].T[:3]
+        >>> scores = component_scores([pure, -pure], parts)
+        >>> scores["component"].tolist(), scores["component_share"].round(6).tolist()
+        ([3, 3, 3], [1.0, 1.0, 1.0])
+    """
+    shares = [components.shares(vector.astype(np.float64)) for vector in vectors]
+    mean = mean_of_live(shares)
+    live = ~np.isnan(mean).any(1)
+    best = np.where(live, np.nan_to_num(mean).argmax(1), -1)
+    largest = np.where(live, np.nan_to_num(mean).max(1), np.nan)
+    own = [np.where(np.isnan(one[:, 0]), np.nan, np.nan_to_num(one).argmax(1) == best) for one in shares]
+    tested = range(len(vectors)) if distinct is None else distinct
+    sizes = components.sizes[1:]
+    tests = []
+    for i in tested:
+        drawn = components.shares(permuted_vectors(vectors[i].astype(np.float64)))
+        tests.append(stretched(component_p_values(shares[i], sizes), component_p_values(drawn, sizes)))
+    return {
+        "ipr": mean_of_live([np.square(one).sum(1) for one in shares]),
+        "component": best,
+        "component_share": largest,
+        "agreement": mean_of_live(own),
+        "outside": 1 - largest,
+        "p_value": combine(np.stack(tests, axis=1)),
+    }
+
+
+def component_p_values(
+    shares: Float[np.ndarray, "vector component"], sizes: Int[np.ndarray, " component"]
+) -> Float[np.ndarray, " vector"]:
+    """P-values of the most unlikely share of each vector, for Gaussian weights; nan stays nan.
+
+    The share in a component of dimension m of N dimensions is Beta(m/2, (N - m)/2). The smallest of the tails over
+    components is compared with `DRAWS` Gaussian vectors; where few of these are as extreme, with the sum over the
+    components, which is never too small.
+
+    Example:
+        >>> shares = np.array([[0.5, 0.25, 0.25], [0.98, 0.01, 0.01]])
+        >>> component_p_values(shares, np.array([9, 9, 5])).round(3).tolist()
+        [0.647, 0.0]
+    """
+    with np.errstate(invalid="ignore"):
+        smallest = _tails(shares, sizes).min(1)
+    most = np.minimum(smallest * len(sizes), 1.0)
+    drawn = _drawn(tuple(map(int, sizes)))
+    below = np.searchsorted(drawn, np.nan_to_num(smallest), side="right")
+    p = np.where(below >= FEW_DRAWS, np.minimum((1 + below) / (1 + DRAWS), most), most)
+    return np.where(np.isnan(smallest), np.nan, p)
+
+
+def _tails(shares: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """P(share is as large) for each component; 1 where it is all that there is."""
+    total = sizes.sum()
+    if len(sizes) == 1:
+        return np.where(np.isnan(shares), np.nan, 1.0)
+    return betaincc(sizes / 2, (total - sizes) / 2, np.clip(shares, 0, 1))
+
+
+@lru_cache(maxsize=32)
+def _drawn(sizes: tuple[int, ...]) -> np.ndarray:
+    """The smallest tail of Gaussian vectors, in rising order."""
+    generator = np.random.default_rng(0)
+    array, drawn = np.array(sizes), []
+    for start in range(0, DRAWS, 2_000):
+        squares = generator.chisquare(array, size=(min(2_000, DRAWS - start), len(sizes)))
+        drawn.append(_tails(squares / squares.sum(1, keepdims=True), array).min(1))
+    return np.sort(np.concatenate(drawn))
