@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from probes.finite_group import FiniteGroup
 
 TRIES = 8
+ROUNDING = 1e-24  # of the square of a constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +56,14 @@ class Components:
         Example:
             >>> from probes.finite_group import cyclic
             >>> wave = np.cos(2 * np.pi * 2 * np.arange(7) / 7)
-            >>> components_of(cyclic(7)).shares(wave[None]).max().round(6)
+            >>> round(float(components_of(cyclic(7)).shares(wave[None]).max()), 6)
             1.0
         """
-        squares = np.square(vectors @ self.basis[:, 1:])
-        parts = np.add.reduceat(squares, self.starts[1:-1] - 1, axis=1)
-        total = parts.sum(1, keepdims=True)
-        return np.divide(parts, total, out=np.full(parts.shape, np.nan), where=total > 0)
+        squares = np.square(vectors @ self.basis)
+        parts = np.add.reduceat(squares, self.starts[:-1], axis=1)
+        total = parts[:, 1:].sum(1, keepdims=True)
+        live = total > ROUNDING * parts[:, :1]
+        return np.divide(parts[:, 1:], total, out=np.full(parts[:, 1:].shape, np.nan), where=live)
 
 
 def components_of(group: FiniteGroup, seed: int = 0) -> Components:

@@ -52,7 +52,7 @@ def test_a_neuron_in_one_component_is_recognised_beneath_noise():
     scores = component_scores(vectors, components)
     assert np.array_equal(scores["component"], chosen - 1)
     assert (scores["p_value"] < 1e-4).all()
-    assert scores["agreement"].mean() > 0.99
+    assert scores["agreement"].mean() > 0.95
 
 
 def test_dead_neurons_have_no_scores():
