@@ -36,13 +36,13 @@ def component_scores(
         ``outside``, 1 minus the share; ``p_value``, of the smallest `component_p_values` of each vector, combined.
 
     Example:
-        >>> from probes.finite_group import symmetric
+        >>> from probes.finite_group import group_of
         >>> from probes.isotypic import components_of
-        >>> parts = components_of(symmetric(4))
-        >>> pure = parts.basis[:, parts.starts[4] :].T[:3]
+        >>> parts = components_of(group_of(np.add.outer(np.arange(8), np.arange(8)) % 8))
+        >>> pure = parts.basis[:, parts.starts[4] :].T[:2]
         >>> scores = component_scores([pure, -pure], parts)
         >>> scores["component"].tolist(), scores["component_share"].round(6).tolist()
-        ([3, 3, 3], [1.0, 1.0, 1.0])
+        ([3, 3], [1.0, 1.0])
     """
     shares = [components.shares(vector.astype(np.float64)) for vector in vectors]
     mean = mean_of_live(shares)

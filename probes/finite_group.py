@@ -1,11 +1,10 @@
-"""Finite groups from their multiplication tables: laws checked, classes, orders and a name for small ones."""
+"""Finite groups from their multiplication tables: laws checked, classes, orders, generators."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations, product
 
 import numpy as np
 from jaxtyping import Int
@@ -39,8 +38,10 @@ class FiniteGroup:
         """The conjugacy class of each element, numbered by their first elements.
 
         Example:
-            >>> symmetric(3).classes.tolist()
-            [0, 1, 1, 2, 2, 1]
+            >>> table = [[0, 1, 2, 3, 4, 5], [1, 2, 0, 4, 5, 3], [2, 0, 1, 5, 3, 4]]
+            >>> table += [[3, 5, 4, 0, 2, 1], [4, 3, 5, 1, 0, 2], [5, 4, 3, 2, 1, 0]]
+            >>> group_of(np.array(table)).classes.tolist()
+            [0, 1, 1, 2, 2, 2]
         """
         label, known = np.full(len(self), -1), 0
         for element in range(len(self)):
@@ -55,8 +56,8 @@ class FiniteGroup:
         """The order of each element.
 
         Example:
-            >>> symmetric(3).orders.tolist()
-            [1, 2, 2, 3, 3, 2]
+            >>> group_of(np.add.outer(np.arange(4), np.arange(4)) % 4).orders.tolist()
+            [1, 4, 2, 4]
         """
         orders, power = np.zeros(len(self), int), np.arange(len(self))
         for n in range(1, len(self) + 1):
@@ -153,8 +154,8 @@ def generators(table: Table) -> list[int]:
     """Elements whose products are all elements, few of them: each one at least doubles what is reached.
 
     Example:
-        >>> generators(symmetric(3).table)
-        [1, 2]
+        >>> generators(np.add.outer(np.arange(4), np.arange(4)) % 4)
+        [1]
     """
     reached, chosen = np.zeros(len(table), bool), list[int]()
     identity = _identity(table)
@@ -167,108 +168,3 @@ def generators(table: Table) -> list[int]:
             before = int(reached.sum())
             reached[table[np.flatnonzero(reached)][:, chosen]] = True
     return chosen
-
-
-def symmetric(n: int) -> FiniteGroup:
-    """All permutations of n things, in lexicographic order; the product a b does b first.
-
-    Example:
-        >>> len(symmetric(4)), symmetric(4).abelian
-        (24, False)
-    """
-    return _of_permutations(np.array(list(permutations(range(n)))))
-
-
-def alternating(n: int) -> FiniteGroup:
-    """The even permutations of n things.
-
-    Example:
-        >>> len(alternating(5))
-        60
-    """
-    every = np.array(list(permutations(range(n))))
-    swaps = sum((every[:, i] > every[:, j]).astype(int) for i in range(n) for j in range(i + 1, n))
-    return _of_permutations(every[swaps % 2 == 0] if n > 1 else every)
-
-
-def _of_permutations(every: np.ndarray) -> FiniteGroup:
-    n = every.shape[1]
-    place = n ** np.arange(n)[::-1]
-    codes = every @ place
-    products = every[:, None, :].repeat(len(every), 1)
-    products = np.take_along_axis(products, every[None].repeat(len(every), 0), 2) @ place
-    return group_of(np.searchsorted(codes, products))
-
-
-def cyclic(n: int) -> FiniteGroup:
-    """Addition modulo n.
-
-    Example:
-        >>> cyclic(3).table.tolist()
-        [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
-    """
-    return group_of(np.add.outer(np.arange(n), np.arange(n)) % n)
-
-
-def dihedral(n: int) -> FiniteGroup:
-    """The 2 n symmetries of a regular polygon: n rotations, then n reflections.
-
-    Example:
-        >>> len(dihedral(5)), dihedral(5).abelian
-        (10, False)
-    """
-    turn, flip = np.arange(2 * n) % n, np.arange(2 * n) // n
-    turned = (turn[:, None] + np.where(flip[:, None], -turn[None], turn[None])) % n
-    return group_of(turned + n * (flip[:, None] ^ flip[None]))
-
-
-def direct_product(*groups: FiniteGroup) -> FiniteGroup:
-    """Tuples of elements, the last one changing fastest, multiplied one by one.
-
-    Example:
-        >>> direct_product(cyclic(2), cyclic(3)).exponent
-        6
-    """
-    table = groups[0].table
-    for group in groups[1:]:
-        n, m = len(table), len(group)
-        table = (table[:, None, :, None] * m + group.table[None, :, None, :]).reshape(n * m, n * m)
-    return group_of(table)
-
-
-def abelian_names(n: int) -> list[tuple[int, ...]]:
-    """The abelian groups of order n, as orders of cyclic factors of which each divides the next.
-
-    Example:
-        >>> abelian_names(8)
-        [(8,), (2, 4), (2, 2, 2)]
-    """
-    by_prime = [[tuple(p**k for k in parts) for parts in _partitions(count)] for p, count in _factors(n)]
-    names = []
-    for chosen in product(*by_prime):
-        longest = max(map(len, chosen), default=0)
-        factors = [1] * longest
-        for parts in chosen:
-            for place, part in enumerate(sorted(parts, reverse=True)):
-                factors[longest - 1 - place] *= part
-        names.append(tuple(factors) or (1,))
-    return sorted(names, key=len)
-
-
-def _factors(n: int) -> list[tuple[int, int]]:
-    found, p = [], 2
-    while n > 1:
-        count = 0
-        while n % p == 0:
-            n, count = n // p, count + 1
-        if count:
-            found.append((p, count))
-        p += 1
-    return found
-
-
-def _partitions(n: int, most: int | None = None) -> list[tuple[int, ...]]:
-    most = n if most is None else most
-    if n == 0:
-        return [()]
-    return [(k, *rest) for k in range(min(n, most), 0, -1) for rest in _partitions(n - k, k)]

@@ -39,8 +39,9 @@ class Components:
         """Each component's class function: its projection is convolution with it. At the identity it is size / n.
 
         Example:
-            >>> from probes.finite_group import cyclic
-            >>> components_of(cyclic(3)).characters.round(3).tolist()
+            >>> from probes.finite_group import group_of
+            >>> addition = group_of(np.add.outer(np.arange(3), np.arange(3)) % 3)
+            >>> components_of(addition).characters.round(3).tolist()
             [[0.333, 0.333, 0.333], [0.667, -0.333, -0.333]]
         """
         at_identity = self.basis[self.group.identity]
@@ -54,9 +55,10 @@ class Components:
         """The share of each centred vector in each component but the constant; nan for a constant vector.
 
         Example:
-            >>> from probes.finite_group import cyclic
+            >>> from probes.finite_group import group_of
+            >>> addition = group_of(np.add.outer(np.arange(7), np.arange(7)) % 7)
             >>> wave = np.cos(2 * np.pi * 2 * np.arange(7) / 7)
-            >>> round(float(components_of(cyclic(7)).shares(wave[None]).max()), 6)
+            >>> round(float(components_of(addition).shares(wave[None]).max()), 6)
             1.0
         """
         squares = np.square(vectors @ self.basis)
@@ -79,9 +81,9 @@ def components_of(group: FiniteGroup, seed: int = 0) -> Components:
         ValueError: No draw told all components apart.
 
     Example:
-        >>> from probes.finite_group import symmetric
-        >>> sorted(components_of(symmetric(4)).sizes.tolist())
-        [1, 1, 4, 9, 9]
+        >>> from probes.finite_group import group_of
+        >>> components_of(group_of(np.add.outer(np.arange(6), np.arange(6)) % 6)).sizes.tolist()
+        [1, 1, 2, 2]
     """
     quotients = group.table[:, group.inverse]  # of a and b: a times the inverse of b
     both = np.minimum(group.classes, group.classes[group.inverse])

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
+from interp.data.group_tables import cyclic, dihedral, direct_product, symmetric
 from probes.component_scores import component_p_values, component_scores
 from probes.features import joint_scores
-from probes.finite_group import cyclic, dihedral, direct_product, symmetric
+from probes.finite_group import group_of
 from probes.isotypic import components_of
 
-PRODUCT = direct_product(cyclic(2), cyclic(4), cyclic(10))
+PRODUCT = group_of(direct_product(cyclic(2), cyclic(4), cyclic(10)))
 
 
 def test_for_addition_they_are_the_scores_by_frequencies():
     vectors = [np.random.default_rng(seed).normal(size=(300, 113)) for seed in range(3)]
-    found, expected = component_scores(vectors, components_of(cyclic(113))), joint_scores(vectors)
+    found, expected = component_scores(vectors, components_of(group_of(cyclic(113)))), joint_scores(vectors)
     np.testing.assert_allclose(found["ipr"], expected["ipr"], atol=1e-12)
     np.testing.assert_allclose(found["component_share"], expected["frequency_share"], atol=1e-12)
     same = found["component"][:, None] == found["component"]
@@ -21,7 +22,9 @@ def test_for_addition_they_are_the_scores_by_frequencies():
     assert np.abs(np.log(found["p_value"] / expected["p_value"])).max() < 0.1
 
 
-@pytest.mark.parametrize("group", [symmetric(5), dihedral(59), PRODUCT], ids=["S5", "D59", "Z2xZ4xZ10"])
+@pytest.mark.parametrize(
+    "group", [group_of(symmetric(5)), group_of(dihedral(59)), PRODUCT], ids=["S5", "D59", "Z2xZ4xZ10"]
+)
 @pytest.mark.parametrize("kind", ["normal", "two values", "heavy tails"])
 def test_nothing_is_found_where_nothing_is(group, kind):
     generator, shape = np.random.default_rng(7), (3, 20_000, len(group))
@@ -39,7 +42,7 @@ def test_nothing_is_found_where_nothing_is(group, kind):
 
 
 def test_a_neuron_in_one_component_is_recognised_beneath_noise():
-    components = components_of(symmetric(5))
+    components = components_of(group_of(symmetric(5)))
     generator = np.random.default_rng(3)
     chosen = generator.integers(1, len(components.sizes), 200)
     vectors = []
@@ -57,7 +60,7 @@ def test_a_neuron_in_one_component_is_recognised_beneath_noise():
 
 def test_dead_neurons_have_no_scores():
     vectors = [np.ones((2, 24)), np.zeros((2, 24))]
-    scores = component_scores(vectors, components_of(symmetric(4)))
+    scores = component_scores(vectors, components_of(group_of(symmetric(4))))
     assert scores["component"].tolist() == [-1, -1]
     assert np.isnan(scores["p_value"]).all()
     assert np.isnan(scores["ipr"]).all()
