@@ -23,7 +23,7 @@ def component_scores(
     components: Components,
     distinct: Sequence[int] | None = None,
 ) -> dict[str, np.ndarray]:
-    """How far each neuron's weights lie in one component, and how likely that is of weights without any.
+    """The share of each neuron's weights that lies in one component, and how likely that is of weights without any.
 
     Args:
         vectors: Weights by left operand, right operand and output, elements in the group's order.

@@ -69,7 +69,7 @@ class FiniteGroup:
 
     @cached_property
     def abelian(self) -> bool:
-        """Whether the order of factors does not matter."""
+        """True if the order of factors does not matter."""
         return bool((self.table == self.table.T).all())
 
     @cached_property

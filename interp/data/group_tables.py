@@ -1,4 +1,4 @@
-"""Multiplication tables of finite groups by their names: symmetric, alternating, dihedral, cyclic, and their products."""
+"""Multiplication tables of finite groups by name: symmetric, alternating, dihedral, cyclic, and their products."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from interp.errors import ConfigError, cut
 
-Table = Int[np.ndarray, "left right"]
+Table = Int[np.ndarray, "_ _"]
 MOST = 1000
 """Elements of a group that is made by its name."""
 _FACTOR = re.compile(r"(S|A|D|Z|C)(\d{1,4})")
@@ -55,8 +55,8 @@ def group_table(name: str) -> Table:
         [1, 0, 3, 2]
     """
     order_of(name)
-    made = {"S": symmetric, "A": alternating, "D": dihedral, "Z": cyclic, "C": cyclic}
-    return direct_product(*(made[kind](n) for kind, n in _factors_of(name)))
+    makers = {"S": symmetric, "A": alternating, "D": dihedral, "Z": cyclic, "C": cyclic}
+    return direct_product(*(makers[kind](n) for kind, n in _factors_of(name)))
 
 
 def _factors_of(name: str) -> list[tuple[str, int]]:
@@ -158,15 +158,15 @@ def abelian_names(n: int) -> list[tuple[int, ...]]:
 
 
 def _prime_factors(n: int) -> list[tuple[int, int]]:
-    found, p = [], 2
+    factors, p = [], 2
     while n > 1:
         count = 0
         while n % p == 0:
             n, count = n // p, count + 1
         if count:
-            found.append((p, count))
+            factors.append((p, count))
         p += 1
-    return found
+    return factors
 
 
 def _partitions(n: int, most: int | None = None) -> list[tuple[int, ...]]:
