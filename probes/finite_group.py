@@ -79,7 +79,7 @@ class FiniteGroup:
 
     @cached_property
     def fingerprint(self) -> tuple[object, ...]:
-        """What isomorphic groups share: classes by their size and order of elements, and the same of squares."""
+        """Counts that isomorphic groups share: classes by their size and order of elements, and the same of squares."""
         sizes = np.bincount(self.classes)[self.classes]
         squares = np.diagonal(self.table)
         roots = np.bincount(squares, minlength=len(self))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from interp.data.group_tables import group_table, order_of
 from interp.errors import ConfigError, choose, cut
 from interp.expressions import polynomial
 from interp.memory import check_need
@@ -19,6 +20,8 @@ PAIR_BYTES = 70
 """Of memory that a pair of operands takes at the most, with its results, labels and masks."""
 ORDERINGS = ("task", "natural", "log")  # see `group_ordering`
 LOGARITHMIC = "discrete logarithm"
+GROUP = "group:"
+"""What the name of a finite group follows, as in ``group:S5``."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,16 @@ def primitive_root(p: int) -> int:
     return next(g for g in range(1, p) if all(pow(g, (p - 1) // q, p) != 1 for q in factors))
 
 
+def own_modulus(operation: str | None) -> int | None:
+    """The number of operands that an operation itself says: the order of a group; None of the others.
+
+    Example:
+        >>> own_modulus("group:S4"), own_modulus("add")
+        (24, None)
+    """
+    return order_of(operation.removeprefix(GROUP)) if operation and operation.startswith(GROUP) else None
+
+
 def check_operation(operation: Any, p: Any) -> None:
     """Raise a `ConfigError` if the operation is not defined modulo p, or does not parse."""
     if not isinstance(operation, str):
@@ -73,6 +86,10 @@ def check_operation(operation: Any, p: Any) -> None:
         )
     if not isinstance(p, int) or not 2 <= p <= MAX_MODULUS:
         raise ConfigError(f"p={cut(p)} is no usable modulus; expected a whole number from 2 to {MAX_MODULUS}")
+    if (order := own_modulus(operation)) is not None:
+        if p != order:
+            raise ConfigError(f"{operation} has {order} elements, not p={p}; leave p out")
+        return
     if operation in ("multiply", "divide") and not is_prime(p):
         nearest = next(q for q in range(p, 2 * p) if is_prime(q))
         raise ConfigError(f"{operation} needs a prime modulus, not p={p}; the next prime is {nearest}")
@@ -80,7 +97,7 @@ def check_operation(operation: Any, p: Any) -> None:
         if operation.isidentifier() and operation not in ("a", "b"):
             raise ConfigError(
                 f"unknown operation {cut(operation)}; expected one of {', '.join(OPERATIONS)}, "
-                "or a polynomial in a and b such as 'a**2 + a*b'"
+                "a polynomial in a and b such as 'a**2 + a*b', or a group such as group:S5"
             )
         polynomial(operation, {"a": 1, "b": 1}, p)
 
@@ -89,7 +106,8 @@ def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
     """Every pair of operands that the operation allows, with its result.
 
     Args:
-        operation: ``add``, ``subtract``, ``multiply``, ``divide``, or a polynomial in ``a`` and ``b``.
+        operation: ``add``, ``subtract``, ``multiply``, ``divide``, a polynomial in ``a`` and ``b``, or a group such as
+            ``group:S5``, see `interp.data.group_tables`.
         p: The modulus; prime for ``multiply`` and ``divide``.
 
     Returns:
@@ -111,6 +129,8 @@ def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
         a, b = a[b != 0], b[b != 0]
         inverse = np.array([0] + [pow(x, -1, p) for x in range(1, p)])
         results = a * inverse[b] % p
+    elif operation.startswith(GROUP):
+        results = group_table(operation.removeprefix(GROUP)).ravel()
     elif operation in OPERATIONS:
         results = {"add": a + b, "subtract": a - b, "multiply": a * b}[operation] % p
     else:
