@@ -84,7 +84,11 @@ def figures(path: Path) -> dict[str, Any] | str:
     except CheckpointError as error:
         return re.sub(r"'/[^']+'", "FILE", str(error))
     result = report.to_dict()
-    for name in ("checkpoint", "step"):
+    for name in (
+        "checkpoint",
+        "step",
+        "stored_accuracy",
+    ):  # stored beside the weights, not in the configuration
         result.pop(name, None)
     kept = (note for note in result.pop("reading", ()) if not note.startswith(("settings:", "stripped")))
     return {**json.loads(json.dumps(result)), "reading": list(kept)}
