@@ -22,7 +22,7 @@ RESERVED = ("torch.", "numpy.", "_codecs.")
 
 
 class Fields:
-    """What a pickle gives an object: the values that it is made of, and fields."""
+    """The values that a pickle makes an object of, and the fields that it gives it."""
 
     origin = ""
 

@@ -137,7 +137,7 @@ def test_the_option_scores_a_part_of_a_file_with_complex_parameters(tmp_path: Pa
     (row,) = done.store.checkpoints.to_pylist()
     assert (row["status"], row["neurons"], row["source"]) == ("ok", 8, "activations")
     with pytest.raises(InterventionError, match="but not changed"):
-        score(tmp_path / "net.pt", options=OpenOptions(**options, part="abs"))
+        score(load_checkpoint(tmp_path / "net.pt", **options, part="abs"))
     with pytest.raises(ConfigError, match="say which"):
         load_checkpoint(tmp_path / "net.pt", **options)
     with pytest.raises(ConfigError, match="--part says how your own module is used; give --model too"):
