@@ -6,9 +6,20 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+LONGEST = 2_000
+"""Characters of a message: values in it come from files, and may have millions."""
+
 
 class GrokscopeError(Exception):
-    """Something the caller can put right; the command line prints it without a traceback and exits with 2."""
+    """Something the caller can put right; the command line prints it without a traceback and exits with 2.
+
+    Example:
+        >>> len(str(GrokscopeError("unknown name " + "x" * 10**6 + "; expected a")))
+        2001
+    """
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
 
 
 class ConfigError(GrokscopeError):
@@ -29,6 +40,12 @@ class InterventionError(GrokscopeError):
 
 class ExpressionError(GrokscopeError):
     """A formula that does not parse, or names something that does not exist."""
+
+
+def shortened(message: str) -> str:
+    """A message without its middle if it is too long: its end says what was expected."""
+    half = LONGEST // 2
+    return message if len(message) <= LONGEST else f"{message[:half]}…{message[-half:]}"
 
 
 def near_matches(name: str, known: Iterable[str], *, listed: int = 8) -> str:
@@ -53,7 +70,7 @@ def choose(kind: str, value: Any, known: Iterable[str]) -> str:
     """Return `value` if it is one of `known`, else raise a `ConfigError` that lists what exists."""
     names = list(known)
     if value not in names:
-        raise ConfigError(f"unknown {kind} {value!r}; expected one of {', '.join(map(repr, names))}")
+        raise ConfigError(f"unknown {kind} {cut(value)}; expected one of {', '.join(map(repr, names))}")
     return value
 
 

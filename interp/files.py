@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
+import shutil
 import stat
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from interp.errors import ConfigError, GrokscopeError, near_matches
+from interp.errors import ConfigError, GrokscopeError, cut, near_matches
+from interp.held import check_held, make_parents
+from interp.memory import check_need
 
 MAX_BYTES = 8 * 2**30
 """Of any file that is read."""
 MAX_TEXT = 2**26
 """Bytes of JSON, TOML and lists of indices."""
+MAX_TOML = 2**20
+"""Bytes of TOML, which takes longer to read."""
 BLOCK = 2**20
+SMALL = 2**20
+"""Bytes up to which the need of a text is not worked out."""
+JSON_COPIES = 32
+"""Bytes that values of JSON take at the most, for each one of its text."""
+MOST_PARTS = 64
+_LONG_KEY = re.compile(
+    rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}"""
+)
+"""Keys of TOML with more parts, for which the reader would take memory with the square of their number."""
 
 
 def open_file(
@@ -31,13 +48,17 @@ def open_file(
 ) -> IO[bytes]:
     """Open an ordinary file of acceptable size for reading bytes; every file that is read is opened here.
 
-    Pipes and devices are refused without waiting for them, and a file that grows is no longer than it was.
+    Pipes and devices are refused without waiting for them. Use it in a ``with`` block, at whose end a file that was
+    written to meanwhile is an error.
 
     Args:
         path: Of the file.
         kind: Noun for messages: "file", "job", "table".
         least, most: Bytes.
         error: The exception to raise.
+
+    Raises:
+        ConfigError: It is missing, no ordinary file, too large, or cannot be read; or the `error` that was given.
 
     Example:
         >>> open_file("/dev/zero")
@@ -68,23 +89,47 @@ def open_file(
     if message:
         os.close(handle)
         raise error(message)
-    return os.fdopen(handle, "rb")
+    return _Watched(handle, shown, error)
+
+
+class _Watched(io.BufferedReader):
+    """A file whose block ends with an error if the file was written to while the block ran."""
+
+    def __init__(self, handle: int, shown: str, error: type[GrokscopeError]) -> None:
+        super().__init__(io.FileIO(handle, "rb"))
+        self._shown, self._error, self._before = shown, error, self._state()
+
+    def _state(self) -> tuple[int, ...]:
+        state = os.fstat(self.fileno())
+        return state.st_size, state.st_mtime_ns
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        changed = not self.closed and self._state() != self._before
+        super().__exit__(kind, *rest)
+        if changed and kind is None:
+            raise self._error(
+                f"{self._shown} was written to while it was read; open it again once it is complete"
+            )
 
 
 def read_bytes(path: Path | str, kind: str = "file", *, most: int = MAX_TEXT, **how: Any) -> bytes:
     """The content of a file; keywords are those of `open_file`.
 
     Raises:
-        ConfigError: It is no ordinary file, cannot be read, or is too large; or the `error` that was given.
+        ConfigError: It is no ordinary file, cannot be read, is too large, or takes more memory than the budget; or the
+            `error` that was given.
     """
     error = how.get("error", ConfigError)
     try:
         with open_file(path, kind, most=most, **how) as file:
-            content = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            if size > SMALL:
+                check_need(size, f"the {kind} {cut(str(path))}", "take a smaller one")
+            content = file.read(size + 1)  # not more, as room is made for all that is asked for
     except OSError as reason:
         raise error(f"cannot read the {kind} {str(path)!r}: {reason.strerror}") from None
-    if len(content) > most:
-        raise error(f"{str(path)!r} is too large; at most {most} bytes are read")
+    if len(content) > size:
+        raise error(f"{str(path)!r} grew while it was read; open it again once it is complete")
     return content
 
 
@@ -116,7 +161,10 @@ def read_json(
     """
     end = f": {purpose}" if purpose else ""
     try:
-        return parse_json(read_bytes(path, error=error), expected)
+        content = read_bytes(path, error=error)
+        if len(content) > SMALL:
+            check_need(JSON_COPIES * len(content), f"the JSON of {cut(str(path))}", "take a smaller one")
+        return parse_json(content, expected)
     except ValueError as reason:
         raise error(f"{str(path)!r} is no valid JSON ({reason}){end}") from None
     except GrokscopeError as reason:
@@ -137,13 +185,14 @@ def parse_json(content: bytes | str, expected: type = object) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(value, expected):
-        raise ValueError(
-            f"it holds a {type(value).__name__}; expected an {NOUNS.get(expected, expected.__name__)}"
-        )
+        raise ValueError(f"it holds {NOUNS[type(value)]}; expected {NOUNS[expected]}")
     return value
 
 
-NOUNS: dict[type, str] = {dict: "object", list: "array"}
+NOUNS: dict[type, str] = {
+    dict: "an object", list: "an array", str: "a text", int: "a number", float: "a number", bool: "true or false",
+    type(None): "null",
+}  # fmt: skip
 """Types of values as JSON calls them."""
 
 
@@ -164,11 +213,12 @@ def write_whole(path: Path | str, write: Callable[[Path], Any], *, durable: bool
     return Path(path)
 
 
-def write_together(*files: tuple[Path, Callable[[Path], Any]], durable: bool = False) -> None:
-    """Fill files that belong together aside, then rename them all; if one cannot be filled, the old ones stay.
+def write_together(*files: tuple[Path, Callable[[Path], Any] | None], durable: bool = False) -> None:
+    """Fill files that belong together aside, then rename them all; if one cannot be, all old ones stay.
 
     Args:
-        files: The path of each, and what fills the file whose path it is given; renamed in this order.
+        files: The path of each, and what fills the file whose path it is given, or None for one that is not to be there
+            any more; renamed in this order.
         durable: Wait until the disk has them.
 
     Raises:
@@ -178,24 +228,61 @@ def write_together(*files: tuple[Path, Callable[[Path], Any]], durable: bool = F
     path = Path()
     try:
         for path, write in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-            os.close(handle)
-            parts.append(Path(name))
-            write(parts[-1])
-            parts[-1].chmod(0o644)
+            check_held(path)
+            make_parents(path)
+            parts.append(_aside(path))
+            if write is not None:
+                write(parts[-1])
+                parts[-1].chmod(0o644)
             if durable:
                 _to_disk(parts[-1])
-        for part, (path, _) in zip(parts, files, strict=True):
-            part.replace(path)
-            if durable:
-                _to_disk(path.parent)
+        with _kept(*(path for path, _ in files) if len(files) > 1 else ()):
+            for part, (path, write) in zip(parts, files, strict=True):
+                check_held(path)
+                part.replace(path) if write is not None else path.unlink(missing_ok=True)
+                if durable:
+                    _to_disk(path.parent)
     except OSError as error:
+        check_held(path)
         message = f"cannot write {str(path)!r}: {error.strerror or error}; choose another place"
         raise ConfigError(message) from None
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    """An empty file beside a path, for what is to be renamed there."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    return Path(name)
+
+
+@contextmanager
+def _kept(*paths: Path) -> Iterator[None]:
+    """Put files back that were replaced or removed if not all of them could be."""
+    copies: dict[Path, Path] = {}
+    try:
+        for path in paths:
+            if path.exists():
+                copies[path] = _aside(path)
+                copies[path].unlink()
+                try:
+                    os.link(path, copies[path])
+                except OSError:  # a file system without links
+                    shutil.copy2(path, copies[path])
+        try:
+            yield
+        except BaseException:
+            for path in paths:
+                if path in copies:
+                    copies[path].replace(path)
+                else:
+                    path.unlink(missing_ok=True)
+            raise
+    finally:
+        for copy in copies.values():
+            copy.unlink(missing_ok=True)
 
 
 def check_place(path: Path | str) -> None:
@@ -248,7 +335,10 @@ def read_toml(path: Path | str, kind: str) -> dict[str, Any]:
         ConfigError: It cannot be read, or is no valid TOML.
     """
     try:
-        return tomllib.loads(read_bytes(path, kind).decode("utf-8"))
+        text = read_bytes(path, kind, most=MAX_TOML).decode("utf-8")
+        if _LONG_KEY.search(text):
+            raise ValueError(f"a key has more than {MOST_PARTS} parts")
+        return tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{str(path)!r} is no valid TOML: nested too deeply") from None
     except ValueError as error:  # also of a number with too many digits

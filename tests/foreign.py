@@ -67,8 +67,9 @@ def run(
     causal: bool = False,
     coeff: float = 1.0,
     norm: str = "none",
+    readout: int = -1,
 ) -> np.ndarray:
-    """Logits at the last position, one example and one head after another."""
+    """Logits at a position, the last unless told, one example and one head after another."""
     w = {name: array.astype(np.float64) for name, array in net.items()}
     layers = sum(name.endswith(".Q") for name in w)
 
@@ -86,13 +87,14 @@ def run(
             for head in range(len(w[f"{layer}.Q"])):
                 q, k, v = (read @ w[f"{layer}.{n}"][head] + _bias(w, f"{layer}.b{n}", head) for n in "QKV")
                 seen = np.tril(np.ones((len(x), len(x)))) if causal else np.ones((len(x), len(x)))
-                weights = np.exp(q @ k.T / np.sqrt(q.shape[1])) * seen
+                scores = np.where(seen, q @ k.T / np.sqrt(q.shape[1]), -np.inf)
+                weights = np.exp(scores - scores.max(1, keepdims=True))
                 pattern = coeff * weights / weights.sum(1, keepdims=True) + (1 - coeff) * seen
                 out += pattern @ v @ w[f"{layer}.O"][head]
             x = x + out + w.get(f"{layer}.bO", 0)
             pre = normed(x, f"{layer}.ln2") @ w[f"{layer}.in"] + w.get(f"{layer}.bin", 0)
             x = x + ACTIVATIONS[activation](pre) @ w[f"{layer}.out"] + w.get(f"{layer}.bout", 0)
-        found.append(normed(x, "final")[-1] @ w["U"] + w.get("bU", 0))
+        found.append(normed(x, "final")[readout] @ w["U"] + w.get("bU", 0))
     return np.array(found)
 
 

@@ -16,7 +16,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.tensor_file import save_tensors
 from interp.data import ModularTask, Task
 from interp.errors import CheckpointError, ConfigError
-from interp.files import write_whole
+from interp.files import write_together
 from interp.interventions import Edit, bake, neuron_indices
 from interp.measuring.curves import Curve, measure_curve
 from interp.measuring.doses import Dose, dose_response
@@ -280,8 +280,10 @@ def write_edited(target: Path, edited: HookedModel, opened: Checkpoint, descript
         weights = {
             name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in stored.items()
         }
-        write_whole(target, lambda part: save_tensors(weights, part))
-        target.with_suffix(".json").unlink(missing_ok=True)  # it described the weights that were here before
+        write_together(
+            (target.with_suffix(".json"), None),  # it described the weights that were here before
+            (target, lambda part: save_tensors(weights, part)),
+        )
         return
     if not isinstance(edited, HookedMLP | SmallTransformer):
         raise CheckpointError(

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from interp.checkpoints.safe import SPARE_BYTES, ZIP_ERRORS, open_archive, open_file, said_by
+from interp.checkpoints.tensor_file import check_memory
 from interp.errors import CheckpointError
 
 KINDS = "biufc"  # of NumPy's dtypes: numbers
-MAX_PARTS = 2**20  # entries of one array or map in a MessagePack file
+MAX_PARTS = 2**20  # values of a MessagePack file beside numbers of arrays
 ARRAY, COMPLEX, SCALAR = 1, 2, 3  # flax' extension types
 TYPES = {str(np.dtype(kind)): np.dtype(kind) for kind in "?bBhHiIqQefdFD"}
 CHUNKED = "__msgpack_chunked_array__"
@@ -48,29 +49,53 @@ def load_npz(path: Path) -> dict[str, Tensor]:
         try:
             with open_archive(file) as archive:
                 entries = archive.infolist()
-                if sum(entry.file_size for entry in entries) > 4 * size + SPARE_BYTES:
+                whole = sum(entry.file_size for entry in entries)
+                if whole > 4 * size + SPARE_BYTES:
                     raise ValueError("its arrays would take far more memory than the file has bytes")
+                check_memory(path, whole)
                 names = [entry.filename.removesuffix(".npy").replace("/", ".") for entry in entries]
                 if len(set(names)) < len(names):
                     raise ValueError("two of its arrays have one name")
                 return {name: _npy(archive, entry) for name, entry in zip(names, entries, strict=True)}
-        except (ValueError, TypeError, SyntaxError, *ZIP_ERRORS) as error:
+        except (ValueError, *ZIP_ERRORS) as error:
             raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
 
 
 def _npy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Tensor:
     with archive.open(entry) as member:
-        version = np.lib.format.read_magic(member)
-        if version == (1, 0):
-            shape, column_first, dtype = np.lib.format.read_array_header_1_0(member)
-        else:
-            shape, column_first, dtype = np.lib.format.read_array_header_2_0(member)
-        if dtype.kind not in KINDS:
-            raise ValueError(f"{entry.filename[:60]!r} holds {dtype} and no numbers; nothing in it is run")
-        data = member.read(entry.file_size)
+        return as_tensor(read_array(member, entry.filename))
+
+
+def read_array(file: Any, name: str) -> np.ndarray:
+    """An array in NumPy's own format, read without running anything.
+
+    Args:
+        file: An open file of bytes, at the beginning of the array, which ends with the file.
+        name: For messages.
+
+    Raises:
+        ValueError: It is damaged, or holds no numbers.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> np.save(file, np.eye(2))
+        >>> _ = file.seek(0)
+        >>> read_array(file, "eye").tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    formats = np.lib.format
+    try:
+        version = formats.read_magic(file)
+        read = formats.read_array_header_1_0 if version == (1, 0) else formats.read_array_header_2_0
+        shape, column_first, dtype = read(file)
+    except Exception as error:  # NumPy has Python's own parser read the header
+        raise ValueError(f"{name[:60]!r} has no header of an array: {said_by(error)}") from None
+    if dtype.kind not in KINDS:
+        raise ValueError(f"{name[:60]!r} holds {dtype} and no numbers; nothing in it is run")
+    data = file.read()
     if len(data) != prod(shape) * dtype.itemsize:
-        raise ValueError(f"{entry.filename[:60]!r} has {len(data)} bytes for the shape {shape}")
-    return as_tensor(np.ndarray(shape, dtype, data, order="F" if column_first else "C"))
+        raise ValueError(f"{name[:60]!r} has {len(data)} bytes for the shape {shape}")
+    return np.ndarray(shape, dtype, data, order="F" if column_first else "C")
 
 
 def load_msgpack(path: Path) -> dict[str, Any]:
@@ -83,7 +108,7 @@ def load_msgpack(path: Path) -> dict[str, Any]:
 
     with open_file(path) as file:
         try:
-            content = _unpack(msgpack, file)
+            content = _unpack(msgpack, path, file)
         except (ValueError, TypeError, KeyError, RecursionError, msgpack.UnpackException) as error:
             raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
     if not isinstance(content, dict):
@@ -91,8 +116,17 @@ def load_msgpack(path: Path) -> dict[str, Any]:
     return content
 
 
-def _unpack(msgpack: Any, file: IO[bytes]) -> Any:
-    data = file.read()
+def _unpack(msgpack: Any, path: Path, file: IO[bytes]) -> Any:
+    check_memory(path, file.seek(0, io.SEEK_END))
+    file.seek(0)
+    data, parts = file.read(), 0
+
+    def counted(content: Any) -> Any:
+        nonlocal parts
+        parts += 1 + len(content)
+        if parts > MAX_PARTS:
+            raise ValueError(f"it has more than {MAX_PARTS} values")
+        return content
 
     def extension(code: int, inner: bytes) -> Any:
         if code == COMPLEX:
@@ -107,8 +141,9 @@ def _unpack(msgpack: Any, file: IO[bytes]) -> Any:
         tensor = as_tensor(np.frombuffer(numbers, stored).reshape(shape))
         return tensor.view(torch.bfloat16) if kind == "bfloat16" else tensor
 
-    limits = {"max_array_len": MAX_PARTS, "max_map_len": MAX_PARTS}
-    return _joined(msgpack.unpackb(data, ext_hook=extension, strict_map_key=True, **limits))
+    limits = {"max_array_len": MAX_PARTS, "max_map_len": MAX_PARTS, "strict_map_key": True}
+    hooks = {"ext_hook": extension, "list_hook": counted, "object_hook": counted}
+    return _joined(msgpack.unpackb(data, **hooks, **limits))
 
 
 def _joined(content: Any) -> Any:

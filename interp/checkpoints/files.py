@@ -7,7 +7,8 @@ A native checkpoint has its weights in safetensors, everything else in a JSON of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from math import inf, prod
@@ -205,6 +206,31 @@ def beside(file: Path) -> Path:
 def shards(file: Path) -> list[Path]:
     """The files that hold a checkpoint's weights: itself, or those that an index names, in order of their names."""
     return sorted(set(tensor_files(file).values())) if file.name.endswith(INDEX_ENDING) else [file]
+
+
+def stamp(file: Path, others: Iterable[Path] = ()) -> str:
+    """A text that changes whenever a checkpoint's files, or others that are read with them, are written to or replaced.
+
+    No weights are read.
+    """
+    files = {file, *shards(file), beside(file), *others}
+    states = [one.stat() for one in sorted(files) if one.exists()]
+    return " ".join(f"{one.st_ino}-{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}" for one in states)
+
+
+@contextmanager
+def unchanged(file: Path) -> Iterator[None]:
+    """A block at whose end it is an error if the files of a checkpoint changed: their parts may be of two networks.
+
+    Raises:
+        CheckpointError: They did.
+    """
+    before = stamp(file)
+    yield
+    if stamp(file) != before:
+        raise CheckpointError(
+            f"{str(file)!r} was written to while it was read; open it again once it is complete"
+        )
 
 
 def tensor_files(index: Path) -> dict[str, Path]:

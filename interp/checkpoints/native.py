@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,20 @@ from interp.checkpoints.files import (
 )
 from interp.checkpoints.tensor_file import save_tensors, tensor_file, unreadable
 from interp.data import ModularTask, Task
-from interp.errors import CheckpointError, cut
+from interp.errors import CheckpointError, ConfigError, cut
 from interp.files import json_text, write_together
-from interp.models import HookedMLP, SmallTransformer
+from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig
 
 NETWORKS: dict[str, type[HookedMLP] | type[SmallTransformer]] = {
     network.kind: network for network in (HookedMLP, SmallTransformer)
 }
 """The networks that files can describe, by the ``kind`` in their settings."""
+SMALL_NETWORK = 1_000_000
+"""Weights up to which a network may be built before it is compared with its file."""
+SHAPES: dict[str, type[MLPConfig] | type[TransformerConfig]] = {
+    HookedMLP.kind: MLPConfig,
+    SmallTransformer.kind: TransformerConfig,
+}
 
 
 def save_checkpoint(
@@ -117,6 +125,7 @@ def load_native(
                 f"{', '.join(NETWORKS)}"
             )
         check_sizes(settings, [tensor.shape for tensor in tensors.values()], file)
+        _check_weights(settings["model"], SHAPES[kind], sum(map(Tensor.numel, tensors.values())), file)
         model = NETWORKS[kind].from_dict(settings["model"])
     if like is not None and before.get("task") == settings["task"]:
         task = like.task
@@ -124,6 +133,24 @@ def load_native(
         task = ModularTask.from_dict(settings["task"])
     fill(model, tensors, file)
     return Checkpoint(model.eval(), task, FORMAT, settings.get("step"), file, settings)
+
+
+def _check_weights(
+    model: dict[str, Any], shape: type[MLPConfig] | type[TransformerConfig], held: int, file: Path
+) -> None:
+    """Refuse, before memory is taken, a network with more weights than its file has numbers.
+
+    Values of the wrong type are left to the network, which says so.
+    """
+    tokens = model.get("n_tokens", len(str(model.get("prompt")).split()))
+    with suppress(TypeError, ValueError, ConfigError):
+        config = shape(**{f.name: model[f.name] for f in fields(shape) if f.name in model})
+        count = config.n_weights(model.get("vocab"), model.get("n_outputs") or model.get("vocab"), tokens)  # type: ignore[arg-type]
+        if count > max(held, SMALL_NETWORK):
+            raise CheckpointError(
+                f"{str(beside(file))!r} describes a network of {count:,} weights, but {file.name} holds {held:,} "
+                "numbers"
+            )
 
 
 def read_tensors(file: Path, data: bytes | None = None) -> dict[str, Tensor]:
@@ -136,7 +163,7 @@ def read_tensors(file: Path, data: bytes | None = None) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for shard in shards(file):
         with tensor_file(shard) as opened:
-            tensors |= {name: opened.tensor(name) for name in opened.tensors}
+            tensors |= opened.whole()
     return tensors
 
 
@@ -154,6 +181,10 @@ def fill(model: HookedMLP | SmallTransformer, tensors: dict[str, Tensor], file: 
             raise CheckpointError(
                 f"{name!r} in {str(file)!r} has shape {tuple(tensor.shape)}; "
                 f"the network of its JSON has {tuple(wanted[name].shape)}"
+            )
+        if tensor.is_complex():
+            raise CheckpointError(
+                f"{name!r} in {str(file)!r} holds complex numbers; the network of its JSON has real ones"
             )
         # A finite sum says so ten times faster than looking at each entry.
         if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all():

@@ -14,10 +14,12 @@ from interp.checkpoints.checkpoint import Checkpoint
 from interp.checkpoints.dialect import ForeignFile, Reading, settle
 from interp.checkpoints.files import (
     BESIDE,
+    FORMAT,
     find_checkpoint,
     is_native,
     native_settings,
     series_files,
+    unchanged,
     weights_in,
 )
 from interp.checkpoints.native import load_native
@@ -33,7 +35,7 @@ from interp.data.class_labels import LabelsError
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
-from interp.measuring.evaluation import all_logits
+from interp.measuring.evaluation import all_logits, check_logits
 from interp.measuring.numbering import numbered, numbering_of, share_right
 from interp.models import HookedModel
 
@@ -67,14 +69,21 @@ def load_checkpoint(
     """
     options = replace(options or OpenOptions(), **given)
     file = find_checkpoint(Path(path))
+    with unchanged(file):
+        opened = _load(file, options, like, data)
+    notes = () if opened.dialect == FORMAT else _left_out(Path(path))
+    return replace(opened, notes=(*opened.notes, *notes))
+
+
+def _load(file: Path, options: OpenOptions, like: Checkpoint | None, data: bytes | None) -> Checkpoint:
+    """The checkpoint of a file, natively where it or the options say so."""
     if options.model is None:
         settings = native_settings(file) if options.dialect in (None, NATIVE) else None
         if options.dialect == NATIVE or settings is not None:
             check_native(options)
             same = None if options.changes_task or options.ordering is not None else like
             return _with_task(load_native(file, same, data=data, settings=settings), options)
-    opened = from_weights(read_weights(file, weights=options.weights), options)
-    return replace(opened, notes=(*opened.notes, *_left_out(Path(path))))
+    return from_weights(read_weights(file, weights=options.weights), options)
 
 
 def load_series(
@@ -264,6 +273,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
         task = make_task(options, operation, p)
     except LabelsError as error:
         raise _offered(error, options, lambda task: adopt_for(module.eval(), task, options).logits) from None
+    check_logits(len(task.dataset), task.dataset.n_classes, 0)
     prompt, few = prompt_of(options, task), task.dataset.inputs[:1]
     try:  # on all examples: what the module cannot take shows here
         adopted = adopt_for(module.eval(), task, options)

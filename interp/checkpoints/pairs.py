@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from numbers import Real
 from pathlib import Path
@@ -14,12 +15,16 @@ from jaxtyping import Int64
 from pyarrow import csv, parquet
 from torch import Tensor
 
-from interp.checkpoints.safe import load_pickle_safely, open_file, read_json, said_by
+from interp.checkpoints.arrays import read_array
+from interp.checkpoints.safe import load_pickle_safely, read_json, said_by
 from interp.errors import CheckpointError
+from interp.files import read_bytes
+from interp.parquet import check_parquet
 
 MAX_PAIRS = 2**22
 LARGEST = 2**31
-MAX_TABLE = 2**26  # bytes of a table, also once decompressed
+MAX_TABLE = 2**26  # bytes of a table
+MAX_ARRAY = 2**28
 TRAIN = ("train", "train_data", "train_pairs", "pairs")
 ACCEPTED = "a list of (a, b), (a, b, label) or ((a, b), label)"
 
@@ -127,17 +132,17 @@ def _numbers(path: Path, content: np.ndarray | Tensor) -> np.ndarray:
 
 
 def _load_array(path: Path) -> np.ndarray:
-    open_file(path).close()
+    data = read_bytes(path, least=1, most=MAX_ARRAY, error=CheckpointError)
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return read_array(io.BytesIO(data), path.name)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{str(path)!r} is no readable array: {said_by(error)}") from None
 
 
 def _from_table(path: Path) -> np.ndarray:
-    open_file(path, MAX_TABLE).close()
+    source = pa.BufferReader(read_bytes(path, least=1, most=MAX_TABLE, error=CheckpointError))
     try:
-        table = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+        table = _parquet(source) if path.suffix.lower() == ".parquet" else _csv(source)
         pairs = np.stack([table.column(name).to_numpy() for name in _operands(table.schema)], axis=1)
         if "split" in table.column_names:
             pairs = pairs[_is_train(table)]
@@ -166,21 +171,17 @@ def _operands(schema: pa.Schema) -> list[str]:
     return whole[:2]
 
 
-def _parquet(path: Path) -> pa.Table:
-    schema = parquet.read_schema(path)
+def _parquet(source: pa.BufferReader) -> pa.Table:
+    schema = parquet.read_schema(source)
     split = ["split"] if "split" in schema.names else []
+    check_parquet(source, "a table of pairs", rows_at_most=MAX_PAIRS)
     # As a dictionary, a text is held once, however often the file repeats it.
-    with parquet.ParquetFile(path, read_dictionary=split) as file:
-        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-        columns = [group.column(i) for group in groups for i in range(group.num_columns)]
-        size = sum(column.total_uncompressed_size for column in columns)
-        if file.metadata.num_rows > MAX_PAIRS or size > MAX_TABLE:
-            raise ValueError(f"it has more than {MAX_PAIRS} rows or {MAX_TABLE} bytes")
-        return file.read(columns=_operands(schema) + split)
+    return parquet.ParquetFile(source, read_dictionary=split).read(columns=_operands(schema) + split)
 
 
-def _csv(path: Path) -> pa.Table:
-    table = csv.read_csv(path)
+def _csv(source: pa.BufferReader) -> pa.Table:
+    table = csv.read_csv(source)
     if all(name.strip().isdigit() for name in table.column_names):  # no header
-        table = csv.read_csv(path, read_options=csv.ReadOptions(autogenerate_column_names=True))
+        source.seek(0)
+        table = csv.read_csv(source, read_options=csv.ReadOptions(autogenerate_column_names=True))
     return table

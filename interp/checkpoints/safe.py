@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from interp import files
-from interp.checkpoints.tensor_file import tensor_file
+from interp.checkpoints.tensor_file import check_memory, tensor_file
 from interp.errors import CheckpointError
 from interp.files import MAX_BYTES
 from interp.files import MAX_TEXT as MAX_PICKLE  # bytes of a pickle
@@ -86,7 +86,7 @@ def load_pickle_safely(path: Path | str) -> Any:
     with open_file(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of deprecated things that the file uses
         size = file.seek(0, io.SEEK_END)
-        walk = Walk(4 * size + SPARE_BYTES)
+        walk = Walk(room := 4 * size + SPARE_BYTES)
         try:
             _check(walk, path, file, size)
         except (ValueError, LookupError, *ZIP_ERRORS) as error:
@@ -96,6 +96,7 @@ def load_pickle_safely(path: Path | str) -> Any:
             raise CheckpointError(f"{str(path)!r} {_needs(list(walk.foreign or walk.named))}") from None
         if walk.foreign:
             raise CheckpointError(f"{str(path)!r} {_needs(list(walk.foreign))}")
+        check_memory(path, room - walk.room)
         file.seek(0)
         return _loaded(path, file, list(map(str, walk.named)), walk.mappings)
 
@@ -133,7 +134,7 @@ def said_by(error: Exception) -> str:
 def load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All tensors of a safetensors file of any name, on the CPU, and its metadata."""
     with tensor_file(path) as opened:
-        return {name: opened.tensor(name) for name in opened.tensors}, opened.metadata
+        return opened.whole(), opened.metadata
 
 
 def check_format(path: Path) -> None:

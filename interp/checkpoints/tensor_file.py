@@ -10,14 +10,17 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from interp.errors import CheckpointError
+from interp.errors import CheckpointError, cut
 from interp.files import open_file, parse_json
+from interp.memory import check_need
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
 MAX_HEADER = 2**24  # bytes
+COPIES = 3
+"""Of weights, from the file to a network: as stored, converted, and as the network's."""
 TORCH_NAMES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U16": "uint16",
     "U32": "uint32", "U64": "uint64", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
@@ -60,6 +63,11 @@ class TensorFile:
         self._read(one.start, content.numpy())
         return content.view(getattr(torch, TORCH_NAMES[one.dtype])).reshape(one.shape)
 
+    def whole(self) -> dict[str, Tensor]:
+        """All tensors by name; a `ConfigError` if they need more memory than the budget."""
+        check_memory(self.path, sum(one.stop - one.start for one in self.tensors.values()))
+        return {name: self.tensor(name) for name in self.tensors}
+
     def columns(self, name: str, dtype: Any, chosen: slice) -> np.ndarray:
         """Some places of a tensor's last axis, as an array; the rest is not read."""
         import numpy as np
@@ -91,6 +99,13 @@ class TensorFile:
             )
 
 
+def check_memory(path: Path, size: int) -> None:
+    """Refuse, as a `ConfigError`, weights of so many bytes if the budget is too small for them."""
+    check_need(
+        COPIES * size, f"opening {size:,} bytes of weights in {cut(str(path))}", "open a smaller network"
+    )
+
+
 @contextmanager
 def tensor_file(path: Path | str) -> Iterator[TensorFile]:
     """An opened safetensors file, closed at the end.
@@ -110,21 +125,11 @@ def tensor_file(path: Path | str) -> Iterator[TensorFile]:
     """
     path = Path(path)
     with open_file(path, least=1, error=CheckpointError) as file:
-        before = _state(file)
-        tensors, metadata = _header(path, file, before[0])
+        tensors, metadata = _header(path, file, os.fstat(file.fileno()).st_size)
         try:
             yield TensorFile(path, file, tensors, metadata)
         except OSError as error:
             raise CheckpointError(f"cannot read weights from {str(path)!r}: {error.strerror}") from None
-        if _state(file) != before:
-            raise CheckpointError(
-                f"{str(path)!r} was written to while it was read; open it again once it is complete"
-            )
-
-
-def _state(file: IO[bytes]) -> tuple[int, int]:
-    state = os.fstat(file.fileno())
-    return state.st_size, state.st_mtime_ns
 
 
 def _header(path: Path, file: IO[bytes], size: int) -> tuple[dict[str, StoredTensor], dict[str, str]]:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from interp.errors import GrokscopeError
+from interp.errors import GrokscopeError, shortened
 from interp.terminal import Terminal
 
 INPUT, CRASH = 2, 70
 """Something that the user can put right; a mistake of Grokscope's own (EX_SOFTWARE of sysexits.h)."""
 SHOW = "GROKSCOPE_TRACEBACK"
 """The environment variable that has the traceback of a crash printed."""
-LONGEST = 2_000
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -28,8 +27,9 @@ def report_failure(error: Exception) -> int:
     code, message = _described(error)
     if code == CRASH and os.environ.get(SHOW):
         traceback.print_exception(error)
-    message = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
-    Terminal(stderr=True).print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+    Terminal(stderr=True).print(
+        f"[red]error:[/red] {escape(shortened(message))}", highlight=False, soft_wrap=True
+    )
     return code
 
 

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from interp.errors import ConfigError, choose
+from interp.errors import ConfigError, choose, cut
 from interp.expressions import polynomial
+from interp.memory import check_need
 
 OPERATIONS = ("add", "subtract", "multiply", "divide")
 MAX_MODULUS = 4096
+PAIR_BYTES = 70
+"""Of memory that a pair of operands takes at the most, with its results, labels and masks."""
 ORDERINGS = ("task", "natural", "log")  # see `group_ordering`
 LOGARITHMIC = "discrete logarithm"
 
@@ -66,17 +69,17 @@ def check_operation(operation: Any, p: Any) -> None:
     """Raise a `ConfigError` if the operation is not defined modulo p, or does not parse."""
     if not isinstance(operation, str):
         raise ConfigError(
-            f"operation={operation!r} is no text; expected one of {', '.join(OPERATIONS)}, or a polynomial"
+            f"operation={cut(operation)} is no text; expected one of {', '.join(OPERATIONS)}, or a polynomial"
         )
     if not isinstance(p, int) or not 2 <= p <= MAX_MODULUS:
-        raise ConfigError(f"p={p!r} is no usable modulus; expected a whole number from 2 to {MAX_MODULUS}")
+        raise ConfigError(f"p={cut(p)} is no usable modulus; expected a whole number from 2 to {MAX_MODULUS}")
     if operation in ("multiply", "divide") and not is_prime(p):
         nearest = next(q for q in range(p, 2 * p) if is_prime(q))
         raise ConfigError(f"{operation} needs a prime modulus, not p={p}; the next prime is {nearest}")
     if operation not in OPERATIONS:
         if operation.isidentifier() and operation not in ("a", "b"):
             raise ConfigError(
-                f"unknown operation {operation!r}; expected one of {', '.join(OPERATIONS)}, "
+                f"unknown operation {cut(operation)}; expected one of {', '.join(OPERATIONS)}, "
                 "or a polynomial in a and b such as 'a**2 + a*b'"
             )
         polynomial(operation, {"a": 1, "b": 1}, p)
@@ -102,6 +105,7 @@ def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
         ((20, 2), 4)
     """
     check_operation(operation, p)
+    check_need(PAIR_BYTES * p * p, f"making all pairs of operands modulo {p}", "take a smaller modulus")
     a, b = (axis.ravel() for axis in np.meshgrid(np.arange(p), np.arange(p), indexing="ij"))
     if operation == "divide":
         a, b = a[b != 0], b[b != 0]

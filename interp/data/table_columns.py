@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from interp.data.class_labels import LabelsError, advice_on_texts, renumbered
-from interp.errors import ConfigError
+from interp.errors import ConfigError, cut
 from interp.files import MAX_BYTES, read_bytes
 from interp.memory import check_need
 
@@ -46,7 +46,7 @@ def read_columns(path: Path, *, renumber: bool = False) -> tuple[dict[str, Named
         ConfigError: The table cannot be read, or a column is missing, misnamed, incomplete or of no usable type.
     """
     import pyarrow
-    from pyarrow import csv, parquet
+    from pyarrow import csv
 
     suffix, called = path.suffix.lower(), f"the table {str(path)!r}"
     if suffix not in (".csv", ".parquet"):
@@ -59,7 +59,7 @@ def read_columns(path: Path, *, renumber: bool = False) -> tuple[dict[str, Named
         buffer = pyarrow.BufferReader(content)
         _check_size(content, buffer, suffix, called)
         serial = csv.ReadOptions(use_threads=False)  # else an error does not name its row
-        table = parquet.read_table(buffer) if suffix == ".parquet" else csv.read_csv(buffer, serial)
+        table = _parquet(buffer, called) if suffix == ".parquet" else csv.read_csv(buffer, serial)
         table.validate(full=True)
         names = table.column_names
     except (OSError, ValueError, pyarrow.ArrowException) as error:
@@ -92,13 +92,31 @@ def _check_size(content: bytes, buffer: Any, suffix: str, called: str) -> None:
         groups = [held.row_group(i) for i in range(held.num_row_groups)]
         rows, width, texts = held.num_rows, held.num_columns, sum(group.total_byte_size for group in groups)
     else:
-        first = content.partition(b"\n")[0]
-        rows, width, texts = content.count(b"\n") + 1, first.count(b",") + 1, 2 * len(content)
+        end = b"\n" if b"\n" in content else b"\r"
+        first = content.partition(end)[0]
+        rows, width, texts = content.count(end) + 1, first.count(b",") + 1, 2 * len(content)
     check_need(
         COPIES * 8 * rows * width + texts,
         f"{called}, of {rows:,} rows and {width} columns,",
         "take some of its rows",
     )
+
+
+def _parquet(buffer: Any, called: str) -> Any:
+    """A Parquet table that holds a text once, however often it is repeated; columns of other kinds are refused."""
+    from pyarrow import parquet, types
+
+    held = parquet.ParquetFile(buffer)
+    texts = []
+    for column in held.schema_arrow:
+        kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+        if types.is_string(kind) or types.is_large_string(kind):
+            texts.append(column.name)
+        elif not (types.is_primitive(kind) or types.is_null(kind)):
+            raise ConfigError(
+                f"the column {column.name!r} of {called} holds {cut(str(kind))}; expected numbers"
+            )
+    return parquet.read_table(buffer, read_dictionary=texts)
 
 
 def _check_names(names: list[str], called: str) -> None:
@@ -127,23 +145,31 @@ def _column(table: Any, name: str, path: Path, *, texts: bool) -> NamedValues:
     from pyarrow import types
 
     column, named = table.column(name), NamedValues(np.empty(0), name, path)
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
     if column.null_count:
         row = int(np.argmax(column.is_null().to_numpy()))
         raise ConfigError(f"{named.at(row)} is empty; fill it in or drop the row")
     if name == "split":
-        sides = column.to_pylist()
-        bad = next((row for row, side in enumerate(sides) if side not in ("train", "test")), None)
-        if bad is not None:
-            raise ConfigError(f"{named.at(bad)} is {sides[bad]!r}; expected 'train' or 'test'")
-        return replace(named, values=np.array([side == "train" for side in sides]))
-    if not any(is_kind(column.type) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
-        values = column.to_pylist()
-        row = next((row for row, value in enumerate(values) if str(value).strip("+-.0123456789e ")), 0)
+        known, codes = _encoded(column)
+        bad = np.isin(codes, [i for i, text in enumerate(known) if text not in ("train", "test")])
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise ConfigError(f"{named.at(row)} is {cut(known[codes[row]])}; expected 'train' or 'test'")
+        return replace(named, values=np.array([text == "train" for text in known])[codes])
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    if not any(is_kind(kind) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
+        known, codes = _encoded(column)
         classes = COLUMNS.get(name) in CLASSES
         if classes and texts:
-            return replace(named, values=np.array(values, dtype=object))
-        message = f"{named.at(row)} is {values[row]!r}, {column.type}; expected numbers throughout"
-        raise LabelsError(message + advice_on_texts(values)) if classes else ConfigError(message)
-    return replace(named, values=column.to_numpy())
+            return replace(named, values=np.array(known, dtype=object)[codes])
+        bad = np.isin(codes, [i for i, one in enumerate(known) if str(one).strip("+-.0123456789e ")])
+        row = int(np.argmax(bad))  # the first if all are numbers
+        message = f"{named.at(row)} is {cut(known[codes[row]])}, {kind}; expected numbers throughout"
+        raise LabelsError(message + advice_on_texts(known)) if classes else ConfigError(message)
+    return replace(named, values=column.cast(kind).to_numpy())
+
+
+def _encoded(column: Any) -> tuple[list[Any], np.ndarray]:
+    """The values that occur in a column, each once, and for each row which of them it is."""
+    encoded = column.dictionary_encode().unify_dictionaries()
+    codes = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
+    return encoded.chunk(0).dictionary.to_pylist(), np.concatenate(codes)

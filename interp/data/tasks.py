@@ -13,7 +13,7 @@ from interp.data.dataset import Dataset
 from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
 from interp.data.split_decoding import decode_split
 from interp.data.split_encoding import UNKNOWN, encode_pairs, encode_split
-from interp.errors import CheckpointError, ConfigError, choose
+from interp.errors import CheckpointError, ConfigError, choose, cut
 
 
 @runtime_checkable
@@ -78,9 +78,9 @@ class ModularTask:
         for name, bracket in (("train_fraction", "("), ("corrupt_fraction", "[")):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not 0 <= value <= 1 or (value == 0 and bracket == "("):
-                raise ConfigError(f"{name}={value!r} is not in {bracket}0, 1]")
+                raise ConfigError(f"{name}={cut(value)} is not in {bracket}0, 1]")
         if not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigError(f"seed={self.seed!r} is negative or no whole number; expected 0, 1, 2 …")
+            raise ConfigError(f"seed={cut(self.seed)} is negative or no whole number; expected 0, 1, 2 …")
 
     def __repr__(self) -> str:
         settings = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr]

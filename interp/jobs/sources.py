@@ -25,6 +25,7 @@ from interp.checkpoints.files import (
     is_weights,
     number_of,
     shards,
+    stamp,
 )
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.files import BLOCK, open_file, read_bytes
@@ -44,24 +45,29 @@ def find_sources(patterns: Iterable[str]) -> list[str]:
         In the order of the patterns, absolute or URLs; within one by folder, then by the number that the name ends in.
 
     Raises:
-        ConfigError: Nothing matches, a name is no text, or a store cannot be reached.
+        ConfigError: Nothing matches, or a store cannot be reached.
     """
     patterns = list(patterns)
     paths: dict[str, None] = {}
     for pattern in patterns:
         matches = _remote(pattern) if is_remote(pattern) else _local(pattern)
         paths |= dict.fromkeys(sorted(matches, key=_place))
-    for path in paths:
-        if path != path.encode("utf-8", "replace").decode("utf-8"):
-            raise ConfigError(
-                f"the name of {path!r} is no valid UTF-8, and no table could hold it; rename the file"
-            )
     if not any(exists(path) for path in paths):
         raise ConfigError(
             f"no checkpoint matches {', '.join(map(repr, patterns)) or 'an empty list of paths'}; expected files, "
             f"folders or globs of weights ({', '.join(WEIGHTS)})"
         )
     return list(paths)
+
+
+def in_text(path: str) -> str:
+    """A path as tables hold it: bytes of a name that are no UTF-8 are written out.
+
+    Example:
+        >>> in_text("a.pt"), in_text("a" + chr(0xDCFF) + ".pt")
+        ('a.pt', 'a\\\\udcff.pt')
+    """
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_remote(path: str) -> bool:
@@ -143,19 +149,17 @@ def exists(path: str) -> bool:
 
 def stamp_of(path: str) -> str:
     """A text that changes whenever a checkpoint's files are written to, made without reading them; may be empty."""
+    if path != in_text(path):
+        return ""
     try:
         if is_remote(path):
             store, inside = _store(path)
             more = (_checksum(store, file) for file in _remote_configs(store, inside))
             return " ".join([str(store.checksum(inside)), *filter(None, more)])
         file = Path(path)
-        files = {file, *shards(file), beside(file)}
-        if not _described_alone(file):
-            files.update(configuration_files(file))
-        stats = [file.stat() for file in sorted(files) if file.exists()]
+        return stamp(file, () if _described_alone(file) else configuration_files(file))
     except Exception:  # measuring says what is wrong with it; no file may end the planning of a job
         return ""
-    return " ".join(f"{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}" for one in stats)
 
 
 def size_of(path: str) -> int:
@@ -189,6 +193,10 @@ class Fetched:
 @contextmanager
 def fetched(path: str) -> Iterator[Fetched]:
     """A checkpoint, copied here for the while if it lies elsewhere; a `CheckpointError` if it cannot be read."""
+    if path != in_text(path):
+        raise CheckpointError(
+            f"the name of {in_text(path)!r} is no valid UTF-8, and no table could hold it; rename the file"
+        )
     if not is_remote(path):
         yield _described(Path(path))
         return

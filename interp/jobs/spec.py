@@ -16,8 +16,8 @@ from interp.files import read_json, read_toml, write_json
 from interp.jobs.columns import Identity
 from interp.jobs.executors import ENGINES, cores
 from interp.jobs.settings import FILES, Settings
-from interp.jobs.sources import find_sources, is_remote, size_of
-from interp.jobs.toml import combinations, take_fields, typed
+from interp.jobs.sources import find_sources, in_text, is_remote, size_of
+from interp.jobs.toml import check_total, combinations, take_fields, typed
 from interp.jobs.worker import Chunk
 
 RECORD = "job.json"
@@ -121,7 +121,7 @@ class Job(Workload):
         for group in self.groups:
             sources = find_sources(group.paths)
             for settings in group.settings:
-                items |= {(path, settings.digest): (path, settings) for path in sources}
+                items |= {(in_text(path), settings.digest): (path, settings) for path in sources}
         return items
 
     def processes(self, pending: list[Item]) -> int:
@@ -234,6 +234,7 @@ def read_job(file: Path | str, *, model: str | None = None, **options: Any) -> J
     if not isinstance(files, list) or not files or not all(isinstance(one, dict) for one in files):
         raise ConfigError("a job needs at least one [[files]] with its paths")
     chosen = combinations(typed("grid", values.pop("grid", {}), dict))
+    check_total(len(chosen) * len(files), f"the {len(files):,} [[files]]")
     fields = take_fields(values, Job, "job", folder, options)
     groups = tuple(_group({**values, **one}, chosen, folder) for one in files)
     _check_model(file, groups, model)
@@ -243,7 +244,7 @@ def read_job(file: Path | str, *, model: str | None = None, **options: Any) -> J
 def _group(values: dict[str, Any], chosen: list[dict[str, Any]], folder: Path) -> Group:
     paths = values.pop("paths", None)
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise ConfigError(f"[[files]] needs paths, a list of files, folders and globs; it has {paths!r}")
+        raise ConfigError(f"[[files]] needs paths, a list of files, folders and globs; it has {cut(paths)}")
     settings = []
     for one in chosen:
         own = {**values, **one}

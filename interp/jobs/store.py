@@ -11,18 +11,21 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from interp.errors import ConfigError
-from interp.files import write_whole
+from interp.errors import ConfigError, cut
+from interp.files import open_file, parse_json, write_whole
+from interp.held import held
 from interp.jobs.columns import SCHEMA_VERSION, Identity, Result
 from interp.jobs.schema import NAME, checkpoint_schema, checkpoint_table, neuron_schema, neuron_tables
+from interp.parquet import read_parquet
 
 ROW_GROUP = 2**18
+PART = "part of a store"
 REMEMBERED = ("checkpoint", "settings", "status", "key", "stamp")
 
 
@@ -57,7 +60,7 @@ class Store:
     def checkpoints(self) -> pa.Table:
         """One row a checkpoint, in the order of their paths."""
         schema = checkpoint_schema()
-        parts = [pq.read_table(file, schema=schema) for file in self._files("checkpoints")]
+        parts = [read_parquet(file, PART, schema=schema) for file in self._files("checkpoints")]
         table = pa.concat_tables([schema.empty_table(), *parts])
         return table.sort_by([("checkpoint", "ascending"), ("settings", "ascending")])
 
@@ -65,13 +68,15 @@ class Store:
     def neurons(self) -> ds.Dataset:
         """One row a neuron, read as it is needed."""
         files, schema = [str(file) for file in self._files("neurons")], neuron_schema()
+        for file in files:  # each is an ordinary one
+            open_file(file, PART).close()
         return ds.dataset(files or schema.empty_table(), schema=schema, format="parquet" if files else None)
 
     def known(self) -> dict[Identity, Known]:
         """Every stored row's identity, with what tells whether it still holds."""
         rows: dict[Identity, Known] = {}
         for file in self._files("checkpoints"):
-            columns = pq.read_table(file, columns=list(REMEMBERED)).to_pydict()
+            columns = read_parquet(file, PART, columns=list(REMEMBERED)).to_pydict()
             for path, settings, status, key, stamp in zip(*map(columns.get, REMEMBERED), strict=True):
                 rows[path, settings] = Known(status == "ok", key, stamp, _number(file))
         return rows
@@ -80,8 +85,8 @@ class Store:
         """The result of a checkpoint that a part holds, for another path that has the same content."""
         name = f"part-{part:06d}.parquet"
         match = [("checkpoint", "=", identity[0]), ("settings", "=", identity[1])]
-        row = pq.read_table(self.folder / "checkpoints" / name, filters=match).to_pylist()[0]
-        table = pq.read_table(self.folder / "neurons" / name, filters=match)
+        row = read_parquet(self.folder / "checkpoints" / name, PART, filters=match).to_pylist()[0]
+        table = read_parquet(self.folder / "neurons" / name, PART, filters=match)
         neurons = {
             column: values.to_numpy(zero_copy_only=False)
             for column, values in zip(table.column_names, table.combine_chunks().columns, strict=True)
@@ -93,13 +98,7 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for one job, a `ConfigError` if another has it, and put in order what an earlier one left."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / ".lock").open("w")
-        except OSError as error:
-            message = f"cannot write to {str(self.folder)!r}: {error.strerror}; choose another place"
-            raise ConfigError(message) from None
-        with lock:
+        with held(self.folder), self._lock() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -108,6 +107,13 @@ class Store:
                 ) from None
             self._tidy()
             yield
+
+    def _lock(self) -> IO[str]:
+        try:
+            return (self.folder / ".lock").open("w")
+        except OSError as error:
+            message = f"cannot write to {str(self.folder)!r}: {error.strerror}; choose another place"
+            raise ConfigError(message) from None
 
     def add(self, results: Sequence[Result]) -> None:
         """Store results as one part, on the disk before this returns; if it fails, nothing has changed."""
@@ -132,7 +138,7 @@ class Store:
         """Remove rows that a later part has too, from neurons first, so that a kill in between loses nothing."""
         newest = {identity: known.part for identity, known in self.known().items()}
         for file in self._files("checkpoints"):
-            number, rows = _number(file), pq.read_table(file, schema=checkpoint_schema())
+            number, rows = _number(file), read_parquet(file, PART, schema=checkpoint_schema())
             own = zip(rows["checkpoint"].to_pylist(), rows["settings"].to_pylist(), strict=True)
             kept = [newest[identity] == number for identity in own]
             if all(kept):
@@ -140,7 +146,7 @@ class Store:
             neurons = self.folder / "neurons" / file.name
             if neurons.exists():
                 gone = rows.filter(pa.array([not keep for keep in kept]))
-                self._rewrite(neurons, _without(pq.read_table(neurons, schema=neuron_schema()), gone))
+                self._rewrite(neurons, _without(read_parquet(neurons, PART, schema=neuron_schema()), gone))
             self._rewrite(file, rows.filter(pa.array(kept)))
 
     def _rewrite(self, file: Path, table: pa.Table) -> None:
@@ -176,12 +182,14 @@ class Store:
         if not files:
             return
         try:
-            version = json.loads((pq.read_schema(files[-1]).metadata or {}).get(b"grokscope", b"null"))
+            with open_file(files[-1], PART) as opened:
+                described = pq.read_schema(opened).metadata or {}
+            version = parse_json(described.get(b"grokscope", b"null"))
         except (OSError, pa.ArrowException, ValueError) as error:
             raise ConfigError(f"{str(files[-1])!r} is no part of a store: {error}") from None
         if version != SCHEMA_VERSION:
             raise ConfigError(
-                f"{str(self.folder)!r} is a store of version {version}; this version of Grokscope writes "
+                f"{str(self.folder)!r} is a store of version {cut(version)}; this version of Grokscope writes "
                 f"{SCHEMA_VERSION}. Choose another --out"
             )
 

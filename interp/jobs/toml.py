@@ -88,8 +88,8 @@ def given(options: Mapping[str, Any], record: type) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-MOST = 100_000
-"""Combinations of a grid: more take longer to plan than any work that somebody waits for."""
+MOST = 50_000
+"""Combinations that a file may ask for: more take longer to plan than any work that somebody waits for."""
 
 
 def combinations(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -107,3 +107,9 @@ def combinations(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
         sizes = " * ".join(str(len(choices)) for choices in grid.values())
         raise ConfigError(f"[grid] has {sizes} = {count:,} combinations; at most {MOST:,} are made")
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+
+
+def check_total(count: int, parts: str) -> None:
+    """Refuse, before any is made, more than `MOST` combinations in all parts of a file together."""
+    if count > MOST:
+        raise ConfigError(f"{parts} have {count:,} combinations together; at most {MOST:,} are made")

@@ -125,7 +125,9 @@ class Plain:
     def check_finite(self, arrays: dict[str, np.ndarray]) -> None:
         """Refuse, as a `CheckpointError`, weights that are no finite numbers."""
         for name, array in arrays.items():
-            if not np.isfinite(array.sum(dtype=np.float32)) and not np.isfinite(array).all():
+            with np.errstate(invalid="ignore", over="ignore"):
+                total = array.sum(dtype=np.float32)
+            if not np.isfinite(total) and not np.isfinite(array).all():
                 raise CheckpointError(
                     f"{name!r} in {str(self.path)!r} holds NaN or infinity: the training run diverged"
                 )

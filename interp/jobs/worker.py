@@ -23,7 +23,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.errors import CheckpointError, GrokscopeError
 from interp.jobs.columns import SCHEMA_VERSION, Result, scores_result
 from interp.jobs.settings import Settings
-from interp.jobs.sources import Fetched, announce, fetched, is_remote, stamp_of
+from interp.jobs.sources import Fetched, announce, fetched, in_text, is_remote, stamp_of
 from interp.jobs.weights import Weights, large_scores, plain, plain_weights, stack_scores
 
 if TYPE_CHECKING:
@@ -146,19 +146,33 @@ def _outcomes(
 
 def _measured(item: _Item, at_hand: Fetched, settings: Settings, like: Checkpoint | None) -> Weights | Result:
     item.at_hand = replace(at_hand, data=None)  # a chunk holds the content of one file at a time
-    if settings.measure == "scores" and settings.options in (OpenOptions(), OpenOptions(dialect="native")):
-        network = plain(at_hand, settings.site)
-        if network is not None and at_hand.data is None:
-            return large_scores(network, settings.convention)
-        weights = None if network is None or at_hand.data is None else plain_weights(network, at_hand.data)
-        if weights is not None:
-            return weights
+    outcome = _of_plain(at_hand, settings)
+    if outcome is not None:
+        _check_same(item)
+        return outcome
     from interp.jobs import measures  # needs PyTorch, which takes seconds to import
 
     item.opened = measures.opened(at_hand.path, settings, like, at_hand.data)
+    _check_same(item)
+    return measures.measure(item.opened, settings, item.path)
+
+
+def _of_plain(at_hand: Fetched, settings: Settings) -> Weights | Result | None:
+    """The weights or scores of a checkpoint that needs no PyTorch to be scored; None of any other."""
+    if settings.measure != "scores" or settings.options not in (OpenOptions(), OpenOptions(dialect="native")):
+        return None
+    network = plain(at_hand, settings.site)
+    if network is None:
+        return None
+    if at_hand.data is None:
+        return large_scores(network, settings.convention)
+    return plain_weights(network, at_hand.data)
+
+
+def _check_same(item: _Item) -> None:
+    """Refuse a checkpoint whose files changed since its digest was computed."""
     if not is_remote(item.path) and stamp_of(item.path) != item.stamp:
         raise CheckpointError(f"{item.path!r} was written to while it was read; run the job again")
-    return measures.measure(item.opened, settings, item.path)
 
 
 def _scored(waiting: list[tuple[_Item, Weights]], settings: Settings) -> list[Result]:
@@ -180,10 +194,11 @@ def _scored(waiting: list[tuple[_Item, Weights]], settings: Settings) -> list[Re
 
 
 def _result(item: _Item, settings: Settings, outcome: Result | Exception) -> Result:
-    where = {"checkpoint": item.path, "settings": settings.digest}
+    path = in_text(item.path)
+    where = {"checkpoint": path, "settings": settings.digest}
     row: dict[str, Any] = {
         **where,
-        "series": str(PurePosixPath(item.path).parent),
+        "series": str(PurePosixPath(path).parent),
         "digest": item.at_hand and item.at_hand.digest,
         "key": item.at_hand and key_of(item.at_hand.content, settings.digest),
         "stamp": item.stamp,
@@ -196,7 +211,7 @@ def _result(item: _Item, settings: Settings, outcome: Result | Exception) -> Res
         "peak_memory_mib": peak_memory() / MEBI,
     }
     if isinstance(outcome, Exception):
-        message = str(outcome)[:LONGEST_MESSAGE].encode("utf-8", "backslashreplace").decode("utf-8")
+        message = in_text(str(outcome)[:LONGEST_MESSAGE])
         return Result(
             {**row, "status": "failed", "error_type": type(outcome).__name__, "error": message}, None
         )

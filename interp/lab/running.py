@@ -15,6 +15,7 @@ from typing import Any
 
 from interp.errors import ConfigError
 from interp.files import check_place, read_json, write_json
+from interp.held import held
 from interp.jobs.executors import begin_worker, cores, end_pool, prepare_processes
 from interp.lab.study import Record, Study, StudyResult, study_called
 from interp.progress import Report, progress, silent
@@ -68,7 +69,7 @@ def run_study(
     waiting = [seed for seed in seeds if stored[seed] is None]
     alone = opened is not None or isinstance(name, Study)  # which other processes could not be given
     workers = 1 if alone else min(workers or cores(), max(1, len(waiting)))
-    with ExitStack() as stack:
+    with held(out), ExitStack() as stack:
         report: Report = silent
         if show_progress and waiting:
             report = stack.enter_context(progress(study.name, study.units(config) * len(waiting)))

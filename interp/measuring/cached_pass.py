@@ -15,15 +15,12 @@ from interp.data import GROUPS, Dataset, Task
 from interp.errors import ConfigError
 from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
-from interp.measuring.evaluation import as_dataset, margins
-from interp.memory import check_need
+from interp.measuring.evaluation import as_dataset, check_logits, check_pass, margins
 from interp.models import HookedModel, NeuronSite, Prefix, neuron_site, prefix_at
 from interp.modes import make_intervention
 
 CHUNK_ELEMENTS = 30_000_000
 FEW = 8
-COPIES = 3
-"""Arrays of all logits and activations that are held at once, measured at the peak of an audit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +132,7 @@ def cached_pass(
     """
     place, device = neuron_site(model, site), device_of(model)
     data = as_dataset(task)
+    check_pass(model, data)
     data = data.to(device)
     with evaluation_mode(model):
         _check_memory(model, place, data)
@@ -157,15 +155,9 @@ def cached_pass(
 
 def _check_memory(model: HookedModel, place: NeuronSite, data: Dataset) -> None:
     """Refuse, before it is run on all of them, a network whose activations on all examples are beyond the budget."""
-    numbers, each = place.width, ""
     if place.axis != -1 or place.position is not None or place.layout:  # a number at each position or pixel
         numbers = prefix_at(model, place.hook, data.inputs[:2]).activations[0].numel()
-        each = f", {numbers // max(place.width, 1):,} numbers each"
-    check_need(
-        COPIES * 4 * len(data) * (data.n_classes + numbers),
-        f"measuring {len(data):,} examples of {data.n_classes:,} classes at {place.width:,} neurons{each},",
-        "take a task with fewer examples, such as a table of some of them (--table)",
-    )
+        check_logits(len(data), data.n_classes, numbers, place.width)
 
 
 def _rows_at_once(prefix: Prefix, n_outputs: int) -> int:

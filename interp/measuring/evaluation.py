@@ -17,6 +17,7 @@ from interp.hooks import batches, device_of, evaluation_mode
 from interp.losses import LOSSES
 from interp.markup import html_table, number
 from interp.measuring.numbering import numbering_of
+from interp.memory import check_need
 from interp.models import HookedModel
 
 
@@ -115,10 +116,40 @@ def losses(
     return logits.scatter_add(1, labels[:, None], -target).square().mean(1)
 
 
+COPIES = 3
+"""Arrays of all logits and activations that are held at once, measured at the peak of an audit."""
+
+
+def check_pass(model: HookedModel, data: Dataset) -> None:
+    """Refuse, before any memory is taken, a forward pass of all examples that needs more than the budget.
+
+    Raises:
+        ConfigError: It does.
+    """
+    prompt = getattr(model, "prompt", None)
+    neurons = max((site.width for site in model.neuron_sites()), default=0)
+    check_logits(len(data), data.n_classes, neurons * (1 if prompt is None else len(prompt)), neurons)
+
+
+def check_logits(examples: int, classes: int, activations: int, neurons: int = 0, arrays: int = 0) -> None:
+    """Refuse logits and activations, of so many numbers an example, and arrays of more logits beside them."""
+    check_need(
+        4 * examples * (COPIES * (classes + activations) + arrays * classes),
+        f"measuring {examples:,} examples of {classes:,} classes"
+        + (f" at {neurons:,} neurons" if neurons else ""),
+        "take a task with fewer examples, such as a table of some of them (--table)",
+    )
+
+
 def all_logits(
     model: HookedModel, data: Dataset, *, batch_size: int | None = None
 ) -> Float[Tensor, "example output"]:
-    """Logits of every example, in evaluation mode, on the model's device."""
+    """Logits of every example, in evaluation mode, on the model's device.
+
+    Raises:
+        ConfigError: They need more memory than the budget.
+    """
+    check_pass(model, data)
     with evaluation_mode(model):
         return torch.cat([model(chunk) for chunk in batches(data.inputs, batch_size, device_of(model))])
 

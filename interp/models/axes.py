@@ -107,11 +107,20 @@ def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
         return Axes(None, -1 - int(places[1]))
     if isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
         shape = tuple(module.normalized_shape)
+        if type(module).forward not in (nn.LayerNorm.forward, nn.RMSNorm.forward):  # may norm another axis
+            return Axes(shape[0]) if len(shape) == 1 else Axes()
     elif type(module).__name__.endswith("RMSNorm") and isinstance(getattr(module, "weight", None), Tensor):
         shape = tuple(module.weight.shape)
     else:
         return Axes()
     return Axes(shape[0], -1) if len(shape) == 1 else Axes()
+
+
+def keeps_axes(module: nn.Module) -> bool:
+    """True for activation functions, dropout and the like of PyTorch, which change numbers and no axes."""
+    kind = type(module).__module__.removeprefix("torch.nn.modules.")
+    plain = kind in ("activation", "dropout") and not isinstance(module, nn.MultiheadAttention)
+    return plain or type(module) is nn.Identity
 
 
 def is_conv1d_of_transformers(module: nn.Module) -> bool:

@@ -78,8 +78,10 @@ def learn_axes(
         positions = _positions(one.shape, shorter.get(one.name), examples, few.positions)
         by_distance = sorted(range(len(few.seen)), key=lambda i: (abs(i - place), i))
         near = [few.seen[i] for i in by_distance if not few.seen[i].site]
-        chosen, reason = _neurons(one, examples, positions, near, given.get(one.name))
-        axes = _axes(one, examples, positions, chosen, readout)
+        same = few.alike(one.tensor)
+        chosen, reason = _neurons(one, examples, positions, near, same, given.get(one.name))
+        learnt_positions = few.positions is not None or fewer is not None
+        axes = _axes(one, examples, positions if learnt_positions else None, chosen, readout)
         note = f"{one.name}, {one.shape}, is read as ({', '.join(axes.layout)}): {reason}" if reason else None
         learnt[one.name] = Learnt(axes, note)
     return learnt
@@ -95,7 +97,12 @@ def _positions(shape: Shape, shorter: Shape | None, examples: int, length: int |
 
 
 def _neurons(
-    one: Seen, examples: int, positions: set[int], near: list[Seen], given: tuple[int, ...] | None
+    one: Seen,
+    examples: int,
+    positions: set[int],
+    near: list[Seen],
+    same: set[int],
+    given: tuple[int, ...] | None,
 ) -> tuple[tuple[int, ...], str | None]:
     """The axes of a tensor that count neurons, and the reason, where shape or module leaves a choice."""
     n = len(one.shape)
@@ -109,13 +116,16 @@ def _neurons(
     if one.axes.axis is not None:
         return _told_by_kind(one, examples), None
     free = [axis for axis in range(n) if axis != examples and axis not in positions]
+    if one.axes.width is not None:
+        free = [axis for axis in free if one.shape[axis] == one.axes.width]
     if len(free) == 1:
         odd = n > 3 or examples or free[0] != n - 1
         return (free[0],), "the only axis that counts neither examples nor positions" if odd else None
-    alike = next((other for other in near if other.shape == one.shape and other.axis in free), None)
-    if alike is not None and alike.axis is not None:
-        return (alike.axis,), f"as {alike.name}, which has that shape" if n > 3 else None
-    for other in near:
+    alike = [other for other in near if other.shape == one.shape and other.axis in free]
+    alike = [other for other in alike if id(other.tensor) in same] or alike
+    if len({other.axis for other in alike}) == 1 and alike[0].axis is not None:
+        return (alike[0].axis,), f"as {alike[0].name}, which has that shape" if n > 3 else None
+    for other in near if not alike else ():
         wide = [axis for axis in free if one.shape[axis] == other.axes.width]
         if len(wide) == 1:
             return (wide[0],), f"as many as {other.name} has"
@@ -154,8 +164,13 @@ def _told_by_kind(one: Seen, examples: int) -> tuple[int]:
     return (axis,)
 
 
-def _axes(one: Seen, examples: int, positions: set[int], neurons: tuple[int, ...], readout: int) -> Axes:
-    """The axes as a hook point shows them: examples first, and neurons that two axes count last."""
+def _axes(
+    one: Seen, examples: int, positions: set[int] | None, neurons: tuple[int, ...], readout: int
+) -> Axes:
+    """The axes as a hook point shows them: examples first, and neurons that two axes count last.
+
+    Where nothing tells positions (None), they are on the second of three axes, if the last one counts neurons.
+    """
     shape, n = one.shape, len(one.shape)
     order = [examples, *(axis for axis in range(n) if axis != examples)]
     merged = None
@@ -165,7 +180,8 @@ def _axes(one: Seen, examples: int, positions: set[int], neurons: tuple[int, ...
     axis = -1 if merged else order.index(neurons[0]) - n
     second = order[1]
     n_shown = n - (merged is not None)
-    counts_positions = second not in neurons and (second in positions or (n_shown == 3 and axis == -1))
+    usual = n_shown == 3 and axis == -1
+    counts_positions = second not in neurons and (usual if positions is None else second in positions)
     position, length = one.axes.position, None
     if one.axes.example_axis:
         length = shape[second]
@@ -174,7 +190,7 @@ def _axes(one: Seen, examples: int, positions: set[int], neurons: tuple[int, ...
         position = readout % length if -length <= readout < length else None
     else:
         position = None
-    kinds = dict.fromkeys(range(n), "other") | dict.fromkeys(positions, "position")
+    kinds = dict.fromkeys(range(n), "other") | dict.fromkeys(positions or (), "position")
     kinds |= {second: "position"} if counts_positions else {}
     kinds |= dict.fromkeys(neurons, "neuron") | {examples: "example"}
     own_order = tuple(order) if order != list(range(n)) else ()

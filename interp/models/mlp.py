@@ -98,8 +98,7 @@ class HookedMLP(HookedRootModule):
         for name in SIZES:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
-        hidden = config.width * config.width * (config.depth - 2)
-        size = n_tokens * vocab * config.width + hidden + config.width * self.n_outputs
+        size = config.n_weights(vocab, self.n_outputs, n_tokens)
         if size > MAX_PARAMETERS:
             raise ConfigError(
                 f"the network would have {size:,} weights; at most {MAX_PARAMETERS:,} are allowed"

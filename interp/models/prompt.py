@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.errors import ConfigError
+from interp.errors import ConfigError, cut
 
 NAMES = "abcdefghijklmnopqrstuvwxyz"
 _SLOT = re.compile(rf"([{NAMES}])(?:\+(\d+))?|(\d+)|(=)")
@@ -48,11 +48,11 @@ class Prompt:
             match = _SLOT.fullmatch(part)
             if match is None:
                 raise ConfigError(
-                    f"{part!r} in the tokens {text!r} is no token; expected a, b, … (also b+{p}), a number, or ="
+                    f"{cut(part)} in the tokens {cut(text)} is no token; expected a, b, … (also b+{p}), a number, or ="
                 )
             matches.append(match)
         if not any(match[1] for match in matches):
-            raise ConfigError(f"the tokens {text!r} name no operand; write for example 'a b ='")
+            raise ConfigError(f"the tokens {cut(text)} name no operand; write for example 'a b ='")
         free = p + max(int(match[2] or 0) for match in matches if match[1])
         return cls(
             tuple(

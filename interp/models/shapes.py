@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from interp.errors import ConfigError, choose
 
+MOST_LAYERS = 1_000
+"""Each takes time to build, however small it is."""
+
 
 @dataclass(frozen=True)
 class MLPConfig:
@@ -38,6 +41,16 @@ class MLPConfig:
         _check(self, ("none", "batch", "layer"), width="1 neuron", depth="2 (one hidden layer)")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout={self.dropout} is not in [0, 1)")
+
+    def n_weights(self, vocab: int, n_outputs: int, n_tokens: int = 2) -> int:
+        """Numbers in the matrices of such a network.
+
+        Example:
+            >>> MLPConfig(width=10).n_weights(7, 7)
+            210
+        """
+        tables = 1 if self.tied else n_tokens
+        return self.width * (tables * vocab + self.width * (self.depth - 2) + n_outputs)
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,16 @@ class TransformerConfig:
         if not 0 <= self.attn_coeff <= 1:
             raise ConfigError(f"attn_coeff={self.attn_coeff} is not in [0, 1]")
 
+    def n_weights(self, vocab: int, n_outputs: int, n_tokens: int) -> int:
+        """Numbers in the matrices of such a network.
+
+        Example:
+            >>> TransformerConfig(d_model=8, n_heads=2, d_head=4, d_mlp=16).n_weights(8, 7, 3)
+            656
+        """
+        per_layer = 4 * self.n_heads * self.d_head + 2 * self.d_mlp
+        return self.d_model * (vocab + n_outputs + n_tokens + self.n_layers * per_layer)
+
 
 def _check(config: MLPConfig | TransformerConfig, norms: tuple[str, ...], **least: str) -> None:
     """Refuse an unknown activation or norm, and sizes below their least."""
@@ -92,5 +115,8 @@ def _check(config: MLPConfig | TransformerConfig, norms: tuple[str, ...], **leas
         value = getattr(config, name)
         if not isinstance(value, int) or value < int(words.split()[0]):
             raise ConfigError(f"{name}={value!r} must be at least {words}, a whole number")
+    layers = config.depth if isinstance(config, MLPConfig) else config.n_layers
+    if layers > MOST_LAYERS:
+        raise ConfigError(f"a network of {layers:,} layers is too deep; expected at most {MOST_LAYERS:,}")
     if not 0 < config.init_scale < float("inf"):
         raise ConfigError(f"init_scale={config.init_scale} must be above 0, and finite")

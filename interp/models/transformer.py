@@ -57,8 +57,7 @@ class SmallTransformer(TransformerStack):
         n_ctx = len(prompt)
         if not -n_ctx <= readout < n_ctx:
             raise ConfigError(f"readout={readout} is no position; the network reads {n_ctx} tokens, from 0")
-        per_layer = 4 * c.n_heads * c.d_head + 2 * c.d_mlp
-        size = c.d_model * (vocab + n_outputs + n_ctx + c.n_layers * per_layer)
+        size = c.n_weights(vocab, n_outputs, n_ctx)
         if size > MAX_PARAMETERS or min(vocab, n_outputs) < 1:
             raise ConfigError(
                 f"the network would have {size:,} weights, {vocab} tokens and {n_outputs} outputs; at most "

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from interp.errors import ConfigError
-from interp.models.axes import Axes, axes_by_kind
+from interp.models.axes import Axes, axes_by_kind, keeps_axes
 from interp.models.module_tensor import ModuleTensor, changing_tensors
 from interp.models.nested import tensors_in
 from interp.models.prompt import Prompt
@@ -28,6 +28,7 @@ class Seen:
 
     Attributes:
         axes: As the kind of its module tells.
+        tensor: The tensor itself, which one module may give and the next one read.
         site: Whether it is a site's; else it is only near one.
     """
 
@@ -35,6 +36,7 @@ class Seen:
     shape: Shape
     axes: Axes
     site: bool = False
+    tensor: Tensor | None = None
 
     @property
     def axis(self) -> int | None:
@@ -51,15 +53,25 @@ class Run:
 
     Attributes:
         seen: Tensors of sites, and of submodules whose kind tells an axis, in the order in which they passed.
+        links: What activation functions, dropout and the like read, and what they give.
     """
 
     examples: int
     positions: int | None
     seen: list[Seen] = field(default_factory=list)
+    links: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def shapes(self) -> dict[str, Shape]:
         """The shape of each site's tensor."""
         return {one.name: one.shape for one in self.seen if one.site}
+
+    def alike(self, tensor: Tensor | None) -> set[int]:
+        """Identities of tensors with the axes of this one, as only activation functions and the like are between."""
+        known, before = {id(tensor)}, 0
+        while len(known) > before:
+            before = len(known)
+            known |= {id(one) for pair in self.links for one in pair if known & {id(pair[0]), id(pair[1])}}
+        return known
 
     @contextmanager
     def watching(
@@ -70,14 +82,21 @@ class Run:
         def note(name: str, axes: Axes, _: nn.Module, args: Any, output: Any = None) -> None:
             passed = args if output is None else output
             self.seen.extend(
-                Seen(name, tuple(tensor.shape), axes) for _, tensor in islice(tensors_in(passed), 1)
+                Seen(name, tuple(tensor.shape), axes, tensor=tensor)
+                for _, tensor in islice(tensors_in(passed), 1)
             )
 
         def note_site(name: str, tensor: Tensor) -> None:
-            self.seen.append(Seen(name, tuple(tensor.shape), sites[name], site=True))
+            self.seen.append(Seen(name, tuple(tensor.shape), sites[name], site=True, tensor=tensor))
+
+        def link(_: nn.Module, args: Any, output: Any) -> None:
+            pairs = zip(tensors_in(args), tensors_in(output), strict=False)
+            self.links.extend((before, after) for (_, before), (_, after) in islice(pairs, 1))
 
         with ExitStack() as stack:
             for path, inner in module.named_modules():
+                if keeps_axes(inner):
+                    stack.callback(inner.register_forward_hook(link).remove)
                 places = [ModuleTensor(path, side) for side in ("input", "output")]
                 adders = (inner.register_forward_pre_hook, inner.register_forward_hook)
                 for place, add in zip(places, adders, strict=True):

@@ -150,7 +150,7 @@ def spectrum_of(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     alone = on_edge & (2 * right % m == 0)  # or is the pair itself
     counted = ~on_edge | (right > 0) | alone
     counted[0, 0] = False
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         power = np.abs(np.fft.rfft2((grid - grid.mean()).T).T) ** 2 * np.where(alone, 1, 2)
         share = power[counted] / power[counted].sum()
     return left[counted], right[counted], share

@@ -14,9 +14,11 @@ from interp.checkpoints import checkpoint_files
 from interp.data import ModularTask
 from interp.devices import resolve_device
 from interp.errors import ConfigError
+from interp.held import held
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
 from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, flushed_denormals
+from interp.training.need import check_memory, vocabulary
 from interp.training.settings import TrainConfig
 from interp.training.state import Trainable, TrainingRun, Until
 
@@ -99,7 +101,7 @@ def train(
 def finish(run: TrainingRun, report: Report = silent, *, during: During | None = None) -> TrainResult:
     """Train from where a run stands until it ends; Ctrl-C ends it after the current step. See `train`."""
     around = during or (lambda model, step: nullcontext())
-    with flushed_denormals(), deferred_interrupt() as interrupted:
+    with held(run.folder), flushed_denormals(), deferred_interrupt() as interrupted:
         run.begin(report)
         while not run.ended and not interrupted():
             with around(run.model, run.step):
@@ -118,6 +120,8 @@ def prepare(
     """A run before its first step, or where the series in ``out`` ends; see `train` for the arguments."""
     config, out, tokens = config or TrainConfig(), options.get("out"), options.get("tokens")
     folder = None if out is None else Path(out)
+    if model is None or isinstance(model, (MLPConfig, TransformerConfig)):
+        check_memory(task, model or MLPConfig(), config, tokens=tokens)
     if isinstance(model, TransformerConfig):
         model = new_transformer(model, task, tokens=tokens, seed=config.seed)
     elif tokens is not None:
@@ -152,5 +156,4 @@ def new_transformer(
         'a b 7'
     """
     prompt = Prompt.parse(tokens or "a b", p=task.p)
-    vocab = 1 + max(n if column is None else task.p - 1 + n for column, n in prompt.slots)
-    return SmallTransformer(config, vocab, task.p, prompt, seed=seed)
+    return SmallTransformer(config, vocabulary(prompt, task.p), task.p, prompt, seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from interp.errors import ConfigError
+from interp.held import held
 from interp.models import HookedMLP
 from interp.models.layers import ACTIVATIONS
 from interp.progress import Report, silent
@@ -134,7 +136,9 @@ def train_together(runs: Iterable[TrainingRun], report: Report = silent) -> list
     """
     runs = list(runs)
     _check_alike(runs)
-    with flushed_denormals(), deferred_interrupt() as interrupted:
+    with ExitStack() as stack, flushed_denormals(), deferred_interrupt() as interrupted:
+        for run in runs:
+            stack.enter_context(held(run.folder))
         tell = lambda step=0, note="": report(sum(run.step for run in runs), note)  # noqa: E731
         for run in runs:
             run.begin(tell)

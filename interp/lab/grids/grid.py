@@ -9,17 +9,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp.errors import ConfigError, choose
+from interp.errors import ConfigError, choose, cut
 from interp.files import read_toml, write_json
 from interp.jobs.columns import Identity
 from interp.jobs.executors import cores
 from interp.jobs.settings import MEASURES, Settings
 from interp.jobs.spec import Workload
-from interp.jobs.toml import combinations, take_fields, typed
+from interp.jobs.toml import check_total, combinations, take_fields, typed
 from interp.lab.grids.paper import check_paper
 from interp.lab.grids.run import Run, folder_of, trained_file
 from interp.measuring.phase import PHASES
 from interp.models import MLPConfig
+from interp.training.need import check_memory
 
 if TYPE_CHECKING:
     from interp.lab.grids.training import TrainChunk
@@ -62,6 +63,8 @@ class Grid(Workload):
             if run.digest in known:
                 raise ConfigError(f"two runs of the grid are the same: {known[run.digest]} and {run.name}")
             known[run.digest] = run.name
+        largest = max(self.runs, key=lambda run: run.memory)
+        check_memory(largest.task, largest.shape, largest.training, tokens=largest.tokens)
         check_paper(self.paper)
 
     @property
@@ -90,13 +93,14 @@ class Grid(Workload):
         from interp.lab.grids.training import TrainChunk
 
         threads = max(1, cores() // workers) if self.engine == "local" else 1
+        place = self.out.stat().st_ino if self.engine == "local" else None
         for alike, group in groupby(sorted(pending, key=_shape), _shape):
             same = list(group)
             most = min(_together(same[0], self.device), -(-len(same) // workers)) if alike else 1
             for first in range(0, len(same), most):
                 runs = tuple(same[first : first + most])
                 paths = tuple(str(folder_of(self.out, run)) for run in runs)
-                how = (self.early_stop, self.keep_series, self.device, threads)
+                how = (self.early_stop, self.keep_series, self.device, threads, place)
                 yield TrainChunk(paths, self.settings, runs, *how)
 
     def record(self) -> None:
@@ -161,14 +165,19 @@ def grid_from(values: Mapping[str, Any], folder: Path | None = None, **options: 
     if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
         raise ConfigError("[[runs]] must be tables of settings")
     fields = take_fields(rest, Grid, "grid", folder or Path(), options)
-    return Grid(**fields, runs=tuple(run for part in parts for run in _runs({**rest, **part}, common)))
+    runs: list[Run] = []
+    for part in parts:
+        settings = {**rest, **part}
+        chosen = combinations({**common, **typed("grid", settings.pop("grid", {}), dict)})
+        check_total(len(runs) + len(chosen), f"the {len(parts):,} [[runs]]")
+        runs += _runs(settings, chosen)
+    return Grid(**fields, runs=tuple(runs))
 
 
-def _runs(settings: dict[str, Any], grid: Mapping[str, Any]) -> list[Run]:
+def _runs(settings: dict[str, Any], chosen: list[dict[str, Any]]) -> list[Run]:
     variant, expect = typed("name", settings.pop("name", ""), str), settings.pop("expect", [])
     if not isinstance(expect, (str, list)):
-        raise ConfigError(f"expect = {expect!r} is neither a phase nor a list of phases")
-    chosen = combinations({**grid, **typed("grid", settings.pop("grid", {}), dict)})
+        raise ConfigError(f"expect = {cut(expect)} is neither a phase nor a list of phases")
     expected = tuple([expect] if isinstance(expect, str) else expect)
     for phase in expected:
         choose("expect", phase, PHASES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from interp.errors import ConfigError, near_matches
+from interp.errors import ConfigError, cut, near_matches
 
 ORDERS = ("lowest first", "highest first", "random")
 PRUNED_SPLITS = ("corrupted_as_labelled", "corrupted_as_true", "test")
@@ -31,7 +31,7 @@ def check_paper(paper: Mapping[str, Any]) -> None:
 
 def _check_names(place: str, table: Any, known: tuple[str, ...]) -> None:
     if not isinstance(table, Mapping):
-        raise ConfigError(f"[{place}] = {table!r} is no table")
+        raise ConfigError(f"[{place}] = {cut(table)} is no table")
     for name in table:
         if name not in known:
             raise ConfigError(f"[{place}] names {name!r}; {near_matches(name, known)}")
@@ -42,4 +42,4 @@ def _check_numbers(place: str, numbers: Any) -> None:
         if not all(0 <= float(number) < float("inf") for pair in numbers.items() for number in pair):
             raise ValueError
     except (AttributeError, TypeError, ValueError):
-        raise ConfigError(f"[{place}] = {numbers!r} must be numbers by number, of at least 0") from None
+        raise ConfigError(f"[{place}] = {cut(numbers)} must be numbers by number, of at least 0") from None

@@ -18,6 +18,7 @@ from interp.jobs.toml import check_names, typed
 from interp.models import MLPConfig, Prompt, TransformerConfig
 from interp.plots.canvas import shown
 from interp.training import TrainConfig
+from interp.training.need import memory_of
 
 SHAPES: dict[str, type[MLPConfig] | type[TransformerConfig]] = {
     "mlp": MLPConfig,
@@ -104,6 +105,11 @@ class Run:
     def tokens(self) -> str | None:
         """A transformer's prompt."""
         return self.settings.get("tokens")
+
+    @property
+    def memory(self) -> int:
+        """Bytes that training it takes; see `interp.training.need.memory_of`."""
+        return memory_of(self.task, self.shape, self.training, tokens=self.tokens)
 
     @property
     def digest(self) -> str:

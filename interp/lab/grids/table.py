@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from interp.data.splits import SPLITS
 from interp.errors import ConfigError
-from interp.files import open_file, read_json, write_whole
+from interp.files import read_json, write_whole
 from interp.jobs.columns import checkpoint_columns
 from interp.jobs.store import Store
 from interp.lab.grids.grid import GRID, Grid
@@ -23,6 +23,7 @@ from interp.lab.over_seeds import OverSeeds
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import GOOD, Phase, phase_of
 from interp.output import write_csv
+from interp.parquet import read_parquet
 from interp.plots.canvas import shown
 
 STAGES = ("memorisation", "grokking", "unlearning")
@@ -110,11 +111,7 @@ def read_runs(folder: Path | str) -> pa.Table:
         raise ConfigError(
             f"{str(folder)!r} holds no runs of a grid; expected a folder that was an --out of sweep"
         )
-    try:
-        with open_file(file) as opened:
-            table = pq.read_table(opened)
-    except (OSError, pa.ArrowException) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from None
+    table = read_parquet(file, "table of runs")
     if not len(table) or "phase" not in table.column_names:
         raise ConfigError(f"{str(file)!r} lists no runs; has any run of the grid ended?")
     return table

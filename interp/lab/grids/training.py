@@ -14,7 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from interp.analysis.trajectory import stages_of
 from interp.checkpoints.files import HISTORY, RESUME, checkpoint_files
+from interp.errors import ConfigError
 from interp.files import write_json
+from interp.held import held
 from interp.jobs.worker import Chunk
 from interp.lab.grids.run import RECORD, SETTLED, Run, trained_file
 from interp.models import HookedMLP
@@ -29,7 +31,8 @@ class TrainChunk(Chunk):
     """Runs that one worker trains, together where there are several, and then measures.
 
     A run that diverges is a failed row named by its folder; paths are the runs' folders. Threads are at most
-    as many as said, or as PyTorch likes if None; the other fields are as in `Grid`.
+    as many as said, or as PyTorch likes if None; the other fields are as in `Grid`. The place is the number of the
+    results' folder in its file system, if that is known to be the same for all workers.
     """
 
     runs: tuple[Run, ...] = ()
@@ -37,10 +40,14 @@ class TrainChunk(Chunk):
     keep_series: bool = False
     device: str = "cpu"
     threads: int | None = None
+    place: int | None = None
 
     def files(self) -> tuple[str, ...]:
         """The runs' last checkpoints; runs that have not ended yet are trained first, which Ctrl-C interrupts."""
-        with _threads(self.threads):
+        out = Path(self.paths[0]).parents[1]
+        with held(out, create=False), _threads(self.threads):
+            if self.place not in (None, out.stat().st_ino):
+                raise ConfigError(f"{str(out)!r} is not the folder any more that the job writes to")
             _train(self)
         return tuple(str(trained_file(Path(path), early_stop=self.early_stop)) for path in self.paths)
 

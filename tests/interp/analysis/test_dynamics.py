@@ -367,6 +367,8 @@ def test_components_of_an_operand_are_read_at_its_own_multiple_of_the_frequency(
     table = subject.table
     for neuron, frequency in zip(table.neuron, table["frequency"], strict=True):
         turns = [step * frequency % 15 for step in steps_of(subject.task.ordering, 3)]
-        if neuron < 39 and all(turns):  # the last answers pairs with 0; at 0 and at half the length there is no phase
+        if neuron < 39 and all(
+            turns
+        ):  # the last answers pairs with 0; at 0 and at half the length there is no phase
             assert amplitude[neuron].argmax() + 1 == frequency
             assert abs(residual[neuron, frequency - 1]) < 1e-3

@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
         ("audit good.pt --relearn-lr 0.1", "--relearn-lr 0.1 is used with --relearn only"),
         ("audit good.pt --alpha 2", "alpha=2.0 is not in (0, 1)"),
         ("score good.pt --save x.txt", "expected a name ending in .parquet or .csv"),
-        ("score good.pt --tokens a", "give --model too"),
+        ("score good.pt --readout 1", "give --model too"),
         ("ablate good.pt --mode bogus", "unknown mode 'bogus'; expected zero, mean"),
         ("ablate good.pt --neurons label:bogus", "cannot select neurons by 'label:bogus'"),
         ("ablate good.pt --neurons @nosuch", "there is no file of neurons 'nosuch'"),

@@ -107,7 +107,7 @@ def test_damaged_results_are_one_message(fail: Command, swept: tuple[Path, str],
     shutil.copytree(swept[0], tmp_path / "out")
     (tmp_path / "out" / "grid.json").write_text("5")
     only = ["--only", "train_fraction=0.8", "--only", "corrupt_fraction=0.2"]
-    assert "does not describe a grid" in fail("plot", "pruning", tmp_path / "out", *only)
+    assert "it holds a number; expected an object" in fail("plot", "pruning", tmp_path / "out", *only)
     parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "out" / "runs.parquet")
     assert "lists no runs" in fail("plot", "phase", tmp_path / "out")
     (tmp_path / "out" / "runs.parquet").write_bytes(b"no table")
@@ -125,7 +125,7 @@ def test_a_moved_folder_can_still_be_drawn(run: Command, swept: tuple[Path, str]
 
 
 def test_what_cannot_be_swept_is_one_message(fail: Command, tmp_path: Path) -> None:
-    assert "cannot read the grid" in fail("sweep", tmp_path / "none.toml")
+    assert "there is no grid" in fail("sweep", tmp_path / "none.toml")
     (tmp_path / "grid.toml").write_text("widht = 3\n")
     assert "did you mean 'width'" in fail("sweep", tmp_path / "grid.toml", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -335,7 +335,7 @@ BAD_COLUMNS = [
     ({"label": [0, None, 1]}, "row 2 of the column 'label' .* is empty; fill it in or drop the row"),
     ({"label": ["0", "1", "two"]}, "row 3 of the column 'label' .* is 'two', string; expected numbers throughout"),
     ({"label": ["0", "1", "2"]}, "row 1 of the column 'label' .* is '0', string; expected numbers"),
-    ({"label": [[0], [1], [2]]}, r"row 1 of the column 'label' .* is \[0\], list"),
+    ({"label": [[0], [1], [2]]}, "the column 'label' of the table .* holds 'list"),
     ({"label": [0.0, float("nan"), 1.0]}, "row 2 of the column 'label' .* is nan"),
     ({"true_label": [0, 1, -2]}, "row 3 of the column 'true_label' .* is -2"),
     ({"split": ["train", "valid", "test"]}, "row 2 of the column 'split' .* is 'valid'; expected 'train' or 'test'"),

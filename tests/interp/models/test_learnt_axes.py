@@ -253,3 +253,58 @@ def test_time_taken_for_examples():
         adopt(network, "1", example=TOKENS)
     model = adopt(network, "1", example=TOKENS, forward=lambda module, inputs: module(inputs.T))
     assert model.neuron_sites()[0].layout == "(position, example, neuron)"
+
+
+class Ambiguous(nn.Module):
+    """As many channels as rows and columns, channels last in between and first at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.wide, self.act = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, 8), nn.GELU()
+        self.same, self.turned, self.last = nn.Identity(), nn.Identity(), nn.Conv2d(8, 2, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.same(self.act(self.wide(self.conv(x).permute(0, 2, 3, 1))))
+        return self.last(self.turned(x.permute(0, 3, 1, 2)) + 1).flatten(1)
+
+
+def test_equal_lengths_are_told_apart_by_the_tensor_itself_or_not_at_all():
+    network = Ambiguous()
+    assert adopt(network, "wide", example=IMAGES[:2]).neuron_sites()[0].axis == -1
+    assert adopt(network, "same", example=IMAGES[:2]).neuron_sites()[0].axis == -1
+    assert adopt(network, "last:input", example=IMAGES[:2]).neuron_sites()[0].axis == -3
+    with pytest.raises(
+        ConfigError, match=r"'turned:output', with shape \(2, 8, 8, 8\).*1 and 2 and 3 may count"
+    ):
+        adopt(network, "turned", example=IMAGES[:2])
+    assert adopt(network, "turned", example=IMAGES[:2], axis=1).neuron_sites()[0].axis == -3
+
+
+class ChannelNorm(nn.LayerNorm):
+    """A norm over the second axis, as image networks have it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def test_a_norm_of_its_own_is_asked_for_its_width_only():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), ChannelNorm(4), nn.Flatten(), nn.Linear(144, 2))
+    assert (
+        adopt(network, "1", example=IMAGES[:2]).neuron_sites()[0].layout == "(example, neuron, other, other)"
+    )
+
+
+class Mixer(nn.Module):
+    """Mixes positions with a linear layer, for which they are the last axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.mix, self.out = nn.Embedding(9, 8), nn.Linear(3, 10), nn.Linear(10, 9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.mix(self.embed(x).transpose(1, 2)).relu().mean(1))
+
+
+def test_channels_are_no_positions():
+    site = adopt(Mixer(), "mix", example=TOKENS[:2]).neuron_sites()[0]
+    assert (site.width, site.layout, site.position) == (10, "(example, other, neuron)", None)

@@ -1,0 +1,71 @@
+"""Parquet files of others: a few bytes of them can unfold to more memory than there is, so that is looked at first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from interp.errors import ConfigError
+from interp.files import open_file
+from interp.memory import budget, check_need
+
+COUNTED = 2**28
+"""Bytes that texts may unfold to without being counted."""
+ROWS = 64
+"""That are unfolded at a time while texts are counted."""
+
+
+def read_parquet(path: Path | str, kind: str = "table", **how: Any) -> pa.Table:
+    """A Parquet file as a table.
+
+    Args:
+        path: Of the file.
+        kind: Noun for messages.
+        how: ``columns``, ``schema`` and ``filters`` of `pyarrow.parquet.read_table`.
+
+    Raises:
+        ConfigError: It cannot be read, is damaged, lacks what is asked for, or needs more memory than there is.
+    """
+    called = f"the {kind} {str(path)!r}"
+    try:
+        with open_file(path, kind) as opened:
+            check_parquet(opened, called)
+            opened.seek(0)
+            return pq.read_table(opened, **how)
+    except (OSError, ValueError, LookupError, pa.ArrowException) as error:
+        raise ConfigError(
+            f"{called} cannot be read: {str(error).partition(chr(10))[0]}; is it damaged?"
+        ) from None
+
+
+def check_parquet(source: Any, called: str, *, copies: int = 1, rows_at_most: int | None = None) -> None:
+    """Refuse a Parquet file whose columns would need more memory than there is, before any is unfolded.
+
+    Args:
+        source: An opened file or buffer.
+        called: The subject of the message.
+        copies: How often numbers are held at once.
+        rows_at_most: More rows are refused as a `ValueError`.
+
+    Raises:
+        ConfigError: It would.
+    """
+    file = pq.ParquetFile(source)
+    held, advice = file.metadata, "take some of its rows"
+    if rows_at_most is not None and held.num_rows > rows_at_most:
+        raise ValueError(f"it has more than {rows_at_most} rows")
+    groups = [held.row_group(i) for i in range(held.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    called = f"{called}, of {held.num_rows:,} rows and {held.num_columns} columns,"
+    need = copies * 8 * held.num_rows * held.num_columns + sum(group.total_byte_size for group in groups)
+    check_need(need, called, advice)
+    texts = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
+    if sum(chunk.num_values * chunk.total_uncompressed_size for chunk in texts) > COUNTED:
+        most, names = budget(), list({chunk.path_in_schema.partition(".")[0] for chunk in texts})
+        for batch in file.iter_batches(ROWS, columns=names):
+            need += batch.nbytes
+            if need > most:
+                check_need(need, called, advice)
