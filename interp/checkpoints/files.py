@@ -15,6 +15,7 @@ from math import inf, prod
 from pathlib import Path
 from typing import Any
 
+from interp.checkpoints.folders import check_folder
 from interp.checkpoints.tensor_file import tensor_file
 from interp.errors import CheckpointError, cut
 from interp.files import beside_missing, read_json, write_json
@@ -119,7 +120,7 @@ def find_checkpoint(path: Path) -> Path:
     if path.is_dir():
         series, files = series_files(path), weights_in(path)
         if not files and not series:
-            _check_format(path)
+            check_folder(path)
         if not series and len(files) != 1:
             content = f"no checkpoints ({', '.join(WEIGHTS)})"
             if files:
@@ -133,40 +134,6 @@ def find_checkpoint(path: Path) -> Path:
         weights = [path.with_suffix(suffix) for suffix in WEIGHTS if path.with_suffix(suffix).exists()]
         return (weights or [path])[0]
     return path
-
-
-FOLDERS = {
-    (
-        "manifest.ocdbt",
-        "_METADATA",
-        "_CHECKPOINT_METADATA",
-        "_sharding",
-    ): "Orbax, whose arrays only tensorstore reads; "
-    "convert it where it was written, with orbax.checkpoint.PyTreeCheckpointer().restore(folder) and then "
-    "numpy.savez('weights.npz', **{'/'.join(map(str, key)): array for key, array in "
-    "flax.traverse_util.flatten_dict(params).items()})",
-    (".metadata",): "torch.distributed, a part for each process; convert it with python -m "
-    "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER weights.pt",
-    ("saved_model.pb", "checkpoint.index"): "TensorFlow; convert it with numpy.savez('weights.npz', "
-    "**{v.name: v.numpy() for v in model.variables})",
-}
-"""Files by which a folder that is a checkpoint as a whole is known, whose it is, and how to convert it."""
-
-
-def _check_format(folder: Path) -> None:
-    """Refuse, as a `CheckpointError`, a folder that is a checkpoint as a whole, or holds such ones alone."""
-    try:
-        inner = sorted(one for one in folder.iterdir() if one.is_dir())
-        for place in (folder, *inner[:MAX_INNER]):
-            names = {one.name for one in place.iterdir()}
-            for marks, whose in FOLDERS.items():
-                if not names.isdisjoint(marks):
-                    raise CheckpointError(f"the folder {str(place)!r} is a checkpoint of {whose}")
-    except OSError:  # what cannot be listed is refused by whoever needs it
-        return
-
-
-MAX_INNER = 64  # folders in one that are looked into
 
 
 def is_native(file: Path) -> bool:
