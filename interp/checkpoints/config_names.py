@@ -11,10 +11,12 @@ from interp.checkpoints.files import BESIDE, HISTORY, INDEX_ENDING, SHARD, is_we
 
 P = TypeVar("P", bound=PurePath)
 ENDINGS = (".json", ".yaml", ".yml", ".toml")
+HYDRA = PurePath(".hydra/config.yaml")  # where Hydra writes the configuration of a run
 MAX_OTHERS = 20  # files of other names that are looked into
 CONFIG_WORDS = frozenset({
     "config", "configs", "configuration", "cfg", "conf", "hparams", "hparam", "hyperparameters", "hyperparams",
-    "hyper", "parameters", "params", "param", "args", "arguments", "settings", "setting", "options", "opts",
+    "hyper", "parameters", "params", "param", "args", "arguments", "settings", "setting", "options", "opts", "flags",
+    "meta", "metadata",
 })  # fmt: skip
 KIND_WORDS = frozenset({
     "model", "models", "weights", "weight", "checkpoint", "checkpoints", "ckpt", "ckpts", "net", "network",
@@ -31,8 +33,8 @@ def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[li
 
     A file belongs to the weights if it has their stem (``NAME.json``), the rest of their name once the words that say
     the kind of file are left out (``config_NAME.json`` beside ``model_NAME.pt``), or no name but such words
-    (``config.json``, ``hparams.yaml``), also above a folder such as ``checkpoints``. If no other weights are there, a
-    JSON, YAML or TOML file of any name may hold it.
+    (``config.json``, ``hparams.yaml``), also above a folder such as ``checkpoints``; so does ``.hydra/config.yaml``. If
+    no other weights are there, a JSON, YAML or TOML file of any name may hold it.
 
     Args:
         path: The weights.
@@ -51,14 +53,20 @@ def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[li
     folder = path.parent
     names = sorted(list_folder(folder))
     near = [folder / name for name in _ranked(path.name, _texts(names))]
+    near += _hydra(folder, names, list_folder)
     words = _words(folder.name)
     if words and not [w for w in words if w not in KIND_WORDS and w not in STEP_WORDS and not w.isdigit()]:
-        near += [
-            folder.parent / name for name in _texts(sorted(list_folder(folder.parent))) if _is_general(name)
-        ]
+        above = sorted(list_folder(folder.parent))
+        near += [folder.parent / name for name in _texts(above) if _is_general(name)]
+        near += _hydra(folder.parent, above, list_folder)
     others = [folder / name for name in _texts(names) if name not in (*BESIDE, HISTORY, path.name)]
     others = [file for file in others if file not in near]
     return near, others if len(others) <= MAX_OTHERS and _alone(path.name, names) else []
+
+
+def _hydra(folder: P, names: Iterable[str], list_folder: Callable[[P], Iterable[str]]) -> list[P]:
+    there = HYDRA.parent.name in names and HYDRA.name in list_folder(folder / HYDRA.parent)
+    return [folder / HYDRA] if there else []
 
 
 def stem_of(name: str) -> str:
