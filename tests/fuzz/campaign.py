@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -66,11 +67,13 @@ class Campaign:
 
     def check(self) -> None:
         """Fail with all faults."""
-        print(f"{self.kind}: {sum(self.ends.values())} files, {dict(self.ends)}")
+        sys.stdout.write(f"{self.kind}: {sum(self.ends.values())} files, {dict(self.ends)}\n")
         assert not self.faults, "\n\n".join([f"{self.kind}: {dict(self.ends)}", *self.faults.values()])
 
 
 def _kind_of(fault: str) -> str:
     """A fault without the numbers and names in it: of a traceback, its last lines."""
-    last = "".join(fault.strip().splitlines()[-4:]) if "Traceback" in fault or "File " in fault else fault[:60]
+    last = (
+        "".join(fault.strip().splitlines()[-4:]) if "Traceback" in fault or "File " in fault else fault[:60]
+    )
     return re.sub(r"'[^']*'|[\d.]+", "", last)[:160]

@@ -1,4 +1,4 @@
-"""Ways to spoil files: bytes of any, values of JSON-like ones, cells and lines of text. All are drawn from a generator."""
+"""Ways to spoil files, drawn from a generator: bytes of any, values of JSON-like ones, cells and lines of text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,29 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-EDGES = [b"\0", b"\xff", b"\x7f\xff\xff\xff", b"\xff" * 8, b"\0" * 8, b"[" * 5000, b"{", b'"', b"\n", b"PK\3\4", b"9" * 40]
+EDGES = [
+    b"\0",
+    b"\xff",
+    b"\x7f\xff\xff\xff",
+    b"\xff" * 8,
+    b"\0" * 8,
+    b"[" * 5000,
+    b"{",
+    b'"',
+    b"\n",
+    b"PK\3\4",
+    b"9" * 40,
+]
 """Runs of bytes that formats give a meaning, or numbers at the ends of their range."""
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 3, 7, 13, 64, 97, 1009, 2003, 4093, 4096, 100_003, 300_000, 40_000_000, 2**31, 2**53,
-    2**63, 10**30, 0.5, -0.5, 1.5, 1e-320, 1e30, float("nan"), float("inf"), float("-inf"), "", "a", "7", "add", "subtract",
-    "a*b", "a**2 + b", "a**999999999", "(" * 200, "multiply", "relu", "square", "gelu", "x" * 5000, "</script>", "\x00",
-    "\ud800", "é", "../..", "/dev/zero", "unknown", "none", "batch", [], {}, [1], [[1, 2]], [None], {"a": 1}, [[[]]],
+    None, True, False, 0, 1, -1, 2, 3, 7, 13, 64, 97, 1009, 2003, 4093, 4096, 100_003, 300_000, 40_000_000,
+    2**31, 2**53,
+    2**63, 10**30, 0.5, -0.5, 1.5, 1e-320, 1e30, float("nan"), float("inf"), float("-inf"), "", "a", "7",
+    "add", "subtract",
+    "a*b", "a**2 + b", "a**999999999", "(" * 200, "multiply", "relu", "square", "gelu", "x" * 5000,
+    "</script>", "\x00",
+    "\ud800", "é", "../..", "/dev/zero", "unknown", "none", "batch", [], {}, [1], [[1, 2]], [None],
+    {"a": 1}, [[[]]],
 ]  # fmt: skip
 """Values of the wrong type, of the wrong size, and right ones in the wrong place."""
 
@@ -51,9 +67,7 @@ def spoil_bytes(content: bytes, random: Random, *, first: int = 0) -> bytes:
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The path of every value inside a nested one, itself left out."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [
-        place for key, inner in items for place in [(*path, key), *places(inner, (*path, key))]
-    ]
+    return [place for key, inner in items for place in [(*path, key), *places(inner, (*path, key))]]
 
 
 def spoil_value(value: Any, random: Random, draw: Callable[[], Any] | None = None) -> Any:
@@ -88,8 +102,10 @@ def as_json(value: Any) -> bytes:
 
 
 CELLS = [
-    "", "0", "1", "-1", "7", "13", "4096", "1000000", "2147483648", "9223372036854775808", "9" * 400, "1e400", "nan", "inf",
-    "0.5", "1.0", "true", "x", '"', '"a,b"', " 3", "3 ", "\x00", "é", "train", "test", "Train", "2020-01-01", "=1+1", "1_000",
+    "", "0", "1", "-1", "7", "13", "4096", "1000000", "2147483648", "9223372036854775808", "9" * 400,
+    "1e400", "nan", "inf",
+    "0.5", "1.0", "true", "x", '"', '"a,b"', " 3", "3 ", "\x00", "é", "train", "test", "Train",
+    "2020-01-01", "=1+1", "1_000",
 ]  # fmt: skip
 
 
@@ -110,7 +126,9 @@ def spoil_table(rows: list[list[str]], random: Random) -> list[list[str]]:
                 for one in rows:
                     one[column : column + 1] = []
             case 4:
-                rows[0][column : column + 1] = [random.choice((*CELLS, "label", "split", "ordering", "true_label", "a"))]
+                rows[0][column : column + 1] = [
+                    random.choice((*CELLS, "label", "split", "ordering", "true_label", "a"))
+                ]
             case 5:
                 rows[random.randrange(len(rows))][column : column + 1] = [random.choice(CELLS)]
             case _:
@@ -125,8 +143,10 @@ def as_csv(rows: list[list[str]]) -> bytes:
 
 
 TOML_VALUES = [
-    "1", "-1", "0", "1.5", "nan", "inf", "true", '"a"', '""', "[]", "[1]", '["a"]', "{}", "{a = 1}", "2020-01-01", "9" * 30,
-    "9" * 5000, "[" * 3000, "[[1], [2]]", '"../.."', '"/dev/zero"', "[0, 0]", '"\\u0000"', "40000000", "1009", "1e400",
+    "1", "-1", "0", "1.5", "nan", "inf", "true", '"a"', '""', "[]", "[1]", '["a"]', "{}", "{a = 1}",
+    "2020-01-01", "9" * 30,
+    "9" * 5000, "[" * 3000, "[[1], [2]]", '"../.."', '"/dev/zero"', "[0, 0]", '"\\u0000"', "40000000",
+    "1009", "1e400",
     str(list(range(40))), '"audit"', '"labels"', '"ray"', "100003", "4093", "[2003]", '"/dev/**"', '["*/*/*"]',
 ]  # fmt: skip
 
@@ -146,7 +166,9 @@ def spoil_toml(text: str, random: Random) -> str:
                 lines.insert(at, f"{random.choice(('p', 'seed', 'measure', 'extra', 'out', 'grid', 'steps'))} = "
                                  f"{random.choice(TOML_VALUES)}")  # fmt: skip
             case 3:
-                lines[at] = random.choice(("[grid]", "[[runs]]", "[[files]]", "[x]", "[[grid]]", "[out]", "]", "= 3"))
+                lines[at] = random.choice(
+                    ("[grid]", "[[runs]]", "[[files]]", "[x]", "[[grid]]", "[out]", "]", "= 3")
+                )
             case _ if equals:
                 lines[at] = f"{key}= {random.choice(TOML_VALUES)}"
         if not lines:

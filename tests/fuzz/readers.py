@@ -16,8 +16,24 @@ import numpy as np
 from foreign import ACTIVATIONS, pairs, run
 
 Arrays = dict[str, np.ndarray]
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?"}
-STORED = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4"}
+DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
+}
+STORED = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+}
 STORED |= {"BoolStorage": "?", "ComplexFloatStorage": "<c8"}
 MORE = {
     "silu": lambda x: x / (1 + np.exp(-x)),
@@ -47,6 +63,8 @@ class _Tensors(pickle.Unpickler):
     """A pickle of torch.save in which nothing is known but tensors."""
 
     def __init__(self, content: bytes, numbers: dict[str, bytes]) -> None:
+        if content[:1] == pickle.PROTO:  # PyTorch does not mind which
+            content = content[:1] + b"\2" + content[2:]
         super().__init__(BytesIO(content))
         self.numbers = numbers
 
@@ -118,7 +136,8 @@ def read_msgpack(path: Path) -> Any:
 
 
 def weights_in(content: Any, names: tuple[str, ...]) -> Arrays:
-    """The first dictionary, outer ones first, whose keys end in these names, which are all that it may be read as."""
+    """The first dictionary, outer ones first, whose keys end in these names,
+    which are all that it may be read as."""
     waiting = [content]
     while waiting:
         level = waiting.pop(0)
@@ -158,7 +177,14 @@ def doshi_logits(arrays: Arrays, name: str, operands: np.ndarray) -> np.ndarray:
 def native_transformer(arrays: Arrays) -> Arrays:
     """A network of `foreign.run` from our names."""
     w = {"E": arrays["embed.W_E"], "P": arrays["pos_embed.W_pos"], "U": arrays["unembed.W_U"]}
-    parts = {"attn.W_Q": "Q", "attn.W_K": "K", "attn.W_V": "V", "attn.W_O": "O", "mlp.W_in": "in", "mlp.W_out": "out"}
+    parts = {
+        "attn.W_Q": "Q",
+        "attn.W_K": "K",
+        "attn.W_V": "V",
+        "attn.W_O": "O",
+        "mlp.W_in": "in",
+        "mlp.W_out": "out",
+    }
     for name, array in arrays.items():
         block = re.fullmatch(r"blocks\.(\d+)\.(.+)", name)
         if block and block[2] in parts:
@@ -182,7 +208,9 @@ def results_of(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
     if operation == "divide":
         operands = operands[operands[:, 1] != 0]
         return operands, np.array([a * pow(int(b), -1, p) % p for a, b in operands])
-    formula = {"add": "a+b", "subtract": "a-b", "multiply": "a*b"}.get(operation, operation.replace("^", "**"))
+    formula = {"add": "a+b", "subtract": "a-b", "multiply": "a*b"}.get(
+        operation, operation.replace("^", "**")
+    )
     if not re.fullmatch(r"[ab0-9+*() -]{1,60}", formula):
         raise ValueError(operation)
     value = [eval(formula, {}, {"a": int(a), "b": int(b)}) % p for a, b in operands]
@@ -200,8 +228,14 @@ def split_of(split: dict[str, Any], results: np.ndarray) -> tuple[np.ndarray, np
     return train, labels
 
 
-def transformer_logits(net: Arrays, settings: dict[str, Any], prompt: str, operands: np.ndarray) -> np.ndarray:
-    how = {"activation": settings["activation"], "causal": settings["causal"], "coeff": settings["attn_coeff"]}
+def transformer_logits(
+    net: Arrays, settings: dict[str, Any], prompt: str, operands: np.ndarray
+) -> np.ndarray:
+    how = {
+        "activation": settings["activation"],
+        "causal": settings["causal"],
+        "coeff": settings["attn_coeff"],
+    }
     how["readout"] = settings.get("readout", -1)
     known = {name: array.astype(np.float32) for name, array in net.items()}
     return run(known, tokens_of(prompt, operands), **how)

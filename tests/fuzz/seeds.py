@@ -12,7 +12,7 @@ from foreign import output_first, transformer
 
 from interp.checkpoints import save_checkpoint
 from interp.data import ModularTask
-from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig, analytic_mlp
+from interp.models import HookedMLP, Prompt, SmallTransformer, TransformerConfig, analytic_mlp
 
 P = 7
 
@@ -34,7 +34,9 @@ def native_mlp(folder: Path) -> Path:
         for step in range(4)
     ]
     (folder / "history.json").write_text(json.dumps(history))
-    return save_checkpoint(folder / "step-00000003", noisy_mlp(), task, step=3, training={"lr": 0.1}, metrics={"loss": 1})
+    return save_checkpoint(
+        folder / "step-00000003", noisy_mlp(), task, step=3, training={"lr": 0.1}, metrics={"loss": 1}
+    )
 
 
 def native_transformer(folder: Path) -> Path:
@@ -56,13 +58,20 @@ def nanda() -> dict[str, torch.Tensor]:
     """The tensors of a stranger's transformer."""
     net = transformer(vocab=P + 1, n_ctx=3, n_outputs=P + 1, seed=5)
     mask = np.tril(np.ones((3, 3)))
-    return {name: torch.tensor(np.ascontiguousarray(a), dtype=torch.float32) for name, a in output_first(net, mask=mask).items()}
+    return {
+        name: torch.tensor(np.ascontiguousarray(a), dtype=torch.float32)
+        for name, a in output_first(net, mask=mask).items()
+    }
 
 
 def table_rows(random: Any) -> list[list[str]]:
     """A table of all pairs, the header first."""
     rows = [["a", "b", "label", "split"]]
-    rows += [[str(a), str(b), str((a + b) % P), random.choice(("train", "test"))] for a in range(P) for b in range(P)]
+    rows += [
+        [str(a), str(b), str((a + b) % P), random.choice(("train", "test"))]
+        for a in range(P)
+        for b in range(P)
+    ]
     return rows
 
 

@@ -89,7 +89,9 @@ for _p in (1009, 2003, 4093):
 
 @case("GiB may be used")
 def _a_strangers_perceptron_of_a_large_modulus(folder: Path) -> dict[str, Any]:
-    torch.save({"fc1.weight": torch.randn(2, 2 * 2003), "fc2.weight": torch.randn(2003, 2)}, folder / "net.pt")
+    torch.save(
+        {"fc1.weight": torch.randn(2, 2 * 2003), "fc2.weight": torch.randn(2003, 2)}, folder / "net.pt"
+    )
     return opening(folder / "net.pt")
 
 
@@ -104,8 +106,16 @@ def _a_strangers_transformer_with_a_modulus_in_its_settings(folder: Path) -> dic
 @case("GiB may be used")
 def _many_readings_of_a_large_modulus(folder: Path) -> dict[str, Any]:
     """Twelve readings, whose logits are kept until one is chosen: one alone would be within the budget."""
-    net = {"embed.W_E": torch.randn(12, 452), "pos_embed.W_pos": torch.randn(3, 12), "unembed.W_U": torch.randn(12, 452)}
-    net |= {name: tensor for name, tensor in seeds.nanda().items() if name.startswith("blocks") and "mask" not in name}
+    net = {
+        "embed.W_E": torch.randn(12, 452),
+        "pos_embed.W_pos": torch.randn(3, 12),
+        "unembed.W_U": torch.randn(12, 452),
+    }
+    net |= {
+        name: tensor
+        for name, tensor in seeds.nanda().items()
+        if name.startswith("blocks") and "mask" not in name
+    }
     torch.save(net, folder / "net.pt")
     return opening(folder / "net.pt", dialect="zhong")
 
@@ -117,7 +127,8 @@ def _a_module_of_ones_own_on_a_large_modulus(folder: Path) -> dict[str, Any]:
         "        self.e = nn.Embedding(2003, 2)\n        self.out = nn.Linear(2, 2003)\n\n    def forward(self, x):\n"
         "        return self.out(self.e(x).sum(1))\n\n\ndef build():\n    return Net()\n"
     )
-    torch.save({"e.weight": torch.randn(2003, 2), "out.weight": torch.randn(2003, 2), "out.bias": torch.zeros(2003)},
+    torch.save({"e.weight": torch.randn(2003, 2), "out.weight": torch.randn(2003, 2),
+    "out.bias": torch.zeros(2003)},
                folder / "net.pt")  # fmt: skip
     return opening(folder / "net.pt", model=f"{folder}/net.py:build", sites=["out:input"], task="add", p=2003)
 
@@ -147,7 +158,9 @@ def _three_gigabytes_of_nothing_beside_a_native_json(folder: Path) -> dict[str, 
 def _a_message_pack_of_empty_lists(folder: Path) -> dict[str, Any]:
     items = b"\x90" * 2**20
     lists = b"\xdd" + (2**20).to_bytes(4, "big") + items
-    (folder / "w.msgpack").write_bytes(b"\x8f" + b"".join(b"\xa1" + bytes([97 + i]) + lists for i in range(15)))
+    (folder / "w.msgpack").write_bytes(
+        b"\x8f" + b"".join(b"\xa1" + bytes([97 + i]) + lists for i in range(15))
+    )
     return opening(folder / "w.msgpack")
 
 
@@ -195,7 +208,9 @@ def _a_table_of_long_lists(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
-def test_a_table_of_ten_million_rows(asked: Callable[[dict[str, Any]], Answer], tmp_path: Path, end: str) -> None:
+def test_a_table_of_ten_million_rows(
+    asked: Callable[[dict[str, Any]], Answer], tmp_path: Path, end: str
+) -> None:
     (tmp_path / "t.csv").write_bytes((f"a,b,label{end}" + f"1,1,1{end}" * 10_000_000).encode())
     answer = asked(opening(seeds.native_mlp(tmp_path), table=str(tmp_path / "t.csv")))
     assert "GiB may be used" in answer.message
@@ -312,6 +327,5 @@ def test_small_files_that_ask_for_much(
 ) -> None:
     make, words = CASES[name]
     answer = asked(make(tmp_path))
-    print(f"{name}: {answer.seconds:.1f} s, {answer.peak / 2**30:.2f} GiB, {answer.message[:150]}")
     assert answer.outcome == ("refused" if words else "ok")
     assert not words or any(word in answer.message for word in words.split("|")), answer.message
