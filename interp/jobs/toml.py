@@ -28,7 +28,8 @@ def typed(name: str, value: Any, kind: type) -> Any:
         raise ConfigError(f"{name} = {cut(value)} is not {words}")
     if isinstance(value, (list, tuple)) and not all(isinstance(one, str) for one in value):
         raise ConfigError(f"{name} = {cut(value)} is not {words}")
-    if kind in (str, list) and any("\0" in str(text) for text in ([value] if kind is str else value)):
+    texts = value if isinstance(value, (list, tuple)) else [value]
+    if kind in (str, list) and any("\0" in str(text) for text in texts):
         raise ConfigError(f"{name} = {cut(value)} holds a null character, which no name has")
     return value
 
