@@ -58,7 +58,7 @@ def test_a_few(tmp_path: Path, measure: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.filterwarnings("ignore:::ray")
+@pytest.mark.filterwarnings("ignore:::ray", "ignore:a Ray cluster")
 @pytest.mark.parametrize("measure", ["scores", "labels", "audit"])
 @pytest.mark.parametrize("where", ["one worker", "two workers", "Ray"])
 def test_three_hundred(tmp_path: Path, measure: str, where: str) -> None:
