@@ -53,7 +53,7 @@ def choose(kind: str, value: Any, known: Iterable[str]) -> str:
     """Return `value` if it is one of `known`, else raise a `ConfigError` that lists what exists."""
     names = list(known)
     if value not in names:
-        raise ConfigError(f"unknown {kind} {value!r}; expected one of {', '.join(map(repr, names))}")
+        raise ConfigError(f"unknown {kind} {cut(value)}; expected one of {', '.join(map(repr, names))}")
     return value
 
 

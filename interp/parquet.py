@@ -42,7 +42,7 @@ def read_parquet(path: Path | str, kind: str = "table", **how: Any) -> pa.Table:
 
 
 def buffered(path: Path | str, kind: str = "table") -> pa.BufferReader:
-    """A file's content in memory of Arrow's own: its threads may outlive what belongs to Python, and would crash then."""
+    """A file's content in memory of Arrow's own, whose threads may outlive what belongs to Python."""
     with open_file(path, kind) as opened:
         content = pa.allocate_buffer(os.fstat(opened.fileno()).st_size)
         opened.readinto(memoryview(content))

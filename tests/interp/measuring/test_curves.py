@@ -175,6 +175,7 @@ print(audit(analytic_mlp("add", p=7, width=60), ModularTask("add", p=7), n_rando
 """
 
 
+@pytest.mark.slow
 def test_without_a_place_for_compiled_code_nothing_is_kept() -> None:
     home = {**os.environ, "HOME": "/proc/none", "PYTHONPATH": str(Path(interp.__file__).parents[1])}
     words = [sys.executable, "-c", UNWRITABLE]
