@@ -29,7 +29,7 @@ def filled(folder: Path, count: int, *, foreign: bool) -> tuple[int, int]:
     for i, write in enumerate(MALFORMED.values() if foreign else ()):
         place = folder / f"foreign-{i:03d}"
         place.mkdir()
-        others += is_weights(write(place).name)
+        others += (file := write(place)).exists() and is_weights(file.name)
     (folder / "odd\udcff.safetensors").write_bytes(b"a name that is no text")
     return count, len(HOSTILE) + others + 1
 
