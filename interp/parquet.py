@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,28 @@ def read_parquet(path: Path | str, kind: str = "table", **how: Any) -> pa.Table:
     """
     called = f"the {kind} {str(path)!r}"
     try:
-        with open_file(path, kind) as opened:
-            check_parquet(opened, called)
-            opened.seek(0)
-            return pq.read_table(opened, **how)
+        content = buffered(path, kind)
+        check_parquet(content, called)
+        return pq.read_table(content, **how)
     except (OSError, ValueError, LookupError, pa.ArrowException) as error:
         raise ConfigError(
             f"{called} cannot be read: {str(error).partition(chr(10))[0]}; is it damaged?"
         ) from None
 
 
+def buffered(path: Path | str, kind: str = "table") -> pa.BufferReader:
+    """A file's content in memory of Arrow's own, whose threads may outlive what belongs to Python."""
+    with open_file(path, kind) as opened:
+        content = pa.allocate_buffer(os.fstat(opened.fileno()).st_size)
+        opened.readinto(memoryview(content))
+    return pa.BufferReader(content)
+
+
 def check_parquet(source: Any, called: str, *, copies: int = 1, rows_at_most: int | None = None) -> None:
     """Refuse a Parquet file whose columns would need more memory than there is, before any is unfolded.
 
     Args:
-        source: An opened file or buffer.
+        source: A buffer that holds the file.
         called: The subject of the message.
         copies: How often numbers are held at once.
         rows_at_most: More rows are refused as a `ValueError`.

@@ -146,7 +146,7 @@ def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
     own = opened.task
     if options.changes_task:
         operation = options.task or getattr(own, "operation", None)
-        task = make_task(options, operation, options.p or getattr(own, "p", None))
+        task = make_task(options, operation, getattr(own, "p", None) if options.p is None else options.p)
         if not isinstance(task, TableTask):
             return replace(opened, task=task)
         task, numbering = numbered(task, all_logits(opened.model, task.dataset))
