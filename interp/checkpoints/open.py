@@ -238,7 +238,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
     filled = fill(module, stored)
     operation, p, facts = _task_stated(stored, options)
     task = make_task(options, operation, p)
-    check_logits(len(task.dataset), task.dataset.n_classes, 0)
+    check_logits(task.dataset)
     prompt, few = prompt_of(options, task), task.dataset.inputs[:1]
     try:  # on all examples: what the module cannot take shows here
         adopted = adopt_for(module.eval(), task, options)
