@@ -21,6 +21,8 @@ from interp.modes import make_intervention
 
 CHUNK_ELEMENTS = 30_000_000
 FEW = 8
+LOGITS, ACTIVATIONS = 6, 4
+"""Arrays of them all that are held at once, measured at the peak of scoring."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,7 @@ def cached_pass(
     """
     place, device = neuron_site(model, site), device_of(model)
     data = as_dataset(task)
-    check_pass(model, data)
+    check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS)
     data = data.to(device)
     with evaluation_mode(model):
         _check_memory(model, place, data)

@@ -390,7 +390,8 @@ def test_splits(worker: Worker, whole: Path, tmp_path: Path) -> None:
             value, readers.mlp_logits(arrays, {"depth": 2, "activation": "square"}, operands), results
         )
 
-    Campaign("splits", worker, tmp_path).run(seeds_of(250), make, judge).check()
+    # The last one has a damaged histogram, for which Arrow ended the process.
+    Campaign("splits", worker, tmp_path).run([*seeds_of(250), 20_299], make, judge).check()
 
 
 # Work that is described by a file

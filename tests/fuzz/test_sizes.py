@@ -329,3 +329,22 @@ def test_small_files_that_ask_for_much(
     answer = asked(make(tmp_path))
     assert answer.outcome == ("refused" if words else "ok")
     assert not words or any(word in answer.message for word in words.split("|")), answer.message
+
+
+@pytest.mark.parametrize(
+    ("command", "p", "width"), [("audit", 211, 20), ("score", 211, 200), ("audit", 139, 500)]
+)
+def test_the_largest_that_is_done_stays_within_the_budget(
+    asked: Callable[[dict[str, Any]], Answer], tmp_path: Path, command: str, p: int, width: int
+) -> None:
+    """Beside 0.3 GiB for the same draws in every run, and what the process holds before."""
+    from interp.checkpoints import save_checkpoint
+    from interp.data import ModularTask
+
+    before = asked(opening(seeds.native_mlp(tmp_path))).peak
+    file = save_checkpoint(
+        tmp_path / "large", HookedMLP(MLPConfig(width=width), vocab=p), ModularTask("add", p)
+    )
+    answer = asked(typed(command, file, *["--random", "1"][: 2 * (command == "audit")]))
+    assert answer.outcome == "ok"
+    assert answer.peak - before < 1.3 * 2**30
