@@ -269,16 +269,11 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
     module = build_from_file(factory)
     filled = fill(module, stored)
     operation, p, facts = _task_stated(stored, options)
-<<<<<<< HEAD
     try:
         task = make_task(options, operation, p)
     except LabelsError as error:
         raise _offered(error, options, lambda task: adopt_for(module.eval(), task, options).logits) from None
-    check_logits(len(task.dataset), task.dataset.n_classes, 0)
-=======
-    task = make_task(options, operation, p)
     check_logits(task.dataset)
->>>>>>> fuzz
     prompt, few = prompt_of(options, task), task.dataset.inputs[:1]
     try:  # on all examples: what the module cannot take shows here
         adopted = adopt_for(module.eval(), task, options)

@@ -180,16 +180,7 @@ def _parquet(source: pa.BufferReader) -> pa.Table:
     split = ["split"] if "split" in schema.names else []
     check_parquet(source, "a table of pairs", rows_at_most=MAX_PAIRS)
     # As a dictionary, a text is held once, however often the file repeats it.
-<<<<<<< HEAD
     return parquet.ParquetFile(source, read_dictionary=split).read(columns=_operands(schema) + split)
-=======
-    with parquet.ParquetFile(path, read_dictionary=split) as file:
-        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-        size = sum(group.total_byte_size for group in groups)  # a column's own, if damaged, ends the process
-        if file.metadata.num_rows > MAX_PAIRS or size > MAX_TABLE:
-            raise ValueError(f"it has more than {MAX_PAIRS} rows or {MAX_TABLE} bytes")
-        return file.read(columns=_operands(schema) + split)
->>>>>>> fuzz
 
 
 def _csv(source: pa.BufferReader) -> pa.Table:

@@ -120,20 +120,27 @@ COPIES = 3
 """Arrays of all logits, and of all activations, that a forward pass and its measurement hold at once."""
 
 
-def check_pass(model: HookedModel, data: Dataset, *, logits: int = COPIES, activations: int = COPIES) -> None:
+def check_pass(
+    model: HookedModel,
+    data: Dataset,
+    *,
+    logits: int = COPIES,
+    activations: int = COPIES,
+    measured: int | None = None,
+) -> None:
     """Refuse, before any memory is taken, work on all examples that needs more than the budget.
 
     Args:
         logits, activations: Arrays of all of them that are held at once at the peak, as measured.
+        measured: Activations of an example at the site, if the site's width does not tell.
 
     Raises:
         ConfigError: It does; the message has both figures.
     """
     prompt = getattr(model, "prompt", None)
     neurons = max((site.width for site in model.neuron_sites()), default=0)
-    positions = 1 if prompt is None else len(prompt)
-    numbers = logits * data.n_classes + activations * positions * neurons
-    _check_numbers(data, numbers, f" at {neurons:,} neurons")
+    each = neurons * (1 if prompt is None else len(prompt)) if measured is None else measured
+    _check_numbers(data, logits * data.n_classes + activations * each, f" at {neurons:,} neurons")
 
 
 def check_logits(data: Dataset, arrays: int = COPIES) -> None:
