@@ -266,5 +266,5 @@ def test_a_message_of_any_length_is_cut_in_its_middle() -> None:
 def test_pairs_in_columns_of_texts_are_refused_by_their_type(tmp_path: Path) -> None:
     texts = pyarrow.DictionaryArray.from_arrays(np.zeros(9, np.int32), ["x" * 10**6])
     parquet.write_table(pyarrow.table({"a": texts, "b": [1] * 9}), tmp_path / "split.parquet")
-    with pytest.raises(CheckpointError, match="its column 'a' holds .*; expected numbers"):
+    with pytest.raises(CheckpointError, match=r"its column 'a' holds .*; expected numbers"):
         read_pairs(tmp_path / "split.parquet")
