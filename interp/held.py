@@ -26,7 +26,7 @@ def held(folder: Path | str | None, *, create: bool = True) -> Iterator[None]:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as place, held(Path(place, "out")):
+        >>> with TemporaryDirectory() as place, held(Path(place, "out")):  # doctest: +ELLIPSIS
         ...     _ = Path(place, "out").rename(Path(place, "moved"))
         ...     check_held(Path(place, "out", "a.json"))
         Traceback (most recent call last):
