@@ -26,7 +26,7 @@ def check_operands(options: OpenOptions) -> None:
 
 
 def columns_of_table(options: OpenOptions) -> int | None:
-    """How many columns of tokens the user's table has; None without one.
+    """The number of columns of tokens that the user's table has; None without one.
 
     Raises:
         ConfigError: It cannot be read, or holds measurements.

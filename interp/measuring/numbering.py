@@ -100,7 +100,7 @@ class Numbering:
 
 
 def numbering_of(logits: Float[Tensor, "example output"], data: Dataset) -> Numbering:
-    """How a dataset numbers its classes, and how many answers would be right in other numberings.
+    """The numbering of a dataset's classes, and how many answers would be right in other numberings.
 
     Args:
         logits: Of every example, with all outputs that the network has.
