@@ -220,7 +220,8 @@ def test_whose_host_it_is(header, host, own):
 
 @pytest.mark.parametrize("odd", [["a"], {"a": 1}, 3, None, True, [], {}, "x" * 1000])
 @pytest.mark.parametrize(
-    "place", ["output", "outputs", "inputs", "state", "changedPropIds", "id", "property", "mode", "quantity", "kept"]
+    "place",
+    ["output", "outputs", "inputs", "state", "changedPropIds", "id", "property", "mode", "quantity", "kept"],
 )
 def test_a_value_of_another_kind_is_no_server_error(run, serve, place, odd):
     body = measure([0])
