@@ -231,6 +231,11 @@ def read_settings(file: Path, settings: Any = None) -> dict[str, Any]:
     for name, (kind, words) in OWN_VALUES.items():
         if known.get(name) is not None and not isinstance(known[name], kind):
             raise CheckpointError(f"{name} = {cut(known[name])} in {str(place)!r} is not {words}")
+    for name in SWITCHES & known["model"].keys():
+        if type(known["model"][name]) is not bool:
+            raise CheckpointError(
+                f"{name} = {cut(known['model'][name])} in {str(place)!r} is not true or false"
+            )
     check_step(known.get("step"), str(place))
     return known
 
@@ -241,6 +246,8 @@ OWN_VALUES: dict[str, tuple[type, str]] = {
     "edited": (str, "text"),
 }
 """Of a native JSON, beside step, model and task."""
+SWITCHES = {"tied", "bias"}
+"""Values of a network that are true or false."""
 
 
 def check_step(step: Any, where: str) -> None:
