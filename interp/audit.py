@@ -24,6 +24,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.data import Task
 from interp.devices import resolve_device
 from interp.measuring.cached_pass import CachedPass
+from interp.measuring.evaluation import check_pass
 from interp.measuring.removals import Removal, removal
 from interp.models import HookedModel, neuron_site
 from interp.progress import PATIENCE, progress
@@ -37,6 +38,8 @@ from probes.spectrum import Convention
 
 HISTOGRAM_DRAWS = 2_000
 TELLING = 24
+LOGITS, ACTIVATIONS = 20, 4
+"""Arrays of them all that are held at once, measured at the peak of an audit."""
 
 
 def audit(
@@ -93,6 +96,7 @@ def audit(
 
 def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     """The report without its sentences."""
+    check_pass(subject.model, subject.data, logits=LOGITS, activations=ACTIVATIONS)
     table = subject.table
     return AuditReport(
         **_origin(subject.source),

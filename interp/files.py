@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from interp.errors import ConfigError, GrokscopeError, cut, near_matches
 from interp.held import check_held, make_parents
@@ -45,7 +45,7 @@ def open_file(
     least: int = 0,
     most: int = MAX_BYTES,
     error: type[GrokscopeError] = ConfigError,
-) -> IO[bytes]:
+) -> io.BufferedReader:
     """Open an ordinary file of acceptable size for reading bytes; every file that is read is opened here.
 
     Pipes and devices are refused without waiting for them. Use it in a ``with`` block, at whose end a file that was

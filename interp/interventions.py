@@ -170,7 +170,7 @@ def bake(model: HookedModel, *edits: Edit) -> HookedModel:
         InterventionError: An edit is not the same scale and shift for every input (resample, clamp, row-wise patch), or
             acts at one position only.
     """
-    like = next(iter(model.parameters())).detach()
+    like = next(one for one in model.parameters() if not one.is_complex()).detach()
     composed: dict[str, tuple[Tensor, Tensor]] = {}
     for edit in edits or [Edit(neuron_site(model).hook, np.array([], dtype=np.int64), Zero())]:
         width = neuron_site(model, edit.hook).width

@@ -11,19 +11,18 @@ from interp.checkpoints.files import BESIDE, HISTORY, INDEX_ENDING, SHARD, is_we
 
 P = TypeVar("P", bound=PurePath)
 ENDINGS = (".json", ".yaml", ".yml", ".toml")
+HYDRA = PurePath(".hydra/config.yaml")  # where Hydra writes the configuration of a run
 MAX_OTHERS = 20  # files of other names that are looked into
 CONFIG_WORDS = frozenset({
-    "config", "configs", "configuration", "cfg", "conf", "hparams", "hparam", "hyperparameters", "hyperparams",
-    "hyper", "parameters", "params", "param", "args", "arguments", "settings", "setting", "options", "opts",
+    "config", "configs", "configuration", "cfg", "conf", "hparams", "hparam", "hyperparameters", "hyperparams", "hyper",
+    "parameters", "params", "param", "args", "arguments", "settings", "setting", "options", "opts", "flags", "meta",
 })  # fmt: skip
 KIND_WORDS = frozenset({
     "model", "models", "weights", "weight", "checkpoint", "checkpoints", "ckpt", "ckpts", "net", "network",
     "state", "states", "dict", "statedict", "final", "best", "last", "latest", "train", "training", "trainer",
     "run", "experiment", "ema", "raw", "pytorch", "bin",
 })  # fmt: skip
-STEP_WORDS = frozenset({
-    "step", "steps", "epoch", "epochs", "iteration", "iter", "e", "s", "version",
-})  # fmt: skip
+STEP_WORDS = frozenset(("step", "steps", "epoch", "epochs", "iteration", "iter", "e", "s", "version"))
 
 
 def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[list[P], list[P]]:
@@ -31,8 +30,8 @@ def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[li
 
     A file belongs to the weights if it has their stem (``NAME.json``), the rest of their name once the words that say
     the kind of file are left out (``config_NAME.json`` beside ``model_NAME.pt``), or no name but such words
-    (``config.json``, ``hparams.yaml``), also above a folder such as ``checkpoints``. If no other weights are there, a
-    JSON, YAML or TOML file of any name may hold it.
+    (``config.json``, ``hparams.yaml``), also above a folder such as ``checkpoints``; so does ``.hydra/config.yaml``. If
+    no other weights are there, a JSON, YAML or TOML file of any name may hold it.
 
     Args:
         path: The weights.
@@ -51,14 +50,20 @@ def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[li
     folder = path.parent
     names = sorted(list_folder(folder))
     near = [folder / name for name in _ranked(path.name, _texts(names))]
+    near += _hydra(folder, names, list_folder)
     words = _words(folder.name)
-    if words and not [w for w in words if w not in KIND_WORDS and w not in STEP_WORDS and not w.isdigit()]:
-        near += [
-            folder.parent / name for name in _texts(sorted(list_folder(folder.parent))) if _is_general(name)
-        ]
-    others = [folder / name for name in _texts(names) if name not in (*BESIDE, HISTORY, path.name)]
-    others = [file for file in others if file not in near]
+    if words and all(word in KIND_WORDS | STEP_WORDS or word.isdigit() for word in words):
+        above = sorted(list_folder(folder.parent))
+        near += [folder.parent / name for name in _texts(above) if _is_general(name)]
+        near += _hydra(folder.parent, above, list_folder)
+    known = {*BESIDE, HISTORY, path.name, *(file.name for file in near if file.parent == folder)}
+    others = [folder / name for name in _texts(names) if name not in known]
     return near, others if len(others) <= MAX_OTHERS and _alone(path.name, names) else []
+
+
+def _hydra(folder: P, names: Iterable[str], list_folder: Callable[[P], Iterable[str]]) -> list[P]:
+    known = HYDRA.parent.name in names and HYDRA.name in list_folder(folder / HYDRA.parent)
+    return [folder / HYDRA] if known else []
 
 
 def stem_of(name: str) -> str:
@@ -78,22 +83,15 @@ def _ranked(weights: str, texts: list[str]) -> list[str]:
     run = list(words)
     while run and (run[-1].isdigit() or re.sub(r"\d+$", "", run[-1]) in STEP_WORDS):
         run.pop()
-    ranked = []
+    ranked: list[tuple[int, bool, int, str]] = []
     for name in texts:
         parts = _words(PurePath(name).stem)
-        own = [word for word in parts if word not in KIND_WORDS and word not in CONFIG_WORDS]
-        config = any(word in CONFIG_WORDS for word in parts)
-        if PurePath(name).stem == stem:
-            rank = 0
-        elif own and own == words:
-            rank = 1
-        elif own and own == run:
-            rank = 2
-        elif config and not own:
-            rank = 3
-        else:
-            continue
-        ranked.append((rank, not config, ENDINGS.index(PurePath(name).suffix), name))
+        own = [word for word in parts if word not in KIND_WORDS | CONFIG_WORDS]
+        config = not CONFIG_WORDS.isdisjoint(parts)
+        reasons = (PurePath(name).stem == stem, own and own == words, own and own == run, config and not own)
+        if any(reasons):
+            rank = [bool(reason) for reason in reasons].index(True)
+            ranked.append((rank, not config, ENDINGS.index(PurePath(name).suffix), name))
     return [name for *_, name in sorted(ranked) if name != weights]
 
 
@@ -111,8 +109,8 @@ def _texts(names: Iterable[str]) -> list[str]:
 
 def _is_general(name: str) -> bool:
     """True for a name such as config.json or train_args.yaml: of no network in particular."""
-    words = _words(PurePath(name).stem)
-    return any(w in CONFIG_WORDS for w in words) and all(w in CONFIG_WORDS | KIND_WORDS for w in words)
+    words = set(_words(PurePath(name).stem))
+    return bool(words & CONFIG_WORDS) and words <= CONFIG_WORDS | KIND_WORDS
 
 
 def _alone(weights: str, names: Iterable[str]) -> bool:

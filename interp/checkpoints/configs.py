@@ -62,7 +62,7 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
             notes.append(f"passed over a file beside it: {error}")
             continue
         if not own.keys() >= OUR_OWN:
-            contents[file.name] = own
+            contents[os.path.relpath(file, _placed(path).parent)] = own
     if not contents:
         contents = {file.name: known for file in others if (known := _known(file)) is not None}
     merged: dict[str, Any] = {}

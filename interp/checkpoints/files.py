@@ -15,6 +15,7 @@ from math import inf, prod
 from pathlib import Path
 from typing import Any
 
+from interp.checkpoints.folders import check_folder
 from interp.checkpoints.tensor_file import tensor_file
 from interp.errors import CheckpointError, cut
 from interp.files import beside_missing, read_json, write_json
@@ -118,6 +119,8 @@ def find_checkpoint(path: Path) -> Path:
         raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
     if path.is_dir():
         series, files = series_files(path), weights_in(path)
+        if not files and not series:
+            check_folder(path)
         if not series and len(files) != 1:
             content = f"no checkpoints ({', '.join(WEIGHTS)})"
             if files:
@@ -228,6 +231,11 @@ def read_settings(file: Path, settings: Any = None) -> dict[str, Any]:
     for name, (kind, words) in OWN_VALUES.items():
         if known.get(name) is not None and not isinstance(known[name], kind):
             raise CheckpointError(f"{name} = {cut(known[name])} in {str(place)!r} is not {words}")
+    for name in SWITCHES & known["model"].keys():
+        if type(known["model"][name]) is not bool:
+            raise CheckpointError(
+                f"{name} = {cut(known['model'][name])} in {str(place)!r} is not true or false"
+            )
     check_step(known.get("step"), str(place))
     return known
 
@@ -238,6 +246,8 @@ OWN_VALUES: dict[str, tuple[type, str]] = {
     "edited": (str, "text"),
 }
 """Of a native JSON, beside step, model and task."""
+SWITCHES = {"tied", "bias"}
+"""Values of a network that are true or false."""
 
 
 def check_step(step: Any, where: str) -> None:

@@ -146,7 +146,7 @@ def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
     own = opened.task
     if options.changes_task:
         operation = options.task or getattr(own, "operation", None)
-        task = make_task(options, operation, options.p or getattr(own, "p", None))
+        task = make_task(options, operation, getattr(own, "p", None) if options.p is None else options.p)
         if not isinstance(task, TableTask):
             return replace(opened, task=task)
         task, numbering = numbered(task, all_logits(opened.model, task.dataset))
@@ -273,7 +273,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
         task = make_task(options, operation, p)
     except LabelsError as error:
         raise _offered(error, options, lambda task: adopt_for(module.eval(), task, options).logits) from None
-    check_logits(len(task.dataset), task.dataset.n_classes, 0)
+    check_logits(task.dataset)
     prompt, few = prompt_of(options, task), task.dataset.inputs[:1]
     try:  # on all examples: what the module cannot take shows here
         adopted = adopt_for(module.eval(), task, options)

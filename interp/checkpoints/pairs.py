@@ -164,6 +164,10 @@ def _is_train(table: pa.Table) -> np.ndarray:
 
 def _operands(schema: pa.Schema) -> list[str]:
     if {"a", "b"} <= set(schema.names):
+        for name in ("a", "b"):
+            kind = schema.field(name).type
+            if not pa.types.is_integer(kind) and not pa.types.is_floating(kind):
+                raise ValueError(f"its column {name!r} holds {str(kind)[:40]}; expected numbers")
         return ["a", "b"]
     whole = [column.name for column in schema if pa.types.is_integer(column.type)]
     if len(whole) < 2:

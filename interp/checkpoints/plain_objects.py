@@ -18,11 +18,13 @@ PATHS = re.compile(r"pathlib(?:\._local)?\.(?:Pure)?(?:Posix|Windows)?Path")
 DATES = ("datetime.datetime", "datetime.date", "datetime.timedelta")
 EMPTY = ("types.SimpleNamespace", "collections.defaultdict")
 SETS = ("builtins.set", "builtins.frozenset")
+SETTINGS = re.compile(r"hyper_?param|hparams|config|cfg|args|settings|callbacks")
+MODULES = "torch.nn.modules."
 RESERVED = ("torch.", "numpy.", "_codecs.")
 
 
 class Fields:
-    """The values that a pickle makes an object of, and its fields."""
+    """The values that a pickle makes an object of, and the fields that it gives it."""
 
     origin = ""
 
@@ -61,7 +63,8 @@ def stand_ins(names: Iterable[str], mappings: Collection[str]) -> list[tuple[typ
         mappings: Those of them that the pickle gives items.
     """
     return [
-        (type("StandIn", (Items if name in mappings else Fields,), {"origin": name}), name) for name in names
+        (type(name.rpartition(".")[2], (Items if name in mappings else Fields,), {"origin": name}), name)
+        for name in names
     ]
 
 
@@ -77,7 +80,8 @@ def may_stand(name: str, given: Any, *, new: bool) -> bool:
         >>> may_stand("argparse.Namespace", (), new=True), may_stand("os.system", ("rm",), new=False)
         (True, False)
     """
-    if name.startswith(RESERVED) or not isinstance(given, tuple):
+    reserved = name.startswith(RESERVED) and not (new and name.startswith(MODULES))
+    if reserved or not isinstance(given, tuple):
         return False
     if new:
         return not given
@@ -90,38 +94,60 @@ def may_stand(name: str, given: Any, *, new: bool) -> bool:
     return literals and (enumeration or bool(PATHS.fullmatch(name)))
 
 
-def tensors_in_objects(content: Any) -> list[str]:
-    """The classes of objects that have tensors in their fields, such as a whole network."""
-    holders: dict[str, None] = {}
-    waiting: list[tuple[Any, str]] = [(content, "")]
-    seen: set[tuple[int, str]] = set()
-    while waiting:
-        value, owner = waiting.pop()
-        if isinstance(value, Tensor | np.ndarray):
-            if owner:
-                holders[owner] = None
-        elif isinstance(value, dict | list | tuple | Fields) and (id(value), owner) not in seen:
-            seen.add((id(value), owner))
-            if isinstance(value, Fields):
-                waiting += [(item, owner or value.origin) for item in value.fields.values()]
-            else:
-                waiting += [(item, owner) for item in (value.values() if isinstance(value, dict) else value)]
-    return list(holders)
-
-
 def plain(content: Any) -> Any:
     """The content with plain data for stand-ins: dictionaries of their fields, texts for paths and classes' names.
 
+    Objects with tensors among a run's settings, such as a loss or a copy of the network, stay stand-ins.
+
     Raises:
+        ForeignObjects: Elsewhere an object holds tensors, such as the whole network, or the content itself is one.
         ValueError: It is nested too deeply.
     """
     try:
-        return _plain(content, {})
+        return _plain(content, {}, _holders(content))
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
 
 
-def _plain(value: Any, known: dict[int, Any]) -> Any:
+class ForeignObjects(ValueError):
+    """Objects of classes, whose names are the arguments, without whose code a content makes no sense."""
+
+
+def _holders(content: Any) -> set[int]:
+    """Ids of the objects that hold tensors, which only settings may."""
+    holds: dict[int, bool] = {}
+    _ = _holds(content, holds)
+    outside = content
+    if isinstance(content, dict):
+        outside = [value for name, value in content.items() if not SETTINGS.search(str(name).lower())]
+    known, waiting, objects = set[int](), [outside], dict[str, None]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Fields) and (holds[id(value)] or value is content):
+            objects[value.origin] = None
+        elif isinstance(value, dict | list | tuple) and id(value) not in known:
+            known.add(id(value))
+            waiting += value.values() if isinstance(value, dict) else value
+    if objects:
+        raise ForeignObjects(*objects)
+    return {key for key, tensors in holds.items() if tensors}
+
+
+def _holds(value: Any, known: dict[int, bool]) -> bool:
+    """True if there is a tensor anywhere in a value; `known` gets the answer for everything in it."""
+    if isinstance(value, Tensor | np.ndarray):
+        return True
+    if not isinstance(value, dict | list | tuple | Fields):
+        return False
+    if id(value) not in known:
+        known[id(value)] = False
+        items = value.fields if isinstance(value, Fields) else value
+        inner = items.values() if isinstance(items, dict) else items
+        known[id(value)] = sum(_holds(item, known) for item in inner) > 0  # of all, so that each is known
+    return known[id(value)]
+
+
+def _plain(value: Any, known: dict[int, Any], holders: Collection[int]) -> Any:
     if isinstance(value, type) and issubclass(value, Fields | Items):
         return value.origin
     if not isinstance(value, dict | list | tuple | set | frozenset | Fields):
@@ -129,29 +155,29 @@ def _plain(value: Any, known: dict[int, Any]) -> Any:
     if id(value) in known:
         return known[id(value)]
     if isinstance(value, tuple | set | frozenset):
-        known[id(value)] = result = type(value)(_plain(item, known) for item in value)
+        known[id(value)] = result = type(value)(_plain(item, known, holders) for item in value)
         return result
     if isinstance(value, Fields):
-        return _fields(value, known)
+        return value if id(value) in holders else _fields(value, known, holders)
     known[id(value)] = value
     for key in value if isinstance(value, dict) else range(len(value)):
-        value[key] = _plain(value[key], known)
+        value[key] = _plain(value[key], known, holders)
     return value
 
 
-def _fields(value: Fields, known: dict[int, Any]) -> Any:
+def _fields(value: Fields, known: dict[int, Any], holders: Collection[int]) -> Any:
     if PATHS.fullmatch(value.origin):
         return "/".join(map(str, value.given))
     if value.origin in DATES:
         return value.origin
     for inner in ("_content", "_val"):  # OmegaConf's nodes, which hold their parents too
         if inner in value.fields:
-            return _plain(value.fields[inner], known)
+            return _plain(value.fields[inner], known, holders)
     if len(value.given) == 1 and not isinstance(value.given[0], type):
         return value.given[0]  # a member of an enumeration, by its value
     result: dict[Any, Any] = {}
     known[id(value)] = result
     for key, item in value.fields.items():
         if not str(key).startswith("_"):
-            result[key] = _plain(item, known)
+            result[key] = _plain(item, known, holders)
     return result

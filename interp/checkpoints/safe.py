@@ -106,7 +106,7 @@ def _loaded(path: Path, file: IO[bytes], names: list[str], mappings: Collection[
     import torch
 
     from interp.checkpoints.pickles import NUMPY_SAFE
-    from interp.checkpoints.plain_objects import Fields, plain, stand_ins, tensors_in_objects
+    from interp.checkpoints.plain_objects import ForeignObjects, plain, stand_ins
 
     try:
         with torch.serialization.safe_globals([*NUMPY_SAFE, *stand_ins(names, mappings)]):
@@ -115,12 +115,10 @@ def _loaded(path: Path, file: IO[bytes], names: list[str], mappings: Collection[
         if names:
             raise CheckpointError(f"{str(path)!r} {_needs(names)}") from None
         raise CheckpointError(f"PyTorch cannot read {str(path)!r}: {said_by(error)}") from None
-    if not names:
-        return content
-    if (holders := tensors_in_objects(content)) or isinstance(content, Fields):
-        raise CheckpointError(f"{str(path)!r} {_needs(holders or names)}")
     try:
-        return plain(content)
+        return plain(content) if names else content
+    except ForeignObjects as error:
+        raise CheckpointError(f"{str(path)!r} {_needs(list(error.args))}") from None
     except ValueError as error:
         raise CheckpointError(f"{str(path)!r} cannot be read: {said_by(error)}") from None
 

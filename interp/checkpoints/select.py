@@ -19,7 +19,7 @@ from interp.checkpoints.stored import StoredWeights
 from interp.data import Task
 from interp.errors import CheckpointError
 from interp.measuring.base_rate import BaseRate, base_rate_of
-from interp.measuring.evaluation import all_logits, check_logits, measure_logits
+from interp.measuring.evaluation import COPIES, all_logits, check_logits, measure_logits
 from interp.models import HookedModel
 
 SAME_ACCURACY, SAME_LOSS, SAME_LOGITS = 0.001, 0.05, 1e-4
@@ -184,8 +184,7 @@ def best_reading(
     for reading in readings:
         if (kind := (reading.operation, reading.p)) not in tasks:
             tasks[kind] = task_of(reading)
-        data = tasks[kind].dataset
-        check_logits(len(data), data.n_classes, 0, arrays=len(readings))
+        check_logits(tasks[kind].dataset, COPIES + len(readings))
     best, *others = tried = [_measured(reading, tasks[reading.operation, reading.p]) for reading in readings]
     for other in others:
         if other.beats(best):

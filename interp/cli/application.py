@@ -24,6 +24,10 @@ COMMANDS = (
 """Each is a module here, with a function of the same name, in the order of the help."""
 
 
+INTERRUPTED = 130
+"""The exit code of a process that Ctrl-C ends."""
+
+
 class Commands(TyperGroup):
     """Completes a command's help when it is asked for: names of labels and modes take time to load."""
 
@@ -81,5 +85,7 @@ def main() -> None:
     """Run the command line; what goes wrong is one line and exit code 2, or 70 where it is a mistake of ours."""
     try:
         app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except Exception as error:
         sys.exit(report_failure(error))

@@ -79,7 +79,7 @@ def _command(name: str) -> Any:
     study = study_called(name)
     written = f"--seeds 5 --out {name} --html {name}.html --json {name}.json"
     examples = ["", written, *["runs/r0"] * (study.inspect is not None)]
-    single = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     single.command(
         name,
         help=f"{study.title}.\n\n{escape(study.about)}",

@@ -103,7 +103,7 @@ def _check_size(content: bytes, buffer: Any, suffix: str, called: str) -> None:
 
 
 def _parquet(buffer: Any, called: str) -> Any:
-    """A Parquet table that holds a text once, however often it is repeated; columns of other kinds are refused."""
+    """A Parquet table of numbers and texts; a text is held once, however often it is repeated."""
     from pyarrow import parquet, types
 
     held = parquet.ParquetFile(buffer)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from interp.audit import model_settings, task_settings
 from interp.checkpoints.options import OpenOptions
-from interp.errors import ConfigError, GrokscopeError
+from interp.errors import ConfigError, GrokscopeError, cut
 from interp.explorer.guard import EVERYWHERE, LOG, guard
 from interp.explorer.series import Scoring, scoring_of
 from interp.explorer.session import Session
+from interp.files import check_place
 from interp.subject import Subject, open_subject
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def _check(folder: Path, port: int, most: int) -> None:
         raise ConfigError(f"{most} checkpoints make no series; expected at least 2 as the most to score")
     if not folder.is_dir():
         raise ConfigError(f"edited networks cannot be saved in {str(folder)!r}: there is no such folder")
+    check_place(folder / "edited")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -161,8 +163,9 @@ def _listening(host: str, port: int) -> socket.socket:
     both = host == "::" and socket.has_dualstack_ipv6()
     try:
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
-    except OSError as error:
-        raise ConfigError(f"cannot listen at {host}, port {port}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a name with a part of more than 63 letters is the latter
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot listen at {cut(host)}, port {port}: {reason}") from None
 
 
 def _call(path: Path | str, options: OpenOptions) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +27,10 @@ AHEAD = 3
 RETRIES = 3
 POLL = 0.25
 KNOCK = 5.0
+OPEN = (
+    "a Ray cluster of this machine's own listens on all its network addresses, and whoever reaches one can run code "
+    "here; behind no firewall, take engine='local' (--engine local) or name a cluster that is protected"
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ def cores() -> int:
 def executor(engine: str, workers: int, address: str | None = None) -> Iterator[Executor]:
     """An executor, closed at the end; a `ConfigError` if there is no such engine or cluster.
 
-    With one worker, the work is done in this process. Ray without an address starts a cluster of so many cores here.
+    With one worker, the work is done in this process. Ray without an address starts a cluster of so many cores here,
+    and warns of it, as Ray cannot be kept to this machine's own addresses.
     """
     if choose("engine", engine, ENGINES) == "ray":
         with _ray(workers, address) as ray:
@@ -185,6 +191,8 @@ def _ray(workers: int, address: str | None) -> Iterator[Any]:
         _check_reachable(address)
         where: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
         where |= {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
+        if not address:
+            warnings.warn(OPEN, stacklevel=2)
         try:
             ray.init(**where)
         except (ConnectionError, ValueError, RuntimeError) as error:

@@ -22,7 +22,7 @@ from interp.files import open_file, parse_json, write_whole
 from interp.held import held
 from interp.jobs.columns import SCHEMA_VERSION, Identity, Result
 from interp.jobs.schema import NAME, checkpoint_schema, checkpoint_table, neuron_schema, neuron_tables
-from interp.parquet import read_parquet
+from interp.parquet import buffered, read_parquet
 
 ROW_GROUP = 2**18
 PART = "part of a store"
@@ -182,8 +182,7 @@ class Store:
         if not files:
             return
         try:
-            with open_file(files[-1], PART) as opened:
-                described = pq.read_schema(opened).metadata or {}
+            described = pq.read_schema(buffered(files[-1], PART)).metadata or {}
             version = parse_json(described.get(b"grokscope", b"null"))
         except (OSError, pa.ArrowException, ValueError) as error:
             raise ConfigError(f"{str(files[-1])!r} is no part of a store: {error}") from None

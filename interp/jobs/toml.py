@@ -28,6 +28,9 @@ def typed(name: str, value: Any, kind: type) -> Any:
         raise ConfigError(f"{name} = {cut(value)} is not {words}")
     if isinstance(value, (list, tuple)) and not all(isinstance(one, str) for one in value):
         raise ConfigError(f"{name} = {cut(value)} is not {words}")
+    texts = value if isinstance(value, (list, tuple)) else [value]
+    if kind in (str, list) and any("\0" in str(text) for text in texts):
+        raise ConfigError(f"{name} = {cut(value)} holds a null character, which no name has")
     return value
 
 
@@ -112,4 +115,4 @@ def combinations(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
 def check_total(count: int, parts: str) -> None:
     """Refuse, before any is made, more than `MOST` combinations in all parts of a file together."""
     if count > MOST:
-        raise ConfigError(f"{parts} have {count:,} combinations together; at most {MOST:,} are made")
+        raise ConfigError(f"{parts} have more than {MOST:,} combinations together; name fewer")

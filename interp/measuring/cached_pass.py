@@ -15,12 +15,14 @@ from interp.data import GROUPS, Dataset, Task
 from interp.errors import ConfigError
 from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
-from interp.measuring.evaluation import as_dataset, check_logits, check_pass, margins
+from interp.measuring.evaluation import as_dataset, check_pass, margins
 from interp.models import HookedModel, NeuronSite, Prefix, neuron_site, prefix_at
 from interp.modes import make_intervention
 
 CHUNK_ELEMENTS = 30_000_000
 FEW = 8
+LOGITS, ACTIVATIONS = 6, 4
+"""Arrays of them all that are held at once, measured at the peak of scoring."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,7 @@ def cached_pass(
     """
     place, device = neuron_site(model, site), device_of(model)
     data = as_dataset(task)
-    check_pass(model, data)
+    check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS)
     data = data.to(device)
     with evaluation_mode(model):
         _check_memory(model, place, data)
@@ -157,7 +159,7 @@ def _check_memory(model: HookedModel, place: NeuronSite, data: Dataset) -> None:
     """Refuse, before it is run on all of them, a network whose activations on all examples are beyond the budget."""
     if place.axis != -1 or place.position is not None or place.layout:  # a number at each position or pixel
         numbers = prefix_at(model, place.hook, data.inputs[:2]).activations[0].numel()
-        check_logits(len(data), data.n_classes, numbers, place.width)
+        check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, measured=numbers)
 
 
 def _rows_at_once(prefix: Prefix, n_outputs: int) -> int:

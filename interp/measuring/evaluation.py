@@ -117,26 +117,42 @@ def losses(
 
 
 COPIES = 3
-"""Arrays of all logits and activations that are held at once, measured at the peak of an audit."""
+"""Arrays of all logits, and of all activations, that a forward pass and its measurement hold at once."""
 
 
-def check_pass(model: HookedModel, data: Dataset) -> None:
-    """Refuse, before any memory is taken, a forward pass of all examples that needs more than the budget.
+def check_pass(
+    model: HookedModel,
+    data: Dataset,
+    *,
+    logits: int = COPIES,
+    activations: int = COPIES,
+    measured: int | None = None,
+) -> None:
+    """Refuse, before any memory is taken, work on all examples that needs more than the budget.
+
+    Args:
+        logits, activations: Arrays of all of them that are held at once at the peak, as measured.
+        measured: Activations of an example at the site, if the site's width does not tell.
 
     Raises:
-        ConfigError: It does.
+        ConfigError: It does; the message has both figures.
     """
     prompt = getattr(model, "prompt", None)
     neurons = max((site.width for site in model.neuron_sites()), default=0)
-    check_logits(len(data), data.n_classes, neurons * (1 if prompt is None else len(prompt)), neurons)
+    each = neurons * (1 if prompt is None else len(prompt)) if measured is None else measured
+    _check_numbers(data, logits * data.n_classes + activations * each, f" at {neurons:,} neurons")
 
 
-def check_logits(examples: int, classes: int, activations: int, neurons: int = 0, arrays: int = 0) -> None:
-    """Refuse logits and activations, of so many numbers an example, and arrays of more logits beside them."""
+def check_logits(data: Dataset, arrays: int = COPIES) -> None:
+    """Refuse, as `check_pass`, arrays of all logits."""
+    _check_numbers(data, arrays * data.n_classes)
+
+
+def _check_numbers(data: Dataset, numbers: int, where: str = "") -> None:
+    """Refuse so many numbers for each example."""
     check_need(
-        4 * examples * (COPIES * (classes + activations) + arrays * classes),
-        f"measuring {examples:,} examples of {classes:,} classes"
-        + (f" at {neurons:,} neurons" if neurons else ""),
+        4 * len(data) * numbers,
+        f"measuring {len(data):,} examples of {data.n_classes:,} classes{where}",
         "take a task with fewer examples, such as a table of some of them (--table)",
     )
 

@@ -19,7 +19,19 @@ BLOCK = 64
 HIDDEN = np.float32(-1e30)
 
 
-@njit(cache=True)
+def compiled(**how):
+    """A decorator that compiles a function, and keeps the result on the disk where there is a place for it."""
+
+    def compile_one(function):
+        try:
+            return njit(cache=True, **how)(function)
+        except RuntimeError:  # neither the installation nor a home can be written to
+            return njit(**how)(function)
+
+    return compile_one
+
+
+@compiled()
 def _load(logits, start, labels, true_labels, rows, own, truth):
     """Copy a block of logit rows, moving the two special logits of each out of it."""
     for i in range(min(BLOCK, logits.shape[0] - start)):
@@ -30,7 +42,7 @@ def _load(logits, start, labels, true_labels, rows, own, truth):
         rows[i, true_labels[start + i]] = HIDDEN
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _advance(rows, n, weights_1, weights_2, change_1, change_2, factor_2, tops):
     """Apply two updates to each row in place, and note its maximum after either."""
     for i in range(n):
@@ -45,7 +57,7 @@ def _advance(rows, n, weights_1, weights_2, change_1, change_2, factor_2, tops):
         tops[0, i], tops[1, i] = top_1, top_2
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _count(n, weights, change, answers, top, tolerance, counts):
     """Apply an update to the special logits, and count the right answers by label and by true label."""
     label, true_label, group, own, truth = answers
@@ -58,7 +70,7 @@ def _count(n, weights, change, answers, top, tolerance, counts):
         counts[group[i], 1] += (truth[i] > least) & (same | (truth[i] > own[i] + tolerance))
 
 
-@njit(parallel=True, fastmath=True, cache=True)
+@compiled(parallel=True, fastmath=True)
 def cumulative_hits(
     change, readout, order, logits, labels, true_labels, group, n_groups, n_workers, tolerance
 ):
@@ -106,7 +118,7 @@ def cumulative_hits(
     return counts[:, : n_steps + 1].sum(axis=0), final
 
 
-@njit(parallel=True, fastmath=True, cache=True)
+@compiled(parallel=True, fastmath=True)
 def single_effects(change, readout, logits, labels, true_labels, group, n_groups, n_workers, tolerance):
     """Right answers and margins after changing each neuron alone; arguments as in `cumulative_hits`.
 

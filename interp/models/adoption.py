@@ -57,7 +57,7 @@ def adopt(
         axis: Counts neurons in the module's own tensor: -1, or two that count them together, such as heads and their
             dimension; of every site, or by site. Needs `example`.
         part: Of complex numbers: real, imag or abs is what the neurons are. A change leaves the other part as it is;
-            magnitudes can be scored but not changed.
+            magnitudes can be captured but not changed.
 
     Returns:
         A hooked model, which holds `module` itself.

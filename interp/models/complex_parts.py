@@ -54,8 +54,9 @@ def changed_part(tensor: Tensor, part: str | None, change: Callable[[Tensor], Te
         if torch.equal(changed, shown):
             return tensor
         raise InterventionError(
-            f"the magnitudes at {name!r} can be scored but not changed, as complex numbers have a phase too; change "
-            "part='real' or part='imag' (--part real, --part imag)"
+            f"the magnitudes at {name!r} can be captured, and scored by batch --measure scores, but not changed, which "
+            "effects and labels take: complex numbers have a phase too. Use part='real' or part='imag' (--part real, "
+            "--part imag)"
         )
     both = (changed, tensor.imag) if part == "real" else (tensor.real, changed)
     return torch.complex(*both)

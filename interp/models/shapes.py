@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
-from interp.errors import ConfigError, choose
+from interp.errors import ConfigError, choose, cut
 
+KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 MOST_LAYERS = 1_000
 """Each takes time to build, however small it is."""
 
@@ -111,9 +112,14 @@ def _check(config: MLPConfig | TransformerConfig, norms: tuple[str, ...], **leas
 
     choose("activation", config.activation, [*ACTIVATIONS, *["custom"] * isinstance(config, MLPConfig)])
     choose("norm", config.norm, norms)
+    for part in fields(config):
+        value, kind = getattr(config, part.name), type(part.default)
+        right = isinstance(value, (int, float) if kind is float else kind)
+        if not right or (isinstance(value, bool) and kind is not bool):
+            raise ConfigError(f"{part.name}={cut(value)} is not {KINDS[kind]}")
     for name, words in least.items():
         value = getattr(config, name)
-        if not isinstance(value, int) or value < int(words.split()[0]):
+        if value < int(words.split()[0]):
             raise ConfigError(f"{name}={value!r} must be at least {words}, a whole number")
     layers = config.depth if isinstance(config, MLPConfig) else config.n_layers
     if layers > MOST_LAYERS:

@@ -55,7 +55,7 @@ class SmallTransformer(TransformerStack):
     ) -> None:
         prompt, c = prompt or Prompt(), config
         n_ctx = len(prompt)
-        if not -n_ctx <= readout < n_ctx:
+        if not isinstance(readout, int) or not -n_ctx <= readout < n_ctx:
             raise ConfigError(f"readout={readout} is no position; the network reads {n_ctx} tokens, from 0")
         size = c.n_weights(vocab, n_outputs, n_ctx)
         if size > MAX_PARAMETERS or min(vocab, n_outputs) < 1:

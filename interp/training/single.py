@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 
 from interp.checkpoints import checkpoint_files
+from interp.checkpoints.files import HISTORY
 from interp.data import ModularTask
 from interp.devices import resolve_device
 from interp.errors import ConfigError
@@ -20,7 +21,7 @@ from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt, flushed_denormals
 from interp.training.need import check_memory, vocabulary
 from interp.training.settings import TrainConfig
-from interp.training.state import Trainable, TrainingRun, Until
+from interp.training.state import Trainable, TrainingRun, Until, remove_halves
 
 During = Callable[[Trainable, int], AbstractContextManager[Any]]
 """From the network and the number of updates done to a context for the next update."""
@@ -130,12 +131,19 @@ def prepare(
         model = HookedMLP(model or MLPConfig(), vocab=task.p, seed=config.seed)
     model = model.to(resolve_device(options.get("device", "cpu")))
     run = TrainingRun(model, task, config, folder, options.get("until"))
+    if folder is not None:
+        remove_halves(folder)
     if folder is not None and checkpoint_files(folder):
         if not options.get("resume"):
             raise ConfigError(
                 f"{str(folder)!r} already holds checkpoints; add --resume to continue, or choose another folder"
             )
         run.restore()
+    elif folder is not None and (folder / HISTORY).exists():
+        raise ConfigError(
+            f"{str(folder / HISTORY)!r} exists, and there are no checkpoints that it belongs to; move it, or choose "
+            "another folder"
+        )
     return run
 
 

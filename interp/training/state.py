@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -224,6 +225,16 @@ class TrainingRun:
                 _, index, key = name.split(".", 2)
                 state.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+
+
+HALF = re.compile(r"\.(step-\d+\.(json|safetensors)|history\.json|resume\.safetensors)\..*\.part")
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove the files of a series that a kill left half written."""
+    for file in folder.glob(".*.part"):
+        if HALF.fullmatch(file.name):
+            file.unlink()
 
 
 def _check_same(stored: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:

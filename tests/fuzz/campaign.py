@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -66,7 +67,7 @@ class Campaign:
 
     def check(self) -> None:
         """Fail with all faults."""
-        print(f"{self.kind}: {sum(self.ends.values())} files, {dict(self.ends)}")
+        sys.stdout.write(f"{self.kind}: {sum(self.ends.values())} files, {dict(self.ends)}\n")
         assert not self.faults, "\n\n".join([f"{self.kind}: {dict(self.ends)}", *self.faults.values()])
 
 

@@ -1,4 +1,4 @@
-"""Ways to spoil files: bytes of any, values of JSON-like ones, cells and lines of text. All are drawn from a generator."""
+"""Ways to spoil files, drawn from a generator: bytes of any, values of JSON-like ones, cells and lines of text."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ EDGES = [
 ]
 """Runs of bytes that formats give a meaning, or numbers at the ends of their range."""
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 3, 7, 13, 64, 97, 1009, 2003, 4093, 4096, 100_003, 300_000, 40_000_000, 2**31, 2**53,
-    2**63, 10**30, 0.5, -0.5, 1.5, 1e-320, 1e30, float("nan"), float("inf"), float("-inf"), "", "a", "7", "add", "subtract",
-    "a*b", "a**2 + b", "a**999999999", "(" * 200, "multiply", "relu", "square", "gelu", "x" * 5000, "</script>", "\x00",
-    "\ud800", "é", "../..", "/dev/zero", "unknown", "none", "batch", [], {}, [1], [[1, 2]], [None], {"a": 1}, [[[]]],
+    None, True, False, 0, 1, -1, 2, 3, 7, 13, 64, 97, 1009, 2003, 4093, 4096, 100_003, 300_000, 40_000_000,
+    2**31, 2**53,
+    2**63, 10**30, 0.5, -0.5, 1.5, 1e-320, 1e30, float("nan"), float("inf"), float("-inf"), "", "a", "7",
+    "add", "subtract",
+    "a*b", "a**2 + b", "a**999999999", "(" * 200, "multiply", "relu", "square", "gelu", "x" * 5000,
+    "</script>", "\x00",
+    "\ud800", "é", "../..", "/dev/zero", "unknown", "none", "batch", [], {}, [1], [[1, 2]], [None],
+    {"a": 1}, [[[]]],
 ]  # fmt: skip
 """Values of the wrong type, of the wrong size, and right ones in the wrong place."""
 
@@ -98,8 +102,10 @@ def as_json(value: Any) -> bytes:
 
 
 CELLS = [
-    "", "0", "1", "-1", "7", "13", "4096", "1000000", "2147483648", "9223372036854775808", "9" * 400, "1e400", "nan", "inf",
-    "0.5", "1.0", "true", "x", '"', '"a,b"', " 3", "3 ", "\x00", "é", "train", "test", "Train", "2020-01-01", "=1+1", "1_000",
+    "", "0", "1", "-1", "7", "13", "4096", "1000000", "2147483648", "9223372036854775808", "9" * 400,
+    "1e400", "nan", "inf",
+    "0.5", "1.0", "true", "x", '"', '"a,b"', " 3", "3 ", "\x00", "é", "train", "test", "Train",
+    "2020-01-01", "=1+1", "1_000",
 ]  # fmt: skip
 
 
@@ -137,8 +143,10 @@ def as_csv(rows: list[list[str]]) -> bytes:
 
 
 TOML_VALUES = [
-    "1", "-1", "0", "1.5", "nan", "inf", "true", '"a"', '""', "[]", "[1]", '["a"]', "{}", "{a = 1}", "2020-01-01", "9" * 30,
-    "9" * 5000, "[" * 3000, "[[1], [2]]", '"../.."', '"/dev/zero"', "[0, 0]", '"\\u0000"', "40000000", "1009", "1e400",
+    "1", "-1", "0", "1.5", "nan", "inf", "true", '"a"', '""', "[]", "[1]", '["a"]', "{}", "{a = 1}",
+    "2020-01-01", "9" * 30,
+    "9" * 5000, "[" * 3000, "[[1], [2]]", '"../.."', '"/dev/zero"', "[0, 0]", '"\\u0000"', "40000000",
+    "1009", "1e400",
     str(list(range(40))), '"audit"', '"labels"', '"ray"', "100003", "4093", "[2003]", '"/dev/**"', '["*/*/*"]',
 ]  # fmt: skip
 

@@ -63,6 +63,8 @@ class _Tensors(pickle.Unpickler):
     """A pickle of torch.save in which nothing is known but tensors."""
 
     def __init__(self, content: bytes, numbers: dict[str, bytes]) -> None:
+        if content[:1] == pickle.PROTO:  # PyTorch does not mind which
+            content = content[:1] + b"\2" + content[2:]
         super().__init__(BytesIO(content))
         self.numbers = numbers
 
@@ -134,7 +136,8 @@ def read_msgpack(path: Path) -> Any:
 
 
 def weights_in(content: Any, names: tuple[str, ...]) -> Arrays:
-    """The first dictionary, outer ones first, whose keys end in these names, which are all that it may be read as."""
+    """The first dictionary, outer ones first, whose keys end in these names,
+    which are all that it may be read as."""
     waiting = [content]
     while waiting:
         level = waiting.pop(0)

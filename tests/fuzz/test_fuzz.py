@@ -16,16 +16,20 @@ import pytest
 import torch
 from fuzz import readers, seeds
 from fuzz.campaign import Campaign, Make
+from fuzz.judges import against, foreign_judge, native_judge, table_judge
 from fuzz.mutations import (
     VALUES,
     as_csv,
     as_json,
+    places,
     spoil_bytes,
     spoil_table,
     spoil_toml,
     spoil_value,
 )
 from fuzz.worker import Worker
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 EXTRA = int(os.environ.get("GROKSCOPE_FUZZ", "1"))  # times as many files
@@ -75,60 +79,6 @@ OPTIONS = {"task": "add", "p": 7}
 
 def request(file: Path, **options: Any) -> dict[str, Any]:
     return {"action": "open", "path": str(file), "options": options}
-
-
-# Judges: what an independent reader sees
-
-
-def native_judge(folder: Path, asked: dict[str, Any], value: dict[str, Any]) -> str:
-    file = Path(asked["path"])
-    settings = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-    arrays, model, task = readers.read_safetensors(file), settings["model"], settings["task"]
-    operation, p = task.get("operation", "add"), task.get("p", 97)
-    operands, results = readers.results_of(operation, p)
-    if model.get("kind", "mlp") == "mlp":
-        shape = {"depth": 2, "activation": "square"} | model
-        logits = readers.mlp_logits(arrays, shape, operands)
-    else:
-        shape = {"activation": "relu", "causal": False, "attn_coeff": 1.0} | model
-        prompt = value["model"]["prompt"]
-        logits = readers.transformer_logits(readers.native_transformer(arrays), shape, prompt, operands)
-    return against(value, logits, results, task.get("split"))
-
-
-def against(value: dict[str, Any], logits: np.ndarray, results: np.ndarray, split: Any = None) -> str:
-    accuracy = value["accuracy"]
-    if not np.isfinite(logits).all():
-        return "logits are not finite"
-    if not readers.is_right(accuracy["all"], logits, results):
-        return f"wrong success: accuracy {accuracy['all']}, expected {readers.bounds(logits, results)}"
-    if isinstance(split, dict):
-        train, labels = readers.split_of(split, results)
-        if train.any() and not readers.is_right(accuracy["train"], logits[train], labels[train]):
-            return f"wrong success on the training set: {accuracy['train']}"
-    return ""
-
-
-def foreign_judge(folder: Path, asked: dict[str, Any], value: dict[str, Any]) -> str:
-    file = Path(asked["path"])
-    read = {".pt": readers.read_pt, ".npz": readers.read_npz, ".msgpack": readers.read_msgpack}[file.suffix]
-    content = read(file)
-    operands, results = readers.results_of(value["operation"], value["p"])
-    if value["dialect"] == "doshi":
-        arrays = readers.weights_in(content, ("fc1.weight", "fc2.weight"))
-        logits = readers.doshi_logits(arrays, value["model"]["activation"], operands)
-    elif value["dialect"] in ("nanda", "zhong"):
-        names = tuple(name for name in seeds.nanda() if not name.endswith("mask"))
-        w = readers.weights_in(content, names)
-        net = {"E": w["embed.W_E"].T, "P": w["pos_embed.W_pos"], "U": w["unembed.W_U"][:, : value["p"]]}
-        net |= {f"0.{part}": w[f"blocks.0.attn.W_{part}"].transpose(0, 2, 1) for part in "QKV"}
-        heads = len(net["0.Q"])
-        net["0.O"] = np.stack([part.T for part in np.split(w["blocks.0.attn.W_O"], heads, axis=1)])
-        net |= {"0.in": w["blocks.0.mlp.W_in"].T, "0.out": w["blocks.0.mlp.W_out"].T}
-        logits = readers.transformer_logits(net, value["model"], value["model"]["prompt"], operands)
-    else:
-        return f"read in the dialect {value['dialect']}, for which there is no independent reader here"
-    return against(value, logits, results)
 
 
 # Native checkpoints
@@ -202,6 +152,67 @@ def test_training_curves(worker: Worker, whole: Path, tmp_path: Path) -> None:
     Campaign("history", worker, tmp_path).run(seeds_of(200), make).check()
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(VALUES),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+"""Values of every shape, which Hypothesis makes as simple as it can once one breaks a rule."""
+
+
+@settings(max_examples=250 * EXTRA, suppress_health_check=list(HealthCheck), database=None)
+@given(place=st.integers(0, 40), value=JSON)
+def test_any_value_at_any_place_of_a_native_json(worker: Worker, whole: Path, place: int, value: Any) -> None:
+    described = json.loads((whole / "step-00000003.json").read_text())
+    every = places(described)
+    *outer, last = every[place % len(every)]
+    part = described
+    for key in outer:
+        part = part[key]
+    part[last] = value
+    folder = whole / "any"
+    folder.mkdir(exist_ok=True)
+    file = folder / "step-00000003.safetensors"
+    file.write_bytes((whole / file.name).read_bytes())
+    file.with_suffix(".json").write_bytes(as_json(described))
+    answer = worker.ask(**request(file))
+    assert not answer.fault
+    assert answer.outcome == "refused" or not native_judge(folder, request(file), answer.value)
+
+
+SETTINGS = (
+    "p",
+    "act_fn",
+    "activation",
+    "operation",
+    "task",
+    "attn_coeff",
+    "attn_rate",
+    "n_heads",
+    "config",
+    "seed",
+    "group",
+)
+
+
+@settings(max_examples=250 * EXTRA, suppress_health_check=list(HealthCheck), database=None)
+@given(
+    beside=st.dictionaries(st.sampled_from(SETTINGS), JSON, max_size=3),
+    name=st.sampled_from(("doshi", "nanda")),
+)
+def test_any_configuration_beside_a_strangers_file(
+    worker: Worker, whole: Path, beside: dict[str, Any], name: str
+) -> None:
+    folder = whole / "beside"
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}.pt"
+    file.write_bytes((whole / file.name).read_bytes())
+    (folder / "config.json").write_bytes(as_json(beside))
+    answer = worker.ask(**request(file))
+    assert not answer.fault
+    assert answer.outcome == "refused" or not foreign_judge(folder, request(file), answer.value)
+
+
 # Strangers' files
 
 
@@ -225,7 +236,8 @@ TENSORS = [
     torch.ones(3), torch.zeros(7, 40), torch.full((20, 14), float("nan")), torch.full((20, 14), 1e30),
     torch.full((20, 14), 1e18), torch.ones(20, 14).half(), torch.ones(20, 14).double() * 1e300,
     torch.ones(20, 14, dtype=torch.int64), torch.ones(1).expand(20, 14), torch.ones(20, 14).to_sparse(),
-    torch.ones(20, 14, dtype=torch.complex64), torch.empty(0), torch.tensor(3.0), torch.ones(20, 12), torch.ones(14, 20).T,
+    torch.ones(20, 14, dtype=torch.complex64), torch.empty(0), torch.tensor(3.0), torch.ones(20, 12),
+    torch.ones(14, 20).T,
     torch.ones(20, 14).bool(), torch.ones(2, 14), torch.ones(7, 2), torch.ones(1, 4096), torch.ones(4096, 1),
     torch.full((7, 20), float("-inf")),
 ]  # fmt: skip
@@ -277,8 +289,10 @@ def stranger(whole: Path, name: str, how: str) -> Make:
 @pytest.mark.parametrize(
     ("name", "how", "count"),
     [
-        ("doshi.pt", "bytes", 120), ("doshi.pt", "records", 200), ("doshi.pt", "values", 250), ("wrapped.pt", "records", 120),
-        ("wrapped.pt", "values", 150), ("nanda.pt", "records", 120), ("nanda.pt", "values", 150), ("doshi.npz", "bytes", 80),
+        ("doshi.pt", "bytes", 120), ("doshi.pt", "records", 200), ("doshi.pt", "values", 250),
+        ("wrapped.pt", "records", 120),
+        ("wrapped.pt", "values", 150), ("nanda.pt", "records", 120), ("nanda.pt", "values", 150),
+        ("doshi.npz", "bytes", 80),
         ("doshi.npz", "records", 150), ("doshi.msgpack", "bytes", 200),
     ],
 )  # fmt: skip
@@ -306,29 +320,6 @@ def test_tables(worker: Worker, whole: Path, tmp_path: Path) -> None:
         return request(whole / "step-00000003.safetensors", table=str(folder / "t.csv"))
 
     Campaign("csv", worker, tmp_path).run(seeds_of(300), make, table_judge).check()
-
-
-def table_judge(folder: Path, asked: dict[str, Any], value: dict[str, Any]) -> str:
-    """An accuracy of a table as Python's own reader of CSV sees it; pairs and labels of whole numbers."""
-    import csv
-
-    text = (folder / "t.csv").read_bytes().decode("utf-8")
-    header, *rows = [row for row in csv.reader(text.splitlines()) if row]
-    inputs = [
-        i
-        for i, name in enumerate(header)
-        if name not in ("label", "true_label", "split", "corrupted", "ordering")
-    ]
-    if len(inputs) != 2:
-        return f"read {len(inputs)} inputs for two tokens"
-    numbers = {"true": 1, "false": 0}
-    operands = np.array([[int(float(numbers.get(row[i], row[i]))) for i in inputs] for row in rows])
-    labels = np.array(
-        [int(float(row[header.index("true_label" if "true_label" in header else "label")])) for row in rows]
-    )
-    arrays = readers.read_safetensors(Path(asked["path"]))
-    logits = readers.mlp_logits(arrays, {"depth": 2, "activation": "square"}, operands)
-    return against(value, logits, labels)
 
 
 def test_parquet_tables(worker: Worker, whole: Path, tmp_path: Path) -> None:
@@ -399,7 +390,8 @@ def test_splits(worker: Worker, whole: Path, tmp_path: Path) -> None:
             value, readers.mlp_logits(arrays, {"depth": 2, "activation": "square"}, operands), results
         )
 
-    Campaign("splits", worker, tmp_path).run(seeds_of(250), make, judge).check()
+    # The last one has a damaged histogram, for which Arrow ended the process.
+    Campaign("splits", worker, tmp_path).run([*seeds_of(250), 20_299], make, judge).check()
 
 
 # Work that is described by a file
@@ -482,7 +474,8 @@ def test_files_of_neurons(worker: Worker, whole: Path, tmp_path: Path) -> None:
 
 def test_whole_commands(worker: Worker, whole: Path, tmp_path: Path) -> None:
     commands = (["audit", "FILE", "--random", "1", "--json", "OUT.json", "--html", "OUT.html"], ["score", "FILE"],
-                ["dose", "FILE", "--points", "3", "--random", "1"], ["audit", "FILE", "--random", "1"])  # fmt: skip
+                ["dose", "FILE", "--points", "3", "--random", "1"], ["audit", "FILE", "--random",
+                "1"])  # fmt: skip
 
     def make(folder: Path, random: Random) -> dict[str, Any]:
         if random.random() < 0.6:

@@ -127,7 +127,8 @@ def _a_module_of_ones_own_on_a_large_modulus(folder: Path) -> dict[str, Any]:
         "        self.e = nn.Embedding(2003, 2)\n        self.out = nn.Linear(2, 2003)\n\n    def forward(self, x):\n"
         "        return self.out(self.e(x).sum(1))\n\n\ndef build():\n    return Net()\n"
     )
-    torch.save({"e.weight": torch.randn(2003, 2), "out.weight": torch.randn(2003, 2), "out.bias": torch.zeros(2003)},
+    torch.save({"e.weight": torch.randn(2003, 2), "out.weight": torch.randn(2003, 2),
+    "out.bias": torch.zeros(2003)},
                folder / "net.pt")  # fmt: skip
     return opening(folder / "net.pt", model=f"{folder}/net.py:build", sites=["out:input"], task="add", p=2003)
 
@@ -326,6 +327,24 @@ def test_small_files_that_ask_for_much(
 ) -> None:
     make, words = CASES[name]
     answer = asked(make(tmp_path))
-    print(f"{name}: {answer.seconds:.1f} s, {answer.peak / 2**30:.2f} GiB, {answer.message[:150]}")
     assert answer.outcome == ("refused" if words else "ok")
     assert not words or any(word in answer.message for word in words.split("|")), answer.message
+
+
+@pytest.mark.parametrize(
+    ("command", "p", "width"), [("audit", 211, 20), ("score", 211, 200), ("audit", 139, 500)]
+)
+def test_the_largest_that_is_done_stays_within_the_budget(
+    asked: Callable[[dict[str, Any]], Answer], tmp_path: Path, command: str, p: int, width: int
+) -> None:
+    """Beside 0.3 GiB for the same draws in every run, and what the process holds before."""
+    from interp.checkpoints import save_checkpoint
+    from interp.data import ModularTask
+
+    before = asked(opening(seeds.native_mlp(tmp_path))).peak
+    file = save_checkpoint(
+        tmp_path / "large", HookedMLP(MLPConfig(width=width), vocab=p), ModularTask("add", p)
+    )
+    answer = asked(typed(command, file, *["--random", "1"][: 2 * (command == "audit")]))
+    assert answer.outcome == "ok"
+    assert answer.peak - before < 1.3 * 2**30

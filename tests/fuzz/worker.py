@@ -58,14 +58,14 @@ class Worker:
         self.folder, self.process = folder, None
         self.asked = 0
 
-    def ask(self, action: str, **arguments: Any) -> Answer:
+    def ask(self, action: str, *, wait: float = WALL, **arguments: Any) -> Answer:
         """Have something done, and wait for its end, or for as long as nothing honest takes."""
         if self.process is None:
             self._start()
         self.asked += 1
         self.process.stdin.write(json.dumps({"action": action, "arguments": arguments}) + "\n")
         self.process.stdin.flush()
-        ready, _, _ = select.select([self.process.stdout], [], [], WALL)
+        ready, _, _ = select.select([self.process.stdout], [], [], wait)
         line = self.process.stdout.readline() if ready else None
         if line:
             return Answer(**json.loads(line))
@@ -164,8 +164,21 @@ def command(words: list[str]) -> dict[str, Any]:
     return {"code": code, "output": printed.getvalue()[-3000:], "errors": text[-3000:]}
 
 
+def misbehave(how: str) -> dict[str, Any]:
+    """Break a rule, so that it can be seen that this is noticed."""
+    from time import sleep
+
+    if how == "hang":
+        sleep(10**6)
+    if how == "die":
+        os._exit(1)
+    if how == "memory":
+        return {"taken": len(bytearray(MOST_MEMORY))}
+    raise KeyError(how)
+
+
 ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {
-    "open": opened, "score": scored, "job": job, "grid": grid, "command": command,
+    "open": opened, "score": scored, "job": job, "grid": grid, "command": command, "misbehave": misbehave,
 }  # fmt: skip
 
 

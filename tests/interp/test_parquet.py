@@ -31,9 +31,9 @@ def bomb(path: Path, **others: pa.Array) -> Path:
 
 def test_texts_that_unfold_beyond_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROKSCOPE_MEMORY", "0.5")
-    with pytest.raises(ConfigError, match=r"20,000 rows and 1 columns, needs about 0\.5 GiB of memory"):
+    with pytest.raises(ConfigError, match=r"20,000 rows and 1 columns, needs about 1\d\.\d GiB of memory"):
         read_parquet(bomb(tmp_path / "t.parquet"))
-    with pytest.raises(ConfigError, match="GiB may be used"):
+    with pytest.raises(ConfigError, match="expected numbers throughout"):  # its texts are held once each
         TableTask.from_file(bomb(tmp_path / "u.parquet", a=None, label=None))
     with pytest.raises(ConfigError, match="GiB may be used"):
         read_runs(bomb(tmp_path / "runs.parquet", phase=None).parent)

@@ -89,9 +89,9 @@ def _train(chunk: TrainChunk) -> None:
 def _prepared(run: Run, folder: Path, chunk: TrainChunk) -> TrainingRun:
     config = run.training
     if checkpoint_files(folder) and not (folder / RESUME).exists():  # nothing here can be gone on with
-        _remove(checkpoint_files(folder))
         for name in (RECORD, HISTORY):
             (folder / name).unlink(missing_ok=True)
+        _remove(checkpoint_files(folder))
     if not chunk.keep_series:
         config = replace(config, save_every=STATE_EVERY)
 

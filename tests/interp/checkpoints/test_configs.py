@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ NAMES = [
     ("model.pt", "train_args.json"),
     ("model.pt", "settings.toml"),
     ("checkpoints/last.ckpt", "hparams.yaml"),
+    ("checkpoints/last.ckpt", ".hydra/config.yaml"),
+    ("model.pt", ".hydra/config.yaml"),
+    ("model_7f3.pt", "flags.json"),
     ("checkpoint-400/model.pt", "config.json"),
     ("7f3.pt", "something-else.json"),
 ]
@@ -74,7 +78,8 @@ def test_a_configuration_of_any_name_is_used_and_named(weights: str, config: str
     assert opened.model.to_dict()["attn_coeff"] == 0.25
     assert opened.model.to_dict()["activation"] == "relu"
     assert (opened.task.operation, opened.task.p) == ("multiply", P)
-    assert f"settings: {config!r} beside the file" in opened.notes
+    name = os.path.relpath(config, os.path.dirname(weights) or ".")
+    assert f"settings: {name!r} beside the file" in opened.notes
     assert not any(note.startswith(("assumed", "attn_coeff")) for note in opened.notes)
 
 
@@ -259,3 +264,12 @@ def test_a_report_of_an_audit_is_no_configuration(tmp_path: Path, name: str) -> 
     report = audit(analytic_mlp("add", p=13), ModularTask("add", p=13), n_random=2)
     (tmp_path / name).write_text(json.dumps(report.to_dict()))
     assert settings_beside(tmp_path / "net.pt") == ({}, [])
+
+
+def test_of_two_files_of_one_name_the_nearer_decides(tmp_path: Path) -> None:
+    path = saved(tmp_path / "run" / "checkpoints" / "last.pt")
+    written(tmp_path / "run" / "config.json", SETTINGS | {"attn_coeff": 0.5})
+    written(tmp_path / "run" / "checkpoints" / "config.json", SETTINGS)
+    settings, notes = settings_beside(path)
+    assert settings["attn_coeff"] == 0.25
+    assert notes[1] == f"'config.json' says attn_coeff=0.25, {'../config.json'!r} 0.5; the first is used"

@@ -432,3 +432,23 @@ def test_what_is_not_there_is_named_with_near_matches(tmp_path: Path) -> None:
         find_checkpoint(tmp_path / "finale.pth")
     with pytest.raises(CheckpointError, match="File name too long"):
         find_checkpoint(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["manifest.ocdbt", "d/1234"], r"run' is a checkpoint of Orbax, .*restore\(folder\).*numpy\.savez"),
+        (["400/default/manifest.ocdbt", "400/_CHECKPOINT_METADATA"], r"400' is a checkpoint of Orbax"),
+        ([".metadata", "__0_0.distcp"], r"torch\.distributed.*dcp_to_torch"),
+        (["saved_model.pb"], "TensorFlow"),
+        (["notes.txt"], "holds no checkpoints"),
+    ],
+)
+def test_a_folder_that_is_a_checkpoint_as_a_whole_is_named_with_the_way_to_convert_it(
+    names: list[str], message: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "run" / name).write_bytes(b"x")
+    with pytest.raises(CheckpointError, match=message):
+        find_checkpoint(tmp_path / "run")

@@ -95,7 +95,8 @@ def test_an_entry_that_is_no_plain_data_is_left_out_alone(tmp_path: Path) -> Non
         {"model": WEIGHTS, "net": nn.Linear(2, 3)},
         nn.Linear(2, 3),
         Namespace(model=WEIGHTS),
-        {"model": WEIGHTS, "args": Namespace(state=[torch.ones(2)])},
+        {"model": nn.Linear(2, 3), "ema": WEIGHTS},
+        {"model": WEIGHTS, "best": [Namespace(state=[torch.ones(2)])]},
     ],
 )
 def test_objects_with_tensors_stay_refused(content: Any, tmp_path: Path) -> None:
@@ -125,3 +126,12 @@ def test_repeated_and_circular_values_are_read_once() -> None:
         deep = [deep]
     with pytest.raises(ValueError, match="too deeply"):
         plain(deep)
+
+
+def test_a_module_among_the_settings_is_left_out_with_a_note(tmp_path: Path) -> None:
+    settings = Attributes()
+    dict.update(settings, p=59, model=nn.Linear(2, 3), loss=nn.CrossEntropyLoss())
+    extras, notes = extras_of(tmp_path, hyper_parameters=settings)
+    assert extras["hyper_parameters"]["p"] == 59
+    assert "model" not in extras["hyper_parameters"]
+    assert notes == ("dropped 'hyper_parameters.model' (one Linear)",)

@@ -216,3 +216,21 @@ def test_no_value_breaks_the_server(page, chosen, mode, factor, kept):
 )
 def test_whose_host_it_is(header, host, own):
     assert is_own_host(header, host, 80) is own
+
+
+@pytest.mark.parametrize("odd", [["a"], {"a": 1}, 3, None, True, [], {}, "x" * 1000])
+@pytest.mark.parametrize(
+    "place",
+    ["output", "outputs", "inputs", "state", "changedPropIds", "id", "property", "mode", "quantity", "kept"],
+)
+def test_a_value_of_another_kind_is_no_server_error(run, serve, place, odd):
+    body = measure([0])
+    if place in ("id", "property"):
+        body["inputs"][0][place] = odd
+    elif place in ("mode", "quantity", "kept"):
+        body = measure([0], **{place: odd})
+    else:
+        body[place] = odd
+    status, _, text = ask(serve(run), "POST", UPDATE, body=body, Content_Type="application/json")
+    assert status < 500, text
+    assert "Traceback" not in text

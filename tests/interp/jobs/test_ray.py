@@ -72,3 +72,11 @@ def test_a_cluster_that_is_not_there_is_one_error(make: Make, tmp_path: Path) ->
     make(1)
     with pytest.raises(ConfigError, match=r"cannot reach the Ray cluster at '127\.0\.0\.1:1'"):
         batch(tmp_path / "runs", tmp_path / "out", engine="ray", ray_address="127.0.0.1:1")
+
+
+def test_a_cluster_of_its_own_is_warned_of(make: Make, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    make(1)
+    with pytest.warns(UserWarning, match="listens on all its network addresses"):
+        result = batch(tmp_path / "runs", tmp_path / "out", engine="ray", workers=1, outliers=0)
+    assert result.done == 1

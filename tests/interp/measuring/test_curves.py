@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+import interp
 from interp.data import SPLITS, ModularTask
 from interp.interventions import Edit, ablate, intervene
 from interp.measuring import kernels
@@ -151,3 +157,27 @@ def test_kernels_leave_pytorchs_number_of_threads_alone() -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+UNWRITABLE = """
+from numba.core import caching
+
+def refuse(self):
+    raise OSError(30, "Read-only file system")
+
+for kind in vars(caching).values():
+    if isinstance(kind, type) and hasattr(kind, "ensure_cache_path"):
+        kind.ensure_cache_path = refuse
+from interp.audit import audit
+from interp.data import ModularTask
+from interp.models import analytic_mlp
+print(audit(analytic_mlp("add", p=7, width=60), ModularTask("add", p=7), n_random=1).accuracy.all)
+"""
+
+
+@pytest.mark.slow
+def test_without_a_place_for_compiled_code_nothing_is_kept() -> None:
+    home = {**os.environ, "HOME": "/proc/none", "PYTHONPATH": str(Path(interp.__file__).parents[1])}
+    words = [sys.executable, "-c", UNWRITABLE]
+    done = subprocess.run(words, env=home, capture_output=True, text=True, check=True)
+    assert done.stdout == "1.0\n"

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError, InterventionError
 from interp.interventions import Edit, bake, intervene
+from interp.jobs import batch
 from interp.models import adopt, neuron_site, prefix_at
 from interp.modes import Zero
+from interp.subject import score
 
 
 class Turned(nn.Module):
@@ -80,7 +83,7 @@ def test_magnitudes_are_scored_and_not_changed() -> None:
     assert cache["turn:output"].shape == (49, 8)
     assert bool((cache["turn:output"] >= 0).all())
     with (
-        pytest.raises(InterventionError, match="can be scored but not changed"),
+        pytest.raises(InterventionError, match="scored by batch --measure scores, but not changed"),
         intervene(model, Edit("turn:output", np.array([0]), Zero())),
     ):
         model(PAIRS)
@@ -124,6 +127,17 @@ def test_the_option_scores_a_part_of_a_file_with_complex_parameters(tmp_path: Pa
     assert "of complex activations the imaginary parts are the neurons" in opened.notes
     with torch.no_grad():
         assert torch.equal(opened.model(PAIRS), module(PAIRS))
+    done = batch(
+        tmp_path / "net.pt",
+        tmp_path / "out",
+        options=OpenOptions(**options, part="abs"),
+        workers=1,
+        outliers=0,
+    )
+    (row,) = done.store.checkpoints.to_pylist()
+    assert (row["status"], row["neurons"], row["source"]) == ("ok", 8, "activations")
+    with pytest.raises(InterventionError, match="but not changed"):
+        score(load_checkpoint(tmp_path / "net.pt", **options, part="abs"))
     with pytest.raises(ConfigError, match="say which"):
         load_checkpoint(tmp_path / "net.pt", **options)
     with pytest.raises(ConfigError, match="--part says how your own module is used; give --model too"):
