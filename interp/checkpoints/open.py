@@ -32,6 +32,7 @@ from interp.checkpoints.stored import StoredWeights
 from interp.checkpoints.unwrap import read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.data.class_labels import LabelsError
+from interp.data.operations import own_modulus
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
@@ -165,6 +166,7 @@ def make_task(options: OpenOptions, operation: str | None, p: int | None) -> Tas
         if p is not None and table.dataset.n_classes < p:  # labels that do not occur are classes too
             table = replace(table, dataset=replace(table.dataset, n_classes=p))
         return _read_in(table, options)
+    p = own_modulus(operation) if p is None else p
     if p is None:
         raise ConfigError(
             "nothing says which task the network was trained on; give --task and --p, or --table"

@@ -80,10 +80,11 @@ class OpenOptions:
 
             choose("dialect", self.dialect, [*dialect_names(), NATIVE])
         if self.task is not None or self.p is not None or self.ordering is not None:
-            from interp.data.operations import ORDERINGS, check_operation
+            from interp.data.operations import MODULUS, ORDERINGS, check_operation, own_modulus
 
             choose("ordering", self.ordering or "task", ORDERINGS)
-            check_operation(self.task or "add", 97 if self.p is None else self.p)  # any operation has p=97
+            p = own_modulus(self.task) or MODULUS  # with which any operation can be checked
+            check_operation(self.task or "add", p if self.p is None else self.p)
         if self.table is not None and self.split_from is not None:
             raise ConfigError("--table says what was trained on already; leave out --split-from")
 

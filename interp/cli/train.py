@@ -54,7 +54,9 @@ def train(
     task: Annotated[
         str, _of("Task", "add, subtract, multiply, divide, or a polynomial such as 'a**2 + a*b'.")
     ] = "add",
-    p: Annotated[int, _of("Task", "The modulus.")] = 97,
+    p: Annotated[
+        int | None, _of("Task", "The modulus; not of a group, which has its own.", default="97")
+    ] = None,
     train_fraction: Annotated[float, _of("Task", "Share of all pairs that is trained on.")] = 0.5,
     corrupt: Annotated[float, _of("Task", "Share of the training labels that is redrawn.")] = 0.0,
     corrupt_labels: Annotated[
@@ -82,8 +84,9 @@ def train(
 
     Killed at any moment it can be resumed with --resume; Ctrl-C stops after the current step with a checkpoint.
     """
-    from interp.data.operations import check_operation
+    from interp.data.operations import MODULUS, check_operation, own_modulus
 
+    p = p if p is not None else own_modulus(task) or MODULUS
     check_operation(task, p)
     training = {
         f.name: settings.pop(f.name) for f in fields(TrainConfig) if f.name not in (*HIDDEN, "loss", "lr")

@@ -15,6 +15,8 @@ from interp.expressions import polynomial
 from interp.memory import check_need
 
 OPERATIONS = ("add", "subtract", "multiply", "divide")
+MODULUS = 97
+"""That of a task that says none."""
 MAX_MODULUS = 4096
 PAIR_BYTES = 70
 """Of memory that a pair of operands takes at the most, with its results, labels and masks."""
@@ -68,14 +70,15 @@ def primitive_root(p: int) -> int:
     return next(g for g in range(1, p) if all(pow(g, (p - 1) // q, p) != 1 for q in factors))
 
 
-def own_modulus(operation: str | None) -> int | None:
+def own_modulus(operation: Any) -> int | None:
     """The number of operands that an operation itself says: the order of a group; None of the others.
 
     Example:
         >>> own_modulus("group:S4"), own_modulus("add")
         (24, None)
     """
-    return order_of(operation.removeprefix(GROUP)) if operation and operation.startswith(GROUP) else None
+    named = isinstance(operation, str) and operation.startswith(GROUP)
+    return order_of(operation.removeprefix(GROUP)) if named else None
 
 
 def check_operation(operation: Any, p: Any) -> None:

@@ -10,7 +10,14 @@ import numpy as np
 import torch
 
 from interp.data.dataset import Dataset
-from interp.data.operations import Ordering, check_operation, group_ordering, operation_table
+from interp.data.operations import (
+    MODULUS,
+    Ordering,
+    check_operation,
+    group_ordering,
+    operation_table,
+    own_modulus,
+)
 from interp.data.split_decoding import decode_split
 from interp.data.split_encoding import UNKNOWN, encode_pairs, encode_split
 from interp.errors import CheckpointError, ConfigError, choose, cut
@@ -34,8 +41,9 @@ class ModularTask:
     """An operation modulo p over every pair of operands, with a random training set, part of it corrupted.
 
     Args:
-        operation: ``add``, ``subtract``, ``multiply``, ``divide``, or a polynomial such as ``"a**2 + a*b"``.
-        p: The modulus; prime for ``multiply`` and ``divide``.
+        operation: ``add``, ``subtract``, ``multiply``, ``divide``, a polynomial such as ``"a**2 + a*b"``, or a group such
+            as ``"group:S5"``; see `interp.data.operation_table`.
+        p: The modulus, prime for ``multiply`` and ``divide``; `MODULUS` if left out. Of a group, its order.
         train_fraction: Share of all pairs that is trained on, in (0, 1].
         corrupt_fraction: Share of the training set whose labels are redrawn, in [0, 1].
         corrupt: Redraw uniformly over ``"all"`` labels (1 in p is right by chance) or over the ``"wrong"`` ones.
@@ -57,7 +65,7 @@ class ModularTask:
     """
 
     operation: str = "add"
-    p: int = 97
+    p: int = field(default=None)  # type: ignore[assignment]  # see MODULUS
     train_fraction: float = 0.5
     corrupt_fraction: float = 0.0
     corrupt: str = "all"
@@ -66,6 +74,8 @@ class ModularTask:
     read_in: str = field(default="task", repr=False)
 
     def __post_init__(self) -> None:
+        if self.p is None:
+            object.__setattr__(self, "p", own_modulus(self.operation) or MODULUS)
         kinds = {"p": int, "seed": int, "train_fraction": float, "corrupt_fraction": float}
         for name, plain in kinds.items():
             value = getattr(self, name)
