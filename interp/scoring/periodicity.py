@@ -14,6 +14,7 @@ from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site, prefix_at
 from interp.progress import PATIENCE, progress
+from interp.scoring.components import component_columns, task_components
 from probes import null
 from probes.activity import activation_scores
 from probes.features import mean_of_live, permuted_vectors, weight_features
@@ -48,6 +49,10 @@ def periodicity(
         Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
         distribution, with ``"source"``: ``"weights"``, ``"activations"`` or None.
     """
+    components = task_components(task) if site.input_vectors else None
+    if components is not None:
+        draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
+        return component_columns(arrays.vectors, arrays.distinct, components, n_draws=draws, seed=seed)
     usable = site.input_vectors and (task.ordering is not None or operands_of(task) is not None)
     grid_scores, profile, tested = _over_pairs(cached, task, None if usable else seed)
     positions = getattr(task, "positions", None)

@@ -38,7 +38,9 @@ def score_neurons(
     columns, null_meta = periodicity(cached, task, place, arrays, convention, seed)
     with progress("single-neuron effects", place.width, after=PATIENCE) as report:
         effects, (evidence,) = measure_evidence(cached, [questions_of(cached)], seed, report)
-    ordered = task.ordering is not None or getattr(task, "positions", None) is not None
+    ordered = (
+        task.ordering is not None or getattr(task, "positions", None) is not None or "components" in null_meta
+    )
     decided = decide(columns, arrays.strength, arrays.outside, evidence, criteria, ordered=ordered)
     facts = decided.facts
     table = {
