@@ -1,4 +1,4 @@
-"""Networks that compose the elements of a group, in closed form: each neuron in one component, whatever the numbering."""
+"""Networks whose neurons lie in one component of a group each, and networks of random weights."""
 
 import numpy as np
 import pytest
