@@ -22,6 +22,8 @@ PAIR_BYTES = 70
 """Of memory that a pair of operands takes at the most, with its results, labels and masks."""
 ORDERINGS = ("task", "natural", "log")  # see `group_ordering`
 LOGARITHMIC = "discrete logarithm"
+TABLE = "table"
+"""The operation whose results a task is given."""
 GROUP = "group:"
 """What the name of a finite group follows, as in ``group:S5``."""
 
@@ -68,6 +70,41 @@ def primitive_root(p: int) -> int:
         raise ConfigError(f"p={p} is not prime, so there is no primitive root to order its residues by")
     factors = [q for q in range(2, p) if (p - 1) % q == 0 and is_prime(q)]
     return next(g for g in range(1, p) if all(pow(g, (p - 1) // q, p) != 1 for q in factors))
+
+
+def checked_table(operation: str, results: Any, p: int | None) -> Int[np.ndarray, "left right"]:
+    """Results of an operation that a table gives; a `ConfigError` unless they are whole numbers below their number."""
+    if operation != TABLE or results is None:
+        raise ConfigError(
+            f"operation={cut(operation)} and results: only {TABLE!r} has results, and needs them"
+        )
+    try:
+        table = np.asarray(results)
+    except ValueError:  # rows of different lengths
+        table = np.zeros(())
+    n = len(table) if table.ndim else 0
+    if (
+        table.shape != (n, n)
+        or not 2 <= n <= MAX_MODULUS
+        or table.dtype.kind not in "iu"
+        or p not in (None, n)
+    ):
+        more = "" if p is None else f", p={p} of each"
+        raise ConfigError(
+            f"the results have shape {table.shape} and type {table.dtype}; expected whole numbers, as many rows as "
+            f"columns{more}"
+        )
+    if table.min() < 0 or table.max() >= n:
+        raise ConfigError(f"the results run from {table.min()} to {table.max()}; expected 0 to {n - 1}")
+    return table.astype(np.int64)
+
+
+def ordering_of_table(results: Int[np.ndarray, "left right"], name: str = "task") -> Ordering | None:
+    """As `group_ordering`, of an operation whose results a table gives."""
+    if name != "task":
+        return group_ordering("add", len(results), name)
+    prime = len(results) > 2 and is_prime(len(results))
+    return _sum(results) or (_product(results) if prime else None)
 
 
 def own_modulus(operation: Any) -> int | None:
@@ -195,8 +232,7 @@ def _own_ordering(operation: str, p: int) -> Ordering | None:
         powers, name = _powers(p), f"{LOGARITHMIC} to base {primitive_root(p)}, without 0"
         right = powers if operation == "multiply" else np.roll(powers[::-1], 1)
         return Ordering(powers, right, powers, name)
-    table = operation_table(operation, p)[1].reshape(p, p)
-    return _sum(table) or (_product(table) if p > 2 and is_prime(p) else None)
+    return ordering_of_table(operation_table(operation, p)[1].reshape(p, p))
 
 
 def _powers(p: int) -> np.ndarray:

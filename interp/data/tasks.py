@@ -12,10 +12,13 @@ import torch
 from interp.data.dataset import Dataset
 from interp.data.operations import (
     MODULUS,
+    TABLE,
     Ordering,
     check_operation,
+    checked_table,
     group_ordering,
     operation_table,
+    ordering_of_table,
     own_modulus,
 )
 from interp.data.split_decoding import decode_split
@@ -52,6 +55,7 @@ class ModularTask:
             pairs were trained on; the labels then are the true ones.
         read_in: The order that neurons are read in, ``"task"``, ``"natural"`` or ``"log"``; see
             `interp.data.group_ordering`. It changes no example.
+        results: Of the operation ``"table"``: ``(left, right)`` whole numbers from 0 to p - 1, as rows.
 
     Raises:
         ConfigError: A value is out of range. ExpressionError: the polynomial does not parse.
@@ -72,16 +76,21 @@ class ModularTask:
     seed: int = 0
     split: Any = field(default=None, repr=False, compare=False)
     read_in: str = field(default="task", repr=False)
+    results: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.p is None:
+        if self.operation == TABLE or self.results is not None:
+            object.__setattr__(self, "results", checked_table(self.operation, self.results, self.p))
+            object.__setattr__(self, "p", len(self.results))
+        elif self.p is None:
             object.__setattr__(self, "p", own_modulus(self.operation) or MODULUS)
         kinds = {"p": int, "seed": int, "train_fraction": float, "corrupt_fraction": float}
         for name, plain in kinds.items():
             value = getattr(self, name)
             if isinstance(value, np.number) and plain(value) == value:
                 object.__setattr__(self, name, plain(value))
-        check_operation(self.operation, self.p)
+        if self.results is None:
+            check_operation(self.operation, self.p)
         if self.read_in != "task":
             group_ordering(self.operation, self.p, self.read_in)
         choose("corruption", self.corrupt, ("all", "wrong"))
@@ -104,6 +113,8 @@ class ModularTask:
             return NotImplemented
         if any(getattr(self, f.name) != getattr(other, f.name) for f in fields(self) if f.compare):
             return False
+        if not np.array_equal(self._operation[1], other._operation[1]):
+            return False
         return (self.split is None and other.split is None) or self._encoded_split == other._encoded_split
 
     @property
@@ -111,14 +122,23 @@ class ModularTask:
         return isinstance(self.split, str) and self.split == UNKNOWN
 
     @cached_property
+    def _operation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every pair of operands, and the results."""
+        if self.results is None:
+            return operation_table(self.operation, self.p)
+        return np.argwhere(self.results >= 0), self.results.ravel()
+
+    @cached_property
     def ordering(self) -> Ordering | None:
         """The group ordering of the operation, or None where none is known; another one with `read_in`."""
-        return group_ordering(self.operation, self.p, self.read_in)
+        if self.results is None:
+            return group_ordering(self.operation, self.p, self.read_in)
+        return ordering_of_table(self.results, self.read_in)
 
     @cached_property
     def dataset(self) -> Dataset:
         """Every pair with its labels and masks; the same for equal settings, on any machine."""
-        operands, results = operation_table(self.operation, self.p)
+        operands, results = self._operation
         if self.split is None:
             train, corrupted, labels = self._draw(results)
         elif self._unknown:
@@ -148,8 +168,9 @@ class ModularTask:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings and the split itself, ready for JSON; not `read_in`, which changes no example."""
-        stored = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "read_in"}
-        return stored | {"split": self._encoded_split}
+        stored = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("read_in", "results")}
+        table = {} if self.results is None else {"results": self.results.tolist()}
+        return stored | table | {"split": self._encoded_split}
 
     def with_training_pairs(self, pairs: np.ndarray) -> ModularTask:
         """The same operation with exactly these pairs as its training set, and nothing corrupted.
@@ -171,7 +192,7 @@ class ModularTask:
                 f"the training pairs have shape {pairs.shape} and type {pairs.dtype}; expected at least one pair of "
                 "whole numbers, in the shape (pair, 2)"
             )
-        operands = operation_table(self.operation, self.p)[0]
+        operands = self._operation[0]
         split = encode_pairs(operands, pairs.astype(np.int64))
         share = len(np.unique(pairs, axis=0)) / len(operands)
         return replace(self, train_fraction=share, corrupt_fraction=0.0, split=split)
