@@ -481,7 +481,7 @@ def test_the_json_beside_is_that_of_the_same_stem_or_the_folders(tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"[1]", "holds a list; expected an object"),
+        (b"[1]", "holds an array; expected an object"),
         (b"{", "no valid JSON"),
         (b"[" * 200_000, "no valid JSON"),
         (b'{"a": ' + b"9" * 10_000 + b"}", "no valid JSON"),
