@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 
-from interp.errors import ConfigError, HookNameError
+from interp.errors import ConfigError, HookNameError, InterventionError
 from interp.models.axes import axes_by_kind
 from interp.models.checkpointing import without_checkpointing
 from interp.models.layers import add_hook_points
@@ -21,9 +21,9 @@ from interp.models.module_tensor import ModuleTensor, changing_tensors
 from interp.models.nested import Keys
 from interp.models.outputs import at_position, read_logits
 from interp.models.prompt import Prompt
-from interp.models.protocol import NeuronSite, Prefix, check_site, has_hooks
-from interp.models.watched import Call
-from interp.models.weight_edits import absorbed, linear_readout
+from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
+from interp.models.watched import Call, same_rows
+from interp.models.weight_edits import absorbed, editable_sides, linear_readout
 
 CHUNK, FEW = 2**23, 64
 LINEAR = 1e-5  # relative difference up to which logits count as what a linear layer gives
@@ -67,6 +67,8 @@ class Adopted(HookedRootModule):
             if axes.axis == -1 and not axes.example_axis:
                 self.axes[name] = replace(axes, position=readout)
         self.linear: dict[str, tuple[str, ...]] | None = None
+        self.example: Tensor | None = None
+        self.with_gradients = self.random = False
         self.points = add_hook_points(self, list(tensors)).train(module.training)
         self.training = module.training
 
@@ -82,7 +84,8 @@ class Adopted(HookedRootModule):
             ConfigError: The output holds no logits.
         """
         given = inputs if self.prompt is None else self.prompt(inputs)
-        acting = not torch.is_grad_enabled() or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
+        self.with_gradients = torch.is_grad_enabled()
+        acting = not self.with_gradients or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
         changing = changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs)))
         with without_checkpointing() if acting else nullcontext(), changing:
             output = self.call(self.module, given)
@@ -102,6 +105,8 @@ class Adopted(HookedRootModule):
         point, axes = self.hook_dict[site], self.axes[site]
         if not has_hooks(point):
             return tensor
+        if self.with_gradients and not torch.is_grad_enabled():
+            self._check_gradients(site)
         shown = axes.shown(tensor)
         if shown.ndim < 1 or len(shown) != n_examples:
             raise HookNameError(
@@ -116,6 +121,15 @@ class Adopted(HookedRootModule):
         changed = axes.restored(changed)
         dense = tensor.is_contiguous()
         return changed.clone(memory_format=torch.contiguous_format if dense else torch.preserve_format)
+
+    def _check_gradients(self, site: str) -> None:
+        """Refuse hooks in a part that runs without gradients although it is trained: it runs again without hooks."""
+        path = self.tensors[site].path.rpartition(".")[0]
+        if any(parameter.requires_grad for parameter in self.module.get_submodule(path).parameters()):
+            raise ConfigError(
+                f"{site!r} runs without gradients while the rest has them, as under activation checkpointing: in the "
+                "backward pass it would run again without hooks. Turn that off, or wrap the call in torch.no_grad()"
+            )
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """One site for each that was adopted, in their order; a `ConfigError` where only an example tells its axis."""
@@ -146,7 +160,13 @@ class Adopted(HookedRootModule):
         """Matrix and bias of the layer that reads a site, if it gives the logits, for these activations and others."""
         layer = linear_readout(self._owner(name), self.n_outputs)
         no_place = activations.ndim == 3 and self.axes[name].position is None
-        if self.tensors[name].side != "input" or layer is None or no_place or activations.ndim > 3:
+        if (
+            not self.axes[name].of_weights
+            or self.tensors[name].side != "input"
+            or layer is None
+            or no_place
+            or activations.ndim > 3
+        ):
             return None
         changed = -3 * activations
         for x, given in ((activations, logits), (changed, self._continue(name, changed, inputs))):
@@ -217,11 +237,40 @@ class Adopted(HookedRootModule):
         Raises:
             HookNameError: There is no such site. InterventionError: the weights beside it cannot do this.
         """
-        module = absorbed(self.module, self.tensors[check_site(hook, self.tensors)], scale, shift)
+        tensor = self.tensors[check_site(hook, self.tensors)]
+        if not self.axes[hook].of_weights and editable_sides(self._owner(hook)):
+            raise InterventionError(
+                f"the neurons at {hook!r} are on another axis than the weights of {tensor.path!r} have, so that these "
+                "cannot change them; leave it hooked"
+            )
+        module = absorbed(self.module, tensor, scale, shift)
         same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call", "output")}
         twin = Adopted(module, self.tensors, **same)
         twin.axes, twin.linear, twin.output_axis = dict(self.axes), self.linear, self.output_axis
+        self._check_twin(twin, hook, scale, shift)
         return twin
+
+    def _check_twin(self, twin: Adopted, hook: str, scale: Tensor, shift: Tensor) -> None:
+        """Refuse a copy that answers the example otherwise than the network with the same change through a hook."""
+        if self.example is None:
+            return
+        axis = self.axes[hook].axis or -1
+
+        def changed(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
+            return (output.movedim(axis, -1) * scale + shift).movedim(-1, axis)
+
+        with evaluation_mode(self), evaluation_mode(twin):
+            handle = self.hook_dict[hook].register_forward_hook(changed)
+            try:
+                expected = self(self.example)
+            finally:
+                handle.remove()
+            same = same_rows(twin(self.example), expected)
+        if not same:
+            raise InterventionError(
+                f"the weights beside {hook!r} are used elsewhere in the network too, so that saving the change in them "
+                "changes more than these neurons; leave it hooked"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The network's kind and sites, ready for JSON; the network itself stays the user's."""

@@ -72,10 +72,12 @@ def adopt(
         >>> [(site.hook, site.width) for site in model.neuron_sites()]
         [('0:output', 8), ('2:input', 8)]
     """
+    if n_outputs is not None and (type(n_outputs) is not int or n_outputs < 1):
+        raise ConfigError(f"n_outputs={n_outputs!r} is no number of classes; expected a whole number from 1")
     module = _unwrapped(module)
     _check_network(module)
     tensors = _tensors_of(module, [sites] if isinstance(sites, str) else sites, check_part(part))
-    keys = output_keys(str(output)) if isinstance(output, (str, int)) else output
+    keys = output if output is None or isinstance(output, tuple) else output_keys(str(output))
     settings: dict[str, Any] = {"prompt": prompt, "readout": readout, "n_outputs": n_outputs}
     adopted = Adopted(module, tensors, call=forward or operator.call, output=keys, **settings)
     given = _given_axes(axis, tensors)
@@ -105,10 +107,11 @@ def _given_axes(axis: Any, sites: Collection[str]) -> dict[str, tuple[int, ...]]
     by_site = axis if isinstance(axis, Mapping) else {} if axis is None else dict.fromkeys(sites, axis)
     given = {}
     for name, one in by_site.items():
-        site, axes = str(ModuleTensor.parse(name)), (one,) if isinstance(one, int) else tuple(one)
+        site = str(ModuleTensor.parse(name))
+        axes = tuple(one) if isinstance(one, (tuple, list)) else (one,)
         if site not in sites:
             raise ConfigError(f"axis= names {name!r}, which is no site; {near_matches(site, sites)}")
-        if len(axes) not in (1, 2) or not all(isinstance(i, int) for i in axes) or len(set(axes)) < len(axes):
+        if len(axes) not in (1, 2) or not all(type(i) is int for i in axes) or len(set(axes)) < len(axes):
             raise ConfigError(f"axis={one!r} is no axis; write -1, or two different ones, such as (-2, -1)")
         given[site] = axes
     return given
