@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 
 from interp.errors import ConfigError, HookNameError, InterventionError
+from interp.models.adopted_runs import check_gradients, check_twin, in_chunks, is_linear
 from interp.models.axes import axes_by_kind
 from interp.models.checkpointing import without_checkpointing
 from interp.models.layers import add_hook_points
@@ -21,12 +22,9 @@ from interp.models.module_tensor import ModuleTensor, changing_tensors
 from interp.models.nested import Keys
 from interp.models.outputs import at_position, read_logits
 from interp.models.prompt import Prompt
-from interp.models.protocol import NeuronSite, Prefix, check_site, evaluation_mode, has_hooks
-from interp.models.watched import Call, same_rows
+from interp.models.protocol import NeuronSite, Prefix, check_site, has_hooks
+from interp.models.watched import Call
 from interp.models.weight_edits import absorbed, editable_sides, linear_readout
-
-CHUNK, FEW = 2**23, 64
-LINEAR = 1e-5  # relative difference up to which logits count as what a linear layer gives
 
 
 class Adopted(HookedRootModule):
@@ -106,7 +104,7 @@ class Adopted(HookedRootModule):
         if not has_hooks(point):
             return tensor
         if self.with_gradients and not torch.is_grad_enabled():
-            self._check_gradients(site)
+            check_gradients(self.module, self.tensors[site])
         shown = axes.shown(tensor)
         if shown.ndim < 1 or len(shown) != n_examples:
             raise HookNameError(
@@ -121,15 +119,6 @@ class Adopted(HookedRootModule):
         changed = axes.restored(changed)
         dense = tensor.is_contiguous()
         return changed.clone(memory_format=torch.contiguous_format if dense else torch.preserve_format)
-
-    def _check_gradients(self, site: str) -> None:
-        """Refuse hooks in a part that runs without gradients although it is trained: it runs again without hooks."""
-        path = self.tensors[site].path.rpartition(".")[0]
-        if any(parameter.requires_grad for parameter in self.module.get_submodule(path).parameters()):
-            raise ConfigError(
-                f"{site!r} runs without gradients while the rest has them, as under activation checkpointing: in the "
-                "backward pass it would run again without hooks. Turn that off, or wrap the call in torch.no_grad()"
-            )
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """One site for each that was adopted, in their order; a `ConfigError` where only an example tells its axis."""
@@ -160,22 +149,13 @@ class Adopted(HookedRootModule):
         """Matrix and bias of the layer that reads a site, if it gives the logits, for these activations and others."""
         layer = linear_readout(self._owner(name), self.n_outputs)
         no_place = activations.ndim == 3 and self.axes[name].position is None
-        if (
-            not self.axes[name].of_weights
-            or self.tensors[name].side != "input"
-            or layer is None
-            or no_place
-            or activations.ndim > 3
-        ):
+        usable = self.axes[name].of_weights and self.tensors[name].side == "input"
+        if not usable or layer is None or no_place or activations.ndim > 3:
             return None
-        changed = -3 * activations
-        for x, given in ((activations, logits), (changed, self._continue(name, changed, inputs))):
-            expected = at_position(x, self.readout) @ layer[0] + layer[1]
-            if expected.shape != given.shape:
-                return None
-            if not (given - expected).abs().max() <= LINEAR * given.abs().max():
-                return None
-        return layer
+        linear = is_linear(
+            layer, activations, logits, lambda x: self._continue(name, x, inputs), self.readout
+        )
+        return layer if linear else None
 
     def _continue(self, name: str, activations: Tensor, inputs: Tensor) -> Tensor:
         """Logits if a site's tensor, with its neurons last, were another one."""
@@ -197,7 +177,7 @@ class Adopted(HookedRootModule):
             HookNameError: There is no such site. ConfigError: its neurons or positions are not known for these inputs.
         """
         site, length = self._site(check_site(hook, self.tensors)), self.axes[hook].length
-        logits, activations = self._captured(hook, inputs)
+        logits, activations = in_chunks(self, hook, inputs)
         activations = activations.movedim(site.axis, -1)
         if self.readout < 0 and length is not None and activations.shape[1] != length:
             raise ConfigError(
@@ -220,17 +200,6 @@ class Adopted(HookedRootModule):
         after = partial(self._continue, hook)
         return Prefix(activations, after, carried=(inputs,), has_positions=positions)
 
-    def _captured(self, hook: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and a site's tensor, a `CHUNK` of numbers at a time, so that layers before it take little memory."""
-        rows = len(inputs)
-        if rows > FEW:
-            _, few = self.run_with_cache(inputs[:2], names_filter=hook)
-            rows = max(FEW, CHUNK // max(few[hook][0].numel(), inputs[0].numel()))
-        runs = [self.run_with_cache(part, names_filter=hook) for part in inputs.split(max(rows, 1))]
-        if len(runs) == 1:
-            return runs[0][0], runs[0][1][hook]
-        return torch.cat([logits for logits, _ in runs]), torch.cat([cache[hook] for _, cache in runs])
-
     def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> Adopted:
         """A copy whose weights make ``activations * scale + shift`` of a site; the user's network is unchanged.
 
@@ -247,30 +216,9 @@ class Adopted(HookedRootModule):
         same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call", "output")}
         twin = Adopted(module, self.tensors, **same)
         twin.axes, twin.linear, twin.output_axis = dict(self.axes), self.linear, self.output_axis
-        self._check_twin(twin, hook, scale, shift)
+        if self.example is not None:
+            check_twin(self, twin, self._site(hook), scale, shift, self.example)
         return twin
-
-    def _check_twin(self, twin: Adopted, hook: str, scale: Tensor, shift: Tensor) -> None:
-        """Refuse a copy that answers the example otherwise than the network with the same change through a hook."""
-        if self.example is None:
-            return
-        axis = self.axes[hook].axis or -1
-
-        def changed(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
-            return (output.movedim(axis, -1) * scale + shift).movedim(-1, axis)
-
-        with evaluation_mode(self), evaluation_mode(twin):
-            handle = self.hook_dict[hook].register_forward_hook(changed)
-            try:
-                expected = self(self.example)
-            finally:
-                handle.remove()
-            same = same_rows(twin(self.example), expected)
-        if not same:
-            raise InterventionError(
-                f"the weights beside {hook!r} are used elsewhere in the network too, so that saving the change in them "
-                "changes more than these neurons; leave it hooked"
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """The network's kind and sites, ready for JSON; the network itself stays the user's."""

@@ -72,10 +72,8 @@ def adopt(
         >>> [(site.hook, site.width) for site in model.neuron_sites()]
         [('0:output', 8), ('2:input', 8)]
     """
-    if n_outputs is not None and (type(n_outputs) is not int or n_outputs < 1):
-        raise ConfigError(f"n_outputs={n_outputs!r} is no number of classes; expected a whole number from 1")
     module = _unwrapped(module)
-    _check_network(module)
+    _check_network(module, n_outputs)
     tensors = _tensors_of(module, [sites] if isinstance(sites, str) else sites, check_part(part))
     keys = output if output is None or isinstance(output, tuple) else output_keys(str(output))
     settings: dict[str, Any] = {"prompt": prompt, "readout": readout, "n_outputs": n_outputs}
@@ -128,8 +126,10 @@ def _unwrapped(module: nn.Module) -> nn.Module:
             return module
 
 
-def _check_network(module: nn.Module) -> None:
-    """Raise a `ConfigError` if hooks would not be run, or not see whole tensors."""
+def _check_network(module: nn.Module, n_outputs: int | None) -> None:
+    """Raise a `ConfigError` if hooks would not be run or not see whole tensors, or for no number of outputs."""
+    if n_outputs is not None and (type(n_outputs) is not int or n_outputs < 1):
+        raise ConfigError(f"n_outputs={n_outputs!r} is no number of classes; expected a whole number from 1")
     if isinstance(module, torch.jit.ScriptModule):
         raise ConfigError(
             f"{type(module).__name__} is TorchScript, which hooks cannot change; adopt the network it was made from"

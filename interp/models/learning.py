@@ -93,7 +93,7 @@ def _remarks(
 def _remarks_on_use(
     model: Adopted, example: Tensor, logits: Tensor, name: str, tensor: Tensor
 ) -> Iterator[str]:
-    """Whether the answers depend on a site, and on which of its positions."""
+    """Sentences about a site that the answers do not depend on, or only at positions that are not scored."""
     size = max(1.0, float(tensor.abs().max())) if tensor.numel() else 1.0
     noise = size * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(0)).to(tensor)
     if same_rows(_changed(model, example, name, lambda x: noise - x), logits):
