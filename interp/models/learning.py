@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -96,7 +97,7 @@ def _remarks_on_use(
     """Sentences about a site that the answers do not depend on, or only at positions that are not scored."""
     size = max(1.0, float(tensor.abs().max())) if tensor.numel() else 1.0
     noise = size * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(0)).to(tensor)
-    if same_rows(_changed(model, example, name, lambda x: noise - x), logits):
+    if torch.equal(_changed(model, example, name, lambda x: noise - x), logits):
         yield (
             f"the answers do not depend on {name!r}: the network does not use what is there, so removing neurons there "
             "changes nothing"
@@ -117,11 +118,14 @@ def _remarks_on_use(
     used = [
         place
         for place in range(tensor.shape[1])
-        if not same_rows(_changed(model, example, name, only(place)), logits)
+        if not torch.equal(_changed(model, example, name, only(place)), logits)
     ]
-    if used and axes.position not in used:
+    if len(used) == 1 and axes.position not in used:
+        model.axes[name] = replace(axes, position=used[0])
+        yield f"{name} is scored at position {used[0]}, the only one that the answers depend on"
+    elif used and axes.position not in used:
         yield (
-            f"the answers depend on {name!r} at position {' and '.join(map(str, used))}, and scores are taken from "
+            f"the answers depend on {name!r} at positions {', '.join(map(str, used))}, and scores are taken from "
             f"position {axes.position}; write {name}@{used[0]}, or say where the answer is read (readout=, --readout)"
         )
 
