@@ -129,11 +129,9 @@ class FirstPosition(nn.Module):
 
 
 def test_the_position_that_decides_is_noted():
-    (note,) = adopt(FirstPosition(), "embed", example=TOKENS).notes
-    assert (
-        "depend on 'embed:output' at position 0, and scores are taken from position 1; write embed:output@0"
-        in note
-    )
+    model = adopt(FirstPosition(), "embed", example=TOKENS)
+    assert model.notes == ("embed:output is scored at position 0, the only one that the answers depend on",)
+    assert model.neuron_sites()[0].position == 0
 
 
 def test_channels_are_no_positions_by_name():
