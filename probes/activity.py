@@ -138,13 +138,14 @@ def _profile(half: np.ndarray, total: np.ndarray, steps: Steps) -> np.ndarray:
 
 
 def _of_sums(half: np.ndarray, steps: Steps) -> np.ndarray:
-    """Power of the waves of s a + t b, ``(neuron, freq)``."""
+    """Power of the waves of s a + t b, ``(neuron, freq)``; none where such a wave is one of a single operand."""
     n = half.shape[1]
     left, right = _operands(n, steps)
     sums = _at(half, left, right)
     apart = (2 * right % n == 0) & (2 * left % n > 0)  # in a column that holds a wave's two halves
     if apart.any():
         sums[:, apart] += _at(half, -left[apart], right[apart])
+    sums[:, (left == 0) | (right == 0)] = 0
     return sums
 
 

@@ -294,7 +294,10 @@ def test_with_steps_the_operands_have_multiples_of_the_frequency(n: int, steps: 
         s, t = steps[0] * k, steps[1] * k
         block = {(i * s % n, j * t % n) for i in (-1, 0, 1) for j in (-1, 0, 1)}
         np.testing.assert_allclose(profile[:, k - 1], sum(spectrum[:, i, j] for i, j in block) / total)
-        sums.append(sum(spectrum[:, i, j] for i, j in {(s % n, t % n), (-s % n, -t % n)}) / total)
+        both = (
+            {(s % n, t % n), (-s % n, -t % n)} if s % n and t % n else set()
+        )  # else it is one operand's alone
+        sums.append(sum((spectrum[:, i, j] for i, j in both), np.zeros(3)) / total)
     np.testing.assert_allclose(scores["sum_share"], np.max(sums, 0))
     np.testing.assert_array_equal(scores["sum_frequency"], np.argmax(sums, 0) + 1)
     np.testing.assert_allclose(scores["activation_share"], profile.max(1))
