@@ -224,8 +224,8 @@ def _check_numbering(
             if classes is not results and (words := other_numbering(classes[own], results[own])):
                 ranges = (f"from {one.min()} to {one.max()}" for one in (classes, results))
                 raise ConfigError(
-                    f"{given[name]} runs {next(ranges)}, {reference} {next(ranges)}, and they are numbered "
-                    f"differently: {words}. Give both the numbers of the network's outputs, from 0; {fix}"
+                    f"the classes of {given[name]} run {next(ranges)}, those of {reference} {next(ranges)}, and they "
+                    f"are numbered differently: {words}. Give both the numbers of the network's outputs, from 0; {fix}"
                 )
 
 
