@@ -222,8 +222,8 @@ def _measured(reading: Reading, task: Task) -> Tried:
     if reading.mixed is None:
         return _tried(reading, task)
     usable = numberings(task.dataset, reading.p) if isinstance(task, TableTask) else (task.dataset,)
-    found = {rough_mixture(partial(_mixed, reading), data) for data in usable if data is not None} or {1.0}
-    best, *others = (_at(reading, coefficient, task) for coefficient in sorted(found, reverse=True))
+    coefficients = {rough_mixture(partial(_mixed, reading), data) for data in usable if data is not None}
+    best, *others = (_at(reading, one, task) for one in sorted(coefficients or {1.0}, reverse=True))
     for other in others:
         if other.beats(best):
             best = other
