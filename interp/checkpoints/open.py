@@ -36,7 +36,7 @@ from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
 from interp.measuring.evaluation import all_logits, check_logits
-from interp.measuring.numbering import numbered, numbering_of, share_right
+from interp.measuring.numbering import numbered, share_right
 from interp.models import HookedModel
 
 OWN_MODULE = "own module"
@@ -213,8 +213,8 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
     notes = [*stored.notes, *reading.notes, *chosen]
     if reading.n_outputs not in (None, reading.p):
         notes.append(f"of {reading.n_outputs} outputs the first {reading.p} are read as classes")
-    if isinstance(best.task, TableTask):
-        notes += numbering_of(best.logits, best.task.dataset).sentences()
+    if best.numbering is not None:
+        notes += best.numbering.sentences()
     if stored.left_out:
         notes.insert(len(stored.notes), f"left out, as no weights of the network: {listed_left_out(stored)}")
     if options.table is None and options.split_from is None:
