@@ -22,6 +22,10 @@ _COMPANION = re.compile(
     r"(?:\w*_)?(?:criterion|loss|losses|loss_fn|loss_func|loss_function|metrics?|acc|accuracy)(?:_\w+)?\..+"
     r"|n_averaged|initted|num_updates|step|(?:\w+\.)?n_averaged"
 )
+_PARAMETER = re.compile(
+    r"(?:\w*_)?(?:weight|bias|kernel|scale|gamma|beta|embedding)(?:_(?!mask)\w+)?|[WwBb](?:_\w+|\d*)"
+    r"|[xy]_embed|basis|running_(?:mean|var)"
+)
 _FLAX = re.compile(r"(?:params\.)*Dense_(\d+)\.(kernel|bias)")
 
 
@@ -62,8 +66,23 @@ def without_parts(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
 
 def companions(tensors: Mapping[str, Tensor]) -> set[str]:
     """Names of a loss' or a metric's tensors and of counters of averaging, which are no part of the network."""
-    beside = {name for name in tensors if _COMPANION.fullmatch(name)}
+    beside = set(filter(is_companion, tensors))
     return beside if len(beside) < len(tensors) else set()
+
+
+def is_companion(name: str) -> bool:
+    """True for a name of a loss' or a metric's tensor, or of a counter of averaging."""
+    return _COMPANION.fullmatch(name) is not None
+
+
+def is_parameter(name: str) -> bool:
+    """True for a tensor's name that a parameter of a layer has, in any dialect, and no mask, table or counter.
+
+    Example:
+        >>> [is_parameter(name) for name in ("net.fc2.bias", "blocks.0.attn.b_Q", "attn.mask", "freqs")]
+        [True, True, False, False]
+    """
+    return _PARAMETER.fullmatch(name.rpartition(".")[2]) is not None
 
 
 def without_prefixes(
@@ -144,11 +163,13 @@ def _twins(tensors: Mapping[str, T]) -> tuple[tuple[str, dict[str, str]], tuple[
 def variants(tensors: Mapping[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], list[str]]]:
     """The tensors as they are, then under other names that they could be meant by, each with notes.
 
-    Whole numbers, which are no weights, are left out; a first part that all names share is stripped; layers of flax are
-    turned into PyTorch's.
+    Whole numbers, which are no weights, are left out unless their name is a parameter's; a first part that all names
+    share is stripped; layers of flax are turned into PyTorch's.
     """
     yield dict(tensors), []
-    floats = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
+    floats = {
+        name: tensor for name, tensor in tensors.items() if tensor.is_floating_point() or is_parameter(name)
+    }
     left, notes = [name for name in tensors if name not in floats], []
     if left and floats:
         notes = [f"left out, as no weights but whole numbers: {', '.join(map(repr, left[:6]))}"]

@@ -13,7 +13,7 @@ from torch import Tensor
 from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects import dialect_names
 from interp.checkpoints.mixture import fit_mixture, rough_mixture
-from interp.checkpoints.names import variants
+from interp.checkpoints.names import is_companion, is_parameter, variants
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.stored import StoredWeights
 from interp.data import Task
@@ -100,16 +100,25 @@ def listed_left_out(stored: StoredWeights) -> str:
 
 
 def check_left_out(stored: StoredWeights) -> None:
-    """Refuse weights beside which lies a tensor with infinity that is no mask: all else in a mask is one number.
+    """Refuse weights beside which lies a parameter that cannot be computed with, or infinity that is no mask's.
+
+    A parameter is known by its name; all else in a mask is one number.
 
     Raises:
         CheckpointError: There is one.
     """
     for name, tensor in stored.left_out.items():
+        where = f"the tensor {name[:80]!r} in {str(stored.path)!r}"
         finite = tensor[tensor.isfinite()]
-        if len(finite) < tensor.numel() and (not len(finite) or bool((finite != finite[0]).any())):
+        endless = len(finite) < tensor.numel()
+        parameter = is_parameter(name) and not is_companion(name)
+        if endless and (parameter or not len(finite) or bool((finite != finite[0]).any())):
+            raise CheckpointError(f"{where} holds infinity: the training run diverged")
+        if parameter:
+            held = "complex numbers" if tensor.is_complex() else "no numbers"
             raise CheckpointError(
-                f"the tensor {name[:80]!r} in {str(stored.path)!r} holds infinity: the training run diverged"
+                f"{where} holds {held}, and by its name it is a parameter; expected real numbers. For a network of "
+                "your own, give a function that builds it (--model file.py:build)"
             )
 
 

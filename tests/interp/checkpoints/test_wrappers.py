@@ -12,11 +12,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from interp.checkpoints.names import is_parameter
 from interp.checkpoints.open import load_checkpoint, load_series
+from interp.checkpoints.select import dialects
 from interp.checkpoints.unwrap import read_weights
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
-from interp.measuring.evaluation import accuracy
+from interp.measuring.evaluation import accuracy, all_logits
 from interp.models import analytic_mlp
 
 P = 7
@@ -106,6 +108,50 @@ def test_infinity_in_what_is_no_mask_is_an_error(tmp_path: Path) -> None:
     torch.save({**NET, "fc1.weight": weights}, tmp_path / "net.pt")
     with pytest.raises(CheckpointError, match=r"'fc1\.weight' .*infinity: the training run diverged"):
         load_checkpoint(tmp_path / "net.pt")
+
+
+ONE_INFINITE = torch.zeros(P).index_fill(0, torch.tensor([P - 1]), -torch.inf)
+SPOILT = {
+    "a bias that diverged": ("fc2.bias", ONE_INFINITE, "holds infinity"),
+    "one that is infinite everywhere": ("fc2.bias", torch.full((P,), torch.inf), "holds infinity"),
+    "the first layer's": (
+        "fc1.bias",
+        torch.zeros(60).index_fill(0, torch.tensor([3]), torch.inf),
+        "infinity",
+    ),
+    "a complex bias": ("fc2.bias", torch.zeros(P, dtype=torch.complex64), "complex numbers"),
+    "an empty bias": ("fc2.bias", torch.zeros(0), "no numbers"),
+    "a transformer's": ("blocks.0.attn.b_Q", ONE_INFINITE, "holds infinity"),
+    "a recurrent layer's": ("rnn.weight_ih_l0", ONE_INFINITE, "holds infinity"),
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "net.inner."])
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_parameter_that_cannot_be_computed_with_is_never_left_out(
+    kind: str, prefix: str, tmp_path: Path
+) -> None:
+    name, tensor, message = SPOILT[kind]
+    content = {f"{prefix}{name}": tensor for name, tensor in {**NET, name: tensor}.items()}
+    torch.save(content, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=rf"'{prefix}{name}' in .*{message}"):
+        load_checkpoint(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("prefix", ["", "net."])
+def test_a_bias_of_whole_numbers_is_used(prefix: str, tmp_path: Path) -> None:
+    bias = torch.zeros(P, dtype=torch.int64).index_fill(0, torch.tensor([2]), 10**6)
+    torch.save({f"{prefix}{name}": t for name, t in {**NET, "fc2.bias": bias}.items()}, tmp_path / "net.pt")
+    opened = load_checkpoint(tmp_path / "net.pt")
+    assert (all_logits(opened.model, opened.task.dataset).argmax(1) == 2).all()
+
+
+def test_every_name_of_a_dialect_is_a_parameters_or_a_masks() -> None:
+    names = {
+        name.removesuffix("?") for one in dialects() for layout in one.layouts for name in layout.tensors
+    }
+    others = {name.rpartition(".")[2] for name in names if not is_parameter(name)}
+    assert others == {"mask", "IGNORE", "num_batches_tracked"}
 
 
 def test_arrays_of_numpy_are_read_and_objects_are_not_run(tmp_path: Path) -> None:
