@@ -8,14 +8,14 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from interp.checkpoints.copies import AVERAGED, is_averaged, named_by
+
 T = TypeVar("T")
 
 PARTS = ("_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_fpw_module", "_forward_module")
 """What compiling, activation checkpointing and sharding put into names, anywhere."""
 PREFIXES = ("module.", "_module.", "model.")
 """What averaging, data parallelism, Opacus and Lightning put before all names."""
-AVERAGED = frozenset(("ema", "swa", "averaged", "average", "avg", "shadow", "polyak", "teacher"))
-"""Words by which a copy of the weights, averaged over training, is known."""
 COUNTERS = frozenset(("decay", "num_updates", "initted", "step", "n_averaged"))
 """What averaging counts beside its copy of the weights."""
 _COMPANION = re.compile(
@@ -27,21 +27,6 @@ _PARAMETER = re.compile(
     r"|[xy]_embed|basis|running_(?:mean|var)"
 )
 _FLAX = re.compile(r"(?:params\.)*Dense_(\d+)\.(kernel|bias)")
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name, in lower case.
-
-    Example:
-        >>> words_of("model_EMA.state-dict")
-        ['model', 'ema', 'state', 'dict']
-    """
-    return [word for word in re.split(r"[^A-Za-z0-9]+", name.lower()) if word]
-
-
-def is_averaged(name: str) -> bool:
-    """True for a name of averaged weights, such as ``model_ema``."""
-    return not AVERAGED.isdisjoint(words_of(name))
 
 
 def without_parts(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
@@ -97,18 +82,6 @@ def without_prefixes(
             result = {name.removeprefix(prefix): tensor for name, tensor in result.items()}
             notes.append(f"stripped the prefix {prefix!r}")
     return result, notes
-
-
-def named_by(choice: str, names: Iterable[str]) -> list[str]:
-    """The names that a choice of weights means: itself, else those with that word, else any averaged ones for "ema".
-
-    Example:
-        >>> named_by("ema", ["model", "model_ema"]), named_by("ema", ["model", "averaged"]), named_by("b", ["model"])
-        (['model_ema'], ['averaged'], [])
-    """
-    names = list(names)
-    exact = [name for name in names if name == choice] or [name for name in names if choice in words_of(name)]
-    return exact or [name for name in names if choice == "ema" and is_averaged(name)]
 
 
 def chosen_copy(tensors: Mapping[str, T], choice: str | None) -> tuple[dict[str, T], list[str], bool]:

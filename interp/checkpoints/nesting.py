@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from interp.checkpoints.arrays import as_tensor
-from interp.checkpoints.names import is_averaged, named_by, words_of
+from interp.checkpoints.copies import is_averaged, named_by, words_of
 from interp.checkpoints.safe import said_by
 from interp.checkpoints.stored import StoredWeights
 from interp.errors import CheckpointError

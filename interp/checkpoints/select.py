@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
@@ -92,9 +92,13 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
 
 def listed_left_out(stored: StoredWeights) -> str:
     """Names, shapes and types of what can be no weights of a network."""
+    return _listed(stored.left_out)
+
+
+def _listed(tensors: Mapping[str, Tensor]) -> str:
     held = [
         f"{name[:80]!r} {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
-        for name, tensor in stored.left_out.items()
+        for name, tensor in tensors.items()
     ]
     return ", ".join(held[:LISTED]) + (f" and {len(held) - LISTED} more" if len(held) > LISTED else "")
 
@@ -108,17 +112,17 @@ def check_left_out(stored: StoredWeights) -> None:
         CheckpointError: There is one.
     """
     for name, tensor in stored.left_out.items():
-        where = f"the tensor {name[:80]!r} in {str(stored.path)!r}"
         finite = tensor[tensor.isfinite()]
         endless = len(finite) < tensor.numel()
         parameter = is_parameter(name) and not is_companion(name)
         if endless and (parameter or not len(finite) or bool((finite != finite[0]).any())):
-            raise CheckpointError(f"{where} holds infinity: the training run diverged")
-        if parameter:
-            held = "complex numbers" if tensor.is_complex() else "no numbers"
             raise CheckpointError(
-                f"{where} holds {held}, and by its name it is a parameter; expected real numbers. For a network of "
-                "your own, give a function that builds it (--model file.py:build)"
+                f"the tensor {name[:80]!r} in {str(stored.path)!r} holds infinity: the training run diverged"
+            )
+        if parameter:
+            raise CheckpointError(
+                f"by its name the tensor {_listed({name: tensor})} in {str(stored.path)!r} is a parameter; expected "
+                "real numbers. For a network of your own, give a function that builds it (--model file.py:build)"
             )
 
 
