@@ -9,6 +9,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from interp.checkpoints.copies import AVERAGED, is_averaged, named_by
+from interp.errors import CheckpointError
 
 T = TypeVar("T")
 
@@ -92,6 +93,9 @@ def chosen_copy(tensors: Mapping[str, T], choice: str | None) -> tuple[dict[str,
     Returns:
         The tensors, notes, and True if `choice` named one of the copies.
 
+    Raises:
+        CheckpointError: `choice` could mean both.
+
     Example:
         >>> chosen_copy({"model.fc.weight": 1, "model_ema.fcweight": 2}, "ema")[0]
         {'model.fc.weight': 2}
@@ -101,6 +105,10 @@ def chosen_copy(tensors: Mapping[str, T], choice: str | None) -> tuple[dict[str,
         return dict(tensors), [], False
     (own, plain), (copy, averaged) = pair
     asked = [] if choice is None else named_by(choice, (own, copy))
+    if len(asked) > 1:
+        raise CheckpointError(
+            f"weights={choice!r} could mean those under {own!r} or under {copy!r}; write the whole of a name"
+        )
     taken = asked[0] if asked else own
     other = own if taken == copy else copy
     counters = {

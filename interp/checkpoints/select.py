@@ -14,6 +14,7 @@ from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects import dialect_names
 from interp.checkpoints.mixture import fit_mixture, rough_mixture
 from interp.checkpoints.names import is_companion, is_parameter, variants
+from interp.checkpoints.nesting import trainers_part
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.stored import StoredWeights
 from interp.data import Task
@@ -44,7 +45,7 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
     Nothing is guessed that nothing states: there is a reading for each value that it could have.
 
     Raises:
-        CheckpointError: The file fits no dialect, or not the one that the user named.
+        CheckpointError: The file fits no dialect, or not the one that the user named, or holds what a trainer keeps.
 
     Example:
         >>> import torch
@@ -54,6 +55,11 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
         >>> [reading.description for reading in readings_of(stored, OpenOptions())]
         ['he: relu MLP of 2 layers']
     """
+    if part := trainers_part(stored.tensors):
+        raise CheckpointError(
+            f"all tensors of {str(stored.path)!r} are named by {part[:80]!r}, which is a trainer's; expected a "
+            "network's weights. Name the file of the model, which trainers write beside it"
+        )
     readings: list[Reading] = []
     problem: Unfit | None = None
     for tensors, notes in variants(stored.tensors):

@@ -157,13 +157,14 @@ def _finish(state: StoredWeights, choice: str | None, *, alone: bool) -> StoredW
         named = STEP_NAME.fullmatch(path.stem) or STEP_NAME.fullmatch(path.absolute().parent.name)
         step = int(named[1] or named[2]) if named else None
     every = tuple(dict.fromkeys([*state.notes, *notes, *copies, *stripped, *done, *read]))
-    return StoredWeights(path, tensors, state.extras, step, beside, every, left_out, own)
+    return replace(state, tensors=tensors, step=step, beside=beside, notes=every, left_out=left_out, own=own)
 
 
 def _was_taken(choice: str, state: StoredWeights) -> bool:
     """True if the choice was followed already: inside of the file, or it names the file, which holds nothing else."""
-    if any("as was asked" in note for note in state.notes):
-        return True
     stem = state.path.stem
-    named = named_by(choice, (stem, run_of(stem))) or (choice == RAW and not is_averaged(stem))
-    return bool(named) and not any("holds weights too" in note for note in state.notes)
+    if state.asked or choice == RAW:
+        firsts = (name.partition(".")[0] for name in state.tensors)
+        return state.asked or not any(map(is_averaged, (stem, *state.under, *firsts)))
+    alone = not any("holds weights too" in note for note in state.notes)
+    return alone and bool(named_by(choice, (stem, run_of(stem))))

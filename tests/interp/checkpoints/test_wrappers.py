@@ -95,6 +95,78 @@ def test_the_weights_that_are_asked_for_are_read(content: Any, tmp_path: Path) -
         load_checkpoint(tmp_path / "net.pt", weights="teacher")
 
 
+RANDOM = {name: tensor.flip(-1) for name, tensor in NET.items()}
+DEEP_COPY = {"state_dict": RANDOM, "ema": {"decay": 0.9, "shadow": NET}}
+
+
+@pytest.mark.parametrize(
+    ("content", "choice"),
+    [
+        ({"model_ema": RANDOM, "model_raw": NET}, "raw"),
+        ({"model": RANDOM, "ema_0.9": RANDOM, "ema_0.999": NET}, "ema_0.999"),
+        ({"other": 3, "run": {"model": RANDOM, "ema_0.9": RANDOM, "ema_0.999": NET}}, "ema_0.999"),
+        (DEEP_COPY, "shadow"),
+        (DEEP_COPY, "ema"),
+        ({"state_dict": NET, "ema": {"decay": 0.9, "shadow": RANDOM}}, "raw"),
+        ({"state_dict": NET, "copies": {"shadow": RANDOM}}, "raw"),
+        ({"model": ZEROS, "inner": {**named("a.{}.{}", RANDOM), **named("ema.{}.{}")}}, "ema"),
+        ({**named("online.{}.{}"), **named("ema.{}.{}", RANDOM)}, "raw"),
+        (NET, "raw"),
+    ],
+)
+def test_a_choice_means_one_of_the_copies(content: Any, choice: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "net.pt")
+    check(tmp_path / "net.pt", "", weights=choice)
+
+
+@pytest.mark.parametrize(
+    ("content", "choice", "message"),
+    [
+        ({"model_ema": NET, "model_raw": RANDOM}, "model", "under 'model_ema', 'model_raw'; write the whole"),
+        ({"model": RANDOM, "ema_0.9": RANDOM, "ema_0.999": NET}, "ema", "under 'ema_0.9', 'ema_0.999'"),
+        ({"a": {"ema": NET}, "b": {"ema": RANDOM}}, "ema", "under 'a', 'b'"),
+        ({**named("my_net.{}.{}"), **named("ema_net.{}.{}")}, "net", "'my_net' or under 'ema_net'"),
+        ({"ema": NET}, "raw", "no weights named 'raw'"),
+        (named("ema.{}.{}"), "raw", "no weights named 'raw'"),
+    ],
+)
+def test_a_choice_that_means_several_or_none_lists_them(
+    content: Any, choice: str, message: str, tmp_path: Path
+) -> None:
+    torch.save(content, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(tmp_path / "net.pt", weights=choice)
+
+
+@pytest.mark.parametrize("keys", [("initial_weights", "final_weights"), ("init", "trained")])
+def test_weights_from_before_training_come_second(keys: tuple[str, str], tmp_path: Path) -> None:
+    torch.save(dict(zip(keys, (RANDOM, NET), strict=True)), tmp_path / "net.pt")
+    check(tmp_path / "net.pt", f"under {keys[1]!r}, as those under {keys[0]!r} are by their name from before")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"exp_avg": NET},
+        {"fisher": NET, "epoch": 3},
+        {"grads": NET},
+        named("optimizer.state.exp_avg.{}.{}"),
+        named("grad.{}.{}"),
+        {"state_dict": named("module.exp_avg.{}.{}")},
+    ],
+)
+def test_what_a_trainer_keeps_is_no_network(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=r"'(exp_avg|fisher|grads?|optimizer)'.*trainer"):
+        load_checkpoint(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("key", ["init", "delta", "my_thing"])
+def test_a_key_that_is_no_known_wrapper_is_noted(key: str, tmp_path: Path) -> None:
+    torch.save({key: NET}, tmp_path / "net.pt")
+    check(tmp_path / "net.pt", f"read the weights under {key!r}, a name that says nothing of a network")
+
+
 def test_several_networks_alike_are_not_chosen_from(tmp_path: Path) -> None:
     torch.save({"run_a": NET, "run_b": ZEROS}, tmp_path / "net.pt")
     with pytest.raises(CheckpointError, match=r"under 'run_a', 'run_b'; say which .*--weights run_a"):
