@@ -73,7 +73,8 @@ def series_files(folder: Path, choice: str | None = None) -> list[Path]:
     files = [file for file in weights if not file.name.endswith(INDEX_ENDING)]
     numbered = [(number, file) for file in files if (number := number_of(file)) is not None]
     series = _run(folder, numbered, choice)
-    return series if len(series) > 1 or len(files) == 1 else []
+    of_several = len(series) < len(numbered)
+    return series if len(series) > 1 or len(files) == 1 or of_several else []
 
 
 def left_out_of(folder: Path, series: list[Path]) -> Iterator[str]:

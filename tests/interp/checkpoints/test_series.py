@@ -88,6 +88,11 @@ def test_one_of_several_runs_can_be_named(choice: str, last: str, tmp_path: Path
         find_checkpoint(tmp_path, "teacher")
 
 
+def test_a_run_of_one_checkpoint_can_be_named(tmp_path: Path) -> None:
+    touch(tmp_path, "model_500.pt", "model_1000.pt", "model_ema_1000.pt")
+    assert find_checkpoint(tmp_path, "ema") == tmp_path / "model_ema_1000.pt"
+
+
 def weights(seed: int) -> dict[str, torch.Tensor]:
     model = analytic_mlp("add", 7, 20, seed=seed)
     first = torch.cat([table.T for table in model.embed.W_E], dim=1).detach()
