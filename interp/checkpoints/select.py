@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
@@ -13,7 +13,8 @@ from torch import Tensor
 from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects import dialect_names
 from interp.checkpoints.mixture import fit_mixture, rough_mixture
-from interp.checkpoints.names import variants
+from interp.checkpoints.names import is_companion, is_parameter, variants
+from interp.checkpoints.nesting import trainers_part
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.stored import StoredWeights
 from interp.data import Dataset, TableTask, Task
@@ -45,7 +46,7 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
     Nothing is guessed that nothing states: there is a reading for each value that it could have.
 
     Raises:
-        CheckpointError: The file fits no dialect, or not the one that the user named.
+        CheckpointError: The file fits no dialect, or not the one that the user named, or holds what a trainer keeps.
 
     Example:
         >>> import torch
@@ -55,6 +56,11 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
         >>> [reading.description for reading in readings_of(stored, OpenOptions())]
         ['he: relu MLP of 2 layers']
     """
+    if part := trainers_part(stored.tensors):
+        raise CheckpointError(
+            f"all tensors of {str(stored.path)!r} are named by {part[:80]!r}, which is a trainer's; expected a "
+            "network's weights. Name the file of the model, which trainers write beside it"
+        )
     readings: list[Reading] = []
     problem: Unfit | None = None
     for tensors, notes in variants(stored.tensors):
@@ -93,24 +99,37 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
 
 def listed_left_out(stored: StoredWeights) -> str:
     """Names, shapes and types of what can be no weights of a network."""
+    return _listed(stored.left_out)
+
+
+def _listed(tensors: Mapping[str, Tensor]) -> str:
     held = [
         f"{name[:80]!r} {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
-        for name, tensor in stored.left_out.items()
+        for name, tensor in tensors.items()
     ]
     return ", ".join(held[:LISTED]) + (f" and {len(held) - LISTED} more" if len(held) > LISTED else "")
 
 
 def check_left_out(stored: StoredWeights) -> None:
-    """Refuse weights beside which lies a tensor with infinity that is no mask: all else in a mask is one number.
+    """Refuse weights beside which lies a parameter that cannot be computed with, or infinity that is no mask's.
+
+    A parameter is known by its name; all else in a mask is one number.
 
     Raises:
         CheckpointError: There is one.
     """
     for name, tensor in stored.left_out.items():
         finite = tensor[tensor.isfinite()]
-        if len(finite) < tensor.numel() and (not len(finite) or bool((finite != finite[0]).any())):
+        endless = len(finite) < tensor.numel()
+        parameter = is_parameter(name) and not is_companion(name)
+        if endless and (parameter or not len(finite) or bool((finite != finite[0]).any())):
             raise CheckpointError(
                 f"the tensor {name[:80]!r} in {str(stored.path)!r} holds infinity: the training run diverged"
+            )
+        if parameter:
+            raise CheckpointError(
+                f"by its name the tensor {_listed({name: tensor})} in {str(stored.path)!r} is a parameter; expected "
+                "real numbers. For a network of your own, give a function that builds it (--model file.py:build)"
             )
 
 
