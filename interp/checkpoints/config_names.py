@@ -51,7 +51,7 @@ def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[li
     names = sorted(list_folder(folder))
     near = [folder / name for name in _ranked(path.name, _texts(names))]
     near += _hydra(folder, names, list_folder)
-    words = _words(folder.name)
+    words = words_of(folder.name)
     if words and all(word in KIND_WORDS | STEP_WORDS or word.isdigit() for word in words):
         above = sorted(list_folder(folder.parent))
         near += [folder.parent / name for name in _texts(above) if _is_general(name)]
@@ -79,13 +79,13 @@ def stem_of(name: str) -> str:
 
 def _ranked(weights: str, texts: list[str]) -> list[str]:
     stem = stem_of(weights)
-    words = [word for word in _words(stem) if word not in KIND_WORDS]
+    words = [word for word in words_of(stem) if word not in KIND_WORDS]
     run = list(words)
     while run and (run[-1].isdigit() or re.sub(r"\d+$", "", run[-1]) in STEP_WORDS):
         run.pop()
     ranked: list[tuple[int, bool, int, str]] = []
     for name in texts:
-        parts = _words(PurePath(name).stem)
+        parts = words_of(PurePath(name).stem)
         own = [word for word in parts if word not in KIND_WORDS | CONFIG_WORDS]
         config = not CONFIG_WORDS.isdisjoint(parts)
         reasons = (PurePath(name).stem == stem, own and own == words, own and own == run, config and not own)
@@ -95,7 +95,8 @@ def _ranked(weights: str, texts: list[str]) -> list[str]:
     return [name for *_, name in sorted(ranked) if name != weights]
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
+    """The words of a name, in lower case."""
     return [word for word in re.split(r"[^A-Za-z0-9]+", name.lower()) if word]
 
 
@@ -109,7 +110,7 @@ def _texts(names: Iterable[str]) -> list[str]:
 
 def _is_general(name: str) -> bool:
     """True for a name such as config.json or train_args.yaml: of no network in particular."""
-    words = set(_words(PurePath(name).stem))
+    words = set(words_of(PurePath(name).stem))
     return bool(words & CONFIG_WORDS) and words <= CONFIG_WORDS | KIND_WORDS
 
 

@@ -273,3 +273,157 @@ def test_of_two_files_of_one_name_the_nearer_decides(tmp_path: Path) -> None:
     settings, notes = settings_beside(path)
     assert settings["attn_coeff"] == 0.25
     assert notes[1] == f"'config.json' says attn_coeff=0.25, {'../config.json'!r} 0.5; the first is used"
+
+
+WEIGHTS = {"fc1.weight": torch.ones(9, 2 * P), "fc2.weight": torch.ones(P, 9)}
+NO_OPERATION: list[dict[str, Any]] = [
+    {"operation": 1},
+    {"operation": True},
+    {"operation": "custom"},
+    {"operation": "binary"},
+    {"operation": "all"},
+    {"operation": []},
+    {"group": {"symbol": "D", "order": 11}},
+    {"group": {"n": 5, "family": "symmetric"}},
+    {"group": ["D", 11]},
+    {"group": "P"},
+    {"model": {"fn": "default"}},
+    {"math_operation": "max"},
+]
+
+
+@pytest.mark.parametrize("beside", NO_OPERATION)
+def test_any_value_under_the_name_of_an_operation_is_read_or_an_error(
+    beside: dict[str, Any], tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "config.json", beside)
+    with pytest.raises(CheckpointError, match=r"net\.pt' say \w+(\.\w+)?=.*no operation .*--task.*--table"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"math_operation": "subtract"},
+        {"binary_operator": "-"},
+        {"rule": "subtract"},
+        {"operation": {"_target_": "tasks.Subtract"}},
+        {"task": {"class_path": "tasks.ModularSubtraction", "init_args": {"p": P}}},
+        {"operation": {"name": "subtract", "arity": 2}},
+        {"task": {"operation": "subtract", "name": "modular"}},
+        {"parameters": {"operation": {"values": ["subtract"]}}},
+        {"anything": {"group": "subtract"}},
+    ],
+)
+def test_an_operation_is_read_in_every_form(beside: dict[str, Any], tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "config.json", beside)
+    opened = load_checkpoint(path)
+    assert opened.task.operation == "subtract"
+    assert not any("operation" in note for note in opened.notes if note.startswith(("assumed", "not read")))
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"operation": ["subtract", "add"]}, {"parameters": {"operation": {"values": ["subtract", "add"]}}}],
+)
+def test_a_choice_of_operations_is_an_error(beside: dict[str, Any], tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "config.json", beside)
+    with pytest.raises(CheckpointError, match=r"more than one operation \(subtract and add\)"):
+        load_checkpoint(path)
+
+
+def test_an_operation_under_another_name_is_noted(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "config.json", {"exercise": "subtract"})
+    notes = load_checkpoint(path).notes
+    assert "not read as the operation, which --task names: exercise='subtract'" in notes
+    written(tmp_path / "config.json", {"exercise": "subtract", "op": "multiply"})
+    assert not any(note.startswith("not read") for note in load_checkpoint(path).notes)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"wandb": {"group": "run-7"}},
+        {"optimizer": {"fn": "torch.optim.AdamW"}},
+        {"loss": {"function": "cross_entropy"}},
+        {"lr_scheduler": {"func": "cosine"}},
+        {"group": "run-7"},
+        {"act": "no"},
+    ],
+)
+def test_general_names_refuse_nothing_elsewhere(other: dict[str, Any], tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "hparams.yaml", {**other, "operation": "subtract"})
+    opened = load_checkpoint(path)
+    assert opened.task.operation == "subtract"
+    if "act" not in other:
+        assert any(note.startswith("not read as an operation: ") for note in opened.notes)
+
+
+@pytest.mark.parametrize("group", ["AlternatingGroup", "S5", "quaternion"])
+def test_a_group_beside_an_operation_is_an_error(group: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "hparams.yaml", {"group": group, "operation": "add"})
+    with pytest.raises(
+        CheckpointError, match=f"group='{group}', operation='add'|operation='add', group='{group}'"
+    ):
+        load_checkpoint(path)
+
+
+def test_the_nearer_source_wins_whatever_it_calls_a_fact(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", {"model": WEIGHTS, "config": {"activation": "relu"}})
+    written(tmp_path / "config.json", {"act_fn": "square"})
+    opened = load_checkpoint(path)
+    assert opened.model.to_dict()["activation"] == "square"
+    assert (
+        "the configuration beside the file says act_fn=square, the file config.activation=relu; the first is used"
+        in opened.notes
+    )
+    written(tmp_path / "net.json", {"nonlinearity": "gelu"})
+    opened = load_checkpoint(path)
+    assert opened.model.to_dict()["activation"] == "gelu"
+    assert "'net.json' says nonlinearity=gelu, 'config.json' act_fn=square; the first is used" in opened.notes
+
+
+def test_the_outer_level_comes_first_and_a_number_of_another_kind_states_no_modulus() -> None:
+    settings = {"dropout": {"p": 0.1}, "model": {"modulus": 97}, "C": "cuda"}
+    assert list(stated(settings, "modulus")) == [("model.modulus", 97)]
+    assert [place for place, _ in stated({"in": {"activation": 1}, "act_fn": 2}, "activation")] == [
+        "act_fn",
+        "in.activation",
+    ]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"encoder": {"activation": "relu"}, "mlp": {"activation": "square"}},
+        {"attention": {"activation": "relu"}, "mlp": {"act_fn": "square"}},
+    ],
+)
+def test_two_activations_of_one_source_are_both_measured(beside: dict[str, Any], tmp_path: Path) -> None:
+    own = analytic_mlp("add", 11, 100)
+    first = own.embed.W_E.detach()
+    weights = {
+        "fc1.weight": torch.cat([first[0], first[1]]).T.contiguous(),
+        "fc2.weight": own.unembed.W_U.detach().T.contiguous(),
+    }
+    path = saved(tmp_path / "net.pt", weights)
+    written(tmp_path / "config.json", beside)
+    opened = load_checkpoint(path)
+    assert opened.model.to_dict()["activation"] == "square"
+    assert any("activation=relu and mlp." in note and "each is measured" in note for note in opened.notes)
+    assert any("by measurement; not as doshi: relu" in note for note in opened.notes)
+
+
+def test_two_coefficients_of_one_source_are_both_measured(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt")
+    written(tmp_path / "net.json", {**SETTINGS, "attn_coeff": 0.5, "model": {"attention_coeff": 1}})
+    notes = load_checkpoint(path).notes
+    assert "the settings say attn_coeff=0.5 and model.attention_coeff=1.0: each is measured" in notes
+    shared = load_checkpoint(path, attn_coeff=1).notes
+    assert "attn_coeff=1.0 was given; the file's settings say 0.5" in shared
