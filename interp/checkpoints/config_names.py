@@ -22,6 +22,7 @@ KIND_WORDS = frozenset({
     "state", "states", "dict", "statedict", "final", "best", "last", "latest", "train", "training", "trainer",
     "run", "experiment", "ema", "raw", "pytorch", "bin",
 })  # fmt: skip
+_NUMBERED = re.compile(r"^([a-z]+)(\d+)$")
 STEP_WORDS = frozenset(("step", "steps", "epoch", "epochs", "iteration", "iter", "e", "s", "version"))
 
 
@@ -29,9 +30,11 @@ def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[li
     """The files that belong to a weights file as its configuration, and others that may hold it.
 
     A file belongs to the weights if it has their stem (``NAME.json``), the rest of their name once the words that say
-    the kind of file are left out (``config_NAME.json`` beside ``model_NAME.pt``), or no name but such words
-    (``config.json``, ``hparams.yaml``), also above a folder such as ``checkpoints``; so does ``.hydra/config.yaml``. If
-    no other weights are there, a JSON, YAML or TOML file of any name may hold it.
+    the kind of file are left out (``config_NAME.json`` beside ``model_NAME.pt``), their numbers (``config_7.json``
+    beside ``mlp7.pt``), or no name but such words (``config.json``, ``hparams.yaml``), also above a folder such as
+    ``checkpoints``; so does ``.hydra/config.yaml``. If no other weights are there, a JSON, YAML or TOML file of any
+    name may hold it, but not one that by its name belongs to other weights: of another number, or of another stem
+    beside a word such as ``config`` or ``model``.
 
     Args:
         path: The weights.
@@ -56,9 +59,57 @@ def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[li
         above = sorted(list_folder(folder.parent))
         near += [folder.parent / name for name in _texts(above) if _is_general(name)]
         near += _hydra(folder.parent, above, list_folder)
-    known = {*BESIDE, HISTORY, path.name, *(file.name for file in near if file.parent == folder)}
-    others = [folder / name for name in _texts(names) if name not in known]
+    rest = _rest(path, names, near)
+    others = [folder / name for name in rest if not _of_others(path.name, name)]
     return near, others if len(others) <= MAX_OTHERS and _alone(path.name, names) else []
+
+
+def unused_files(path: P, names: Iterable[str], used: Iterable[P]) -> list[P]:
+    """The files in a folder that may be configurations, are not used for its weights, and belong to no others there.
+
+    Example:
+        >>> from pathlib import PurePosixPath
+        >>> names = ["mlp_7.pt", "cnn_8.pt", "config_7.json", "config_8.json", "config_9.json"]
+        >>> place = PurePosixPath("run/mlp_7.pt")
+        >>> [file.name for file in unused_files(place, names, [place.with_name("config_7.json")])]
+        ['config_9.json']
+    """
+    names = sorted(names)
+    rest = _rest(path, names, list(used))
+    if not rest:
+        return []
+    weights = [name for name in names if is_weights(name) and name not in BESIDE]
+    stems = {stem_of(name) for name in weights}
+    rest = [name for name in rest if PurePath(name).stem not in stems]
+    if not rest:
+        return []
+    owned = {identity for name in weights if name != path.name for identity in _identities(stem_of(name))}
+    return [path.parent / name for name in rest if tuple(_own(PurePath(name).stem)) not in owned]
+
+
+def _rest(path: P, names: Iterable[str], used: Iterable[P]) -> list[str]:
+    known = {*BESIDE, HISTORY, path.name, *(file.name for file in used if file.parent == path.parent)}
+    return [name for name in _texts(names) if name not in known]
+
+
+def _of_others(weights: str, name: str) -> bool:
+    """True for a file that by its name belongs to other weights than these."""
+    own, words = _own(PurePath(name).stem), _own(stem_of(weights))
+    numbers = {word for word in words if word.isdigit()}
+    if numbers and any(word.isdigit() and word not in numbers for word in own):
+        return True
+    kind = not (CONFIG_WORDS | KIND_WORDS).isdisjoint(words_of(PurePath(name).stem))
+    return kind and bool(own) and bool(words)
+
+
+def is_configuration(name: str) -> bool:
+    """True for a name with a word such as ``config``.
+
+    Example:
+        >>> is_configuration("train_config.json"), is_configuration("results.json")
+        (True, False)
+    """
+    return not CONFIG_WORDS.isdisjoint(words_of(PurePath(name).stem))
 
 
 def _hydra(folder: P, names: Iterable[str], list_folder: Callable[[P], Iterable[str]]) -> list[P]:
@@ -79,20 +130,37 @@ def stem_of(name: str) -> str:
 
 def _ranked(weights: str, texts: list[str]) -> list[str]:
     stem = stem_of(weights)
-    words = [word for word in words_of(stem) if word not in KIND_WORDS]
-    run = list(words)
-    while run and (run[-1].isdigit() or re.sub(r"\d+$", "", run[-1]) in STEP_WORDS):
-        run.pop()
+    words, run, numbers = _identities(stem)
     ranked: list[tuple[int, bool, int, str]] = []
     for name in texts:
-        parts = words_of(PurePath(name).stem)
-        own = [word for word in parts if word not in KIND_WORDS | CONFIG_WORDS]
-        config = not CONFIG_WORDS.isdisjoint(parts)
-        reasons = (PurePath(name).stem == stem, own and own == words, own and own == run, config and not own)
+        own = tuple(_own(PurePath(name).stem))
+        config = is_configuration(name)
+        reasons = (
+            PurePath(name).stem == stem,
+            own and own == words,
+            own and own == run,
+            own and own == numbers and config,
+            config and not own,
+        )
         if any(reasons):
             rank = [bool(reason) for reason in reasons].index(True)
             ranked.append((rank, not config, ENDINGS.index(PurePath(name).suffix), name))
     return [name for *_, name in sorted(ranked) if name != weights]
+
+
+def _identities(stem: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The own words of a stem, the same without a step at its end, and its numbers alone."""
+    words = _own(stem)
+    run = list(words)
+    while run and (run[-1].isdigit() or re.sub(r"\d+$", "", run[-1]) in STEP_WORDS):
+        run.pop()
+    return tuple(words), tuple(run), tuple(word for word in words if word.isdigit())
+
+
+def _own(stem: str) -> list[str]:
+    """The words of a stem that do not say the kind of file; a number after letters is a word by itself."""
+    parts = [part for word in words_of(stem) for part in _NUMBERED.sub(r"\1 \2", word).split()]
+    return [word for word in parts if word not in KIND_WORDS | CONFIG_WORDS]
 
 
 def words_of(name: str) -> list[str]:

@@ -1,56 +1,37 @@
-"""Configuration beside a weights file, whatever it is called, and the names under which it states facts."""
+"""Configuration beside a weights file, whatever it is called."""
 
 from __future__ import annotations
 
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from interp.checkpoints.config_names import CONFIG_WORDS, KIND_WORDS, config_files, words_of
-from interp.checkpoints.operation_names import names_in, operation_named, states_operation
+from interp.checkpoints.config_names import (
+    MAX_OTHERS,
+    config_files,
+    unused_files,
+)
+from interp.checkpoints.facts import FACTS, GENERAL, MAX_DEPTH, disagreements, plain_value, shown, stated
+from interp.checkpoints.operation_names import names_in, operation_named
 from interp.checkpoints.safe import open_file, read_json, said_by
 from interp.errors import CheckpointError
 
 MAX_TEXT = 2**17  # bytes of a YAML or TOML file
 MAX_BRACKETS = 100  # of a YAML file, in one another: PyYAML's time grows with their square
 MAX_ALIASES = 8  # repetitions in a YAML file, each of which may double it
-MAX_LEVELS, MAX_DEPTH = 1000, 4  # objects that are searched for settings, and their nesting
+MAX_LISTED = 6  # settings or files that a note names
 OUR_OWN = {"made_by", "reading"}  # names in a report of an audit, which is no configuration
-FACTS: dict[str, tuple[str, ...]] = {
-    "activation": (
-        "activation", "act_fn", "act_type", "activation_fn", "activation_function", "activation_type", "hidden_act",
-        "nonlinearity", "act",
-    ),
-    "attn_coeff": ("attn_coeff", "attn_coefficient", "attention_coeff", "attention_coefficient"),
-    "operation": (
-        "operation", "operator", "op", "binary_op", "binary_operation", "binary_operator", "math_operator",
-        "math_operation", "math_op", "arithmetic_operation", "modular_operation", "group_operation", "operations",
-        "op_name", "op_type", "operation_name", "operation_type", "operator_name", "fn_name", "rule", "funcs", "func",
-        "fn", "function", "group", "group_type", "group_name",
-    ),
-    "task": ("task", "task_name", "task_type", "dataset", "dataset_name", "problem"),
-    "modulus": ("p", "P", "C", "modulus", "mod", "prime", "group_parameter"),
-}  # fmt: skip
-"""The names of a setting, by what it states; `task` may name an operation, and may be anything else."""
-GENERAL = frozenset(("func", "fn", "function", "group", "group_type", "group_name", "rule", "act"))
-"""Names that a trainer uses for other things too: they count in an object about the task, the data or the network."""
-SECTIONS = CONFIG_WORDS | KIND_WORDS | frozenset({
-    "task", "tasks", "data", "dataset", "datasets", "problem", "operation", "op", "group", "hyper", "value", "values",
-})  # fmt: skip
-"""Words of the names of such objects."""
-SWITCHES = frozenset(("yes", "no", "on", "off", "true", "false", "none", "null", ""))
 
 
 def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The settings in the configuration files of a weights file, and notes of which were read, disagree or cannot be.
 
     `interp.checkpoints.config_names.config_files` says which belong to it; the nearer one decides. Of the others those
-    count that state a known setting, if none belongs to it.
+    count that state a known setting, if none belongs to it; what cannot be read of these is passed over with a note.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -60,12 +41,15 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
         ...     settings, notes = settings_beside(Path(folder, "model_7f.pt"))
         >>> settings
         {'p': 59, 'act_fn': 'relu'}
-        >>> notes[1]
+        >>> notes[0]
+        "settings: 'config_7f.json' beside the file says p=59"
+        >>> notes[2]
         "'config_7f.json' says p=59, 'hparams.yaml' 97; the first is used"
     """
+    place = _placed(path)
     contents: dict[str, Mapping[str, Any]] = {}
     notes: list[str] = []
-    near, others = config_files(_placed(path), _names)
+    near, others = config_files(place, _names)
     for file in near:
         try:
             own = _read(file)
@@ -73,130 +57,63 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
             notes.append(f"passed over a file beside it: {error}")
             continue
         if not own.keys() >= OUR_OWN:
-            contents[os.path.relpath(file, _placed(path).parent)] = own
+            weak = file.parent == place.parent.parent and _general(own)
+            contents[os.path.relpath(file, place.parent)] = _readable(file.name, own, notes) if weak else own
     if not contents:
-        contents = {file.name: known for file in others if (known := _known(file)) is not None}
+        known = {file.name: one for file in others if (one := _known(file)) is not None}
+        contents = {name: _readable(name, one, notes) for name, one in known.items()}
     merged: dict[str, Any] = {}
     for content in reversed(contents.values()):
         merged = _merged(content, merged)
-    if contents:
-        notes.append(f"settings: {', '.join(map(repr, contents))} beside the file")
+    for name, content in contents.items():
+        facts = ", ".join(shown(*one) for one in _facts(content)[:MAX_LISTED])
+        notes.append(f"settings: {name!r} beside the file" + (f" says {facts}" if facts else ""))
+    used = [*near, *(file for file in others if file.name in contents)]
+    notes += _unused(place, used)
     return merged, notes + disagreements({repr(name): content for name, content in contents.items()})
 
 
-def levels(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The settings and the objects in them, outer ones first; one that holds only ``value`` stands for that.
-
-    Example:
-        >>> levels({"lr": 0.1, "model": {"p": {"value": 59, "desc": None}}})[1]
-        {'p': 59}
-    """
-    return [level for _, level in _placed_levels(settings)]
-
-
-def _placed_levels(settings: Mapping[str, Any]) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """The same with the names of the objects that each lies in."""
-    result: list[tuple[tuple[str, ...], Mapping[str, Any]]] = []
-    queue: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), settings)]
-    while queue and len(result) < MAX_LEVELS:
-        place, level = queue.pop(0)
-        level = {name: _plain_value(value) for name, value in level.items()}
-        result.append((place, level))
-        if len(place) < MAX_DEPTH:
-            queue += [((*place, name), value) for name, value in level.items() if isinstance(value, dict)]
-    return result
+def _unused(path: Path, used: list[Path]) -> list[str]:
+    """A note of files beside the weights that state facts and are not used, as they may be of another run."""
+    files = unused_files(path, _names(path.parent), used)
+    known = {file.name: one for file in files[:MAX_OTHERS] if (one := _known(file)) is not None}
+    listed = [f"{name!r} ({shown(*_facts(one)[0])})" for name, one in list(known.items())[:MAX_LISTED]]
+    more = len(known) - len(listed) + max(0, len(files) - MAX_OTHERS)
+    if not listed:
+        return []
+    return [
+        f"not used, as nothing says that they belong to {path.name!r}: {', '.join(listed)}"
+        + (f" and {more} more" if more else "")
+    ]
 
 
-def stated(settings: Mapping[str, Any], fact: str, *, counted: bool = True) -> Iterator[tuple[str, Any]]:
-    """Every setting that states a fact, with its place, outer ones first; null states nothing.
-
-    With `counted` False, those that have such a name and state something else, by their place or their value.
-
-    Example:
-        >>> settings = {"act_fn": "relu", "model": {"activation": "gelu"}, "wandb": {"group": "run-7"}}
-        >>> list(stated(settings, "activation"))
-        [('act_fn', 'relu'), ('model.activation', 'gelu')]
-        >>> list(stated(settings, "operation")), list(stated(settings, "operation", counted=False))
-        ([], [('wandb.group', 'run-7')])
-    """
-    for place, level in _placed_levels(settings):
-        for name in FACTS[fact]:
-            value = level.get(name)
-            if value is not None and _counts(fact, place, name, value) is counted:
-                yield ".".join((*place, name)), value
+def _facts(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The settings that state a fact."""
+    return [one for fact in FACTS for one in stated(content, fact)]
 
 
-def _counts(fact: str, place: tuple[str, ...], name: str, value: Any) -> bool:
-    """True if a value under a fact's name states that fact."""
-    if fact == "modulus":
-        return whole_number(value) is not None
-    if fact == "attn_coeff":
-        return True
-    texts = names_in(value)
-    if fact == "activation":
-        return not isinstance(value, bool) and not (name == "act" and str(value).lower() in SWITCHES)
-    if isinstance(value, dict) and (texts is None or fact == "task"):
-        inner = (level.get(one) is not None for level in levels(value) for one in FACTS["operation"])
-        if any(inner):
-            return False  # an object of settings, which are looked at for themselves
-    known = texts is not None and all(operation_named(text)[0] is not None for text in texts)
-    if fact == "task":  # anything else of it is none of an operation
-        own = isinstance(value, dict) and not value.keys().isdisjoint(("_target_", "class_path"))
-        return known or (texts is not None and not own and any(map(states_operation, texts)))
-    if texts is not None and all(text.strip().lower() in ("none", "null") for text in texts):
-        return False
-    words = {word for part in place for word in words_of(part)}
-    return name not in GENERAL or known or (value is not False and words <= SECTIONS)
+def _general(content: Mapping[str, Any]) -> bool:
+    """True for settings that state facts only under names that are used for other things too."""
+    return all(name.rpartition(".")[2] in GENERAL for name, _ in _facts(content))
 
 
-def whole_number(value: Any) -> int | None:
-    """A whole number of 1 or more, also one that is written as a text; else None."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
-        value = int(value)
-    return value if type(value) is int and value > 0 else None
-
-
-def disagreements(sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Notes of facts that several sources state differently, under whatever names; the first of them is used."""
-    notes = []
-    for fact in FACTS:
-        every = {place: list(stated(one, fact)) for place, one in sources.items()}
-        place, *others = [place for place, values in every.items() if values] or [""]
-        for other in others:
-            first, *_ = every[place]
-            same = {_spelled(value) for _, value in every[place]}
-            for name, value in every[other]:
-                if _spelled(value) not in same:
-                    second = shown("" if name == first[0] else name, value)
-                    notes.append(f"{place} says {shown(*first)}, {other} {second}; the first is used")
-                    break
-    return notes
-
-
-def shown(name: str, value: Any) -> str:
-    """A setting in a note: name and value, cut to a line.
-
-    Example:
-        >>> shown("model.p", 59), shown("", "add")
-        ('model.p=59', 'add')
-    """
-    return f"{name[-60:]}={str(value)[:60]}" if name else str(value)[:60]
-
-
-def _spelled(value: Any) -> Any:
-    """A value for comparison: other letters and other ways to write a number make no difference."""
-    with suppress(ValueError, TypeError):
-        return float(value)
-    return str(value).lower()
-
-
-def _plain_value(value: Any) -> Any:
-    """The value of a setting; Weights & Biases wraps each in an object."""
-    return (
-        value["value"]
-        if isinstance(value, dict) and value.keys() in ({"value"}, {"value", "desc"})
-        else value
-    )
+def _readable(name: str, content: Mapping[str, Any], notes: list[str]) -> Mapping[str, Any]:
+    """The settings of a file that nothing says is a configuration, without those that could not be read."""
+    passed = {
+        place: value
+        for fact in ("operation", "task")
+        for place, value in stated(content, fact)
+        if any(operation_named(text)[0] is None for text in names_in(value) or [""])
+    }
+    passed |= {
+        place: value
+        for place, value in stated(content, "activation")
+        if not isinstance(value, str) or place.rpartition(".")[2] == "act"
+    }
+    if passed:
+        listed = ", ".join(shown(*one) for one in list(passed.items())[:MAX_LISTED])
+        notes.append(f"passed over in {name!r}, which may be no configuration of a network: {listed}")
+    return _overlaid({}, content, set(passed), set())
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,7 +131,7 @@ def _overlaid(
     result = {}
     for name in dict.fromkeys((*first, *second)):
         place = f"{at}{name}"
-        mine, other = _plain_value(first.get(name)), _plain_value(second.get(name))
+        mine, other = plain_value(first.get(name)), plain_value(second.get(name))
         deeper = place.count(".") < MAX_DEPTH
         if place in kept:
             result[name] = {**mine, "name": other} if isinstance(mine, dict) else other

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
-from interp.checkpoints.configs import levels, stated, whole_number
+from interp.checkpoints.facts import levels, stated, whole_number
 from interp.checkpoints.layouts import Layout, Unfit, fit
 from interp.checkpoints.operation_names import names_in
 from interp.checkpoints.options import OpenOptions

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interp.checkpoints.configs import GENERAL, levels, shown, stated
+from interp.checkpoints.facts import GENERAL, levels, shown, stated
 from interp.checkpoints.operation_names import names_group, names_in, operation_named
 
 MAX_LISTED = 4

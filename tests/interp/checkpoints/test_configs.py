@@ -14,7 +14,8 @@ import torch
 from foreign import output_first, transformer
 
 from interp.audit import audit
-from interp.checkpoints.configs import levels, settings_beside, stated
+from interp.checkpoints.configs import settings_beside
+from interp.checkpoints.facts import levels, stated
 from interp.checkpoints.open import load_checkpoint, load_series
 from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
@@ -79,7 +80,8 @@ def test_a_configuration_of_any_name_is_used_and_named(weights: str, config: str
     assert opened.model.to_dict()["activation"] == "relu"
     assert (opened.task.operation, opened.task.p) == ("multiply", P)
     name = os.path.relpath(config, os.path.dirname(weights) or ".")
-    assert f"settings: {name!r} beside the file" in opened.notes
+    (note,) = (note for note in opened.notes if note.startswith("settings: "))
+    assert note.startswith(f"settings: {name!r} beside the file says act_fn=ReLU, ")
     assert not any(note.startswith(("assumed", "attn_coeff")) for note in opened.notes)
 
 
@@ -96,7 +98,10 @@ def test_settings_inside_the_file_count_as_much(tmp_path: Path) -> None:
 def test_the_configuration_of_others_is_left_alone(config: str, tmp_path: Path) -> None:
     saved(tmp_path / "model_other.pt")
     written(tmp_path / config, SETTINGS)
-    assert settings_beside(saved(tmp_path / "model_7f3.pt")) == ({}, [])
+    settings, notes = settings_beside(saved(tmp_path / "model_7f3.pt"))
+    assert settings == {}
+    unused = f"not used, as nothing says that they belong to 'model_7f3.pt': {config!r} (act_fn=ReLU)"
+    assert notes == ([unused] if config.startswith("generation") else [])
 
 
 def test_the_nearest_decides_and_disagreement_is_noted(tmp_path: Path) -> None:
@@ -193,7 +198,7 @@ def test_yaml_is_data_and_nothing_in_it_runs(tmp_path: Path) -> None:
     }
     assert not (tmp_path / "ran").exists()
     assert load_checkpoint(path).model.to_dict()["attn_coeff"] == 0.25
-    assert notes == ["settings: 'hparams.yaml' beside the file"]
+    assert notes == ["settings: 'hparams.yaml' beside the file says args.attn_coeff=0.25"]
 
 
 LAUGHS = "a: &a [1]\n" + "".join(
@@ -272,7 +277,7 @@ def test_of_two_files_of_one_name_the_nearer_decides(tmp_path: Path) -> None:
     written(tmp_path / "run" / "checkpoints" / "config.json", SETTINGS)
     settings, notes = settings_beside(path)
     assert settings["attn_coeff"] == 0.25
-    assert notes[1] == f"'config.json' says attn_coeff=0.25, {'../config.json'!r} 0.5; the first is used"
+    assert notes[2] == f"'config.json' says attn_coeff=0.25, {'../config.json'!r} 0.5; the first is used"
 
 
 WEIGHTS = {"fc1.weight": torch.ones(9, 2 * P), "fc2.weight": torch.ones(P, 9)}
@@ -427,3 +432,105 @@ def test_two_coefficients_of_one_source_are_both_measured(tmp_path: Path) -> Non
     assert "the settings say attn_coeff=0.5 and model.attention_coeff=1.0: each is measured" in notes
     shared = load_checkpoint(path, attn_coeff=1).notes
     assert "attn_coeff=1.0 was given; the file's settings say 0.5" in shared
+
+
+@pytest.mark.parametrize(
+    ("weights", "config", "others"),
+    [
+        ("mlp_7.pt", "config_7.json", ("mlp_8.pt", "config_8.json")),
+        ("model7.pt", "config7.json", ("model8.pt",)),
+        ("mlp7.pt", "config_7.json", ("mlp8.pt", "config_8.json")),
+        ("7_mlp.pt", "7-hparams.yaml", ("8_mlp.pt",)),
+        ("run3.pt", "run3_config.json", ("run4.pt", "run4_config.json")),
+    ],
+)
+def test_a_configuration_belongs_by_its_number(
+    weights: str, config: str, others: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in others:
+        if name.endswith(".pt"):
+            saved(tmp_path / name)
+        else:
+            written(tmp_path / name, {"op": "subtract", "p": 5})
+    written(tmp_path / config, {"p": P})
+    settings, notes = settings_beside(saved(tmp_path / weights))
+    assert settings == {"p": P}
+    assert notes == [f"settings: {config!r} beside the file says p={P}"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "config"),
+    [
+        ("model_7.pt", "config_8.json"),
+        ("model_7.pt", "run_8.json"),
+        ("model7.pt", "hparams8.yaml"),
+        ("a.pt", "config_b.json"),
+        ("a.pt", "model_b.json"),
+        ("step_700.pt", "config_800.json"),
+    ],
+)
+def test_a_configuration_of_another_run_is_never_used_and_is_named(
+    weights: str, config: str, tmp_path: Path
+) -> None:
+    written(tmp_path / config, {"operation": "multiply", "activation": "relu"})
+    settings, notes = settings_beside(saved(tmp_path / weights))
+    assert settings == {}
+    assert notes == [
+        f"not used, as nothing says that they belong to {weights!r}: {config!r} (activation=relu)"
+    ]
+
+
+def test_a_file_of_any_name_beside_several_networks_is_named(tmp_path: Path) -> None:
+    written(tmp_path / "results.json", {"p": 5})
+    written(tmp_path / "log.json", {"accuracy": [0.5]})
+    saved(tmp_path / "b.pt")
+    settings, (note,) = settings_beside(saved(tmp_path / "a.pt"))
+    assert settings == {}
+    assert note == "not used, as nothing says that they belong to 'a.pt': 'results.json' (p=5)"
+
+
+def test_a_modulus_that_the_shapes_do_not_suggest_is_measured_beside_theirs(tmp_path: Path) -> None:
+    arrays = output_first(transformer(vocab=12, n_ctx=3, n_outputs=12))
+    path = saved(tmp_path / "net.pt", {n: torch.tensor(np.ascontiguousarray(a)) for n, a in arrays.items()})
+    written(tmp_path / "results.json", {"p": 7})
+    notes = "\n".join(load_checkpoint(path, dialect="nanda").notes)
+    assert "settings: 'results.json' beside the file says p=7" in notes
+    assert "the file's settings say p=7, and its shapes rather 11: each is measured" in notes
+    assert "tokens 'a b 11'" in notes
+    assert "tokens 'a b 7'" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("results.json", {"group": "Control"}),
+        ("results.json", {"dataset": "mnist"}),
+        ("results.json", {"operation": 1, "p": P}),
+        ("metrics.json", {"group": "test", "activation": "high"}),
+        ("../settings.json", {"group": "x"}),
+    ],
+)
+def test_a_file_that_may_be_no_configuration_refuses_nothing(
+    name: str, content: dict[str, Any], tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "model" / "net.pt", WEIGHTS)
+    written(path.parent / name, content)
+    opened = load_checkpoint(path)
+    assert opened.task.operation == "add"
+    (note,) = (note for note in opened.notes if note.startswith("passed over in "))
+    file, (key, *_) = Path(name).name, content
+    assert note.startswith(f"passed over in {file!r}, which may be no configuration of a network: {key}=")
+
+
+@pytest.mark.parametrize("content", [{"task": "evaluation"}, {"act": False}, {"act": "no"}])
+def test_words_that_state_no_fact_refuse_nothing(content: dict[str, Any], tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "net.json", content)
+    assert load_checkpoint(path).task.operation == "add"
+
+
+def test_a_configuration_of_a_run_above_its_checkpoints_is_an_error_as_beside(tmp_path: Path) -> None:
+    path = saved(tmp_path / "checkpoints" / "last.ckpt", WEIGHTS)
+    written(tmp_path / "hparams.yaml", {"group": "S5", "p": P})
+    with pytest.raises(CheckpointError, match="say group='S5': no operation"):
+        load_checkpoint(path)
