@@ -16,7 +16,7 @@ from interp.checkpoints.config_names import (
     unused_files,
 )
 from interp.checkpoints.facts import FACTS, GENERAL, MAX_DEPTH, disagreements, plain_value, shown, stated
-from interp.checkpoints.operation_names import names_in, operation_named
+from interp.checkpoints.operation_names import activation_named, names_in, number_named, operation_named
 from interp.checkpoints.safe import open_file, read_json, said_by
 from interp.errors import CheckpointError
 
@@ -99,17 +99,24 @@ def _general(content: Mapping[str, Any]) -> bool:
 
 def _readable(name: str, content: Mapping[str, Any], notes: list[str]) -> Mapping[str, Any]:
     """The settings of a file that nothing says is a configuration, without those that could not be read."""
-    passed = {
-        place: value
-        for fact in ("operation", "task")
-        for place, value in stated(content, fact)
-        if any(operation_named(text)[0] is None for text in names_in(value) or [""])
-    }
-    passed |= {
-        place: value
-        for place, value in stated(content, "activation")
-        if not isinstance(value, str) or place.rpartition(".")[2] == "act"
-    }
+    from interp.models import ACTIVATIONS  # loads PyTorch, which planning a job does without
+
+    passed: dict[str, Any] = {}
+    known: dict[str, str | None] = {}
+    for place, value in (one for fact in ("operation", "task") for one in stated(content, fact)):
+        operations = {operation_named(text)[0] for text in names_in(value) or [""]}
+        if len(operations) == 1 and None not in operations:
+            known[place] = next(iter(operations))
+        else:
+            passed[place] = value
+    if len(set(known.values())) > 1:
+        passed |= known
+    for place, value in stated(content, "activation"):
+        if activation_named(value) not in ACTIVATIONS:
+            passed[place] = value
+    for place, value in stated(content, "attn_coeff"):
+        if not 0 <= (-1 if (number := number_named(value)) is None else number) <= 1:
+            passed[place] = value
     if passed:
         listed = ", ".join(shown(*one) for one in list(passed.items())[:MAX_LISTED])
         notes.append(f"passed over in {name!r}, which may be no configuration of a network: {listed}")

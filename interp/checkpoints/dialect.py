@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -14,7 +12,7 @@ from torch import Tensor
 
 from interp.checkpoints.facts import levels, stated, whole_number
 from interp.checkpoints.layouts import Layout, Unfit, fit
-from interp.checkpoints.operation_names import names_in
+from interp.checkpoints.operation_names import activation_named, number_named
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.stated_operations import StatedOperations, stated_operations
 from interp.checkpoints.stored import StoredWeights
@@ -23,8 +21,6 @@ from interp.errors import CheckpointError, ConfigError, choose
 from interp.models import ACTIVATIONS, HookedModel
 
 T = TypeVar("T")
-
-_SPELLINGS = {"quad": "square", "quadratic": "square", "x^2": "square", "x**2": "square", "swish": "silu"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +147,7 @@ class ForeignFile:
             choose("activation", given, ACTIVATIONS)
         names: dict[str, str] = {}
         for place, value in self.stated("activation"):
-            texts = names_in(value)
-            name = _activation_named(texts[0]) if texts is not None and len(texts) == 1 else None
+            name = activation_named(value)
             if given is None and name not in ACTIVATIONS:
                 raise CheckpointError(
                     f"the settings of {str(self.stored.path)!r} say that the activation is {str(value)[:60]!r}; known "
@@ -172,7 +167,7 @@ class ForeignFile:
         given = self.options.attn_coeff
         numbers: dict[str, float] = {}
         for place, value in self.stated("attn_coeff"):
-            number = _number(value)
+            number = number_named(value)
             if given is None and not (number is not None and 0 <= number <= 1):
                 raise CheckpointError(
                     f"the settings of {str(self.stored.path)!r} say attn_coeff={str(value)[:60]}; expected a number "
@@ -246,20 +241,6 @@ class ForeignFile:
         other = self.stored_modulus()
         note = f"the file's settings say p={other}; their shapes say {p}"
         return Fact((p,), notes=() if other is None or p in self.stored_moduli else (note,))
-
-
-def _activation_named(text: str) -> str:
-    """The function that is named, without its place or brackets: ``torch.nn.ReLU()`` is relu."""
-    name = re.sub(r"\(.*\)$|^<class '|'>$", "", text.strip()).lower()
-    return _SPELLINGS.get(name, name.rpartition(".")[2])
-
-
-def _number(value: Any) -> float | None:
-    """A number, also one that is written as a text."""
-    with suppress(ValueError):
-        if isinstance(value, int | float | str) and not isinstance(value, bool):
-            return float(value)
-    return None
 
 
 def combinations(**facts: Fact[Any]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:

@@ -1,4 +1,7 @@
-"""Names and formulas under which settings state an operation, and the ones that are meant. Nothing is evaluated."""
+"""Names and formulas under which settings state an operation or an activation, and the ones that are meant.
+
+Nothing is evaluated.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ _NAMED = {
     "product": "multiply",
     "divide": "divide", "division": "divide", "div": "divide",
 }  # fmt: skip
+_SPELLINGS = {"quad": "square", "quadratic": "square", "x^2": "square", "x**2": "square", "swish": "silu"}
 _SIGNS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 _SILENT = frozenset({
     "mod", "modular", "modulo", "modulus", "arithmetic", "group", "groups", "task", "tasks", "dataset", "data",
@@ -84,6 +88,33 @@ def names_in(value: Any) -> list[str] | None:
             value = value.rpartition(".")[2]
     texts = value if isinstance(value, list) else [value]
     return texts if texts and all(isinstance(text, str) for text in texts) else None
+
+
+def activation_named(value: Any) -> str | None:
+    """The activation function that a setting names, without its place or brackets; None if it holds no name.
+
+    Example:
+        >>> [activation_named(value) for value in ("torch.nn.ReLU()", {"name": "quad"}, "gelu_new", 1)]
+        ['relu', 'square', 'gelu_new', None]
+    """
+    texts = names_in(value)
+    if texts is None or len(texts) != 1:
+        return None
+    name = re.sub(r"\(.*\)$|^<class '|'>$", "", texts[0].strip()).lower()
+    return _SPELLINGS.get(name, name.rpartition(".")[2])
+
+
+def number_named(value: Any) -> float | None:
+    """A number, also one that is written as a text; else None.
+
+    Example:
+        >>> number_named("0.5"), number_named(True), number_named([1])
+        (0.5, None, None)
+    """
+    with suppress(ValueError):
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            return float(value)
+    return None
 
 
 def names_group(text: str) -> bool:
