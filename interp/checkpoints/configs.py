@@ -124,9 +124,12 @@ def _readable(name: str, content: Mapping[str, Any], notes: list[str]) -> Mappin
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of both. A fact that the first one states, under whatever name, is stated by it alone."""
+    """The settings of both. A fact that the first one states, under whatever name, is stated by it alone.
+
+    Operations under different names all stay, as two of them are an error.
+    """
     own = {fact for fact in FACTS if any(True for _ in stated(first, fact))}
-    dropped = {place for fact in own for place, _ in stated(second, fact)}
+    dropped = {place for fact in own - {"operation", "task"} for place, _ in stated(second, fact)}
     kept = {place for fact in FACTS.keys() - own for place, _ in stated(second, fact)}
     return _overlaid(first, second, dropped - kept, kept)
 

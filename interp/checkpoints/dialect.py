@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
-from interp.checkpoints.facts import levels, stated, whole_number
+from interp.checkpoints.facts import levels, shown, stated, whole_number
 from interp.checkpoints.layouts import Layout, Unfit, fit
 from interp.checkpoints.operation_names import activation_named, number_named
 from interp.checkpoints.options import OpenOptions
@@ -156,6 +156,14 @@ class ForeignFile:
                 )
             names[place] = name or str(value)[:60]
         fact = self._measured_or_settled("activation", given, names, otherwise)
+        tops = (self.stored.beside, self.stored.extras)
+        passed = [
+            one for top in tops for one in stated(top, "activation", counted=False) if isinstance(one[1], str)
+        ]
+        if passed and given is None:
+            fact = fact.with_notes(
+                f"not read as the activation: {', '.join(shown(*one) for one in passed[:4])}"
+            )
         return fact if assumed else replace(fact, known=True)
 
     def coefficient(self, *, assumed: bool = False) -> Fact[float]:

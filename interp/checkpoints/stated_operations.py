@@ -71,7 +71,7 @@ def stated_operations(tops: Sequence[Mapping[str, Any]]) -> StatedOperations:
         if not read and (general or (task and (bool(kept) or any(map(_is_path, texts or ()))))):
             passed += [] if task else [shown(place, value)]
             continue
-        kept.append(shown(place, repr(value)))
+        kept.append(shown(name, repr(value)))
         known |= dict.fromkeys(result for result, _ in results if result is not None)
         moduli += [modulus for _, modulus in results if modulus is not None]
         if not read:

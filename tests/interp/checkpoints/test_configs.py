@@ -365,8 +365,8 @@ def test_general_names_refuse_nothing_elsewhere(other: dict[str, Any], tmp_path:
     written(tmp_path / "hparams.yaml", {**other, "operation": "subtract"})
     opened = load_checkpoint(path)
     assert opened.task.operation == "subtract"
-    if "act" not in other:
-        assert any(note.startswith("not read as an operation: ") for note in opened.notes)
+    kind = "the activation" if "act" in other else "an operation"
+    assert any(note.startswith(f"not read as {kind}: ") for note in opened.notes)
 
 
 @pytest.mark.parametrize("group", ["AlternatingGroup", "S5", "quaternion"])
@@ -534,3 +534,23 @@ def test_a_configuration_of_a_run_above_its_checkpoints_is_an_error_as_beside(tm
     written(tmp_path / "hparams.yaml", {"group": "S5", "p": P})
     with pytest.raises(CheckpointError, match="say group='S5': no operation"):
         load_checkpoint(path)
+
+
+def test_operations_of_two_names_in_two_files_are_an_error(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "config.json", {"model": {"op": "add"}})
+    written(tmp_path / "hparams.yaml", {"operation": "subtract"})
+    with pytest.raises(CheckpointError, match=r"more than one operation \(subtract and add\)"):
+        load_checkpoint(path)
+    written(tmp_path / "hparams.yaml", {"model": {"op": "subtract"}})
+    opened = load_checkpoint(path)
+    assert opened.task.operation == "add"
+    assert "'config.json' says model.op=add, 'hparams.yaml' subtract; the first is used" in opened.notes
+
+
+def test_what_states_no_fact_hides_none_of_a_file_further_away(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "net.json", {"task": "grokking", "p": 0.1, "model": {"width": 9}})
+    written(tmp_path / "config.json", {"task": "subtract", "p": 97, "model": {"prime": P, "depth": 2}})
+    settings, _ = settings_beside(path)
+    assert settings == {"task": "subtract", "p": 97, "model": {"width": 9, "prime": P, "depth": 2}}
