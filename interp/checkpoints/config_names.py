@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from typing import TypeVar
 
 from interp.checkpoints.files import BESIDE, HISTORY, INDEX_ENDING, SHARD, is_weights
+from interp.checkpoints.name_words import (
+    CONFIG_WORDS,
+    KIND_WORDS,
+    STEP_WORDS,
+    identities,
+    is_configuration,
+    own_words,
+    words_of,
+)
 
 P = TypeVar("P", bound=PurePath)
 ENDINGS = (".json", ".yaml", ".yml", ".toml")
 HYDRA = PurePath(".hydra/config.yaml")  # where Hydra writes the configuration of a run
 MAX_OTHERS = 20  # files of other names that are looked into
-CONFIG_WORDS = frozenset({
-    "config", "configs", "configuration", "cfg", "conf", "hparams", "hparam", "hyperparameters", "hyperparams", "hyper",
-    "parameters", "params", "param", "args", "arguments", "settings", "setting", "options", "opts", "flags", "meta",
-})  # fmt: skip
-KIND_WORDS = frozenset({
-    "model", "models", "weights", "weight", "checkpoint", "checkpoints", "ckpt", "ckpts", "net", "network",
-    "state", "states", "dict", "statedict", "final", "best", "last", "latest", "train", "training", "trainer",
-    "run", "experiment", "ema", "raw", "pytorch", "bin",
-})  # fmt: skip
-_NUMBERED = re.compile(r"^([a-z]+)(\d+)$")
-STEP_WORDS = frozenset(("step", "steps", "epoch", "epochs", "iteration", "iter", "e", "s", "version"))
 
 
 def config_files(path: P, list_folder: Callable[[P], Iterable[str]]) -> tuple[list[P], list[P]]:
@@ -83,8 +80,8 @@ def unused_files(path: P, names: Iterable[str], used: Iterable[P]) -> list[P]:
     rest = [name for name in rest if PurePath(name).stem not in stems]
     if not rest:
         return []
-    owned = {identity for name in weights if name != path.name for identity in _identities(stem_of(name))}
-    return [path.parent / name for name in rest if tuple(_own(PurePath(name).stem)) not in owned]
+    owned = {identity for name in weights if name != path.name for identity in identities(stem_of(name))}
+    return [path.parent / name for name in rest if tuple(own_words(PurePath(name).stem)) not in owned]
 
 
 def _rest(path: P, names: Iterable[str], used: Iterable[P]) -> list[str]:
@@ -94,22 +91,12 @@ def _rest(path: P, names: Iterable[str], used: Iterable[P]) -> list[str]:
 
 def _of_others(weights: str, name: str) -> bool:
     """True for a file that by its name belongs to other weights than these."""
-    own, words = _own(PurePath(name).stem), _own(stem_of(weights))
+    own, words = own_words(PurePath(name).stem), own_words(stem_of(weights))
     numbers = {word for word in words if word.isdigit()}
     if numbers and any(word.isdigit() and word not in numbers for word in own):
         return True
     kind = not (CONFIG_WORDS | KIND_WORDS).isdisjoint(words_of(PurePath(name).stem))
     return kind and bool(own) and bool(words)
-
-
-def is_configuration(name: str) -> bool:
-    """True for a name with a word such as ``config``.
-
-    Example:
-        >>> is_configuration("train_config.json"), is_configuration("results.json")
-        (True, False)
-    """
-    return not CONFIG_WORDS.isdisjoint(words_of(PurePath(name).stem))
 
 
 def _hydra(folder: P, names: Iterable[str], list_folder: Callable[[P], Iterable[str]]) -> list[P]:
@@ -130,10 +117,10 @@ def stem_of(name: str) -> str:
 
 def _ranked(weights: str, texts: list[str]) -> list[str]:
     stem = stem_of(weights)
-    words, run, numbers = _identities(stem)
+    words, run, numbers = identities(stem)
     ranked: list[tuple[int, bool, int, str]] = []
     for name in texts:
-        own = tuple(_own(PurePath(name).stem))
+        own = tuple(own_words(PurePath(name).stem))
         config = is_configuration(name)
         reasons = (
             PurePath(name).stem == stem,
@@ -146,26 +133,6 @@ def _ranked(weights: str, texts: list[str]) -> list[str]:
             rank = [bool(reason) for reason in reasons].index(True)
             ranked.append((rank, not config, ENDINGS.index(PurePath(name).suffix), name))
     return [name for *_, name in sorted(ranked) if name != weights]
-
-
-def _identities(stem: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The own words of a stem, the same without a step at its end, and its numbers alone."""
-    words = _own(stem)
-    run = list(words)
-    while run and (run[-1].isdigit() or re.sub(r"\d+$", "", run[-1]) in STEP_WORDS):
-        run.pop()
-    return tuple(words), tuple(run), tuple(word for word in words if word.isdigit())
-
-
-def _own(stem: str) -> list[str]:
-    """The words of a stem that do not say the kind of file; a number after letters is a word by itself."""
-    parts = [part for word in words_of(stem) for part in _NUMBERED.sub(r"\1 \2", word).split()]
-    return [word for word in parts if word not in KIND_WORDS | CONFIG_WORDS]
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name, in lower case."""
-    return [word for word in re.split(r"[^A-Za-z0-9]+", name.lower()) if word]
 
 
 def _texts(names: Iterable[str]) -> list[str]:

@@ -15,9 +15,11 @@ from interp.checkpoints.config_names import (
     config_files,
     unused_files,
 )
-from interp.checkpoints.facts import FACTS, GENERAL, MAX_DEPTH, disagreements, plain_value, shown, stated
-from interp.checkpoints.operation_names import activation_named, names_in, number_named, operation_named
+from interp.checkpoints.fact_names import FACTS, GENERAL
+from interp.checkpoints.facts import MAX_DEPTH, disagreements, plain_value, shown, stated
+from interp.checkpoints.operation_names import operation_named
 from interp.checkpoints.safe import open_file, read_json, said_by
+from interp.checkpoints.setting_values import activation_named, names_in, number_named
 from interp.errors import CheckpointError
 
 MAX_TEXT = 2**17  # bytes of a YAML or TOML file

@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
-from interp.checkpoints.facts import levels, shown, stated, whole_number
+from interp.checkpoints.facts import levels, shown, stated
 from interp.checkpoints.layouts import Layout, Unfit, fit
-from interp.checkpoints.operation_names import activation_named, number_named
 from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.setting_values import activation_named, number_named, whole_number
 from interp.checkpoints.stated_operations import StatedOperations, stated_operations
 from interp.checkpoints.stored import StoredWeights
 from interp.data.operations import OPERATIONS

@@ -6,33 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from interp.checkpoints.config_names import CONFIG_WORDS, KIND_WORDS, words_of
-from interp.checkpoints.operation_names import names_in, operation_named, states_operation
+from interp.checkpoints.fact_names import FACTS, GENERAL, SECTIONS, SWITCHES
+from interp.checkpoints.name_words import words_of
+from interp.checkpoints.operation_names import operation_named, states_operation
+from interp.checkpoints.setting_values import names_in, whole_number
 
 MAX_LEVELS, MAX_DEPTH = 1000, 4  # objects that are searched for settings, and their nesting
-FACTS: dict[str, tuple[str, ...]] = {
-    "activation": (
-        "activation", "act_fn", "act_type", "activation_fn", "activation_function", "activation_type", "hidden_act",
-        "nonlinearity", "act",
-    ),
-    "attn_coeff": ("attn_coeff", "attn_coefficient", "attention_coeff", "attention_coefficient"),
-    "operation": (
-        "operation", "operator", "op", "binary_op", "binary_operation", "binary_operator", "math_operator",
-        "math_operation", "math_op", "arithmetic_operation", "modular_operation", "group_operation", "operations",
-        "op_name", "op_type", "operation_name", "operation_type", "operator_name", "fn_name", "rule", "funcs", "func",
-        "fn", "function", "group", "group_type", "group_name",
-    ),
-    "task": ("task", "task_name", "task_type", "dataset", "dataset_name", "problem"),
-    "modulus": ("p", "P", "C", "modulus", "mod", "prime", "group_parameter"),
-}  # fmt: skip
-"""The names of a setting, by what it states; `task` may name an operation, and may be anything else."""
-GENERAL = frozenset(("func", "fn", "function", "group", "group_type", "group_name", "rule", "act"))
-"""Names that a trainer uses for other things too: they count in an object about the task, the data or the network."""
-SECTIONS = CONFIG_WORDS | KIND_WORDS | frozenset({
-    "task", "tasks", "data", "dataset", "datasets", "problem", "operation", "op", "group", "hyper", "value", "values",
-})  # fmt: skip
-"""Words of the names of such objects."""
-SWITCHES = frozenset(("yes", "no", "on", "off", "true", "false", "none", "null", ""))
 
 
 def levels(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -99,13 +78,6 @@ def _counts(fact: str, place: tuple[str, ...], name: str, value: Any) -> bool:
         return False
     words = {word for part in place for word in words_of(part)}
     return name not in GENERAL or known or (value is not False and words <= SECTIONS)
-
-
-def whole_number(value: Any) -> int | None:
-    """A whole number of 1 or more, also one that is written as a text; else None."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
-        value = int(value)
-    return value if type(value) is int and value > 0 else None
 
 
 def disagreements(sources: Mapping[str, Mapping[str, Any]]) -> list[str]:

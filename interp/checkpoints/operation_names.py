@@ -1,7 +1,4 @@
-"""Names and formulas under which settings state an operation or an activation, and the ones that are meant.
-
-Nothing is evaluated.
-"""
+"""Names and formulas under which settings state an operation, and the ones that are meant. Nothing is evaluated."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ _NAMED = {
     "product": "multiply",
     "divide": "divide", "division": "divide", "div": "divide",
 }  # fmt: skip
-_SPELLINGS = {"quad": "square", "quadratic": "square", "x^2": "square", "x**2": "square", "swish": "silu"}
 _SIGNS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 _SILENT = frozenset({
     "mod", "modular", "modulo", "modulus", "arithmetic", "group", "groups", "task", "tasks", "dataset", "data",
@@ -30,8 +26,6 @@ _SILENT = frozenset({
     "test", "validation", "inference",
 })  # fmt: skip
 """Words by which a task or a set of data says of no operation which it is; under an operation's name each counts."""
-_NAME_KEYS = ("name", "type", "kind", "class", "values", "_target_", "class_path")
-"""Of an object that stands for an operation, where its name is; the last two hold the place of a class."""
 _GROUP = re.compile(
     r"group|symmetric|alternating|dihedral|quaternion|permutation|dicyclic|klein|^[SADQ]_?\d+$", re.IGNORECASE
 )
@@ -72,49 +66,6 @@ def operation_named(text: str) -> tuple[str | None, int | None]:
     if len(names) != 1 or names[0] not in _NAMED:
         return None, None
     return _NAMED[names[0]], numbers[0] if len(numbers) == 1 else None
-
-
-def names_in(value: Any) -> list[str] | None:
-    """The texts that a setting's value gives as names: itself, those of a list, or the name in an object; else None.
-
-    Example:
-        >>> names_in({"_target_": "tasks.Subtract"}), names_in({"values": ["add", "mul"]}), names_in({"order": 11})
-        (['Subtract'], ['add', 'mul'], None)
-    """
-    if isinstance(value, dict):
-        key = next((key for key in _NAME_KEYS if value.get(key) is not None), "name")
-        value = value.get(key)
-        if key in _NAME_KEYS[-2:] and isinstance(value, str):
-            value = value.rpartition(".")[2]
-    texts = value if isinstance(value, list) else [value]
-    return texts if texts and all(isinstance(text, str) for text in texts) else None
-
-
-def activation_named(value: Any) -> str | None:
-    """The activation function that a setting names, without its place or brackets; None if it holds no name.
-
-    Example:
-        >>> [activation_named(value) for value in ("torch.nn.ReLU()", {"name": "quad"}, "gelu_new", 1)]
-        ['relu', 'square', 'gelu_new', None]
-    """
-    texts = names_in(value)
-    if texts is None or len(texts) != 1:
-        return None
-    name = re.sub(r"\(.*\)$|^<class '|'>$", "", texts[0].strip()).lower()
-    return _SPELLINGS.get(name, name.rpartition(".")[2])
-
-
-def number_named(value: Any) -> float | None:
-    """A number, also one that is written as a text; else None.
-
-    Example:
-        >>> number_named("0.5"), number_named(True), number_named([1])
-        (0.5, None, None)
-    """
-    with suppress(ValueError):
-        if isinstance(value, int | float | str) and not isinstance(value, bool):
-            return float(value)
-    return None
 
 
 def names_group(text: str) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interp.checkpoints.facts import GENERAL, levels, shown, stated
-from interp.checkpoints.operation_names import names_group, names_in, operation_named
+from interp.checkpoints.fact_names import GENERAL
+from interp.checkpoints.facts import levels, shown, stated
+from interp.checkpoints.operation_names import names_group, operation_named
+from interp.checkpoints.setting_values import names_in
 
 MAX_LISTED = 4
 
@@ -33,7 +35,7 @@ class StatedOperations:
     loose: tuple[tuple[str, str], ...]
 
     def notes(self, given: str | None) -> Iterator[str]:
-        """What was not read as the operation, in sentences, beside the one that the user gave."""
+        """Sentences on settings that were not read as the operation, where the user gave none."""
         if self.passed and given is None:
             yield f"not read as an operation: {', '.join(self.passed[:MAX_LISTED])}"
         loose = [text for text, name in self.loose if name != "add"]
