@@ -50,10 +50,14 @@ def stated(settings: Mapping[str, Any], fact: str, *, counted: bool = True) -> I
         ([], [('wandb.group', 'run-7')])
     """
     for place, level in _placed_levels(settings):
+        small = (
+            {} if fact == "modulus" else {str(name).lower(): name for name in level}
+        )  # p and P are two names
         for name in FACTS[fact]:
-            value = level.get(name)
+            own = name if name in level else small.get(name, name)
+            value = level.get(own)
             if value is not None and _counts(fact, place, name, value) is counted:
-                yield ".".join((*place, name)), value
+                yield ".".join((*place, own)), value
 
 
 def _counts(fact: str, place: tuple[str, ...], name: str, value: Any) -> bool:

@@ -554,3 +554,8 @@ def test_what_states_no_fact_hides_none_of_a_file_further_away(tmp_path: Path) -
     written(tmp_path / "config.json", {"task": "subtract", "p": 97, "model": {"prime": P, "depth": 2}})
     settings, _ = settings_beside(path)
     assert settings == {"task": "subtract", "p": 97, "model": {"width": 9, "prime": P, "depth": 2}}
+
+
+def test_letters_of_a_name_may_be_large() -> None:
+    assert list(stated({"OPERATION": "S5", "Act_Fn": "relu"}, "operation")) == [("OPERATION", "S5")]
+    assert list(stated({"OPERATION": "S5", "Act_Fn": "relu"}, "activation")) == [("Act_Fn", "relu")]
