@@ -219,9 +219,8 @@ def transformer_readings(
             mixed=None if attn_coeff.known else partial(reading_of, chosen, assumed),
         )
 
-    measured = facts | {
-        "attn_coeff": replace(attn_coeff, known=True)
-    }  # by measuring, where nothing states it
+    # A coefficient that nothing states is measured, not assumed.
+    measured = facts | {"attn_coeff": replace(attn_coeff, known=True)}
     readings = [reading_of(*combination) for combination in combinations(**measured)]
     return readings if len(readings) <= MOST else _most_plausible(readings)
 

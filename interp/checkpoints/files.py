@@ -25,7 +25,7 @@ HISTORY, RESUME = "history.json", "resume.safetensors"
 INDEX = ".safetensors.index.json"
 """How the file ends that says which shard holds which tensor, where weights are spread over several files."""
 INDEX_ENDING = ".index.json"
-"""How such a file ends whatever the format of the shards, such as ``pytorch_model.bin.index.json``."""
+"""The end of its name in any format of the shards, such as ``pytorch_model.bin.index.json``."""
 STEP = re.compile(r"step-\d+")
 WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".npz", ".msgpack")
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")

@@ -14,11 +14,11 @@ from interp.errors import CheckpointError
 T = TypeVar("T")
 
 PARTS = ("_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_fpw_module", "_forward_module")
-"""What compiling, activation checkpointing and sharding put into names, anywhere."""
+"""Parts that compiling, activation checkpointing and sharding put into names, anywhere."""
 PREFIXES = ("module.", "_module.", "model.")
-"""What averaging, data parallelism, Opacus and Lightning put before all names."""
+"""Parts that averaging, data parallelism, Opacus and Lightning put before all names."""
 COUNTERS = frozenset(("decay", "num_updates", "initted", "step", "n_averaged"))
-"""What averaging counts beside its copy of the weights."""
+"""Counts that averaging keeps beside its copy of the weights."""
 _COMPANION = re.compile(
     r"(?:\w*_)?(?:criterion|loss|losses|loss_fn|loss_func|loss_function|metrics?|acc|accuracy)(?:_\w+)?\..+"
     r"|n_averaged|initted|num_updates|step|(?:\w+\.)?n_averaged"

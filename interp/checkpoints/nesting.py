@@ -26,7 +26,7 @@ TRAINERS = re.compile(
     r"optim(?!al|um|us)|opt_state|sched|scaler|rng|random_state|grad|moment|hyper_param|callbacks|loops|exp_avg|square_avg|fisher"
     r"|hessian|precondition|velocit"
 )
-"""What a trainer keeps beside the network, or measures of it."""
+"""Words for all that a trainer keeps beside the network, or measures of it."""
 MAX_LEAVES = 2**17  # values in nested dictionaries
 SERIES = ("state_dicts", "checkpoints", "model_checkpoints", "models")
 SERIES_STEPS = ("epochs", "steps", "iterations", "checkpoint_epochs", "checkpoint_steps")

@@ -66,7 +66,7 @@ class Adopted(HookedRootModule):
                 self.axes[name] = replace(axes, position=readout)
         self.linear: dict[str, tuple[str, ...]] | None = None
         self.example: Tensor | None = None
-        self.with_gradients = self.random = False
+        self.random = False
         self.points = add_hook_points(self, list(tensors)).train(module.training)
         self.training = module.training
 
@@ -82,9 +82,9 @@ class Adopted(HookedRootModule):
             ConfigError: The output holds no logits.
         """
         given = inputs if self.prompt is None else self.prompt(inputs)
-        self.with_gradients = torch.is_grad_enabled()
-        acting = not self.with_gradients or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
-        changing = changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs)))
+        gradients = torch.is_grad_enabled()
+        acting = not gradients or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
+        changing = changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs), gradients))
         with without_checkpointing() if acting else nullcontext(), changing:
             output = self.call(self.module, given)
         logits, self.keys, notes = read_logits(
@@ -98,12 +98,12 @@ class Adopted(HookedRootModule):
         """Sentences about outputs and axes where there was a choice."""
         return (*self.output_notes, *self.axis_notes)
 
-    def _hooked(self, n_examples: int, site: str, tensor: Tensor) -> Tensor:
+    def _hooked(self, n_examples: int, gradients: bool, site: str, tensor: Tensor) -> Tensor:
         """The tensor as a site's hooks leave it."""
         point, axes = self.hook_dict[site], self.axes[site]
         if not has_hooks(point):
             return tensor
-        if self.with_gradients and not torch.is_grad_enabled():
+        if gradients and not torch.is_grad_enabled():
             check_gradients(self.module, self.tensors[site])
         shown = axes.shown(tensor)
         if shown.ndim < 1 or len(shown) != n_examples:

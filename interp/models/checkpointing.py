@@ -56,9 +56,8 @@ def without_checkpointing() -> Iterator[None]:
                 )
             _own[OTHER] = getattr(checkpoint, OTHER)
             setattr(checkpoint, OTHER, _nothing)
-            getattr(checkpoint, REENTRANT).apply = staticmethod(
-                _called_directly
-            )  # also where it was imported from
+            # Of the class itself, so that a class imported from there is meant too.
+            getattr(checkpoint, REENTRANT).apply = staticmethod(_called_directly)
         _users += 1
     try:
         yield
