@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from serving import DRAWN, see
 
 import interp
 from interp.explorer.session import CODES
 from interp.models import neuron_site
 
-DRAWN = ".js-plotly-plot .main-svg"
 FACTOR = "Factor that the neurons are multiplied by"
 
 
@@ -61,10 +61,7 @@ def to_the_left(page, times):
 def opened(run, serve, page):
     """The page of a training run, with its first figures."""
     served = serve(run)
-    page.goto(served.url)
-    page.wait_for_selector(f"#scatter {DRAWN}")
-    page.wait_for_selector("#accuracies .card")
-    page.wait_for_selector(f"#map {DRAWN}")
+    see(page, served)
     return served
 
 
