@@ -51,7 +51,7 @@ def served(path: Path, folder: Path) -> Iterator[Served]:
 
 
 def see(page: Any, served: Served) -> None:
-    """Open the page and wait for its first figures: what is written before they are there is lost."""
+    """Open the page and wait for its first figures."""
     page.goto(served.url)
     page.wait_for_selector(f"#scatter {DRAWN}")
     page.wait_for_selector("#accuracies .card")

@@ -83,6 +83,17 @@ def test_a_slider_gives_the_accuracies_of_the_python_interface_and_undo_takes_th
 
 
 @pytest.mark.slow
+def test_neurons_chosen_while_the_first_figures_are_drawn_are_kept(run, serve, page):
+    slow = page.context.new_cdp_session(page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    for _ in range(3):
+        page.goto(serve(run).url)
+        page.locator(DRAWN).first.wait_for()
+        write(page, "by-number", "0-29")
+        wait_for(page, "30 of 60", "chosen")
+
+
+@pytest.mark.slow
 def test_a_lasso_chooses_the_neurons_inside_it(opened, page):
     area = page.locator("#scatter .nsewdrag").first.bounding_box()
     page.mouse.move(area["x"] + area["width"] * 0.5, area["y"] + 4)
