@@ -37,9 +37,13 @@ def resolve(model: HookedModel, names: Names) -> list[str]:
     names = [names] if isinstance(names, str) else list(names)
     if not names:
         raise HookNameError(f"no hook was named; the model has {', '.join(known)}")
-    for name, _ in map(split_position, names):
+    for name, position in map(split_position, names):
         if name not in known:
             raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, known)}")
+        if position is not None:
+            sites = {site.hook: site for site in model.neuron_sites()}
+            if name in sites and sites[name].position is None:
+                raise HookNameError(f"the neurons at {name!r} have no positions; leave out '@{position}'")
     return names
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.segment import Segment
+from rich.text import Text
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that move the cursor, set colours or titles, or turn the direction of writing; not tabs and line ends."""
@@ -35,6 +36,9 @@ class Terminal(Console):
             super().on_broken_pipe()
         except SystemExit:
             raise SystemExit(PIPE_CLOSED) from None
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)  # before lines are broken, which have a width
 
     def render(self, *given: Any, **options: Any) -> Iterable[Segment]:
         for segment in super().render(*given, **options):

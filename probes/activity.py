@@ -13,9 +13,14 @@ from probes.periodicity import ipr
 from probes.spectrum import is_flat
 
 CLUSTER_SHARE = 0.85  # of its variance, from which one frequency explains a neuron (arXiv 2301.05217)
+Steps = tuple[int, int]
+"""Positions of the answer that a position of each operand counts for: the operands of a neuron of frequency k have the
+frequencies s k and t k. More than 1 for powers, as in a**2 * b."""
 
 
-def activation_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str, np.ndarray]:
+def activation_scores(
+    acts: Float[np.ndarray, "neuron left right"], steps: Steps = (1, 1)
+) -> dict[str, np.ndarray]:
     """Every score of activations over the grid, from one transform, which is nearly all that they cost.
 
     They are the columns of `probes.columns` with this source, ``(neuron,)`` each; nan, and 0 for a frequency, for a
@@ -23,6 +28,9 @@ def activation_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str,
     ``activation_share``; white noise has about 2/n^2 at each frequency (arXiv 2301.05217). The IPR (arXiv 2310.13061,
     in two dimensions) counts a pair of frequencies and its opposite once: cos(w(a+b)) scores 1, the product cos(wa)
     cos(wb) 1/2. ``silent`` means nothing where activations are never 0, as for GELU or after a norm.
+
+    Args:
+        steps: Of the ordering, s and t; a + b stands for s a + t b, and a frequency is the answer's.
 
     Raises:
         ValueError: The grid is not square, or smaller than 2 x 2.
@@ -32,19 +40,21 @@ def activation_scores(acts: Float[np.ndarray, "neuron left right"]) -> dict[str,
         >>> scores = activation_scores(np.stack([np.cos(w[:, None] + w), np.outer(np.cos(w), np.cos(w))]))
         >>> scores["sum_share"].round(3).tolist(), scores["activation_ipr"].round(3).tolist()   # a product is half sum
         ([1.0, 0.5], [1.0, 0.5])
+        >>> activation_scores(np.cos(2 * w[:, None] + w)[None], steps=(2, 1))["sum_frequency"].tolist()
+        [3]
     """
     holes = np.isnan(acts).any((1, 2))
     if holes.any():
         acts = np.where(holes[:, None, None], 0, acts)
     half = _power(acts)
-    n, k = half.shape[1], np.arange(1, half.shape[1] // 2 + 1)
+    n = half.shape[1]
     once = np.ones(half.shape[1:], bool)  # each pair of opposites
     once[n // 2 + 1 :, [0] if n % 2 else [0, n // 2]] = False
     periodicity = ipr(half[:, once][:, 1:])
     half, total = _energies(half)
-    profile = _profile(half, total)
+    profile = _profile(half, total, steps)
     share, frequency = _best(profile)
-    sum_share, sum_frequency = _best(_shares(half[:, k, k], total))
+    sum_share, sum_frequency = _best(_shares(_of_sums(half, steps), total))
     return {
         "activation_share": share,
         "activation_frequency": frequency,
@@ -90,11 +100,14 @@ def _best(
     return best, np.where(np.isnan(best), 0, profile.argmax(1) + 1)
 
 
-def frequency_profile(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.ndarray, "neuron freq"]:
+def frequency_profile(
+    acts: Float[np.ndarray, "neuron left right"], steps: Steps = (1, 1)
+) -> Float[np.ndarray, "neuron freq"]:
     """The share, in [0, 1], of a neuron's variance in the span of {1, cos wa, sin wa} x {1, cos wb, sin wb}, for every
-    w.
+    w; with steps s and t in that of swa and twb.
 
-    Frequencies are 1..n//2; the shares sum to at most 1, and are nan for a dead or constant neuron. Products of two
+    Frequencies are 1..n//2; the shares sum to at most 1 with steps that have no factor in common with n (else two
+    frequencies may share an operand's wave), and are nan for a dead or constant neuron. Products of two
     frequencies, such as cos(w1 a) cos(w2 b), are in none of these spans. Assumes the whole grid in the order of the
     task (for multiplication, discrete logarithms). White noise explains about 8/n^2 at each frequency.
 
@@ -107,20 +120,52 @@ def frequency_profile(acts: Float[np.ndarray, "neuron left right"]) -> Float[np.
         >>> frequency_profile(acts[None]).round(3).tolist()   # variances 1/2, 1/2 and, of neither, 1/4
         [[0.4, 0.0, 0.4]]
     """
-    return _profile(*_energies(_power(acts)))
+    return _profile(*_energies(_power(acts)), steps)
 
 
-def _profile(half: np.ndarray, total: np.ndarray) -> np.ndarray:
+def _profile(half: np.ndarray, total: np.ndarray, steps: Steps) -> np.ndarray:
     n = half.shape[1]
-    k = np.arange(1, n // 2 + 1)
+    left, right = _operands(n, steps)
     with np.errstate(invalid="ignore", over="ignore"):
-        mirrored = half[:, -k, 0] + half[:, -k, k]
-        mirrored[:, 2 * k == n] = 0  # Nyquist is its own opposite
-        return _shares(half[:, 0, k] + half[:, k, 0] + half[:, k, k] + mirrored, total)
+        sums, differences = _at(half, left, right), _at(half, -left, right)
+        sums[:, (left == 0) | (right == 0)] = (
+            0  # these are waves of one operand, which are counted by themselves
+        )
+        differences[:, right == 0] = 0
+        mirrored = half[:, -left, 0] + differences
+        mirrored[:, 2 * left % n == 0] = 0  # Nyquist is its own opposite
+        return _shares(_at(half, 0 * right, right) + half[:, left, 0] + sums + mirrored, total)
+
+
+def _of_sums(half: np.ndarray, steps: Steps) -> np.ndarray:
+    """Power of the waves of s a + t b, ``(neuron, freq)``; none where such a wave is one of a single operand."""
+    n = half.shape[1]
+    left, right = _operands(n, steps)
+    sums = _at(half, left, right)
+    apart = (2 * right % n == 0) & (2 * left % n > 0)  # in a column that holds a wave's two halves
+    if apart.any():
+        sums[:, apart] += _at(half, -left[apart], right[apart])
+    sums[:, (left == 0) | (right == 0)] = 0
+    return sums
+
+
+def _operands(n: int, steps: Steps) -> tuple[Int[np.ndarray, " freq"], Int[np.ndarray, " freq"]]:
+    """The frequencies of the operands, 0..n-1, for each of the answer, 1..n//2."""
+    left, right = (step * np.arange(1, n // 2 + 1) % n for step in steps)
+    return left, right
+
+
+def _at(half: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Entries of the half transform at pairs of frequencies; one beyond the half is read at its opposite."""
+    beyond = right > half.shape[1] // 2
+    entries: np.ndarray = half[
+        :, np.where(beyond, -left, left), np.where(beyond, -right, right) % half.shape[1]
+    ]
+    return entries
 
 
 def explained_by_one_frequency(
-    acts: Float[np.ndarray, "neuron left right"],
+    acts: Float[np.ndarray, "neuron left right"], steps: Steps = (1, 1)
 ) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
     """The largest share of each neuron's `frequency_profile`, and its frequency; nan and 0 for a dead neuron.
 
@@ -133,7 +178,7 @@ def explained_by_one_frequency(
         >>> share.round(3).tolist(), frequency.tolist()   # the square has a harmonic at 2 * 3
         ([0.8], [3])
     """
-    return _best(frequency_profile(acts))
+    return _best(frequency_profile(acts, steps))
 
 
 def _counted(n: int, harmonics: int) -> np.ndarray:

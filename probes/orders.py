@@ -16,18 +16,26 @@ DRAWS = 399
 def sum_profile(
     grid: Float[np.ndarray, "neuron left right"], steps: tuple[int, int] = (1, 1)
 ) -> Float[np.ndarray, "neuron position"]:
-    """Mean activation at each position of the answer s a + t b modulo n, with the steps s and t; 0 where no pair has
-    that answer, and for a grid with holes (nan).
+    """Mean activation at each position of the answer s a + t b modulo n, with the steps s and t.
+
+    An answer that no pair has, as where both steps are even, gets the mean of the others, so that a missing answer is
+    no peak: frequencies and phases stay those of the answer, and of a wave every such frequency is as strong. A grid
+    with holes (nan) has 0 everywhere.
 
     Example:
         >>> sum_profile(np.array([[[1.0, 2.0], [4.0, 3.0]]])).tolist()
         [[2.0, 3.0]]
+        >>> sum_profile(np.arange(16.0).reshape(1, 4, 4), (2, 2)).tolist()
+        [[7.5, 7.5, 7.5, 7.5]]
     """
     n = grid.shape[1]
     known = np.where(np.isnan(grid).any((1, 2))[:, None, None], 0, grid)
     answers = _answers(np.arange(n), steps)
-    counts = np.maximum(answers.getnnz(axis=1), 1)
-    return answers.dot(known.reshape(len(grid), -1).T).T / counts
+    counts = answers.getnnz(axis=1)
+    means = answers.dot(known.reshape(len(grid), -1).T).T / np.maximum(counts, 1)
+    if not counts.all():
+        means[:, counts == 0] = means[:, counts > 0].mean(1, keepdims=True)
+    return np.asarray(means)
 
 
 def order_p_values(
@@ -46,7 +54,8 @@ def order_p_values(
     Args:
         seed: Of the orders.
         draws: How many orders; p-values beyond are those of an exponential tail (`tail_p_values`).
-        steps: Positions of the answer that one of each operand counts for.
+        steps: Positions of the answer that one of each operand counts for. Answers that no pair has count as the mean
+            of the others, as in `sum_profile`: sums of centred activations, as many pairs an answer, are 0 there.
 
     Returns:
         ``"p_value"`` of the largest share of the profile's variance at one frequency, ``"p_null"`` of its IPR; nan for

@@ -9,6 +9,8 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make busy machines twenty times slower
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker, also of what it starts
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 UNCHECKED = {"interp.measuring.kernels"}  # compiled by numba, which needs bare functions

@@ -249,7 +249,7 @@ def _of_activations(activations: torch.Tensor, p: int, ordering: Ordering) -> Co
     grid = grid_of(activations, p, ordering)
     if np.isnan(grid).any():
         return None
-    share = np.nan_to_num(activity.explained_by_one_frequency(grid)[0])
+    share = np.nan_to_num(activity.explained_by_one_frequency(grid, ordering.steps)[0])
     return {"share": share, "periodic": share >= CRITERIA.min_share} | dict.fromkeys(
         PHASE_COLUMNS, np.full(len(share), np.nan)
     )

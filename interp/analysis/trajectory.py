@@ -12,9 +12,10 @@ import numpy as np
 
 from interp.analysis.circuit import circuit
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.files import number_of, series_files
+from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_series
 from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.series import series_files
 from interp.checkpoints.unwrap import read_series
 from interp.data import Dataset
 from interp.drawing import present
@@ -105,7 +106,8 @@ def trajectory_of(
         >>> [record["step"] for record in result.records]
         [0, 2, 4]
     """
-    files = series_files(path) if path.is_dir() else read_series(path)
+    choice = None if options is None else options.weights
+    files = series_files(path, choice) if path.is_dir() else read_series(path, weights=choice)
     total = min(most, sum(1 for _ in files))
     if total < 2:
         return None

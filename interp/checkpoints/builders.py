@@ -115,6 +115,10 @@ def tokens_of(
     tokens = () if given is None and stored is None else fitting(stored if given is None else given)
     note = f"the file's settings say p={stored}, which their shapes do not allow"
     noted = not tokens
+    if given is None and tokens and (others := _without(fitting(None), stored)) is not None:
+        both = (*tokens, *others)
+        note = f"the file's settings say p={stored}, and its shapes rather {others[0].p}: each is measured"
+        return Fact(both, known=len(tokens) == 1, notes=(note,))
     if given is not None:
         if not tokens:
             raise ConfigError(
@@ -125,6 +129,11 @@ def tokens_of(
         noted = stored != given
     tokens = tokens or fitting(None)
     return Fact(tokens, known=len(tokens) == 1, notes=(note,) if noted and stored is not None else ())
+
+
+def _without(natural: tuple[Tokens, ...], p: int | None) -> tuple[Tokens, ...] | None:
+    """The prompts that a network's shapes alone give it, if none of them has the modulus p."""
+    return natural if natural and all(tokens.p != p for tokens in natural) else None
 
 
 def _moduli(
@@ -210,9 +219,8 @@ def transformer_readings(
             mixed=None if attn_coeff.known else partial(reading_of, chosen, assumed),
         )
 
-    measured = facts | {
-        "attn_coeff": replace(attn_coeff, known=True)
-    }  # by measuring, where nothing states it
+    # A coefficient that nothing states is measured, not assumed.
+    measured = facts | {"attn_coeff": replace(attn_coeff, known=True)}
     readings = [reading_of(*combination) for combination in combinations(**measured)]
     return readings if len(readings) <= MOST else _most_plausible(readings)
 

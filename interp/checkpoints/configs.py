@@ -1,45 +1,39 @@
-"""Configuration beside a weights file, whatever it is called, and the names under which it states facts."""
+"""Configuration beside a weights file, whatever it is called."""
 
 from __future__ import annotations
 
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from interp.checkpoints.config_names import config_files
+from interp.checkpoints.config_names import (
+    MAX_OTHERS,
+    config_files,
+    unused_files,
+)
+from interp.checkpoints.fact_names import FACTS, GENERAL
+from interp.checkpoints.facts import MAX_DEPTH, disagreements, plain_value, shown, stated
+from interp.checkpoints.operation_names import operation_named
 from interp.checkpoints.safe import open_file, read_json, said_by
+from interp.checkpoints.setting_values import activation_named, names_in, number_named
 from interp.errors import CheckpointError
 
 MAX_TEXT = 2**17  # bytes of a YAML or TOML file
 MAX_BRACKETS = 100  # of a YAML file, in one another: PyYAML's time grows with their square
 MAX_ALIASES = 8  # repetitions in a YAML file, each of which may double it
-MAX_LEVELS, MAX_DEPTH = 1000, 4  # objects that are searched for settings, and their nesting
+MAX_LISTED = 6  # settings or files that a note names
 OUR_OWN = {"made_by", "reading"}  # names in a report of an audit, which is no configuration
-FACTS: dict[str, tuple[str, ...]] = {
-    "activation": (
-        "activation", "act_fn", "act_type", "activation_fn", "activation_function", "activation_type", "hidden_act",
-        "nonlinearity", "act",
-    ),
-    "attn_coeff": ("attn_coeff", "attn_coefficient", "attention_coeff", "attention_coefficient"),
-    "operation": (
-        "operation", "operator", "op", "binary_op", "binary_operation", "math_operator", "op_name", "operation_name",
-        "fn_name", "funcs", "func", "fn", "function", "group", "group_type", "group_name",
-    ),
-    "task": ("task", "task_name", "task_type", "dataset", "dataset_name", "problem"),
-    "modulus": ("p", "P", "C", "modulus", "mod", "prime", "group_parameter"),
-}  # fmt: skip
-"""The names of a setting, by what it states; `task` may name an operation, and may be anything else."""
 
 
 def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The settings in the configuration files of a weights file, and notes of which were read, disagree or cannot be.
 
     `interp.checkpoints.config_names.config_files` says which belong to it; the nearer one decides. Of the others those
-    count that state a known setting, if none belongs to it.
+    count that state a known setting, if none belongs to it; what cannot be read of these is passed over with a note.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -49,12 +43,15 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
         ...     settings, notes = settings_beside(Path(folder, "model_7f.pt"))
         >>> settings
         {'p': 59, 'act_fn': 'relu'}
-        >>> notes[1]
+        >>> notes[0]
+        "settings: 'config_7f.json' beside the file says p=59"
+        >>> notes[2]
         "'config_7f.json' says p=59, 'hparams.yaml' 97; the first is used"
     """
+    place = _placed(path)
     contents: dict[str, Mapping[str, Any]] = {}
     notes: list[str] = []
-    near, others = config_files(_placed(path), _names)
+    near, others = config_files(place, _names)
     for file in near:
         try:
             own = _read(file)
@@ -62,87 +59,100 @@ def settings_beside(path: Path) -> tuple[dict[str, Any], list[str]]:
             notes.append(f"passed over a file beside it: {error}")
             continue
         if not own.keys() >= OUR_OWN:
-            contents[os.path.relpath(file, _placed(path).parent)] = own
+            weak = file.parent == place.parent.parent and _general(own)
+            contents[os.path.relpath(file, place.parent)] = _readable(file.name, own, notes) if weak else own
     if not contents:
-        contents = {file.name: known for file in others if (known := _known(file)) is not None}
+        known = {file.name: one for file in others if (one := _known(file)) is not None}
+        contents = {name: _readable(name, one, notes) for name, one in known.items()}
     merged: dict[str, Any] = {}
     for content in reversed(contents.values()):
         merged = _merged(content, merged)
-    if contents:
-        notes.append(f"settings: {', '.join(map(repr, contents))} beside the file")
+    for name, content in contents.items():
+        facts = ", ".join(shown(*one) for one in _facts(content)[:MAX_LISTED])
+        notes.append(f"settings: {name!r} beside the file" + (f" says {facts}" if facts else ""))
+    used = [*near, *(file for file in others if file.name in contents)]
+    notes += _unused(place, used)
     return merged, notes + disagreements({repr(name): content for name, content in contents.items()})
 
 
-def levels(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The settings and the objects in them, outer ones first; one that holds only ``value`` stands for that.
-
-    Example:
-        >>> levels({"lr": 0.1, "model": {"p": {"value": 59, "desc": None}}})[1]
-        {'p': 59}
-    """
-    result: list[Mapping[str, Any]] = []
-    queue: list[tuple[int, Mapping[str, Any]]] = [(0, settings)]
-    while queue and len(result) < MAX_LEVELS:
-        depth, level = queue.pop(0)
-        level = {name: _plain_value(value) for name, value in level.items()}
-        result.append(level)
-        if depth < MAX_DEPTH:
-            queue += [(depth + 1, value) for value in level.values() if isinstance(value, dict)]
-    return result
+def _unused(path: Path, used: list[Path]) -> list[str]:
+    """A note of files beside the weights that state facts and are not used, as they may be of another run."""
+    files = unused_files(path, _names(path.parent), used)
+    known = {file.name: one for file in files[:MAX_OTHERS] if (one := _known(file)) is not None}
+    listed = [f"{name!r} ({shown(*_facts(one)[0])})" for name, one in list(known.items())[:MAX_LISTED]]
+    more = len(known) - len(listed) + max(0, len(files) - MAX_OTHERS)
+    if not listed:
+        return []
+    return [
+        f"not used, as nothing says that they belong to {path.name!r}: {', '.join(listed)}"
+        + (f" and {more} more" if more else "")
+    ]
 
 
-def stated(settings: Mapping[str, Any], fact: str) -> Iterator[tuple[str, Any]]:
-    """Every setting that states a fact, with the name it has there; null states nothing.
-
-    Example:
-        >>> list(stated({"act_fn": "relu", "model": {"activation": "gelu"}}, "activation"))
-        [('act_fn', 'relu'), ('activation', 'gelu')]
-    """
-    for level in levels(settings):
-        for name in FACTS[fact]:
-            if level.get(name) is not None:
-                yield name, level[name]
+def _facts(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The settings that state a fact."""
+    return [one for fact in FACTS for one in stated(content, fact)]
 
 
-def disagreements(sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Notes of settings that several sources state differently; the first of them is used."""
-    notes = []
-    for names in FACTS.values():
-        for name in names:
-            values = {
-                place: value for place, one in sources.items() if (value := _first(one, name)) is not None
-            }
-            place, *others = values or [""]
-            for other in others:
-                if values[other] != values[place]:
-                    notes.append(
-                        f"{place} says {name}={str(values[place])[:60]}, {other} {str(values[other])[:60]}; the first "
-                        "is used"
-                    )
-    return notes
+def _general(content: Mapping[str, Any]) -> bool:
+    """True for settings that state facts only under names that are used for other things too."""
+    return all(name.rpartition(".")[2] in GENERAL for name, _ in _facts(content))
 
 
-def _first(settings: Mapping[str, Any], name: str) -> Any:
-    values = (level.get(name) for level in levels(settings))
-    return next((value for value in values if isinstance(value, str | int | float)), None)
+def _readable(name: str, content: Mapping[str, Any], notes: list[str]) -> Mapping[str, Any]:
+    """The settings of a file that nothing says is a configuration, without those that could not be read."""
+    from interp.models import ACTIVATIONS  # loads PyTorch, which planning a job does without
 
-
-def _plain_value(value: Any) -> Any:
-    """The value of a setting; Weights & Biases wraps each in an object."""
-    return (
-        value["value"]
-        if isinstance(value, dict) and value.keys() in ({"value"}, {"value", "desc"})
-        else value
-    )
+    passed: dict[str, Any] = {}
+    known: dict[str, str | None] = {}
+    for place, value in (one for fact in ("operation", "task") for one in stated(content, fact)):
+        operations = {operation_named(text)[0] for text in names_in(value) or [""]}
+        if len(operations) == 1 and None not in operations:
+            known[place] = next(iter(operations))
+        else:
+            passed[place] = value
+    if len(set(known.values())) > 1:
+        passed |= known
+    for place, value in stated(content, "activation"):
+        if activation_named(value) not in ACTIVATIONS:
+            passed[place] = value
+    for place, value in stated(content, "attn_coeff"):
+        if not 0 <= (-1 if (number := number_named(value)) is None else number) <= 1:
+            passed[place] = value
+    if passed:
+        listed = ", ".join(shown(*one) for one in list(passed.items())[:MAX_LISTED])
+        notes.append(f"passed over in {name!r}, which may be no configuration of a network: {listed}")
+    return _overlaid({}, content, set(passed), set())
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of both, the first one's where both have them."""
-    result = {**second, **first}
-    for name, value in first.items():
-        if isinstance(value, dict) and isinstance(other := second.get(name), dict):
-            result[name] = {**other, **value}
-    return {name: result[name] for name in (*first, *(name for name in second if name not in first))}
+    """The settings of both. A fact that the first one states, under whatever name, is stated by it alone.
+
+    Operations under different names all stay, as two of them are an error.
+    """
+    own = {fact for fact in FACTS if any(True for _ in stated(first, fact))}
+    dropped = {place for fact in own - {"operation", "task"} for place, _ in stated(second, fact)}
+    kept = {place for fact in FACTS.keys() - own for place, _ in stated(second, fact)}
+    return _overlaid(first, second, dropped - kept, kept)
+
+
+def _overlaid(
+    first: Mapping[str, Any], second: Mapping[str, Any], dropped: set[str], kept: set[str], at: str = ""
+) -> dict[str, Any]:
+    """Both, the first one's values where both have them; of the second some are dropped, and some kept anyway."""
+    result = {}
+    for name in dict.fromkeys((*first, *second)):
+        place = f"{at}{name}"
+        mine, other = plain_value(first.get(name)), plain_value(second.get(name))
+        deeper = place.count(".") < MAX_DEPTH
+        if place in kept:
+            result[name] = {**mine, "name": other} if isinstance(mine, dict) else other
+        elif isinstance(other, dict) and deeper and (name not in first or isinstance(mine, dict)):
+            if name in first or place not in dropped:
+                result[name] = _overlaid(mine or {}, other, dropped, kept, f"{place}.")
+        elif name in first or place not in dropped:
+            result[name] = mine if name in first else other
+    return result
 
 
 def configuration_files(path: Path) -> list[Path]:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
-from interp.checkpoints.configs import FACTS, levels, stated
+from interp.checkpoints.facts import levels, shown, stated
 from interp.checkpoints.layouts import Layout, Unfit, fit
-from interp.checkpoints.operation_names import operation_named, states_operation
 from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.setting_values import activation_named, number_named, whole_number
+from interp.checkpoints.stated_operations import StatedOperations, stated_operations
 from interp.checkpoints.stored import StoredWeights
 from interp.data.operations import OPERATIONS
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.models import ACTIVATIONS, HookedModel
 
 T = TypeVar("T")
-
-_SPELLINGS = {"quad": "square", "quadratic": "square", "x^2": "square", "x**2": "square", "swish": "silu"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,14 +145,25 @@ class ForeignFile:
         given = self.options.activation
         if given is not None:
             choose("activation", given, ACTIVATIONS)
-        spelled = self.setting(*FACTS["activation"])
-        name = _activation_named(spelled) if isinstance(spelled, str) else None
-        if given is None and name is not None and name not in ACTIVATIONS:
-            raise CheckpointError(
-                f"the settings of {str(self.stored.path)!r} say that the activation is {spelled[:60]!r}; known are "
-                f"{', '.join(ACTIVATIONS)}. Pass activation=… (--activation) to read the network with one of these"
+        names: dict[str, str] = {}
+        for place, value in self.stated("activation"):
+            name = activation_named(value)
+            if given is None and name not in ACTIVATIONS:
+                raise CheckpointError(
+                    f"the settings of {str(self.stored.path)!r} say that the activation is {str(value)[:60]!r}; known "
+                    f"are {', '.join(ACTIVATIONS)}. Pass activation=… (--activation) to read the network with one of "
+                    "these"
+                )
+            names[place] = name or str(value)[:60]
+        fact = self._measured_or_settled("activation", given, names, otherwise)
+        tops = (self.stored.beside, self.stored.extras)
+        passed = [
+            one for top in tops for one in stated(top, "activation", counted=False) if isinstance(one[1], str)
+        ]
+        if passed and given is None:
+            fact = fact.with_notes(
+                f"not read as the activation: {', '.join(shown(*one) for one in passed[:4])}"
             )
-        fact = settle("activation", given, name, otherwise)
         return fact if assumed else replace(fact, known=True)
 
     def coefficient(self, *, assumed: bool = False) -> Fact[float]:
@@ -164,15 +173,36 @@ class ForeignFile:
             CheckpointError: The settings state one that is no number from 0 to 1, and the user gave none.
         """
         given = self.options.attn_coeff
-        spelled = self.setting(*FACTS["attn_coeff"])
-        number = _number(spelled)
-        if spelled is not None and given is None and not (number is not None and 0 <= number <= 1):
-            raise CheckpointError(
-                f"the settings of {str(self.stored.path)!r} say attn_coeff={str(spelled)[:60]}; expected a number "
-                "from 0 to 1. Pass attn_coeff=… (--attn-coeff) to read the network with one"
-            )
-        fact = settle("attn_coeff", None if given is None else float(given), number, (1.0,))
+        numbers: dict[str, float] = {}
+        for place, value in self.stated("attn_coeff"):
+            number = number_named(value)
+            if given is None and not (number is not None and 0 <= number <= 1):
+                raise CheckpointError(
+                    f"the settings of {str(self.stored.path)!r} say attn_coeff={str(value)[:60]}; expected a number "
+                    "from 0 to 1. Pass attn_coeff=… (--attn-coeff) to read the network with one"
+                )
+            if number is not None:
+                numbers[place] = number
+        fact = self._measured_or_settled(
+            "attn_coeff", None if given is None else float(given), numbers, (1.0,)
+        )
         return replace(fact, known=fact.known or not assumed)
+
+    def stated(self, fact: str) -> list[tuple[str, Any]]:
+        """The settings that state a fact, with their places: of the files beside the weights, else of the file."""
+        tops = (self.stored.beside, self.stored.extras)
+        return next((values for top in tops if (values := list(stated(top, fact)))), [])
+
+    def _measured_or_settled(
+        self, name: str, given: T | None, values: Mapping[str, T], otherwise: tuple[T, ...]
+    ) -> Fact[T]:
+        """A fact by what was given, else every value that the settings state: measuring decides between several."""
+        different = tuple(dict.fromkeys(values.values()))
+        if given is None and len(different) > 1:
+            listed = " and ".join(f"{place}={value}" for place, value in list(values.items())[:4])
+            return Fact(different, notes=(f"the settings say {listed}: each is measured",))
+        against = next((value for value in different if value != given), None)
+        return settle(name, given, against, otherwise)
 
     def operation(self) -> Fact[str]:
         """The task's operation; addition if nothing states it.
@@ -181,44 +211,34 @@ class ForeignFile:
             CheckpointError: The settings name an operation or a group that is not known, or two operations, and the
                 user gave neither the task nor a table.
         """
-        given, spelled = self.options.task, self._operations()
-        names = {text: operation_named(text)[0] for text in spelled}
-        known = list(dict.fromkeys(name for name in names.values() if name is not None))
-        if given is None and self.options.table is None and (None in names.values() or len(known) > 1):
+        given, spelled = self.options.task, self._operations
+        if given is None and self.options.table is None and (spelled.unknown or len(spelled.known) > 1):
             problem = (
                 f"no operation of two residues that is known ({', '.join(OPERATIONS)}, cyclic groups, or a polynomial "
                 "such as 'x**2 + x*y')"
             )
-            if None not in names.values():
-                problem = f"more than one operation ({' and '.join(known)})"
+            if not spelled.unknown:
+                problem = f"more than one operation ({' and '.join(spelled.known)})"
             raise CheckpointError(
-                f"the settings of {str(self.stored.path)!r} say {', '.join(repr(text[:60]) for text in spelled[:4])}: "
-                f"{problem}. Say which with task=… (--task), or give all examples with a table (--table)"
+                f"the settings of {str(self.stored.path)!r} say {', '.join(spelled.shown[:4])}: {problem}. Say which "
+                "with task=… (--task), or give all examples with a table (--table)"
             )
-        return settle("operation", given, next(iter(known or names), None) if spelled else None, ("add",))
+        stored = next(iter((*spelled.known, *spelled.unknown)), None)
+        return settle("operation", given, stored, ("add",)).with_notes(*spelled.notes(given))
 
-    def _operations(self) -> list[str]:
-        """Every text of the settings that names an operation, known or not."""
-        texts: dict[str, None] = {}
-        for fact in ("operation", "task"):
-            for top in (self.stored.beside, self.stored.extras):
-                for _, value in stated(top, fact):
-                    text = _name_of(value)
-                    named = states_operation(text) and operation_named(text)[0] is not None
-                    elsewhere = fact == "task" and (bool(texts) or _is_path(text))
-                    if named or (states_operation(text) and not elsewhere):
-                        texts[text] = None
-        return list(texts)
+    @cached_property
+    def _operations(self) -> StatedOperations:
+        return stated_operations((self.stored.beside, self.stored.extras))
+
+    @cached_property
+    def stored_moduli(self) -> tuple[int, ...]:
+        """The moduli that the settings give, by themselves or in a formula."""
+        numbers = [whole_number(value) for _, value in self.stated("modulus")] or [self._operations.modulus]
+        return tuple(dict.fromkeys(number for number in numbers if number is not None))
 
     def stored_modulus(self) -> int | None:
-        """The modulus that the settings give, by itself or in a formula."""
-        p = self.setting(*FACTS["modulus"])
-        if isinstance(p, str) and p.isascii() and p.isdigit() and len(p) < 16:
-            p = int(p)
-        moduli = (operation_named(text)[1] for text in self._operations())
-        if p is None:
-            p = next((modulus for modulus in moduli if modulus is not None), None)
-        return p if isinstance(p, int) and not isinstance(p, bool) else None
+        """The first of these."""
+        return next(iter(self.stored_moduli), None)
 
     def modulus_of_shape(self, p: int) -> Fact[int]:
         """The modulus of a network whose shapes show it; a `ConfigError` if the user gave another."""
@@ -228,32 +248,7 @@ class ForeignFile:
             )
         other = self.stored_modulus()
         note = f"the file's settings say p={other}; their shapes say {p}"
-        return Fact((p,), notes=() if other in (None, p) else (note,))
-
-
-def _name_of(value: Any) -> Any:
-    """The name of an operation or group: a text, the only text of a list, or the name or type in an object."""
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("name", "type", "kind", "class") if key in value), None)
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _is_path(text: Any) -> bool:
-    return isinstance(text, str) and ("/" in text or "\\" in text or "." in text)
-
-
-def _activation_named(text: str) -> str:
-    """The function that is named, without its place or brackets: ``torch.nn.ReLU()`` is relu."""
-    name = re.sub(r"\(.*\)$|^<class '|'>$", "", text.strip()).lower()
-    return _SPELLINGS.get(name, name.rpartition(".")[2])
-
-
-def _number(value: Any) -> float | None:
-    """A number, also one that is written as a text."""
-    with suppress(ValueError):
-        if isinstance(value, int | float | str) and not isinstance(value, bool):
-            return float(value)
-    return None
+        return Fact((p,), notes=() if other is None or p in self.stored_moduli else (note,))
 
 
 def combinations(**facts: Fact[Any]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:

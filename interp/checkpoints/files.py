@@ -1,4 +1,4 @@
-"""Files of checkpoints: the one that a path means, and what lies beside it. Nothing here loads PyTorch.
+"""Files of checkpoints, and what lies beside them. Nothing here loads PyTorch.
 
 A native checkpoint has its weights in safetensors, everything else in a JSON of the same name; a series is a folder of
 ``step-NNNNNNNN`` pairs with one ``history.json``. The JSON is written first: a checkpoint exists once its weights do.
@@ -15,10 +15,9 @@ from math import inf, prod
 from pathlib import Path
 from typing import Any
 
-from interp.checkpoints.folders import check_folder
 from interp.checkpoints.tensor_file import tensor_file
 from interp.errors import CheckpointError, cut
-from interp.files import beside_missing, read_json, write_json
+from interp.files import read_json, write_json
 
 FORMAT = "grokscope-1"
 HISTORY, RESUME = "history.json", "resume.safetensors"
@@ -26,7 +25,7 @@ HISTORY, RESUME = "history.json", "resume.safetensors"
 INDEX = ".safetensors.index.json"
 """How the file ends that says which shard holds which tensor, where weights are spread over several files."""
 INDEX_ENDING = ".index.json"
-"""How such a file ends whatever the format of the shards, such as ``pytorch_model.bin.index.json``."""
+"""The end of its name in any format of the shards, such as ``pytorch_model.bin.index.json``."""
 STEP = re.compile(r"step-\d+")
 WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".npz", ".msgpack")
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")
@@ -35,9 +34,6 @@ NO_WEIGHTS = re.compile(
     r"|train_data|test_data|val_data|train_pairs|test_pairs)(?:[-_.]\d+)*\.\w+"
 )
 """Names of what a trainer leaves beside weights: states of the optimiser and of random numbers, arguments, data."""
-NUMBERED_FOLDER = re.compile(
-    r"(?:.*[^a-z])?(?:step|epoch|iteration|iter|checkpoint|ckpt)s?[-_=. ]?(\d{1,15})", re.I
-)
 BESIDE = ("train_data.pth", "train_data.pt", "train_pairs.pth", "train.json")
 
 
@@ -54,10 +50,53 @@ MOST_DIGITS = 18
 """Of a number that a table can hold."""
 
 
+_SIZES = (
+    "p",
+    "prime",
+    "mod",
+    "modulus",
+    "v",
+    "version",
+    "d",
+    "dim",
+    "width",
+    "hidden",
+    "layers",
+    "heads",
+    "batch",
+)
+_CHOICES = (
+    "seed",
+    "lr",
+    "wd",
+    "frac",
+    "fraction",
+    "alpha",
+    "beta",
+    "gamma",
+    "dropout",
+    "fold",
+    "run",
+    "trial",
+)
+SETTINGS = frozenset((*_SIZES, *_CHOICES, "bs", "repeat", "rank", "loss", "acc", "accuracy", "score"))
+"""Words after which a number in a file's name is a setting of a run, or a measurement, and no step."""
+_NUMBER = re.compile(
+    r"(?:(?P<decimal>\d\.|\de[-+]?)|(?<![A-Za-z])(?P<word>[A-Za-z]+)[-_= ]?)?(?P<number>\d+)$", re.ASCII
+)
+
+
 def number_of(file: Path) -> int | None:
-    """The number that a file's name ends in, such as a step."""
-    match = re.search(r"\d+$", file.stem, re.ASCII)
-    return int(match[0]) if match and len(match[0]) <= MOST_DIGITS else None
+    """The number that a file's name ends in, such as a step; None if it is a setting of the run, or a fraction.
+
+    Example:
+        >>> [number_of(Path(name)) for name in ("step-20.pt", "model_7.pt", "mlp_p11.pt", "lr1e-3.pt", "wd0.1.pt")]
+        [20, 7, None, None, None]
+    """
+    match = _NUMBER.search(file.stem)
+    if match is None or match["decimal"] or (match["word"] or "").lower() in SETTINGS:
+        return None
+    return int(match["number"]) if len(match["number"]) <= MOST_DIGITS else None
 
 
 def checkpoint_files(folder: Path | str) -> list[Path]:
@@ -73,67 +112,6 @@ def is_weights(name: str) -> bool:
         [True, False, False, False]
     """
     return name.endswith(WEIGHTS) and not name.startswith(".") and not NO_WEIGHTS.fullmatch(name.lower())
-
-
-def weights_in(folder: Path) -> list[Path]:
-    """The weights of a folder by name; shards count as one, their index."""
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    indexes = [file for file in files if file.name.endswith(INDEX_ENDING)]
-    named = {index.name.removesuffix(INDEX_ENDING).partition(".")[0] for index in indexes}
-    alone = [file for file in files if is_weights(file.name) and SHARD.sub("", file.stem) not in named]
-    return [*alone, *indexes]
-
-
-def series_files(folder: Path) -> list[Path]:
-    """The checkpoints of a folder in order of their step.
-
-    They are native ones, else weights whose names end in a number, else those in folders such as ``checkpoint-400``.
-    """
-    if native := checkpoint_files(folder):
-        return native
-    weights = weights_in(folder)
-    numbered = [(number_of(file), file) for file in weights if not file.name.endswith(INDEX_ENDING)]
-    if not weights:
-        inner = [
-            (m, place) for place in folder.iterdir() if place.is_dir() and (m := _step_of(place)) is not None
-        ]
-        return [one for _, place in sorted(inner) if len(one_of := weights_in(place)) == 1 for one in one_of]
-    series = [file for number, file in sorted((n, f) for n, f in numbered if n is not None)]
-    return series if len(series) > 1 or len(numbered) == 1 else []
-
-
-def _step_of(folder: Path) -> int | None:
-    match = NUMBERED_FOLDER.fullmatch(folder.name)
-    return int(match[1]) if match else None
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The weights' file that a path means: itself, the weights beside a JSON, or the last of a folder.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    try:
-        exists = path.exists()
-    except OSError as error:
-        raise CheckpointError(f"cannot open {str(path)[:80]!r}…: {error.strerror}") from None
-    if path.is_dir():
-        series, files = series_files(path), weights_in(path)
-        if not files and not series:
-            check_folder(path)
-        if not series and len(files) != 1:
-            content = f"no checkpoints ({', '.join(WEIGHTS)})"
-            if files:
-                numbered = "only one" if any(number_of(file) is not None for file in files) else "none"
-                content = f"several weights, {numbered} numbered"
-            raise CheckpointError(f"the folder {str(path)!r} holds {content}; name a file")
-        return (series or files)[-1]
-    if not exists:
-        raise CheckpointError(f"there is no file {str(path)!r}; {beside_missing(path)}")
-    if path.suffix == ".json":
-        weights = [path.with_suffix(suffix) for suffix in WEIGHTS if path.with_suffix(suffix).exists()]
-        return (weights or [path])[0]
-    return path
 
 
 def is_native(file: Path) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from interp.data import Task
+from interp.data import Dataset
 from interp.hooks import device_of, evaluation_mode
 from interp.models import HookedModel
 
@@ -46,22 +46,22 @@ class Mixture:
         )
 
 
-def rough_mixture(build: Callable[[float], HookedModel], task: Task) -> float:
+def rough_mixture(build: Callable[[float], HookedModel], data: Dataset) -> float:
     """The coefficient in steps of 0.1 with the smallest loss on some examples; of equals the largest."""
-    loss = _Loss(build, task, ROUGH)
+    loss = _Loss(build, data, ROUGH)
     return min((i / GRID for i in range(GRID, -1, -1)), key=loss)
 
 
-def fit_mixture(build: Callable[[float], HookedModel], task: Task) -> Mixture:
+def fit_mixture(build: Callable[[float], HookedModel], data: Dataset) -> Mixture:
     """The coefficient with the smallest loss, on what was trained on if that is known.
 
     Args:
         build: The network with a coefficient.
-        task: Its examples; of more than 2,048 as many are taken, evenly spread.
+        data: Its examples; of more than 2,048 as many are taken, evenly spread.
 
     The loss is assumed to have one minimum within a tenth of the best of 11 values.
     """
-    loss = _Loss(build, task, MOST)
+    loss = _Loss(build, data, MOST)
     values = [i / GRID for i in range(GRID, -1, -1)]
     best = min(values, key=loss)
     low, high = max(0.0, best - 1 / GRID), min(1.0, best + 1 / GRID)
@@ -88,8 +88,7 @@ def _edge(loss: _Loss, inside: float, outside: float, limit: float) -> float:
 class _Loss:
     """Mean cross-entropy in double precision, of a network by its coefficient; each is measured once."""
 
-    def __init__(self, build: Callable[[float], HookedModel], task: Task, most: int) -> None:
-        data = task.dataset
+    def __init__(self, build: Callable[[float], HookedModel], data: Dataset, most: int) -> None:
         chosen = data.train.nonzero()[:, 0] if data.split_known else torch.arange(len(data))
         self.examples = "what was trained on" if data.split_known else "all examples"
         if len(chosen) > most:

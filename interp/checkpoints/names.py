@@ -8,36 +8,26 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from interp.checkpoints.copies import AVERAGED, is_averaged, named_by
+from interp.errors import CheckpointError
+
 T = TypeVar("T")
 
 PARTS = ("_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_fpw_module", "_forward_module")
-"""What compiling, activation checkpointing and sharding put into names, anywhere."""
+"""Parts that compiling, activation checkpointing and sharding put into names, anywhere."""
 PREFIXES = ("module.", "_module.", "model.")
-"""What averaging, data parallelism, Opacus and Lightning put before all names."""
-AVERAGED = frozenset(("ema", "swa", "averaged", "average", "avg", "shadow", "polyak", "teacher"))
-"""Words by which a copy of the weights, averaged over training, is known."""
+"""Parts that averaging, data parallelism, Opacus and Lightning put before all names."""
 COUNTERS = frozenset(("decay", "num_updates", "initted", "step", "n_averaged"))
-"""What averaging counts beside its copy of the weights."""
+"""Counts that averaging keeps beside its copy of the weights."""
 _COMPANION = re.compile(
     r"(?:\w*_)?(?:criterion|loss|losses|loss_fn|loss_func|loss_function|metrics?|acc|accuracy)(?:_\w+)?\..+"
     r"|n_averaged|initted|num_updates|step|(?:\w+\.)?n_averaged"
 )
+_PARAMETER = re.compile(
+    r"(?:\w*_)?(?:weight|bias|kernel|scale|gamma|beta|embedding)(?:_(?!mask)\w+)?|[WwBb](?:_\w+|\d*)"
+    r"|[xy]_embed|basis|running_(?:mean|var)"
+)
 _FLAX = re.compile(r"(?:params\.)*Dense_(\d+)\.(kernel|bias)")
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name, in lower case.
-
-    Example:
-        >>> words_of("model_EMA.state-dict")
-        ['model', 'ema', 'state', 'dict']
-    """
-    return [word for word in re.split(r"[^A-Za-z0-9]+", name.lower()) if word]
-
-
-def is_averaged(name: str) -> bool:
-    """True for a name of averaged weights, such as ``model_ema``."""
-    return not AVERAGED.isdisjoint(words_of(name))
 
 
 def without_parts(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
@@ -62,8 +52,23 @@ def without_parts(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
 
 def companions(tensors: Mapping[str, Tensor]) -> set[str]:
     """Names of a loss' or a metric's tensors and of counters of averaging, which are no part of the network."""
-    beside = {name for name in tensors if _COMPANION.fullmatch(name)}
+    beside = set(filter(is_companion, tensors))
     return beside if len(beside) < len(tensors) else set()
+
+
+def is_companion(name: str) -> bool:
+    """True for a name of a loss' or a metric's tensor, or of a counter of averaging."""
+    return _COMPANION.fullmatch(name) is not None
+
+
+def is_parameter(name: str) -> bool:
+    """True for a tensor's name that a parameter of a layer has, in any dialect, and no mask, table or counter.
+
+    Example:
+        >>> [is_parameter(name) for name in ("net.fc2.bias", "blocks.0.attn.b_Q", "attn.mask", "freqs")]
+        [True, True, False, False]
+    """
+    return _PARAMETER.fullmatch(name.rpartition(".")[2]) is not None
 
 
 def without_prefixes(
@@ -80,18 +85,6 @@ def without_prefixes(
     return result, notes
 
 
-def named_by(choice: str, names: Iterable[str]) -> list[str]:
-    """The names that a choice of weights means: itself, else those with that word, else any averaged ones for "ema".
-
-    Example:
-        >>> named_by("ema", ["model", "model_ema"]), named_by("ema", ["model", "averaged"]), named_by("b", ["model"])
-        (['model_ema'], ['averaged'], [])
-    """
-    names = list(names)
-    exact = [name for name in names if name == choice] or [name for name in names if choice in words_of(name)]
-    return exact or [name for name in names if choice == "ema" and is_averaged(name)]
-
-
 def chosen_copy(tensors: Mapping[str, T], choice: str | None) -> tuple[dict[str, T], list[str], bool]:
     """Of a network that is held twice, under two first parts of names, the copy that is chosen; else all.
 
@@ -99,6 +92,9 @@ def chosen_copy(tensors: Mapping[str, T], choice: str | None) -> tuple[dict[str,
 
     Returns:
         The tensors, notes, and True if `choice` named one of the copies.
+
+    Raises:
+        CheckpointError: `choice` could mean both.
 
     Example:
         >>> chosen_copy({"model.fc.weight": 1, "model_ema.fcweight": 2}, "ema")[0]
@@ -109,6 +105,10 @@ def chosen_copy(tensors: Mapping[str, T], choice: str | None) -> tuple[dict[str,
         return dict(tensors), [], False
     (own, plain), (copy, averaged) = pair
     asked = [] if choice is None else named_by(choice, (own, copy))
+    if len(asked) > 1:
+        raise CheckpointError(
+            f"weights={choice!r} could mean those under {own!r} or under {copy!r}; write the whole of a name"
+        )
     taken = asked[0] if asked else own
     other = own if taken == copy else copy
     counters = {
@@ -144,11 +144,13 @@ def _twins(tensors: Mapping[str, T]) -> tuple[tuple[str, dict[str, str]], tuple[
 def variants(tensors: Mapping[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], list[str]]]:
     """The tensors as they are, then under other names that they could be meant by, each with notes.
 
-    Whole numbers, which are no weights, are left out; a first part that all names share is stripped; layers of flax are
-    turned into PyTorch's.
+    Whole numbers, which are no weights, are left out unless their name is a parameter's; a first part that all names
+    share is stripped; layers of flax are turned into PyTorch's.
     """
     yield dict(tensors), []
-    floats = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
+    floats = {
+        name: tensor for name, tensor in tensors.items() if tensor.is_floating_point() or is_parameter(name)
+    }
     left, notes = [name for name in tensors if name not in floats], []
     if left and floats:
         notes = [f"left out, as no weights but whole numbers: {', '.join(map(repr, left[:6]))}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from interp.checkpoints.arrays import as_tensor
-from interp.checkpoints.names import is_averaged, named_by, words_of
+from interp.checkpoints.copies import RAW, is_averaged, is_initial, named_by, words_of
 from interp.checkpoints.safe import said_by
 from interp.checkpoints.stored import StoredWeights
 from interp.errors import CheckpointError
@@ -23,8 +23,10 @@ MAX_NESTING = 5  # dictionaries in one another, around a state dict or in one
 WRAPPERS = ("model", "model_state_dict", "state_dict", "net", "network", "params", "weights", "module")
 WRAPPER_WORDS = frozenset(("model", "net", "network", "params", "weights", "module", "state", "variables"))
 TRAINERS = re.compile(
-    r"optim|opt_state|sched|scaler|rng|random_state|grad|moment|hyper_param|callbacks|loops"
+    r"optim(?!al|um|us)|opt_state|sched|scaler|rng|random_state|grad|moment|hyper_param|callbacks|loops|exp_avg|square_avg|fisher"
+    r"|hessian|precondition|velocit"
 )
+"""Words for all that a trainer keeps beside the network, or measures of it."""
 MAX_LEAVES = 2**17  # values in nested dictionaries
 SERIES = ("state_dicts", "checkpoints", "model_checkpoints", "models")
 SERIES_STEPS = ("epochs", "steps", "iterations", "checkpoint_epochs", "checkpoint_steps")
@@ -103,17 +105,36 @@ def unwrapped(
     else:
         state = unwrapped(path, content[inner], budget, None if chosen else choice, depth + 1)
         used = {inner, *others}
+        state = replace(state, under=(inner, *state.under), asked=chosen or state.asked)
     if not state.tensors:
+        if trainers := [key for key in content if TRAINERS.search(key.lower())]:
+            raise CheckpointError(
+                f"{str(path)!r} holds no network's weights: {short_name(trainers[0])} is a trainer's; name the file of "
+                "the model, which trainers write beside it"
+            )
         held = [f"{short_name(name)} ({kind_of(value)})" for name, value in list(content.items())[:6]]
         raise CheckpointError(f"{str(path)!r} holds no tensors by name but {', '.join(held) or 'nothing'}")
     extras, dropped = keep_plain({name: value for name, value in content.items() if name not in used}, budget)
     extras |= state.extras
     notes: list[str] = []
-    if chosen or others:
-        reason = "as was asked" if chosen else _reason(content, others)
+    if inner is not None and (state.asked or others or not (inner in WRAPPERS or _is_wrapper(inner))):
+        reason = "as was asked" if state.asked else _reason(content, inner, others)
         notes = [f"read the weights under {inner!r}, {reason}"]
-        notes += [f"{key!r} holds weights too: --weights {key} reads those" for key in others if not chosen]
+        notes += [
+            f"{key!r} holds weights too: --weights {key} reads those" for key in others if not state.asked
+        ]
     return replace(state, extras=extras, step=step_in(extras), notes=(*notes, *dropped, *state.notes))
+
+
+def trainers_part(names: Iterable[str]) -> str | None:
+    """The first part that all names share which is a trainer's, and so no network's; None if there is none.
+
+    Example:
+        >>> trainers_part(["state.exp_avg.fc1.weight", "state.exp_avg.fc2.weight"]), trainers_part(["net.grad"])
+        ('exp_avg', None)
+    """
+    shared = zip(*(name.split(".")[:-1] for name in names), strict=False)
+    return next((one[0] for one in shared if len(set(one)) == 1 and TRAINERS.search(one[0].lower())), None)
 
 
 def _only_trains(content: dict[Any, Any]) -> bool:
@@ -126,9 +147,16 @@ def _only_trains(content: dict[Any, Any]) -> bool:
     return trains and len(inner) == len(states) and not any(map(_is_array, content.values()))
 
 
-def _reason(content: dict[str, Any], others: list[str]) -> str:
+def _reason(content: dict[str, Any], inner: str, others: list[str]) -> str:
     zeros = [key for key in others if _all_zero(content[key])]
-    return f"as those under {zeros[0]!r} are all zero" if zeros else "the first of several"
+    if zeros:
+        return f"as those under {zeros[0]!r} are all zero"
+    before = [key for key in others if is_initial(key)]
+    if before and not is_initial(inner):
+        return f"as those under {before[0]!r} are by their name from before training"
+    return (
+        "the first of several" if others else "a name that says nothing of a network; it holds the only ones"
+    )
 
 
 def _inner(
@@ -141,8 +169,18 @@ def _inner(
         if not TRAINERS.search(key.lower()) and _holds_weights(value, depth + 1)
     ]
     matrices = [key for key in children if _has_matrix(content[key])]
-    if choice is not None and (asked := named_by(choice, children)):
-        return asked[0], [key for key in matrices if key != asked[0]], True
+    asked = [] if choice is None else named_by(choice, matrices) or named_by(choice, children)
+    within: list[str] = []
+    if choice not in (None, RAW) and not asked:
+        within = [key for key in matrices if _holds_named(content[key], str(choice))]
+    if len(asked or within) > 1:
+        raise CheckpointError(
+            f"{str(path)!r} holds several weights that weights={choice!r} could mean, under "
+            f"{', '.join(map(repr, (asked or within)[:8]))}; write the whole of a name"
+        )
+    if asked or within:
+        (one,) = asked or within
+        return one, [key for key in matrices if key != one], bool(asked)
     known = [key for key in WRAPPERS if key in children]
     known += [key for key in children if _is_wrapper(key) and key not in known]
     if not known and (not matrices or any(map(_is_matrix, content.values()))):
@@ -152,7 +190,7 @@ def _inner(
         shapes = [{name: value.shape for name, value in _leaves(content[key])} for key in matrices]
         if any(shape != shapes[0] for shape in shapes):
             return None, [], False  # parts of one network
-        taken = [key for key in matrices if not is_averaged(key)]
+        taken = [key for key in matrices if not is_averaged(key) and not is_initial(key)]
         if len(taken) != 1:
             raise CheckpointError(
                 f"{str(path)!r} holds weights under {', '.join(map(repr, matrices[:8]))}; say which are meant, such as "
@@ -160,8 +198,15 @@ def _inner(
             )
     if len(matrices) > 1:
         taken = [*taken, *(key for key in matrices if key not in taken)]
-        taken.sort(key=lambda key: _all_zero(content[key]))
+        taken.sort(key=lambda key: (_all_zero(content[key]), is_initial(key)))
     return taken[0], [key for key in matrices if key != taken[0]], False
+
+
+def _holds_named(content: dict[str, Any], choice: str) -> bool:
+    """True if a choice of weights means a part of names further inside."""
+    names = [name for name, _ in _leaves(content)]
+    parts = dict.fromkeys(part for name in names for part in name.split(".")[:-1])
+    return bool(named_by(choice, parts)) or any(f".{choice}." in f".{name}" for name in names)
 
 
 def _is_wrapper(key: str) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,9 @@ from interp.checkpoints.dialect import ForeignFile, Reading, settle
 from interp.checkpoints.files import (
     BESIDE,
     FORMAT,
-    find_checkpoint,
     is_native,
     native_settings,
-    series_files,
     unchanged,
-    weights_in,
 )
 from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
@@ -28,6 +24,7 @@ from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.own_outputs import adopt_for, prompt_of
 from interp.checkpoints.pairs import read_pairs
 from interp.checkpoints.select import best_reading, listed_left_out, readings_of
+from interp.checkpoints.series import find_checkpoint, left_out_of, series_files
 from interp.checkpoints.stored import StoredWeights
 from interp.checkpoints.unwrap import read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
@@ -37,7 +34,7 @@ from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
 from interp.measuring.evaluation import all_logits, check_logits
-from interp.measuring.numbering import numbered, numbering_of, share_right
+from interp.measuring.numbering import numbered, share_right
 from interp.models import HookedModel
 
 OWN_MODULE = "own module"
@@ -69,10 +66,13 @@ def load_checkpoint(
         ConfigError: An option cannot be used.
     """
     options = replace(options or OpenOptions(), **given)
-    file = find_checkpoint(Path(path))
+    place = Path(path)
+    file = find_checkpoint(place, options.weights)
     with unchanged(file):
         opened = _load(file, options, like, data)
-    notes = () if opened.dialect == FORMAT else _left_out(Path(path))
+    if opened.dialect == FORMAT or not place.is_dir():
+        return opened
+    notes = left_out_of(place, series_files(place, options.weights))
     return replace(opened, notes=(*opened.notes, *notes))
 
 
@@ -97,16 +97,32 @@ def load_series(
     """
     path = Path(path)
     options = OpenOptions() if options is None else options
-    items: list[Any] = series_files(path) if path.is_dir() else [path]
-    native = bool(items) and is_native(items[-1])
-    if not native and not path.is_dir():
-        items = list(read_series(path, weights=options.weights))
+    if path.is_dir():
+        yield from load_files(series_files(path, options.weights), options, most=most)
+    elif is_native(path):
+        yield load_checkpoint(path, options)
+    else:
+        yield from _loaded(list(read_series(path, weights=options.weights)), options, most)
+
+
+def load_files(
+    files: Sequence[Path], options: OpenOptions | None = None, *, most: int = 40
+) -> Iterator[Checkpoint]:
+    """Open checkpoints of one training run, first to last, as `load_series` does those of a folder."""
+    options = OpenOptions() if options is None else options
+    return _loaded(list(files), options, most)
+
+
+def _loaded(items: list[Any], options: OpenOptions, most: int) -> Iterator[Checkpoint]:
+    """Checkpoints of files, or of weights that were read."""
     if len(items) > most:
         items = [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
-    if native or not items:
+    if not items or (isinstance(items[-1], Path) and is_native(items[-1])):
         yield from (load_checkpoint(file, options) for file in items)
         return
-    read = partial(read_weights, weights=options.weights) if path.is_dir() else lambda stored: stored
+
+    def read(item: Path | StoredWeights) -> StoredWeights:
+        return read_weights(item, weights=options.weights) if isinstance(item, Path) else item
 
     reading = None
     if options.model is None:
@@ -130,16 +146,6 @@ def from_weights(stored: StoredWeights, options: OpenOptions, reading: str | Non
             "one network; audit a file alone"
         )
     return _measured(stored, readings, options)
-
-
-def _left_out(folder: Path) -> Iterator[str]:
-    """The weights in a folder that are no part of its series, in a sentence."""
-    if not folder.is_dir():
-        return
-    used = {*series_files(folder), *(folder / name for name in BESIDE)}
-    others = sorted(file.name for file in weights_in(folder) if file not in used)
-    if others and len(used) > len(BESIDE):
-        yield f"not used, as their names end in no number: {', '.join(others)}"
 
 
 def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
@@ -215,8 +221,8 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
     notes = [*stored.notes, *reading.notes, *chosen]
     if reading.n_outputs not in (None, reading.p):
         notes.append(f"of {reading.n_outputs} outputs the first {reading.p} are read as classes")
-    if isinstance(best.task, TableTask):
-        notes += numbering_of(best.logits, best.task.dataset).sentences()
+    if best.numbering is not None:
+        notes += best.numbering.sentences()
     if stored.left_out:
         notes.insert(len(stored.notes), f"left out, as no weights of the network: {listed_left_out(stored)}")
     if options.table is None and options.split_from is None:

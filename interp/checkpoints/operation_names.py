@@ -22,9 +22,13 @@ _SIGNS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 _SILENT = frozenset({
     "mod", "modular", "modulo", "modulus", "arithmetic", "group", "groups", "task", "tasks", "dataset", "data",
     "problem", "operation", "op", "prime", "p", "grokking", "algorithmic", "synthetic", "train", "training",
-    "default", "none", "custom", "classification", "pairs", "all", "full", "random", "binary",
+    "default", "none", "custom", "classification", "pairs", "all", "full", "random", "binary", "evaluation", "eval",
+    "test", "validation", "inference",
 })  # fmt: skip
-"""Words that say of no operation which it is."""
+"""Words by which a task or a set of data says of no operation which it is; under an operation's name each counts."""
+_GROUP = re.compile(
+    r"group|symmetric|alternating|dihedral|quaternion|permutation|dicyclic|klein|^[SADQ]_?\d+$", re.IGNORECASE
+)
 _OPERANDS = {"x[0]": "x[1]", "a": "b", "x": "y", "i": "j", "m": "n"}
 _MODULO = re.compile(r"(?:lambda[\w,]+:)?(?:\((?P<inner>.*)\)(?:%|mod)(?P<p>\d+|[pPC])|(?P<bare>.*))")
 _VARIABLE = re.compile(r"x\[[01]\]|[A-Za-z_]\w*")
@@ -62,6 +66,16 @@ def operation_named(text: str) -> tuple[str | None, int | None]:
     if len(names) != 1 or names[0] not in _NAMED:
         return None, None
     return _NAMED[names[0]], numbers[0] if len(numbers) == 1 else None
+
+
+def names_group(text: str) -> bool:
+    """True for a text that names a group of mathematics, known or not.
+
+    Example:
+        >>> [names_group(text) for text in ("AlternatingGroup", "S5", "run-7", "Control")]
+        [True, True, False, False]
+    """
+    return _GROUP.search(text) is not None
 
 
 def states_operation(value: Any) -> bool:

@@ -121,10 +121,11 @@ def check_source(path: Path | str, options: OpenOptions) -> None:
         CheckpointError: There is no file, or its first bytes are of no weights file.
         ConfigError: An option names a file that is missing, or says what a native checkpoint says itself.
     """
-    from interp.checkpoints.files import find_checkpoint, native_settings, shards
+    from interp.checkpoints.files import native_settings, shards
     from interp.checkpoints.safe import check_format, open_file
+    from interp.checkpoints.series import find_checkpoint
 
-    file = find_checkpoint(Path(path))
+    file = find_checkpoint(Path(path), options.weights)
     if options.model is not None:
         factory_of(options.model)
         check_format(shards(file)[0])

@@ -16,6 +16,7 @@ from interp.measuring.evaluation import all_logits
 from interp.measuring.numbering import numbered
 from interp.models import Adopted, Prompt, adopt
 from interp.models.complex_parts import PARTS
+from interp.models.nested import item_at
 from interp.models.outputs import logits_keys, output_keys
 
 
@@ -60,6 +61,10 @@ def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedFor
     classes = {data.n_classes, len(torch.unique(data.labels))}
     given = None if options.output is None else output_keys(options.output)
     keys, chosen = logits_keys(output, len(few), classes, given)
+    if options.readout is not None and item_at(output, keys).ndim < 3:
+        raise ConfigError(
+            f"the output {tuple(item_at(output, keys).shape)} has no positions; leave out --readout {options.readout}"
+        )
     readout = -1 if options.readout is None else options.readout
     settings: dict[str, Any] = {
         "example": data.inputs[:2],
@@ -70,6 +75,11 @@ def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedFor
         "part": options.part,
     }
     model = adopt(module, options.sites, **settings)
+    if model.random:
+        raise ConfigError(
+            "the network answers the same examples otherwise when it is run again, such as with dropout that is always "
+            "on; make it deterministic in evaluation mode"
+        )
     logits, notes = all_logits(model, data), (*([chosen] if chosen else ()), *model.axis_notes)
     if options.part is not None:
         notes = (*notes, f"of complex activations {PARTS[options.part]} are the neurons")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
@@ -13,13 +13,15 @@ from torch import Tensor
 from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
 from interp.checkpoints.dialects import dialect_names
 from interp.checkpoints.mixture import fit_mixture, rough_mixture
-from interp.checkpoints.names import variants
+from interp.checkpoints.names import is_companion, is_parameter, variants
+from interp.checkpoints.nesting import trainers_part
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.stored import StoredWeights
-from interp.data import Task
-from interp.errors import CheckpointError
+from interp.data import Dataset, TableTask, Task
+from interp.errors import CheckpointError, ConfigError
 from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.evaluation import COPIES, all_logits, check_logits, measure_logits
+from interp.measuring.numbering import Numbering, numbering_of, numberings
 from interp.models import HookedModel
 
 SAME_ACCURACY, SAME_LOSS, SAME_LOGITS = 0.001, 0.05, 1e-4
@@ -44,7 +46,7 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
     Nothing is guessed that nothing states: there is a reading for each value that it could have.
 
     Raises:
-        CheckpointError: The file fits no dialect, or not the one that the user named.
+        CheckpointError: The file fits no dialect, or not the one that the user named, or holds what a trainer keeps.
 
     Example:
         >>> import torch
@@ -54,6 +56,11 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
         >>> [reading.description for reading in readings_of(stored, OpenOptions())]
         ['he: relu MLP of 2 layers']
     """
+    if part := trainers_part(stored.tensors):
+        raise CheckpointError(
+            f"all tensors of {str(stored.path)!r} are named by {part[:80]!r}, which is a trainer's; expected a "
+            "network's weights. Name the file of the model, which trainers write beside it"
+        )
     readings: list[Reading] = []
     problem: Unfit | None = None
     for tensors, notes in variants(stored.tensors):
@@ -92,24 +99,37 @@ def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:
 
 def listed_left_out(stored: StoredWeights) -> str:
     """Names, shapes and types of what can be no weights of a network."""
+    return _listed(stored.left_out)
+
+
+def _listed(tensors: Mapping[str, Tensor]) -> str:
     held = [
         f"{name[:80]!r} {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
-        for name, tensor in stored.left_out.items()
+        for name, tensor in tensors.items()
     ]
     return ", ".join(held[:LISTED]) + (f" and {len(held) - LISTED} more" if len(held) > LISTED else "")
 
 
 def check_left_out(stored: StoredWeights) -> None:
-    """Refuse weights beside which lies a tensor with infinity that is no mask: all else in a mask is one number.
+    """Refuse weights beside which lies a parameter that cannot be computed with, or infinity that is no mask's.
+
+    A parameter is known by its name; all else in a mask is one number.
 
     Raises:
         CheckpointError: There is one.
     """
     for name, tensor in stored.left_out.items():
         finite = tensor[tensor.isfinite()]
-        if len(finite) < tensor.numel() and (not len(finite) or bool((finite != finite[0]).any())):
+        endless = len(finite) < tensor.numel()
+        parameter = is_parameter(name) and not is_companion(name)
+        if endless and (parameter or not len(finite) or bool((finite != finite[0]).any())):
             raise CheckpointError(
                 f"the tensor {name[:80]!r} in {str(stored.path)!r} holds infinity: the training run diverged"
+            )
+        if parameter:
+            raise CheckpointError(
+                f"by its name the tensor {_listed({name: tensor})} in {str(stored.path)!r} is a parameter; expected "
+                "real numbers. For a network of your own, give a function that builds it (--model file.py:build)"
             )
 
 
@@ -132,6 +152,8 @@ class Tried:
     """A reading that was measured on all examples.
 
     Attributes:
+        data: The task's examples, with a table's labels as they suit the network best.
+        numbering: Of a table's labels, as they are.
         accuracy, loss: Share of right answers, in [0, 1], and mean cross-entropy of the right ones.
         squared_error: Mean squared error against one-hot answers, the loss of the networks of arXiv 2310.13061.
         coefficient: Of the attention mixture, where measuring decides it.
@@ -140,6 +162,8 @@ class Tried:
     reading: Reading
     model: HookedModel
     task: Task
+    data: Dataset
+    numbering: Numbering | None
     accuracy: float
     loss: float
     squared_error: float
@@ -149,8 +173,16 @@ class Tried:
     @cached_property
     def rate(self) -> BaseRate:
         """Right answers beside the share of the commonest result, of all examples."""
-        data = self.task.dataset
-        return base_rate_of(self.logits, data, leaked=data.test)
+        return base_rate_of(self.logits, self.data, leaked=self.data.test)
+
+    @property
+    def numbered(self) -> str:
+        """The numbering of a table's labels that right answers are counted in, in words; none for that of the table.
+
+        A table's is not blamed on the network: how well it answers decides, in whatever way classes are numbered.
+        """
+        words = None if self.numbering is None else self.numbering.best
+        return f" with labels {words}" if words else ""
 
     def beats(self, other: Tried) -> bool:
         """True if this answers more examples, or as many with a clearly smaller loss.
@@ -178,7 +210,11 @@ def best_reading(
 ) -> tuple[Tried, tuple[str, ...]]:
     """The reading that answers most examples, measured, and what was chosen and assumed, in sentences.
 
-    Of equals it is the one with the smaller loss, then the first of them.
+    Of equals it is the one with the smaller loss, then the first of them. Each is measured with a table's labels
+    numbered as they suit it best.
+
+    Raises:
+        ConfigError: A label of a table has no output.
     """
     tasks: dict[tuple[str, int], Task] = {}
     for reading in readings:
@@ -189,10 +225,12 @@ def best_reading(
     for other in others:
         if other.beats(best):
             best = other
+    if best.numbering is not None and not best.numbering.fits:
+        raise ConfigError(best.numbering.mismatch())
     notes = tuple(_sentences(best, [one for one in tried if one is not best]))
     if best.reading.mixed is None:
         return best, notes
-    mixture = fit_mixture(partial(_mixed, best.reading), best.task)
+    mixture = fit_mixture(partial(_mixed, best.reading), best.data)
     if mixture.value != best.coefficient:
         best = _at(best.reading, mixture.value, best.task)
     return best, (*notes, str(mixture))
@@ -202,7 +240,13 @@ def _measured(reading: Reading, task: Task) -> Tried:
     """A reading on its task; roughly as well as it can be where its attention mixture is open."""
     if reading.mixed is None:
         return _tried(reading, task)
-    return _at(reading, rough_mixture(partial(_mixed, reading), task), task)
+    usable = numberings(task.dataset, reading.p) if isinstance(task, TableTask) else (task.dataset,)
+    coefficients = {rough_mixture(partial(_mixed, reading), data) for data in usable if data is not None}
+    best, *others = (_at(reading, one, task) for one in sorted(coefficients or {1.0}, reverse=True))
+    for other in others:
+        if other.beats(best):
+            best = other
+    return best
 
 
 def _at(reading: Reading, coefficient: float, task: Task) -> Tried:
@@ -217,16 +261,18 @@ def _mixed(reading: Reading, coefficient: float) -> HookedModel:
 
 def _tried(reading: Reading, task: Task) -> Tried:
     model = reading.build()
-    logits = all_logits(model, task.dataset)
-    measured = measure_logits(logits, task.dataset)
-    squared = measure_logits(logits, task.dataset, loss="mse").loss.all or 0.0
-    return Tried(
-        reading, model, task, measured.accuracy.all or 0.0, measured.loss.all or 0.0, squared, logits
-    )
+    data, logits, numbering = task.dataset, all_logits(model, task.dataset), None
+    if isinstance(task, TableTask):
+        numbering = numbering_of(logits, data)
+        data = numbering.applied(data)
+    measured = measure_logits(logits, data)
+    squared = measure_logits(logits, data, loss="mse").loss.all or 0.0
+    shares = measured.accuracy.all or 0.0, measured.loss.all or 0.0, squared
+    return Tried(reading, model, task, data, numbering, *shares, logits)
 
 
 def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:
-    reading, share = best.reading, f"{100 * best.accuracy:.1f} % right"
+    reading, share = best.reading, f"{100 * best.accuracy:.1f} % right{best.numbered}"
     learnt = above_chance(best.rate)
     worse = [other for other in others if best.beats(other)]
     equal = [other for other in others if not best.beats(other) and not best.is_the_same_network(other)]
@@ -239,7 +285,8 @@ def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:
     if worse:
         decided = "by measurement" if learnt else "although no reading is above chance"
         listed = (
-            f"{one.reading.description} ({100 * one.accuracy:.1f} %, loss {one.loss:.2g})" for one in worse
+            f"{one.reading.description} ({100 * one.accuracy:.1f} %{one.numbered}, loss {one.loss:.2g})"
+            for one in worse
         )
         yield (
             f"read as {reading.description} ({share}, loss {best.loss:.2g}) {decided}; not as {', '.join(listed)}"

@@ -20,6 +20,8 @@ class StoredWeights:
         beside: The settings in configuration files beside it; see `interp.checkpoints.configs`.
         left_out: Tensors that can be no weights of a known network, such as masks and complex tables.
         own: All tensors, under the names in the file.
+        under: Keys of the dictionaries in which they lay, from outside to inside.
+        asked: True if the user's choice of weights named one of those.
     """
 
     path: Path
@@ -30,3 +32,5 @@ class StoredWeights:
     notes: tuple[str, ...] = ()
     left_out: dict[str, Tensor] = field(default_factory=dict)
     own: dict[str, Tensor] = field(default_factory=dict)
+    under: tuple[str, ...] = ()
+    asked: bool = False

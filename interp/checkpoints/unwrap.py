@@ -12,6 +12,7 @@ from torch import Tensor
 
 from interp.checkpoints.arrays import load_msgpack, load_npz
 from interp.checkpoints.configs import disagreements, settings_beside
+from interp.checkpoints.copies import RAW, is_averaged, named_by
 from interp.checkpoints.files import INDEX_ENDING, shards, tensor_files
 from interp.checkpoints.names import chosen_copy, companions, without_parts, without_prefixes
 from interp.checkpoints.nesting import (
@@ -31,6 +32,7 @@ from interp.checkpoints.safe import (
     load_safetensors,
     open_file,
 )
+from interp.checkpoints.series import run_of
 from interp.checkpoints.stored import StoredWeights
 from interp.checkpoints.usable import may_be_weights, usable
 from interp.errors import CheckpointError
@@ -140,7 +142,7 @@ def _finish(state: StoredWeights, choice: str | None, *, alone: bool) -> StoredW
     own = {name: usable(path, name, tensor, done) for name, tensor in state.tensors.items()}
     renamed, notes = without_parts(own)
     tensors, copies, chosen = chosen_copy({renamed[name]: tensor for name, tensor in own.items()}, choice)
-    if choice is not None and not chosen and not any("as was asked" in note for note in state.notes):
+    if choice is not None and not chosen and not _was_taken(choice, state):
         raise CheckpointError(
             f"{str(path)!r} holds no weights named {choice!r}; leave out weights=… (--weights)"
         )
@@ -155,4 +157,14 @@ def _finish(state: StoredWeights, choice: str | None, *, alone: bool) -> StoredW
         named = STEP_NAME.fullmatch(path.stem) or STEP_NAME.fullmatch(path.absolute().parent.name)
         step = int(named[1] or named[2]) if named else None
     every = tuple(dict.fromkeys([*state.notes, *notes, *copies, *stripped, *done, *read]))
-    return StoredWeights(path, tensors, state.extras, step, beside, every, left_out, own)
+    return replace(state, tensors=tensors, step=step, beside=beside, notes=every, left_out=left_out, own=own)
+
+
+def _was_taken(choice: str, state: StoredWeights) -> bool:
+    """True if the choice was followed already: inside of the file, or it names the file, which holds nothing else."""
+    stem = state.path.stem
+    if state.asked or choice == RAW:
+        firsts = (name.partition(".")[0] for name in state.tensors)
+        return state.asked or not any(map(is_averaged, (stem, *state.under, *firsts)))
+    alone = not any("holds weights too" in note for note in state.notes)
+    return alone and bool(named_by(choice, (stem, run_of(stem))))

@@ -16,7 +16,13 @@ class LabelsError(ConfigError):
 
 
 IGNORED = -100  # what PyTorch leaves out of a loss
-LISTED = 4  # texts that are numbered in a message
+LISTED = 4  # texts or classes that are listed in a message
+CLEARLY = 0.1
+"""By how much more labels must equal results under another numbering than as they are, to be numbered differently."""
+MOST = 0.5
+"""Share, above chance, of the rows that another numbering must explain."""
+FEWEST = 8  # rows from which a numbering is known
+DISTINCT = 0.75  # share of the results that have a label of their own in another numbering
 
 
 def advice_on_range(
@@ -79,3 +85,44 @@ def renumbered(*columns: np.ndarray) -> list[Int[np.ndarray, " example"]]:
         raise LabelsError("the labels are neither texts nor whole numbers of classes")
     classes = values - values.min() if whole else np.unique(values, return_inverse=True)[1]
     return np.split(classes.astype(np.int64), np.cumsum([len(column) for column in columns])[:-1])
+
+
+def other_numbering(labels: Int[np.ndarray, " example"], results: Int[np.ndarray, " example"]) -> str | None:
+    """The numbering by which labels equal the results far more often than as they are, in words; None of others.
+
+    A result's number is the label that it has in most rows: looked up in half of the rows of each result, and counted
+    in the other half, so that labels redrawn at random are no numbering of their own.
+
+    Example:
+        >>> other_numbering(np.arange(1, 13), np.arange(12))
+        'minus 1 the labels equal them in 100.0 % of the rows instead of 0.0 %'
+        >>> other_numbering(np.arange(12), np.arange(12))
+    """
+    same, n = float((labels == results).mean()) if len(labels) else 1.0, len(labels)
+    if n < FEWEST or same > 1 - CLEARLY:
+        return None
+    differences, counts = np.unique(labels - results, return_counts=True)
+    by, shifted = int(differences[counts.argmax()]), float(counts.max()) / n
+    words, share = f"{'minus' if by > 0 else 'plus'} {abs(by)} the labels equal them", shifted
+    order, renamed = np.argsort(results, kind="stable"), 0.0
+    for known, asked in ((order[::2], order[1::2]), (order[1::2], order[::2])):
+        meant = _commonest(results[known], labels[known])
+        expected = np.array([meant.get(result, -1) for result in results[asked].tolist()])
+        distinct = len(set(meant.values())) > DISTINCT * len(
+            meant
+        )  # else labels are fewer classes, not other numbers
+        renamed += distinct * float((expected == labels[asked]).sum()) / n
+    if by == 0 or renamed > shifted + CLEARLY:
+        listed = ", ".join(f"{label} for {result}" for result, label in islice(sorted(meant.items()), LISTED))
+        words, share = f"with other numbers ({listed}, ...) the labels are the same classes", renamed
+    chance = 1 / len(np.unique(results))
+    if share < same + CLEARLY or share - chance < MOST * (1 - chance):
+        return None
+    return f"{words} in {100 * share:.1f} % of the rows instead of {100 * same:.1f} %"
+
+
+def _commonest(results: Int[np.ndarray, " example"], labels: Int[np.ndarray, " example"]) -> dict[int, int]:
+    """The commonest label of each result."""
+    pairs, counts = np.unique(np.stack([results, labels]), axis=1, return_counts=True)
+    ascending = np.argsort(counts, kind="stable")
+    return dict(zip(pairs[0][ascending].tolist(), pairs[1][ascending].tolist(), strict=True))

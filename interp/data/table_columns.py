@@ -87,10 +87,11 @@ def _check_size(content: bytes, buffer: Any, suffix: str, called: str) -> None:
     """Refuse a table whose columns would need more memory than there is, before any is unfolded."""
     from pyarrow import parquet
 
+    from interp.parquet import stored_bytes
+
     if suffix == ".parquet":
         held = parquet.ParquetFile(buffer).metadata
-        groups = [held.row_group(i) for i in range(held.num_row_groups)]
-        rows, width, texts = held.num_rows, held.num_columns, sum(group.total_byte_size for group in groups)
+        rows, width, texts = held.num_rows, held.num_columns, stored_bytes(held)
     else:
         end = b"\n" if b"\n" in content else b"\r"
         first = content.partition(end)[0]

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.data.class_labels import LabelsError, advice_on_range, advice_on_texts
+from interp.data.class_labels import LabelsError, advice_on_range, advice_on_texts, other_numbering
 from interp.data.dataset import Dataset
 from interp.data.operations import Ordering, group_ordering, operation_table
 from interp.data.split_encoding import rows_of_pairs
@@ -21,6 +21,9 @@ from interp.errors import ConfigError
 
 Array = np.ndarray | Tensor
 MAX_CLASSES = 1_000_000  # labels and positions are below this; larger numbers must be something else
+
+RIGHT_TASK = "or name the task that they follow, such as 'a + b + 1', or none"
+STATED = "or say which rows are corrupted (the column 'corrupted'), if that is why they differ"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -169,8 +172,13 @@ def _assemble(
     if n_classes is not None and n_classes < (modulus or 1):
         raise ConfigError(f"n_classes={n_classes} is too few; expected at least {modulus or 1}")
     limit = n_classes or modulus
-    labels, *others = (_classes(given[name], limit, hint, rule) for name in CLASSES if name in given)
-    rule = others[0] if others else rule
+    columns = {name: _classes(given[name], limit, hint, rule) for name in CLASSES if name in given}
+    labels, stated = columns["labels"], given.get("corrupted")
+    own = slice(None) if stated is None else _whole(stated, 2) == 0
+    _check_numbering(
+        columns, given, None if rule is None else f"the results of {task} modulo {modulus}", rule, own
+    )
+    rule = columns.get("true_labels", rule)
     true = labels.copy() if rule is None else rule
     train = _whole(given["train"], 2).astype(bool) if "train" in given else np.zeros(len(labels), bool)
     corrupted = train & (labels != true)
@@ -193,6 +201,32 @@ def _assemble(
     data = Dataset(x, y, by_rule, trained, redrawn, n_classes, "train" in given)
     positions = _whole(given["positions"], None) if "positions" in given else None
     return TableTask(data, task, modulus, positions)
+
+
+def _check_numbering(
+    columns: dict[str, np.ndarray],
+    given: dict[str, NamedValues],
+    called: str | None,
+    rule: np.ndarray | None,
+    own: np.ndarray | slice,
+) -> None:
+    """Refuse columns of classes that are numbered differently, or not as the task's results are.
+
+    Args:
+        called: The task's results in words.
+        own: The rows that nothing says to be corrupted.
+    """
+    references = [] if called is None or rule is None else [(called, rule, RIGHT_TASK)]
+    if "true_labels" in columns:
+        references.append((str(given["true_labels"]), columns["true_labels"], STATED))
+    for name, classes in columns.items():
+        for reference, results, fix in references:
+            if classes is not results and (words := other_numbering(classes[own], results[own])):
+                ranges = (f"from {one.min()} to {one.max()}" for one in (classes, results))
+                raise ConfigError(
+                    f"the classes of {given[name]} run {next(ranges)}, those of {reference} {next(ranges)}, and they "
+                    f"are numbered differently: {words}. Give both the numbers of the network's outputs, from 0; {fix}"
+                )
 
 
 def _features(inputs: NamedValues) -> np.ndarray:

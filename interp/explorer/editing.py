@@ -20,9 +20,10 @@ MODE, STEP = "scale", 0.01
 TRIED = "selection.data mode.value factor.value kept.data"
 """Parts of the page that hold the change that is tried and those that were kept."""
 CHOOSING = (
-    "scatter.selectedData by-label.value by-frequency.value by-number.value threshold.value score.value side.value "
+    "by-label.value by-frequency.value by-number.value threshold.value score.value side.value "
     "by-filter.n_clicks choose-it.n_clicks clear.n_clicks"
 )
+"""Controls that choose neurons, beside the lasso."""
 
 
 def panel(session: Session) -> html.Section:
@@ -102,12 +103,20 @@ def _connect_choice(app: Dash, session: Session) -> None:
         cause, sent = ctx.triggered_id, dict(zip(names, values, strict=True))
         if cause == "clear":
             return []
-        new = _chosen(cause, sent, table, width)
+        return added(_chosen(cause, sent, table, width), sent["selection"], sent["combine"])
+
+    def added(new, chosen, combine):
         if new is None:
             return no_update
-        before = indices_of(sent["selection"], width)
+        before = indices_of(chosen, width)
         set_props("message", {"children": ""})  # of the last mistake
-        return selection.combined(before, new, sent["combine"])
+        return selection.combined(before, new, combine)
+
+    # Apart from the controls: a figure that only reports that its marks changed would call off a choice under way.
+    @callback(app, "selection.data+", "scatter.selectedData", "selection.data combine.value")
+    def encircle(selected, chosen, combine):
+        points = (selected or {}).get("points")
+        return added(selection.by_lasso(selected, width) if points else None, chosen, combine)
 
     @callback(app, "by-label.value by-frequency.value threshold.value by-number.value", "clear.n_clicks")
     def forget(_):
@@ -140,9 +149,7 @@ def _chosen(cause: str, sent: dict[str, Any], table: NeuronTable, width: int) ->
             return selection.by_frequency(table, frequency)
         case "by-number", text if text not in (None, ""):
             return selection.by_number(text, width)
-        case "scatter", {"points": points} if points:
-            return selection.by_lasso(sent[cause], width)
-    return None  # a figure without points only reports that its marks changed
+    return None
 
 
 def _changes(width: int, chosen: Any, mode: Any, factor: Any, kept: Any) -> tuple[list[Change], Change]:

@@ -122,11 +122,15 @@ def callback(
 ) -> Any:
     """A decorator for a function from the values of inputs and states to those of the outputs.
 
-    Parts are named as ``id.property``, separated by blanks. With `at_first` it is also called when they first appear;
-    a `script` is a function of ``assets/explorer.js`` that the browser calls instead.
+    Parts are named as ``id.property``, separated by blanks; a ``+`` after an output says that others set it too. With
+    `at_first` it is also called when they first appear; a `script` is a function of ``assets/explorer.js`` that the
+    browser calls instead.
     """
-    kinds: Any = ((Output, outputs), (Input, inputs), (State, states))
-    parts = [kind(*part.split(".")) for kind, names in kinds for part in names.split()]
+    parts: list[Any] = []
+    for kind, names in ((Output, outputs), (Input, inputs), (State, states)):
+        for name, _, of in (part.partition(".") for part in names.split()):
+            shared = {"allow_duplicate": True} if of.endswith("+") else {}
+            parts.append(kind(name, of.rstrip("+"), **shared))
     if script:
         function = ClientsideFunction("explorer", script)
         return app.clientside_callback(function, *parts, prevent_initial_call=not at_first)

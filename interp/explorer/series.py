@@ -11,8 +11,8 @@ import numpy as np
 
 from interp.analysis.dynamics import Dynamics, dynamics_of
 from interp.checkpoints import is_native
-from interp.checkpoints.files import find_checkpoint, series_files
 from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.series import find_checkpoint, series_files
 from interp.checkpoints.unwrap import read_series
 from interp.errors import GrokscopeError
 from interp.explorer.session import answer_codes
@@ -136,10 +136,10 @@ def scoring_of(
 ) -> Scoring | None:
     """The scoring of at most so many checkpoints in a folder or file, not yet started; None for a single one."""
     if path.is_dir():
-        count = len(series_files(path))
+        count = len(series_files(path, options.weights))
     else:
         path = find_checkpoint(path)
-        count = 1 if is_native(path) else sum(1 for _ in read_series(path))
+        count = 1 if is_native(path) else sum(1 for _ in read_series(path, weights=options.weights))
     if count < 2:
         return None
     return Scoring(path, options, min(most, count), site=site, seed=seed, most=most)

@@ -57,20 +57,45 @@ class Numbering:
     @property
     def offer(self) -> str | None:
         """A better numbering with the accuracy that it would give; None where there is none."""
-        offers = [(self.shifted, f"minus {self.labels[0]}"), (self.ranked, "numbered from 0 without gaps")]
-        known = [
-            (share, words) for share, words in offers if share is not None and share > (self.accuracy or 0)
-        ]
-        if not known:
+        share, words = self._other
+        if share is None or share <= (self.accuracy or 0):
             return None
-        share, words = max(known, key=lambda offer: offer[0])
         instead = "" if self.accuracy is None else f" instead of {percentage(self.accuracy)}"
         return f"labels {words} would be right in {percentage(share)}{instead}"
 
     @property
+    def _other(self) -> tuple[float | None, str]:
+        """The best of the other numberings: its accuracy, None where there is none, and its words."""
+        offers = [(self.shifted, f"minus {self.labels[0]}"), (self.ranked, "numbered from 0 without gaps")]
+        return max(offers, key=lambda offer: -1.0 if offer[0] is None else offer[0])
+
+    @property
     def better(self) -> bool:
         """True if another numbering would be right in clearly more examples."""
-        return max(self.shifted or 0.0, self.ranked or 0.0) > (self.accuracy or 0.0) + CLEARLY
+        return (self._other[0] or 0.0) > (self.accuracy or 0.0) + CLEARLY
+
+    @property
+    def best(self) -> str | None:
+        """The numbering to compare networks by, in words: the given one, None, unless another is clearly better, or
+        the given one does not fit."""
+        share, words = self._other
+        return None if share is None or (self.fits and not self.better) else words
+
+    def applied(self, data: Dataset) -> Dataset:
+        """The examples that this is of, in the `best` numbering.
+
+        Example:
+            >>> labels, none = torch.tensor([1, 2, 3, 1]), torch.zeros(4, dtype=torch.bool)
+            >>> data = Dataset(labels, labels, labels, none, none, n_classes=4, split_known=False)
+            >>> Numbering((1, 2, 3), 4, 0.0, 1.0, None).applied(data).labels.tolist()
+            [0, 1, 2, 0]
+        """
+        if self.best is None:
+            return data
+        _, shifted, ranked = numberings(data, self.n_outputs)
+        applied = shifted if self._other[0] == self.shifted else ranked
+        assert applied is not None
+        return applied
 
     def sentences(self) -> Iterator[str]:
         """Remarks for the notes: where labels begin, gaps, outputs without examples, and a better numbering."""
@@ -111,17 +136,38 @@ def numbering_of(logits: Float[Tensor, "example output"], data: Dataset) -> Numb
         >>> numbering_of(torch.nn.functional.one_hot(labels - 1, 3).float(), data).shifted
         1.0
     """
-    labels = data.labels.to(logits.device)
-    values, ranks = torch.unique(torch.cat([labels, data.true_labels.to(logits.device)]), return_inverse=True)
-    known, n_outputs = tuple(values.tolist()), logits.shape[1]
-    low, high, gaps = known[0], known[-1], len(known) <= known[-1] - known[0]
-    fits_shifted, fits_ranked = low > 0 and high - low < n_outputs, gaps and len(known) <= n_outputs
-    return Numbering(
-        known,
-        n_outputs,
-        share_right(logits, labels) if high < n_outputs else None,
-        share_right(logits, labels - low) if fits_shifted else None,
-        share_right(logits, ranks[: len(labels)]) if fits_ranked else None,
+    known = tuple(torch.unique(torch.cat([data.labels, data.true_labels])).tolist())
+    shares = (
+        None if one is None else share_right(logits, one.labels.to(logits.device))
+        for one in numberings(data, logits.shape[1])
+    )
+    return Numbering(known, logits.shape[1], *shares)
+
+
+def numberings(data: Dataset, n_outputs: int) -> tuple[Dataset | None, Dataset | None, Dataset | None]:
+    """The examples as numbered, with the smallest label 0, and with classes from 0 without gaps.
+
+    Labels and true labels are numbered alike. None where a label has no output, or nothing would change.
+
+    Example:
+        >>> labels, none = torch.tensor([1, 2, 4]), torch.zeros(3, dtype=torch.bool)
+        >>> data = Dataset(labels, labels, labels, none, none, n_classes=5, split_known=False)
+        >>> [one and one.labels.tolist() for one in numberings(data, 4)]
+        [None, [0, 1, 3], [0, 1, 2]]
+    """
+    both = torch.cat([data.labels, data.true_labels])
+    values, ranks = torch.unique(both, return_inverse=True)
+    low, high = int(values[0]), int(values[-1])
+    gaps = len(values) <= high - low
+
+    def changed(classes: Int[Tensor, " both"]) -> Dataset:
+        labels, true = classes.tensor_split(2)
+        return replace(data, labels=labels, true_labels=true, n_classes=n_outputs)
+
+    return (
+        data if high < n_outputs else None,
+        changed(both - low) if low > 0 and high - low < n_outputs else None,
+        changed(ranks) if gaps and len(values) <= n_outputs else None,
     )
 
 

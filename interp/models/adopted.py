@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens import HookedRootModule
 
-from interp.errors import ConfigError, HookNameError
+from interp.errors import ConfigError, HookNameError, InterventionError
+from interp.models.adopted_runs import check_gradients, check_twin, in_chunks, is_linear
 from interp.models.axes import axes_by_kind
 from interp.models.checkpointing import without_checkpointing
 from interp.models.layers import add_hook_points
@@ -23,10 +24,7 @@ from interp.models.outputs import at_position, read_logits
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_site, has_hooks
 from interp.models.watched import Call
-from interp.models.weight_edits import absorbed, linear_readout
-
-CHUNK, FEW = 2**23, 64
-LINEAR = 1e-5  # relative difference up to which logits count as what a linear layer gives
+from interp.models.weight_edits import absorbed, editable_sides, linear_readout
 
 
 class Adopted(HookedRootModule):
@@ -67,6 +65,8 @@ class Adopted(HookedRootModule):
             if axes.axis == -1 and not axes.example_axis:
                 self.axes[name] = replace(axes, position=readout)
         self.linear: dict[str, tuple[str, ...]] | None = None
+        self.example: Tensor | None = None
+        self.random = False
         self.points = add_hook_points(self, list(tensors)).train(module.training)
         self.training = module.training
 
@@ -82,8 +82,9 @@ class Adopted(HookedRootModule):
             ConfigError: The output holds no logits.
         """
         given = inputs if self.prompt is None else self.prompt(inputs)
-        acting = not torch.is_grad_enabled() or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
-        changing = changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs)))
+        gradients = torch.is_grad_enabled()
+        acting = not gradients or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
+        changing = changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs), gradients))
         with without_checkpointing() if acting else nullcontext(), changing:
             output = self.call(self.module, given)
         logits, self.keys, notes = read_logits(
@@ -97,11 +98,13 @@ class Adopted(HookedRootModule):
         """Sentences about outputs and axes where there was a choice."""
         return (*self.output_notes, *self.axis_notes)
 
-    def _hooked(self, n_examples: int, site: str, tensor: Tensor) -> Tensor:
+    def _hooked(self, n_examples: int, gradients: bool, site: str, tensor: Tensor) -> Tensor:
         """The tensor as a site's hooks leave it."""
         point, axes = self.hook_dict[site], self.axes[site]
         if not has_hooks(point):
             return tensor
+        if gradients and not torch.is_grad_enabled():
+            check_gradients(self.module, self.tensors[site])
         shown = axes.shown(tensor)
         if shown.ndim < 1 or len(shown) != n_examples:
             raise HookNameError(
@@ -146,16 +149,13 @@ class Adopted(HookedRootModule):
         """Matrix and bias of the layer that reads a site, if it gives the logits, for these activations and others."""
         layer = linear_readout(self._owner(name), self.n_outputs)
         no_place = activations.ndim == 3 and self.axes[name].position is None
-        if self.tensors[name].side != "input" or layer is None or no_place or activations.ndim > 3:
+        usable = self.axes[name].of_weights and self.tensors[name].side == "input"
+        if not usable or layer is None or no_place or activations.ndim > 3:
             return None
-        changed = -3 * activations
-        for x, given in ((activations, logits), (changed, self._continue(name, changed, inputs))):
-            expected = at_position(x, self.readout) @ layer[0] + layer[1]
-            if expected.shape != given.shape:
-                return None
-            if not (given - expected).abs().max() <= LINEAR * given.abs().max():
-                return None
-        return layer
+        linear = is_linear(
+            layer, activations, logits, lambda x: self._continue(name, x, inputs), self.readout
+        )
+        return layer if linear else None
 
     def _continue(self, name: str, activations: Tensor, inputs: Tensor) -> Tensor:
         """Logits if a site's tensor, with its neurons last, were another one."""
@@ -177,7 +177,7 @@ class Adopted(HookedRootModule):
             HookNameError: There is no such site. ConfigError: its neurons or positions are not known for these inputs.
         """
         site, length = self._site(check_site(hook, self.tensors)), self.axes[hook].length
-        logits, activations = self._captured(hook, inputs)
+        logits, activations = in_chunks(self, hook, inputs)
         activations = activations.movedim(site.axis, -1)
         if self.readout < 0 and length is not None and activations.shape[1] != length:
             raise ConfigError(
@@ -200,27 +200,24 @@ class Adopted(HookedRootModule):
         after = partial(self._continue, hook)
         return Prefix(activations, after, carried=(inputs,), has_positions=positions)
 
-    def _captured(self, hook: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and a site's tensor, a `CHUNK` of numbers at a time, so that layers before it take little memory."""
-        rows = len(inputs)
-        if rows > FEW:
-            _, few = self.run_with_cache(inputs[:2], names_filter=hook)
-            rows = max(FEW, CHUNK // max(few[hook][0].numel(), inputs[0].numel()))
-        runs = [self.run_with_cache(part, names_filter=hook) for part in inputs.split(max(rows, 1))]
-        if len(runs) == 1:
-            return runs[0][0], runs[0][1][hook]
-        return torch.cat([logits for logits, _ in runs]), torch.cat([cache[hook] for _, cache in runs])
-
     def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> Adopted:
         """A copy whose weights make ``activations * scale + shift`` of a site; the user's network is unchanged.
 
         Raises:
             HookNameError: There is no such site. InterventionError: the weights beside it cannot do this.
         """
-        module = absorbed(self.module, self.tensors[check_site(hook, self.tensors)], scale, shift)
+        tensor = self.tensors[check_site(hook, self.tensors)]
+        if not self.axes[hook].of_weights and editable_sides(self._owner(hook)):
+            raise InterventionError(
+                f"the neurons at {hook!r} are on another axis than the weights of {tensor.path!r} have, so that these "
+                "cannot change them; leave it hooked"
+            )
+        module = absorbed(self.module, tensor, scale, shift)
         same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call", "output")}
         twin = Adopted(module, self.tensors, **same)
         twin.axes, twin.linear, twin.output_axis = dict(self.axes), self.linear, self.output_axis
+        if self.example is not None:
+            check_twin(self, twin, self._site(hook), scale, shift, self.example)
         return twin
 
     def to_dict(self) -> dict[str, Any]:

@@ -73,9 +73,9 @@ def adopt(
         [('0:output', 8), ('2:input', 8)]
     """
     module = _unwrapped(module)
-    _check_network(module)
+    _check_network(module, n_outputs)
     tensors = _tensors_of(module, [sites] if isinstance(sites, str) else sites, check_part(part))
-    keys = output_keys(str(output)) if isinstance(output, (str, int)) else output
+    keys = output if output is None or isinstance(output, tuple) else output_keys(str(output))
     settings: dict[str, Any] = {"prompt": prompt, "readout": readout, "n_outputs": n_outputs}
     adopted = Adopted(module, tensors, call=forward or operator.call, output=keys, **settings)
     given = _given_axes(axis, tensors)
@@ -105,10 +105,11 @@ def _given_axes(axis: Any, sites: Collection[str]) -> dict[str, tuple[int, ...]]
     by_site = axis if isinstance(axis, Mapping) else {} if axis is None else dict.fromkeys(sites, axis)
     given = {}
     for name, one in by_site.items():
-        site, axes = str(ModuleTensor.parse(name)), (one,) if isinstance(one, int) else tuple(one)
+        site = str(ModuleTensor.parse(name))
+        axes = tuple(one) if isinstance(one, (tuple, list)) else (one,)
         if site not in sites:
             raise ConfigError(f"axis= names {name!r}, which is no site; {near_matches(site, sites)}")
-        if len(axes) not in (1, 2) or not all(isinstance(i, int) for i in axes) or len(set(axes)) < len(axes):
+        if len(axes) not in (1, 2) or not all(type(i) is int for i in axes) or len(set(axes)) < len(axes):
             raise ConfigError(f"axis={one!r} is no axis; write -1, or two different ones, such as (-2, -1)")
         given[site] = axes
     return given
@@ -125,8 +126,10 @@ def _unwrapped(module: nn.Module) -> nn.Module:
             return module
 
 
-def _check_network(module: nn.Module) -> None:
-    """Raise a `ConfigError` if hooks would not be run, or not see whole tensors."""
+def _check_network(module: nn.Module, n_outputs: int | None) -> None:
+    """Raise a `ConfigError` if hooks would not be run or not see whole tensors, or for no number of outputs."""
+    if n_outputs is not None and (type(n_outputs) is not int or n_outputs < 1):
+        raise ConfigError(f"n_outputs={n_outputs!r} is no number of classes; expected a whole number from 1")
     if isinstance(module, torch.jit.ScriptModule):
         raise ConfigError(
             f"{type(module).__name__} is TorchScript, which hooks cannot change; adopt the network it was made from"

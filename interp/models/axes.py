@@ -41,6 +41,7 @@ class Axes:
         order: The tensor's axes in the order shown, where that is not their own.
         merged: Lengths of the last two of these, if they are shown as one.
         layout: Each of the tensor's axes in a word: example, position, neuron or other.
+        of_weights: Whether the weights of the site's module are one for each neuron along the axis.
     """
 
     width: int | None = None
@@ -51,6 +52,7 @@ class Axes:
     order: tuple[int, ...] = ()
     merged: tuple[int, int] | None = None
     layout: tuple[str, ...] = ()
+    of_weights: bool = True
 
     def shown(self, tensor: Tensor) -> Tensor:
         """A submodule's tensor as its hook point shows it.
@@ -78,11 +80,20 @@ class Axes:
 def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
     """Axes as far as the kind of submodule alone tells; positions are left out.
 
+    Of a kind of PyTorch's with a forward pass of its own the width alone counts.
+
     Example:
         >>> axes = axes_by_kind(nn.Conv2d(3, 8, 5), ModuleTensor.parse("conv:input"))
         >>> axes.width, axes.axis
         (3, -3)
     """
+    axes = _axes_of_kind(module, tensor)
+    kind = next((k for k in type(module).__mro__ if k.__module__.startswith("torch.nn.modules.")), None)
+    same = kind is None or kind is nn.Module or type(module).forward is getattr(kind, "forward", None)
+    return axes if same else Axes(axes.width)
+
+
+def _axes_of_kind(module: Any, tensor: ModuleTensor) -> Axes:
     if isinstance(module, nn.RNNBase):
         return _recurrent_axes(module, tensor)
     if isinstance(module, nn.MultiheadAttention):
@@ -107,13 +118,10 @@ def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
         return Axes(None, -1 - int(places[1]))
     if isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
         shape = tuple(module.normalized_shape)
-        if type(module).forward not in (nn.LayerNorm.forward, nn.RMSNorm.forward):  # may norm another axis
-            return Axes(shape[0]) if len(shape) == 1 else Axes()
-    elif type(module).__name__.endswith("RMSNorm") and isinstance(getattr(module, "weight", None), Tensor):
-        shape = tuple(module.weight.shape)
-    else:
-        return Axes()
-    return Axes(shape[0], -1) if len(shape) == 1 else Axes()
+        return Axes(shape[0], -1) if len(shape) == 1 else Axes()
+    if type(module).__name__.endswith("RMSNorm") and isinstance(getattr(module, "weight", None), Tensor):
+        return Axes(len(module.weight)) if module.weight.ndim == 1 else Axes()  # which axis is not known
+    return Axes()
 
 
 def keeps_axes(module: nn.Module) -> bool:

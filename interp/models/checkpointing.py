@@ -17,12 +17,9 @@ _users = 0
 _own: dict[str, Any] = {}
 
 
-class _CalledDirectly:
+def _called_directly(function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
     """In the place of the reentrant kind: calls the function as it is."""
-
-    @staticmethod
-    def apply(function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
-        return function(*args)
+    return function(*args)
 
 
 def _nothing(*_args: Any, **_kwargs: Any) -> Iterator[None]:
@@ -57,9 +54,10 @@ def without_checkpointing() -> Iterator[None]:
                     f"torch.utils.checkpoint has no {missing[0]}, so that activation checkpointing cannot be turned "
                     "off while hooks act; install another version of PyTorch, such as 2.13"
                 )
-            _own.update({name: getattr(checkpoint, name) for name in (REENTRANT, OTHER)})
-            setattr(checkpoint, REENTRANT, _CalledDirectly)
+            _own[OTHER] = getattr(checkpoint, OTHER)
             setattr(checkpoint, OTHER, _nothing)
+            # Of the class itself, so that a class imported from there is meant too.
+            getattr(checkpoint, REENTRANT).apply = staticmethod(_called_directly)
         _users += 1
     try:
         yield
@@ -67,5 +65,5 @@ def without_checkpointing() -> Iterator[None]:
         with _lock:
             _users -= 1
             if not _users:
-                for name, value in _own.items():
-                    setattr(checkpoint, name, value)
+                setattr(checkpoint, OTHER, _own[OTHER])
+                del getattr(checkpoint, REENTRANT).apply  # the inherited one is seen again

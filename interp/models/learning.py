@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from interp.errors import ConfigError
 from interp.models.adopted import Adopted
+from interp.models.axes import time_first
 from interp.models.checkpointing import without_checkpointing
-from interp.models.learnt_axes import example_axis, learn_axes, mixing_note
+from interp.models.learnt_axes import example_axis, learn_axes
 from interp.models.nested import item_at
 from interp.models.outputs import logits_keys, read_logits
 from interp.models.protocol import evaluation_mode
-from interp.models.watched import Watched
+from interp.models.watched import Run, Watched, same_rows
+
+MOST_ROWS = 8
 
 
 def learn(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]]) -> None:
@@ -32,21 +36,20 @@ def learn(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]])
         raise ConfigError("the example has no rows; pass one or more inputs, examples first")
     example = example.to(next((p.device for p in model.parameters()), example.device))
     with evaluation_mode(model), without_checkpointing():
-        _learn_axes(model, example, given)
+        runs = _learn_axes(model, example, given)
         model.output = model.keys
         logits, cache = model.run_with_cache(example)
-        beside, others = model.run_with_cache(torch.cat([example[-1:], example]))
-        pairs = {name: (tensor, others[name][1:]) for name, tensor in cache.items()}
-        mixed = mixing_note(model.module, {"the output": (logits, beside[1:]), **pairs})
-        model.axis_notes += () if mixed is None else (mixed,)
+        model.axis_notes += tuple(_remarks(model, example, logits, cache, runs))
         model.linear = {
             name: tuple(cache)[i + 1 :]
             for i, (name, tensor) in enumerate(cache.items())
             if model.linear_readout_of(name, tensor, logits, example) is not None
         }
+    model.example = example[:MOST_ROWS].clone()
 
 
-def _learn_axes(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]]) -> None:
+def _learn_axes(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]]) -> tuple[Run, Run]:
+    """Learn the axes; the runs on the example, and with one more."""
     watched = Watched(model.module, model.call, model.prompt, model.tensors, model.axes)
     (few, output), (more, longer) = watched.run(example), watched.with_one_more(example)
     learnt = learn_axes(few, more, watched.with_fewer_positions(example), given, model.readout)
@@ -59,3 +62,93 @@ def _learn_axes(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, 
     _, model.keys, model.output_notes = read_logits(output, len(example), *settings)
     turned = [f"axis {axis} of the output, {shape}, counts examples"] if axis else []
     model.axis_notes = (*turned, *(one.note for one in learnt.values() if one.note))
+    return few, more
+
+
+def _remarks(
+    model: Adopted, example: Tensor, logits: Tensor, cache: Mapping[str, Tensor], runs: tuple[Run, Run]
+) -> Iterator[str]:
+    """Sentences about a network that is random, mixes examples or does not use a site; errors where it is of no use."""
+    if not same_rows(model(example), logits):
+        model.random = True
+        yield "the network is not deterministic: it answers the same examples otherwise when it is run again"
+        return
+    beside, others = model.run_with_cache(torch.cat([example[-1:], example]))
+    pairs = {name: (tensor, others[name][1:]) for name, tensor in cache.items()}
+    pairs = {"the output": (logits, beside[1:]), **pairs}
+    mixed = [name for name, (alone, together) in pairs.items() if not same_rows(alone, together)]
+    if mixed:
+        _check_time(model, *runs, mixed[0])
+        yield f"{mixed[0]} of one example changes with the examples beside it"
+    for name, tensor in cache.items():
+        if model.tensors[name].part == "abs":  # cannot be changed
+            continue
+        if not same_rows(_changed(model, example, name, lambda x: x * 1.0), logits):
+            raise ConfigError(
+                f"the network does not go on with what takes the place of {name!r}: a module works in place, and the "
+                "network uses the tensor that it was given. Choose another site near it"
+            )
+        yield from _remarks_on_use(model, example, logits, name, tensor)
+
+
+def _remarks_on_use(
+    model: Adopted, example: Tensor, logits: Tensor, name: str, tensor: Tensor
+) -> Iterator[str]:
+    """Sentences about a site that the answers do not depend on, or only at positions that are not scored."""
+    size = max(1.0, float(tensor.abs().max())) if tensor.numel() else 1.0
+    noise = size * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(0)).to(tensor)
+    if torch.equal(_changed(model, example, name, lambda x: noise - x), logits):
+        yield (
+            f"the answers do not depend on {name!r}: the network does not use what is there, so removing neurons there "
+            "changes nothing"
+        )
+        return
+    axes = model.axes[name]
+    if axes.position is None or tensor.ndim < 3 or not 1 < tensor.shape[1] <= MOST_ROWS:
+        return
+
+    def only(place: int) -> Callable[[Tensor], Tensor]:
+        def change(x: Tensor) -> Tensor:
+            x = x.clone()
+            x[:, place] = noise[:, place] - x[:, place]
+            return x
+
+        return change
+
+    used = [
+        place
+        for place in range(tensor.shape[1])
+        if not torch.equal(_changed(model, example, name, only(place)), logits)
+    ]
+    if len(used) == 1 and axes.position not in used:
+        model.axes[name] = replace(axes, position=used[0])
+        yield f"{name} is scored at position {used[0]}, the only one that the answers depend on"
+    elif used and axes.position not in used:
+        yield (
+            f"the answers depend on {name!r} at positions {', '.join(map(str, used))}, and scores are taken from "
+            f"position {axes.position}; write {name}@{used[0]}, or say where the answer is read (readout=, --readout)"
+        )
+
+
+def _changed(model: Adopted, example: Tensor, name: str, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Logits with a site's tensor changed."""
+    handle = model.hook_dict[name].register_forward_hook(lambda _module, _args, output: change(output) + 0.0)
+    try:
+        return model(example)
+    finally:
+        handle.remove()
+
+
+def _check_time(model: Adopted, few: Run, more: Run, mixed: str) -> None:
+    """Refuse a network in which a module that puts time before examples was given examples first."""
+    shapes = {one.name: one.shape for one in more.seen}
+    for one in few.seen:
+        path = one.name.rpartition(":")[0]
+        if one.site or not time_first(inner := model.module.get_submodule(path)) or one.name not in shapes:
+            continue
+        if shapes[one.name][:1] == (few.examples + 1,) and one.shape[:1] == (few.examples,):
+            raise ConfigError(
+                f"{path or 'the network'} ({type(inner).__name__}) puts time before examples and was given examples "
+                f"first, and {mixed} of one example changes with those beside it; build it with batch_first=True, or "
+                "turn its inputs around with forward=lambda module, inputs: module(inputs.transpose(0, 1))"
+            )

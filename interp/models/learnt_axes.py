@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
-import torch
-from torch import Tensor, nn
-
 from interp.errors import ConfigError, HookNameError
-from interp.models.axes import Axes, time_first
+from interp.models.axes import Axes
 from interp.models.watched import Run, Seen, Shape
 
 MOST_AXES = 5
@@ -75,45 +72,77 @@ def learn_axes(
                 f"{one.name!r} has shape {one.shape}; expected examples, neurons, and at most {MOST_AXES} axes"
             )
         examples = example_axis(one.name, one.shape, longer[one.name], few.examples)
-        positions = _positions(one.shape, shorter.get(one.name), examples, few.positions)
+        positions = _positions(one.shape, shorter.get(one.name), examples)
         by_distance = sorted(range(len(few.seen)), key=lambda i: (abs(i - place), i))
-        near = [few.seen[i] for i in by_distance if not few.seen[i].site]
-        same = few.alike(one.tensor)
-        chosen, reason = _neurons(one, examples, positions, near, same, given.get(one.name))
-        learnt_positions = few.positions is not None or fewer is not None
-        axes = _axes(one, examples, positions if learnt_positions else None, chosen, readout)
+        near = Near([few.seen[i] for i in by_distance if not few.seen[i].site], few.alike(one.tensor))
+        as_long = {i for i, n in enumerate(one.shape) if n == few.positions and i != examples}
+        chosen, reason = _neurons(one, examples, positions, as_long, near, given.get(one.name))
+        nothing_tells = fewer is None and few.positions is None
+        axes = _axes(one, examples, None if nothing_tells else positions | as_long, chosen, readout)
+        own = one.axes.axis is not None and chosen == (one.axis,)
         note = f"{one.name}, {one.shape}, is read as ({', '.join(axes.layout)}): {reason}" if reason else None
-        learnt[one.name] = Learnt(axes, note)
+        learnt[one.name] = Learnt(replace(axes, of_weights=own), note)
     return learnt
 
 
-def _positions(shape: Shape, shorter: Shape | None, examples: int, length: int | None) -> set[int]:
-    """Axes that count positions: shorter where positions are fewer, or else as long as the tokens are many."""
-    if shorter is not None and len(shorter) == len(shape):
-        return {i for i, (a, b) in enumerate(zip(shape, shorter, strict=True)) if a != b and i != examples}
-    if shorter is not None or length is None or len(shape) < 3:
+def _positions(shape: Shape, shorter: Shape | None, examples: int) -> set[int]:
+    """Axes that count positions: shorter where positions are fewer."""
+    if shorter is None or len(shorter) != len(shape):
         return set()
-    return {i for i, n in enumerate(shape) if n == length and i != examples}
+    return {i for i, (a, b) in enumerate(zip(shape, shorter, strict=True)) if a != b and i != examples}
+
+
+@dataclass(frozen=True)
+class Near:
+    """Tensors of submodules that run near a site, the nearest first.
+
+    Attributes:
+        same: Identities of tensors that have the site's axes, see `Run.alike`.
+    """
+
+    seen: list[Seen]
+    same: set[int]
+
+    def of_its_shape(self, shape: Shape, free: list[int]) -> Seen | None:
+        """The nearest one whose axes a site of this shape has; None if there is none, or equal lengths leave doubt."""
+        alike = [other for other in self.seen if other.shape == shape and other.axis in free]
+        linked = [other for other in alike if id(other.tensor) in self.same]
+        lengths = [shape[axis] for axis in free]
+        sure = linked or [other for other in alike if lengths.count(shape[other.axis or 0]) == 1]
+        return sure[0] if sure and len({other.axis for other in sure}) == 1 else None
+
+    def as_wide(self, shape: Shape, free: list[int], left: list[int]) -> tuple[tuple[int, ...], str] | None:
+        """The axis that is as long as a neighbour is wide, or the two that are together, and why.
+
+        Args:
+            free: Axes that may count neurons.
+            left: Those of them that are not as long as the tokens are many.
+        """
+        for other in self.seen:
+            wide = [axis for axis in left if shape[axis] == other.axes.width]
+            if len(wide) == 1:
+                return (wide[0],), f"as many as {other.name} has"
+            for pair in (free, left):
+                if len(pair) == 2 and _merge(shape, other, pair):
+                    heads, dimension = (shape[axis] for axis in pair)
+                    return tuple(pair), f"{heads} × {dimension}, as {other.name} has {heads * dimension}"
+        return None
 
 
 def _neurons(
     one: Seen,
     examples: int,
     positions: set[int],
-    near: list[Seen],
-    same: set[int],
+    as_long: set[int],
+    near: Near,
     given: tuple[int, ...] | None,
 ) -> tuple[tuple[int, ...], str | None]:
     """The axes of a tensor that count neurons, and the reason, where shape or module leaves a choice."""
     n = len(one.shape)
     if given is not None:
-        if any(not -n <= axis < n for axis in given) or examples in (own := [axis % n for axis in given]):
-            raise ConfigError(
-                f"axis {', '.join(map(str, given))} of {one.name!r} was given to count neurons; its shape is "
-                f"{one.shape}, and axis {examples} counts examples"
-            )
-        return tuple(own), "as was given"
-    if one.axes.axis is not None:
+        return _given(one, examples, given), "as was given"
+    only_kind = one.axes.width is None and one.axis in positions  # such as a pooling layer over other axes
+    if one.axes.axis is not None and not only_kind:
         return _told_by_kind(one, examples), None
     free = [axis for axis in range(n) if axis != examples and axis not in positions]
     if one.axes.width is not None:
@@ -121,17 +150,16 @@ def _neurons(
     if len(free) == 1:
         odd = n > 3 or examples or free[0] != n - 1
         return (free[0],), "the only axis that counts neither examples nor positions" if odd else None
-    alike = [other for other in near if other.shape == one.shape and other.axis in free]
-    alike = [other for other in alike if id(other.tensor) in same] or alike
-    if len({other.axis for other in alike}) == 1 and alike[0].axis is not None:
-        return (alike[0].axis,), f"as {alike[0].name}, which has that shape" if n > 3 else None
-    for other in near if not alike else ():
-        wide = [axis for axis in free if one.shape[axis] == other.axes.width]
-        if len(wide) == 1:
-            return (wide[0],), f"as many as {other.name} has"
-        if len(free) == 2 and _merge(one, other, free):
-            heads, dimension = (one.shape[axis] for axis in free)
-            return tuple(free), f"{heads} × {dimension}, as {other.name} has {heads * dimension}"
+    alike = near.of_its_shape(one.shape, free)
+    if alike is not None and alike.axis is not None:
+        return (alike.axis,), f"as {alike.name}, which has that shape" if n > 3 else None
+    left = [axis for axis in free if axis not in as_long]
+    if not any(other.shape == one.shape for other in near.seen) and (
+        wide := near.as_wide(one.shape, free, left)
+    ):
+        return wide
+    if len(left) == 1:
+        return (left[0],), "the others count examples, or are as long as the tokens are many"
     counts = " and ".join(str(axis) for axis in free) or "none"
     raise ConfigError(
         f"nothing tells which axis of {one.name!r}, with shape {one.shape}, counts its neurons: axis {examples} counts "
@@ -141,12 +169,23 @@ def _neurons(
     )
 
 
-def _merge(one: Seen, other: Seen, free: list[int]) -> bool:
+def _merge(shape: Shape, other: Seen, free: list[int]) -> bool:
     """True if two axes together are as wide as a neighbour, whose other axes are the tensor's other ones."""
-    rest = [n for axis, n in enumerate(one.shape) if axis not in free]
-    width = prod(one.shape[axis] for axis in free)
+    rest = [n for axis, n in enumerate(shape) if axis not in free]
     others = [n for axis, n in enumerate(other.shape) if axis != other.axis]
-    return other.axes.width == width and sorted(rest) == sorted(others)
+    return other.axes.width == prod(shape[axis] for axis in free) and sorted(rest) == sorted(others)
+
+
+def _given(one: Seen, examples: int, given: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that a user gave, counted from 0."""
+    n = len(one.shape)
+    own = tuple(axis % n for axis in given if -n <= axis < n)
+    if len(own) < len(given) or examples in own or len(set(own)) < len(own):
+        raise ConfigError(
+            f"axis {', '.join(map(str, given))} of {one.name!r} was given to count neurons; its shape is {one.shape}, "
+            f"and axis {examples} counts examples. Name other axes of these, each once"
+        )
+    return own
 
 
 def _told_by_kind(one: Seen, examples: int) -> tuple[int]:
@@ -198,38 +237,3 @@ def _axes(
         one.axes, width=prod(shape[axis] for axis in neurons), axis=axis, example_axis=examples, position=position,
         length=length, order=own_order, merged=merged, layout=tuple(kinds[axis] for axis in range(n)),
     )  # fmt: skip
-
-
-def same_rows(first: Tensor, second: Tensor) -> bool:
-    """True if two tensors hold the same numbers, up to rounding.
-
-    Example:
-        >>> same_rows(torch.ones(2), torch.ones(2) + 1e-7), same_rows(torch.ones(2), torch.zeros(2))
-        (True, False)
-    """
-    if first.shape != second.shape:
-        return False
-    scale = float(first.abs().max()) if first.numel() else 0.0
-    return bool(torch.allclose(first, second, rtol=1e-3, atol=1e-4 * scale, equal_nan=True))
-
-
-def mixing_note(module: nn.Module, pairs: Mapping[str, tuple[Tensor, Tensor]]) -> str | None:
-    """A sentence if examples change each other, as tensors of the same examples beside different others show.
-
-    Args:
-        pairs: By name a tensor and what it should equal.
-
-    Raises:
-        ConfigError: They do, and a module inside puts time before examples: one was taken for the other.
-    """
-    mixed = [name for name, (alone, together) in pairs.items() if not same_rows(alone, together)]
-    if not mixed:
-        return None
-    for path, inner in module.named_modules():
-        if time_first(inner):
-            raise ConfigError(
-                f"{path or 'the network'} ({type(inner).__name__}) puts time before examples, and {mixed[0]} of one "
-                "example changes with those beside it; build it with batch_first=True, or turn its inputs around with "
-                "forward=lambda module, inputs: module(inputs.transpose(0, 1))"
-            )
-    return f"{mixed[0]} of one example changes with the examples beside it"

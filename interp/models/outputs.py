@@ -9,12 +9,13 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import ConfigError
+from interp.errors import ConfigError, cut
 from interp.models.nested import Keys, item_at, keys_of_tensor, keys_text, tensors_in
 
 NAMED = ("logits", "last_hidden_state")
 """Outputs that are read by their name, the first of them that there is."""
-_KEY = re.compile(r"\.?(\w+)|\[(-?\d+)\]")
+LONGEST = 200  # letters of the keys of an output
+_KEY = re.compile(r"\.?([A-Za-z_]\w*|\d{1,6})|\[(-?\d{1,6})\]")
 
 
 def output_keys(text: str) -> Keys:
@@ -27,8 +28,10 @@ def output_keys(text: str) -> Keys:
         >>> output_keys("1"), output_keys("head.logits"), output_keys("[1].scores")
         ((1,), ('head', 'logits'), (1, 'scores'))
     """
-    if not re.fullmatch(rf"(?:{_KEY.pattern})+", text):
-        raise ConfigError(f"the output {text!r} is no index and no name; write for example 1 or head.logits")
+    if len(text) > LONGEST or not re.fullmatch(rf"(?:{_KEY.pattern})+", text):
+        raise ConfigError(
+            f"the output {cut(text)} is no index and no name; write for example 1 or head.logits"
+        )
     parts = [match[1] or match[2] for match in _KEY.finditer(text)]
     return tuple(int(part) if re.fullmatch(r"-?\d+", part) else part for part in parts)
 
@@ -38,9 +41,8 @@ def logits_keys(
 ) -> tuple[Keys, str | None]:
     """The keys of the logits in what a network returned, and a sentence about the choice where there was one.
 
-    They are ``.logits``, ``.last_hidden_state``, or the one tensor of a tuple that can be logits: floating, examples
-    first, with an axis of outputs and perhaps one of positions. Of several, or of others' names, it is the one with as
-    many outputs as classes.
+    They are ``.logits``, ``.last_hidden_state``, or the one tensor that can be logits: floating, examples first, or
+    second after positions. Of several, or where the name does not fit, it is the one with as many outputs as classes.
 
     Args:
         n_examples: How many examples were given to the network.
@@ -61,19 +63,26 @@ def logits_keys(
             raise ConfigError(f"the network returns no output {_text(given)!r}, but {_returned(output)}")
         others = any(place != keys for place, _ in tensors_in(output))
         return keys, _read(output, keys, "as was given") if others else None
-    named = () if isinstance(output, Tensor) else NAMED
-    for name in named:
-        if (keys := keys_of_tensor(output, (name,))) is not None:
-            return keys, None
-    usable = _usable(output, n_examples, 0) or _usable(output, n_examples, 1)
     if isinstance(output, Tensor):
         return (), None
-    if len(usable) == 1 and isinstance(output, (tuple, list)):
-        return next(iter(usable)), None
-    fitting = [keys for keys, tensor in usable.items() if tensor.shape[-1] in classes]
+    places = _places(output, n_examples)
+    fitting = [keys for keys in places if item_at(output, keys).shape[-1] in classes]
+    for name in NAMED:
+        within = [keys for keys in places if keys[:1] == (name,)]
+        named = [keys for keys in within if not classes or keys in fitting] or ([] if fitting else within)
+        if len(named) == 1 and len(within) == 1:
+            return named[0], None if name == NAMED[0] or len(places) == 1 else _read(
+                output, named[0], "by its name"
+            )
+    if len(fitting) == 1 and len(places) > 1:
+        return fitting[0], _read(output, fitting[0], "as many outputs as classes")
+    first = [keys for keys in places if len(item_at(output, keys)) == n_examples] or places
+    if len(first) == 1 and not (set(fitting) - set(first)) and isinstance(output, (tuple, list)):
+        alone = len(list(tensors_in(output))) == 1
+        return first[0], None if alone else _read(output, first[0], "the only one that can be")
     if len(fitting) == 1:
         return fitting[0], _read(output, fitting[0], "as many outputs as classes")
-    if not usable:
+    if not places:
         raise ConfigError(
             f"the network returns {_returned(output)}; expected logits. "
             "Pass forward=lambda module, inputs: … that returns them"
@@ -81,17 +90,19 @@ def logits_keys(
     wanted = f", and {' or '.join(map(str, sorted(classes)))} classes are asked for" if classes else ""
     raise ConfigError(
         f"the network returns {_returned(output)}{wanted}: nothing says which of them holds the logits. Name it, such "
-        f"as output={_text(list(usable)[-1])!r} (--output {_text(list(usable)[-1])})"
+        f"as output={_text(places[-1])!r} (--output {_text(places[-1])})"
     )
 
 
-def _usable(output: Any, n_examples: int, axis: int) -> dict[Keys, Tensor]:
-    """The tensors that may be logits, with examples on that axis."""
-    return {
-        keys: tensor
+def _places(output: Any, n_examples: int) -> list[Keys]:
+    """The keys of the tensors that may be logits: floating, with examples on their first axis, or on the second."""
+    return [
+        keys
         for keys, tensor in tensors_in(output)
-        if tensor.is_floating_point() and axis + 2 <= tensor.ndim <= 3 and tensor.shape[axis] == n_examples
-    }
+        if tensor.is_floating_point()
+        and 1 <= tensor.ndim <= 3
+        and (len(tensor) == n_examples or (tensor.ndim == 3 and tensor.shape[1] == n_examples))
+    ]
 
 
 def _text(keys: Keys) -> str:
@@ -156,8 +167,12 @@ def read_logits(
     """
     keys, chosen = logits_keys(output, n_examples, () if n_outputs is None else (n_outputs,), given)
     whole = item_at(output, keys)
-    second = whole.ndim == 3 and len(whole) != n_examples
-    whole = whole.transpose(0, 1) if example_axis or (example_axis is None and second) else whole
+    if example_axis is None and whole.ndim == 3 and len(whole) != n_examples == whole.shape[1]:
+        raise ConfigError(
+            f"the output {tuple(whole.shape)} seems to have examples on its second axis; pass example=… to adopt, "
+            "which tells the axes"
+        )
+    whole = whole.transpose(0, 1) if example_axis else whole
     logits = logits_of(whole, readout, n_outputs)
     left_out = whole.shape[-1] > logits.shape[1]
     cut = (f"of {whole.shape[-1]} outputs the first {n_outputs} are read as classes",) if left_out else ()

@@ -50,6 +50,8 @@ class Prompt:
                 raise ConfigError(
                     f"{cut(part)} in the tokens {cut(text)} is no token; expected a, b, … (also b+{p}), a number, or ="
                 )
+            if len(number := match[2] or match[3] or "") > 9:
+                raise ConfigError(f"the token {cut(number)} is too large; expected at most 999999999")
             matches.append(match)
         if not any(match[1] for match in matches):
             raise ConfigError(f"the tokens {cut(text)} name no operand; write for example 'a b ='")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -35,8 +35,8 @@ class NeuronSite:
 
     hook: str
     width: int
-    input_vectors: tuple[Float[Tensor, "neuron token"], ...] = ()
-    readout: Float[Tensor, "neuron output"] | None = None
+    input_vectors: tuple[Float[Tensor, "neuron token"], ...] = field(default=(), repr=False)
+    readout: Float[Tensor, "neuron output"] | None = field(default=None, repr=False)
     axis: int = -1
     position: int | None = None
     layout: str = ""

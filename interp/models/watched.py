@@ -130,12 +130,12 @@ class Watched:
         """
         tokens = self._given(inputs)
         many = tokens.ndim == 2 and not tokens.is_floating_point()
-        tokens = tokens[:, positions]
+        tokens = tokens if positions == slice(None) else tokens[:, positions]
         run = Run(len(inputs), tokens.shape[1] if many else None)
         with run.watching(self.module, self.axes) as note:
 
             def noted(site: str, tensor: Tensor) -> Tensor:
-                if not tensor.is_floating_point():
+                if not tensor.is_floating_point():  # of complex numbers a part is shown
                     raise ConfigError(
                         f"{site!r} holds {tensor.dtype} numbers, such as tokens, and no activations"
                     )
@@ -161,3 +161,16 @@ class Watched:
 
     def _given(self, inputs: Tensor) -> Tensor:
         return inputs if self.prompt is None else self.prompt(inputs)
+
+
+def same_rows(first: Tensor, second: Tensor) -> bool:
+    """True if two tensors hold the same numbers, up to rounding.
+
+    Example:
+        >>> same_rows(torch.ones(2), torch.ones(2) + 1e-7), same_rows(torch.ones(2), torch.zeros(2))
+        (True, False)
+    """
+    if first.shape != second.shape:
+        return False
+    scale = float(first.abs().max()) if first.numel() else 0.0
+    return bool(torch.allclose(first, second, rtol=1e-3, atol=1e-4 * scale, equal_nan=True))

@@ -92,9 +92,9 @@ def linear_readout(
         >>> tuple(matrix.shape), bias.tolist()
         ((5, 2), [0.0, 0.0])
     """
-    if not _is_linear(module):
-        return None
     own: Any = module
+    if not _is_linear(module) or own.weight.is_complex():
+        return None
     matrix = (own.weight if is_conv1d_of_transformers(module) else own.weight.T)[:, :n_outputs]
     return matrix, matrix.new_zeros(matrix.shape[1]) if own.bias is None else own.bias[:n_outputs]
 

@@ -14,6 +14,7 @@ from interp.measuring.band import INTERVAL
 from interp.report.parts import CONSOLE, Bullets, Table, Text
 from interp.report.sections import sections
 from interp.report.wording import model_sentence, task_sentence
+from interp.terminal import printable
 
 if TYPE_CHECKING:
     from interp.measuring.removals import Removal
@@ -75,7 +76,7 @@ def print_removal(removal: Removal, title: str, console: Console) -> None:
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(RichText(text, style=style, overflow="fold"), soft_wrap=False)
+    console.print(RichText(printable(text), style=style, overflow="fold"), soft_wrap=False)
 
 
 def _table(part: Table) -> RichTable:
@@ -85,5 +86,5 @@ def _table(part: Table) -> RichTable:
     for name in header[1:]:
         table.add_column(name, justify="right", max_width=36 if len(header) == 2 else 18)
     for row in rows:
-        table.add_row(*map(RichText, row))
+        table.add_row(*(RichText(printable(cell)) for cell in row))
     return table

@@ -125,7 +125,7 @@ def _over_pairs(
     with progress("random orders", cached.width, after=PATIENCE) as report:
         for chunk in activations.split(GRID_CHUNK, dim=1):
             grid = grid_of(chunk, p, ordering)
-            parts.append(activation_scores(grid))
+            parts.append(activation_scores(grid, steps))
             profiles.append(sum_profile(grid, steps))
             if seed is not None:
                 tests.append(order_p_values(grid, seed, steps=steps))

@@ -11,29 +11,23 @@ from contextlib import redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from werkzeug.serving import make_server
+from serving import see, served
 
 import interp
 from interp.checkpoints import save_checkpoint
 from interp.checkpoints.open import load_checkpoint
-from interp.checkpoints.options import OpenOptions
 from interp.cli import main
 from interp.data import ModularTask
 from interp.errors import GrokscopeError
-from interp.explorer import app_of
-from interp.explorer.series import scoring_of
-from interp.explorer.session import Session
 from interp.lab.grids.table import read_description
 from interp.lab.running import run_study
 from interp.models import analytic_mlp, planted_mlp
-from interp.subject import open_subject
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -314,17 +308,8 @@ def test_no_script_runs_in_any_page(made: Made, browser: Any) -> None:
 def test_no_script_runs_in_the_explorer(made: Made, page: Any, tmp_path: Path) -> None:
     folder = tmp_path / NAME
     folder.mkdir()
-    session, scoring = Session(open_subject(made.run)), scoring_of(made.run, OpenOptions())
-    server = make_server("127.0.0.1", 0, lambda environment, start: [], threaded=True)
-    opened = f"interp.load_checkpoint({str(made.run)!r})"
-    server.app = app_of(
-        session, scoring, folder=folder, opened=opened, host="127.0.0.1", port=server.port
-    ).server
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        page.goto(f"http://127.0.0.1:{server.port}/")
-        page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    with served(made.run, folder) as explorer:
+        see(page, explorer)
         page.locator("#by-number").fill("3, 4")
         page.keyboard.press("Enter")
         page.wait_for_function("document.getElementById('chosen').textContent.startsWith('2 of')")
@@ -332,12 +317,6 @@ def test_no_script_runs_in_the_explorer(made: Made, page: Any, tmp_path: Path) -
         page.wait_for_function("document.getElementById('saved').textContent.includes('saved as')")
         page.locator("summary", has_text="Copy as Python").click()
         harmless(page)
-    finally:
-        if scoring is not None:
-            scoring.stop()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_nothing_commands_the_terminal(made: Made) -> None:

@@ -278,3 +278,39 @@ def test_several_scores_from_one_transform_are_the_single_ones(n):
     harmonics = with_harmonics(frequency_profile(acts), frequency, n=n)
     assert np.array_equal(scores["activation_harmonics"], harmonics, equal_nan=True)
     assert np.array_equal(acts, kept)
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 8, 9, 12])
+@pytest.mark.parametrize("steps", [(1, 1), (2, 1), (1, 3), (2, 2), (3, 2), (2, 4)])
+def test_with_steps_the_operands_have_multiples_of_the_frequency(n: int, steps: tuple[int, int]) -> None:
+    """Each wave of one operand, of the sum and of the difference counts once, by a loop over the whole transform."""
+    acts = np.random.default_rng(n).normal(size=(3, n, n))
+    spectrum = np.abs(np.fft.fft2(acts)) ** 2
+    spectrum[:, 0, 0] = 0
+    total = spectrum.sum((1, 2))
+    scores, profile = activation_scores(acts, steps), frequency_profile(acts, steps)
+    sums = []
+    for k in range(1, n // 2 + 1):
+        s, t = steps[0] * k, steps[1] * k
+        block = {(i * s % n, j * t % n) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+        np.testing.assert_allclose(profile[:, k - 1], sum(spectrum[:, i, j] for i, j in block) / total)
+        both = (
+            {(s % n, t % n), (-s % n, -t % n)} if s % n and t % n else set()
+        )  # else it is one operand's alone
+        sums.append(sum((spectrum[:, i, j] for i, j in both), np.zeros(3)) / total)
+    np.testing.assert_allclose(scores["sum_share"], np.max(sums, 0))
+    np.testing.assert_array_equal(scores["sum_frequency"], np.argmax(sums, 0) + 1)
+    np.testing.assert_allclose(scores["activation_share"], profile.max(1))
+    np.testing.assert_array_equal(explained_by_one_frequency(acts, steps)[1], profile.argmax(1) + 1)
+    assert (scores["sum_share"] <= scores["activation_share"] + 1e-12).all()
+
+
+def test_a_neuron_of_powers_is_explained_by_one_frequency_of_the_answer() -> None:
+    """(cos 2wa + cos wb)^2, as in a network of a**2 * b, has half of its variance in no (k, k)."""
+    n = 30
+    w = 2 * np.pi * 7 * np.arange(n) / n
+    acts = ((np.cos(2 * w)[:, None] + np.cos(w)) ** 2)[None]
+    scores, without = activation_scores(acts, (2, 1)), activation_scores(acts)
+    assert scores["sum_frequency"].tolist() == scores["activation_frequency"].tolist() == [7]
+    assert scores["sum_share"][0] > 0.3 > 0.01 > without["sum_share"][0]
+    assert scores["activation_harmonics"][0] > 0.99

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.stats import kstest
 
 from probes.orders import order_p_values, sum_profile
+from probes.periodicity import ipr
+from probes.spectrum import power
 
 
 def test_the_profile_is_the_mean_at_each_answer() -> None:
@@ -25,6 +28,7 @@ def test_an_operand_may_count_for_several_positions_of_the_answer() -> None:
     expected = np.zeros((2, 6))
     for s in range(0, 6, 2):
         expected[:, s] = np.mean([grid[:, i, j] for i, j in pairs if (2 * i + 4 * j) % 6 == s], axis=0)
+    expected[:, 1::2] = grid.mean((1, 2))[:, None]  # answers that no pair has
     np.testing.assert_allclose(sum_profile(grid, (2, 4)), expected)
 
 
@@ -52,3 +56,20 @@ def test_draws_are_seeded() -> None:
     grid = np.random.default_rng(0).normal(size=(4, 11, 11))
     first, again, other = (order_p_values(grid, seed)["p_value"] for seed in (0, 0, 1))
     assert first.tolist() == again.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize("steps", [(2, 1), (2, 2)])
+def test_p_values_are_uniform_where_operands_count_for_several_positions(steps: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 600, 24))
+    grid = np.maximum(a[:, :, None] + b[:, None, :], 0)
+    for p in order_p_values(grid, seed=3, steps=steps).values():
+        assert kstest(p, "uniform").pvalue > 0.001
+        assert (p < 0.01).mean() < 0.025
+
+
+def test_answers_that_no_pair_has_make_no_comb() -> None:
+    """Random activations are as concentrated with even steps as without."""
+    grid = np.random.default_rng(0).normal(5, 1, size=(300, 30, 30))
+    plain, even = (ipr(power(sum_profile(grid, steps))).mean() for steps in ((1, 1), (2, 2)))
+    assert abs(even - plain) < 0.03

@@ -93,7 +93,7 @@ class Grid(Workload):
         from interp.lab.grids.training import TrainChunk
 
         threads = max(1, cores() // workers) if self.engine == "local" else 1
-        place = self.out.stat().st_ino if self.engine == "local" else None
+        place = self.out.stat().st_ino if self.engine == "local" and self.out.exists() else None
         for alike, group in groupby(sorted(pending, key=_shape), _shape):
             same = list(group)
             most = min(_together(same[0], self.device), -(-len(same) // workers)) if alike else 1

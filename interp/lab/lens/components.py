@@ -93,10 +93,9 @@ def read_components(subject: Subject) -> Components:
         return Components(np.zeros(place.width, np.int64), unknown, unknown)
     grid = grid_of(all_pairs_activations(subject.cached, subject.task, p), p, order)
     grid = np.nan_to_num(grid.astype(np.float64))
-    share, frequency = explained_by_one_frequency(grid)
-    return Components(
-        frequency, share, phase(sum_profile(grid, (1, 1) if order is None else order.steps), frequency)
-    )
+    steps = (1, 1) if order is None else order.steps
+    share, frequency = explained_by_one_frequency(grid, steps)
+    return Components(frequency, share, phase(sum_profile(grid, steps), frequency))
 
 
 def match_of(read: Components, written: Components, least: float = CLUSTER_SHARE) -> dict[str, float | None]:

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.files import number_of, series_files
-from interp.checkpoints.open import load_series
+from interp.checkpoints.files import number_of
+from interp.checkpoints.open import load_files, load_series
+from interp.checkpoints.series import run_of, series_files
 from interp.errors import ConfigError, GrokscopeError
 from interp.lab.lens.components import written_components
 from interp.lab.lens.effects import direct_effect
@@ -95,12 +96,14 @@ def series_before(opened: Checkpoint, site: str | None = None) -> tuple[SeriesDe
         (None, '')
     """
     path = opened.path
-    files = [] if path is None or not path.is_file() else series_files(path.parent)
-    before = files[: files.index(path)] if path in files else []
-    if path is None or not before:
+    if path is None or not path.is_file():
         return None, ""
     try:
-        ones = [one for one in load_series(path.parent) if one.path in before]
+        files = series_files(path.parent, run_of(path.stem))
+        before = files[: files.index(path)] if path in files else []
+        if not before:
+            return None, ""
+        ones = [one for one in load_files(files) if one.path in before]
         if {one.settings.get("reading") for one in ones} != {opened.settings.get("reading")}:
             return None, "they are read in another way than this one."
         return decode_series([*(replace(one, task=opened.task) for one in ones), opened], site), ""

@@ -33,17 +33,17 @@ def with_coefficient(model: SmallTransformer, value: float) -> SmallTransformer:
 @pytest.mark.parametrize("coefficient", [0.0, 0.35, 1.0])
 def test_the_coefficient_of_training_is_found(coefficient: float) -> None:
     build = partial(with_coefficient, trained(coefficient))
-    mixture = fit_mixture(build, TASK)
+    mixture = fit_mixture(build, TASK.dataset)
     assert mixture.low <= coefficient <= mixture.high or abs(mixture.value - coefficient) < 0.05
     assert mixture.value == pytest.approx(coefficient, abs=0.1)
-    assert rough_mixture(build, TASK) == pytest.approx(coefficient, abs=0.11)
+    assert rough_mixture(build, TASK.dataset) == pytest.approx(coefficient, abs=0.11)
     assert mixture.low <= mixture.best <= mixture.high
     assert f"from {mixture.low:.3g} to {mixture.high:.3g}" in str(mixture)
 
 
 def test_the_interval_ends_where_the_loss_is_a_tenth_larger() -> None:
     model = trained(0.35)
-    mixture = fit_mixture(partial(with_coefficient, model), TASK)
+    mixture = fit_mixture(partial(with_coefficient, model), TASK.dataset)
     for edge in (mixture.low, mixture.high):
         if 0 < edge < 1:
             logits = with_coefficient(model, edge)(TASK.dataset.inputs).double()

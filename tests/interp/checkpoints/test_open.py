@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from interp.checkpoints import save_checkpoint
-from interp.checkpoints.files import find_checkpoint, number_of, series_files
+from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_checkpoint, load_series, stored_accuracies
 from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.series import find_checkpoint, series_files
 from interp.data import ModularTask, TableTask
 from interp.errors import CheckpointError, ConfigError
 from interp.measuring.evaluation import accuracy
@@ -409,7 +410,7 @@ def test_a_folder_means_its_last_checkpoint(tmp_path: Path, files: list[str], la
     [
         ([], r"holds no checkpoints \(\.safetensors, \.pt, .*\); name a file"),
         (["notes.txt"], "holds no checkpoints"),
-        (["a.pt", "b.pt"], "holds several weights, none numbered; name a file"),
+        (["a.pt", "b.pt"], "holds several weights, none numbered by a step; name a file"),
     ],
 )
 def test_a_folder_that_does_not_say_which_is_refused(tmp_path: Path, files: list[str], message: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 from torch.nn import functional as F
 
 from interp.checkpoints.dialect import Reading
 from interp.checkpoints.select import NOT_TOLD_APART, best_reading
-from interp.data import ModularTask
+from interp.data import ModularTask, TableTask
+from interp.errors import ConfigError
 from interp.models import HookedMLP, MLPConfig, analytic_mlp
 
 TASK = ModularTask("add", p=11, split="unknown")
@@ -86,3 +90,67 @@ def test_a_right_network_of_few_classes_is_not_called_chance() -> None:
 def test_chance_is_called_chance() -> None:
     _, notes = best_reading([reading("only", HookedMLP(MLPConfig(width=9), vocab=11))], lambda _: TASK)
     assert "so either the network has not learnt add modulo 11" in notes[0]
+
+
+def table(labels: torch.Tensor, chosen: torch.Tensor) -> TableTask:
+    return TableTask.from_arrays(TASK.dataset.inputs[chosen], labels[chosen], n_classes=11)
+
+
+def one_wrong(model: HookedMLP) -> HookedMLP:
+    """The network without one of its answers."""
+    with torch.no_grad():
+        model.unembed.weight[:, 3] = 0
+    return model
+
+
+def test_readings_are_compared_in_the_numbering_that_suits_each_best() -> None:
+    sums = TASK.dataset.labels
+    task = table(sums + 1, sums < 10)
+    best, notes = best_reading(
+        [reading("worse", one_wrong(analytic_mlp("add", p=11, width=60))), reading("right", scaled(1))],
+        lambda _: task,
+    )
+    assert best.reading.description == "right"
+    assert "read as right (100.0 % right with labels minus 1, loss" in notes[0]
+    assert "not as worse (90.0 % with labels minus 1, loss" in notes[0]
+    assert not any("chance" in note for note in notes)
+    assert best.numbering is not None
+    assert "labels minus 1 would be right in 100.0 % instead of 0.0 %" in next(best.numbering.sentences())
+    assert best.task is task
+
+
+def test_the_offer_for_a_label_without_an_output_is_that_of_the_best_reading() -> None:
+    sums = TASK.dataset.labels
+    for labels, words in ((sums + 1, "minus 1"), (sums * 10, "numbered from 0 without gaps")):
+        task = TableTask.from_arrays(TASK.dataset.inputs, labels)
+        readings = [
+            reading("worse", one_wrong(analytic_mlp("add", p=11, width=60))),
+            reading("right", scaled(1)),
+        ]
+        with pytest.raises(ConfigError, match=f"has none. Labels {words} would be right in 100.0 %"):
+            best_reading(readings, lambda _, task=task: task)
+    with pytest.raises(ConfigError, match=r"label 11 has none. Is this table"):
+        best_reading(readings, lambda _: TableTask.from_arrays(torch.zeros(20, 2).long(), torch.arange(20)))
+
+
+def test_the_mixture_is_sought_in_the_numbering_that_suits_it() -> None:
+    """The attention mixture of a network whose table has labels from 1, found as with labels from 0."""
+    right, wrong = scaled(1), one_wrong(analytic_mlp("add", p=11, width=60))
+
+    def mixed(coefficient: float) -> Reading:
+        model = analytic_mlp("add", p=11, width=60)
+        with torch.no_grad():
+            weight = 1 - abs(coefficient - 0.4)
+            model.unembed.weight.copy_(weight * right.unembed.weight + (1 - weight) * wrong.unembed.weight)
+            model.unembed.weight.mul_(weight)
+        return reading("mixture", model)
+
+    sums, inside = TASK.dataset.labels, TASK.dataset.labels < 10
+    open_one = replace(mixed(1), mixed=mixed)
+    found = [
+        best_reading([open_one], lambda _, labels=labels: table(labels, inside))[0].coefficient
+        for labels in (sums, sums + 1)
+    ]
+    assert found[0] == found[1] == pytest.approx(0.4, abs=0.02)
+    with pytest.raises(ConfigError, match=r"label 11 has none. Labels minus 1 would be right in 100.0 %"):
+        best_reading([open_one], lambda _: TableTask.from_arrays(TASK.dataset.inputs, sums + 1))

@@ -12,11 +12,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from interp.checkpoints.names import is_parameter
 from interp.checkpoints.open import load_checkpoint, load_series
+from interp.checkpoints.select import dialects
 from interp.checkpoints.unwrap import read_weights
 from interp.data import ModularTask
 from interp.errors import CheckpointError, ConfigError
-from interp.measuring.evaluation import accuracy
+from interp.measuring.evaluation import accuracy, all_logits
 from interp.models import analytic_mlp
 
 P = 7
@@ -93,6 +95,78 @@ def test_the_weights_that_are_asked_for_are_read(content: Any, tmp_path: Path) -
         load_checkpoint(tmp_path / "net.pt", weights="teacher")
 
 
+RANDOM = {name: tensor.flip(-1) for name, tensor in NET.items()}
+DEEP_COPY = {"state_dict": RANDOM, "ema": {"decay": 0.9, "shadow": NET}}
+
+
+@pytest.mark.parametrize(
+    ("content", "choice"),
+    [
+        ({"model_ema": RANDOM, "model_raw": NET}, "raw"),
+        ({"model": RANDOM, "ema_0.9": RANDOM, "ema_0.999": NET}, "ema_0.999"),
+        ({"other": 3, "run": {"model": RANDOM, "ema_0.9": RANDOM, "ema_0.999": NET}}, "ema_0.999"),
+        (DEEP_COPY, "shadow"),
+        (DEEP_COPY, "ema"),
+        ({"state_dict": NET, "ema": {"decay": 0.9, "shadow": RANDOM}}, "raw"),
+        ({"state_dict": NET, "copies": {"shadow": RANDOM}}, "raw"),
+        ({"model": ZEROS, "inner": {**named("a.{}.{}", RANDOM), **named("ema.{}.{}")}}, "ema"),
+        ({**named("online.{}.{}"), **named("ema.{}.{}", RANDOM)}, "raw"),
+        (NET, "raw"),
+    ],
+)
+def test_a_choice_means_one_of_the_copies(content: Any, choice: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "net.pt")
+    check(tmp_path / "net.pt", "", weights=choice)
+
+
+@pytest.mark.parametrize(
+    ("content", "choice", "message"),
+    [
+        ({"model_ema": NET, "model_raw": RANDOM}, "model", "under 'model_ema', 'model_raw'; write the whole"),
+        ({"model": RANDOM, "ema_0.9": RANDOM, "ema_0.999": NET}, "ema", "under 'ema_0.9', 'ema_0.999'"),
+        ({"a": {"ema": NET}, "b": {"ema": RANDOM}}, "ema", "under 'a', 'b'"),
+        ({**named("my_net.{}.{}"), **named("ema_net.{}.{}")}, "net", "'my_net' or under 'ema_net'"),
+        ({"ema": NET}, "raw", "no weights named 'raw'"),
+        (named("ema.{}.{}"), "raw", "no weights named 'raw'"),
+    ],
+)
+def test_a_choice_that_means_several_or_none_lists_them(
+    content: Any, choice: str, message: str, tmp_path: Path
+) -> None:
+    torch.save(content, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(tmp_path / "net.pt", weights=choice)
+
+
+@pytest.mark.parametrize("keys", [("initial_weights", "final_weights"), ("init", "trained")])
+def test_weights_from_before_training_come_second(keys: tuple[str, str], tmp_path: Path) -> None:
+    torch.save(dict(zip(keys, (RANDOM, NET), strict=True)), tmp_path / "net.pt")
+    check(tmp_path / "net.pt", f"under {keys[1]!r}, as those under {keys[0]!r} are by their name from before")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"exp_avg": NET},
+        {"fisher": NET, "epoch": 3},
+        {"grads": NET},
+        named("optimizer.state.exp_avg.{}.{}"),
+        named("grad.{}.{}"),
+        {"state_dict": named("module.exp_avg.{}.{}")},
+    ],
+)
+def test_what_a_trainer_keeps_is_no_network(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=r"'(exp_avg|fisher|grads?|optimizer)'.*trainer"):
+        load_checkpoint(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("key", ["init", "delta", "my_thing"])
+def test_a_key_that_is_no_known_wrapper_is_noted(key: str, tmp_path: Path) -> None:
+    torch.save({key: NET}, tmp_path / "net.pt")
+    check(tmp_path / "net.pt", f"read the weights under {key!r}, a name that says nothing of a network")
+
+
 def test_several_networks_alike_are_not_chosen_from(tmp_path: Path) -> None:
     torch.save({"run_a": NET, "run_b": ZEROS}, tmp_path / "net.pt")
     with pytest.raises(CheckpointError, match=r"under 'run_a', 'run_b'; say which .*--weights run_a"):
@@ -106,6 +180,50 @@ def test_infinity_in_what_is_no_mask_is_an_error(tmp_path: Path) -> None:
     torch.save({**NET, "fc1.weight": weights}, tmp_path / "net.pt")
     with pytest.raises(CheckpointError, match=r"'fc1\.weight' .*infinity: the training run diverged"):
         load_checkpoint(tmp_path / "net.pt")
+
+
+ONE_INFINITE = torch.zeros(P).index_fill(0, torch.tensor([P - 1]), -torch.inf)
+SPOILT = {
+    "a bias that diverged": ("fc2.bias", ONE_INFINITE, "holds infinity"),
+    "one that is infinite everywhere": ("fc2.bias", torch.full((P,), torch.inf), "holds infinity"),
+    "the first layer's": (
+        "fc1.bias",
+        torch.zeros(60).index_fill(0, torch.tensor([3]), torch.inf),
+        "infinity",
+    ),
+    "a complex bias": ("fc2.bias", torch.zeros(P, dtype=torch.complex64), r"\(7,\) of complex64 in"),
+    "an empty bias": ("fc2.bias", torch.zeros(0), r"\(0,\) of float32 in"),
+    "a transformer's": ("blocks.0.attn.b_Q", ONE_INFINITE, "holds infinity"),
+    "a recurrent layer's": ("rnn.weight_ih_l0", ONE_INFINITE, "holds infinity"),
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "net.inner."])
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_parameter_that_cannot_be_computed_with_is_never_left_out(
+    kind: str, prefix: str, tmp_path: Path
+) -> None:
+    name, tensor, message = SPOILT[kind]
+    content = {f"{prefix}{name}": tensor for name, tensor in {**NET, name: tensor}.items()}
+    torch.save(content, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=rf"'{prefix}{name}' .*{message}"):
+        load_checkpoint(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("prefix", ["", "net."])
+def test_a_bias_of_whole_numbers_is_used(prefix: str, tmp_path: Path) -> None:
+    bias = torch.zeros(P, dtype=torch.int64).index_fill(0, torch.tensor([2]), 10**6)
+    torch.save({f"{prefix}{name}": t for name, t in {**NET, "fc2.bias": bias}.items()}, tmp_path / "net.pt")
+    opened = load_checkpoint(tmp_path / "net.pt")
+    assert (all_logits(opened.model, opened.task.dataset).argmax(1) == 2).all()
+
+
+def test_every_name_of_a_dialect_is_a_parameters_or_a_masks() -> None:
+    names = {
+        name.removesuffix("?") for one in dialects() for layout in one.layouts for name in layout.tensors
+    }
+    others = {name.rpartition(".")[2] for name in names if not is_parameter(name)}
+    assert others == {"mask", "IGNORE", "num_batches_tracked"}
 
 
 def test_arrays_of_numpy_are_read_and_objects_are_not_run(tmp_path: Path) -> None:

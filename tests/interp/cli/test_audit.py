@@ -133,7 +133,7 @@ def test_unusable_conditions_are_errors(fail: Command, series: Path, expression:
     [
         ("nowhere", "there is no file 'nowhere'"),
         ("{empty}", "holds no checkpoints (.safetensors, .pt, .pth, .bin, .ckpt, "),
-        ("{several}", "holds several weights, none numbered; name a file"),
+        ("{several}", "holds several weights, none numbered by a step; name a file"),
         ("{file} --html report.pdf", "should end in .html"),
         ("{file} --html /proc/nope/report.html", "cannot write"),
         ("{file} --device tpu", "device 'tpu' is not available here"),

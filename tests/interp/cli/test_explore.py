@@ -42,7 +42,7 @@ def test_it_serves_until_it_is_interrupted(series: Path, tmp_path: Path) -> None
     ("options", "message"),
     [
         (["--out", "nowhere"], "no such folder"),
-        (["--host", "192.0.2.1"], "cannot listen at 192.0.2.1"),
+        (["--host", "192.0.2.1"], "cannot listen at '192.0.2.1'"),
         (["--site", "blocks.7.mlp.hook_post"], "blocks.7"),
         (["--activation", "relu"], "activation"),
     ],

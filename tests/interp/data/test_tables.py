@@ -546,3 +546,62 @@ def test_messages_name_the_whole_path(tmp_path):
     path = write(tmp_path, GOOD | {"label": [0, 1, -1]})
     with pytest.raises(ConfigError, match=re.escape(repr(str(path)))):
         TableTask.from_file(path)
+
+
+ELEVEN = torch.cartesian_prod(torch.arange(11), torch.arange(11))
+SUMS = ELEVEN.sum(1) % 11
+
+
+def redrawn(labels: torch.Tensor, share: float, n_classes: int = 11) -> torch.Tensor:
+    """The labels with some redrawn at random."""
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.rand(len(labels), generator=generator) < share
+    return torch.where(chosen, torch.randint(n_classes, labels.shape, generator=generator), labels)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize(("low", "by", "words"), [(1, -1, "plus 1"), (0, 1, "minus 1"), (0, 0, "with other")])
+def test_classes_that_are_numbered_unlike_their_rule_are_an_error(low, by, words, noise, stated):
+    inside = (low <= SUMS) & (low + 10 > SUMS)
+    true = SUMS[inside]
+    rule = {"true_labels": true} if stated else {"task": "add", "p": 11}
+    if by:
+        labels = redrawn(true - low, noise, 10) + low + by
+        words = (
+            f"{low + by} to {low + by + 9}, .* from {low} to {low + 9}, .*: {words} the labels equal them in"
+        )
+    else:
+        labels, words = (
+            true * 7 % 11,
+            r"with other numbers \(0 for 0, 7 for 1, .*are the same classes in 100.0 %",
+        )
+    with pytest.raises(ConfigError, match=words):
+        TableTask.from_arrays(ELEVEN[inside], labels, **rule)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("n_classes", [2, 11])
+def test_redrawn_labels_are_no_numbering(share, n_classes):
+    true = SUMS % n_classes
+    labels = redrawn(true, share, n_classes)
+    data = TableTask.from_arrays(ELEVEN, labels, true_labels=true, train=torch.ones(121).bool()).dataset
+    assert data.corrupted.tolist() == (labels != true).tolist()
+
+
+def test_another_rule_is_no_numbering_and_stated_corruption_is_believed():
+    differences = (ELEVEN[:, 0] - ELEVEN[:, 1]) % 11
+    assert not TableTask.from_arrays(ELEVEN, differences, task="add", p=11).dataset.corrupted.any()
+    assert TableTask.from_arrays(ELEVEN, 0 * SUMS, task="add", p=11).operation == "add"
+    all_rows = torch.ones(121).bool()
+    shifted = (SUMS + 1) % 11
+    marked = {"train": all_rows, "corrupted": all_rows}
+    assert TableTask.from_arrays(ELEVEN, shifted, true_labels=SUMS, **marked).dataset.corrupted.all()
+
+
+def test_a_column_of_results_is_compared_with_the_task_too():
+    inside = SUMS < 10
+    pairs, labels = ELEVEN[inside], SUMS[inside] + 1
+    with pytest.raises(ConfigError, match=r"the results of add modulo 11 from 0 to 9.*or name the task"):
+        TableTask.from_arrays(pairs, labels, true_labels=labels, task="add", p=11)
+    assert TableTask.from_arrays(pairs, labels, true_labels=labels, task="a + b + 1", p=11).p == 11

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from serving import DRAWN, see
 
 import interp
 from interp.explorer.session import CODES
 from interp.models import neuron_site
 
-DRAWN = ".js-plotly-plot .main-svg"
 FACTOR = "Factor that the neurons are multiplied by"
 
 
@@ -61,10 +61,7 @@ def to_the_left(page, times):
 def opened(run, serve, page):
     """The page of a training run, with its first figures."""
     served = serve(run)
-    page.goto(served.url)
-    page.wait_for_selector(f"#scatter {DRAWN}")
-    page.wait_for_selector("#accuracies .card")
-    page.wait_for_selector(f"#map {DRAWN}")
+    see(page, served)
     return served
 
 
@@ -83,6 +80,17 @@ def test_a_slider_gives_the_accuracies_of_the_python_interface_and_undo_takes_th
     page.locator("#undo").click()
     trying(page, "nothing is tried")
     assert accuracies(page) == known(before)
+
+
+@pytest.mark.slow
+def test_neurons_chosen_while_the_first_figures_are_drawn_are_kept(run, serve, page):
+    slow = page.context.new_cdp_session(page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    for _ in range(3):
+        page.goto(serve(run).url)
+        page.locator(DRAWN).first.wait_for()
+        write(page, "by-number", "0-29")
+        wait_for(page, "30 of 60", "chosen")
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ from torch import nn
 
 import interp
 from interp.checkpoints import Checkpoint, save_checkpoint
-from interp.checkpoints.files import series_files
 from interp.checkpoints.open import load_checkpoint
+from interp.checkpoints.series import series_files
 from interp.data import ModularTask, TableTask
 from interp.errors import CheckpointError, ConfigError, InterventionError
 from interp.explorer import session as module

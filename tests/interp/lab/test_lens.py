@@ -173,10 +173,10 @@ def test_why_a_series_is_left_out_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     task = ModularTask("add", p=11, train_fraction=0.8)
     train(task, MLPConfig(width=12), TrainConfig(steps=4, save_every=2), out=tmp_path, show_progress=False)
 
-    def broken(folder: Path) -> Any:
-        raise CheckpointError(f"{folder.name!r} holds a damaged file")
+    def broken(files: list[Path]) -> Any:
+        raise CheckpointError(f"{files[0].parent.name!r} holds a damaged file")
 
-    monkeypatch.setattr("interp.lab.lens.series.load_series", broken)
+    monkeypatch.setattr("interp.lab.lens.series.load_files", broken)
     found = run_study("lens", [0], opened=load_checkpoint(tmp_path), show_progress=False)
     assert found.records[0].curves["series"] is None
     assert "holds a damaged file" in found.records[0].curves["series_note"]

@@ -9,7 +9,7 @@ from interp.data import Dataset
 from interp.errors import ConfigError
 from interp.measuring import cached_pass as passes
 from interp.measuring.effects import single_effects
-from interp.models import adopt, adopted
+from interp.models import adopt, adopted_runs
 
 N = 300
 
@@ -42,7 +42,7 @@ def test_a_convolution_is_run_some_examples_at_a_time(monkeypatch):
     expected = single_effects(whole)
     assert network.most == N
     network.most = 0
-    monkeypatch.setattr(adopted, "CHUNK", 70 * 144)  # numbers of 70 examples, 4 channels of 6 x 6
+    monkeypatch.setattr(adopted_runs, "CHUNK", 70 * 144)  # numbers of 70 examples, 4 channels of 6 x 6
     monkeypatch.setattr(passes, "CHUNK_ELEMENTS", 50 * 147)
     cached = passes.cached_pass(model, data)
     assert cached.change.shape == (N, 6, 6, 4)

@@ -861,7 +861,7 @@ class Wide(nn.Linear):
 
 
 def test_a_width_that_is_not_the_modules():
-    with pytest.raises(ConfigError, match="axis -1 should count its 3 neurons"):
+    with pytest.raises(ConfigError, match=r"nothing tells which axis of '0:output', with shape \(2, 6\)"):
         adopt(nn.Sequential(Wide(4, 3)), "0", example=torch.randn(2, 4))
 
 

@@ -248,7 +248,7 @@ def test_examples_that_change_each_other_are_noted():
 def test_time_taken_for_examples():
     network = nn.Sequential(nn.Embedding(9, 8), nn.TransformerEncoderLayer(8, 2, 12), nn.Linear(8, 5))
     with pytest.raises(
-        ConfigError, match=r"1 \(TransformerEncoderLayer\) puts time before examples.*forward="
+        ConfigError, match=r"1\.self_attn \(MultiheadAttention\) puts time before examples.*forward="
     ):
         adopt(network, "1", example=TOKENS)
     model = adopt(network, "1", example=TOKENS, forward=lambda module, inputs: module(inputs.T))

@@ -33,7 +33,8 @@ POSITIONS = torch.arange(24.0).reshape(2, 3, 4)
 )
 def test_the_only_logits_need_no_choice(output: Any) -> None:
     keys, note = logits_keys(output, 2)
-    assert note is None
+    alone = isinstance(output, torch.Tensor) or (isinstance(output, dict) and "logits" in output)
+    assert (note is None) == alone  # else it is said what was read, and beside what
     assert item_at(output, keys) is POSITIONS
     assert torch.equal(logits_of(POSITIONS, 1, None), POSITIONS[:, 1])
     assert torch.equal(logits_of(POSITIONS, -2, 3), POSITIONS[:, 1, :3])
@@ -70,6 +71,29 @@ def test_of_several_the_one_with_as_many_outputs_as_classes(output: Any, keys: t
 def test_nothing_is_guessed(output: Any, classes: tuple[int, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         logits_keys(output, 2, classes)
+
+
+@pytest.mark.parametrize(
+    ("output", "keys"),
+    [
+        (
+            (torch.zeros(7, 4, 5), torch.zeros(4, 16)),
+            (0,),
+        ),  # logits with positions first, beside a hidden state
+        ({"last_hidden_state": torch.zeros(4, 7, 16), "scores": torch.zeros(4, 7, 5)}, ("scores",)),
+        ({"logits": (torch.zeros(4, 5), torch.zeros(4, 5))}, None),  # a step each
+        ((torch.zeros(4, 24), torch.zeros(4)), None),  # features and one number
+    ],
+)
+def test_a_name_or_a_place_is_no_proof(output: Any, keys: tuple[Any, ...] | None) -> None:
+    if keys is None and not isinstance(output, tuple):
+        with pytest.raises(ConfigError, match="nothing says which"):
+            logits_keys(output, 4, {5})
+    elif keys is None:
+        with pytest.raises(ConfigError, match="nothing says which"):
+            logits_keys(output, 4, {2})
+    else:
+        assert logits_keys(output, 4, {5})[0] == keys
 
 
 def test_an_output_that_was_given() -> None:

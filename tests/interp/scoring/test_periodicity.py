@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from interp.data import ModularTask, TableTask
+from interp.data import ModularTask, TableTask, group_ordering
 from interp.hooks import capture
 from interp.measuring.arrays import grid_of, neuron_arrays
 from interp.measuring.cached_pass import cached_pass
-from interp.models import Prompt, SmallTransformer, TransformerConfig, analytic_mlp, neuron_site
+from interp.models import (
+    HookedMLP,
+    MLPConfig,
+    Prompt,
+    SmallTransformer,
+    TransformerConfig,
+    adopt,
+    analytic_mlp,
+    neuron_site,
+)
 from interp.scoring.periodicity import (
     all_pairs_activations,
     operands_of,
@@ -116,3 +126,57 @@ def test_a_harmonic_counts_with_its_fundamental() -> None:
     assert scores["activation_frequency"][0] == 3
     assert scores["activation_share"][0] < scores["activation_harmonics"][0] < 1
     assert scores["silent"][0] == pytest.approx((wave == 0).mean())
+
+
+class Squares(nn.Module):
+    """The closed form of c = a**2 * b modulo p as a module of one's own, whose neurons no token is known to feed."""
+
+    def __init__(self, p: int, width: int) -> None:
+        super().__init__()
+        order = group_ordering("a**2*b", p)
+        assert order is not None
+        generator = np.random.default_rng(0)
+        n = len(order)
+        k = 1 + np.arange(width)[:, None] % (n // 2 - 1)
+        first, second = generator.uniform(0, 2 * np.pi, (2, width, 1))
+        wave = 2 * np.pi * k * np.arange(n) / n
+        tables = torch.zeros(3, p, width)
+        for table, residues, angle in zip(
+            tables,
+            (order.left, order.right, order.output),
+            (2 * wave + first, wave + second, wave + first + second),
+            strict=True,
+        ):
+            table[torch.as_tensor(residues)] = torch.as_tensor(np.cos(angle).T).float()
+        self.left, self.right = (nn.Embedding.from_pretrained(table) for table in tables[:2])
+        self.act, self.out = nn.Identity(), nn.Linear(width, p, bias=False)
+        self.out.weight = nn.Parameter(tables[2])
+
+    def forward(self, pairs: torch.Tensor) -> torch.Tensor:
+        return self.out(self.act((self.left(pairs[:, 0]) + self.right(pairs[:, 1])) ** 2))
+
+
+def test_steps_are_known_where_activations_alone_are_scored() -> None:
+    p, width = 31, 112
+    module, task = Squares(p, width), ModularTask("a**2*b", p, split="unknown")
+    table = score(adopt(module, ("act",), example=task.dataset.inputs[:2]), task)
+    assert table.meta["null"]["source"] == "activations"
+    assert table["sum_frequency"].tolist() == (1 + np.arange(width) % 14).tolist()
+    assert len(table.where(label="generalizing")) > 0.9 * width
+
+
+def test_random_networks_are_no_more_periodic_in_an_order_with_steps() -> None:
+    """Of neurons behind a random layer about 5 % are significant at 5 %; answers that no pair has make no comb."""
+    concentration = {}
+    for rule in ("a**2*b**2", "a**2*b", "multiply"):
+        task, found = ModularTask(rule, 31, split="unknown"), []
+        for seed in range(4):
+            model = HookedMLP(MLPConfig(width=100, depth=3, activation="relu"), vocab=31, seed=seed)
+            columns, how = columns_of(model, task)
+            assert how["source"] == "activations"
+            found.append(columns)
+        p_values, concentration[rule] = (
+            np.array([one[name] for one in found]) for name in ("p_value", "ipr")
+        )
+        assert 0.02 < (p_values < 0.05).mean() < 0.09
+    assert concentration["a**2*b**2"].mean() == pytest.approx(concentration["multiply"].mean(), abs=0.03)

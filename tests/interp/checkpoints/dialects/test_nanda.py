@@ -64,8 +64,10 @@ def test_what_the_settings_and_the_user_say_is_used() -> None:
     w = net(extra=3)
     beside = {"config": {"p": P, "act_type": "GeLU", "fn_name": "subtract"}}
     mask = np.tril(np.ones((3, 3)))
-    (reading,) = readings(stored(output_first(w, mask=mask), beside))
-    assert (reading.operation, reading.assumed, reading.notes) == ("subtract", (), ())
+    reading, natural = readings(stored(output_first(w, mask=mask), beside))
+    note = f"the file's settings say p={P}, and its shapes rather {natural.p}: each is measured"
+    assert (reading.operation, reading.assumed, reading.notes) == ("subtract", (), (note,))
+    assert reading.p == P
     close(logits(reading, P), run(w, TOKENS, activation="gelu", causal=True)[:, :P])
     (reading,) = readings(stored(output_first(w, mask=mask), beside), p=6, activation="relu")
     assert len(reading.notes) == 2

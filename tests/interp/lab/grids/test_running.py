@@ -105,6 +105,7 @@ def test_two_workers_give_what_one_gives(swept: GridResult, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:a Ray cluster of this machine's own listens")
 def test_ray_gives_what_one_worker_gives(swept: GridResult, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     found = run(tmp_path / "ray", engine="ray", workers=2)
