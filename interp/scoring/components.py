@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from interp.data import Task
+from interp.scoring.component_words import described
 from probes import null
 from probes.component_scores import component_scores
 from probes.features import PHASE_COLUMNS, mean_of_live, permuted_vectors
@@ -79,14 +80,8 @@ def component_columns(
         "frequency_share": scores["component_share"],
         "norm": np.sqrt(squares / sum(vector.shape[1] for vector in vectors)),
     }
-    sizes = [int(size) for size in components.sizes[1:]]
-    return columns, {
-        "source": "weights",
-        "draws": n_draws,
-        "seed": seed,
-        "vector_lengths": [],
-        "components": sizes,
-    }
+    null_meta = {"source": "weights", "draws": n_draws, "seed": seed, "vector_lengths": []}
+    return columns, null_meta | described(components)
 
 
 def _p_of_ipr(vectors: Sequence[np.ndarray], components: Components, n_draws: int, seed: int) -> np.ndarray:
