@@ -73,8 +73,7 @@ class Parts:
         if not 0 < number <= len(self.components):
             return f"{self.noun} {number}"
         one = self.components[number - 1]
-        dimensions = "1 dimension" if one.size == 1 else f"{one.size} dimensions"
-        return f"component {number} ({one.name}, {dimensions})"
+        return f"component {number} ({one.name}, {dimensions(one.size)})"
 
     def brief(self, number: int) -> str:
         """The same for a cell of a table."""
@@ -85,12 +84,50 @@ class Parts:
         """`brief` with the unit of a frequency."""
         return self.brief(number) if self.known else f"{number} cycles"
 
-    def titles(self, numbers: Iterable[int]) -> list[str]:
-        """The title of each number, in order."""
-        every = list(map(int, numbers))
-        by_number = {number: self.title(number) for number in set(every)}
-        return [by_number[number] for number in every]
+    def located(self, number: Any) -> str:
+        """The part of a number as the place of a variance: ``at 3 cycles``."""
+        return f"in {self.title(number)}" if self.known else f"at {number} cycles"
+
+    def marks(self, numbers: Iterable[int]) -> list[int | str]:
+        """What a figure keeps of each number to show it by `marked`: itself, or a component's title.
+
+        Example:
+            >>> Parts().marks([3, 4]), Parts().marked("%{x}"), Parts((Component(1, 1, "sign"),)).marks([1])
+            ([3, 4], 'frequency %{x}', ['component 1 (sign, 1 dimension)'])
+        """
+        return [self.title(int(number)) if self.known else int(number) for number in numbers]
+
+    def place(self, mark: str) -> str:
+        """The same as the place of a variance: ``at frequency 3 (cycles)``."""
+        return f"in {mark}" if self.known else f"at frequency {mark}{self.cycles}"
+
+    @property
+    def cycles(self) -> str:
+        """The unit of a frequency in brackets; empty for components, which have none."""
+        return "" if self.known else " (cycles)"
+
+    def marked(self, mark: str) -> str:
+        """A mark in words, or the place in a figure's text where it is filled in."""
+        return mark if self.known else f"{self.noun} {mark}"
+
+    def ends(self, left: int, right: int) -> str:
+        """A component of the left operand and one of the right, by number; 0 is the constant."""
+        names = [self.title(number) if number else "constant" for number in (left, right)]
+        return f"left {names[0]}, right {names[1]}"
 
     def to_list(self) -> list[dict[str, Any]]:
         """The components, ready for JSON."""
         return [asdict(one) for one in self.components]
+
+
+FREQUENCIES = Parts()
+
+
+def dimensions(size: int) -> str:
+    """A number of dimensions in words.
+
+    Example:
+        >>> dimensions(1), dimensions(16)
+        ('1 dimension', '16 dimensions')
+    """
+    return "1 dimension" if size == 1 else f"{size} dimensions"

@@ -82,7 +82,7 @@ def connect(app: Dash, session: Session, scoring: Scoring) -> None:
         shown = (
             figures.answers_at(series, step, session),
             figures.histogram_at(series, step),
-            figures.weights_at(series, step, neuron),
+            figures.weights_at(series, step, neuron, session.subject.task),
         )
         return *shown, f"step {series.dynamics.steps[step]}, neuron {neuron}"
 
