@@ -220,7 +220,7 @@ def _about_periodicity(report: AuditReport, task: Task) -> Iterator[str]:
             "Nothing says in which order a solution would be periodic (--task, or a column 'ordering' in the table): "
             "periodicity was not scored, and labels rest on evidence alone."
         )
-    elif task.ordering is None and getattr(task, "positions", None) is None:
+    elif not report.table.parts.known and task.ordering is None and getattr(task, "positions", None) is None:
         yield (
             "No group ordering is known for this operation: periodicity was read in the natural order of the tokens, "
             "so a network that solves the task may look aperiodic, and labels rest on evidence alone."

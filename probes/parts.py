@@ -84,11 +84,30 @@ class Parts:
         """`brief` with the unit of a frequency."""
         return self.brief(number) if self.known else f"{number} cycles"
 
+    def worded(self, text: str) -> str:
+        """A sentence about frequencies as one about these parts.
+
+        Example:
+            >>> Parts((Component(1, 1, "sign"),)).worded("Variance at one frequency.")
+            'Variance in one component.'
+        """
+        if not self.known:
+            return text
+        words = {
+            "frequency (cycles)": self.axis,
+            "at one frequency": self.within,
+            "frequencies": self.plural,
+            "frequency": self.noun,
+        }
+        for old, new in words.items():
+            text = text.replace(old, new)
+        return text
+
     def located(self, number: Any) -> str:
         """The part of a number as the place of a variance: ``at 3 cycles``."""
         return f"in {self.title(number)}" if self.known else f"at {number} cycles"
 
-    def marks(self, numbers: Iterable[int]) -> list[int | str]:
+    def marks(self, numbers: Iterable[Any]) -> list[int | str]:
         """What a figure keeps of each number to show it by `marked`: itself, or a component's title.
 
         Example:

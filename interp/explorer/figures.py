@@ -12,6 +12,7 @@ from interp import plots
 from interp.analysis.portrait import Portrait
 from interp.analysis.spectrum import NAMES, task_spectrum
 from interp.data import GROUPS, SPLITS
+from interp.explorer.captions import text_of
 from interp.explorer.series import Series
 from interp.explorer.session import Measured, Session, answer_codes
 from interp.plots.canvas import blank, say
@@ -61,6 +62,12 @@ def scatter(session: Session) -> Figure:
     return dressed(figure)
 
 
+def text(session: Session, name: str) -> str:
+    """The text below a figure of the session's network."""
+    task = session.subject.task
+    return text_of(name, session.subject.table.parts, pair_order(task) if has_pairs(session) else None)
+
+
 def has_points(session: Session) -> bool:
     """True if the scatter shows anything: it needs to be known how periodic the neurons are."""
     return periodicity_column(session.subject.table) is not None
@@ -105,13 +112,14 @@ def pair_map(measured: Measured, session: Session, quantity: str) -> Figure:
         return dressed(answer_map(codes, subject.task, title))
     unchanged = map_values(session.measure(()), session, quantity)
     values, limit = map_values(measured, session, quantity), far_from_zero(unchanged)
-    return dressed(plots.pair_map(values, *orders_of(subject.task), title=title, limit=limit))
+    place = pair_order(subject.task).axis
+    return dressed(plots.pair_map(values, *orders_of(subject.task), title=title, limit=limit, place=place))
 
 
 def answer_map(codes: np.ndarray, task: Task, title: str) -> Figure:
     """The answers to all pairs, from their codes by example."""
     grid = in_pair_order(torch.from_numpy(codes.astype(np.float32))[:, None], task)[0]
-    return plots.answer_map(grid, *orders_of(task), title=title)
+    return plots.answer_map(grid, *orders_of(task), title=title, place=pair_order(task).axis)
 
 
 def _margins(measured: Measured, session: Session) -> Figure:
@@ -139,7 +147,9 @@ def neuron_figures(portrait: Portrait, session: Session) -> tuple[Figure, Figure
     if portrait.loss is None:
         loss = _without(title, "the examples are no pairs of operands")
     else:
-        loss = dressed(plots.pair_map(portrait.loss, *orders_of(session.subject.task), title=title))
+        task = session.subject.task
+        place = pair_order(task).axis
+        loss = dressed(plots.pair_map(portrait.loss, *orders_of(task), title=title, place=place))
     return dressed(plots.neuron_weights(portrait)), dressed(plots.neuron_activations(portrait)), loss
 
 

@@ -13,7 +13,9 @@ from interp.plots.canvas import blank, plotly, rounded, say
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.analysis.portrait import Portrait, Spectrum
+    from interp.analysis.portrait import Portrait
+    from interp.analysis.spectrum import Spectrum
+    from probes.parts import Parts
 
 PARTS = {"left": "#0072B2", "right": "#E69F00", "output": "#009E73"}
 OTHERS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -25,6 +27,8 @@ LONGEST = 256
 SPOTS, SMALLEST = 300, 0.001
 LOWER = {"xaxis": "x2", "yaxis": "y2"}
 """The row that spectra are drawn in."""
+NAMED = 12
+"""So many components have their names at an axis."""
 TOP = 60
 """Pixels above the drawing."""
 
@@ -53,11 +57,23 @@ def _two_rows(title: str, value: str, spectrum: Spectrum) -> Figure:
     figure = blank(title, "", value)
     figure.set_subplots(rows=2, cols=1, vertical_spacing=0.2)
     figure.update_layout(barmode="group", height=620, margin_t=TOP)
-    place = "position in the ordering" if spectrum.order is None else spectrum.order.axis
+    place = "position in the ordering" if spectrum.order is None else f"element ({spectrum.order.axis})"
     figure.update_xaxes(title_text=place, row=1, col=1)
-    figure.update_xaxes(title_text=spectrum.parts.axis, row=2, col=1)
+    figure.update_xaxes(title_text=spectrum.parts.axis, **_ticks(spectrum.parts, 1), row=2, col=1)
     figure.update_yaxes(title_text=value, row=1, col=1)
     return figure.update_yaxes(title_text="energy (% of all)", tickformat=".0%", row=2, col=1)
+
+
+def _ticks(parts: Parts, first: int) -> dict[str, Any]:
+    """An axis of components from a number on, those from 1 with their names if they are few; nothing of frequencies."""
+    last = len(parts.components)
+    if not parts.known:
+        return {}
+    span: dict[str, Any] = {"range": [first - 0.5, last + 0.5]}
+    if last > NAMED:
+        return span
+    numbers = list(range(first, last + 1))
+    return {**span, "tickvals": numbers, "ticktext": [parts.brief(k) if first else str(k) for k in numbers]}
 
 
 def spectrum_traces(spectrum: Spectrum, suffix: str = "") -> list[Any]:
@@ -94,8 +110,8 @@ def neuron_activations(portrait: Portrait) -> Figure:
     right, left = f"right operand ({place})", f"left operand ({place})"
     figure.update_xaxes(title_text=right, constrain="domain", row=1, col=1)
     figure.update_yaxes(title_text=left, scaleanchor="x", constrain="domain", row=1, col=1)
-    figure.update_xaxes(title_text=f"right {parts.axis}", row=2, col=1)
-    figure.update_yaxes(title_text=f"left {parts.axis}", row=2, col=1)
+    figure.update_xaxes(title_text=f"right {parts.axis}", **_ticks(parts, 0), row=2, col=1)
+    figure.update_yaxes(title_text=f"left {parts.axis}", **_ticks(parts, 0), row=2, col=1)
     if portrait.grid is None:
         return say(figure, "no activations over pairs of operands were kept")
     return figure.add_traces(activation_traces(portrait))

@@ -34,8 +34,8 @@ spot on the diagonal, with both operands in one component, is the mark of the ru
 WORDS = {
     "ordering": "The order in which the elements of a group are shown: the cosets of subgroups stand together.",
     "component": "A part of the functions on a group that multiplication keeps apart from all others; of sums modulo "
-    "n, a frequency. Its size is the number of its real dimensions, its dimension that of its irreducible representation. "
-    "“Standard” is the one that permutes things, less its constant; “sign” has the values 1 and −1.",
+    "n, a frequency. Its size is the number of its real dimensions, its dimension that of its irreducible "
+    "representation. “Standard” is the one that permutes things, less its constant; “sign” has the values 1 and −1.",
     "frequency": "Of an abelian group, how many full turns a component makes along each of its generators; a "
     "“rotation” of a dihedral group likewise.",
     "spectrum, energy": "How a function on the group is made of components: the share of its variance in each. All "

@@ -67,18 +67,19 @@ def facts(portrait: Portrait) -> list[Row]:
         (('label', 'generalizing'), True)
     """
     values = portrait.values
-    kind = "share in one component" if portrait.spectrum.parts.known else "wave"
+    parts = portrait.spectrum.parts
+    chance = "lie in one component as far" if parts.known else "have a wave as tall"
     corrected = (
         "the same, corrected for the number of neurons looked at: the share of false finds among such values"
     )
     return [
-        ("label", portrait.label, LABELS[portrait.label].meaning),
+        ("label", portrait.label, parts.worded(LABELS[portrait.label].meaning)),
         ("reason", str(values["evidence"]), "what decided; q is a q-value, see below"),
-        *(_periodicity(values, portrait.spectrum.parts) if values.get("frequency") else ()),
-        *_known(values, "p_value", "p-value", number, f"how likely random weights have a {kind} as tall"),
+        *(_periodicity(values, parts) if values.get("frequency") else ()),
+        *_known(values, "p_value", "p-value", number, f"how likely random weights {chance}"),
         *_known(values, "q_value", "q-value", number, corrected),
         *_effects(values),
-        *_others(values),
+        *_others(values, parts),
     ]
 
 
@@ -101,7 +102,7 @@ def _periodicity(values: Mapping[str, Any], parts: Parts) -> Iterator[Row]:
     alone = f"how much of the neuron that one {kind} is"
     yield from _known(values, "frequency_share", f"share {parts.within}", percentage, alone)
     if values.get("activation_share") != values.get("frequency_share"):  # equal where weights say nothing
-        where = parts.located(values.get("activation_frequency"))
+        where = parts.located(values.get("activation_frequency", 0))
         same = f"the same of its activations over all pairs, {where}"
         yield from _known(values, "activation_share", "share in its activations", percentage, same)
     yield from _known(values, "ipr", "IPR", number, f"0: noise; 1: one pure {kind}")
@@ -126,7 +127,7 @@ def _effects(values: Mapping[str, Any]) -> Iterator[Row]:
         yield from _known(values, f"effect_{kind}", title, lambda value: f"{number(value)} {LOGITS}", falls)
 
 
-def _others(values: Mapping[str, Any]) -> Iterator[Row]:
+def _others(values: Mapping[str, Any], parts: Parts) -> Iterator[Row]:
     """A row for every other column that has a value, in the words of `COLUMNS`."""
     for name, column in COLUMNS.items():
         value = values.get(name)
@@ -134,7 +135,7 @@ def _others(values: Mapping[str, Any]) -> Iterator[Row]:
             continue
         shown = number(value) if column.kind in ("float", "double") else str(value)
         if shown != UNKNOWN:
-            yield column.title, f"{shown} {column.unit}".rstrip(), plain(column.meaning)
+            yield column.title, f"{shown} {column.unit}".rstrip(), parts.worded(plain(column.meaning))
 
 
 def served_rows(portrait: Portrait) -> list[Row]:
@@ -163,14 +164,10 @@ def neurons_html(portraits: Mapping[int, Portrait]) -> str:
     kind = chosen.spectrum.parts
     text = "OUTPUT" if len(chosen.spectrum.names) == 1 else "WEIGHTS"
     shown = "" if chosen.spectrum.order is None else f" {chosen.spectrum.order.sentence()}"
+    drawn = "Weights and spectra of the chosen neuron"
     named = "Activations of the chosen neuron over all pairs, and their spectrum"
     charts = {
-        "weights": (
-            weights,
-            "Weights and spectra of the chosen neuron",
-            plots.neuron_weights,
-            caption(text, kind),
-        ),
+        "weights": (weights, drawn, plots.neuron_weights, caption(text, kind) + shown),
         "activations": (maps, named, plots.neuron_activations, caption("ACTIVATIONS", kind) + shown),
     }
     parts, data = [_chooser(portraits)], {}

@@ -149,7 +149,7 @@ def provenance(report: AuditReport) -> list[tuple[str, str]]:
         ("neurons at", report.table.site_name),
         *([] if group is None else [("group", group_sentence(group))]),
         ("group ordering", ordering),
-        ("Fourier convention", _settings(meta.get("convention"))),
+        *([] if group else [("Fourier convention", _settings(meta.get("convention")))]),
         ("criteria of the labels", _settings(meta.get("criteria"))),
         ("null distribution", _settings(null)),
         ("random draws per control", str(next(iter(report.removals.values())).n_draws)),

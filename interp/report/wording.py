@@ -168,8 +168,8 @@ def glossary(parts: Parts = FREQUENCIES) -> dict[str, str]:
         True
     """
     splits = {split.title: split.meaning for split in SPLITS.values()}
-    labels = {name: label.meaning for name, label in LABELS.items()}
-    columns = {known.heading: plain(known.meaning) for known in COLUMNS.values()}
+    labels = {name: parts.worded(label.meaning) for name, label in LABELS.items()}
+    columns = {known.heading: parts.worded(plain(known.meaning)) for known in COLUMNS.values()}
     words = WORDS
     if parts.known:
         words = {word: text for word, text in (WORDS | COMPONENT_WORDS).items() if word not in WITHOUT}

@@ -32,8 +32,8 @@ class PairOrder:
 
     @property
     def axis(self) -> str:
-        """What stands along an axis of a map."""
-        return "position" if self.subgroups is None else f"element, by {self.cosets}"
+        """Words for an axis of a map."""
+        return "position" if self.subgroups is None else "by cosets"
 
     @property
     def cosets(self) -> str:
