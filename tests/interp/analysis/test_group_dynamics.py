@@ -35,8 +35,8 @@ def test_amplitudes_are_those_of_projections(run: Path, dynamics: Dynamics) -> N
     components = task_components(checkpoint.task)
     left, right = neuron_site(checkpoint.model).input_vectors
     vectors = [
-        left.double().numpy(),
-        right.double().numpy(),
+        left.detach().double().numpy(),
+        right.detach().double().numpy(),
         checkpoint.model.unembed.W_U.detach().double().numpy(),
     ]
     amplitude, residual = dynamics.components
