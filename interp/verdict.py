@@ -13,6 +13,7 @@ from interp.measuring.crossfit import GAP, CrossFit
 from interp.measuring.phase import PHASES
 from interp.measuring.removals import Removal
 from interp.results import AuditReport
+from interp.scoring.compositions import no_composition
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
 from probes.labels import DEAD, GENERALIZING, INCONCLUSIVE, LABELS, MEMORIZING
@@ -220,10 +221,14 @@ def _about_periodicity(report: AuditReport, task: Task) -> Iterator[str]:
             "Nothing says in which order a solution would be periodic (--task, or a column 'ordering' in the table): "
             "periodicity was not scored, and labels rest on evidence alone."
         )
+    elif "components" in report.table.meta["null"]:
+        yield from report.table.meta["null"].get("notes", ())
     elif task.ordering is None and getattr(task, "positions", None) is None:
+        reason = no_composition(task)
+        without = "" if reason is None else f", nor a group that its components could be of ({reason})"
         yield (
-            "No group ordering is known for this operation: periodicity was read in the natural order of the tokens, "
-            "so a network that solves the task may look aperiodic, and labels rest on evidence alone."
+            f"No group ordering is known for this operation{without}: periodicity was read in the natural order of the "
+            "tokens, so a network that solves the task may look aperiodic, and labels rest on evidence alone."
         )
 
 

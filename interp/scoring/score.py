@@ -36,12 +36,13 @@ def score_neurons(
     place = neuron_site(cached.model, cached.hook)
     arrays = neuron_arrays(place, cached.activations, task.ordering)
     columns, null_meta = periodicity(cached, task, place, arrays, convention, seed)
+    outside = columns.pop("outside", arrays.outside)
     with progress("single-neuron effects", place.width, after=PATIENCE) as report:
         effects, (evidence,) = measure_evidence(cached, [questions_of(cached)], seed, report)
     ordered = (
         task.ordering is not None or getattr(task, "positions", None) is not None or "components" in null_meta
     )
-    decided = decide(columns, arrays.strength, arrays.outside, evidence, criteria, ordered=ordered)
+    decided = decide(columns, arrays.strength, outside, evidence, criteria, ordered=ordered)
     facts = decided.facts
     table = {
         "neuron": np.arange(place.width),
@@ -50,7 +51,7 @@ def score_neurons(
         **columns,
         "q_value": decided.q_value,
         "strength": arrays.strength,
-        "outside": arrays.outside,
+        "outside": outside,
         "rule_effect": facts.rule_effect,
         "rule_share": facts.rule_share,
         "rule_p": facts.rule_p,
