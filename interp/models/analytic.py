@@ -113,9 +113,12 @@ def analytic_mlp(
         >>> analytic_mlp("group:S4").config.width
         54
     """
-    if isinstance(operation, ModularTask) and p not in (None, operation.p):
+    if not isinstance(operation, ModularTask):
+        task = ModularTask(operation) if p is None else ModularTask(operation, p)
+    elif p in (None, operation.p):
+        task = operation
+    else:
         raise ConfigError(f"p={p}: the task has p={operation.p}; leave p out")
-    task = operation if isinstance(operation, ModularTask) else ModularTask(operation, p)
     return _build(*_closed_form(task, width, np.random.default_rng(seed), representations))
 
 
