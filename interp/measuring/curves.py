@@ -107,8 +107,11 @@ def kernel_arguments(cached: CachedPass) -> tuple[np.ndarray, ...]:
     change, readout, logits = (
         array(x, torch.float32) for x in (cached.change.T, cached.readout, cached.logits.T)
     )
-    return change, readout, logits.T, *(
-        array(x, torch.int64) for x in (cached.data.labels, cached.data.true_labels, cached.group)
+    return (
+        change,
+        readout,
+        logits.T,
+        *(array(x, torch.int64) for x in (cached.data.labels, cached.data.true_labels, cached.group)),
     )
 
 

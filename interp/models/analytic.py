@@ -16,6 +16,7 @@ from interp.data.operations import ordering_of_table
 from interp.errors import ConfigError
 from interp.models.group_network import Weights, group_weights
 from interp.models.mlp import HookedMLP
+from interp.models.monoid_network import monoid_weights
 from interp.models.shapes import MLPConfig
 
 MEMORY_STEPS = 250  # of fitting the memorising part
@@ -36,8 +37,12 @@ def _closed_form(
         return _periodic_form(task, own, WIDTH if width is None else width, generator)
     if len(results) != task.p**2 or (own is not None and numbers is None):
         raise ConfigError(f"no closed form is known for {name}: it has no group ordering")
+    seed = int(generator.integers(2**31))
     try:
-        weights = group_weights(results.reshape(task.p, task.p), numbers, int(generator.integers(2**31)))
+        if task.operation == "multiply" and numbers is None:
+            weights = monoid_weights(task.p, seed)
+        else:
+            weights = group_weights(results.reshape(task.p, task.p), numbers, seed)
     except ConfigError as error:
         raise ConfigError(
             f"no closed form is known for {name}: it has no group ordering, and {error}"
@@ -92,19 +97,20 @@ def analytic_mlp(
     Each neuron has one random frequency σ and random phases: U = A cos(2πσi/n + φᵘ), V = A cos(2πσj/n + φᵛ),
     W = A cos(2πσq/n + φᵘ + φᵛ), A = (2/width)^(1/3), along the operation's group ordering of n positions. Where
     the ordering leaves a residue out (0 of multiplication), the last neuron answers the pairs that contain it.
-    Of any other group it is the network of `interp.models.group_network.group_weights`, which makes no error.
+    Of any other group it is the network of `interp.models.group_network.group_weights`, and of multiplication modulo a
+    squarefree composite that of `interp.models.monoid_network.monoid_weights`; these make no error.
 
     Args:
         operation: One that has a group ordering, a group such as ``"group:S5"``, or a task.
         p: The modulus; the task's own, a group's order, or 97 if None.
         width: Neurons, `WIDTH` if None; over all pairs of p=97 the accuracy is about .9 at 50, 1.0 from 200 on. Other
-            groups have a number of their own.
+            groups have a number of their own, and so has multiplication modulo a composite.
         representations: Numbers of a group's representations, from 0, in the order of
             `interp.models.representations.representations_of`; a few small ones that are enough if None.
         seed: Of frequencies and phases, or of the basis of the matrices.
 
     Raises:
-        ConfigError: The operation has no group ordering and is no group's, or the width does not fit.
+        ConfigError: The operation has no group ordering and no other closed form, or the width does not fit.
 
     Example:
         >>> model = analytic_mlp("add", p=97, width=200)
