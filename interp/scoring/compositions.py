@@ -14,6 +14,8 @@ from interp.models import NeuronSite
 from probes.composition import Composition, composition_of
 from probes.finite_group import NoGroup
 
+OUTSIDE = "outside"
+"""The class of the elements that are not read."""
 LARGEST = 1000
 """Elements of an operation whose components are computed."""
 
@@ -107,7 +109,7 @@ def class_shares(site: NeuronSite, composition: Composition, p: int) -> list[dic
     ]
     rows.sort(key=lambda row: -row["elements"])  # type: ignore[operator]
     if rest and total > 0:
-        rows.append({"name": "outside", "elements": rest, "share": max(0.0, 1 - float(shares.sum()))})
+        rows.append({"name": OUTSIDE, "elements": rest, "share": max(0.0, 1 - float(shares.sum()))})
     return rows
 
 

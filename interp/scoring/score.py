@@ -19,6 +19,7 @@ from interp.scoring.selection import default_order
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement, agreement
 from probes.labels import DEAD, Criteria, Labelling, NeuronFacts, dead_neurons, label_neurons
+from probes.parts import FREQUENCIES, Parts
 from probes.spectrum import Convention
 
 ORDERS = {"weights": "ipr", "activations": "activation_share", None: "rule_effect"}
@@ -42,7 +43,15 @@ def score_neurons(
     ordered = (
         task.ordering is not None or getattr(task, "positions", None) is not None or "components" in null_meta
     )
-    decided = decide(columns, arrays.strength, outside, evidence, criteria, ordered=ordered)
+    decided = decide(
+        columns,
+        arrays.strength,
+        outside,
+        evidence,
+        criteria,
+        ordered=ordered,
+        parts=Parts.of(null_meta),
+    )
     facts = decided.facts
     table = {
         "neuron": np.arange(place.width),
@@ -97,12 +106,13 @@ def decide(
     criteria: Criteria,
     *,
     ordered: bool,
+    parts: Parts = FREQUENCIES,
 ) -> Labelling:
     """Labels from periodicity and evidence.
 
     Args:
         columns: Of periodicity, as in a table.
-        ordered: See `NeuronFacts`.
+        ordered, parts: See `NeuronFacts`.
     """
     alive = ~dead_neurons(strength, criteria.dead_ratio)
     known = ordered and not np.isnan(columns["p_value"][alive]).all()
@@ -113,6 +123,7 @@ def decide(
         frequency=columns["frequency"],
         outside=outside,
         ordered=ordered,
+        parts=parts,
         **evidence.facts(alive, known),
     )
     return label_neurons(facts, criteria)
