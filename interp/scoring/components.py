@@ -14,7 +14,7 @@ from interp.models import NeuronSite
 from interp.scoring.component_words import described
 from interp.scoring.compositions import class_shares, reading_order, task_composition
 from probes import null
-from probes.component_scores import component_scores
+from probes.component_scores import component_scores, vectors_to_test
 from probes.composition import Composition
 from probes.features import PHASE_COLUMNS, mean_of_live, permuted_vectors
 from probes.isotypic import Components
@@ -113,5 +113,6 @@ def _p_of_ipr(vectors: Sequence[np.ndarray], components: Components, random: np.
     def scored(some: Sequence[np.ndarray]) -> np.ndarray:
         return mean_of_live([np.square(components.shares(one.astype(np.float64))).sum(1) for one in some])
 
-    permuted = scored([permuted_vectors(vector) for vector in vectors])
-    return null.stretched(*(null.null_p_values(x, random) for x in (scored(vectors), permuted)))
+    tested = [vectors_to_test(vector, components) for vector in vectors]
+    permuted = scored([permuted_vectors(vector) for vector in tested])
+    return null.stretched(*(null.null_p_values(x, random) for x in (scored(tested), permuted)))
