@@ -100,7 +100,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     check_pass(subject.model, subject.data, logits=LOGITS, activations=ACTIVATIONS)
     table = subject.table
     return AuditReport(
-        **_origin(subject.source),
+        **_origin(subject.source, table),
         task=task_settings(subject.task, subject.corrupt_fraction),
         model=model_settings(subject.model, subject.cached),
         accuracy=subject.accuracy,
@@ -124,9 +124,10 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     )
 
 
-def _origin(source: Checkpoint) -> dict[str, Any]:
+def _origin(source: Checkpoint, table: NeuronTable) -> dict[str, Any]:
     """Facts of the file, by the report's names."""
-    shared = {name: getattr(source, name) for name in ("dialect", "step", "notes", "stored")}
+    shared = {name: getattr(source, name) for name in ("dialect", "step", "stored")}
+    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()))
     return {"checkpoint": str(source.path or "a model in memory"), **shared}
 
 

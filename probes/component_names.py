@@ -17,6 +17,8 @@ from probes.isotypic import Components
 from probes.parts import Component
 
 REAL, COMPLEX, QUATERNIONIC = "real", "complex", "quaternionic"
+BY_ORBIT = "one value a class"
+"""The functions that are constant on each orbit, of a group that acts on more than itself."""
 ROUNDING = 1e-6  # of characters, which are sums of roots of unity
 
 
@@ -25,7 +27,7 @@ class Irreducible:
     """The irreducible representation that a component is made of.
 
     Attributes:
-        size: Real dimensions of the component.
+        size: Real dimensions of the group's own functions that are made of it.
         dimension: Of the representation over the complex numbers, d.
         kind: ``real`` (size d²), ``complex`` (a pair of conjugate ones, size 2 d²) or ``quaternionic`` (size d²).
         character: Traces at each element, summed over the pair of a complex one.
@@ -54,9 +56,11 @@ def irreducibles(components: Components) -> list[Irreducible]:
         >>> [(one.size, one.dimension, one.kind) for one in irreducibles(addition)]
         [(2, 1, 'complex'), (2, 1, 'complex')]
     """
-    n, squares = len(components.group), np.diagonal(components.group.table)
+    group = components.group
+    n, squares = len(group), np.diagonal(group.table)
     result = []
-    for size, projector in zip(components.sizes[1:].tolist(), components.characters[1:], strict=True):
+    for projector in components.characters[1:]:
+        size = round(n * float(projector[group.identity]))
         indicator = float(projector[squares].sum())  # d times the indicator
         kind = COMPLEX if abs(indicator) < 0.5 else REAL if indicator > 0 else QUATERNIONIC
         dimension = isqrt(size // 2 if kind == COMPLEX else size)
@@ -92,7 +96,10 @@ def named_components(components: Components, group_name: str = "") -> tuple[Comp
             names[which] = "standard"
         names = _twisted(group, parts, names)
         names = _apart(group, parts, names)
-    return tuple(Component(one.size, one.dimension, name) for one, name in zip(parts, names, strict=True))
+    if components.by_orbit is not None:
+        names[components.by_orbit - 1] = BY_ORBIT
+    described = zip(components.sizes[1:].tolist(), parts, names, strict=True)
+    return tuple(Component(size, one.dimension, name) for size, one, name in described)
 
 
 def axes(group: FiniteGroup) -> list[int]:

@@ -50,4 +50,4 @@ def amplitudes(
     """
     squares = [np.square(vector.astype(np.float64) @ components.basis) for vector in vectors]
     parts = np.mean([np.add.reduceat(one, components.starts[:-1], axis=1)[:, 1:] for one in squares], axis=0)
-    return np.sqrt(parts * np.minimum(components.sizes[1:], 2) / len(components.group))
+    return np.sqrt(parts * np.minimum(components.sizes[1:], 2) / len(components.basis))

@@ -18,7 +18,7 @@ from interp.errors import CheckpointError, ConfigError
 from interp.files import write_json, write_text
 from interp.measuring.arrays import weight_vectors
 from interp.output import plain, write_columns
-from interp.scoring.components import task_components
+from interp.scoring.compositions import reading_order, task_composition
 from interp.subject import Subject
 from probes.component_shares import amplitudes
 from probes.development import Alignment, Development, alignment, development_of, fourier_components
@@ -252,12 +252,13 @@ def _components(subject: Subject) -> tuple[np.ndarray, np.ndarray] | None:
     """Amplitudes and phases of the neurons' weights by frequency or component; None where there are none to read."""
     if subject.table.meta["null"]["source"] is None:
         return None
-    _, vectors = weight_vectors(subject.place, subject.task.ordering)
+    composition = task_composition(subject.task) if subject.table.parts.known else None
+    order = subject.task.ordering if composition is None else reading_order(composition)
+    _, vectors = weight_vectors(subject.place, order)
     if len({vector.shape for vector in vectors}) != 1 or vectors[0].shape[1] < 2:
         return None
-    components = task_components(subject.task) if subject.table.parts.known else None
-    if components is not None:
-        amplitude = amplitudes(components, vectors).astype(np.float32)
+    if composition is not None:
+        amplitude = amplitudes(composition.components, vectors).astype(np.float32)
         return amplitude, np.full_like(amplitude, np.nan)
     amplitude, residual = fourier_components(vectors, steps_of(subject.task.ordering, len(vectors)))
     return amplitude.astype(np.float32), residual.astype(np.float32)

@@ -18,7 +18,7 @@ from interp.interventions import neuron_indices
 from interp.measuring.arrays import grid_of, weight_vectors
 from interp.measuring.cached_pass import CachedPass, both_margins
 from interp.models import NeuronSite
-from interp.scoring.components import task_components
+from interp.scoring.compositions import task_composition
 from interp.scoring.pair_order import by_cosets, in_pair_order, pair_order
 from interp.scoring.periodicity import all_pairs_activations, operands_of
 from interp.scoring.table import NeuronTable
@@ -139,8 +139,11 @@ def portraits(subject: Subject, neurons: Iterable[int], *, served: int = SERVED)
             all_pairs_activations(cached, task, p, torch.as_tensor(chosen)), p, task.ordering
         )
         grids = list(by_cosets(activations, pair_order(task)))
-        if (components := task_components(task)) is not None:
-            shares = [pair_shares(components, grid.astype(np.float64)) for grid in activations]
+        if (composition := task_composition(task)) is not None:
+            read = np.ix_(composition.left, composition.right)
+            shares = [
+                pair_shares(composition.components, grid[read].astype(np.float64)) for grid in activations
+            ]
     rows = {int(neuron): i for i, neuron in enumerate(table.neuron)}
     result = {}
     for neuron, spectrum, grid, share in zip(chosen.tolist(), spectra, grids, shares, strict=True):

@@ -11,8 +11,9 @@ import numpy as np
 from interp.data import Task
 from interp.drawing import Drawable
 from interp.scoring.component_words import parts_of
-from interp.scoring.components import task_components
+from interp.scoring.compositions import task_composition
 from interp.scoring.pair_order import PairOrder, pair_order
+from interp.scoring.periodicity import operands_of
 from probes.parts import FREQUENCIES, Parts
 from probes.spectrum import energy, frequencies, is_flat, phase
 
@@ -104,11 +105,15 @@ def task_spectrum(task: Task, vectors: Sequence[np.ndarray], names: Sequence[str
         >>> task_spectrum(ModularTask("group:S3"), [np.array([1, -1, -1, 1, 1, -1])], ["output"])
         Spectrum(output: component 1 (sign, 1 dimension) has 100%)
     """
-    components = task_components(task)
-    if components is None or any(len(vector) != len(components.group) for vector in vectors):
+    composition = task_composition(task)
+    if composition is None or any(len(vector) != operands_of(task) for vector in vectors):
         return Spectrum.of(**dict(zip(names, vectors, strict=True)))
-    order, exact = pair_order(task), [np.asarray(vector, np.float64) for vector in vectors]
-    places = [getattr(order, name, order.output) for name in names]
-    shares = [components.shares(vector[None])[0] for vector in exact]
-    shown = [vector[place] for vector, place in zip(exact, places, strict=True)]
+    whole, components = pair_order(task), composition.components
+    order = (
+        whole if whole.subgroups else PairOrder(composition.left, composition.right, composition.output, ())
+    )
+    exact = {name: np.asarray(vector, np.float64) for name, vector in zip(names, vectors, strict=True)}
+    shown = [vector[getattr(order, name, order.output)] for name, vector in exact.items()]
+    read = [vector[getattr(composition, name, composition.output)] for name, vector in exact.items()]
+    shares = [components.shares(vector[None])[0] for vector in read]
     return Spectrum(tuple(names), tuple(shown), tuple(shares), parts_of(components), order)

@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from interp.data import Task
+from interp.measuring.arrays import distinct_vectors, share_outside, weight_vectors
+from interp.models import NeuronSite
 from interp.scoring.component_words import described
+from interp.scoring.compositions import class_shares, reading_order, task_composition
 from probes import null
-from probes.component_scores import component_scores
+from probes.component_scores import component_scores, vectors_to_test
+from probes.composition import Composition
 from probes.features import PHASE_COLUMNS, mean_of_live, permuted_vectors
-from probes.finite_group import NoGroup, group_of
-from probes.isotypic import Components, components_of
-
-LARGEST = 1000
-"""Elements of a group whose components are computed."""
+from probes.isotypic import Components
 
 
 def task_components(task: Task) -> Components | None:
     """The components of the group whose multiplication a task's results are, whatever its elements are called.
 
-    None for a task that has an ordering, is no operation on all pairs of p operands, or is no group's.
+    None for a task that has an ordering, is no operation on all pairs of p operands, or is no group's as it stands:
+    `task_composition` then may have a part of it.
 
     Example:
         >>> from interp.data import ModularTask
         >>> task_components(ModularTask("group:S3")).sizes.tolist(), task_components(ModularTask("a**2 + a*b", 5))
         ([1, 1, 4], None)
     """
-    p, data = getattr(task, "p", None), task.dataset
-    if task.ordering is not None or not isinstance(p, int) or not 0 < p <= LARGEST:
-        return None
-    if data.inputs.shape != (p * p, 2) or data.inputs.is_floating_point():
-        return None
-    a, b = data.inputs.cpu().numpy().T
-    table = np.full((p, p), -1)
-    table[a, b] = data.true_labels.cpu().numpy()
-    return _components(table.tobytes(), p)
+    composition = task_composition(task)
+    return None if composition is None or composition.note else composition.components
 
 
-@lru_cache(maxsize=8)
-def _components(table: bytes, n: int) -> Components | None:
-    try:
-        return components_of(group_of(np.frombuffer(table, np.int64).reshape(n, n)))
-    except NoGroup:
-        return None
+def composition_columns(
+    site: NeuronSite, composition: Composition, p: int, *, n_draws: int, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """As `component_columns`, read on the elements of a composition of p; also ``outside``, ``classes``, ``notes``."""
+    raw, vectors = weight_vectors(site, reading_order(composition))
+    columns, meta = component_columns(
+        vectors, distinct_vectors(site), composition.components, n_draws=n_draws, seed=seed
+    )
+    columns["outside"] = share_outside(raw, vectors)
+    classes = class_shares(site, composition, p)
+    notes = [composition.note] if composition.note else []
+    return columns, meta | ({"classes": classes} if classes else {}) | ({"notes": notes} if notes else {})
 
 
 def component_columns(
@@ -87,7 +86,7 @@ def component_columns(
         "seed": seed,
         "mean": float(random.mean()),
         "quantile_999": float(np.quantile(random, 0.999)),
-        "vector_lengths": [len(components.group)] * len(distinct),
+        "vector_lengths": [len(components.basis)] * len(distinct),
     }
     return columns, null_meta | described(components)
 
@@ -114,5 +113,6 @@ def _p_of_ipr(vectors: Sequence[np.ndarray], components: Components, random: np.
     def scored(some: Sequence[np.ndarray]) -> np.ndarray:
         return mean_of_live([np.square(components.shares(one.astype(np.float64))).sum(1) for one in some])
 
-    permuted = scored([permuted_vectors(vector) for vector in vectors])
-    return null.stretched(*(null.null_p_values(x, random) for x in (scored(vectors), permuted)))
+    tested = [vectors_to_test(vector, components) for vector in vectors]
+    permuted = scored([permuted_vectors(vector) for vector in tested])
+    return null.stretched(*(null.null_p_values(x, random) for x in (scored(tested), permuted)))

@@ -37,6 +37,7 @@ def score_neurons(
     place = neuron_site(cached.model, cached.hook)
     arrays = neuron_arrays(place, cached.activations, task.ordering)
     columns, null_meta = periodicity(cached, task, place, arrays, convention, seed)
+    outside = columns.pop("outside", arrays.outside)
     with progress("single-neuron effects", place.width, after=PATIENCE) as report:
         effects, (evidence,) = measure_evidence(cached, [questions_of(cached)], seed, report)
     ordered = (
@@ -45,7 +46,7 @@ def score_neurons(
     decided = decide(
         columns,
         arrays.strength,
-        arrays.outside,
+        outside,
         evidence,
         criteria,
         ordered=ordered,
@@ -59,7 +60,7 @@ def score_neurons(
         **columns,
         "q_value": decided.q_value,
         "strength": arrays.strength,
-        "outside": arrays.outside,
+        "outside": outside,
         "rule_effect": facts.rule_effect,
         "rule_share": facts.rule_share,
         "rule_p": facts.rule_p,
