@@ -14,10 +14,11 @@ from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site, prefix_at
 from interp.progress import PATIENCE, progress
-from interp.scoring.components import component_columns, task_components
+from interp.scoring.component_activations import columns_by_components
+from interp.scoring.components import task_components
 from probes import null
 from probes.activity import activation_scores
-from probes.features import mean_of_live, permuted_vectors, weight_features
+from probes.features import frequency_agreement, mean_of_live, permuted_vectors, weight_features
 from probes.orders import order_p_values, sum_profile
 from probes.periodicity import ipr
 from probes.spectrum import Convention, power
@@ -49,10 +50,9 @@ def periodicity(
         Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
         distribution, with ``"source"``: ``"weights"``, ``"activations"`` or None.
     """
-    components = task_components(task) if site.input_vectors else None
+    components, draws = task_components(task), max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
     if components is not None:
-        draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
-        return component_columns(arrays.vectors, arrays.distinct, components, n_draws=draws, seed=seed)
+        return columns_by_components(cached, task, site, arrays, components, n_draws=draws, seed=seed)
     usable = site.input_vectors and (task.ordering is not None or operands_of(task) is not None)
     grid_scores, profile, tested = _over_pairs(cached, task, None if usable else seed)
     positions = getattr(task, "positions", None)
@@ -67,7 +67,6 @@ def periodicity(
         return _unknown(cached.width) | grid_scores, {"source": None, "vector_lengths": []}
     columns = weight_features(vectors, convention, distinct, steps)
     lengths = tuple(vectors[i].shape[1] for i in distinct)
-    draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
     random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
     scores = mean_of_live([columns[f"ipr_{i}"] for i in distinct])
     first = {name: columns.pop(name) for name in ("ipr", "p_value")}
@@ -83,6 +82,7 @@ def periodicity(
     if source == "activations" and shares is not None and not np.isnan(shares).all():
         columns["frequency"] = grid_scores["activation_frequency"]
         columns["frequency_share"] = shares
+        columns["agreement"] = frequency_agreement(vectors, columns["frequency"], steps)
     return columns, {
         "source": source,
         "draws": draws,
