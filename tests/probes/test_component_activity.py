@@ -104,7 +104,9 @@ def test_random_orders_find_nothing_in_random_networks(table):
         grid = np.maximum(left[:, :, None] + right[:, None], 0).astype(np.float32)
         p.append(component_order_p_values(grid, components, table, seed, draws=199)["p_value"])
     p = np.concatenate(p)
-    assert (p < 0.01).mean() <= 0.015  # neurons of one network share the orders, so that their errors go together
+    assert (
+        p < 0.01
+    ).mean() <= 0.015  # neurons of one network share the orders, so that their errors go together
     assert (p < 0.1).mean() > 0.06
 
 

@@ -19,6 +19,7 @@ SHARES = (
     "peak_share",
     "harmonic_share",
     "entropy",
+    "agreement",
     "frequency_share",
 )
 ANGLES = ("phase_left", "phase_right", "phase_output", "phase_residual")
