@@ -14,11 +14,12 @@ from interp.errors import ConfigError, cut
 Table = Int[np.ndarray, "_ _"]
 MOST = 1000
 """Elements of a group that is made by its name."""
-_FACTOR = re.compile(r"(S|A|D|Z|C)(\d{1,4})")
+_FACTOR = re.compile(r"(S|A|D|Q|Z|C)(\d{1,4})")
 ORDERS = {
     "S": lambda n: factorial(min(n, 20)),
     "A": lambda n: max(1, factorial(min(n, 20)) // 2),
     "D": lambda n: 2 * n,
+    "Q": lambda n: n,
     "Z": lambda n: n,
     "C": lambda n: n,
 }
@@ -27,7 +28,8 @@ ORDERS = {
 def order_of(name: str) -> int:
     """The number of elements of the group with a name such as S5, A5, D59, Z118 or Z2xZ4xZ10.
 
-    Dn are the 2 n symmetries of a polygon with n sides; Cn is Zn.
+    Dn are the 2 n symmetries of a polygon with n sides; Qn is the dicyclic group of n elements, Q8 that of the
+    quaternions; Cn is Zn.
 
     Raises:
         ConfigError: It is none, or has more than `MOST` elements.
@@ -55,14 +57,15 @@ def group_table(name: str) -> Table:
         [1, 0, 3, 2]
     """
     order_of(name)
-    makers = {"S": symmetric, "A": alternating, "D": dihedral, "Z": cyclic, "C": cyclic}
+    makers = {"S": symmetric, "A": alternating, "D": dihedral, "Q": dicyclic, "Z": cyclic, "C": cyclic}
     return direct_product(*(makers[kind](n) for kind, n in _factors_of(name)))
 
 
 def _factors_of(name: str) -> list[tuple[str, int]]:
     matches = [_FACTOR.fullmatch(part) for part in name.replace("×", "x").split("x")]
     factors = [(match[1], int(match[2])) for match in matches if match is not None]
-    if len(factors) < len(matches) or any(n < 1 for _, n in factors):
+    dicyclic_of = [n for kind, n in factors if kind == "Q"]
+    if len(factors) < len(matches) or any(n < 1 for _, n in factors) or any(n % 4 for n in dicyclic_of):
         raise ConfigError(
             f"{cut(name)} names no group; write S5, A5, D59 or Z118, or a product of such ones, Z2xZ4xZ10"
         )
@@ -120,6 +123,20 @@ def dihedral(n: int) -> Table:
     turn, flip = np.arange(2 * n) % n, np.arange(2 * n) // n
     turned = (turn[:, None] + np.where(flip[:, None], -turn[None], turn[None])) % n
     return turned + n * (flip[:, None] ^ flip[None])
+
+
+def dicyclic(n: int) -> Table:
+    """The n elements x**i y**j with x**(n / 2) = 1, y**2 = x**(n / 4) and y x = x**-1 y; n is a multiple of 4.
+
+    Example:
+        >>> dicyclic(8)[4].tolist()
+        [4, 7, 6, 5, 2, 1, 0, 3]
+    """
+    half = n // 2
+    turn, other = np.arange(n) % half, np.arange(n) // half
+    turned = turn[:, None] + np.where(other[:, None], -turn[None], turn[None])
+    turned = (turned + (other[:, None] & other[None]) * (half // 2)) % half
+    return turned + half * (other[:, None] ^ other[None])
 
 
 def direct_product(*tables: Table) -> Table:

@@ -72,9 +72,8 @@ def test_shares_are_those_of_characters_written_out_by_hand():
 
 def test_constant_logits_have_no_shares():
     table = symmetric(3)
-    logits = logit_components(
-        lambda: [(table.ravel(), np.tile(np.arange(6.0), (36, 1)))], components_of(group_of(table))
-    )
+    constant = np.tile(np.arange(6.0), (36, 1))
+    logits = logit_components(lambda: [(table.ravel(), constant)], components_of(group_of(table)))
     assert np.isnan(logits.shares).all()
     assert logits.restricted_loss([]) > 1
 
@@ -84,11 +83,11 @@ def test_p_values_of_random_outputs_are_uniform():
     components = components_of(group_of(table))
     generator = np.random.default_rng(5)
     p = []
-    for seed in range(150):
+    for seed in range(60):
         hidden = np.maximum(generator.normal(size=(24, 1, 40)) + generator.normal(size=(1, 24, 40)), 0)
         grid = (hidden @ generator.normal(size=(40, 24))).reshape(-1, 24)
         p += logit_components(lambda: [(table.ravel(), grid)], components).p_values(seed).tolist()  # noqa: B023
     p = np.array(p)
-    assert len(p) == 600
-    assert (p < 0.01).mean() <= 0.02
-    assert abs((p < 0.5).mean() - 0.5) < 0.08
+    assert len(p) == 240
+    assert (p < 0.01).mean() <= 0.025
+    assert abs((p < 0.5).mean() - 0.5) < 0.12
