@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from probes.finite_group import FiniteGroup, generators, group_of
+from probes.finite_group import FiniteGroup, generators
 
 MOST, MOST_JOINS = 2_000, 20_000
 """Subgroups that are looked at, and pairs of a subgroup and an element that are joined to one."""
@@ -65,7 +65,7 @@ def subgroups_of(group: FiniteGroup, most: int = MOST) -> Subgroups:
     start[group.identity] = True
     known, classes, number = {np.packbits(start).tobytes(): 0}, [start[None]], 1
     open_ends, joins, elements = [start], 0, np.flatnonzero(_prime_power(group.orders))
-    while open_ends and sum(map(len, classes)) <= most and joins < MOST_JOINS:
+    while open_ends and sum(map(len, classes)) <= most + 2 and joins < MOST_JOINS:
         subgroup = open_ends.pop()
         for joined in _joined(group, subgroup, elements):
             joins += 1
@@ -76,7 +76,7 @@ def subgroups_of(group: FiniteGroup, most: int = MOST) -> Subgroups:
             classes.append(conjugates)
             open_ends.append(joined)
             number += 1
-            if sum(map(len, classes)) > most or joins >= MOST_JOINS:
+            if sum(map(len, classes)) > most + 2 or joins >= MOST_JOINS:
                 break
     return _proper(group, classes, most, complete=not open_ends)
 

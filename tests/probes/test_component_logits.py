@@ -83,11 +83,11 @@ def test_p_values_of_random_outputs_are_uniform():
     components = components_of(group_of(table))
     generator = np.random.default_rng(5)
     p = []
-    for seed in range(60):
+    for seed in range(30):
         hidden = np.maximum(generator.normal(size=(24, 1, 40)) + generator.normal(size=(1, 24, 40)), 0)
         grid = (hidden @ generator.normal(size=(40, 24))).reshape(-1, 24)
         p += logit_components(lambda: [(table.ravel(), grid)], components).p_values(seed).tolist()  # noqa: B023
     p = np.array(p)
-    assert len(p) == 240
-    assert (p < 0.01).mean() <= 0.025
-    assert abs((p < 0.5).mean() - 0.5) < 0.12
+    assert len(p) == 120
+    assert (p < 0.01).mean() <= 0.035
+    assert abs((p < 0.5).mean() - 0.5) < 0.15

@@ -28,7 +28,11 @@ def test_all_subgroups_are_found(name):
     shuffled = np.random.default_rng(0).permutation(len(table))
     table = np.argsort(shuffled)[table[np.ix_(shuffled, shuffled)]]
     subgroups = subgroups_of(group_of(table))
-    assert (len(subgroups), len(set(subgroups.classes.tolist())), subgroups.complete) == (count, classes, True)
+    assert (len(subgroups), len(set(subgroups.classes.tolist())), subgroups.complete) == (
+        count,
+        classes,
+        True,
+    )
     for number in range(min(count, 40)):
         assert broken_laws(subgroups.table(number)) == []
     assert np.array_equal(np.sort(subgroups.indices)[::-1], subgroups.indices)
