@@ -251,8 +251,8 @@ def _read_by_each(
 def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptions) -> Checkpoint:
     readings, reads = _read_by_each(readings, options)
     task_for = cache(partial(make_task, options))
-    tasks = {one: task_for(one.operation, one.p, read) for one, read in zip(readings, reads, strict=True)}
     try:
+        tasks = {one: task_for(one.operation, one.p, read) for one, read in zip(readings, reads, strict=True)}
         best, chosen = best_reading(readings, lambda one: tasks[one])
     except LabelsError as error:
         raise _offered(

@@ -11,7 +11,7 @@ from scipy.stats import binom
 from torch import Tensor
 
 from interp.data import ModularTask
-from interp.data.operations import GROUP, OPERATIONS, READ, TABLE, is_prime, operation_table
+from interp.data.operations import GROUP, OPERATIONS, READ, TABLE, is_prime, operation_table, own_modulus
 from interp.errors import ConfigError
 from interp.markup import percentage
 from interp.scoring.group_names import group_name
@@ -85,10 +85,12 @@ def read_task(answers: Int[np.ndarray, "left right"], stated: str = READ) -> Rea
 
 
 def _table(operation: str, n: int) -> np.ndarray:
-    try:
-        operands, results = operation_table(operation, n)
-    except ConfigError as error:
-        raise ConfigError(f"the network has {n} elements: {error}") from None
+    if (order := own_modulus(operation)) not in (None, n):
+        raise ConfigError(
+            f"the network composes {n} elements, and {operation} has {order}; name its group with --task, or have it "
+            "read from the answers with --task read"
+        )
+    operands, results = operation_table(operation, n)
     table = np.full((n, n), -1)
     table[tuple(operands.T)] = results
     return table

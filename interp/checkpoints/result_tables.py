@@ -31,7 +31,8 @@ def task_of(operation: str, p: int | None = None, **settings: Any) -> ModularTas
     file = table_file(operation)
     if file is not None:
         operation, settings = TABLE, settings | {"results": read_results(file)}
-    return ModularTask(operation, **({} if p is None else {"p": p}), **settings)
+    modulus: dict[str, Any] = {} if p is None else {"p": p}
+    return ModularTask(operation, **modulus, **settings)
 
 
 def read_results(path: Path | str) -> Int[np.ndarray, "left right"]:

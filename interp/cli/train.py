@@ -89,11 +89,11 @@ def train(
 
     Killed at any moment it can be resumed with --resume; Ctrl-C stops after the current step with a checkpoint.
     """
-    from interp.checkpoints.result_tables import task_of
+    from interp.data.operations import MODULUS, check_operation, own_modulus, table_file
 
-    examples = task_of(
-        task, p, train_fraction=train_fraction, corrupt_fraction=corrupt, corrupt=corrupt_labels, seed=seed
-    )
+    if table_file(task) is None:
+        p = p if p is not None else own_modulus(task) or MODULUS
+        check_operation(task, p)
     training = {
         f.name: settings.pop(f.name) for f in fields(TrainConfig) if f.name not in (*HIDDEN, "loss", "lr")
     }
@@ -102,10 +102,12 @@ def train(
     config = TrainConfig(**training, loss=loss, lr=chosen["lr"], seed=seed)
     network = _network(model, chosen, norm, bias)
 
+    from interp.checkpoints.result_tables import task_of
     from interp.training import train as train_network
 
+    split = {"train_fraction": train_fraction, "corrupt_fraction": corrupt, "corrupt": corrupt_labels}
     result = train_network(
-        examples,
+        task_of(task, p, **split, seed=seed),
         network,
         config,
         tokens=chosen.get("tokens"),
