@@ -42,6 +42,7 @@ class Subgroups:
         """The multiplication table of one of them, its elements numbered in their order.
 
         Example:
+            >>> from probes.finite_group import group_of
             >>> addition = group_of(np.add.outer(np.arange(6), np.arange(6)) % 6)
             >>> subgroups_of(addition).table(0).tolist()
             [[0, 1], [1, 0]]
@@ -57,6 +58,7 @@ def subgroups_of(group: FiniteGroup, most: int = MOST) -> Subgroups:
     conjugacy class one is joined further. Where there are too many, large ones are reached before many small ones.
 
     Example:
+        >>> from probes.finite_group import group_of
         >>> subgroups = subgroups_of(group_of(np.add.outer(np.arange(12), np.arange(12)) % 12))
         >>> subgroups.indices.tolist(), subgroups.complete
         ([6, 4, 3, 2], True)

@@ -38,9 +38,8 @@ def periodicity(
 ) -> tuple[Columns, dict[str, Any]]:
     """Columns of Fourier scores with their significance, and how they were made.
 
-    Where neurons are fed by tokens directly, their weights are scored. Elsewhere the mean of the activations at each
-    position of the answer stands in for them, and the activations over all pairs of operands decide the frequency.
-    Where the task says nothing of an order, all is NaN.
+    Weights are scored where tokens feed the neurons directly. Elsewhere mean activations at each position of the answer
+    stand in for them, and activations over all pairs decide the frequency. Without an order of the task all is NaN.
 
     Args:
         task: Gives the order in which a solution is periodic.
