@@ -66,7 +66,8 @@ def subgroups_of(group: FiniteGroup, most: int = MOST) -> Subgroups:
     start = np.zeros(len(group), bool)
     start[group.identity] = True
     known, classes, number = {np.packbits(start).tobytes(): 0}, [start[None]], 1
-    open_ends, joins, elements = [start], 0, np.flatnonzero(_prime_power(group.orders))
+    open_ends, joins = [start], 0
+    elements = [element for element, order in enumerate(group.orders.tolist()) if _prime_power(order)]
     while open_ends and sum(map(len, classes)) <= most + 2 and joins < MOST_JOINS:
         subgroup = open_ends.pop()
         for joined in _joined(group, subgroup, elements):
@@ -92,12 +93,12 @@ def _proper(group: FiniteGroup, classes: list[np.ndarray], most: int, *, complet
     return Subgroups(group, masks[kept], numbers, complete and len(masks) <= most)
 
 
-def _joined(group: FiniteGroup, subgroup: np.ndarray, elements: np.ndarray) -> Iterator[np.ndarray]:
+def _joined(group: FiniteGroup, subgroup: np.ndarray, elements: list[int]) -> Iterator[np.ndarray]:
     """Masks of the subgroups that the elements make with one, those of equal double cosets once."""
     table, inside = group.table, np.flatnonzero(subgroup)
     seen = subgroup.copy()
     own = [int(inside[i]) for i in generators(np.searchsorted(inside, table[np.ix_(inside, inside)]))]
-    for element in elements.tolist():
+    for element in elements:
         if not seen[element]:
             seen[table[np.ix_(table[inside, element], inside)]] = True
             yield _generated(table, inside, [*own, element])
@@ -129,11 +130,7 @@ def _conjugates(group: FiniteGroup, subgroup: np.ndarray) -> np.ndarray:
     return conjugates
 
 
-def _prime_power(orders: np.ndarray) -> np.ndarray:
-    """Mask of the orders that have one prime factor."""
-    smallest = np.array([next((d for d in range(2, n + 1) if n % d == 0), 1) for n in orders.tolist()])
-    left = orders.copy()
-    for _ in range(int(np.log2(max(orders.max(), 1))) + 1):
-        divides = (smallest > 1) & (left % smallest == 0)
-        left = np.where(divides, left // smallest, left)
-    return (orders > 1) & (left == 1)
+def _prime_power(order: int) -> bool:
+    """True of a power of one prime, of at most 1,024."""
+    smallest = next((d for d in range(2, order + 1) if order % d == 0), 1)
+    return order > 1 and pow(smallest, 10, order) == 0

@@ -91,24 +91,20 @@ def component_losses(cached: CachedPass, components: Components, seed: int = 0) 
     removed = [logits.along_product(numbers) for numbers in (keys, *([key] for key in keys))]
     excluded = excluded_losses(_blocks(cached, chosen, n), removed)
     p = logits.p_values(seed)
-    q = benjamini_hochberg(p)
     alone = {key: (logits.restricted_loss([key]), float(excluded[1 + i])) for i, key in enumerate(keys)}
-    measured = zip(components.sizes[1:].tolist(), logits.shares.tolist(), p.tolist(), q.tolist(), strict=True)
+    columns = (components.sizes[1:], logits.shares, p, benjamini_hochberg(p))
     parts = tuple(
-        ComponentPart(number, *row, number in alone, *alone.get(number, (None, None)))
-        for number, row in enumerate(measured, 1)
+        ComponentPart(
+            number, size, share, p_value, q_value, number in alone, *alone.get(number, (None, None))
+        )
+        for number, (size, share, p_value, q_value) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True), 1
+        )
     )
     judged = every[~trained] if not trained.all() else every
     right = sum(int((block.argmax(1) == answers).sum()) for answers, block in _blocks(cached, judged, n))
-    return ComponentLosses(
-        logits,
-        keys,
-        parts,
-        logits.restricted_loss(keys),
-        float(excluded[0]),
-        len(chosen),
-        right / len(judged),
-    )
+    losses = logits.restricted_loss(keys), float(excluded[0])
+    return ComponentLosses(logits, keys, parts, *losses, len(chosen), right / len(judged))
 
 
 def input_energies(

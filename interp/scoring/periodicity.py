@@ -77,11 +77,8 @@ def periodicity(
             readout = weight_features(vectors[1:], convention)["p_value"]
             first["p_value"] = null.combine(np.stack([tested["p_value"], readout], axis=1))
     columns = {**first, **columns, **grid_scores}
-    shares = grid_scores.get("activation_share")
-    if source == "activations" and shares is not None and not np.isnan(shares).all():
-        columns["frequency"] = grid_scores["activation_frequency"]
-        columns["frequency_share"] = shares
-        columns["agreement"] = frequency_agreement(vectors, columns["frequency"], steps)
+    if source == "activations":
+        columns |= _of_activations(grid_scores, vectors, steps)
     return columns, {
         "source": source,
         "draws": draws,
@@ -90,6 +87,16 @@ def periodicity(
         "quantile_999": float(np.quantile(random_ipr, 0.999)),
         "vector_lengths": list(lengths),
     }
+
+
+def _of_activations(scores: Columns, vectors: Sequence[np.ndarray], steps: Sequence[int]) -> Columns:
+    """The frequency of activations over all pairs with its share and agreement; nothing where they have none."""
+    share = scores.get("activation_share")
+    if share is None or np.isnan(share).all():
+        return {}
+    frequency = scores["activation_frequency"]
+    agreement = frequency_agreement(vectors, frequency, steps)
+    return {"frequency": frequency, "frequency_share": share, "agreement": agreement}
 
 
 def _permuted_ipr(vectors: Sequence[np.ndarray], convention: Convention) -> np.ndarray:
