@@ -93,13 +93,10 @@ def component_losses(cached: CachedPass, components: Components, seed: int = 0) 
     p = logits.p_values(seed)
     alone = {key: (logits.restricted_loss([key]), float(excluded[1 + i])) for i, key in enumerate(keys)}
     columns = (components.sizes[1:], logits.shares, p, benjamini_hochberg(p))
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     parts = tuple(
-        ComponentPart(
-            number, size, share, p_value, q_value, number in alone, *alone.get(number, (None, None))
-        )
-        for number, (size, share, p_value, q_value) in enumerate(
-            zip(*(column.tolist() for column in columns), strict=True), 1
-        )
+        ComponentPart(k, size, share, one, q, k in alone, *alone.get(k, (None, None)))
+        for k, (size, share, one, q) in enumerate(rows, 1)
     )
     judged = every[~trained] if not trained.all() else every
     right = sum(int((block.argmax(1) == answers).sum()) for answers, block in _blocks(cached, judged, n))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from interp.data.group_tables import cyclic, direct_product, symmetric
-from probes import cosets
-from probes.cosets import PLACES, coset_scores
+from probes import coset_scores as cosets
+from probes.coset_scores import PLACES, coset_scores
 from probes.finite_group import group_of
 from probes.isotypic import components_of
 from probes.subgroups import subgroups_of
@@ -34,7 +34,7 @@ def moved(vector: np.ndarray, weights: np.ndarray, on_left: bool) -> np.ndarray:
 
 
 def rotation(seed: int) -> np.ndarray:
-    """The weights that `probes.cosets` draws, from the polar decomposition of the whole matrix."""
+    """The weights that `probes.coset_scores` draws, from the polar decomposition of the whole matrix."""
     weights = np.random.default_rng(seed).normal(size=24)
     matrix = np.stack([moved(one, weights, on_left=True) for one in np.eye(24)], axis=1)
     u, _, v = np.linalg.svd(matrix)

@@ -9,7 +9,7 @@ from interp.plots.canvas import NEUTRAL, blank, in_percent, line, plotly, rounde
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.analysis.cosets import CosetIndicators
+    from interp.analysis.coset_indicators import CosetIndicators
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MOST = len(COLOURS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from interp.analysis.cosets import HEADER, coset_indicators
+from interp.analysis.coset_indicators import HEADER, coset_indicators
 from interp.data import ModularTask
 from interp.data.group_tables import symmetric
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig, analytic_mlp

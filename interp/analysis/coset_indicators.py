@@ -20,7 +20,7 @@ from interp.scoring.group_names import group_name
 from interp.scoring.periodicity import all_pairs_activations, operands_of
 from interp.subject import Network, Subject, subject_of
 from probes.activity import CLUSTER_SHARE
-from probes.cosets import CosetScores, Vectors, coset_scores
+from probes.coset_scores import CosetScores, Vectors, coset_scores
 from probes.finite_group import group_of
 from probes.isotypic import Components, components_of
 from probes.null import benjamini_hochberg
@@ -55,15 +55,16 @@ class CosetIndicators(Drawable):
         not_testable: The reason in words for which nothing was tested; None if it was.
         neuron: Indices of the live neurons, ``(neuron,)``.
         component: The component or frequency of each, as in the neuron table.
-        columns: By name, ``(neuron,)`` each, of the place with the strongest evidence: ``place`` (see
-            `probes.cosets.PLACES`), ``subgroup`` (its name), ``order``, ``index`` (its number of cosets), ``share``,
-            ``by_component``, ``p_value``, ``q_value``, ``p_beyond`` and ``q_beyond``; see `probes.cosets.CosetScores`.
+        columns: By name, ``(neuron,)`` each, of the place with the strongest evidence (`probes.coset_scores.PLACES`):
+            ``place``, ``subgroup`` (its name), ``order``, ``index`` (its number of cosets), ``share``,
+            ``by_component``, ``p_value``, ``q_value``, ``p_beyond`` and ``q_beyond``; see
+            `probes.coset_scores.CosetScores`.
         looked_at: Subgroups that were tested, conjugate ones counted each.
         classes: Their conjugacy classes.
         complete: True if there are no other subgroups.
     """
 
-    figure: ClassVar[str] = "plots.cosets.coset_indicators"
+    figure: ClassVar[str] = "plots.coset_indicators.coset_indicators"
     group: str
     not_testable: str | None
     neuron: Int[np.ndarray, " neuron"]
@@ -144,7 +145,7 @@ def coset_indicators(
 
     Its vectors by left operand, right operand and output are read, or, where tokens do not feed it directly, the mean
     of its activations at each operand, and the readout. A pure component of a group that does not commute lies partly
-    in the cosets of many subgroups; see `probes.cosets.coset_scores` for both nulls.
+    in the cosets of many subgroups; see `probes.coset_scores.coset_scores` for both nulls.
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`.
