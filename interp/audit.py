@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from interp.analysis.circuit import circuit
+from interp.analysis.coset_indicators import coset_indicators
 from interp.analysis.memory_set import memory_set_of, no_memory
 from interp.analysis.orderings import better_ordering
 from interp.analysis.populations import crossfit_labels
@@ -119,6 +120,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
         portraits=portraits(subject, telling_neurons(table, TELLING)),
         leakage=subject.leakage.to_dict(),
         circuit=circuit(subject),
+        cosets=coset_indicators(subject) if table.parts.known else None,
         history=subject.history,
         **extra,
     )
