@@ -14,7 +14,8 @@ from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site, prefix_at
 from interp.progress import PATIENCE, progress
-from interp.scoring.components import component_columns, task_components
+from interp.scoring.components import composition_columns
+from interp.scoring.compositions import task_composition
 from probes import null
 from probes.activity import activation_scores
 from probes.features import mean_of_live, permuted_vectors, weight_features
@@ -49,11 +50,11 @@ def periodicity(
         Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
         distribution, with ``"source"``: ``"weights"``, ``"activations"`` or None.
     """
-    components = task_components(task) if site.input_vectors else None
-    if components is not None:
-        draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
-        return component_columns(arrays.vectors, arrays.distinct, components, n_draws=draws, seed=seed)
-    usable = site.input_vectors and (task.ordering is not None or operands_of(task) is not None)
+    composition, p = task_composition(task) if site.input_vectors else None, operands_of(task)
+    draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
+    if composition is not None and p is not None:
+        return composition_columns(site, composition, p, n_draws=draws, seed=seed)
+    usable = site.input_vectors and (task.ordering is not None or p is not None)
     grid_scores, profile, tested = _over_pairs(cached, task, None if usable else seed)
     positions = getattr(task, "positions", None)
     if profile is None and positions is not None and len(np.unique(positions)) > 1:
@@ -67,7 +68,6 @@ def periodicity(
         return _unknown(cached.width) | grid_scores, {"source": None, "vector_lengths": []}
     columns = weight_features(vectors, convention, distinct, steps)
     lengths = tuple(vectors[i].shape[1] for i in distinct)
-    draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
     random_ipr = null.null_scores(lengths, convention, n_draws=draws, seed=seed)
     scores = mean_of_live([columns[f"ipr_{i}"] for i in distinct])
     first = {name: columns.pop(name) for name in ("ipr", "p_value")}
