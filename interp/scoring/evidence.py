@@ -11,10 +11,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.measuring.arrays import as_array
-from interp.measuring.base_rate import beats_base_rate
+from interp.measuring.base_rate import base_rate_of_margins
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.effects import SingleEffects, measure_neurons
-from interp.measuring.leakage import Leakage
 from interp.progress import Report, silent
 from probes import evidence
 from probes.evidence import Evidence, Examples
@@ -120,7 +119,7 @@ def questions_of(cached: CachedPass, inside: Bool[Tensor, " example"] | None = N
     add more to the label than to the true class.
     """
     data = cached.data
-    leaked = Leakage(data, cached.logits).leaked
+    leaked = cached.leakage.leaked
     held = data.test & ~leaked
     clean = data.clean & ~data.mislabelled
     rule, held_out = held, bool(held.any())
@@ -136,7 +135,8 @@ def questions_of(cached: CachedPass, inside: Bool[Tensor, " example"] | None = N
         if wrong.any():
             memory[WRONG_LABELS] = Examples(labels, classes, wrong, **shared, against_true=True)
     inside_rule = as_array(rule) & (chosen if held_out else True)
-    return Questions(inside_rule, held_out, classes, memory, beats_base_rate(cached.logits, data, leaked))
+    learnt = base_rate_of_margins(cached.margins[1], data, leaked).above
+    return Questions(inside_rule, held_out, classes, memory, learnt)
 
 
 def measure_evidence(
