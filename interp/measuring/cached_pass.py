@@ -190,8 +190,10 @@ def _logits_of(prefix: Prefix, place: NeuronSite, data: Dataset) -> Logits:
     """All logits; streamed where they are too many to be held."""
     n, classes = len(data), data.n_classes
     if streamed(place, data):
-        check_shape(prefix.logits(rows=torch.arange(1, device=data.inputs.device)), 1, classes)
-        return StreamedLogits((n, classes), data.inputs.device, lambda rows: prefix.logits(rows=rows))
+        check_shape(prefix.logits(prefix.activations[:1], slice(1)), 1, classes)
+        return StreamedLogits(
+            (n, classes), data.inputs.device, lambda rows: prefix.logits(prefix.activations[rows], rows)
+        )
     chunks = torch.arange(n, device=data.inputs.device).split(_rows_at_once(prefix, classes))
     logits = prefix.logits() if len(chunks) < 2 else torch.cat([prefix.logits(rows=some) for some in chunks])
     check_shape(logits, n, classes)

@@ -59,7 +59,7 @@ class Questions:
         return NeuronEvidence(rule, memory, self)
 
     def of_readout(self, activations: np.ndarray, readout: np.ndarray, seed: int) -> NeuronEvidence:
-        """Evidence on all neurons where what follows them is linear."""
+        """Evidence on all neurons where what follows them is linear, from either both or both turned round."""
         rule = evidence.rule_evidence(activations[self.rule], readout, self.classes[self.rule], seed)
         memory = {
             name: evidence.memory_evidence(activations, readout, examples)
@@ -159,5 +159,8 @@ def measure_evidence(
 def linear_evidence(cached: CachedPass, asked: Sequence[Questions], seed: int) -> list[NeuronEvidence]:
     """Evidence from each set of examples where what follows the neurons is linear."""
     assert cached.readout is not None
-    activations, readout = -as_array(cached.change), as_array(cached.readout)
-    return [questions.of_readout(activations, readout, seed) for questions in asked]
+    change, removed = (
+        as_array(cached.change),
+        -as_array(cached.readout),
+    )  # both turned round: no copy of the first
+    return [questions.of_readout(change, removed, seed) for questions in asked]
