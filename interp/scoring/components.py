@@ -78,6 +78,7 @@ def component_columns(
         **dict.fromkeys(("gini", "harmonic_share", *PHASE_COLUMNS, "phase_residual"), unknown),
         "frequency": scores["component"] + 1,
         "frequency_share": scores["component_share"],
+        "agreement": scores["agreement"],
         "norm": np.sqrt(squares / sum(vector.shape[1] for vector in vectors)),
     }
     null_meta = {
