@@ -18,7 +18,7 @@ from probes.monoid import (
     subgroup_of,
 )
 
-Table = Int[np.ndarray, "left right"]
+Table = Int[np.ndarray, "_ _"]
 SMALLEST = 3
 """Members of a group whose components can tell anything: of 2 there is one."""
 
