@@ -29,7 +29,6 @@ from interp.measuring.removals import Removal, removal
 from interp.models import HookedModel, neuron_site
 from interp.progress import PATIENCE, progress
 from interp.results import AuditReport
-from interp.scoring.component_words import component_counts
 from interp.scoring.components import random_ipr
 from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, on_device, open_subject, subject_of
@@ -115,7 +114,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
         curves=curves_from_both_ends(subject, n_random),
         agreement=subject.agreement,
         key_frequencies=_key_frequencies(table),
-        components=component_counts(table),
+        components=_component_counts(table, subject.criteria),
         null_ipr=_null_ipr(subject),
         portraits=portraits(subject, telling_neurons(table, TELLING)),
         leakage=subject.leakage.to_dict(),
@@ -207,3 +206,8 @@ def _key_frequencies(table: NeuronTable) -> tuple[int, ...] | None:
         return None
     frequencies = table.where(label=GENERALIZING)["frequency"]
     return tuple(sorted({int(frequency) for frequency in frequencies if frequency > 0}))
+
+
+def _component_counts(table: NeuronTable, criteria: Criteria) -> tuple[dict[str, Any], ...] | None:
+    periodic = criteria.periodic(table["q_value"], table["frequency_share"])
+    return table.parts.counts(table["frequency"][periodic])

@@ -46,6 +46,7 @@ COLUMNS: dict[str, Column] = {
     "q_value": Column("q-value", "", "False-discovery rate of `p_value` over the neurons.", "double"),
     "frequency": Column("frequency", "cycles", "The strongest frequency; 0 where there is none.", "int", WEIGHTS),
     "frequency_share": Column("share at one frequency", "", "Variance that it explains, in [0, 1].", "float", WEIGHTS),
+    "agreement": Column("agreement", "", "Share of its vectors that are strongest there.", "float", WEIGHTS),
     "phase_left": Column("left phase", "rad", "Phase of the left weights at the frequency.", "float", WEIGHTS),
     "phase_right": Column("right phase", "rad", "Phase of the right weights at the frequency.", "float", WEIGHTS),
     "phase_output": Column("output phase", "rad", "Phase of the output weights at the frequency.", "float", WEIGHTS),

@@ -107,7 +107,7 @@ def component_p_values(
         [0.647, 0.0]
     """
     with np.errstate(invalid="ignore"):
-        smallest = _tails(shares, sizes).min(1)
+        smallest = component_tails(shares, sizes).min(1)
     most = np.minimum(smallest * len(sizes), 1.0)
     drawn = _drawn(tuple(map(int, sizes)))
     below = np.searchsorted(drawn, np.nan_to_num(smallest), side="right")
@@ -115,8 +115,15 @@ def component_p_values(
     return np.where(np.isnan(smallest), np.nan, p)
 
 
-def _tails(shares: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """P(share is as large) for each component; 1 where it is all that there is."""
+def component_tails(
+    shares: Float[np.ndarray, "vector component"], sizes: Int[np.ndarray, " component"]
+) -> Float[np.ndarray, "vector component"]:
+    """P(share is as large) of Gaussian vectors for each component; 1 where it is all that there is; nan stays nan.
+
+    Example:
+        >>> component_tails(np.array([[0.5, 0.5]]), np.array([2, 2])).tolist()
+        [[0.5, 0.5]]
+    """
     total = sizes.sum()
     if len(sizes) == 1:
         return np.where(np.isnan(shares), np.nan, 1.0)
@@ -130,5 +137,5 @@ def _drawn(sizes: tuple[int, ...]) -> np.ndarray:
     array, drawn = np.array(sizes), []
     for start in range(0, DRAWS, 2_000):
         squares = generator.chisquare(array, size=(min(2_000, DRAWS - start), len(sizes)))
-        drawn.append(_tails(squares / squares.sum(1, keepdims=True), array).min(1))
+        drawn.append(component_tails(squares / squares.sum(1, keepdims=True), array).min(1))
     return np.sort(np.concatenate(drawn))

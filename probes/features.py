@@ -269,8 +269,37 @@ def weight_features(
         "peak_share": mean_of_live([peak_share(e) for e in energies]),
         "harmonic_share": mean_of_live(harmonics),
         "entropy": mean_of_live([entropy(e) for e in energies]),
+        "agreement": frequency_agreement(exact, columns["frequency"], steps),
         **columns,
     }
+
+
+def frequency_agreement(
+    vectors: Sequence[Float[np.ndarray, "_ _"]],
+    frequency: Int[np.ndarray, " neuron"],
+    steps: Sequence[int] | None = None,
+) -> Float[np.ndarray, " neuron"]:
+    """The share of a neuron's live vectors that are strongest at its frequency, in [0, 1]; nan without one.
+
+    Args:
+        vectors: ``(neuron, position)`` each.
+        frequency: Of each neuron; 0 for a dead one.
+        steps: As for `joint_scores`.
+
+    Example:
+        >>> angle = 2 * np.pi * np.arange(97) / 97
+        >>> vectors = [np.cos(k * angle)[None] for k in (3, 3, 5)]
+        >>> frequency_agreement(vectors, np.array([3])).round(3).tolist()
+        [0.667]
+    """
+    own = []
+    for vector, step in zip(vectors, steps or [1] * len(vectors), strict=True):
+        n = vector.shape[1]
+        energies = energy(vector.astype(np.float64))
+        live = (frequency > 0) & (energies.max(1, initial=0) > 0)
+        wanted = folded(frequency, step, n)[0]
+        own.append(np.where(live, energies.argmax(1) + 1 == wanted, np.nan))
+    return mean_of_live(own)
 
 
 def score_matrix(

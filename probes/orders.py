@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix
 
 from probes.periodicity import ipr
@@ -29,10 +31,25 @@ def sum_profile(
         [[7.5, 7.5, 7.5, 7.5]]
     """
     n = grid.shape[1]
+    answers = np.add.outer(*(step * np.arange(n) for step in steps)) % n
+    return answer_means(grid, answers)
+
+
+def answer_means(
+    grid: Float[np.ndarray, "neuron left right"], answers: Int[np.ndarray, "left right"]
+) -> Float[np.ndarray, "neuron answer"]:
+    """Mean activation over the pairs of each answer; that of the other answers for one that no pair has.
+
+    A grid with holes (nan) has 0 everywhere.
+
+    Example:
+        >>> answer_means(np.array([[[1.0, 2.0], [4.0, 3.0]]]), np.array([[0, 1], [1, 0]])).tolist()
+        [[2.0, 3.0]]
+    """
     known = np.where(np.isnan(grid).any((1, 2))[:, None, None], 0, grid)
-    answers = _answers(np.arange(n), steps)
-    counts = answers.getnnz(axis=1)
-    means = answers.dot(known.reshape(len(grid), -1).T).T / np.maximum(counts, 1)
+    summing = _summing(answers)
+    counts = summing.getnnz(axis=1)
+    means = summing.dot(known.reshape(len(grid), -1).T).T / np.maximum(counts, 1)
     if not counts.all():
         means[:, counts == 0] = means[:, counts > 0].mean(1, keepdims=True)
     return np.asarray(means)
@@ -70,29 +87,61 @@ def order_p_values(
         (True, True)
     """
     n = grid.shape[1]
+
+    def answers(order: np.ndarray) -> np.ndarray:
+        return np.add.outer(steps[0] * order, steps[1] * order) % n
+
+    return permuted_p_values(grid, answers, _measures, seed, draws)
+
+
+def permuted_p_values(
+    grid: Float[np.ndarray, "neuron left right"],
+    answers: Callable[[Int[np.ndarray, " element"]], Int[np.ndarray, "left right"]],
+    measures: Callable[[Float[np.ndarray, "neuron answer"]], Float[np.ndarray, "two neuron"]],
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> dict[str, Float[np.ndarray, " neuron"]]:
+    """p-values of two measures of the sums over the pairs of each answer, with operands in random orders.
+
+    Args:
+        answers: Of operands that are given other names: element i is called ``order[i]``.
+        measures: Two numbers for each row of sums of centred activations.
+        seed: Of the orders.
+
+    Returns:
+        ``"p_value"`` of the first measure and ``"p_null"`` of the second; nan for a constant neuron or a grid with
+        holes.
+
+    Example:
+        >>> grid = np.random.default_rng(0).normal(size=(2, 6, 6))
+        >>> add = lambda order: np.add.outer(order, order) % 6
+        >>> measures = lambda sums: np.stack([sums.max(1), -sums.min(1)])
+        >>> sorted(permuted_p_values(grid, add, measures, draws=99))
+        ['p_null', 'p_value']
+    """
+    n = grid.shape[1]
     flat = grid.reshape(len(grid), -1)
     flat = flat - flat.mean(1, keepdims=True)
     holes = np.isnan(flat).any(1) | ~(np.abs(flat).max(1, initial=0.0) > 0)
     columns = np.ascontiguousarray(np.where(holes[:, None], 0, flat).T.astype(np.float32))
     generator, orders = np.random.default_rng(seed), [np.arange(n)]
     orders += [generator.permutation(n) for _ in range(draws)]
-    observed, *drawn = (_measures(_answers(order, steps).dot(columns)) for order in orders)
+    observed, *drawn = (measures(_summing(answers(order)).dot(columns).T) for order in orders)
     random = np.stack(drawn, axis=-1)
     names = zip(("p_value", "p_null"), observed, random, strict=True)
     return {name: np.where(holes, np.nan, tail_p_values(one, null)) for name, one, null in names}
 
 
-def _answers(position: np.ndarray, steps: tuple[int, int]) -> csr_matrix:
-    """A matrix that sums over the pairs of each answer, ``(answer, pair)``, for operands at these positions."""
-    n = len(position)
-    answers = np.add.outer(steps[0] * position, steps[1] * position).ravel() % n
+def _summing(answers: np.ndarray) -> csr_matrix:
+    """A matrix that sums over the pairs of each answer, ``(answer, pair)``."""
+    n, answers = len(answers), answers.ravel()
     columns = np.argsort(answers, kind="stable")
     rows = np.concatenate([[0], np.bincount(answers, minlength=n).cumsum()])
     return csr_matrix((np.ones(n * n, np.float32), columns, rows), (n, n * n))
 
 
 def _measures(sums: np.ndarray) -> np.ndarray:
-    """Largest share at one frequency, and IPR, of the profile of each neuron (a column), ``(two, neuron)``."""
-    spectrum = power(sums.T)
+    """Largest share at one frequency, and IPR, of the profile of each neuron, ``(two, neuron)``."""
+    spectrum = power(sums)
     total = np.maximum(spectrum.sum(-1), 1e-30)
     return np.stack([spectrum.max(-1) / total, np.nan_to_num(ipr(spectrum))])

@@ -1,4 +1,4 @@
-"""The algorithm that a network uses: key frequencies, restricted and excluded loss, Clock or Pizza."""
+"""The algorithm that a network uses: key frequencies or components, restricted and excluded loss, Clock or Pizza."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.analysis.component_circuit import ComponentPart, component_losses, input_energies
 from interp.data import Dataset, Ordering, Task
 from interp.hooks import device_of, hooked
 from interp.measuring.arrays import as_array
 from interp.models import HookedModel, SmallTransformer
 from interp.output import plain
+from interp.scoring.components import task_components
 from interp.scoring.periodicity import operands_of
 from interp.scoring.table import NeuronTable
-from interp.subject import Network, subject_of
+from interp.subject import Network, Subject, subject_of
 from probes import activity
 from probes import progress_measures as measures
+from probes.isotypic import Components
+from probes.periodicity import gini
 from probes.stages import LEARNT
 
 GRADIENT_PAIRS = 400
@@ -28,6 +32,9 @@ GRADIENT_PAIRS = 400
 @dataclass(frozen=True, eq=False)
 class Circuit:
     """Measures of how a network computes its answers; None where they cannot be measured.
+
+    Of a network that composes the elements of a group a frequency is a component, by its number, and cos(w(a+b-c)) is
+    its character of a b c⁻¹.
 
     Attributes:
         embedding_frequencies: Key frequencies of the token embedding or first-layer weights.
@@ -43,21 +50,26 @@ class Circuit:
         gradient_symmetricity: Mean cosine of the gradients to the two operands' embeddings; high for Pizza.
         distance_irrelevance: How much of the correct logit's spread is not explained by a - b; high for Clock.
         by_rule: Share of pairs answered by the rule: of those held out, or of all where none is known to be.
+        components: Measures of each component of a group; None of frequencies.
+        excluded_pairs: Training pairs that the excluded loss of a group was measured on, evenly spaced; None of
+            frequencies, where it is all.
     """
 
     embedding_frequencies: tuple[int, ...] | None
     logit_frequencies: tuple[int, ...]
     neuron_frequencies: dict[int, int]
     clustered: int
-    clustered_with_harmonics: int
+    clustered_with_harmonics: int | None
     restricted_loss: float
     excluded_loss: float
     embedding_gini: float | None
     logit_gini: float
     logit_variance_explained: float
     gradient_symmetricity: float | None
-    distance_irrelevance: float
+    distance_irrelevance: float | None
     by_rule: float = float("nan")
+    components: tuple[ComponentPart, ...] | None = None
+    excluded_pairs: int | None = None
 
     @property
     def learnt(self) -> bool:
@@ -71,7 +83,7 @@ class Circuit:
     def algorithm(self) -> str | None:
         """``"clock"`` or ``"pizza"`` by both measures of arXiv 2306.17844; None where they disagree or are missing,
         or where less than half of the pairs are answered by the rule."""
-        if self.gradient_symmetricity is None or not self.learnt:
+        if self.gradient_symmetricity is None or self.distance_irrelevance is None or not self.learnt:
             return None
         pizza = self.gradient_symmetricity > 0.95, self.distance_irrelevance < 0.4
         clock = self.gradient_symmetricity < 0.8, self.distance_irrelevance > 0.6
@@ -79,19 +91,24 @@ class Circuit:
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
-        return plain({**vars(self), "algorithm": self.algorithm})
+        of_group = () if self.components is not None else ("components", "excluded_pairs")
+        fields = {name: value for name, value in vars(self).items() if name not in of_group}
+        if self.components is not None:
+            fields["components"] = [vars(part) for part in self.components]
+        return plain({**fields, "algorithm": self.algorithm})
 
 
 def circuit(network: Network, task: Task | None = None, *, site: str | None = None) -> Circuit | None:
-    """Measure how a network computes an operation (arXiv 2301.05217, 2306.17844).
+    """Measure how a network computes an operation (arXiv 2301.05217, 2306.17844; of other groups 2302.03025).
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`.
-        task: An operation with a group ordering, with all its pairs among the examples.
+        task: An operation with a group ordering, or the multiplication of any group, with all its pairs among the
+            examples.
         site: Hook name of the neurons whose frequencies are counted; the model's last site if None.
 
     Returns:
-        None if the task has no ordering, has steps in it, or leaves pairs out.
+        None if the task has neither an ordering nor components, has steps in it, or leaves pairs out.
 
     Example:
         >>> from interp.data import ModularTask
@@ -101,6 +118,9 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
         (True, True)
     """
     subject = subject_of(network, task, site=site)
+    components = task_components(subject.task)
+    if components is not None:
+        return _of_components(subject, components)
     model, task, table, logits = subject.model, subject.task, subject.table, subject.cached.logits
     p, order = operands_of(task), task.ordering
     if p is None or order is None or order.steps != (1, 1) or logits.shape[1] < p:
@@ -135,6 +155,41 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
         ),
         by_rule=float((grid.argmax(2) == answers)[trained if trained.all() else ~trained].mean()),
     )
+
+
+def _of_components(subject: Subject, components: Components) -> Circuit | None:
+    """`circuit` of a task that composes the elements of a group; None if its results are not the group's products."""
+    n, table = len(components.group), subject.table
+    if n * n != len(subject.data) or subject.cached.logits.shape[1] < n:
+        return None
+    losses, clusters = component_losses(subject.cached, components, subject.seed), clusters_of(table)
+    elements = np.arange(n)
+    matrices = embeddings(subject.model, Ordering(elements, elements, elements, "natural"), n)
+    energies = input_energies(matrices, components) if matrices else None
+    sizes, logits = components.sizes[1:], losses.logits
+    explained = logits.shares[[key - 1 for key in losses.keys]].sum() if losses.keys else np.nan
+    return Circuit(
+        embedding_frequencies=None if energies is None else measures.key_frequencies(np.sqrt(energies)),
+        logit_frequencies=losses.keys,
+        neuron_frequencies={number: len(neurons) for number, neurons in clusters.items()},
+        clustered=sum(len(neurons) for neurons in clusters.values()),
+        clustered_with_harmonics=None,
+        restricted_loss=losses.restricted,
+        excluded_loss=losses.excluded,
+        embedding_gini=None if energies is None else _gini(energies, sizes),
+        logit_gini=_gini(input_energies([logits.means], components), sizes),
+        logit_variance_explained=float(explained),
+        gradient_symmetricity=gradient_symmetricity(subject.model, subject.task),
+        distance_irrelevance=None,
+        by_rule=losses.by_rule,
+        components=losses.parts,
+        excluded_pairs=losses.excluded_pairs,
+    )
+
+
+def _gini(energies: np.ndarray, sizes: np.ndarray) -> float:
+    """The Gini coefficient of the norms along all dimensions, those of a component alike."""
+    return float(gini(np.repeat(np.sqrt(energies / sizes), sizes)))
 
 
 def clusters_of(table: NeuronTable) -> dict[int, np.ndarray]:

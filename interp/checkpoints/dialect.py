@@ -12,11 +12,12 @@ from torch import Tensor
 
 from interp.checkpoints.facts import levels, shown, stated
 from interp.checkpoints.layouts import Layout, Unfit, fit
+from interp.checkpoints.operation_names import group_named
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.setting_values import activation_named, number_named, whole_number
 from interp.checkpoints.stated_operations import StatedOperations, stated_operations
 from interp.checkpoints.stored import StoredWeights
-from interp.data.operations import OPERATIONS
+from interp.data.operations import GROUP, OPERATIONS
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.models import ACTIVATIONS, HookedModel
 
@@ -211,19 +212,21 @@ class ForeignFile:
             CheckpointError: The settings name an operation or a group that is not known, or two operations, and the
                 user gave neither the task nor a table.
         """
-        given, spelled = self.options.task, self._operations
-        if given is None and self.options.table is None and (spelled.unknown or len(spelled.known) > 1):
+        given, spelled, group = self.options.task, self._operations, self._group
+        known = (*spelled.known, group) if group and group not in spelled.known else spelled.known
+        unknown = spelled.unknown if group is None else ()
+        if given is None and self.options.table is None and (unknown or len(known) > 1):
             problem = (
-                f"no operation of two residues that is known ({', '.join(OPERATIONS)}, cyclic groups, or a polynomial "
-                "such as 'x**2 + x*y')"
+                f"no operation that is known ({', '.join(OPERATIONS)}, a polynomial such as 'x**2 + x*y', or a cyclic, "
+                "symmetric, alternating or dihedral group with its group_parameter)"
             )
-            if not spelled.unknown:
-                problem = f"more than one operation ({' and '.join(spelled.known)})"
+            if not unknown:
+                problem = f"more than one operation ({' and '.join(known)})"
             raise CheckpointError(
                 f"the settings of {str(self.stored.path)!r} say {', '.join(spelled.shown[:4])}: {problem}. Say which "
-                "with task=… (--task), or give all examples with a table (--table)"
+                "with task=… (--task; read takes it from the answers), or give all examples with a table (--table)"
             )
-        stored = next(iter((*spelled.known, *spelled.unknown)), None)
+        stored = next(iter((*known, *unknown)), None)
         return settle("operation", given, stored, ("add",)).with_notes(*spelled.notes(given))
 
     @cached_property
@@ -231,10 +234,25 @@ class ForeignFile:
         return stated_operations((self.stored.beside, self.stored.extras))
 
     @cached_property
+    def _group(self) -> str | None:
+        """The group that a family's name and a parameter beside it state, as ``group:S5``."""
+        families = [group_named(text) for text in self._operations.unknown]
+        parameter = whole_number(self.setting("group_parameter"))
+        if len(families) != 1 or families[0] is None or parameter is None:
+            return None
+        return f"{GROUP}{families[0][0]}{parameter}"
+
+    @cached_property
     def stored_moduli(self) -> tuple[int, ...]:
         """The moduli that the settings give, by themselves or in a formula."""
-        numbers = [whole_number(value) for _, value in self.stated("modulus")] or [self._operations.modulus]
+        stated = [(name, value) for name, value in self.stated("modulus") if not self._degree(name)]
+        numbers = [whole_number(value) for _, value in stated] or [self._operations.modulus]
         return tuple(dict.fromkeys(number for number in numbers if number is not None))
+
+    def _degree(self, place: str) -> bool:
+        """True for a setting that is the parameter of a group and no number of elements."""
+        grouped = self._group is not None or any(one.startswith(GROUP) for one in self._operations.known)
+        return grouped and place.rpartition(".")[2] == "group_parameter"
 
     def stored_modulus(self) -> int | None:
         """The first of these."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.own_outputs import adopt_for, prompt_of
 from interp.checkpoints.pairs import read_pairs
+from interp.checkpoints.read_task import ReadTask, answers_of, leaves_open, pairs_of, read_task
+from interp.checkpoints.result_tables import task_of
 from interp.checkpoints.select import best_reading, listed_left_out, readings_of
 from interp.checkpoints.series import find_checkpoint, left_out_of, series_files
 from interp.checkpoints.stored import StoredWeights
 from interp.checkpoints.unwrap import read_series, read_weights
 from interp.data import ModularTask, TableTask, Task
 from interp.data.class_labels import LabelsError
-from interp.data.operations import own_modulus
+from interp.data.operations import READ, own_modulus, table_file
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
@@ -153,16 +156,20 @@ def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
     own = opened.task
     if options.changes_task:
         operation = options.task or getattr(own, "operation", None)
-        task = make_task(options, operation, getattr(own, "p", None) if options.p is None else options.p)
+        p = getattr(own, "p", None) if options.p is None else options.p
+        read = _read(operation, p, lambda task: all_logits(opened.model, task.dataset), options)
+        task = make_task(options, operation, p, read)
         if not isinstance(task, TableTask):
-            return replace(opened, task=task)
+            return replace(opened, task=task, notes=(*opened.notes, *(read.notes if read else ())))
         task, numbering = numbered(task, all_logits(opened.model, task.dataset))
         return replace(opened, task=task, notes=(*opened.notes, *numbering.sentences()))
     return replace(opened, task=_read_in(own, options))
 
 
-def make_task(options: OpenOptions, operation: str | None, p: int | None) -> Task:
-    """The examples that the user's options mean, on a known operation and modulus.
+def make_task(
+    options: OpenOptions, operation: str | None, p: int | None, read: ReadTask | None = None
+) -> Task:
+    """The examples that the user's options mean, on a known operation and modulus, or a task that was read.
 
     Raises:
         ConfigError: They cannot be used, or there is neither a table nor a modulus.
@@ -173,11 +180,11 @@ def make_task(options: OpenOptions, operation: str | None, p: int | None) -> Tas
             table = replace(table, dataset=replace(table.dataset, n_classes=p))
         return _read_in(table, options)
     p = own_modulus(operation) if p is None else p
-    if p is None:
+    if p is None and (operation is None or table_file(operation) is None):
         raise ConfigError(
             "nothing says which task the network was trained on; give --task and --p, or --table"
         )
-    task = ModularTask(operation or "add", p, train_fraction=1.0, split="unknown")
+    task = task_of(operation or "add", p, train_fraction=1.0, split="unknown") if read is None else read.task
     if options.split_from is not None:
         task = task.with_training_pairs(read_pairs(Path(options.split_from)))
     return _read_in(task, options)
@@ -195,6 +202,27 @@ def _offered(
     return LabelsError(f"{error}. Numbered so, {percentage(share)} of the network's answers would be right")
 
 
+def _read(
+    operation: str | None, p: int | None, logits_of: Callable[[ModularTask], Tensor], options: OpenOptions
+) -> ReadTask | None:
+    """The task that the network's answers to all pairs show, where the operation leaves that open.
+
+    Args:
+        logits_of: Of a task's examples.
+
+    Raises:
+        ConfigError: Nothing says of how many elements.
+    """
+    if options.table is not None or not leaves_open(operation):
+        return None
+    p = own_modulus(operation) if p is None else p
+    if p is None:
+        raise ConfigError(f"--task {operation} needs the number of elements: give --p")
+    task = pairs_of(p)
+    check_logits(task.dataset)
+    return read_task(answers_of(logits_of(task), p), operation or READ)
+
+
 def _read_in(task: Task, options: OpenOptions) -> Task:
     """The task with the ordering that the user gave in place of its own, if any was given."""
     if options.ordering is None or not isinstance(task, (ModularTask, TableTask)):
@@ -208,17 +236,31 @@ def _read_in(task: Task, options: OpenOptions) -> Task:
     return task
 
 
+def _read_by_each(
+    readings: list[Reading], options: OpenOptions
+) -> tuple[list[Reading], list[ReadTask | None]]:
+    """Readings with the task that their answers show, where that is open; only those that show a rule, if any do."""
+    reads = [
+        _read(one.operation, one.p, lambda task, one=one: all_logits(one.build(), task.dataset), options)  # type: ignore[misc]
+        for one in readings
+    ]
+    kept = [i for i, read in enumerate(reads) if read is None or read.rule] or [0]
+    return [readings[i] for i in kept], [reads[i] for i in kept]
+
+
 def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptions) -> Checkpoint:
+    readings, reads = _read_by_each(readings, options)
+    task_for = cache(partial(make_task, options))
     try:
-        best, chosen = best_reading(
-            readings, lambda reading: make_task(options, reading.operation, reading.p)
-        )
+        tasks = {one: task_for(one.operation, one.p, read) for one, read in zip(readings, reads, strict=True)}
+        best, chosen = best_reading(readings, lambda one: tasks[one])
     except LabelsError as error:
         raise _offered(
             error, options, lambda task: best_reading(readings, lambda _: task)[0].logits
         ) from None
     reading = best.reading
-    notes = [*stored.notes, *reading.notes, *chosen]
+    read = next(read for read, task in zip(reads, tasks.values(), strict=True) if task is best.task)
+    notes = [*stored.notes, *reading.notes, *chosen, *(read.notes if read else ())]
     if reading.n_outputs not in (None, reading.p):
         notes.append(f"of {reading.n_outputs} outputs the first {reading.p} are read as classes")
     if best.numbering is not None:
@@ -277,8 +319,9 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
     module = build_from_file(factory)
     filled = fill(module, stored)
     operation, p, facts = _task_stated(stored, options)
+    read = _read(operation, p, lambda task: adopt_for(module.eval(), task, options).logits, options)
     try:
-        task = make_task(options, operation, p)
+        task = make_task(options, operation, p, read)
     except LabelsError as error:
         raise _offered(error, options, lambda task: adopt_for(module.eval(), task, options).logits) from None
     check_logits(task.dataset)
@@ -292,7 +335,8 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
             f"{factory} fails on the task's examples with {type(error).__name__}: {error}; does it take inputs such "
             f"as {(few if prompt is None else prompt(few)).tolist()}? --tokens changes them"
         ) from error
-    data, notes = adopted.task.dataset, [*stored.notes, *filled, *facts, *adopted.notes]
+    seen = read.notes if read else ()
+    data, notes = adopted.task.dataset, [*stored.notes, *filled, *facts, *seen, *adopted.notes]
     rate = base_rate_of(adopted.logits, data, leaked=data.test)
     if not rate.above and not adopted.renumbered:
         notes.append(

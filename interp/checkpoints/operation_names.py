@@ -29,6 +29,8 @@ _SILENT = frozenset({
 _GROUP = re.compile(
     r"group|symmetric|alternating|dihedral|quaternion|permutation|dicyclic|klein|^[SADQ]_?\d+$", re.IGNORECASE
 )
+_FAMILIES = {"symmetric": "S", "alternating": "A", "dihedral": "D"}
+_NUMBERED = re.compile(r"([SAD])_?(\d+)")
 _OPERANDS = {"x[0]": "x[1]", "a": "b", "x": "y", "i": "j", "m": "n"}
 _MODULO = re.compile(r"(?:lambda[\w,]+:)?(?:\((?P<inner>.*)\)(?:%|mod)(?P<p>\d+|[pPC])|(?P<bare>.*))")
 _VARIABLE = re.compile(r"x\[[01]\]|[A-Za-z_]\w*")
@@ -39,10 +41,12 @@ def operation_named(text: str) -> tuple[str | None, int | None]:
     """The operation and modulus that a name or a formula means; None for what it does not state.
 
     Example:
-        >>> operation_named("lambda x: (x[0]+x[1])%59"), operation_named("x**2 + x*y"), operation_named("S5")
+        >>> operation_named("lambda x: (x[0]+x[1])%59"), operation_named("x**2 + x*y"), operation_named("max")
         (('add', 59), ('a**2+a*b', None), (None, None))
         >>> operation_named("ModularDivision"), operation_named("addition_mod_97"), operation_named("C113")
         (('divide', None), ('add', 97), ('add', 113))
+        >>> operation_named("S5"), operation_named("DihedralGroup(59)")
+        (('group:S5', None), ('group:D59', None))
     """
     if len(text) > MAX_TEXT:
         return None, None
@@ -56,6 +60,9 @@ def operation_named(text: str) -> tuple[str | None, int | None]:
         p = match["p"]
         return formula, int(p) if p and p.isdigit() else None
     words = _words(text)
+    group = group_named(text)
+    if group is not None and group[1] is not None:
+        return f"group:{group[0]}{group[1]}", None
     if not re.fullmatch(r"[\w -]*", text):
         return None, None
     if (cyclic := _CYCLIC.fullmatch("".join(words))) is not None:
@@ -66,6 +73,23 @@ def operation_named(text: str) -> tuple[str | None, int | None]:
     if len(names) != 1 or names[0] not in _NAMED:
         return None, None
     return _NAMED[names[0]], numbers[0] if len(numbers) == 1 else None
+
+
+def group_named(text: str) -> tuple[str, int | None] | None:
+    """The letter of a family of groups, and the number in a name of one of them; None for other texts.
+
+    Example:
+        >>> group_named("SymmetricGroup"), group_named("A_5"), group_named("dihedral 59"), group_named("CyclicGroup")
+        (('S', None), ('A', 5), ('D', 59), None)
+    """
+    if (match := _NUMBERED.fullmatch(text.strip())) is not None:
+        return match[1], int(match[2])
+    words = [word for word in _words(text[:MAX_TEXT]) if word not in _SILENT]
+    numbers = [int(word) for word in words if word.isdigit()]
+    names = [word for word in words if not word.isdigit()]
+    if len(names) != 1 or names[0] not in _FAMILIES or len(numbers) > 1:
+        return None
+    return _FAMILIES[names[0]], numbers[0] if numbers else None
 
 
 def names_group(text: str) -> bool:

@@ -23,8 +23,9 @@ class OpenOptions:
         dialect: How the file is written: one of ``grokscope dialects``.
         activation: The activation function: square, relu, gelu …
         attn_coeff: c in the attention pattern c * softmax + 1 - c.
-        task: add, subtract, multiply, divide, or a polynomial such as 'a**2 + a*b'.
-        p: The modulus.
+        task: add, subtract, multiply, divide, a polynomial such as 'a**2 + a*b', a group such as group:S5 or
+            group:Z2xZ4, table:FILE with an n × n table of results, or read: from the network's own answers.
+        p: The modulus, or the number of elements.
         split_from: A file of the pairs that were trained on.
         table: A .parquet or .csv file of examples, labels and split, for any other task.
         model: FILE.py:FUNCTION that builds your own module for these weights. Runs the code of that file.
@@ -80,11 +81,23 @@ class OpenOptions:
 
             choose("dialect", self.dialect, [*dialect_names(), NATIVE])
         if self.task is not None or self.p is not None or self.ordering is not None:
-            from interp.data.operations import MODULUS, ORDERINGS, check_operation, own_modulus
+            from interp.data.operations import (
+                MODULUS,
+                ORDERINGS,
+                READ,
+                check_operation,
+                own_modulus,
+                table_file,
+            )
 
             choose("ordering", self.ordering or "task", ORDERINGS)
+            task = self.task or "add"
+            if (file := table_file(task)) is not None and not file.is_file():
+                raise ConfigError(
+                    f"the table of results {str(file)!r} does not exist; {beside_missing(file)}"
+                )
             p = own_modulus(self.task) or MODULUS  # with which any operation can be checked
-            check_operation(self.task or "add", p if self.p is None else self.p)
+            check_operation("add" if file or task == READ else task, p if self.p is None else self.p)
         if self.table is not None and self.split_from is not None:
             raise ConfigError("--table says what was trained on already; leave out --split-from")
 

@@ -216,12 +216,10 @@ def best_reading(
     Raises:
         ConfigError: A label of a table has no output.
     """
-    tasks: dict[tuple[str, int], Task] = {}
-    for reading in readings:
-        if (kind := (reading.operation, reading.p)) not in tasks:
-            tasks[kind] = task_of(reading)
-        check_logits(tasks[kind].dataset, COPIES + len(readings))
-    best, *others = tried = [_measured(reading, tasks[reading.operation, reading.p]) for reading in readings]
+    tasks = [task_of(reading) for reading in readings]
+    for task in tasks:
+        check_logits(task.dataset, COPIES + len(readings))
+    best, *others = tried = [_measured(reading, task) for reading, task in zip(readings, tasks, strict=True)]
     for other in others:
         if other.beats(best):
             best = other

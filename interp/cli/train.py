@@ -52,10 +52,15 @@ def train(
     out: Annotated[Path, typer.Argument(help="Folder for the checkpoint series.")],
     *,
     task: Annotated[
-        str, _of("Task", "add, subtract, multiply, divide, or a polynomial such as 'a**2 + a*b'.")
+        str,
+        _of(
+            "Task",
+            "add, subtract, multiply, divide, a polynomial such as 'a**2 + a*b', a group such as group:S4 or "
+            "group:Z2xZ4, or table:FILE with an n × n table of results.",
+        ),
     ] = "add",
     p: Annotated[
-        int | None, _of("Task", "The modulus; not of a group, which has its own.", default="97")
+        int | None, _of("Task", "The modulus; not of a group or a table, which have their own.", default="97")
     ] = None,
     train_fraction: Annotated[float, _of("Task", "Share of all pairs that is trained on.")] = 0.5,
     corrupt: Annotated[float, _of("Task", "Share of the training labels that is redrawn.")] = 0.0,
@@ -84,10 +89,11 @@ def train(
 
     Killed at any moment it can be resumed with --resume; Ctrl-C stops after the current step with a checkpoint.
     """
-    from interp.data.operations import MODULUS, check_operation, own_modulus
+    from interp.data.operations import MODULUS, check_operation, own_modulus, table_file
 
-    p = p if p is not None else own_modulus(task) or MODULUS
-    check_operation(task, p)
+    if table_file(task) is None:
+        p = p if p is not None else own_modulus(task) or MODULUS
+        check_operation(task, p)
     training = {
         f.name: settings.pop(f.name) for f in fields(TrainConfig) if f.name not in (*HIDDEN, "loss", "lr")
     }
@@ -96,11 +102,12 @@ def train(
     config = TrainConfig(**training, loss=loss, lr=chosen["lr"], seed=seed)
     network = _network(model, chosen, norm, bias)
 
-    from interp.data import ModularTask
+    from interp.checkpoints.result_tables import task_of
     from interp.training import train as train_network
 
+    split = {"train_fraction": train_fraction, "corrupt_fraction": corrupt, "corrupt": corrupt_labels}
     result = train_network(
-        ModularTask(task, p, train_fraction, corrupt, corrupt_labels, seed),
+        task_of(task, p, **split, seed=seed),
         network,
         config,
         tokens=chosen.get("tokens"),

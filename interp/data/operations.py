@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ TABLE = "table"
 """The operation whose results a task is given."""
 GROUP = "group:"
 """What the name of a finite group follows, as in ``group:S5``."""
+FROM_FILE = "table:"
+"""What the name of a file of results follows, as in ``table:products.csv``."""
+READ = "read"
+"""The name of the task that is read from a network's answers."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,17 @@ def own_modulus(operation: Any) -> int | None:
     """
     named = isinstance(operation, str) and operation.startswith(GROUP)
     return order_of(operation.removeprefix(GROUP)) if named else None
+
+
+def table_file(operation: Any) -> Path | None:
+    """The file of results that the name of an operation says, as ``table:FILE``; else None.
+
+    Example:
+        >>> table_file("table:products.csv"), table_file("add")
+        (PosixPath('products.csv'), None)
+    """
+    named = isinstance(operation, str) and operation.startswith(FROM_FILE)
+    return Path(operation.removeprefix(FROM_FILE)) if named else None
 
 
 def check_operation(operation: Any, p: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from interp.data.operations import operation_table
 from interp.data.split_decoding import decode_split
 from interp.errors import GrokscopeError
+from probes.finite_group import broken_laws
 
 ACTIVATIONS = ("square", "relu", "gelu", "silu", "tanh", "abs")
 MODEL = {
@@ -81,6 +82,18 @@ def _is_number(value: Any, least: float, most: float) -> bool:
 @lru_cache(maxsize=2)
 def _results(operation: str, p: int) -> np.ndarray:
     return operation_table(operation, p)[1]
+
+
+@lru_cache(maxsize=32)
+def composes_group(operation: str, p: int) -> bool:
+    """True if an operation modulo p is a group's multiplication.
+
+    Example:
+        >>> composes_group("group:S3", 6), composes_group("a**2 + a*b", 7)
+        (True, False)
+    """
+    results = operation_table(operation, p)[1]
+    return len(results) == p * p and not broken_laws(results.reshape(p, p))
 
 
 def tensors_of(model: dict[str, Any]) -> dict[str, list[int]]:

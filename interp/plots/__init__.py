@@ -4,6 +4,7 @@ Plotly is imported when the first figure is drawn.
 """
 
 from interp.plots.ablation import ablation_curve, accuracy_bars, dose_response, unlearning_bars
+from interp.plots.coset_indicators import coset_indicators
 from interp.plots.dynamics import alignment_curve, animated_scatter, frequency_race, neuron_paths_map
 from interp.plots.frequencies import frequency_clusters, harmonics
 from interp.plots.networks import (

@@ -14,11 +14,12 @@ from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site, prefix_at
 from interp.progress import PATIENCE, progress
+from interp.scoring.component_activations import columns_by_components
 from interp.scoring.components import composition_columns
 from interp.scoring.compositions import task_composition
 from probes import null
 from probes.activity import activation_scores
-from probes.features import mean_of_live, permuted_vectors, weight_features
+from probes.features import frequency_agreement, mean_of_live, permuted_vectors, weight_features
 from probes.orders import order_p_values, sum_profile
 from probes.periodicity import ipr
 from probes.spectrum import Convention, power
@@ -38,9 +39,8 @@ def periodicity(
 ) -> tuple[Columns, dict[str, Any]]:
     """Columns of Fourier scores with their significance, and how they were made.
 
-    Where neurons are fed by tokens directly, their weights are scored. Elsewhere the mean of the activations at each
-    position of the answer stands in for them, and the activations over all pairs of operands decide the frequency.
-    Where the task says nothing of an order, all is NaN.
+    Weights are scored where tokens feed the neurons directly. Elsewhere mean activations at each position of the answer
+    stand in for them, and activations over all pairs decide the frequency. Without an order of the task all is NaN.
 
     Args:
         task: Gives the order in which a solution is periodic.
@@ -50,9 +50,13 @@ def periodicity(
         Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
         distribution, with ``"source"``: ``"weights"``, ``"activations"`` or None.
     """
-    composition, p = task_composition(task) if site.input_vectors else None, operands_of(task)
+    composition, p = task_composition(task), operands_of(task)
     draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
-    if composition is not None and p is not None:
+    if composition is not None and not composition.note:
+        return columns_by_components(
+            cached, task, site, arrays, composition.components, n_draws=draws, seed=seed
+        )
+    if composition is not None and p is not None and site.input_vectors:
         return composition_columns(site, composition, p, n_draws=draws, seed=seed)
     usable = site.input_vectors and (task.ordering is not None or p is not None)
     grid_scores, profile, tested = _over_pairs(cached, task, None if usable else seed)
@@ -79,10 +83,8 @@ def periodicity(
             readout = weight_features(vectors[1:], convention)["p_value"]
             first["p_value"] = null.combine(np.stack([tested["p_value"], readout], axis=1))
     columns = {**first, **columns, **grid_scores}
-    shares = grid_scores.get("activation_share")
-    if source == "activations" and shares is not None and not np.isnan(shares).all():
-        columns["frequency"] = grid_scores["activation_frequency"]
-        columns["frequency_share"] = shares
+    if source == "activations":
+        columns |= _of_activations(grid_scores, vectors, steps)
     return columns, {
         "source": source,
         "draws": draws,
@@ -91,6 +93,16 @@ def periodicity(
         "quantile_999": float(np.quantile(random_ipr, 0.999)),
         "vector_lengths": list(lengths),
     }
+
+
+def _of_activations(scores: Columns, vectors: Sequence[np.ndarray], steps: Sequence[int]) -> Columns:
+    """The frequency of activations over all pairs with its share and agreement; nothing where they have none."""
+    share = scores.get("activation_share")
+    if share is None or np.isnan(share).all():
+        return {}
+    frequency = scores["activation_frequency"]
+    agreement = frequency_agreement(vectors, frequency, steps)
+    return {"frequency": frequency, "frequency_share": share, "agreement": agreement}
 
 
 def _permuted_ipr(vectors: Sequence[np.ndarray], convention: Convention) -> np.ndarray:

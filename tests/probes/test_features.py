@@ -19,6 +19,7 @@ SHARES = (
     "peak_share",
     "harmonic_share",
     "entropy",
+    "agreement",
     "frequency_share",
 )
 ANGLES = ("phase_left", "phase_right", "phase_output", "phase_residual")
@@ -166,7 +167,7 @@ def test_score_matrix():
     assert matrix.dtype == np.float64
     np.testing.assert_array_equal(matrix[:, 1], columns["frequency"])
     with pytest.raises(
-        ValueError, match=r"unknown columns \['size'\]; expected names among entropy, frequency"
+        ValueError, match=r"unknown columns \['size'\]; expected names among agreement, entropy, frequency"
     ):
         score_matrix(columns, ["norm", "size"])
     with pytest.raises(ValueError, match=r"unknown columns \[\]"):

@@ -1,4 +1,4 @@
-"""Checkpoints of Chughtai et al. (arXiv 2302.03025): group composition; here the cyclic groups, addition modulo n."""
+"""Checkpoints of Chughtai et al. (arXiv 2302.03025): group composition."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _copies(tensors: Mapping[str, Tensor]) -> Iterator[str]:
 DIALECT = Dialect(
     "chughtai",
     30,
-    "MLP over two embeddings, or transformer over 'a b ='; cyclic groups only",
+    "MLP over two embeddings, or transformer over 'a b =', that compose the elements of a group",
     "arXiv 2302.03025",
     (MLP, TRANSFORMER),
     readings,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.data import ModularTask
+from interp.data.operations import MODULUS, own_modulus
 from interp.errors import ConfigError, choose
 from interp.files import read_json
 from interp.jobs.toml import check_names, typed
@@ -40,7 +41,8 @@ def _defaults(kind: type, *left_out: str) -> dict[str, Any]:
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING and f.name not in left_out}
 
 
-TASK, TRAINING = _defaults(ModularTask, "split", "seed", "read_in"), _defaults(TrainConfig)
+TASK = _defaults(ModularTask, "split", "seed", "read_in", "results") | {"p": MODULUS}
+TRAINING = _defaults(TrainConfig)
 
 
 def known_settings(model: str) -> dict[str, Any]:
@@ -78,6 +80,8 @@ class Run:
             if isinstance(value, (int, float)) and not -LARGEST < value < LARGEST:
                 raise ConfigError(f"{name} = {value!r} is no usable number")
         own = {k: float(v) if isinstance(known[k], float) else v for k, v in self.settings.items()}
+        if (p := own_modulus(own.get("operation"))) is not None:
+            known = known | {"p": p}
         object.__setattr__(self, "settings", {**known, **own})
         object.__setattr__(self, "axes", {axis: self.settings[axis] for axis in self.axes})
         # raise here what would be raised when the run begins, after hours of other runs

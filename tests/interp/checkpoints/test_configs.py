@@ -19,7 +19,7 @@ from interp.checkpoints.facts import levels, stated
 from interp.checkpoints.open import load_checkpoint, load_series
 from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
-from interp.errors import CheckpointError
+from interp.errors import CheckpointError, ConfigError
 from interp.models import analytic_mlp
 
 P = 7
@@ -120,8 +120,6 @@ def test_the_nearest_decides_and_disagreement_is_noted(tmp_path: Path) -> None:
     "beside",
     [
         {"group": "AlternatingGroup"},
-        {"group_type": "alternating", "group_parameter": 5},
-        {"group": {"name": "S5"}},
         {"group": {"value": "DihedralGroup", "desc": None}},
         {"fn_name": "x2xyy2"},
         {"task": "sort"},
@@ -531,8 +529,19 @@ def test_words_that_state_no_fact_refuse_nothing(content: dict[str, Any], tmp_pa
 
 def test_a_configuration_of_a_run_above_its_checkpoints_is_an_error_as_beside(tmp_path: Path) -> None:
     path = saved(tmp_path / "checkpoints" / "last.ckpt", WEIGHTS)
-    written(tmp_path / "hparams.yaml", {"group": "S5", "p": P})
-    with pytest.raises(CheckpointError, match="say group='S5': no operation"):
+    written(tmp_path / "hparams.yaml", {"group": "Q8", "p": P})
+    with pytest.raises(CheckpointError, match="say group='Q8': no operation"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"group_type": "alternating", "group_parameter": 5}, {"group": {"name": "S5"}}, {"group": "S5", "p": P}],
+)
+def test_a_group_of_another_order_is_an_error(beside: dict[str, Any], tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", WEIGHTS)
+    written(tmp_path / "config.json", beside)
+    with pytest.raises(ConfigError, match=rf"composes {P} elements, and group:\w5 has \d+.*--task"):
         load_checkpoint(path)
 
 

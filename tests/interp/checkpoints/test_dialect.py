@@ -27,7 +27,7 @@ def test_the_operation_is_the_users_then_the_jsons_then_addition() -> None:
     against = with_json({"fn_name": "subtract"}, task="add").operation()
     assert against.values == ("add",)
     assert against.notes == ("operation=add was given; the file's settings say subtract",)
-    with pytest.raises(CheckpointError, match=r"say fn_name='x2xyy2': no operation of two residues .*--task"):
+    with pytest.raises(CheckpointError, match=r"say fn_name='x2xyy2': no operation that is known .*--task"):
         with_json({"fn_name": "x2xyy2"}).operation()
     given = with_json({"fn_name": "x2xyy2"}, task="multiply").operation()
     assert given.notes == ("operation=multiply was given; the file's settings say x2xyy2",)

@@ -1,0 +1,163 @@
+"""The operation that a network computes, read from its own answers to all pairs of elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import binom
+from torch import Tensor
+
+from interp.data import ModularTask
+from interp.data.operations import GROUP, OPERATIONS, READ, TABLE, is_prime, operation_table, own_modulus
+from interp.errors import ConfigError
+from interp.markup import percentage
+from interp.scoring.group_names import group_name
+from probes.finite_group import FiniteGroup, broken_laws, group_of
+from probes.isomorphism import isomorphism
+from probes.nearest_group import nearest_group
+
+LISTED = 5
+CLEARLY = 0.25
+"""Share of the answers from which on they show a rule."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReadTask:
+    """A task that was read from answers.
+
+    Attributes:
+        task: With a split that nobody knows.
+        agreement: The share of the answers that are the task's results, in [0, 1].
+        rule: False where the results are the answers themselves, as no rule was recognised.
+        notes: How it was read, in sentences.
+    """
+
+    task: ModularTask
+    agreement: float
+    rule: bool
+    notes: tuple[str, ...]
+
+
+def leaves_open(operation: str | None) -> bool:
+    """True for a task whose table, or the numbering of whose elements, the network's answers tell."""
+    return operation is not None and (operation == READ or operation.startswith(GROUP))
+
+
+def answers_of(logits: Float[Tensor, "pair output"], p: int) -> Int[np.ndarray, "left right"]:
+    """The largest of the first p logits of each pair, pairs in row-major order."""
+    return logits[:, :p].argmax(1).reshape(p, p).cpu().numpy().astype(np.int64)
+
+
+def read_task(answers: Int[np.ndarray, "left right"], stated: str = READ) -> ReadTask:
+    """The task that a network's answers show.
+
+    The group that most of them agree with, as `probes.nearest_group.nearest_group` finds it, unless an operation modulo
+    n fits them as well. No numbering of a group's elements is assumed. Where nothing fits, the answers are the results.
+
+    Args:
+        answers: Of every pair of elements, ``(left, right)``.
+        stated: ``"read"``, or the group that the user or the settings of the file state, as ``"group:S5"``.
+
+    Raises:
+        ConfigError: The network has another number of elements than the stated group.
+
+    Example:
+        >>> read = read_task((np.arange(5)[:, None] + np.arange(5)) % 5)
+        >>> read.task.operation, read.task.p, read.agreement
+        ('add', 5, 1.0)
+    """
+    n = len(answers)
+    wanted = None if stated == READ else group_of(_table(stated, n))
+    group = nearest_group(answers)
+    candidates = {stated: wanted.table} if wanted is not None else dict(_operations(n))
+    if group is not None and (wanted is None or isomorphism(wanted, group) is not None):
+        candidates[TABLE] = group.table
+    shares = {name: _agreement(answers, table) for name, table in candidates.items()}
+    best = max(shares, key=lambda name: shares[name])
+    if _shows(shares[best], n) or wanted is not None:
+        task = _task(best, candidates[best])
+        notes = tuple(_sentences(answers, candidates[best], best, stated, group))
+        return ReadTask(task, shares[best], True, notes)
+    return ReadTask(_task(TABLE, answers), 1.0, False, tuple(_no_rule(answers)))
+
+
+def _table(operation: str, n: int) -> np.ndarray:
+    if (order := own_modulus(operation)) not in (None, n):
+        raise ConfigError(
+            f"the network composes {n} elements, and {operation} has {order}; name its group with --task, or have it "
+            "read from the answers with --task read"
+        )
+    operands, results = operation_table(operation, n)
+    table = np.full((n, n), -1)
+    table[tuple(operands.T)] = results
+    return table
+
+
+def _operations(n: int) -> Iterator[tuple[str, np.ndarray]]:
+    for operation in OPERATIONS:
+        if operation in ("add", "subtract") or is_prime(n):
+            yield operation, _table(operation, n)
+
+
+def _agreement(answers: np.ndarray, table: np.ndarray) -> float:
+    """The share of the results that are defined which are answered."""
+    return float((answers == table)[table >= 0].mean())
+
+
+def _shows(share: float, n: int) -> bool:
+    """True for more right answers than the constant or random ones of a network that has learnt no rule."""
+    return share >= CLEARLY and bool(binom.sf(round(share * n * n) - 1, n * n, 1 / n) < 1e-6)
+
+
+def _task(operation: str, table: np.ndarray) -> ModularTask:
+    results = table if operation == TABLE else None
+    return ModularTask(operation, len(table), train_fraction=1.0, split="unknown", results=results)
+
+
+def _sentences(
+    answers: np.ndarray, table: np.ndarray, best: str, stated: str, group: FiniteGroup | None
+) -> Iterator[str]:
+    n, source = len(answers), "read from the network's own answers"
+    share = percentage(_agreement(answers, table))
+    if best == TABLE:
+        assert group is not None
+        name = group_name(group)
+        yield (
+            f"the task is the composition of {name}, {source}, with its elements numbered as the network numbers them; "
+            f"{share} of the answers agree with that"
+        )
+    elif stated == READ:
+        yield f"the task is {best} modulo {n}, {source}; {share} of them agree with that"
+    else:
+        yield (
+            f"the elements of {stated.removeprefix(GROUP)} are numbered as Grokscope numbers them; {share} of the "
+            "answers agree with that"
+        )
+        if not _shows(_agreement(answers, table), n):
+            yield f"the answers show no group that is {stated.removeprefix(GROUP)}, in whatever order its elements are"
+    wrong = np.argwhere((answers != table) & (table >= 0))
+    if len(wrong) and len(wrong) < len(answers) ** 2 / 2:
+        some = ", ".join(
+            f"({a}, {b}) -> {answers[a, b]} instead of {table[a, b]}" for a, b in wrong[:LISTED].tolist()
+        )
+        yield f"{len(wrong):,} of {n * n:,} pairs break it: {some}" + (" …" if len(wrong) > LISTED else "")
+
+
+def _no_rule(answers: np.ndarray) -> Iterator[str]:
+    """Sentences about answers that are taken as they are."""
+    yield (
+        "the network's own answers are taken as the results, as no rule was recognised in them: that all are right "
+        "says nothing about the network"
+    )
+    for law in broken_laws(answers):
+        yield f"they are no group's table: {law}"
+    if np.array_equal(answers, answers.T):
+        yield "the order of the two elements does not matter in them"
+
+
+def pairs_of(p: int) -> ModularTask:
+    """A task whose examples are all pairs of p elements in row-major order."""
+    return ModularTask("add", p, train_fraction=1.0, split="unknown")
