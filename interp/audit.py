@@ -97,7 +97,7 @@ def audit(
 
 def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     """The report without its sentences."""
-    check_pass(subject.model, subject.data, logits=LOGITS, activations=ACTIVATIONS)
+    check_pass(subject.model, subject.data, logits=LOGITS, activations=ACTIVATIONS, site=subject.place)
     table = subject.table
     return AuditReport(
         **_origin(subject.source, table),

@@ -17,9 +17,9 @@ from interp.checkpoints.options import OpenOptions
 from interp.data import Dataset, Task
 from interp.devices import resolve_device
 from interp.errors import ConfigError
-from interp.measuring.base_rate import BaseRate, base_rate_of
+from interp.measuring.base_rate import BaseRate, base_rate_of_margins
 from interp.measuring.cached_pass import CachedPass, cached_pass
-from interp.measuring.evaluation import SplitValues, measure_logits
+from interp.measuring.evaluation import SplitValues, split_means
 from interp.measuring.leakage import Leakage
 from interp.measuring.phase import GOOD, Phase, phase_of
 from interp.models import HookedModel, NeuronSite, neuron_site
@@ -116,17 +116,19 @@ class Subject:
     @cached_property
     def accuracy(self) -> SplitValues:
         """Accuracy of the unchanged network on every split, in [0, 1]."""
-        return measure_logits(self.cached.logits, self.data).accuracy
+        true, trained = self.cached.margins[1] > 0, self.cached.margins[0] > 0
+        return split_means({False: true, True: trained}, self.data)
 
     @cached_property
     def leakage(self) -> Leakage:
         """The held-out examples that the network has in effect been trained on."""
-        return Leakage(self.data, self.cached.logits)
+        return self.cached.leakage
 
     @cached_property
     def base_rate(self) -> BaseRate:
         """Right answers by class, beside the share of the commonest one, of held-out examples that did not leak."""
-        return base_rate_of(self.cached.logits, self.data, self.leakage.leaked, self.cached.tolerance)
+        margins, leaked = self.cached.margins[1], self.leakage.leaked
+        return base_rate_of_margins(margins, self.data, leaked, self.cached.tolerance)
 
     @cached_property
     def held_out_accuracy(self) -> float | None:

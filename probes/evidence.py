@@ -16,6 +16,8 @@ from scipy.special import ndtr
 
 from probes.permutation import permuted_traces
 
+BLOCK = 4_000_000
+"""Activations that are held in double precision at once."""
 MIN_EFFECTIVE = 8.0
 """Examples that must carry an effect for its normal p-value."""
 
@@ -165,8 +167,20 @@ def memory_evidence(
         [True, False]
     """
     (rows, others), n = (examples.in_classes(m) for m in (examples.trained, examples.held_out)), len(readout)
-    if not len(rows):
+    if not len(rows) or not n:
         return _nothing(n)
+    step = max(1, BLOCK // len(activations))
+    parts = [
+        _memory_of_some(activations[:, i : i + step], readout[i : i + step], examples, rows, others)
+        for i in range(0, n, step)
+    ]
+    return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("effect", "p")))
+
+
+def _memory_of_some(
+    activations: np.ndarray, readout: np.ndarray, examples: Examples, rows: np.ndarray, others: np.ndarray
+) -> Evidence:
+    """`memory_evidence` of neurons that are worked on together, from training and held-out examples."""
     weights = np.asarray(readout, np.float64)
     weights = weights - weights.mean(1, keepdims=True)
     c, held, counts = examples.n_classes, examples.sizes[1][:, None], examples.counts
@@ -255,11 +269,15 @@ def _permuted(left: np.ndarray, right: np.ndarray | None, seed: int) -> Evidence
 
 def _class_sums(values: np.ndarray, classes: np.ndarray, n_classes: int) -> np.ndarray:
     """Sums over the examples of each class, ``(class, column)``."""
-    order = np.argsort(classes, kind="stable")
+    small = (
+        classes.astype(np.int16) if n_classes <= np.iinfo(np.int16).max else classes
+    )  # sorted by its digits
+    order = np.argsort(small, kind="stable")
     present, starts = np.unique(classes[order], return_index=True)
-    sums = np.zeros((n_classes, values.shape[1]))
-    if len(present):
-        sums[present] = np.add.reduceat(np.asarray(values, np.float64)[order], starts, axis=0)
+    sums, step = np.zeros((n_classes, values.shape[1])), max(1, BLOCK // max(1, len(values)))
+    for i in range(0, values.shape[1] if len(present) else 0, step):
+        some = np.asarray(values[:, i : i + step], np.float64)[order]
+        sums[present, i : i + step] = np.add.reduceat(some, starts, axis=0)
     return sums
 
 

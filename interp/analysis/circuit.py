@@ -14,6 +14,7 @@ from interp.analysis.component_circuit import ComponentPart, component_losses, i
 from interp.data import Dataset, Ordering, Task
 from interp.hooks import device_of, hooked
 from interp.measuring.arrays import as_array
+from interp.measuring.logits import whole_of
 from interp.models import HookedModel, SmallTransformer
 from interp.output import plain
 from interp.scoring.components import task_components
@@ -125,7 +126,7 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
     p, order = operands_of(task), task.ordering
     if p is None or order is None or order.steps != (1, 1) or logits.shape[1] < p:
         return None
-    grid = logit_grid(logits, task.dataset, order, p)
+    grid = logit_grid(whole_of(logits), task.dataset, order, p)
     if grid is None:
         return None
     norms = measures.logit_profile(grid)

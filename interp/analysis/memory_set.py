@@ -9,7 +9,7 @@ from scipy.special import bdtrc, ndtr
 from interp.errors import InterventionError
 from interp.markup import percentage
 from interp.measuring.base_rate import SIGNIFICANT
-from interp.measuring.crossfit import not_testable, right_answers
+from interp.measuring.crossfit import not_testable
 from interp.measuring.memory_orders import affordable_order, attribution_order
 from interp.measuring.memory_set import MemorySet, chosen_set, memory_set
 from interp.subject import Subject
@@ -38,7 +38,7 @@ def no_memory(subject: Subject) -> str | None:
     if (reason := not_testable(data)) is not None:
         return f"memory is {reason}"
     if data.mislabelled.any():
-        right = right_answers(subject.cached, subject.cached.logits)[0][data.mislabelled]
+        right = (subject.cached.margins[0] > subject.cached.tolerance)[data.mislabelled]
         answered, n = int(right.sum()), len(right)
         if answered and bdtrc(answered - 1, n, 1 / data.n_classes) <= SIGNIFICANT:
             return None

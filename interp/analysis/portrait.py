@@ -187,10 +187,9 @@ def _spectra(site: NeuronSite, task: Task, neurons: np.ndarray) -> list[Spectrum
 def _margins_without(cached: CachedPass, neuron: int) -> Float[Tensor, " example"]:
     """Margins of the labels as trained on, without one neuron; only examples that it reaches are computed again."""
     data, margins = cached.data, cached.margins[0].clone()
-    one = torch.tensor([neuron], device=margins.device)
     if cached.readout is not None:
-        return both_margins(cached.logits_after(one), data.labels, data.true_labels)[0]
-    for rows, logits in cached.changed_logits(one):
+        return cached.margins_after(np.array([neuron]))[0]
+    for rows, logits in cached.changed_logits(torch.tensor([neuron], device=margins.device)):
         margins[rows] = both_margins(logits, data.labels[rows], data.true_labels[rows])[0]
     return margins
 

@@ -24,7 +24,6 @@ from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.own_outputs import adopt_for, prompt_of
 from interp.checkpoints.pairs import read_pairs
-from interp.checkpoints.read_task import ReadTask, answers_of, leaves_open, pairs_of, read_task
 from interp.checkpoints.result_tables import task_of
 from interp.checkpoints.select import best_reading, listed_left_out, readings_of
 from interp.checkpoints.series import find_checkpoint, left_out_of, series_files
@@ -39,6 +38,7 @@ from interp.measuring.base_rate import base_rate_of
 from interp.measuring.evaluation import all_logits, check_logits
 from interp.measuring.numbering import numbered, share_right
 from interp.models import HookedModel
+from interp.scoring.read_task import ReadTask, answers_of, leaves_open, pairs_of, read_task
 
 OWN_MODULE = "own module"
 

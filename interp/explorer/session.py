@@ -24,6 +24,7 @@ from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.cached_pass import both_margins
 from interp.measuring.curves import split_accuracy
 from interp.measuring.evaluation import SplitValues
+from interp.measuring.logits import whole_of
 from interp.plots import ANSWERS
 from interp.subject import Subject
 
@@ -83,7 +84,7 @@ class Session:
     def measure(self, changes: Sequence[Change]) -> Measured:
         cached, data = self.subject.cached, self.subject.data
         changes = [change for change in changes if not change.changes_nothing]
-        logits = self._logits(changes) if changes else cached.logits
+        logits = self._logits(changes) if changes else whole_of(cached.logits)
         margins = both_margins(logits, data.labels, data.true_labels)
         counts = cached.by_group(margins > cached.tolerance)[None]
         shares = split_accuracy(counts, cached).items()
@@ -114,7 +115,7 @@ class Session:
     def _changed(self, scale: Tensor, shift: Tensor) -> Tensor:
         """Logits with all activations times `scale`, plus `shift`; what follows them is linear."""
         touched = ((scale != 1) | (shift != 0)).nonzero()[:, 0]
-        return self.subject.cached.logits + self._added(touched, scale - 1, shift)
+        return whole_of(self.subject.cached.logits) + self._added(touched, scale - 1, shift)
 
     def _added(self, neurons: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """The part of the logits that some neurons would add, were they ``activations * scale + shift``."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from interp.data import Ordering, Task
 from interp.data.operations import in_order, steps_of
 from interp.hooks import capture
+from interp.measuring.logits import BLOCK
 from interp.models import HookedModel, NeuronSite, Prefix
 
 
@@ -56,7 +57,9 @@ def neuron_arrays(
         [(200, 12), (200, 12), (200, 12)]
     """
     raw, vectors = weight_vectors(site, ordering)
-    strength = activations.double().square().mean(tuple(range(activations.ndim - 1))).sqrt().cpu().numpy()
+    flat = activations.flatten(0, -2)
+    some = flat.split(max(1, BLOCK // max(1, len(flat))), dim=1)
+    strength = torch.cat([part.double().square().mean(0) for part in some]).sqrt().cpu().numpy()
     if site.readout is not None:
         readout = raw[-1].astype(np.float64)
         strength = strength * readout.std(1)

@@ -16,6 +16,7 @@ from interp.data import Dataset
 from interp.markup import percentage
 from interp.measuring.band import COVERED
 from interp.measuring.evaluation import margins
+from interp.measuring.logits import Logits
 
 SIGNIFICANT = 0.01
 """Level at which an accuracy is above a base rate."""
@@ -149,10 +150,7 @@ class BaseRate:
 
 
 def base_rate_of(
-    logits: Float[Tensor, "example output"],
-    data: Dataset,
-    leaked: Bool[Tensor, " example"],
-    tolerance: float = 0.0,
+    logits: Logits, data: Dataset, leaked: Bool[Tensor, " example"], tolerance: float = 0.0
 ) -> BaseRate:
     """The base rate of held-out examples that did not leak, or of all examples if there are none.
 
@@ -166,16 +164,20 @@ def base_rate_of(
         >>> base_rate_of(perfect, data, torch.zeros(len(data), dtype=torch.bool)).accuracy
         1.0
     """
+    return base_rate_of_margins(margins(logits, data.true_labels), data, leaked, tolerance)
+
+
+def base_rate_of_margins(
+    true: Float[Tensor, " example"], data: Dataset, leaked: Bool[Tensor, " example"], tolerance: float = 0.0
+) -> BaseRate:
+    """The same from the margins of the true labels."""
     held_out = data.test & ~leaked
     split, examples = ("test", held_out) if held_out.any() else ("all", torch.ones_like(held_out))
-    true = data.true_labels[examples]
-    right = margins(logits[examples], true) > tolerance
-    counts = [torch.bincount(rows, minlength=data.n_classes).cpu() for rows in (true[right], true)]
+    classes, right = data.true_labels[examples], true[examples] > tolerance
+    counts = [torch.bincount(some, minlength=data.n_classes).cpu() for some in (classes[right], classes)]
     return BaseRate(split, *counts)
 
 
-def beats_base_rate(
-    logits: Float[Tensor, "example output"], data: Dataset, leaked: Bool[Tensor, " example"]
-) -> bool:
+def beats_base_rate(logits: Logits, data: Dataset, leaked: Bool[Tensor, " example"]) -> bool:
     """True if more examples are answered right than have the commonest true label; see `BaseRate.above`."""
     return base_rate_of(logits, data, leaked).above

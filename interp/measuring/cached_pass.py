@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,12 +15,15 @@ from interp.data import GROUPS, Dataset, Task
 from interp.errors import ConfigError
 from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
-from interp.measuring.evaluation import as_dataset, check_pass, margins
+from interp.measuring.evaluation import as_dataset, check_pass, margins, streamed
+from interp.measuring.leakage import Leakage
+from interp.measuring.logits import Logits, Rows, StreamedLogits, by_rows, whole_of
 from interp.models import HookedModel, NeuronSite, Prefix, neuron_site, prefix_at
 from interp.modes import make_intervention
 
 CHUNK_ELEMENTS = 30_000_000
 FEW = 8
+RECENT = 8
 LOGITS, ACTIVATIONS = 6, 4
 """Arrays of them all that are held at once, measured at the peak of scoring."""
 
@@ -37,7 +40,7 @@ class CachedPass:
         activations: Of the neurons on every example: one number each, at the site's position, or the mean over its
             positions.
         change: What the intervention adds to each activation, at every position.
-        logits: Of the unchanged network.
+        logits: Of the unchanged network; streamed where they are many and nothing but a matrix follows the neurons.
         readout: ``(neuron, output)`` if all that follows the neurons is linear, else None.
         prefix: The forward pass up to the site.
     """
@@ -48,7 +51,7 @@ class CachedPass:
     data: Dataset
     activations: Float[Tensor, "example neuron"]
     change: Float[Tensor, "example *axes neuron"]
-    logits: Float[Tensor, "example output"]
+    logits: Logits
     readout: Float[Tensor, "neuron output"] | None
     prefix: Prefix
 
@@ -60,7 +63,8 @@ class CachedPass:
     @cached_property
     def tolerance(self) -> float:
         """Margins up to this are rounding left over from subtracting neurons from float32 logits, not answers."""
-        return 0.0 if self.readout is None else 1e-5 * float(self.logits.abs().max())
+        largest = lambda block: block.abs().amax(1)  # noqa: E731
+        return 0.0 if self.readout is None else 1e-5 * float(by_rows(largest, self.logits).max())
 
     @cached_property
     def group(self) -> Int[Tensor, " example"]:
@@ -82,14 +86,45 @@ class CachedPass:
     def _all_changed(self) -> Float[Tensor, "example output"]:
         """Logits with every neuron changed, where all that follows them is linear."""
         assert self.readout is not None
-        return torch.addmm(self.logits, self.change, self.readout)
+        return torch.addmm(whole_of(self.logits), self.change, self.readout)
+
+    @cached_property
+    def leakage(self) -> Leakage:
+        """The held-out examples that the network has in effect been trained on."""
+        return Leakage(self.data, self.logits)
+
+    @cached_property
+    def _recent(self) -> dict[bytes, Tensor]:
+        """Margins of the last sets of neurons that were changed."""
+        return {}
 
     def by_group(self, values: Tensor) -> np.ndarray:
         """Sums of ``(two, example)`` values, as labelled and by the true label, ``(group, two)``, in float64."""
         return group_sums(values.double(), self.group).T.cpu().numpy()
 
-    def logits_after(self, neurons: Int[Tensor, " chosen"]) -> Float[Tensor, "example output"]:
+    def margins_after(self, neurons: np.ndarray) -> Float[Tensor, "two example"]:
+        """Margins with these neurons changed, as in `margins`; those of a set that was asked for lately are kept."""
+        if not len(neurons):
+            return self.margins
+        key = np.unique(neurons).astype(np.int64).tobytes()
+        if key not in self._recent:
+            logits = self.logits_after(torch.as_tensor(neurons, dtype=torch.long, device=self.logits.device))
+            margins = both_margins(logits, self.data.labels, self.data.true_labels)
+            while len(self._recent) >= RECENT:
+                del self._recent[next(iter(self._recent))]
+            self._recent[key] = margins
+        return self._recent[key]
+
+    def logits_after(self, neurons: Int[Tensor, " chosen"]) -> Logits:
         """Logits with these neurons changed: by one matrix product where linear, else from the cached prefix."""
+        if isinstance(self.logits, StreamedLogits):
+
+            def compute(rows: Rows) -> Tensor:
+                activations = self.prefix.activations[rows].clone()
+                activations[:, neurons] += self.change[rows][:, neurons]
+                return self.prefix.logits(activations, rows)
+
+            return replace(self.logits, compute=compute)
         if self.readout is not None and 2 * len(neurons) <= self.width:
             return torch.addmm(self.logits, self.change[:, neurons], self.readout[neurons])
         if self.readout is not None:  # the few that stay are put back
@@ -97,8 +132,8 @@ class CachedPass:
             kept[neurons] = False
             return torch.addmm(self._all_changed, self.change[:, kept], self.readout[kept], alpha=-1)
         logits = self.logits.clone()
-        for rows, changed in self.changed_logits(neurons):
-            logits[rows] = changed
+        for some, changed in self.changed_logits(neurons):
+            logits[some] = changed
         return logits
 
     def changed_logits(
@@ -134,19 +169,15 @@ def cached_pass(
     """
     place, device = neuron_site(model, site), device_of(model)
     data = as_dataset(task)
-    check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS)
+    check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, site=place)
     data = data.to(device)
     with evaluation_mode(model):
         _check_memory(model, place, data)
         prefix = prefix_at(model, place.hook, data.inputs)
-        chunks = torch.arange(len(data), device=device).split(_rows_at_once(prefix, data.n_classes))
-        logits = (
-            prefix.logits() if len(chunks) < 2 else torch.cat([prefix.logits(rows=some) for some in chunks])
-        )
+        logits = _logits_of(prefix, place, data)
         full = prefix.activations
         change = make_intervention(mode, full, seed=seed).start()(full) - full
-    check_shape(logits, len(data), data.n_classes)
-    if not logits.isfinite().all():
+    if not by_rows(lambda block: block.isfinite().all(1), logits).all():
         raise ConfigError(
             "the network's logits hold NaN or infinity: its weights are damaged or its training diverged"
         )
@@ -155,11 +186,25 @@ def cached_pass(
     return CachedPass(model, place.hook, mode, data, one_each, change, logits, readout, prefix)
 
 
+def _logits_of(prefix: Prefix, place: NeuronSite, data: Dataset) -> Logits:
+    """All logits; streamed where they are too many to be held."""
+    n, classes = len(data), data.n_classes
+    if streamed(place, data):
+        check_shape(prefix.logits(prefix.activations[:1], slice(1)), 1, classes)
+        return StreamedLogits(
+            (n, classes), data.inputs.device, lambda rows: prefix.logits(prefix.activations[rows], rows)
+        )
+    chunks = torch.arange(n, device=data.inputs.device).split(_rows_at_once(prefix, classes))
+    logits = prefix.logits() if len(chunks) < 2 else torch.cat([prefix.logits(rows=some) for some in chunks])
+    check_shape(logits, n, classes)
+    return logits
+
+
 def _check_memory(model: HookedModel, place: NeuronSite, data: Dataset) -> None:
     """Refuse, before it is run on all of them, a network whose activations on all examples are beyond the budget."""
     if place.axis != -1 or place.position is not None or place.layout:  # a number at each position or pixel
         numbers = prefix_at(model, place.hook, data.inputs[:2]).activations[0].numel()
-        check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, measured=numbers)
+        check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, measured=numbers, site=place)
 
 
 def _rows_at_once(prefix: Prefix, n_outputs: int) -> int:
@@ -184,9 +229,11 @@ def group_sums(values: Tensor, group: Tensor) -> Tensor:
 
 
 def both_margins(
-    logits: Float[Tensor, "row output"], labels: Int[Tensor, " row"], true_labels: Int[Tensor, " row"]
+    logits: Logits, labels: Int[Tensor, " row"], true_labels: Int[Tensor, " row"]
 ) -> Float[Tensor, "two row"]:
     """Margins of the label as trained on, and of the true one."""
+    if not isinstance(logits, Tensor):
+        return by_rows(both_margins, logits, labels, true_labels)
     true = margins(logits, true_labels)
     rows = (labels != true_labels).nonzero()[:, 0]
     if not len(rows):

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from interp.data import GROUPS, SPLITS, Dataset
 from interp.measuring.band import Band
-from interp.measuring.cached_pass import CachedPass, both_margins
+from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import split_accuracy
 from interp.measuring.removals import change_rows, random_sets
 from interp.output import plain
@@ -174,14 +174,14 @@ def crossfit(
         6.5
     """
     judged_by = judged_by or memory_shown_by(cached.data)
-    unchanged = right_answers(cached, cached.logits)
+    unchanged = cached.margins > cached.tolerance
     if judged_by is None or accuracies(cached, unchanged)[judged_by] is None:
         return None
     chosen = [np.asarray(neurons, dtype=np.int64) for neurons in sets]
     sizes = tuple(len(one) for one in chosen)
     before, after, dropped = [], [], np.zeros(2)
     for one, fit in zip(chosen, fits, strict=True):
-        right = right_answers(cached, without(cached, one))
+        right = cached.margins_after(one) > cached.tolerance
         sides = [
             (accuracies(cached, unchanged, side), accuracies(cached, right, side)) for side in (fit, ~fit)
         ]
@@ -199,19 +199,9 @@ def _random_bands(
 ) -> tuple[dict[str, Band | None], bool]:
     """Bands of accuracies without random sets of these sizes in turn, and whether they can tell anything."""
     drawn = [random_sets(sizes[i % len(sizes)], cached.width, 1, pool, seed + i) for i in range(n_draws)]
-    draws = [accuracies(cached, right_answers(cached, without(cached, one))) for (one,), _ in drawn]
+    draws = [accuracies(cached, cached.margins_after(one) > cached.tolerance) for (one,), _ in drawn]
     bands = {name: Band.of([draw[name] for draw in draws]) for name in (*SPLITS, GAP)}
     return bands, all(fair for _, fair in drawn)
-
-
-def without(cached: CachedPass, neurons: np.ndarray) -> Float[Tensor, "example output"]:
-    """Logits without these neurons."""
-    return cached.logits_after(torch.as_tensor(neurons, dtype=torch.long, device=cached.logits.device))
-
-
-def right_answers(cached: CachedPass, logits: Float[Tensor, "example output"]) -> Bool[Tensor, "two example"]:
-    """Mask of the right answers, as labelled and by the true label."""
-    return both_margins(logits, cached.data.labels, cached.data.true_labels) > cached.tolerance
 
 
 def accuracies(

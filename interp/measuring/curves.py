@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,15 @@ from typing import Any
 import numba
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.drawing import Drawable
 from interp.measuring import kernels
 from interp.measuring.band import Band
-from interp.measuring.cached_pass import CachedPass, both_margins
+from interp.measuring.cached_pass import CachedPass, both_margins, group_sums
+from interp.measuring.logits import Logits, blocks_of
 from interp.output import plain
 from interp.progress import Report, silent
 
@@ -97,22 +99,18 @@ def kernel_threads() -> Iterator[int]:
         torch.set_num_threads(threads)
 
 
-def kernel_arguments(cached: CachedPass) -> tuple[np.ndarray, ...]:
-    """Arguments of both kernels as contiguous arrays: change, readout, logits, labels, true labels, group."""
+def kernel_arguments(cached: CachedPass, rows: slice = slice(None)) -> tuple[np.ndarray, ...]:
+    """Arguments of both kernels for some examples: change, readout, logits, labels, true labels, group."""
     assert cached.readout is not None
 
     def array(x: Tensor, dtype: torch.dtype) -> np.ndarray:
         return x.to("cpu", dtype).contiguous().numpy()
 
     change, readout, logits = (
-        array(x, torch.float32) for x in (cached.change.T, cached.readout, cached.logits.T)
+        array(x, torch.float32) for x in (cached.change[rows].T, cached.readout, cached.logits[rows].T)
     )
-    return (
-        change,
-        readout,
-        logits.T,
-        *(array(x, torch.int64) for x in (cached.data.labels, cached.data.true_labels, cached.group)),
-    )
+    labelled = cached.data.labels, cached.data.true_labels, cached.group
+    return change, readout, logits.T, *(array(x[rows], torch.int64) for x in labelled)
 
 
 def use_kernels(cached: CachedPass) -> bool:
@@ -120,38 +118,53 @@ def use_kernels(cached: CachedPass) -> bool:
     return cached.readout is not None and cached.logits.device.type == "cpu"
 
 
-def _counts_by_kernel(cached: CachedPass) -> Callable[[np.ndarray], Counts]:
-    change, readout, logits, *labelled = kernel_arguments(cached)
-
-    def count(order: np.ndarray) -> Counts:
-        if not len(order):
-            return counts_of_logits(cached, cached.logits)[None]
+def _counts_by_kernel(cached: CachedPass, orders: Sequence[np.ndarray], report: Report) -> list[Counts]:
+    """Counts after each step of each order; `report` is given the number of examples that are done."""
+    if not orders or not len(orders[0]):
+        return [counts_of_logits(cached, cached.logits)[None] for _ in orders]
+    counts = [np.zeros((len(order) + 1, len(GROUPS), 2), np.int64) for order in orders]
+    for rows in blocks_of(cached.logits):
+        change, readout, logits, *labelled = kernel_arguments(cached, rows)
         with kernel_threads() as threads:
-            arguments = (change, readout, order, logits, *labelled, len(GROUPS), threads, cached.tolerance)
-            return kernels.cumulative_hits(*arguments)[0]
+            rest = (logits, *labelled, len(GROUPS), threads, cached.tolerance)
+            for total, order in zip(counts, orders, strict=True):
+                total += kernels.cumulative_hits(change, readout, order, *rest)[0]
+        report(rows.stop)
+    return counts
 
-    return count
 
-
-def counts_of_logits(cached: CachedPass, logits: Tensor) -> np.ndarray:
+def counts_of_logits(cached: CachedPass, logits: Logits) -> np.ndarray:
     """Right answers ``(group, 2)`` by label and by true label."""
-    return cached.by_group(
-        both_margins(logits, cached.data.labels, cached.data.true_labels) > cached.tolerance
-    )
+    return counts_of_margins(cached, both_margins(logits, cached.data.labels, cached.data.true_labels))
+
+
+def counts_of_margins(cached: CachedPass, margins: Float[Tensor, "two example"]) -> np.ndarray:
+    """The same from margins."""
+    return cached.by_group(margins > cached.tolerance)
 
 
 def counts_by_blocks(cached: CachedPass, order: np.ndarray) -> Counts:
     """The same counts as the kernel's, by blocks of steps in PyTorch on the model's device."""
     assert cached.readout is not None
-    n, n_outputs = cached.logits.shape
-    block = max(1, int(TORCH_BLOCK_BYTES / (4 * n * n_outputs)))
-    counts, logits = [counts_of_logits(cached, cached.logits)], cached.logits
-    for neurons in torch.as_tensor(order, device=logits.device).split(block):
-        updates = cached.change[:, neurons].T[:, :, None] * cached.readout[neurons][:, None, :]
-        steps = updates.cumsum(0).add_(logits)
-        counts += [counts_of_logits(cached, step) for step in steps]
-        logits = steps[-1].clone()
-    return np.stack(counts)
+    readout, counts = cached.readout, np.zeros((len(order) + 1, len(GROUPS), 2))
+    for rows in blocks_of(cached.logits):
+        logits, labels = cached.logits[rows], (cached.data.labels[rows], cached.data.true_labels[rows])
+
+        def add(
+            step: int, logits: Tensor, rows: slice = rows, labels: tuple[Tensor, Tensor] = labels
+        ) -> None:
+            right = (both_margins(logits, *labels) > cached.tolerance).double()
+            counts[step] += group_sums(right, cached.group[rows]).T.cpu().numpy()
+
+        add(0, logits)
+        block = max(1, int(TORCH_BLOCK_BYTES / (4 * logits.numel())))
+        for start, neurons in enumerate(torch.as_tensor(order, device=logits.device).split(block)):
+            updates = cached.change[rows][:, neurons].T[:, :, None] * readout[neurons][:, None, :]
+            steps = updates.cumsum(0).add_(logits)
+            for i, step in enumerate(steps):
+                add(1 + start * block + i, step)
+            logits = steps[-1].clone()
+    return counts
 
 
 def counts_by_prefix(
@@ -200,25 +213,22 @@ def measure_curve(
         seed: Of the random orders.
         points: At most so many points where the rest of the network is not linear.
     """
-    order = np.array(order, dtype=np.int64, order="C")
+    order, generator = np.array(order, dtype=np.int64, order="C"), np.random.default_rng(seed)
+    orders = [generator.permutation(cached.width)[: len(order)] for _ in range(n_random)]
     removed = np.arange(len(order) + 1)
     if use_kernels(cached):
-        count = _counts_by_kernel(cached)
+        work = points * (n_random + 1)
+        counts = _counts_by_kernel(
+            cached, [*orders, order], lambda done, note="": report(work * done // len(cached.data))
+        )
     elif cached.readout is not None:
-        count = lambda chosen: counts_by_blocks(cached, chosen)  # noqa: E731
+        counts = [counts_by_blocks(cached, one) for one in (*orders, order)]
     else:
         removed = np.unique(np.linspace(0, len(order), min(points, len(order) + 1)).round().astype(int))
-        runs = iter(range(n_random + 1))
-
-        def count(chosen: np.ndarray) -> Counts:
-            before = next(runs) * len(removed)
-            return counts_by_prefix(cached, chosen, removed, lambda done, note="": report(before + done))
-
-    generator = np.random.default_rng(seed)
-    draws = [
-        split_accuracy(count(generator.permutation(cached.width)[: len(order)]), cached)
-        for _ in range(n_random)
-    ]
+        counts = []
+        for one in (*orders, order):
+            before = len(counts) * len(removed)
+            counts.append(counts_by_prefix(cached, one, removed, lambda done, note="": report(before + done)))  # noqa: B023
+    *draws, accuracy = (split_accuracy(one, cached) for one in counts)
     bands = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
-    accuracy = split_accuracy(count(order), cached)
     return Curve(name, cached.mode, removed, removed / cached.width, accuracy, bands, n_random)

@@ -18,6 +18,7 @@ from interp.interventions import neuron_indices
 from interp.measuring.band import Band
 from interp.measuring.cached_pass import CHUNK_ELEMENTS, CachedPass, group_sums
 from interp.measuring.curves import Counts, counts_of_logits, split_accuracy
+from interp.measuring.logits import by_rows
 from interp.measuring.removals import random_sets
 from interp.output import plain
 from interp.progress import Report, silent
@@ -164,9 +165,15 @@ def _by_lines(
     share, labels = torch.as_tensor(shares, device=cached.logits.device), cached.data.labels
     redrawn, results = cached.data.mislabelled.nonzero()[:, 0], []
     for done, neurons in enumerate(sets):
-        delta = cached.change[:, neurons] @ cached.readout[neurons]
-        true = right_between(cached.logits, delta, cached.data.true_labels, cached.tolerance)
-        own = right_between(cached.logits[redrawn], delta[redrawn], labels[redrawn], cached.tolerance)
+        change, readout = cached.change[:, neurons], cached.readout[neurons]
+
+        def between(
+            logits: Tensor, change: Tensor, labels: Tensor, readout: Tensor = readout
+        ) -> Float[Tensor, "two row"]:
+            return right_between(logits, change @ readout, labels, cached.tolerance)
+
+        true = by_rows(between, cached.logits, change, cached.data.true_labels)
+        own = by_rows(between, cached.logits, change[redrawn], labels[redrawn], chosen=redrawn)
         right = torch.stack([_inside(true.index_copy(1, redrawn, own), share), _inside(true, share)], dim=1)
         results.append(group_sums(right.double(), cached.group).transpose(1, 2).cpu().numpy())
         report(done + 1)

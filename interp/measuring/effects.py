@@ -14,6 +14,7 @@ from interp.data import GROUPS, SPLITS
 from interp.measuring import kernels
 from interp.measuring.cached_pass import CachedPass, both_margins
 from interp.measuring.curves import kernel_arguments, kernel_threads, split_accuracy, use_kernels
+from interp.measuring.logits import blocks_of
 from interp.progress import Report, silent
 
 Row = TypeVar("Row")
@@ -47,10 +48,14 @@ def measure_neurons(
             neurons is not linear; elsewhere that is activation times readout, and nothing is called.
     """
     if use_kernels(cached):
-        change, readout, logits, *labelled = kernel_arguments(cached)
-        with kernel_threads() as threads:
-            arguments = (change, readout, logits, *labelled, len(GROUPS), threads, cached.tolerance)
-            counts, sums = kernels.single_effects(*arguments)
+        counts, sums = np.zeros((2, cached.width, len(GROUPS), 2))
+        for some in blocks_of(cached.logits):
+            with kernel_threads() as threads:
+                rest = (len(GROUPS), threads, cached.tolerance)
+                parts = kernels.single_effects(*kernel_arguments(cached, some), *rest)
+            counts += parts[0]
+            sums += parts[1]
+            report(cached.width * some.stop // len(cached.data))
         return _drops(cached, counts, sums), []
     measured, reduced = [], []
     for neuron in range(cached.width):
@@ -80,7 +85,7 @@ def _one_neuron(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Right answers and margins by group without a neuron, and what it adds to all logits."""
     data, margins = cached.data, cached.margins.clone()
-    added = np.zeros(cached.logits.shape, np.float32) if logits_too else None
+    added = np.zeros(tuple(cached.logits.shape), np.float32) if logits_too else None
     for rows, logits in cached.changed_logits(torch.tensor([neuron], device=cached.logits.device)):
         margins[:, rows] = both_margins(logits, data.labels[rows], data.true_labels[rows])
         if added is not None:

@@ -16,9 +16,10 @@ from interp.errors import ConfigError, choose
 from interp.hooks import batches, device_of, evaluation_mode
 from interp.losses import LOSSES
 from interp.markup import html_table, number
+from interp.measuring.logits import BLOCK, HELD, Logits, by_rows
 from interp.measuring.numbering import numbering_of
 from interp.memory import check_need
-from interp.models import HookedModel
+from interp.models import HookedModel, NeuronSite
 
 
 @dataclass(frozen=True, init=False)
@@ -90,9 +91,7 @@ def as_dataset(task: Task | Dataset) -> Dataset:
     return task if isinstance(task, Dataset) else task.dataset
 
 
-def margins(
-    logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"]
-) -> Float[Tensor, " example"]:
+def margins(logits: Logits, labels: Int[Tensor, " example"]) -> Float[Tensor, " example"]:
     """Distance of the label's logit above the largest other one.
 
     An answer is right if its margin is above 0: a tie is no answer.
@@ -101,21 +100,25 @@ def margins(
         >>> margins(torch.tensor([[1.0, 3.0, 0.5]]), torch.tensor([1]))
         tensor([2.])
     """
+    if not isinstance(logits, Tensor):
+        return by_rows(margins, logits, labels)
     own = logits.gather(1, labels[:, None])
     others = logits.scatter(1, labels[:, None], float("-inf"))
-    return own[:, 0] - others.max(1).values
+    return own[:, 0] - others.amax(1)
 
 
-def losses(
-    logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"], *, loss: str
-) -> Float[Tensor, " example"]:
+def losses(logits: Logits, labels: Int[Tensor, " example"], *, loss: str) -> Float[Tensor, " example"]:
     """Each example's loss: squared error against the one-hot label (mean over outputs), or cross-entropy."""
+    if not isinstance(logits, Tensor):
+        return by_rows(partial(losses, loss=loss), logits, labels)
     if choose("loss", loss, LOSSES) == "cross_entropy":
         return F.cross_entropy(logits, labels, reduction="none")
     target = torch.ones_like(labels, dtype=logits.dtype)[:, None]
     return logits.scatter_add(1, labels[:, None], -target).square().mean(1)
 
 
+BLOCKS = 8
+"""Blocks of streamed logits that are held at once, measured at the peak of an audit."""
 COPIES = 3
 """Arrays of all logits, and of all activations, that a forward pass and its measurement hold at once."""
 
@@ -127,12 +130,14 @@ def check_pass(
     logits: int = COPIES,
     activations: int = COPIES,
     measured: int | None = None,
+    site: NeuronSite | None = None,
 ) -> None:
     """Refuse, before any memory is taken, work on all examples that needs more than the budget.
 
     Args:
         logits, activations: Arrays of all of them that are held at once at the peak, as measured.
         measured: Activations of an example at the site, if the site's width does not tell.
+        site: Where logits may be streamed, the neurons' site; they take the memory of a few blocks then.
 
     Raises:
         ConfigError: It does; the message has both figures.
@@ -140,7 +145,15 @@ def check_pass(
     prompt = getattr(model, "prompt", None)
     neurons = max((site.width for site in model.neuron_sites()), default=0)
     each = neurons * (1 if prompt is None else len(prompt)) if measured is None else measured
-    _check_numbers(data, logits * data.n_classes + activations * each, f" at {neurons:,} neurons")
+    held = (
+        BLOCKS * BLOCK // len(data) if site is not None and streamed(site, data) else logits * data.n_classes
+    )
+    _check_numbers(data, held + activations * each, f" at {neurons:,} neurons")
+
+
+def streamed(site: NeuronSite, data: Dataset) -> bool:
+    """True if logits are computed by blocks: they are too many to be held, and a matrix makes them of the neurons."""
+    return site.readout is not None and len(data) * data.n_classes > HELD
 
 
 def check_logits(data: Dataset, arrays: int = COPIES) -> None:
@@ -184,7 +197,7 @@ def split_means(values: dict[bool, Tensor], data: Dataset) -> SplitValues:
 
 
 def measure_logits(
-    logits: Float[Tensor, "example output"],
+    logits: Logits,
     data: Dataset,
     *,
     loss: str = "cross_entropy",
@@ -195,7 +208,11 @@ def measure_logits(
     An answer whose margin is at most `tolerance` counts as none.
     """
     if logits.shape != (len(data), data.n_classes):
-        numbering = numbering_of(logits, data) if logits.shape[:1] == data.labels.shape else None
+        numbering = (
+            numbering_of(logits, data)
+            if isinstance(logits, Tensor) and logits.shape[:1] == data.labels.shape
+            else None
+        )
         if numbering is not None and not numbering.fits:
             raise ConfigError(numbering.mismatch())
         raise ConfigError(
@@ -205,9 +222,10 @@ def measure_logits(
     data = data.to(logits.device)
     rows = data.mislabelled.nonzero()[:, 0]
 
-    def by_both(measure: Callable[[Tensor, Tensor], Tensor]) -> dict[bool, Tensor]:
+    def by_both(measure: Callable[[Logits, Tensor], Tensor]) -> dict[bool, Tensor]:
         true = measure(logits, data.true_labels)
-        return {False: true, True: true.index_copy(0, rows, measure(logits[rows], data.labels[rows]))}
+        trained = by_rows(measure, logits, data.labels[rows], chosen=rows) if len(rows) else true[rows]
+        return {False: true, True: true.index_copy(0, rows, trained)}
 
     margin = by_both(margins)
     return Measurement(

@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from interp.data import Dataset
 from interp.data.operations import MAX_MODULUS
 from interp.measuring.evaluation import margins
+from interp.measuring.logits import Logits, blocks_of, by_rows
 
 SYMMETRIC = 0.01
 """Up to this relative difference between the logits of (a, b) and (b, a) a network counts as symmetric."""
@@ -29,7 +30,7 @@ class Leakage:
     """
 
     data: Dataset
-    logits: Float[Tensor, "example output"]
+    logits: Logits
 
     @cached_property
     def asymmetry(self) -> float | None:
@@ -61,7 +62,7 @@ class Leakage:
         }
 
 
-def swap_asymmetry(logits: Float[Tensor, "example output"], data: Dataset) -> float | None:
+def swap_asymmetry(logits: Logits, data: Dataset) -> float | None:
     """Difference between a network's answers to (a, b) and (b, a), from 0 (alike) to about 1.4 (unrelated).
 
     Only pairs with a and b different and both orders among the examples count; None if there are none, or more values
@@ -82,9 +83,16 @@ def swap_asymmetry(logits: Float[Tensor, "example output"], data: Dataset) -> fl
     row = torch.full((len(values), len(values)), -1, device=a.device)
     row[a, b] = torch.arange(len(a), device=a.device)
     swapped = row[b, a]
-    both = (swapped >= 0) & (a != b)
-    if not both.any():
+    both = ((swapped >= 0) & (a < b)).nonzero()[:, 0]
+    if not len(both):
         return None
-    difference = (logits[both] - logits[swapped[both]]).double().square().mean()
-    spread = (logits - logits.mean(0)).double().square().mean()
-    return float((difference / spread.clamp_min(1e-30)).sqrt())
+
+    def squares(block: Tensor, other: Tensor) -> Tensor:
+        return (block - other).double().square().mean(1)
+
+    differences = by_rows(
+        lambda block, rows: squares(block, logits[rows]), logits, swapped[both], chosen=both
+    )
+    mean = torch.stack([logits[rows].double().sum(0) for rows in blocks_of(logits)]).sum(0) / len(a)
+    spread = by_rows(lambda block: squares(block, mean.to(block.dtype)), logits).mean()
+    return float((differences.mean() / spread.clamp_min(1e-30)).sqrt())

@@ -113,7 +113,7 @@ def slope(
 
 def none_gone(cached: CachedPass) -> Float[Tensor, " neuron"]:
     """Shares of an unchanged network."""
-    return cached.logits.new_zeros(cached.width)
+    return cached.activations.new_zeros(cached.width)
 
 
 def attribution_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
@@ -175,7 +175,7 @@ def flip_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0)
     held_out = aim.held_out
     kept = slope(cached, aim.rows[held_out], none_gone(cached), right(aim.true_labels[held_out], aim.scale))
     kept = kept / held_out.sum()
-    gone = cached.logits.new_zeros(len(rows), cached.width)
+    gone = cached.activations.new_zeros(len(rows), cached.width)
     for _ in range(min(FLIP_STEPS, cached.width)):
         with evaluation_mode(cached.model):
             standing = margins(masked_logits(cached, rows, gone), labels) > cached.tolerance

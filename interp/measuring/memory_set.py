@@ -15,7 +15,6 @@ from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.crossfit import CrossFit, crossfit, halves, memory_shown_by
 from interp.measuring.evaluation import margins
-from interp.measuring.leakage import Leakage
 from interp.measuring.memory_orders import ORDERS, Aim, Order, affordable_order, aim_at, masked_logits
 from interp.output import plain
 
@@ -91,7 +90,7 @@ def memory_set(
     """
     if memory_shown_by(cached.data) is None:
         return None
-    fits = halves(cached.data, seed=seed, symmetric=Leakage(cached.data, cached.logits).symmetric)
+    fits = halves(cached.data, seed=seed, symmetric=cached.leakage.symmetric)
     order = order or affordable_order(cached, fits[0])
     settings: dict[str, Any] = {"pool": pool, "seed": seed}
     chosen = [chosen_set(cached, fit, order, **settings) for fit in fits]
@@ -165,7 +164,7 @@ def _logits_along(cached: CachedPass, rows: Tensor, order: np.ndarray, sizes: np
             logits = torch.addmm(logits, change[:, block], cached.readout[block])
             yield logits
         return
-    gone = cached.logits.new_zeros(cached.width)
+    gone = cached.activations.new_zeros(cached.width)
     for size in sizes:
         gone[chosen[:size]] = 1.0
         with evaluation_mode(cached.model):

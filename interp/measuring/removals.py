@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from interp.data import SPLITS
@@ -15,7 +16,7 @@ from interp.interventions import neuron_indices
 from interp.markup import UNKNOWN, html_table, percentage
 from interp.measuring.band import INTERVAL, Band
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.curves import counts_of_logits, split_accuracy
+from interp.measuring.curves import counts_of_margins, split_accuracy
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.traces import Traces, memory_traces
 from interp.output import plain
@@ -114,16 +115,17 @@ def removal(
     chosen = neuron_indices(neurons, cached.width)
     sets, controlled = random_sets(len(chosen), cached.width, n_draws, pool, seed)
 
-    def logits_without(neurons: np.ndarray, draw: int) -> Tensor:
-        rows = torch.as_tensor(neurons, device=cached.logits.device)
+    draws = []
+    for draw, neurons in enumerate(sets):
         report(draw)
-        return cached.logits_after(rows)
-
-    draws = [_measured(cached, logits_without(neurons, draw)) for draw, neurons in enumerate(sets)]
+        draws.append(_measured(cached, cached.margins_after(neurons)))
+    report(n_draws)
     random = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
-    before, after = cached.logits, logits_without(chosen, n_draws)
-    ranks = memory_traces(after, before, cached.data, tolerance=cached.tolerance, seed=seed)
-    accuracies = _measured(cached, before), _measured(cached, after)
+    ranks = None
+    if cached.data.mislabelled.any():
+        after = cached.logits_after(torch.as_tensor(chosen, dtype=torch.long, device=cached.logits.device))
+        ranks = memory_traces(after, cached.logits, cached.data, tolerance=cached.tolerance, seed=seed)
+    accuracies = _measured(cached, cached.margins), _measured(cached, cached.margins_after(chosen))
     return Removal(len(chosen), *accuracies, random, n_draws, controlled, ranks)
 
 
@@ -145,9 +147,9 @@ def random_sets(
     return sets, size <= MOST * len(pool)
 
 
-def _measured(cached: CachedPass, logits: Tensor) -> SplitValues:
+def _measured(cached: CachedPass, margins: Float[Tensor, "two example"]) -> SplitValues:
     """Accuracy on every split."""
-    accuracy = split_accuracy(counts_of_logits(cached, logits)[None], cached)
+    accuracy = split_accuracy(counts_of_margins(cached, margins)[None], cached)
     return SplitValues(
         **{split: None if value is None else float(value[0]) for split, value in accuracy.items()}
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from interp.data import Dataset
 from interp.markup import number, percentage
+from interp.measuring.logits import Logits, by_rows
 from interp.output import plain
 
 ALPHA = 0.01
@@ -113,8 +115,8 @@ class Traces:
 
 
 def memory_traces(
-    logits: Float[Tensor, "example output"],
-    before: Float[Tensor, "example output"],
+    logits: Logits,
+    before: Logits,
     data: Dataset,
     *,
     tolerance: float = 0.0,
@@ -152,12 +154,14 @@ def memory_traces(
         "class_control": (held_out, wrong_labels_of_class(data, held_out, generator)),
     }
 
-    def all_ranks(logits: Tensor) -> dict[str, Ranks | None]:
-        true = data.true_labels
-        return {
-            name: ranks(logits[rows], labels, true[rows], tolerance) if len(rows) else None
-            for name, (rows, labels) in labelled.items()
-        }
+    def all_ranks(logits: Logits) -> dict[str, Ranks | None]:
+        result = dict.fromkeys(labelled)
+        for name, (rows, labels) in labelled.items():
+            if len(rows):
+                true = data.true_labels[rows]
+                places = by_rows(partial(_places, tolerance=tolerance), logits, labels, true, chosen=rows)
+                result[name] = _summary(places, data.n_classes)
+        return result
 
     memorised, control, class_control = all_ranks(logits).values()
     assert memorised is not None
@@ -179,9 +183,16 @@ def ranks(
         >>> ranks(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([1]), torch.tensor([0])).mean_rank
         2.0
     """
+    return _summary(_places(logits, labels, true_labels, tolerance), logits.shape[1])
+
+
+def _places(logits: Tensor, labels: Tensor, true_labels: Tensor, tolerance: float) -> Int[Tensor, " example"]:
     as_strong = logits >= logits.gather(1, labels[:, None]) - tolerance
-    rank = as_strong.scatter_(1, true_labels[:, None], False).sum(1)
-    top_five = float((rank <= FEW_RANKS).double().mean()) if logits.shape[1] - 1 > FEW_RANKS else None
+    return as_strong.scatter_(1, true_labels[:, None], False).sum(1)
+
+
+def _summary(rank: Int[Tensor, " example"], n_classes: int) -> Ranks:
+    top_five = float((rank <= FEW_RANKS).double().mean()) if n_classes - 1 > FEW_RANKS else None
     return Ranks(len(rank), float((rank == 1).double().mean()), top_five, float(rank.double().mean()))
 
 

@@ -155,7 +155,9 @@ class HookedMLP(HookedRootModule):
         """The forward pass up to the neurons at `hook`, and the layers after them."""
         layer = self._layer_of(hook)
         reader, following = self._reader_of(layer), self.layers[layer + 1 :]
-        _, cache = self.run_with_cache(inputs, names_filter=hook)
+        activations = self.embed(inputs)
+        for block in self.layers[: layer + 1]:
+            activations = block(activations)
 
         def after(pre: Tensor) -> Tensor:
             if not following:
@@ -165,9 +167,9 @@ class HookedMLP(HookedRootModule):
                 x = block(x)
             return self.unembed(x)
 
-        activations, weight = cache[hook], reader.weight
+        weight = reader.weight
         bias = weight.new_zeros(weight.shape[1]) if reader.bias is None else reader.bias
-        return Prefix(activations, after, weight, bias.expand(len(activations), -1))
+        return Prefix(activations.detach(), after, weight, bias.expand(len(activations), -1))
 
     @torch.no_grad()
     def absorb(

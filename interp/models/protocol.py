@@ -71,7 +71,7 @@ class Prefix:
         return self.offset + self.activations @ self.writes
 
     def logits(
-        self, activations: Tensor | None = None, rows: Tensor | None = None
+        self, activations: Tensor | None = None, rows: Tensor | slice | None = None
     ) -> Float[Tensor, "example output"]:
         """Logits of some examples (all if None) if their neurons had other activations."""
         chosen = slice(None) if rows is None else rows

@@ -101,5 +101,13 @@ def pair_rows(data: Dataset) -> Tensor:
     return rows
 
 
+def has_all_pairs(data: Dataset) -> bool:
+    """True if the examples are all pairs of as many elements as there are classes, each once."""
+    n = data.n_classes
+    if data.inputs.shape != (n * n, 2) or data.inputs.is_floating_point():
+        return False
+    return len(torch.unique(data.inputs[:, 0] * n + data.inputs[:, 1])) == n * n
+
+
 def _side(data: Dataset) -> int:
     return round(len(data) ** 0.5)

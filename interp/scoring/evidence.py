@@ -11,10 +11,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.measuring.arrays import as_array
-from interp.measuring.base_rate import beats_base_rate
+from interp.measuring.base_rate import base_rate_of_margins
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.effects import SingleEffects, measure_neurons
-from interp.measuring.leakage import Leakage
 from interp.progress import Report, silent
 from probes import evidence
 from probes.evidence import Evidence, Examples
@@ -60,7 +59,7 @@ class Questions:
         return NeuronEvidence(rule, memory, self)
 
     def of_readout(self, activations: np.ndarray, readout: np.ndarray, seed: int) -> NeuronEvidence:
-        """Evidence on all neurons where what follows them is linear."""
+        """Evidence on all neurons where what follows them is linear, from either both or both turned round."""
         rule = evidence.rule_evidence(activations[self.rule], readout, self.classes[self.rule], seed)
         memory = {
             name: evidence.memory_evidence(activations, readout, examples)
@@ -120,7 +119,7 @@ def questions_of(cached: CachedPass, inside: Bool[Tensor, " example"] | None = N
     add more to the label than to the true class.
     """
     data = cached.data
-    leaked = Leakage(data, cached.logits).leaked
+    leaked = cached.leakage.leaked
     held = data.test & ~leaked
     clean = data.clean & ~data.mislabelled
     rule, held_out = held, bool(held.any())
@@ -136,7 +135,8 @@ def questions_of(cached: CachedPass, inside: Bool[Tensor, " example"] | None = N
         if wrong.any():
             memory[WRONG_LABELS] = Examples(labels, classes, wrong, **shared, against_true=True)
     inside_rule = as_array(rule) & (chosen if held_out else True)
-    return Questions(inside_rule, held_out, classes, memory, beats_base_rate(cached.logits, data, leaked))
+    learnt = base_rate_of_margins(cached.margins[1], data, leaked).above
+    return Questions(inside_rule, held_out, classes, memory, learnt)
 
 
 def measure_evidence(
@@ -159,5 +159,8 @@ def measure_evidence(
 def linear_evidence(cached: CachedPass, asked: Sequence[Questions], seed: int) -> list[NeuronEvidence]:
     """Evidence from each set of examples where what follows the neurons is linear."""
     assert cached.readout is not None
-    activations, readout = -as_array(cached.change), as_array(cached.readout)
-    return [questions.of_readout(activations, readout, seed) for questions in asked]
+    change, removed = (
+        as_array(cached.change),
+        -as_array(cached.readout),
+    )  # both turned round: no copy of the first
+    return [questions.of_readout(change, removed, seed) for questions in asked]

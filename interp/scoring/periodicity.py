@@ -14,8 +14,8 @@ from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite, neuron_site, prefix_at
 from interp.progress import PATIENCE, progress
-from interp.scoring.component_activations import columns_by_components
-from interp.scoring.components import composition_columns
+from interp.scoring.component_activations import columns_by_components, has_all_pairs
+from interp.scoring.components import composition_columns, task_components
 from interp.scoring.compositions import task_composition
 from probes import null
 from probes.activity import activation_scores
@@ -50,13 +50,12 @@ def periodicity(
         Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
         distribution, with ``"source"``: ``"weights"``, ``"activations"`` or None.
     """
-    composition, p = task_composition(task), operands_of(task)
-    draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
-    if composition is not None and not composition.note:
-        return columns_by_components(
-            cached, task, site, arrays, composition.components, n_draws=draws, seed=seed
-        )
-    if composition is not None and p is not None and site.input_vectors:
+    components, draws = task_components(task), max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
+    p = operands_of(task)
+    if components is not None and has_all_pairs(task.dataset):
+        return columns_by_components(cached, task, site, arrays, components, n_draws=draws, seed=seed)
+    composition = task_composition(task) if site.input_vectors else None
+    if composition is not None and p is not None:
         return composition_columns(site, composition, p, n_draws=draws, seed=seed)
     usable = site.input_vectors and (task.ordering is not None or p is not None)
     grid_scores, profile, tested = _over_pairs(cached, task, None if usable else seed)

@@ -8,10 +8,10 @@ from foreign import stored
 from interp import ModularTask, TrainConfig
 from interp.checkpoints.open import load_checkpoint
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.read_task import read_task
 from interp.checkpoints.select import readings_of
 from interp.data.group_tables import group_table
 from interp.errors import CheckpointError, ConfigError
+from interp.scoring.read_task import read_task
 
 N = np.arange(12)
 
