@@ -13,7 +13,7 @@ from interp.measuring.crossfit import GAP, CrossFit
 from interp.measuring.phase import PHASES
 from interp.measuring.removals import Removal
 from interp.results import AuditReport
-from interp.scoring.compositions import OUTSIDE, no_composition
+from interp.scoring.compositions import no_order_sentence, outside_sentences
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
 from probes.labels import DEAD, GENERALIZING, INCONCLUSIVE, LABELS, MEMORIZING
@@ -222,16 +222,9 @@ def _about_periodicity(report: AuditReport, task: Task) -> Iterator[str]:
             "periodicity was not scored, and labels rest on evidence alone."
         )
     elif report.table.parts.known:
-        null = report.table.meta["null"]
-        outside = [row["share"] for row in null.get("classes", ()) if row["name"] == OUTSIDE]
-        yield from (f"{null['notes'][0]} {percent(share)} of all weights are there." for share in outside)
+        yield from outside_sentences(report.table.meta["null"])
     elif task.ordering is None and getattr(task, "positions", None) is None:
-        reason = no_composition(task)
-        without = "" if reason is None else f", nor a group that its components could be of ({reason})"
-        yield (
-            f"No group ordering is known for this operation{without}: periodicity was read in the natural order of the "
-            "tokens, so a network that solves the task may look aperiodic, and labels rest on evidence alone."
-        )
+        yield no_order_sentence(task)
 
 
 def _about_stored(report: AuditReport) -> Iterator[str]:

@@ -18,7 +18,7 @@ from probes.monoid import (
     subgroup_of,
 )
 
-Table = Int[np.ndarray, "left right"]
+Table = Int[np.ndarray, "_ _"]
 LARGEST = 1000
 """Elements of an operation whose components are computed."""
 SMALLEST = 3

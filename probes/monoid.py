@@ -9,8 +9,8 @@ from jaxtyping import Bool, Int
 
 from probes.finite_group import FiniteGroup, NoGroup, group_of
 
-Table = Int[np.ndarray, "left right"]
-Subset = Int[np.ndarray, " member"]
+Table = Int[np.ndarray, "_ _"]
+Subset = Int[np.ndarray, " _"]
 MOST_PAIRS = 2_000
 """Pairs of elements of a quasigroup whose products are followed until they are closed."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from math import gcd
+from typing import Any
 
 import numpy as np
 
 from interp.data import Ordering, Task
 from interp.data.operations import TABLE, operation_table
+from interp.markup import percentage
 from interp.measuring.arrays import weight_vectors
 from interp.models import NeuronSite
 from probes.composition import LARGEST, Composition, composition_of
@@ -44,6 +47,35 @@ def no_composition(task: Task) -> str | None:
     """
     result = _result(task)
     return result if isinstance(result, str) and result else None
+
+
+def no_order_sentence(task: Task) -> str:
+    """A warning about a task with neither an ordering nor components, with the reason for which it has none.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> no_order_sentence(ModularTask("multiply", 6))[:99]
+        'No group ordering is known for this operation, nor a group that its components could be of (the lar'
+    """
+    reason = no_composition(task)
+    without = "" if reason is None else f", nor a group that its components could be of ({reason})"
+    return (
+        f"No group ordering is known for this operation{without}: periodicity was read in the natural order of the "
+        "tokens, so a network that solves the task may look aperiodic, and labels rest on evidence alone."
+    )
+
+
+def outside_sentences(null: Mapping[str, Any]) -> Iterator[str]:
+    """A warning about weights that were not read, of a table whose ``meta["null"]`` has a share of them.
+
+    Example:
+        >>> outside = {"name": OUTSIDE, "elements": 6, "share": 0.25}
+        >>> list(outside_sentences({"notes": ["Six elements were not analysed."], "classes": [outside]}))
+        ['Six elements were not analysed. 25.0 % of all weights are there.']
+    """
+    for row in null.get("classes", ()):
+        if row["name"] == OUTSIDE:
+            yield f"{null['notes'][0]} {percentage(row['share'])} of all weights are there."
 
 
 def _result(task: Task) -> Composition | str:
