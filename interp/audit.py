@@ -29,6 +29,8 @@ from interp.measuring.removals import Removal, removal
 from interp.models import HookedModel, neuron_site
 from interp.progress import PATIENCE, progress
 from interp.results import AuditReport
+from interp.scoring.component_words import component_counts
+from interp.scoring.components import random_ipr
 from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, on_device, open_subject, subject_of
 from interp.verdict import verdict, warnings_of
@@ -99,7 +101,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     check_pass(subject.model, subject.data, logits=LOGITS, activations=ACTIVATIONS)
     table = subject.table
     return AuditReport(
-        **_origin(subject.source),
+        **_origin(subject.source, table),
         task=task_settings(subject.task, subject.corrupt_fraction),
         model=model_settings(subject.model, subject.cached),
         accuracy=subject.accuracy,
@@ -113,6 +115,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
         curves=curves_from_both_ends(subject, n_random),
         agreement=subject.agreement,
         key_frequencies=_key_frequencies(table),
+        components=component_counts(table),
         null_ipr=_null_ipr(subject),
         portraits=portraits(subject, telling_neurons(table, TELLING)),
         leakage=subject.leakage.to_dict(),
@@ -122,9 +125,10 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     )
 
 
-def _origin(source: Checkpoint) -> dict[str, Any]:
+def _origin(source: Checkpoint, table: NeuronTable) -> dict[str, Any]:
     """Facts of the file, by the report's names."""
-    shared = {name: getattr(source, name) for name in ("dialect", "step", "notes", "stored")}
+    shared = {name: getattr(source, name) for name in ("dialect", "step", "stored")}
+    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()))
     return {"checkpoint": str(source.path or "a model in memory"), **shared}
 
 
@@ -191,10 +195,15 @@ def model_settings(model: HookedModel, cached: CachedPass) -> dict[str, Any]:
 
 def _null_ipr(subject: Subject) -> np.ndarray:
     lengths = tuple(subject.table.meta["null"]["vector_lengths"])
+    if (parts := subject.table.parts).known:
+        sizes = np.array([one.size for one in parts.components])
+        return random_ipr(sizes, len(lengths), HISTOGRAM_DRAWS, subject.seed)
     draws = {"n_draws": HISTOGRAM_DRAWS, "seed": subject.seed}
     return null.null_scores(lengths, subject.convention, **draws) if lengths else np.empty(0)
 
 
-def _key_frequencies(table: NeuronTable) -> tuple[int, ...]:
+def _key_frequencies(table: NeuronTable) -> tuple[int, ...] | None:
+    if table.parts.known:
+        return None
     frequencies = table.where(label=GENERALIZING)["frequency"]
     return tuple(sorted({int(frequency) for frequency in frequencies if frequency > 0}))

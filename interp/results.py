@@ -46,7 +46,10 @@ class AuditReport:
         crossfits: Of labels by label: their neurons chosen on one half of the examples and measured on the other.
         curves: Ablation curves: lowest and highest IPR first, each with its random control.
         agreement: Of periodicity with causal effect; None if it cannot be measured.
-        key_frequencies: Frequencies of generalizing neurons, ascending.
+        key_frequencies: Frequencies of generalizing neurons, ascending; None where the task has components.
+        components: Of a group those with neurons in them, most neurons first: ``size``, ``dimension``, ``name`` and
+            ``neurons``, the number of those that are periodic, significantly and by most of their variance. None of
+            other tasks.
         null_ipr: A sample of the IPR of random weights.
         portraits: Of the most telling neurons, by number: all that is known of each; see `interp.portrait`.
         leakage: How many held-out examples are trained on too, as they are or (for a network that treats (a, b) and
@@ -76,7 +79,7 @@ class AuditReport:
     removals: dict[str, Removal]
     curves: tuple[Curve, ...]
     agreement: Agreement | None
-    key_frequencies: tuple[int, ...]
+    key_frequencies: tuple[int, ...] | None
     null_ipr: np.ndarray
     portraits: dict[int, Portrait]
     crossfits: dict[str, CrossFit] = field(default_factory=dict)
@@ -92,6 +95,7 @@ class AuditReport:
     relearning: Relearning | None = None
     memory_set: MemorySet | None = None
     no_memory: str | None = None
+    components: tuple[dict[str, Any], ...] | None = None
 
     def __repr__(self) -> str:
         warnings = [f"Warning: {warning}" for warning in self.warnings]
@@ -116,7 +120,8 @@ class AuditReport:
             "phase_by_corrupted": self.phase.by_corrupted,
             "neurons": self.table.counts(),
             "mean_ipr": _mean(self.table["ipr"]),
-            "key_frequencies": list(self.key_frequencies),
+            "key_frequencies": plain(self.key_frequencies),
+            "components": plain(self.components),
             **{f"without_{label}": self._without(label) for label in self.removals},
             "memory_set": plain(self.memory_set),
             "no_memory": self.no_memory,

@@ -13,6 +13,7 @@ from interp.measuring.crossfit import GAP, CrossFit
 from interp.measuring.phase import PHASES
 from interp.measuring.removals import Removal
 from interp.results import AuditReport
+from interp.scoring.compositions import OUTSIDE, no_composition
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
 from probes.labels import DEAD, GENERALIZING, INCONCLUSIVE, LABELS, MEMORIZING
@@ -220,10 +221,16 @@ def _about_periodicity(report: AuditReport, task: Task) -> Iterator[str]:
             "Nothing says in which order a solution would be periodic (--task, or a column 'ordering' in the table): "
             "periodicity was not scored, and labels rest on evidence alone."
         )
+    elif report.table.parts.known:
+        null = report.table.meta["null"]
+        outside = [row["share"] for row in null.get("classes", ()) if row["name"] == OUTSIDE]
+        yield from (f"{null['notes'][0]} {percent(share)} of all weights are there." for share in outside)
     elif task.ordering is None and getattr(task, "positions", None) is None:
+        reason = no_composition(task)
+        without = "" if reason is None else f", nor a group that its components could be of ({reason})"
         yield (
-            "No group ordering is known for this operation: periodicity was read in the natural order of the tokens, "
-            "so a network that solves the task may look aperiodic, and labels rest on evidence alone."
+            f"No group ordering is known for this operation{without}: periodicity was read in the natural order of the "
+            "tokens, so a network that solves the task may look aperiodic, and labels rest on evidence alone."
         )
 
 

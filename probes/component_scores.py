@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import betaincc
+from scipy.special import betaincc, ndtri
+from scipy.stats import rankdata
 
 from probes.features import mean_of_live, permuted_vectors
 from probes.isotypic import Components
@@ -49,21 +50,46 @@ def component_scores(
     live = ~np.isnan(mean).any(1)
     best = np.where(live, np.nan_to_num(mean).argmax(1), -1)
     largest = np.where(live, np.nan_to_num(mean).max(1), np.nan)
-    own = [np.where(np.isnan(one[:, 0]), np.nan, np.nan_to_num(one).argmax(1) == best) for one in shares]
+    agreeing = [np.where(np.isnan(one[:, 0]), np.nan, np.nan_to_num(one).argmax(1) == best) for one in shares]
     tested = range(len(vectors)) if distinct is None else distinct
     sizes = components.sizes[1:]
     tests = []
     for i in tested:
-        drawn = components.shares(permuted_vectors(vectors[i].astype(np.float64)))
-        tests.append(stretched(component_p_values(shares[i], sizes), component_p_values(drawn, sizes)))
+        vector = vectors_to_test(vectors[i], components)
+        own = shares[i] if vector is vectors[i] else components.shares(vector)
+        drawn = components.shares(permuted_vectors(vector.astype(np.float64)))
+        tests.append(stretched(component_p_values(own, sizes), component_p_values(drawn, sizes)))
     return {
         "ipr": mean_of_live([np.square(one).sum(1) for one in shares]),
         "component": best,
         "component_share": largest,
-        "agreement": mean_of_live(own),
+        "agreement": mean_of_live(agreeing),
         "outside": 1 - largest,
         "p_value": combine(np.stack(tests, axis=1)),
     }
+
+
+def vectors_to_test(
+    vectors: Float[np.ndarray, "vector element"], components: Components
+) -> Float[np.ndarray, "vector element"]:
+    """The vectors whose components are tested: themselves, or normal scores of their ranks.
+
+    On a group's own elements a component is spread over all of them, so that a few large weights make no share large.
+    Where the group acts on others a component may lie on few elements, and one large weight there is nothing but that.
+    Shares of normal scores are the same for weights of any distribution in random order; ties have their mean rank.
+
+    Example:
+        >>> from probes.finite_group import group_of
+        >>> from probes.isotypic import components_on
+        >>> swap = group_of(np.array([[0, 1], [1, 0]]))
+        >>> acted = components_on(np.array([[0, 1, 2], [1, 0, 2]]), swap)
+        >>> vectors_to_test(np.array([[5.0, 1.0, 900.0]]), acted).round(2).tolist()
+        [[0.0, -0.97, 0.97]]
+    """
+    if components.acting is None:
+        return vectors
+    flat = np.ptp(vectors, axis=1, keepdims=True) == 0
+    return np.where(flat, vectors, ndtri((rankdata(vectors, axis=1) - 0.5) / vectors.shape[1]))
 
 
 def component_p_values(

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from probes.null import benjamini_hochberg
+from probes.parts import FREQUENCIES, Parts
 
 GENERALIZING, MEMORIZING, BOTH = "generalizing", "memorizing", "both"
 DEAD, INCONCLUSIVE = "dead", "inconclusive"
@@ -60,6 +61,7 @@ class NeuronFacts:
             logits of two sets of examples are not comparable.
         memory_by: The training examples that decided on memory, in words; empty where none could.
         ordered: Whether periodicity was read in an order that solutions of the task are known to be periodic in.
+        parts: What the numbers in `frequency` are numbers of, in words.
         learnt: Whether held-out examples are answered better than by their commonest class; if not, there is no rule
             that a neuron could serve.
     """
@@ -78,6 +80,7 @@ class NeuronFacts:
     memory_by: np.ndarray
     learnt: bool = True
     ordered: bool = True
+    parts: Parts = FREQUENCIES
 
 
 def dead_neurons(strength: Float[np.ndarray, " neuron"], dead_ratio: float) -> np.ndarray:
@@ -180,12 +183,13 @@ class Labelling:
 
     def spectrum(self, i: int) -> str:
         """Periodicity of one neuron in words."""
-        share, frequency, q = self.facts.share[i], int(self.facts.frequency[i]), self.q_value[i]
+        share, q, parts = self.facts.share[i], self.q_value[i], self.facts.parts
+        strongest = parts.title(int(self.facts.frequency[i]))
         if self.periodic[i]:
-            return f"frequency {frequency} explains {share:.0%} of it (q={q:.1g})"
+            return f"{strongest} explains {share:.0%} of it (q={q:.1g})"
         if q <= self.criteria.alpha:
-            return f"frequency {frequency} is significant (q={q:.1g}) but explains only {share:.0%}"
-        return "periodicity not known" if np.isnan(q) else f"no significant frequency (q={q:.1g})"
+            return f"{strongest} is significant (q={q:.1g}) but explains only {share:.0%}"
+        return "periodicity not known" if np.isnan(q) else f"no significant {parts.noun} (q={q:.1g})"
 
     def rule(self, i: int) -> str:
         """The effect of one neuron on the rule in words."""

@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from interp.analysis.spectrum import Spectrum
 from interp.measuring.band import Band
 from interp.measuring.curves import Curve
 from interp.measuring.evaluation import SplitValues
 from interp.scoring.table import NeuronTable
+from probes.parts import FREQUENCIES
 from probes.stages import Boundary, Stage
 
 LABELS = ("generalizing", "memorizing", "both", "dead", "inconclusive")
@@ -48,9 +50,7 @@ def make_sweep(missing=(), mode="zero", n_random=20):
 
 def make_spectrum(names, generator):
     vectors = [generator.normal(size=13) for _ in names]
-    return SimpleNamespace(
-        names=names, vectors=vectors, energy=[generator.dirichlet(np.ones(6)) for _ in names]
-    )
+    return Spectrum(names, tuple(vectors), tuple(generator.dirichlet(np.ones(6)) for _ in names))
 
 
 def make_portraits(neurons=(3, 7, 11), names=("left", "right", "output"), grids=()):
@@ -62,6 +62,7 @@ def make_portraits(neurons=(3, 7, 11), names=("left", "right", "output"), grids=
             label=LABELS[i % len(LABELS)],
             spectrum=make_spectrum(names, generator),
             grid=maps.get(neuron),
+            pair_shares=None,
         )
         for i, neuron in enumerate(neurons)
     }
@@ -158,6 +159,7 @@ def make_dynamics(steps=(0, 10, 20), neurons=4, stages=(), **columns):
         columns=drawn | columns,
         stages=stages,
         order=lambda: np.arange(neurons),
+        parts=FREQUENCIES,
         alignment=SimpleNamespace(to_dict=lambda: alignment),
         development=SimpleNamespace(periodic=np.zeros(shape, bool)),
         components=tuple(generator.uniform(size=(*shape, 6)) for _ in range(2)),

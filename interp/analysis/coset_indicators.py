@@ -15,7 +15,7 @@ from interp.drawing import Drawable
 from interp.markup import number, percentage
 from interp.measuring.arrays import NeuronArrays, grid_of, neuron_arrays
 from interp.output import plain
-from interp.scoring.components import LARGEST, task_components
+from interp.scoring.compositions import LARGEST, reading_order, task_composition
 from interp.scoring.group_names import group_name
 from interp.scoring.periodicity import all_pairs_activations, operands_of
 from interp.subject import Network, Subject, subject_of
@@ -159,12 +159,9 @@ def coset_indicators(
         'Cosets: not testable, because Z13 has no subgroups but itself and the identity.'
     """
     subject = subject_of(network, task, site=site)
-    table, ordering = subject.table, None
-    alive = table.alive
+    table, alive = subject.table, subject.table.alive
     component = table["frequency"][alive]
-    components = task_components(subject.task)
-    if components is None or len(components.group) != operands_of(subject.task):
-        components, ordering = _cyclic(subject.task)
+    components, ordering = _group_of(subject.task)
     if components is None:
         reason = (
             f"not testable, because the task is no multiplication of a group of at most {LARGEST} elements"
@@ -183,16 +180,22 @@ def coset_indicators(
     return CosetIndicators(name, None, alive, component, columns, len(subgroups), classes, subgroups.complete)
 
 
-def _cyclic(task: Task) -> tuple[Components | None, Ordering | None]:
-    """The components of the positions of a task's ordering, which are added up; None where there is none such."""
-    ordering = task.ordering
-    if ordering is None or ordering.steps != (1, 1) or len(ordering) > LARGEST or operands_of(task) is None:
-        return None, None
-    positions = np.arange(len(ordering))
-    return components_of(group_of(np.add.outer(positions, positions) % len(ordering))), ordering
+def _group_of(task: Task) -> tuple[Components | None, Ordering]:
+    """The components of a group that acts on itself, and the order in which its elements are read; else None.
+
+    Of an operation with an ordering that is the cyclic group of its positions.
+    """
+    composition, ordering = task_composition(task), task.ordering
+    if composition is not None:
+        on_itself = composition.components.acting is None
+        return composition.components if on_itself else None, reading_order(composition)
+    elements = np.arange(0 if ordering is None else len(ordering))
+    if ordering is None or ordering.steps != (1, 1) or len(elements) > LARGEST or operands_of(task) is None:
+        return None, Ordering(elements, elements, elements, "none")
+    return components_of(group_of(np.add.outer(elements, elements) % len(elements))), ordering
 
 
-def _vectors(subject: Subject, ordering: Ordering | None) -> Vectors:
+def _vectors(subject: Subject, ordering: Ordering) -> Vectors:
     """Each neuron's vectors by left operand, right operand and output; None for a readout that does not exist."""
     place, cached = subject.place, subject.cached
     arrays: NeuronArrays = neuron_arrays(place, cached.activations, ordering)
@@ -201,7 +204,7 @@ def _vectors(subject: Subject, ordering: Ordering | None) -> Vectors:
         return [left, right, rest[0] if rest else None]
     p = operands_of(subject.task)
     assert p is not None
-    grid = grid_of(all_pairs_activations(cached, subject.task, p), p, ordering)
+    grid = grid_of(all_pairs_activations(cached, subject.task, p, None, ordering), p, ordering)
     readout = arrays.vectors[0] if arrays.vectors else None
     return [grid.mean(2), grid.mean(1), readout]
 

@@ -18,9 +18,12 @@ from interp.errors import CheckpointError, ConfigError
 from interp.files import write_json, write_text
 from interp.measuring.arrays import weight_vectors
 from interp.output import plain, write_columns
+from interp.scoring.compositions import reading_order, task_composition
 from interp.subject import Subject
+from probes.component_shares import amplitudes
 from probes.development import Alignment, Development, alignment, development_of, fourier_components
 from probes.labels import Criteria
+from probes.parts import FREQUENCIES, Parts
 from probes.stages import Stage
 
 NUMBERS = ("ipr", "frequency_share", "q_value", "phase_residual", "norm", "strength")
@@ -29,7 +32,7 @@ AXES = {
     "norm": "norm (RMS of what was scored)",
     "strength": "strength (logit units)",
     "phase_residual": "left + right − output (rad)",
-    "frequency_share": "variance at one frequency (share)",
+    "frequency_share": "variance {within} (share)",
 }
 SUFFIXES = (".parquet", ".csv", ".json", ".html")
 MOST_FREQUENCIES = 8
@@ -47,7 +50,9 @@ class Dynamics:
         alignment: How well the periodic neurons' phases obey the rule at each checkpoint.
         site: Hook name of the neurons.
         components: Amplitude and phase residual at every frequency 1, 2, … of the neurons' weights,
-            ``(checkpoint, neuron, freq)`` each, in float32; None if neurons have no weights along the task's order.
+            ``(checkpoint, neuron, freq)`` each, in float32; None if neurons have no weights along the task's order. Of
+            a group, components stand in place of frequencies, and have no phases.
+        parts: What frequencies are numbers of, in words.
     """
 
     trajectory: Trajectory
@@ -57,6 +62,7 @@ class Dynamics:
     alignment: Alignment
     site: str
     components: tuple[np.ndarray, np.ndarray] | None = None
+    parts: Parts = FREQUENCIES
 
     def __repr__(self) -> str:
         n, periodic = len(self.development), int(self.development.periodic_at_end.sum())
@@ -149,10 +155,10 @@ class Dynamics:
         """
         if y not in AXES:
             raise ConfigError(f"cannot animate {y!r}; expected one of {', '.join(AXES)}")
-        return present("plots.dynamics.animated_scatter", self, y, AXES[y])
+        return present("plots.dynamics.animated_scatter", self, y, AXES[y].format(within=self.parts.within))
 
     def race(self, neuron: int) -> Any:
-        """The amplitude of every frequency in one neuron's weights over training, as a Plotly figure.
+        """The amplitude of every frequency or component in one neuron's weights over training, as a Plotly figure.
 
         Raises:
             ConfigError: There is no such neuron, or neurons have no weights along the task's order.
@@ -176,11 +182,17 @@ class Dynamics:
         if at_end.any():
             low, middle, high = np.quantile(run.became_periodic_after[at_end], (0.25, 0.5, 0.75))
             rows.append(("periodic for good by step", f"{middle:g} (median; quartiles {low:g} and {high:g})"))
-            rows.append(("frequencies at the end", _frequencies(run.frequency[at_end])))
+            rows.append((f"{self.parts.plural} at the end", self._parts_at_end()))
         switched = run.switches > 0
         last = f", the last by step {np.nanmax(run.last_switch_after):g}" if switched.any() else ""
-        rows.append(("neurons that switched frequency", f"{switched.sum()}{last}"))
-        return [*rows, ("phase alignment at the end", self._alignment_at_end())]
+        rows.append((f"neurons that switched {self.parts.noun}", f"{switched.sum()}{last}"))
+        return rows if self.parts.known else [*rows, ("phase alignment at the end", self._alignment_at_end())]
+
+    def _parts_at_end(self) -> str:
+        counts = Counter(self.development.frequency[self.development.periodic_at_end].tolist()).most_common()
+        more = f" and {len(counts) - MOST_FREQUENCIES} more" if len(counts) > MOST_FREQUENCIES else ""
+        shown = (f"{self.parts.brief(k)} ({count})" for k, count in counts[:MOST_FREQUENCIES])
+        return ", ".join(shown) + more
 
     def _alignment_at_end(self) -> str:
         last = {name: values[-1] for name, values in self.alignment.to_dict().items()}
@@ -196,12 +208,6 @@ class Dynamics:
         return str(present("report.dynamics.dynamics_page", self))
 
 
-def _frequencies(values: np.ndarray) -> str:
-    counts = Counter(values.tolist()).most_common()
-    more = f" and {len(counts) - MOST_FREQUENCIES} more" if len(counts) > MOST_FREQUENCIES else ""
-    return ", ".join(f"{k} ({count})" for k, count in counts[:MOST_FREQUENCIES]) + more
-
-
 @dataclass(eq=False)
 class _Kept:
     """Columns and Fourier components of each checkpoint, kept while the run is scored."""
@@ -209,6 +215,7 @@ class _Kept:
     columns: list[dict[str, np.ndarray]] = field(default_factory=list)
     components: list[tuple[np.ndarray, np.ndarray] | None] = field(default_factory=list)
     criteria: Criteria = field(default_factory=Criteria)
+    parts: Parts = FREQUENCIES
     site: str = ""
     also: Watch | None = None
 
@@ -218,7 +225,7 @@ class _Kept:
         kept = {name: np.asarray(table[name], float) if name in table else unknown for name in NUMBERS}
         self.columns.append({"label": table["label"].astype(str), "frequency": table["frequency"], **kept})
         self.components.append(_components(subject))
-        self.criteria, self.site = subject.criteria, subject.hook
+        self.criteria, self.site, self.parts = subject.criteria, subject.hook, table.parts
         widths = {len(one["label"]) for one in self.columns}
         if len(widths) > 1:
             raise CheckpointError(
@@ -242,12 +249,17 @@ class _Kept:
 
 
 def _components(subject: Subject) -> tuple[np.ndarray, np.ndarray] | None:
-    """Fourier components of the neurons' weights; None where no order is known, or there are no weights along it."""
+    """Amplitudes and phases of the neurons' weights by frequency or component; None where there are none to read."""
     if subject.table.meta["null"]["source"] is None:
         return None
-    _, vectors = weight_vectors(subject.place, subject.task.ordering)
+    composition = task_composition(subject.task) if subject.table.parts.known else None
+    order = subject.task.ordering if composition is None else reading_order(composition)
+    _, vectors = weight_vectors(subject.place, order)
     if len({vector.shape for vector in vectors}) != 1 or vectors[0].shape[1] < 2:
         return None
+    if composition is not None:
+        amplitude = amplitudes(composition.components, vectors).astype(np.float32)
+        return amplitude, np.full_like(amplitude, np.nan)
     amplitude, residual = fourier_components(vectors, steps_of(subject.task.ordering, len(vectors)))
     return amplitude.astype(np.float32), residual.astype(np.float32)
 
@@ -300,4 +312,6 @@ def dynamics_of(
     q, share, frequency = (columns[name] for name in ("q_value", "frequency_share", "frequency"))
     development = development_of(steps, q, share, frequency, kept.criteria)
     aligned = alignment(columns["phase_residual"], development.periodic)
-    return Dynamics(trajectory, steps, columns, development, aligned, kept.site, kept.all_components())
+    return Dynamics(
+        trajectory, steps, columns, development, aligned, kept.site, kept.all_components(), kept.parts
+    )

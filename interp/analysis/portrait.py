@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,81 +11,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.analysis.spectrum import NAMES, Spectrum, task_spectrum
 from interp.data import Task
 from interp.drawing import Drawable
 from interp.interventions import neuron_indices
-from interp.measuring.arrays import grid_of, on_grid, weight_vectors
+from interp.measuring.arrays import grid_of, weight_vectors
 from interp.measuring.cached_pass import CachedPass, both_margins
 from interp.models import NeuronSite
+from interp.scoring.compositions import task_composition
+from interp.scoring.pair_order import by_cosets, in_pair_order, pair_order
 from interp.scoring.periodicity import all_pairs_activations, operands_of
 from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, subject_of
+from probes.component_shares import pair_shares
 from probes.labels import DEAD, LABELS
-from probes.spectrum import energy, frequencies, is_flat, phase
 
 SERVED = 12
-PARTS = {1: ("output",), 2: ("left", "right"), 3: ("left", "right", "output")}
-"""What a neuron's vectors are called, by how many there are."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Spectrum(Drawable):
-    """Vectors along an ordering, and how the variance of each is spread over frequencies.
-
-    Attributes:
-        names: Of the vectors, such as ``left``, ``right`` and ``output``.
-        vectors: ``(position,)`` each.
-        energy: Share of each vector's variance at frequency 1, 2, … (cycles), ``(freq,)`` each; they sum to 1, and
-            are nan for a constant vector. See `probes.spectrum.energy`.
-
-    Example:
-        >>> wave = np.cos(2 * np.pi * 3 * np.arange(11) / 11)
-        >>> Spectrum.of(left=wave, right=2 * wave)
-        Spectrum(left: frequency 3 has 100%; right: frequency 3 has 100%)
-    """
-
-    figure = "plots.single.spectrum_figure"
-
-    names: tuple[str, ...]
-    vectors: tuple[np.ndarray, ...]
-    energy: tuple[np.ndarray, ...]
-
-    @classmethod
-    def of(cls, **vectors: Any) -> Spectrum:
-        """The spectrum of vectors by name.
-
-        Raises:
-            ValueError: A vector is empty or has more than one axis.
-        """
-        arrays = {name: np.asarray(vector, np.float64) for name, vector in vectors.items()}
-        for name, array in arrays.items():
-            if array.ndim != 1 or not array.size:
-                raise ValueError(
-                    f"{name} has shape {array.shape}; expected a vector with at least one position"
-                )
-        return cls(tuple(arrays), tuple(arrays.values()), tuple(energy(a[None])[0] for a in arrays.values()))
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def peaks(self) -> list[tuple[str, int, float, float]]:
-        """Name, strongest frequency (cycles; 0 for a constant vector), its share in [0, 1] and its phase (rad) of each.
-
-        Share and phase are nan for a constant vector.
-        """
-        rows = []
-        for name, vector, share in zip(self.names, self.vectors, self.energy, strict=True):
-            if not share.size or np.isnan(share).all() or is_flat(vector):
-                rows.append((name, 0, float("nan"), float("nan")))
-                continue
-            best = int(share.argmax())
-            frequency = int(frequencies(len(vector))[best])
-            rows.append((name, frequency, float(share[best]), float(phase(vector, frequency))))
-        return rows
-
-    def __repr__(self) -> str:
-        peaks = "; ".join(f"{name}: frequency {k} has {share:.0%}" for name, k, share, _ in self.peaks())
-        return f"Spectrum({peaks})"
 
 
 @dataclass(frozen=True)
@@ -119,9 +60,11 @@ class Portrait(Drawable):
         neuron: Its index.
         values: Its row of the table of scores, by column.
         spectrum: Its weights in the task's order, with their energies; without vectors where it has no weights there.
-        grid: Its activation for every pair of operands in the task's order, ``(left, right)``; None for other tasks.
+        grid: Its activation for every pair of operands, ``(left, right)``; None for other tasks. Operands are in the
+            task's order, or of a group by nested cosets; see `interp.scoring.pair_order.pair_order`.
         loss: The margin that each pair loses without it, in logit units, in the same layout.
         served: The examples whose margin falls most without it, the largest fall first.
+        pair_shares: Of a group, the shares of the grid's variance by component of either operand, 0 the constant.
     """
 
     figure = "plots.single.neuron_weights"
@@ -132,6 +75,7 @@ class Portrait(Drawable):
     grid: Float[np.ndarray, "left right"] | None
     loss: Float[np.ndarray, "left right"] | None
     served: tuple[Served, ...]
+    pair_shares: Float[np.ndarray, "left_component right_component"] | None = None
 
     @property
     def label(self) -> str:
@@ -188,18 +132,27 @@ def portraits(subject: Subject, neurons: Iterable[int], *, served: int = SERVED)
     chosen = neuron_indices(np.array(list(neurons), dtype=np.int64), subject.width)
     p = operands_of(task)
     spectra = _spectra(subject.place, task, chosen)
-    grids: Iterable[np.ndarray | None] = [None] * len(chosen)
+    grids: Sequence[np.ndarray | None] = [None] * len(chosen)
+    shares = list(grids)
     if p is not None and len(chosen):
-        activations = all_pairs_activations(cached, task, p, torch.as_tensor(chosen))
-        grids = grid_of(activations, p, task.ordering)
+        activations = grid_of(
+            all_pairs_activations(cached, task, p, torch.as_tensor(chosen)), p, task.ordering
+        )
+        grids = list(by_cosets(activations, pair_order(task)))
+        if (composition := task_composition(task)) is not None:
+            read = np.ix_(composition.left, composition.right)
+            shares = [
+                pair_shares(composition.components, grid[read].astype(np.float64)) for grid in activations
+            ]
     rows = {int(neuron): i for i, neuron in enumerate(table.neuron)}
     result = {}
-    for neuron, spectrum, grid in zip(chosen.tolist(), spectra, grids, strict=True):
+    for neuron, spectrum, grid, share in zip(chosen.tolist(), spectra, grids, shares, strict=True):
         values = {name: table[name][rows[neuron]] for name in table}
         after = _margins_without(cached, neuron)
         fall = cached.margins[0] - after
-        loss = None if p is None else on_grid(fall[:, None], task)[0]
-        result[neuron] = Portrait(neuron, values, spectrum, grid, loss, _served(cached, after, fall, served))
+        loss = None if p is None else in_pair_order(fall[:, None], task)[0]
+        listed = _served(cached, after, fall, served)
+        result[neuron] = Portrait(neuron, values, spectrum, grid, loss, listed, share)
     return result
 
 
@@ -222,16 +175,13 @@ def telling_neurons(table: NeuronTable, most: int) -> list[int]:
 
 
 def _spectra(site: NeuronSite, task: Task, neurons: np.ndarray) -> list[Spectrum]:
-    """Spectra of the neurons' weights in the task's order; empty where no order is known."""
+    """Spectra of the neurons' weights as the task is read; empty where no order is known."""
     _, vectors = weight_vectors(site, task.ordering)
     usable = task.ordering is not None or operands_of(task) is not None or not site.input_vectors
     vectors = vectors if usable else []
     inputs = tuple(f"input {i + 1}" for i in range(len(vectors) - 1))
-    names = PARTS.get(len(vectors), (*inputs, "output")[: len(vectors)])
-    return [
-        Spectrum.of(**dict(zip(names, (vector[neuron] for vector in vectors), strict=True)))
-        for neuron in neurons
-    ]
+    names = NAMES.get(len(vectors), (*inputs, "output")[: len(vectors)])
+    return [task_spectrum(task, [vector[neuron] for vector in vectors], names) for neuron in neurons]
 
 
 def _margins_without(cached: CachedPass, neuron: int) -> Float[Tensor, " example"]:

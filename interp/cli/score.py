@@ -52,10 +52,14 @@ def score(
     column = sort or default_order(table)
     order = order_by(table, column, descending=True)
     columns = list(dict.fromkeys([column, default_order(table), "frequency", "q_value"]))
-    header = [column_of(name).title for name in ("neuron", "label", *columns, "evidence")]
+    titles = {"frequency": table.parts.noun}
+    header = [titles.get(name, column_of(name).title) for name in ("neuron", "label", *columns, "evidence")]
     rows = []
     for row in order[:top]:
-        values = (f"{table[name][row]:.3g}" for name in columns)
+        values = (
+            table.parts.brief(int(table[name][row])) if name == "frequency" else f"{table[name][row]:.3g}"
+            for name in columns
+        )
         rows.append((str(row), table["label"][row], *values, table["evidence"][row]))
     print_table(
         f"{table.site_name}: {len(table)} neurons, {table.described()}",

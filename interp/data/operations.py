@@ -146,9 +146,12 @@ def check_operation(operation: Any, p: Any) -> None:
         if p != order:
             raise ConfigError(f"{operation} has {order} elements, not p={p}; leave p out")
         return
-    if operation in ("multiply", "divide") and not is_prime(p):
+    if operation == "divide" and not is_prime(p):
         nearest = next(q for q in range(p, 2 * p) if is_prime(q))
-        raise ConfigError(f"{operation} needs a prime modulus, not p={p}; the next prime is {nearest}")
+        raise ConfigError(
+            f"divide needs a prime modulus, not p={p}, by whose divisors nothing can be divided; the next prime is "
+            f"{nearest}"
+        )
     if operation not in OPERATIONS:
         if operation.isidentifier() and operation not in ("a", "b"):
             raise ConfigError(
@@ -164,7 +167,7 @@ def operation_table(operation: str, p: int) -> tuple[np.ndarray, np.ndarray]:
     Args:
         operation: ``add``, ``subtract``, ``multiply``, ``divide``, a polynomial in ``a`` and ``b``, or a group such as
             ``group:S5``, see `interp.data.group_tables`.
-        p: The modulus; prime for ``multiply`` and ``divide``.
+        p: The modulus; prime for ``divide``.
 
     Returns:
         Operands of shape ``(example, 2)`` in row-major order and results of shape ``(example,)``, int64.
@@ -199,7 +202,8 @@ def group_ordering(operation: str, p: int, name: str = "task") -> Ordering | Non
 
     A polynomial has one if it is a sum f(a) + g(b), or modulo a prime a product f(a) g(b) plus a constant, of two
     permutations of the residues or of multiples (powers): 2 a + 3 b + 1, c a**i b**j, (a + 1) (b + 2) - 1.
-    Multiplication modulo 2 has none: a single residue is no group to be periodic in.
+    Multiplication modulo 2 has none: a single residue is no group to be periodic in. Nor has that modulo a composite,
+    whose units need not be powers of one.
 
     Args:
         operation: The rule that the network computes, or is said to compute.
@@ -243,7 +247,7 @@ def _own_ordering(operation: str, p: int) -> Ordering | None:
     if operation == "subtract":
         return Ordering(natural, -natural % p, natural, "natural, the second operand negated")
     if operation in ("multiply", "divide"):
-        if p == 2:
+        if p == 2 or not is_prime(p):
             return None
         powers, name = _powers(p), f"{LOGARITHMIC} to base {primitive_root(p)}, without 0"
         right = powers if operation == "multiply" else np.roll(powers[::-1], 1)

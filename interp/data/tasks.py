@@ -46,7 +46,7 @@ class ModularTask:
     Args:
         operation: ``add``, ``subtract``, ``multiply``, ``divide``, a polynomial such as ``"a**2 + a*b"``, or a group
             such as ``"group:S5"``; see `interp.data.operation_table`.
-        p: The modulus, prime for ``multiply`` and ``divide``; `MODULUS` if left out. Of a group, its order.
+        p: The modulus, prime for ``divide``; `MODULUS` if left out. Of a group, its order.
         train_fraction: Share of all pairs that is trained on, in (0, 1].
         corrupt_fraction: Share of the training set whose labels are redrawn, in [0, 1].
         corrupt: Redraw uniformly over ``"all"`` labels (1 in p is right by chance) or over the ``"wrong"`` ones.

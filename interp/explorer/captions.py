@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from interp.scoring.pair_order import PairOrder
+from probes.parts import Parts
+
 
 class Caption(NamedTuple):
     """Label for a screen reader, height in pixels and text below a figure; a square one is lower on a narrow screen."""
@@ -63,6 +66,34 @@ FIGURES = {
         "Coloured spans are the stages that the numbers show; touch their bars for the reasons.",
     ),
 }  # fmt: skip
+OF_COMPONENTS = {
+    "scatter": "One point is one neuron. To the right: more of it in one component of the group. Up: it serves the "
+    "rule; down: it serves memory. Draw around neurons to choose them, or touch one to see everything about it below.",
+    "map": "Each cell is one pair of operands. It follows every change of the neurons.",
+    "weights": "Above: how strongly it reacts to each element, and which results it votes for. Below: the share of "
+    "these in each component of the group: one tall bar is the mark of the rule.",
+    "activations": "How active it is for every pair, and the share of that picture in each component of either "
+    "operand; the larger a spot, the larger its part. Spots on the diagonal have both operands in one component.",
+    "histogram-at": "Bars that move to the right are neurons that come to lie in one component.",
+    "race": "How large each component of the neuron's weights is over training. Touch the legend to hide one.",
+}
+"""Texts in place of those of `FIGURES` where a task composes the elements of a group."""
+ORDERED = ("map", "weights", "activations", "loss", "answers-at", "weights-at")
+"""Figures whose axes are elements."""
+
+
+def text_of(name: str, parts: Parts, order: PairOrder | None = None) -> str:
+    """The text below a figure: that for components where a task has them, and the order of elements in words.
+
+    Example:
+        >>> text_of("race", FREQUENCIES) == FIGURES["race"].text
+        True
+    """
+    text = OF_COMPONENTS.get(name, FIGURES[name].text) if parts.known else FIGURES[name].text
+    words = order.sentence() if order is not None and name in ORDERED else ""
+    return f"{text} {words}".rstrip()
+
+
 MARGINS = "How far the right answer is ahead of all others, in logit units: above 0 the example is answered rightly."
 TABLE = "Sort by touching a title, filter below it. Touching a row shows its neuron."
 SERVED = "Examples that it serves: their margin falls most without it"

@@ -35,12 +35,13 @@ def panel(session: Session) -> html.Section:
 
 def _choose(table: NeuronTable) -> html.Fieldset:
     labels = [label for label in LABELS if (table["label"] == label).any()]
-    frequencies = sorted({int(f) for f in table["frequency"] if f > 0})
+    numbers, parts = sorted({int(f) for f in table["frequency"] if f > 0}), table.parts
+    options: list[Any] = [{"label": parts.brief(k), "value": k} for k in numbers] if parts.known else numbers
     scores = selection.score_columns(table)
     return layout.fieldset(
         "Choose neurons",
         layout.menu("By label", "by-label", labels, placeholder="any label"),
-        layout.menu("By frequency", "by-frequency", frequencies, placeholder="any frequency"),
+        layout.menu(f"By {parts.noun}", "by-frequency", options, placeholder=f"any {parts.noun}"),
         layout.row(
             layout.menu("By score", "score", scores, next(iter(scores))),
             layout.menu("is", "side", list(selection.SIDES), selection.SIDES[0]),

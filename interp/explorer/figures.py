@@ -9,15 +9,17 @@ import numpy as np
 import torch
 
 from interp import plots
-from interp.analysis.portrait import PARTS, Portrait, Spectrum
+from interp.analysis.portrait import Portrait
+from interp.analysis.spectrum import NAMES, task_spectrum
 from interp.data import GROUPS, SPLITS
+from interp.explorer.captions import text_of
 from interp.explorer.series import Series
 from interp.explorer.session import Measured, Session, answer_codes
-from interp.measuring.arrays import on_grid, side_of_grid
 from interp.plots.canvas import blank, say
 from interp.plots.neurons import periodicity_column
 from interp.plots.pairs import far_from_zero
 from interp.report.page import CLEAR, MODEBAR
+from interp.scoring.pair_order import in_pair_order, pair_order
 from interp.scoring.periodicity import operands_of
 from probes.labels import LABELS
 
@@ -60,6 +62,12 @@ def scatter(session: Session) -> Figure:
     return dressed(figure)
 
 
+def text(session: Session, name: str) -> str:
+    """The text below a figure of the session's network."""
+    task = session.subject.task
+    return text_of(name, session.subject.table.parts, pair_order(task) if has_pairs(session) else None)
+
+
 def has_points(session: Session) -> bool:
     """True if the scatter shows anything: it needs to be known how periodic the neurons are."""
     return periodicity_column(session.subject.table) is not None
@@ -73,11 +81,9 @@ def selected_points(session: Session, chosen: set[int]) -> list[list[int] | None
 
 
 def orders_of(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """The operands of rows and columns of every map, in the task's order."""
-    if task.ordering is not None:
-        return task.ordering.left, task.ordering.right
-    both = np.arange(side_of_grid(task))
-    return both, both
+    """The operands of rows and columns of every map, in the task's order, or of a group by cosets."""
+    order = pair_order(task)
+    return order.left, order.right
 
 
 def has_pairs(session: Session) -> bool:
@@ -93,7 +99,7 @@ def map_values(measured: Measured, session: Session, quantity: str) -> np.ndarra
     else:
         labels = data.true_labels if quantity == "true logit" else data.labels
         values = measured.logits.gather(1, labels[:, None])
-    return on_grid(values, session.subject.task)[0]
+    return in_pair_order(values, session.subject.task)[0]
 
 
 def pair_map(measured: Measured, session: Session, quantity: str) -> Figure:
@@ -106,13 +112,14 @@ def pair_map(measured: Measured, session: Session, quantity: str) -> Figure:
         return dressed(answer_map(codes, subject.task, title))
     unchanged = map_values(session.measure(()), session, quantity)
     values, limit = map_values(measured, session, quantity), far_from_zero(unchanged)
-    return dressed(plots.pair_map(values, *orders_of(subject.task), title=title, limit=limit))
+    place = pair_order(subject.task).axis
+    return dressed(plots.pair_map(values, *orders_of(subject.task), title=title, limit=limit, place=place))
 
 
 def answer_map(codes: np.ndarray, task: Task, title: str) -> Figure:
     """The answers to all pairs, from their codes by example."""
-    grid = on_grid(torch.from_numpy(codes.astype(np.float32))[:, None], task)[0]
-    return plots.answer_map(grid, *orders_of(task), title=title)
+    grid = in_pair_order(torch.from_numpy(codes.astype(np.float32))[:, None], task)[0]
+    return plots.answer_map(grid, *orders_of(task), title=title, place=pair_order(task).axis)
 
 
 def _margins(measured: Measured, session: Session) -> Figure:
@@ -140,7 +147,9 @@ def neuron_figures(portrait: Portrait, session: Session) -> tuple[Figure, Figure
     if portrait.loss is None:
         loss = _without(title, "the examples are no pairs of operands")
     else:
-        loss = dressed(plots.pair_map(portrait.loss, *orders_of(session.subject.task), title=title))
+        task = session.subject.task
+        place = pair_order(task).axis
+        loss = dressed(plots.pair_map(portrait.loss, *orders_of(task), title=title, place=place))
     return dressed(plots.neuron_weights(portrait)), dressed(plots.neuron_activations(portrait)), loss
 
 
@@ -152,20 +161,23 @@ def histogram_at(series: Series, checkpoint: int) -> Figure:
     return dressed(figure.update_yaxes(range=[0, 1.05 * tallest]))
 
 
-def weights_at(series: Series, checkpoint: int, neuron: int) -> Figure:
+def weights_at(series: Series, checkpoint: int, neuron: int, task: Task) -> Figure:
     """One neuron's weights and spectra at one checkpoint."""
     vectors = series.vectors(checkpoint, neuron)
     if vectors is None:
         unkept, unweighted = "this neuron's weights were not kept", "the neurons have no weights of their own"
         return _without("Weights of a neuron", unkept if series.weights else unweighted)
-    names = PARTS.get(len(vectors), tuple(f"weights {i + 1}" for i in range(len(vectors))))
-    return dressed(plots.spectrum_figure(Spectrum.of(**dict(zip(names, vectors, strict=True)))))
+    names = NAMES.get(len(vectors), tuple(f"weights {i + 1}" for i in range(len(vectors))))
+    return dressed(plots.spectrum_figure(task_spectrum(task, vectors, names)))
 
 
 def race_of(series: Series, neuron: int) -> Figure:
-    """The race of a neuron's frequencies, or the reason why there is none."""
+    """The race of a neuron's frequencies or components, or the reason why there is none."""
     if series.dynamics.components is None:
-        return _without("Race of the frequencies", "the neurons have no weights along the task's order")
+        return _without(
+            f"Race of the {series.dynamics.parts.plural}",
+            "the neurons have no weights along the task's order",
+        )
     return dressed(series.dynamics.race(neuron))
 
 

@@ -55,13 +55,11 @@ def neuron_panel(table: NeuronTable) -> html.Section:
 
 
 def _portrait(portrait: Portrait, session: Session) -> html.Div:
-    weights, activations, loss = figures.neuron_figures(portrait, session)
-    left = [
-        html.Div(_facts(portrait), id="facts"),
-        html.Div(_served(portrait), id="served"),
-        graph("loss", loss),
-    ]
-    right = [graph("weights", weights), graph("activations", activations)]
+    names = ("weights", "activations", "loss")
+    drawn = dict(zip(names, figures.neuron_figures(portrait, session), strict=True))
+    weights, activations, loss = (graph(n, drawn[n], text=figures.text(session, n)) for n in names)
+    left = [html.Div(_facts(portrait), id="facts"), html.Div(_served(portrait), id="served"), loss]
+    right = [weights, activations]
     return columns(html.Div(left), html.Div(right))
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 from dash import Dash, dcc, html, no_update
 
+from interp.analysis.dynamics import Dynamics
 from interp.errors import ConfigError
 from interp.explorer import figures
 from interp.explorer.layout import buttons, callback, columns, graph, group, row, section, status
 from interp.explorer.neurons import neuron_of
 from interp.explorer.series import Scoring, Series
 from interp.explorer.session import Session
+from interp.plots.dynamics import NO_PHASES
 
 POLL = 1000
 """Milliseconds between two looks at how far a training run is scored."""
 MARKS = 5
+STEPPED = ("answers-at", "weights-at", "histogram-at")
+"""Figures of one checkpoint."""
 
 
 def panel() -> html.Section:
@@ -24,7 +28,7 @@ def panel() -> html.Section:
     return section("series", "Over training", waiting, poll, html.Div(id="series"))
 
 
-def _series(series: Series, neuron: int) -> html.Div:
+def _series(series: Series, neuron: int, session: Session) -> html.Div:
     dynamics, last = series.dynamics, len(series) - 1
     steps = dynamics.steps.tolist()
     named = np.unique(np.linspace(0, last, MARKS).round().astype(int)).tolist()
@@ -40,13 +44,19 @@ def _series(series: Series, neuron: int) -> html.Div:
             group("Checkpoint of the run", slider, className="steps"),
             dcc.Interval(id="tick", interval=600, disabled=True),
             columns(
-                *(graph(name) for name in ("answers-at", "weights-at", "histogram-at")),
-                graph("alignment", figures.dressed(dynamics.plot_alignment())),
-                graph("race", figures.race_of(series, neuron)),
+                *(graph(name, text=figures.text(session, name)) for name in STEPPED),
+                _alignment(dynamics),
+                graph("race", figures.race_of(series, neuron), text=figures.text(session, "race")),
                 graph("trajectory", figures.dressed(trajectory), height=height),
             ),
         ]
     )
+
+
+def _alignment(dynamics: Dynamics) -> html.Figure | html.P:
+    if dynamics.parts.known:
+        return html.P(NO_PHASES)
+    return graph("alignment", figures.dressed(dynamics.plot_alignment()))
 
 
 def _ready(scoring: Scoring) -> Series:
@@ -69,7 +79,7 @@ def connect(app: Dash, session: Session, scoring: Scoring) -> None:
             return no_update, f"{scoring.scored} of {scoring.total} checkpoints are scored …", False
         if scoring.series is None:
             return [], f"The checkpoints cannot be shown as a series: {scoring.error}", True
-        return _series(scoring.series, neuron), f"{len(scoring.series)} checkpoints", True
+        return _series(scoring.series, neuron, session), f"{len(scoring.series)} checkpoints", True
 
     drawn = "answers-at.figure histogram-at.figure weights-at.figure step-now.children"
 
@@ -82,7 +92,7 @@ def connect(app: Dash, session: Session, scoring: Scoring) -> None:
         shown = (
             figures.answers_at(series, step, session),
             figures.histogram_at(series, step),
-            figures.weights_at(series, step, neuron),
+            figures.weights_at(series, step, neuron, session.subject.task),
         )
         return *shown, f"step {series.dynamics.steps[step]}, neuron {neuron}"
 

@@ -25,7 +25,11 @@ def first(session: Session, header: str) -> html.Div:
     unchanged = session.measure(())
     shown = [*cards(unchanged.accuracy, unchanged.accuracy), rate_card(unchanged.rate)]
     named = labelled("Accuracy by kind of example")
-    overview = section("overview", "Neurons", graph("scatter", figures.scatter(session)))
+    overview = section(
+        "overview",
+        "Neurons",
+        graph("scatter", figures.scatter(session), text=figures.text(session, "scatter")),
+    )
     parts = [
         html.Header([html.H1("Grokscope explorer"), html.P(header)]),
         html.P(id="message", role="alert", className="message"),
@@ -48,7 +52,7 @@ def _rest(session: Session, scoring: Scoring | None) -> list[Any]:
 
 
 def _pairs(session: Session) -> html.Section:
-    title, text, options = "Every pair of operands", "", figures.QUANTITIES
+    title, text, options = "Every pair of operands", figures.text(session, "map"), figures.QUANTITIES
     if not figures.has_pairs(session):
         title, text, options = "Every example", MARGINS, {"own margin": options["own margin"]}
     quantity = next(iter(options))

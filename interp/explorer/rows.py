@@ -39,7 +39,11 @@ TEXT = {
 def columns_of(table: NeuronTable) -> dict[str, str]:
     """The columns that are shown, with their headings."""
     known = expanded(list(SPLITS))
-    return {name: known[name].heading for name in dict.fromkeys((*FIRST, *known)) if name in table}
+    return {
+        name: table.parts.worded(known[name].heading)
+        for name in dict.fromkeys((*FIRST, *known))
+        if name in table
+    }
 
 
 def rows_of(table: NeuronTable, request: Any) -> dict[str, Any]:

@@ -36,9 +36,10 @@ def by_label(table: NeuronTable, label: Any) -> list[int]:
 
 
 def by_frequency(table: NeuronTable, frequency: Any) -> list[int]:
-    """All neurons whose strongest frequency this is, whatever their label."""
+    """All neurons whose strongest frequency or component this is, by its number, whatever their label."""
     if type(frequency) is not int:
-        raise InterventionError(f"{str(frequency)[:40]!r} is no frequency; expected a whole number of cycles")
+        number = "the number of one" if table.parts.known else "a whole number of cycles"
+        raise InterventionError(f"{str(frequency)[:40]!r} is no {table.parts.noun}; expected {number}")
     return table.where(table["frequency"] == frequency).neuron.tolist()
 
 

@@ -51,7 +51,8 @@ class Series:
     def table(self, checkpoint: int) -> NeuronTable:
         measure, values = self.periodicity
         rows = {"neuron": np.arange(values.shape[1]), "label": self.dynamics.columns["label"][checkpoint]}
-        return NeuronTable({**rows, measure: values[checkpoint]}, self.dynamics.site, {"order": measure})
+        meta = {"order": measure, "null": {"components": self.dynamics.parts.to_list()}}
+        return NeuronTable({**rows, measure: values[checkpoint]}, self.dynamics.site, meta)
 
     @property
     def periodicity(self) -> tuple[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,17 +56,26 @@ def neuron_arrays(
         [(200, 12), (200, 12), (200, 12)]
     """
     raw, vectors = weight_vectors(site, ordering)
-    total = sum((np.square(v, dtype=np.float64).sum(1) for v in raw), np.zeros(site.width))
-    kept = sum((np.square(v, dtype=np.float64).sum(1) for v in vectors), np.zeros(site.width))
-    outside = np.where(total > 0, 1 - kept / np.where(total > 0, total, 1), 0.0)
     strength = activations.double().square().mean(tuple(range(activations.ndim - 1))).sqrt().cpu().numpy()
     if site.readout is not None:
         readout = raw[-1].astype(np.float64)
         strength = strength * readout.std(1)
-    outside = np.clip(outside, 0.0, 1.0)
-    return NeuronArrays(
-        tuple(vectors), distinct_vectors(site), outside, strength, steps_of(ordering, len(vectors))
-    )
+    steps = steps_of(ordering, len(vectors))
+    outside = share_outside(raw, vectors) if raw else np.zeros(site.width)
+    return NeuronArrays(tuple(vectors), distinct_vectors(site), outside, strength, steps)
+
+
+def share_outside(
+    raw: Sequence[Float[np.ndarray, "neuron _"]], kept: Sequence[Float[np.ndarray, "neuron _"]]
+) -> Float[np.ndarray, " neuron"]:
+    """The share in [0, 1] of each neuron's squared weights that an order leaves out; 0 of a neuron without weights.
+
+    Example:
+        >>> share_outside([np.array([[3.0, 1.0]])], [np.array([[3.0]])]).round(6).tolist()
+        [0.1]
+    """
+    whole, part = (sum(np.square(v, dtype=np.float64).sum(1) for v in some) for some in (raw, kept))
+    return np.clip(np.where(whole > 0, 1 - part / np.where(whole > 0, whole, 1), 0.0), 0.0, 1.0)
 
 
 def weight_vectors(

@@ -104,9 +104,14 @@ def kernel_arguments(cached: CachedPass) -> tuple[np.ndarray, ...]:
     def array(x: Tensor, dtype: torch.dtype) -> np.ndarray:
         return x.to("cpu", dtype).contiguous().numpy()
 
-    floats = [array(x, torch.float32) for x in (cached.change.T, cached.readout, cached.logits)]
-    return *floats, *(
-        array(x, torch.int64) for x in (cached.data.labels, cached.data.true_labels, cached.group)
+    change, readout, logits = (
+        array(x, torch.float32) for x in (cached.change.T, cached.readout, cached.logits.T)
+    )
+    return (
+        change,
+        readout,
+        logits.T,
+        *(array(x, torch.int64) for x in (cached.data.labels, cached.data.true_labels, cached.group)),
     )
 
 

@@ -1,12 +1,13 @@
 """Compiled inner loops of removal curves and single-neuron effects, for CPU.
 
 Where all that follows the neurons is linear, changing neuron n adds the outer product of its change of activation
-and its output weights to the logits. Both kernels keep a block of logit rows in cache, apply one such update after
-another (the cumulative one two at a time), and take each row's maximum in the same pass.
+and its output weights to the logits. Both kernels keep the logits of a block of examples in cache, a row a class,
+apply one such update after another (the cumulative one two at a time), and take each example's maximum in the same
+pass. Examples that fill up the last block are zeros and count nowhere.
 
-The logits of an example's label and true label are kept apart from its row, where a huge negative number stands for
-them: the row's maximum is then over all other classes, and an answer is right if its logit is above that and above
-the other special one. A tie is no answer.
+The logits of an example's label and true label are kept apart from the others, where a huge negative number stands for
+them: the maximum is then over all other classes, and an answer is right if its logit is above that and above the other
+special one. A tie is no answer.
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -15,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-BLOCK = 64
+BLOCK = 128
+"""Examples that are worked on together, side by side in memory, so that one instruction serves several of them."""
 HIDDEN = np.float32(-1e30)
 
 
@@ -33,28 +35,51 @@ def compiled(**how):
 
 @compiled()
 def _load(logits, start, labels, true_labels, rows, own, truth):
-    """Copy a block of logit rows, moving the two special logits of each out of it."""
-    for i in range(min(BLOCK, logits.shape[0] - start)):
-        for c in range(logits.shape[1]):
-            rows[i, c] = logits[start + i, c]
-        own[i], truth[i] = rows[i, labels[start + i]], rows[i, true_labels[start + i]]
-        rows[i, labels[start + i]] = HIDDEN
-        rows[i, true_labels[start + i]] = HIDDEN
+    """Copy the logits of a block of examples, moving the two special ones of each out of them."""
+    rows[:] = 0
+    n = min(BLOCK, logits.shape[0] - start)
+    for c in range(logits.shape[1]):
+        for i in range(n):
+            rows[c, i] = logits[start + i, c]
+    for i in range(n):
+        own[i], truth[i] = rows[labels[start + i], i], rows[true_labels[start + i], i]
+        rows[labels[start + i], i] = HIDDEN
+        rows[true_labels[start + i], i] = HIDDEN
+
+
+@compiled()
+def _take(change, neuron, start, amount):
+    """Copy a neuron's change on a block of examples."""
+    amount[:] = 0
+    for i in range(min(BLOCK, change.shape[1] - start)):
+        amount[i] = change[neuron, start + i]
 
 
 @compiled(fastmath=True)
-def _advance(rows, n, weights_1, weights_2, change_1, change_2, factor_2, tops):
-    """Apply two updates to each row in place, and note its maximum after either."""
-    for i in range(n):
-        amount_1, amount_2 = change_1[i], factor_2 * change_2[i]
-        top_1 = top_2 = HIDDEN
-        for c in range(rows.shape[1]):
-            value = rows[i, c] + amount_1 * weights_1[c]
-            top_1 = max(top_1, value)
-            value += amount_2 * weights_2[c]
-            top_2 = max(top_2, value)
-            rows[i, c] = value
-        tops[0, i], tops[1, i] = top_1, top_2
+def _advance(rows, weights_1, weights_2, change_1, change_2, factor_2, tops):
+    """Apply two updates to the logits in place, and note each example's maximum after either."""
+    top_1, top_2 = tops[0], tops[1]
+    top_1[:] = HIDDEN
+    top_2[:] = HIDDEN
+    for c in range(rows.shape[0]):
+        weight_1, weight_2 = weights_1[c], factor_2 * weights_2[c]
+        for i in range(BLOCK):
+            value = rows[c, i] + change_1[i] * weight_1
+            top_1[i] = value if value > top_1[i] else top_1[i]
+            value += change_2[i] * weight_2
+            top_2[i] = value if value > top_2[i] else top_2[i]
+            rows[c, i] = value
+
+
+@compiled(fastmath=True)
+def _tops_with(rows, weights, change, top):
+    """Each example's maximum after an update that leaves the logits as they are."""
+    top[:] = HIDDEN
+    for c in range(rows.shape[0]):
+        weight = weights[c]
+        for i in range(BLOCK):
+            value = rows[c, i] + change[i] * weight
+            top[i] = value if value > top[i] else top[i]
 
 
 @compiled(fastmath=True)
@@ -78,7 +103,8 @@ def cumulative_hits(
 
     Args:
         change: New minus old activation, ``(neuron, example)``, C-contiguous float32.
-        readout, logits: ``(neuron, output)``, and ``(example, output)`` of the unchanged network, float32.
+        readout, logits: ``(neuron, output)``, and ``(example, output)`` of the unchanged network, float32; the latter
+            best with the examples of a class side by side in memory.
         order: Neurons in the order in which they are changed, ``(step,)``.
         labels, true_labels, group: As trained on, by the rule, and a number below `n_groups`, ``(example,)`` each.
         n_workers: Parts that the examples are worked on in.
@@ -89,32 +115,33 @@ def cumulative_hits(
     """
     n_steps, least = order.shape[0], np.float32(tolerance)
     counts = np.zeros((n_workers, n_steps + 2, n_groups, 2), dtype=np.int64)
-    final = np.empty_like(logits)
+    final = np.empty(logits.shape[::-1], np.float32).T
     for worker in prange(n_workers):
         own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        rows, tops = np.empty((BLOCK, logits.shape[1]), np.float32), np.empty((2, BLOCK), np.float32)
+        change_1, change_2 = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+        rows, tops = np.empty((logits.shape[1], BLOCK), np.float32), np.empty((2, BLOCK), np.float32)
         for start in range(worker * BLOCK, logits.shape[0], n_workers * BLOCK):
             end = min(start + BLOCK, logits.shape[0])
             n, label, true_label = end - start, labels[start:end], true_labels[start:end]
-            mine, groups = counts[worker], group[start:end]
+            mine, answers = counts[worker], (label, true_label, group[start:end], own, truth)
             _load(logits, start, labels, true_labels, rows, own, truth)
-            for i in range(n):
-                tops[0, i] = rows[i].max()
-            none = np.zeros(n, np.float32)
-            answers = label, true_label, groups, own, truth
-            _count(n, readout[0], none, answers, tops[0], least, mine[0])
+            change_1[:] = 0
+            _tops_with(rows, readout[0], change_1, tops[0])
+            _count(n, readout[0], change_1, answers, tops[0], least, mine[0])
             for step in range(0, n_steps, 2):
                 first, second = order[step], order[min(step + 1, n_steps - 1)]
                 weights_1, weights_2 = readout[first], readout[second]
-                change_1, change_2 = change[first, start:end], change[second, start:end]
-                factor_2 = np.float32(step + 1 < n_steps)
-                _advance(rows, n, weights_1, weights_2, change_1, change_2, factor_2, tops)
+                _take(change, first, start, change_1)
+                _take(change, second, start, change_2)
+                _advance(rows, weights_1, weights_2, change_1, change_2, np.float32(step + 1 < n_steps), tops)
                 _count(n, weights_1, change_1, answers, tops[0], least, mine[step + 1])
                 if step + 1 < n_steps:
                     _count(n, weights_2, change_2, answers, tops[1], least, mine[step + 2])
             for i in range(n):
-                rows[i, label[i]], rows[i, true_label[i]] = own[i], truth[i]
-                final[start + i] = rows[i]
+                rows[label[i], i], rows[true_label[i], i] = own[i], truth[i]
+            for c in range(rows.shape[0]):
+                for i in range(n):
+                    final[start + i, c] = rows[c, i]
     return counts[:, : n_steps + 1].sum(axis=0), final
 
 
@@ -130,22 +157,21 @@ def single_effects(change, readout, logits, labels, true_labels, group, n_groups
     sums = np.zeros((n_workers, width, n_groups, 2), dtype=np.float64)
     for worker in prange(n_workers):
         own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        rows = np.empty((BLOCK, logits.shape[1]), np.float32)
+        amount, top = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+        rows = np.empty((logits.shape[1], BLOCK), np.float32)
         for start in range(worker * BLOCK, logits.shape[0], n_workers * BLOCK):
             _load(logits, start, labels, true_labels, rows, own, truth)
             for neuron in range(width):
                 weights = readout[neuron]
+                _take(change, neuron, start, amount)
+                _tops_with(rows, weights, amount, top)
                 for i in range(min(BLOCK, logits.shape[0] - start)):
                     label, true_label, g = labels[start + i], true_labels[start + i], group[start + i]
-                    amount = change[neuron, start + i]
-                    top = HIDDEN
-                    for c in range(rows.shape[1]):
-                        top = max(top, rows[i, c] + amount * weights[c])
-                    mine = own[i] + amount * weights[label]
-                    true = truth[i] + amount * weights[true_label]
+                    mine = own[i] + amount[i] * weights[label]
+                    true = truth[i] + amount[i] * weights[true_label]
                     same = label == true_label
-                    margin = mine - (top if same else max(top, true))
-                    true_margin = true - (top if same else max(top, mine))
+                    margin = mine - (top[i] if same else max(top[i], true))
+                    true_margin = true - (top[i] if same else max(top[i], mine))
                     counts[worker, neuron, g, 0] += margin > tolerance
                     counts[worker, neuron, g, 1] += true_margin > tolerance
                     sums[worker, neuron, g, 0] += margin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import pi
 
@@ -10,22 +11,52 @@ import torch
 from torch.nn.functional import mse_loss
 from torch.nn.functional import one_hot as one_hot_of
 
-from interp.data import Dataset, ModularTask, group_ordering
+from interp.data import Dataset, ModularTask, Ordering, group_ordering
+from interp.data.operations import ordering_of_table
 from interp.errors import ConfigError
+from interp.models.group_network import Weights, group_weights
 from interp.models.mlp import HookedMLP
+from interp.models.monoid_network import monoid_weights
 from interp.models.shapes import MLPConfig
 
 MEMORY_STEPS = 250  # of fitting the memorising part
 MEMORY_STRENGTH = 1.5  # by how much a label is to beat the true one
 
 
+WIDTH = 200
+"""Neurons of the closed form of an operation that has an ordering, unless another number is asked for."""
+
+
 def _closed_form(
-    operation: str, p: int, width: int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left and right ``(p, neuron)`` and output ``(neuron, p)`` weights of the closed form."""
-    order = group_ordering(operation, p)
-    if order is None or len(order) < 3:
-        raise ConfigError(f"no closed form is known for {operation!r} modulo {p}: it has no group ordering")
+    task: ModularTask, width: int | None, generator: np.random.Generator, numbers: Sequence[int] | None = None
+) -> Weights:
+    """Left and right ``(p, neuron)`` and output ``(neuron, p)`` weights of a task's closed form."""
+    own = group_ordering(task.operation, task.p) if task.results is None else ordering_of_table(task.results)
+    name, results = f"{task.operation!r} modulo {task.p}", task.dataset.true_labels.numpy()
+    if own is not None and len(own) >= 3 and numbers is None:
+        return _periodic_form(task, own, WIDTH if width is None else width, generator)
+    if len(results) != task.p**2 or (own is not None and numbers is None):
+        raise ConfigError(f"no closed form is known for {name}: it has no group ordering")
+    seed = int(generator.integers(2**31))
+    try:
+        if task.operation == "multiply" and numbers is None:
+            weights = monoid_weights(task.p, seed)
+        else:
+            weights = group_weights(results.reshape(task.p, task.p), numbers, seed)
+    except ConfigError as error:
+        raise ConfigError(
+            f"no closed form is known for {name}: it has no group ordering, and {error}"
+        ) from None
+    if width not in (None, weights[0].shape[1]):
+        raise ConfigError(
+            f"width={width}: the closed form of {name} has {weights[0].shape[1]} neurons; leave the width out"
+        )
+    return weights
+
+
+def _periodic_form(task: ModularTask, order: Ordering, width: int, generator: np.random.Generator) -> Weights:
+    """The closed form along an ordering."""
+    operation, p = task.operation, task.p
     n, handles_zero = len(order), len(order) < p
     step, other = order.steps
     if width < 1 + handles_zero:
@@ -53,28 +84,48 @@ def _build(left: np.ndarray, right: np.ndarray, output: np.ndarray) -> HookedMLP
     return model.eval()
 
 
-def analytic_mlp(operation: str = "add", p: int = 97, width: int = 200, *, seed: int = 0) -> HookedMLP:
-    """The closed-form quadratic network that solves an operation (arXiv 2310.13061, 2406.03495).
+def analytic_mlp(
+    operation: str | ModularTask = "add",
+    p: int | None = None,
+    width: int | None = None,
+    *,
+    representations: Sequence[int] | None = None,
+    seed: int = 0,
+) -> HookedMLP:
+    """The closed-form quadratic network that solves an operation (arXiv 2310.13061, 2406.03495, 2302.03025).
 
     Each neuron has one random frequency σ and random phases: U = A cos(2πσi/n + φᵘ), V = A cos(2πσj/n + φᵛ),
     W = A cos(2πσq/n + φᵘ + φᵛ), A = (2/width)^(1/3), along the operation's group ordering of n positions. Where
     the ordering leaves a residue out (0 of multiplication), the last neuron answers the pairs that contain it.
+    Of any other group it is the network of `interp.models.group_network.group_weights`, and of multiplication modulo a
+    squarefree composite that of `interp.models.monoid_network.monoid_weights`; these make no error.
 
     Args:
-        operation: One that has a group ordering.
-        p: The modulus.
-        width: Neurons; over all pairs of p=97 the accuracy is about .9 at 50, 1.0 from 200 on.
-        seed: Of frequencies and phases.
+        operation: One that has a group ordering, a group such as ``"group:S5"``, or a task.
+        p: The modulus; the task's own, a group's order, or 97 if None.
+        width: Neurons, `WIDTH` if None; over all pairs of p=97 the accuracy is about .9 at 50, 1.0 from 200 on. Other
+            groups have a number of their own, and so has multiplication modulo a composite.
+        representations: Numbers of a group's representations, from 0, in the order of
+            `interp.models.representations.representations_of`; a few small ones that are enough if None.
+        seed: Of frequencies and phases, or of the basis of the matrices.
 
     Raises:
-        ConfigError: The operation has no group ordering, or the width is too small.
+        ConfigError: The operation has no group ordering and no other closed form, or the width does not fit.
 
     Example:
         >>> model = analytic_mlp("add", p=97, width=200)
         >>> int(model(torch.tensor([[50, 60]])).argmax())
         13
+        >>> analytic_mlp("group:S4").config.width
+        54
     """
-    return _build(*_closed_form(operation, p, width, np.random.default_rng(seed)))
+    if not isinstance(operation, ModularTask):
+        task = ModularTask(operation) if p is None else ModularTask(operation, p)
+    elif p in (None, operation.p):
+        task = operation
+    else:
+        raise ConfigError(f"p={p}: the task has p={operation.p}; leave p out")
+    return _build(*_closed_form(task, width, np.random.default_rng(seed), representations))
 
 
 def _fit_memory(data: Dataset, width: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -107,7 +158,12 @@ class PlantedNetwork:
 
 
 def planted_mlp(
-    task: ModularTask, *, generalizing: int = 200, memorizing: int = 300, dead: int = 20, seed: int = 0
+    task: ModularTask,
+    *,
+    generalizing: int | None = None,
+    memorizing: int = 300,
+    dead: int = 20,
+    seed: int = 0,
 ) -> PlantedNetwork:
     """A network that solves the task by known neurons and memorises its corrupted examples by others.
 
@@ -115,8 +171,13 @@ def planted_mlp(
     mislabelled training example's answer into its label and to leave the others alone. Dead neurons have
     weights of 0. The order is shuffled.
 
+    Args:
+        task: One that has a closed form; see `analytic_mlp`.
+        generalizing, memorizing, dead: Numbers of neurons; of the closed form its own if None.
+        seed: Of all of them, and of the order.
+
     Raises:
-        ConfigError: The task has no mislabelled example to memorise, or no group ordering.
+        ConfigError: The task has no mislabelled example to memorise, or no closed form.
 
     Example:
         >>> planted = planted_mlp(ModularTask("add", p=31, corrupt_fraction=0.35), memorizing=100)
@@ -125,10 +186,11 @@ def planted_mlp(
     """
     data = task.dataset
     for name, count in (("generalizing", generalizing), ("memorizing", memorizing), ("dead", dead)):
-        if count < 0:
+        if count is not None and count < 0:
             raise ConfigError(f"{name}={count} is negative; expected a number of neurons")
     generator = np.random.default_rng(seed)
-    parts = [_closed_form(task.operation, task.p, generalizing, generator)] if generalizing else []
+    parts = [] if generalizing == 0 else [_closed_form(task, generalizing, generator)]
+    generalizing = parts[0][0].shape[1] if parts else 0
     if memorizing and not data.mislabelled.any():
         raise ConfigError(
             "the task has no mislabelled example to memorise; give it a corrupt_fraction above 0"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from interp.analysis.dynamics import Dynamics
+    from probes.parts import Parts
 
 STEP = "training step (as numbered in the files)"
 MOST_CELLS, MOST_POINTS = 60_000, 40_000
@@ -26,7 +27,7 @@ DURATION = 300
 """Milliseconds that an animation shows each checkpoint for."""
 
 MAP_CAPTION = (
-    "Each row is a neuron and each column a checkpoint; the brighter, the more of the neuron's variance one frequency "
+    "Each row is a neuron and each column a checkpoint; the brighter, the more of the neuron's variance one {noun} "
     "explains. Neurons that became periodic first are at the bottom, those that are not periodic at the end at the top."
 )
 ALIGNMENT_CAPTION = (
@@ -35,7 +36,12 @@ ALIGNMENT_CAPTION = (
     "R is large by chance: the p-value says how likely that is."
 )
 ANIMATION_CAPTION = (
-    "A neuron that finds a frequency moves right. The button plays the checkpoints, the slider picks one."
+    "A neuron that finds a {noun} moves right. The button plays the checkpoints, the slider picks one."
+)
+NO_PHASES = "Phases are not shown: a component of a group has none."
+COMPONENT_RACE_CAPTION = (
+    "How large each component of the weights of one neuron is. Shown is the neuron that switched its component most "
+    "often; of equals, the strongest at the end."
 )
 RACE_CAPTION = (
     "How large each wave in the weights of one neuron is, and how far the phases of the largest are from the rule's. "
@@ -52,11 +58,12 @@ def neuron_paths_map(dynamics: Dynamics) -> Figure:
     figure = blank("When each neuron became periodic", STEP, f"neuron, earliest at the bottom{some}")
     if not np.isfinite(share).any():
         return say(figure, "how periodic the neurons are is not known")
-    hover = [[[int(i), int(k)] for k in frequency[:, i]] for i in shown]
+    hover = [[[int(i), mark] for mark in dynamics.parts.marks(frequency[:, i])] for i in shown]
     z = [rounded(share[:, i], 3) for i in shown]
     heat = plotly().Heatmap(x=steps, z=z, zmin=0, zmax=1, customdata=hover)
     heat.update(colorscale="Cividis", colorbar={"title": {"text": "share"}, "tickformat": ".0%"})
-    text = "neuron %{customdata[0]}, step %{x}<br>%{z:.1%} of it at frequency %{customdata[1]} (cycles)"
+    place = dynamics.parts.place("%{customdata[1]}")
+    text = f"neuron %{{customdata[0]}}, step %{{x}}<br>%{{z:.1%}} of it {place}"
     figure.add_trace(heat.update(hovertemplate=f"{text}<extra></extra>"))
     figure.update_layout(hovermode="closest", height=560, yaxis={"showticklabels": False, "ticks": ""})
     return _ends(figure, dynamics, "#FFFFFF")
@@ -130,7 +137,7 @@ def animated_scatter(dynamics: Dynamics, y_name: str, y_title: str) -> Figure:
     x, y = dynamics.columns["ipr"], dynamics.columns[y_name]
     kept = _thinned(np.arange(x.shape[1]), MOST_POINTS // max(len(steps), 1))
     some = f" ({len(kept)} of {x.shape[1]})" if len(kept) < x.shape[1] else ""
-    figure = blank(f"Neurons over training{some}", "IPR (1 = one pure frequency)", y_title)
+    figure = blank(f"Neurons over training{some}", f"IPR (1 = one pure {dynamics.parts.noun})", y_title)
     if not (np.isfinite(x) & np.isfinite(y)).any():
         return say(figure, "the neurons' values are not known")
     clouds = [_cloud(x[i, kept], y[i, kept], labels[i, kept], kept) for i in range(len(steps))]
@@ -193,7 +200,9 @@ def frequency_race(dynamics: Dynamics, neuron: int) -> Figure:
     when = np.flatnonzero(dynamics.development.periodic[:, neuron])
     winner = int(dynamics.columns["frequency"][when[-1] if len(when) else -1, neuron])
     winner = winner if 1 <= winner <= amplitude.shape[1] else int(amplitude[-1].argmax()) + 1
-    figure = blank(f"Neuron {neuron}: race of the frequencies", "", "amplitude (units of the weights)")
+    figure = blank(
+        f"Neuron {neuron}: race of the {dynamics.parts.plural}", "", "amplitude (units of the weights)"
+    )
     phases = np.isfinite(residual[:, winner - 1]).any()
     if phases:
         panes = {"shared_xaxes": True, "vertical_spacing": 0.06, "row_heights": [0.65, 0.35]}
@@ -201,9 +210,10 @@ def frequency_race(dynamics: Dynamics, neuron: int) -> Figure:
     strongest = np.argsort(-amplitude.max(0), kind="stable") + 1
     rivals = [int(k) for k in strongest if k != winner][: len(RIVALS)]
     others = [int(k) for k in strongest if k != winner and k not in rivals]
-    traces = [_faint(steps, amplitude, others)] if others else []
+    parts = dynamics.parts
+    traces = [_faint(steps, amplitude, others, parts)] if others else []
     racing = [(k, colour, 1.8) for k, colour in zip(rivals, RIVALS, strict=False)] + [(winner, WINNER, 3.5)]
-    traces += [_wave(steps, amplitude, *one) for one in racing]
+    traces += [_wave(steps, amplitude, parts, *one) for one in racing]
     figure.add_traces(traces, **({"rows": [1] * len(traces), "cols": [1] * len(traces)} if phases else {}))
     if phases:
         for one in racing:
@@ -215,8 +225,10 @@ def frequency_race(dynamics: Dynamics, neuron: int) -> Figure:
     return figure.update_layout(height=620 if phases else 460, hovermode="closest")
 
 
-def _wave(steps: Sequence[int], amplitude: np.ndarray, frequency: int, colour: str, width: float) -> Any:
-    name = f"frequency {frequency}"
+def _wave(
+    steps: Sequence[int], amplitude: np.ndarray, parts: Parts, number: int, colour: str, width: float
+) -> Any:
+    name = parts.title(number)
     points = {
         "mode": "lines+markers",
         "marker": {"size": 4},
@@ -224,18 +236,20 @@ def _wave(steps: Sequence[int], amplitude: np.ndarray, frequency: int, colour: s
         "digits": 4,
         "width": width,
     }
-    trace = line(steps, amplitude[:, frequency - 1], name, colour, **points)
-    return trace.update(hovertemplate=f"{name} (cycles), step %{{x}}: %{{y:.4g}}<extra></extra>")
+    trace = line(steps, amplitude[:, number - 1], name, colour, **points)
+    return trace.update(hovertemplate=f"{name}{parts.cycles}, step %{{x}}: %{{y:.4g}}<extra></extra>")
 
 
-def _faint(steps: Sequence[int], amplitude: np.ndarray, frequencies: Sequence[int]) -> Any:
-    """All other waves as one trace, with gaps between them."""
-    x = [step for _ in frequencies for step in (*steps, None)]
-    y = [value for k in frequencies for value in (*amplitude[:, k - 1], None)]
-    names = [k for k in frequencies for _ in range(len(steps) + 1)]
+def _faint(steps: Sequence[int], amplitude: np.ndarray, numbers: Sequence[int], parts: Parts) -> Any:
+    """All other amplitudes as one trace, with gaps between them."""
+    x = [step for _ in numbers for step in (*steps, None)]
+    y = [value for k in numbers for value in (*amplitude[:, k - 1], None)]
+    names = [k for k in parts.marks(numbers) for _ in range(len(steps) + 1)]
     style = {"width": 1, "digits": 3, "customdata": names}
-    trace = line(x, y, "other frequencies", faded(NEUTRAL, 0.45), **style)
-    return trace.update(hovertemplate="frequency %{customdata}, step %{x}: %{y:.3g}<extra></extra>")
+    trace = line(x, y, f"other {parts.plural}", faded(NEUTRAL, 0.45), **style)
+    return trace.update(
+        hovertemplate=f"{parts.marked('%{customdata}')}, step %{{x}}: %{{y:.3g}}<extra></extra>"
+    )
 
 
 def _phases(steps: Sequence[int], residual: np.ndarray, frequency: int, colour: str, width: float) -> Any:

@@ -156,7 +156,10 @@ def _points(ipr: np.ndarray, gamma: np.ndarray, name: str, **marker: Any) -> Any
 
 
 def ipr_over_checkpoints(
-    shares: Sequence[Sequence[float]], names: Sequence[str], means: Sequence[float | None]
+    shares: Sequence[Sequence[float]],
+    names: Sequence[str],
+    means: Sequence[float | None],
+    pure: str = "frequency",
 ) -> Figure:
     """The distribution of IPR in each checkpoint, as colours, with its mean as a line.
 
@@ -164,8 +167,9 @@ def ipr_over_checkpoints(
         shares: For each checkpoint, the share of its neurons in each of several equal bins over [0, 1].
         names: Of the checkpoints.
         means: Mean IPR of each; None where it is not known.
+        pure: What an IPR of 1 is one of.
     """
-    figure = blank("IPR over checkpoints", "checkpoint, in order", "IPR (1 = one pure frequency)")
+    figure = blank("IPR over checkpoints", "checkpoint, in order", f"IPR (1 = one pure {pure})")
     bins, place = len(shares[0]) if shares else 1, list(range(len(names)))
     centres = rounded((np.arange(bins) + 0.5) / bins)
     z = np.array(shares).T.round(5).tolist()

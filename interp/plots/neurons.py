@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 MANY_POINTS = 2000
 """More points than these are drawn by WebGL."""
 BINS = 100
-NAMES = {"ipr": "IPR", "activation_share": "share at one frequency"}
 AXES = {
-    "ipr": "IPR (1 = one pure frequency",
-    "activation_share": "share of the activations' variance at one frequency (1 = all of it",
+    "ipr": "IPR (1 = one pure {noun}",
+    "activation_share": "share of the activations' variance {within} (1 = all of it",
 }
 UNKNOWN = "how periodic the neurons are is not known"
 
@@ -37,7 +36,8 @@ def periodicity_column(table: NeuronTable) -> str | None:
 def _axis(table: NeuronTable, column: str) -> str:
     missing = int(np.isnan(np.asarray(table[column], float)).sum())
     unknown = f"; undefined for {missing} of {len(table)}" if missing else ""
-    return f"{AXES[column]}{unknown})"
+    axis = AXES[column].format(noun=table.parts.noun, within=table.parts.within)
+    return f"{axis}{unknown})"
 
 
 def ipr_histogram(table: NeuronTable, null_ipr: np.ndarray) -> Figure:
@@ -60,7 +60,9 @@ def ipr_histogram(table: NeuronTable, null_ipr: np.ndarray) -> Figure:
     edges = np.linspace(0, 1, BINS + 1)
     limits = list(zip(rounded(edges[:-1]), rounded(edges[1:]), strict=True))
     shared = {"x": rounded((edges[1:] + edges[:-1]) / 2), "width": 1 / BINS, "customdata": limits}
-    hover = f"%{{y}} neurons with {NAMES[column]} %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}}"
+    hover = (
+        f"%{{y}} neurons with {table.measure_title(column)} %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}}"
+    )
     total = np.zeros(BINS)
     for name, label in LABELS.items():
         counts = np.histogram(values[table["label"] == name], edges)[0]
@@ -109,11 +111,13 @@ def neuron_scatter(table: NeuronTable, *, reasons: bool = True) -> Figure:
     if column is None:
         return say(blank(title, "periodicity (none known)", axis), UNKNOWN)
     figure = blank(title, _axis(table, column), axis)
-    rows = zip(*(table[name] for name in ("neuron", "frequency", "q_value", "evidence")), strict=True)
-    data = [[int(i), int(k), f"{q:.2g}", *(_lines(reason) if reasons else ())] for i, k, q, reason in rows]
+    marks = table.parts.marks(table["frequency"])
+    rows = zip(table.neuron, marks, table["q_value"], table["evidence"], strict=True)
+    data = [[int(i), mark, f"{q:.2g}", *(_lines(reason) if reasons else ())] for i, mark, q, reason in rows]
 
     def hover(label: str) -> str:
-        numbers = f"frequency %{{customdata[1]}}, q=%{{customdata[2]}}<br>{NAMES[column]} %{{x:.3f}}"
+        part = table.parts.marked("%{customdata[1]}")
+        numbers = f"{part}, q=%{{customdata[2]}}<br>{table.measure_title(column)} %{{x:.3f}}"
         reason = "<br>%{customdata[3]}" if reasons else ""
         return f"<b>neuron %{{customdata[0]}}</b>, {label}<br>{numbers}, effect %{{y:.3g}}{reason}<extra></extra>"
 

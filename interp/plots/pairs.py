@@ -37,6 +37,7 @@ def pair_map(
     title: str,
     unit: str = "logit units",
     limit: float | None = None,
+    place: str = "position",
 ) -> Figure:
     """One number for every pair of operands as colours around 0: blue above, vermilion below.
 
@@ -47,8 +48,9 @@ def pair_map(
         title: Of the numbers.
         unit: Theirs.
         limit: Numbers this far from 0 have the full colour; the 99th percentile of all if None.
+        place: What stands along the axes.
     """
-    figure = _pairs(title)
+    figure = _pairs(title, place)
     limit = limit or far_from_zero(values)
     heat = plotly().Heatmap(z=compact(values), colorscale=DIVERGING, zmin=-limit, zmax=limit)
     bar = {"title": {"text": unit, "side": "bottom"}, "thickness": 12, "orientation": "h", "y": 0}
@@ -58,7 +60,12 @@ def pair_map(
 
 
 def answer_map(
-    codes: np.ndarray, left: Sequence[int] | np.ndarray, right: Sequence[int] | np.ndarray, *, title: str
+    codes: np.ndarray,
+    left: Sequence[int] | np.ndarray,
+    right: Sequence[int] | np.ndarray,
+    *,
+    title: str,
+    place: str = "position",
 ) -> Figure:
     """Pairs that are answered rightly and wrongly, and those trained on, held out or corrupted.
 
@@ -66,8 +73,9 @@ def answer_map(
         codes: Index in `ANSWERS` for each pair, ``(left, right)``; nan where there is no such example.
         left: The left operand of each row, in the order shown.
         right: The right operand of each column.
+        place: What stands along the axes.
     """
-    figure, names = _pairs(title), list(ANSWERS)
+    figure, names = _pairs(title, place), list(ANSWERS)
     heat = plotly().Heatmap(z=compact(codes), **stepped(list(ANSWERS.values())))
     heat.update(customdata=_operands(left, right), text=answer_names(codes))
     hover = "left %{customdata[0]}, right %{customdata[1]}<br>%{text}<extra></extra>"
@@ -126,8 +134,8 @@ def margin_histogram(margins: np.ndarray, kinds: np.ndarray, colours: dict[str, 
     return figure.update_layout(barmode="stack", bargap=0)
 
 
-def _pairs(title: str) -> Figure:
-    figure = blank(title, "right operand (position)", "left operand (position)")
+def _pairs(title: str, place: str) -> Figure:
+    figure = blank(title, f"right operand ({place})", f"left operand ({place})")
     figure.update_xaxes(constrain="domain", showgrid=False)
     figure.update_yaxes(scaleanchor="x", constrain="domain", showgrid=False)
     return figure.update_layout(hovermode="closest", height=540)

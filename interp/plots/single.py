@@ -13,7 +13,9 @@ from interp.plots.canvas import blank, plotly, rounded, say
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.analysis.portrait import Portrait, Spectrum
+    from interp.analysis.portrait import Portrait
+    from interp.analysis.spectrum import Spectrum
+    from probes.parts import Parts
 
 PARTS = {"left": "#0072B2", "right": "#E69F00", "output": "#009E73"}
 OTHERS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -25,20 +27,24 @@ LONGEST = 256
 SPOTS, SMALLEST = 300, 0.001
 LOWER = {"xaxis": "x2", "yaxis": "y2"}
 """The row that spectra are drawn in."""
+NAMED = 12
+"""So many components have their names at an axis."""
 TOP = 60
 """Pixels above the drawing."""
 
 
 def spectrum_figure(spectrum: Spectrum) -> Figure:
-    """Vectors along an ordering, and below them how the variance of each is spread over frequencies."""
-    figure = _two_rows("Vectors along the ordering and their spectra", "value (no unit)")
+    """Vectors along an ordering, and below them how the variance of each is spread over its parts."""
+    figure = _two_rows("Vectors along the ordering and their spectra", "value (no unit)", spectrum)
     traces = spectrum_traces(spectrum)
     return figure.add_traces(traces) if traces else say(figure, "there is no vector along the ordering")
 
 
 def neuron_weights(portrait: Portrait) -> Figure:
     """Weights of one neuron along the task's ordering, and their energy spectra."""
-    figure = _two_rows(f"Weights of {_named(portrait)} and their spectra", "weight (no unit)")
+    figure = _two_rows(
+        f"Weights of {_named(portrait)} and their spectra", "weight (no unit)", portrait.spectrum
+    )
     traces = spectrum_traces(portrait.spectrum, " weights")
     return figure.add_traces(traces) if traces else say(figure, "it has no weights along the ordering")
 
@@ -47,27 +53,45 @@ def _named(portrait: Portrait) -> str:
     return f"neuron {portrait.neuron} ({portrait.label})"
 
 
-def _two_rows(title: str, value: str) -> Figure:
+def _two_rows(title: str, value: str, spectrum: Spectrum) -> Figure:
     figure = blank(title, "", value)
     figure.set_subplots(rows=2, cols=1, vertical_spacing=0.2)
     figure.update_layout(barmode="group", height=620, margin_t=TOP)
-    figure.update_xaxes(title_text="position in the ordering", row=1, col=1)
-    figure.update_xaxes(title_text="frequency (cycles)", row=2, col=1)
+    place = "position in the ordering" if spectrum.order is None else f"element ({spectrum.order.axis})"
+    figure.update_xaxes(title_text=place, row=1, col=1)
+    figure.update_xaxes(title_text=spectrum.parts.axis, **_ticks(spectrum.parts, 1), row=2, col=1)
     figure.update_yaxes(title_text=value, row=1, col=1)
     return figure.update_yaxes(title_text="energy (% of all)", tickformat=".0%", row=2, col=1)
 
 
+def _ticks(parts: Parts, first: int) -> dict[str, Any]:
+    """An axis of components from a number on, those from 1 with their names if they are few; nothing of frequencies."""
+    last = len(parts.components)
+    if not parts.known:
+        return {}
+    span: dict[str, Any] = {"range": [first - 0.5, last + 0.5]}
+    if last > NAMED:
+        return span
+    numbers = list(range(first, last + 1))
+    return {**span, "tickvals": numbers, "ticktext": [parts.brief(k) if first else str(k) for k in numbers]}
+
+
 def spectrum_traces(spectrum: Spectrum, suffix: str = "") -> list[Any]:
-    """A line over position and bars over frequency for each vector, whose name ends in a suffix."""
+    """A line over position and bars over the parts for each vector, whose name ends in a suffix."""
     go, traces, others = plotly(), [], iter(OTHERS * (1 + len(spectrum.names) // len(OTHERS)))
     for name, vector, energy in zip(spectrum.names, spectrum.vectors, spectrum.energy, strict=True):
         colour = {"color": PARTS.get(name) or next(others)}
         shared, bars = {"name": f"{name}{suffix}", "legendgroup": name}, rounded(energy)
         line = go.Scatter(y=rounded(vector), line=colour, mode="lines", **shared)
         line.update(hovertemplate="%{y:.3g} at position %{x}")
-        frequencies = list(range(1, len(bars) + 1))
-        bar = go.Bar(x=frequencies, y=bars, marker=colour, showlegend=False, **LOWER, **shared)
-        traces += [line, bar.update(hovertemplate="%{y:.1%} at frequency %{x}")]
+        numbers = list(range(1, len(bars) + 1))
+        bar = go.Bar(x=numbers, y=bars, marker=colour, showlegend=False, **LOWER, **shared)
+        bar.update(hovertemplate="%{y:.1%} at frequency %{x}")
+        if (elements := spectrum.elements(name)) is not None:
+            line.update(customdata=elements.tolist(), hovertemplate="%{y:.3g} at element %{customdata}")
+            titles = spectrum.parts.marks(numbers)
+            bar.update(customdata=titles, hovertemplate="%{y:.1%} in %{customdata}")
+        traces += [line, bar]
     return traces
 
 
@@ -76,28 +100,40 @@ def neuron_activations(portrait: Portrait) -> Figure:
 
     A spot of the spectrum is a wave of that many cycles along either operand: on the rising diagonal it is a wave in
     their sum, on the falling one in their difference, on an axis in one operand alone. Its area is its share of the
-    variance; spots below 0.1 % are left out.
+    variance; spots below 0.1 % are left out. Of a group, a spot is a component of either operand; 0 is the constant.
     """
     figure = blank(f"Activation of {_named(portrait)} for every pair", "", "")
     figure.set_subplots(rows=2, cols=1, vertical_spacing=0.14)
     figure.update_layout(height=900, margin_t=TOP, hovermode="closest", showlegend=False)
-    right, left = "right operand (position)", "left operand (position)"
+    parts, order = portrait.spectrum.parts, portrait.spectrum.order
+    place = "position" if order is None else order.axis
+    right, left = f"right operand ({place})", f"left operand ({place})"
     figure.update_xaxes(title_text=right, constrain="domain", row=1, col=1)
     figure.update_yaxes(title_text=left, scaleanchor="x", constrain="domain", row=1, col=1)
-    figure.update_xaxes(title_text="right frequency (cycles)", row=2, col=1)
-    figure.update_yaxes(title_text="left frequency (cycles)", row=2, col=1)
+    figure.update_xaxes(title_text=f"right {parts.axis}", **_ticks(parts, 0), row=2, col=1)
+    figure.update_yaxes(title_text=f"left {parts.axis}", **_ticks(parts, 0), row=2, col=1)
     if portrait.grid is None:
         return say(figure, "no activations over pairs of operands were kept")
-    return figure.add_traces(activation_traces(portrait.grid))
+    return figure.add_traces(activation_traces(portrait))
 
 
-def activation_traces(grid: np.ndarray) -> list[Any]:
-    """A map of activations and the spots of their spectrum."""
-    return [_map(grid), _spots(grid)]
+def activation_traces(portrait: Portrait) -> list[Any]:
+    """A map of activations and the spots of their spectrum; nothing where none were kept."""
+    if portrait.grid is None:
+        return []
+    if portrait.pair_shares is None:
+        return [_map(portrait.grid), _spots(*spectrum_of(portrait.grid))]
+    left, right = np.indices(portrait.pair_shares.shape).reshape(2, -1)
+    spots = _spots(left, right, portrait.pair_shares.ravel())
+    titles = [portrait.spectrum.parts.ends(*map(int, pair)) for pair in zip(spots.y, spots.x, strict=True)]
+    return [
+        _map(portrait.grid),
+        spots.update(text=titles, hovertemplate="%{customdata:.1%} %{text}<extra></extra>"),
+    ]
 
 
-def maps_of(portraits: Mapping[int, Portrait]) -> dict[int, np.ndarray]:
-    """The activations that a page can hold, by neuron in the order given; the first of each label go first."""
+def maps_of(portraits: Mapping[int, Portrait]) -> dict[int, Portrait]:
+    """The portraits whose activations a page can hold, in the order given; the first of each label go first."""
     grids = {neuron: one.grid for neuron, one in portraits.items() if one.grid is not None}
     seen: Counter[str] = Counter()
     rank = {}
@@ -106,7 +142,7 @@ def maps_of(portraits: Mapping[int, Portrait]) -> dict[int, np.ndarray]:
         rank[neuron] = seen[portraits[neuron].label]
     cells = max((min(max(grid.shape), LONGEST) ** 2 for grid in grids.values()), default=1)
     kept = set(sorted(grids, key=rank.__getitem__)[: max(1, CELLS // cells)])
-    return {neuron: grid for neuron, grid in grids.items() if neuron in kept}
+    return {neuron: portraits[neuron] for neuron in grids if neuron in kept}
 
 
 def _map(grid: np.ndarray) -> Any:
@@ -117,8 +153,7 @@ def _map(grid: np.ndarray) -> Any:
     return plotly().Heatmap(z=shown, colorscale=SCALE, colorbar=bar, hovertemplate=hover)
 
 
-def _spots(grid: np.ndarray) -> Any:
-    left, right, share = spectrum_of(grid)
+def _spots(left: np.ndarray, right: np.ndarray, share: np.ndarray) -> Any:
     strongest = np.argsort(-share, kind="stable")[:SPOTS]
     strongest = strongest[share[strongest] >= SMALLEST]
     shares = share[strongest]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from interp.markup import LINE, html_table
 from interp.report.page import bullets, data_table, figure_block, page, prose
 from interp.report.parts import HTML, Bullets, Chart, Definitions, Markup, Part, Table, Text
-from interp.report.sections import NOT_TESTABLE, accuracy_table, frequency_sentence, sections
+from interp.report.sections import NOT_TESTABLE, accuracy_table, parts_sentence, sections
 from interp.report.wording import headline, model_sentence, task_sentence
 from probes.labels import LABELS
 
@@ -71,7 +71,7 @@ def _verdict(report: AuditReport) -> Iterator[str]:
     yield f'<p class="phase">{_phase(report)}</p>'
     yield f'<ul class="chips" aria-label="Neurons by label">{_chips(report, "li")}</ul>'
     yield bullets(report.verdict)
-    yield f"<p>{escape(frequency_sentence(report))}</p>"
+    yield f"<p>{escape(parts_sentence(report))}</p>"
     if report.warnings:
         listed = f"<h3>Warnings</h3>{bullets(report.warnings)}"
         yield f'<div class="warnings" role="note" aria-label="Warnings">{listed}</div>'

@@ -12,11 +12,13 @@ from interp import plots
 from interp.markup import UNKNOWN, number, percentage
 from interp.plots.single import activation_traces, maps_of, spectrum_traces
 from interp.report import captions
+from interp.report.component_captions import caption
 from interp.report.page import CONFIG, data_table, figure_block, prose
 from interp.report.parts import Row
 from interp.report.wording import plain
 from probes.columns import COLUMNS, LOGITS
 from probes.labels import LABELS
+from probes.parts import Parts
 
 if TYPE_CHECKING:
     from interp.analysis.portrait import Portrait
@@ -65,17 +67,19 @@ def facts(portrait: Portrait) -> list[Row]:
         (('label', 'generalizing'), True)
     """
     values = portrait.values
+    parts = portrait.spectrum.parts
+    chance = "lie in one component as far" if parts.known else "have a wave as tall"
     corrected = (
         "the same, corrected for the number of neurons looked at: the share of false finds among such values"
     )
     return [
-        ("label", portrait.label, LABELS[portrait.label].meaning),
+        ("label", portrait.label, parts.worded(LABELS[portrait.label].meaning)),
         ("reason", str(values["evidence"]), "what decided; q is a q-value, see below"),
-        *(_periodicity(values) if values.get("frequency") else ()),
-        *_known(values, "p_value", "p-value", number, "how likely random weights have a wave as tall"),
+        *(_periodicity(values, parts) if values.get("frequency") else ()),
+        *_known(values, "p_value", "p-value", number, f"how likely random weights {chance}"),
         *_known(values, "q_value", "q-value", number, corrected),
         *_effects(values),
-        *_others(values),
+        *_others(values, parts),
     ]
 
 
@@ -87,20 +91,28 @@ def _known(
         yield title, show(value), meaning
 
 
-def _periodicity(values: Mapping[str, Any]) -> Iterator[Row]:
-    cycles = f"{values['frequency']} cycles"
-    yield "frequency", cycles, "so often it rises and falls along the ordering; its strongest wave"
-    one_wave = "how much of the neuron that one wave is"
-    yield from _known(values, "frequency_share", "share at one frequency", percentage, one_wave)
+def _periodicity(values: Mapping[str, Any], parts: Parts) -> Iterator[Row]:
+    number_of, kind = int(values["frequency"]), "component" if parts.known else "wave"
+    strongest = (
+        "its strongest one, of the group's functions"
+        if parts.known
+        else ("so often it rises and falls along the ordering; its strongest wave")
+    )
+    yield parts.noun, parts.unit(number_of), strongest
+    alone = f"how much of the neuron that one {kind} is"
+    yield from _known(values, "frequency_share", f"share {parts.within}", percentage, alone)
     if values.get("activation_share") != values.get("frequency_share"):  # equal where weights say nothing
-        same = f"the same of its activations over all pairs, at {values.get('activation_frequency')} cycles"
+        where = parts.located(values.get("activation_frequency", 0))
+        same = f"the same of its activations over all pairs, {where}"
         yield from _known(values, "activation_share", "share in its activations", percentage, same)
-    yield from _known(values, "ipr", "IPR", number, "0: noise; 1: one pure wave")
-    parts = [part for part in ("left", "right", "output") if np.isfinite(values.get(f"phase_{part}", np.nan))]
-    if parts:
-        angles = ", ".join(f"{values[f'phase_{part}']:.2f}" for part in parts)
+    yield from _known(values, "ipr", "IPR", number, f"0: noise; 1: one pure {kind}")
+    angled = [
+        part for part in ("left", "right", "output") if np.isfinite(values.get(f"phase_{part}", np.nan))
+    ]
+    if angled:
+        angles = ", ".join(f"{values[f'phase_{part}']:.2f}" for part in angled)
         begins = "where in its cycle each wave begins, as an angle (half a turn is 3.14)"
-        yield f"phase {', '.join(parts)}", f"{angles} rad", begins
+        yield f"phase {', '.join(angled)}", f"{angles} rad", begins
     adds = "phase left + right − output: near 0 if it adds the operands as the rule does"
     yield from _known(values, "phase_residual", "phase residual", lambda angle: f"{angle:.2f} rad", adds)
 
@@ -115,7 +127,7 @@ def _effects(values: Mapping[str, Any]) -> Iterator[Row]:
         yield from _known(values, f"effect_{kind}", title, lambda value: f"{number(value)} {LOGITS}", falls)
 
 
-def _others(values: Mapping[str, Any]) -> Iterator[Row]:
+def _others(values: Mapping[str, Any], parts: Parts) -> Iterator[Row]:
     """A row for every other column that has a value, in the words of `COLUMNS`."""
     for name, column in COLUMNS.items():
         value = values.get(name)
@@ -123,7 +135,7 @@ def _others(values: Mapping[str, Any]) -> Iterator[Row]:
             continue
         shown = number(value) if column.kind in ("float", "double") else str(value)
         if shown != UNKNOWN:
-            yield column.title, f"{shown} {column.unit}".rstrip(), plain(column.meaning)
+            yield column.title, f"{shown} {column.unit}".rstrip(), parts.worded(plain(column.meaning))
 
 
 def served_rows(portrait: Portrait) -> list[Row]:
@@ -148,12 +160,15 @@ def neurons_html(portraits: Mapping[int, Portrait]) -> str:
     weights = {
         n: spectrum_traces(one.spectrum, " weights") for n, one in portraits.items() if one.spectrum.names
     }
-    maps = {n: activation_traces(grid) for n, grid in maps_of(portraits).items()}
-    caption = captions.OUTPUT if len(chosen.spectrum.names) == 1 else captions.WEIGHTS
+    maps = {n: activation_traces(one) for n, one in maps_of(portraits).items()}
+    kind = chosen.spectrum.parts
+    text = "OUTPUT" if len(chosen.spectrum.names) == 1 else "WEIGHTS"
+    shown = "" if chosen.spectrum.order is None else f" {chosen.spectrum.order.sentence()}"
+    drawn = "Weights and spectra of the chosen neuron"
     named = "Activations of the chosen neuron over all pairs, and their spectrum"
     charts = {
-        "weights": (weights, "Weights and spectra of the chosen neuron", plots.neuron_weights, caption),
-        "activations": (maps, named, plots.neuron_activations, captions.ACTIVATIONS),
+        "weights": (weights, drawn, plots.neuron_weights, caption(text, kind) + shown),
+        "activations": (maps, named, plots.neuron_activations, caption("ACTIVATIONS", kind) + shown),
     }
     parts, data = [_chooser(portraits)], {}
     for name, (traces, label, draw, explained) in charts.items():

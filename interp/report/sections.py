@@ -16,6 +16,7 @@ from interp.measuring.removals import REMOVAL_HEADER
 from interp.measuring.traces import RANKS_HEADER
 from interp.plots.neurons import periodicity_column
 from interp.report import captions
+from interp.report.component_captions import caption
 from interp.report.neurons import neurons_html
 from interp.report.parts import (
     CONSOLE,
@@ -32,7 +33,7 @@ from interp.report.parts import (
     Text,
 )
 from interp.report.tables import CIRCUIT_HEADER, circuit_rows, provenance, stage_sentences, trajectory_table
-from interp.report.wording import glossary, in_words
+from interp.report.wording import components_sentence, glossary, in_words
 from probes.labels import REMOVED
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def sections(report: AuditReport) -> Iterator[Section]:
     yield Section("accuracy", "Accuracy before and after", _accuracy(report), "Accuracy", FORMS)
     recall: list[Part] = [Text(_base_rate(report.base_rate)), _recall(report.base_rate)]
     yield Section("recall", "Right answers by class", recall, within="accuracy")
-    frequencies = Text(frequency_sentence(report), (MARKDOWN, CONSOLE))
-    yield Section("labels", "Neurons", [_counts(report), frequencies], forms=(MARKDOWN, CONSOLE))
+    parts = Text(parts_sentence(report), (MARKDOWN, CONSOLE))
+    yield Section("labels", "Neurons", [_counts(report), parts], forms=(MARKDOWN, CONSOLE))
     yield Section("ipr", "How periodic the neurons are", [_periodicity(report)])
     yield Section("effect", "Periodicity against causal effect", [_effect(report)])
     yield Section("ablation", "Taking neurons out one after another", _ablation(report))
@@ -78,12 +79,14 @@ def sections(report: AuditReport) -> Iterator[Section]:
         yield Section("relearning", "Are the memories gone?", [learnt, chart], forms=FORMS)
     sources = Table("Where these numbers come from", ("what", "value"), provenance(report))
     yield Section("provenance", "Provenance", [sources])
-    yield Section("words", "Words", [Definitions(glossary())])
+    yield Section("words", "Words", [Definitions(glossary(report.table.parts))])
 
 
-def frequency_sentence(report: AuditReport) -> str:
-    """The key frequencies of the neurons in words."""
-    return f"Key frequencies: {in_words(report.key_frequencies)}."
+def parts_sentence(report: AuditReport) -> str:
+    """The key frequencies of the neurons in words, or the components of the group with their numbers of neurons."""
+    if report.key_frequencies is not None:
+        return f"Key frequencies: {in_words(report.key_frequencies)}."
+    return components_sentence(report.table.meta["null"]["group"]["name"], report.components or ())
 
 
 def accuracy_table(report: AuditReport) -> Table:
@@ -153,18 +156,21 @@ def _periodicity(report: AuditReport) -> Part:
     column = periodicity_column(report.table)
     if column is None:
         return Text(captions.NO_PERIODICITY, (HTML,))
-    name, caption = ("IPR", captions.IPR) if column == "ipr" else ("periodicity", captions.SHARE)
+    name, text = ("IPR", "IPR") if column == "ipr" else ("periodicity", "SHARE")
     draw = partial(plots.ipr_histogram, report.table, report.null_ipr)
-    return Chart("ipr", f"Histogram of {name} by label", draw, caption)
+    return Chart("ipr", f"Histogram of {name} by label", draw, caption(text, report.table.parts))
 
 
 def _effect(report: AuditReport) -> Part:
     if periodicity_column(report.table) is None:
         return Text(captions.NO_PERIODICITY, (HTML,))
     measured = {"effect_test", "effect_corrupted_as_labelled"} <= set(report.table)
-    caption = captions.EFFECT if measured else captions.RULE_EFFECT
+    draw = partial(plots.neuron_scatter, report.table)
     return Chart(
-        "effect", "Periodicity against causal effect", partial(plots.neuron_scatter, report.table), caption
+        "effect",
+        "Periodicity against causal effect",
+        draw,
+        captions.EFFECT if measured else captions.RULE_EFFECT,
     )
 
 
@@ -207,8 +213,8 @@ def _trajectory(report: AuditReport) -> list[Part]:
 
 def _strongest(report: AuditReport) -> list[Part]:
     unit = Text("Effects are the mean margin lost without the neuron, in logit units.", (MARKDOWN,))
-    caption = f"The {min(STRONGEST, len(report.table))} strongest of {len(report.table)} neurons"
-    return [unit, Table(caption, report.table.strongest_header(), list(report.table.strongest(STRONGEST)))]
+    title = f"The {min(STRONGEST, len(report.table))} strongest of {len(report.table)} neurons"
+    return [unit, Table(title, report.table.strongest_header(), list(report.table.strongest(STRONGEST)))]
 
 
 def _removal(report: AuditReport, label: str) -> Iterator[Section]:

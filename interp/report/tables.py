@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from interp.markup import UNKNOWN, number, percentage
 from interp.output import versions
 from interp.report.parts import Row, Table
-from interp.report.wording import in_words, model_sentence, task_sentence
+from interp.report.wording import group_sentence, in_words, model_sentence, task_sentence
 
 if TYPE_CHECKING:
     from interp.analysis.circuit import Circuit
@@ -133,6 +133,12 @@ def _interval(before: int | None, after: int | None) -> str:
 def provenance(report: AuditReport) -> list[tuple[str, str]]:
     """Where the report comes from and by which conventions: name and value."""
     meta = report.table.meta
+    null = dict(meta.get("null") or {})
+    group, components = null.pop("group", None), null.pop("components", ())
+    ordering = str(meta.get("ordering") or "none known (natural order)")
+    if group is not None:
+        along = f", turns counted along element {', '.join(map(str, group['generators']))}"
+        ordering = f"none: {len(components)} components{along if group['generators'] else ''}"
     return [
         ("checkpoint", report.checkpoint),
         ("dialect", report.dialect),
@@ -141,10 +147,11 @@ def provenance(report: AuditReport) -> list[tuple[str, str]]:
         ("network", model_sentence(report)),
         ("accuracy that the file records", stored_sentence(report)),
         ("neurons at", report.table.site_name),
-        ("group ordering", str(meta.get("ordering") or "none known (natural order)")),
-        ("Fourier convention", _settings(meta.get("convention"))),
+        *([] if group is None else [("group", group_sentence(group))]),
+        ("group ordering", ordering),
+        *([] if group else [("Fourier convention", _settings(meta.get("convention")))]),
         ("criteria of the labels", _settings(meta.get("criteria"))),
-        ("null distribution", _settings(meta.get("null"))),
+        ("null distribution", _settings(null)),
         ("random draws per control", str(next(iter(report.removals.values())).n_draws)),
         ("made by", report.command or "a call from Python: interp.audit(…)"),
         ("versions", _settings(versions())),

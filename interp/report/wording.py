@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,11 @@ import numpy as np
 from interp.data.splits import SPLITS
 from interp.markup import UNKNOWN, number, percentage
 from interp.measuring.band import INTERVAL
+from interp.report.component_captions import WITHOUT
+from interp.report.component_captions import WORDS as COMPONENT_WORDS
 from probes.columns import COLUMNS, column
 from probes.labels import LABELS
+from probes.parts import FREQUENCIES, Parts, dimensions
 
 if TYPE_CHECKING:
     from interp.results import AuditReport
@@ -72,6 +75,8 @@ def task_sentence(report: AuditReport) -> str:
     """The task in words."""
     task = report.task
     modulus = "" if task.get("p") is None else f" modulo {task['p']}"
+    if (group := (report.table.meta.get("null") or {}).get("group")) is not None:
+        modulus = f" ({group_sentence(group)})"
     name = f"{task['operation']}{modulus}" if task.get("operation") else "a custom task"
     count = task.get("examples")
     if task.get("train_fraction") is None:
@@ -132,7 +137,30 @@ def in_words(frequencies: Iterable[int]) -> str:
     return ", ".join(shown) or "none"
 
 
-def glossary() -> dict[str, str]:
+def group_sentence(group: Mapping[str, Any]) -> str:
+    """A group of a table's ``meta["null"]`` in words.
+
+    Example:
+        >>> group_sentence({"name": "S4", "order": 24, "classes": 5, "abelian": False, "exponent": 12})
+        'S4: 24 elements in 5 classes, not abelian, exponent 12'
+    """
+    size = f"{group['order']} elements in {group['classes']} classes"
+    named = "" if group["name"].startswith("a group of order") else f"{group['name']}: "
+    return f"{named}{size}, {'' if group['abelian'] else 'not '}abelian, exponent {group['exponent']}"
+
+
+def components_sentence(group: str, components: Sequence[Mapping[str, Any]]) -> str:
+    """The components of a group that neurons lie in, those with most neurons first.
+
+    Example:
+        >>> components_sentence("S5", [{"name": "standard", "size": 16, "dimension": 4, "neurons": 58}])
+        'Components of S5 with neurons in them: standard (16 dimensions) 58.'
+    """
+    parts = [f"{one['name']} ({dimensions(one['size'])}) {one['neurons']}" for one in components]
+    return f"Components of {group} with neurons in them: {'; '.join(parts) or 'none'}."
+
+
+def glossary(parts: Parts = FREQUENCIES) -> dict[str, str]:
     """`WORDS`, then splits, labels and columns of a table of neurons with their meanings.
 
     Example:
@@ -140,9 +168,12 @@ def glossary() -> dict[str, str]:
         True
     """
     splits = {split.title: split.meaning for split in SPLITS.values()}
-    labels = {name: label.meaning for name, label in LABELS.items()}
-    columns = {known.heading: plain(known.meaning) for known in COLUMNS.values()}
-    return WORDS | splits | labels | {title: text for title, text in columns.items() if title not in WORDS}
+    labels = {name: parts.worded(label.meaning) for name, label in LABELS.items()}
+    columns = {known.heading: parts.worded(plain(known.meaning)) for known in COLUMNS.values()}
+    words = WORDS
+    if parts.known:
+        words = {word: text for word, text in (WORDS | COMPONENT_WORDS).items() if word not in WITHOUT}
+    return words | splits | labels | {title: text for title, text in columns.items() if title not in words}
 
 
 def plain(meaning: str) -> str:

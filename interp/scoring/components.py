@@ -3,50 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from interp.data import Task
+from interp.measuring.arrays import distinct_vectors, share_outside, weight_vectors
+from interp.models import NeuronSite
+from interp.scoring.component_words import described
+from interp.scoring.compositions import class_shares, reading_order, task_composition
 from probes import null
-from probes.component_scores import component_scores
+from probes.component_scores import component_scores, vectors_to_test
+from probes.composition import Composition
 from probes.features import PHASE_COLUMNS, mean_of_live, permuted_vectors
-from probes.finite_group import NoGroup, group_of
-from probes.isotypic import Components, components_of
-
-LARGEST = 1000
-"""Elements of a group whose components are computed."""
+from probes.isotypic import Components
 
 
 def task_components(task: Task) -> Components | None:
     """The components of the group whose multiplication a task's results are, whatever its elements are called.
 
-    None for a task that has an ordering, is no operation on all pairs of p operands, or is no group's.
+    None for a task that has an ordering, is no operation on all pairs of p operands, or is no group's as it stands:
+    `task_composition` then may have a part of it.
 
     Example:
         >>> from interp.data import ModularTask
         >>> task_components(ModularTask("group:S3")).sizes.tolist(), task_components(ModularTask("a**2 + a*b", 5))
         ([1, 1, 4], None)
     """
-    p, data = getattr(task, "p", None), task.dataset
-    if task.ordering is not None or not isinstance(p, int) or not 0 < p <= LARGEST:
-        return None
-    if data.inputs.shape != (p * p, 2) or data.inputs.is_floating_point():
-        return None
-    a, b = data.inputs.cpu().numpy().T
-    table = np.full((p, p), -1)
-    table[a, b] = data.true_labels.cpu().numpy()
-    return _components(table.tobytes(), p)
+    composition = task_composition(task)
+    return None if composition is None or composition.note else composition.components
 
 
-@lru_cache(maxsize=8)
-def _components(table: bytes, n: int) -> Components | None:
-    try:
-        return components_of(group_of(np.frombuffer(table, np.int64).reshape(n, n)))
-    except NoGroup:
-        return None
+def composition_columns(
+    site: NeuronSite, composition: Composition, p: int, *, n_draws: int, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """As `component_columns`, read on the elements of a composition of p; also ``outside``, ``classes``, ``notes``."""
+    raw, vectors = weight_vectors(site, reading_order(composition))
+    columns, meta = component_columns(
+        vectors, distinct_vectors(site), composition.components, n_draws=n_draws, seed=seed
+    )
+    columns["outside"] = share_outside(raw, vectors)
+    classes = class_shares(site, composition, p)
+    notes = [composition.note] if composition.note else []
+    return columns, meta | ({"classes": classes} if classes else {}) | ({"notes": notes} if notes else {})
 
 
 def component_columns(
@@ -64,13 +64,14 @@ def component_columns(
     scores = component_scores(vectors, components, distinct)
     shares = [components.shares(vector.astype(np.float64)) for vector in vectors]
     unknown = np.full(len(scores["ipr"]), np.nan)
+    random = random_ipr(components.sizes[1:], len(distinct), n_draws, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = [np.where(one > 0, one * np.log(one), one * 0) for one in shares]
     squares = sum(np.square(vector, dtype=np.float64).sum(1) for vector in vectors)
     columns = {
         "ipr": scores["ipr"],
         "p_value": scores["p_value"],
-        "p_null": _p_of_ipr([vectors[i] for i in distinct], components, n_draws, seed),
+        "p_null": _p_of_ipr([vectors[i] for i in distinct], components, random),
         **{f"ipr_{i}": np.square(one).sum(1) for i, one in enumerate(shares)},
         "peak_share": mean_of_live([one.max(1) for one in shares]),
         "entropy": mean_of_live([-one.sum(1) / np.log(max(one.shape[1], 2)) for one in logs]),
@@ -80,26 +81,39 @@ def component_columns(
         "agreement": scores["agreement"],
         "norm": np.sqrt(squares / sum(vector.shape[1] for vector in vectors)),
     }
-    sizes = [int(size) for size in components.sizes[1:]]
-    return columns, {
+    null_meta = {
         "source": "weights",
         "draws": n_draws,
         "seed": seed,
-        "vector_lengths": [],
-        "components": sizes,
+        "mean": float(random.mean()),
+        "quantile_999": float(np.quantile(random, 0.999)),
+        "vector_lengths": [len(components.basis)] * len(distinct),
     }
+    return columns, null_meta | described(components)
 
 
-def _p_of_ipr(vectors: Sequence[np.ndarray], components: Components, n_draws: int, seed: int) -> np.ndarray:
-    """The IPR against that of Gaussian weights, stretched by that of the same weights in random orders."""
-    generator, sizes = np.random.default_rng(seed), components.sizes[1:]
-    random = np.zeros(n_draws)
-    for _ in vectors:
+def random_ipr(
+    sizes: Int[np.ndarray, " component"], n_vectors: int, n_draws: int, seed: int
+) -> Float[np.ndarray, " draw"]:
+    """The IPR of Gaussian weights over components of these sizes, mean over so many vectors.
+
+    Example:
+        >>> random_ipr(np.array([9, 16]), 3, 1000, 0).mean().round(2)
+        0.56
+    """
+    generator, random = np.random.default_rng(seed), np.zeros(n_draws)
+    for _ in range(n_vectors):
         drawn = generator.chisquare(sizes, size=(n_draws, len(sizes)))
-        random += np.square(drawn / drawn.sum(1, keepdims=True)).sum(1) / len(vectors)
+        random += np.square(drawn / drawn.sum(1, keepdims=True)).sum(1) / n_vectors
+    return random
+
+
+def _p_of_ipr(vectors: Sequence[np.ndarray], components: Components, random: np.ndarray) -> np.ndarray:
+    """The IPR against that of Gaussian weights, stretched by that of the same weights in random orders."""
 
     def scored(some: Sequence[np.ndarray]) -> np.ndarray:
         return mean_of_live([np.square(components.shares(one.astype(np.float64))).sum(1) for one in some])
 
-    permuted = scored([permuted_vectors(vector) for vector in vectors])
-    return null.stretched(*(null.null_p_values(x, random) for x in (scored(vectors), permuted)))
+    tested = [vectors_to_test(vector, components) for vector in vectors]
+    permuted = scored([permuted_vectors(vector) for vector in tested])
+    return null.stretched(*(null.null_p_values(x, random) for x in (scored(tested), permuted)))

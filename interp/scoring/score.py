@@ -19,6 +19,7 @@ from interp.scoring.selection import default_order
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement, agreement
 from probes.labels import DEAD, Criteria, Labelling, NeuronFacts, dead_neurons, label_neurons
+from probes.parts import FREQUENCIES, Parts
 from probes.spectrum import Convention
 
 ORDERS = {"weights": "ipr", "activations": "activation_share", None: "rule_effect"}
@@ -36,12 +37,21 @@ def score_neurons(
     place = neuron_site(cached.model, cached.hook)
     arrays = neuron_arrays(place, cached.activations, task.ordering)
     columns, null_meta = periodicity(cached, task, place, arrays, convention, seed)
+    outside = columns.pop("outside", arrays.outside)
     with progress("single-neuron effects", place.width, after=PATIENCE) as report:
         effects, (evidence,) = measure_evidence(cached, [questions_of(cached)], seed, report)
     ordered = (
         task.ordering is not None or getattr(task, "positions", None) is not None or "components" in null_meta
     )
-    decided = decide(columns, arrays.strength, arrays.outside, evidence, criteria, ordered=ordered)
+    decided = decide(
+        columns,
+        arrays.strength,
+        outside,
+        evidence,
+        criteria,
+        ordered=ordered,
+        parts=Parts.of(null_meta),
+    )
     facts = decided.facts
     table = {
         "neuron": np.arange(place.width),
@@ -50,7 +60,7 @@ def score_neurons(
         **columns,
         "q_value": decided.q_value,
         "strength": arrays.strength,
-        "outside": arrays.outside,
+        "outside": outside,
         "rule_effect": facts.rule_effect,
         "rule_share": facts.rule_share,
         "rule_p": facts.rule_p,
@@ -96,12 +106,13 @@ def decide(
     criteria: Criteria,
     *,
     ordered: bool,
+    parts: Parts = FREQUENCIES,
 ) -> Labelling:
     """Labels from periodicity and evidence.
 
     Args:
         columns: Of periodicity, as in a table.
-        ordered: See `NeuronFacts`.
+        ordered, parts: See `NeuronFacts`.
     """
     alive = ~dead_neurons(strength, criteria.dead_ratio)
     known = ordered and not np.isnan(columns["p_value"][alive]).all()
@@ -112,6 +123,7 @@ def decide(
         frequency=columns["frequency"],
         outside=outside,
         ordered=ordered,
+        parts=parts,
         **evidence.facts(alive, known),
     )
     return label_neurons(facts, criteria)

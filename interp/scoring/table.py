@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from interp.drawing import present
-from interp.markup import html_table, number
+from interp.markup import UNKNOWN, html_table, number
 from interp.output import write_columns
 from probes.labels import DEAD, LABELS
+from probes.parts import Parts
 
 EFFECTS = ("held-out effect", "corrupted effect")
-PERIODICITY = {"activation_share": "share at one frequency"}
+PERIODICITY = {"ipr": "IPR", "activation_share": "share {within}"}
+"""Titles of the columns that say how periodic neurons are."""
 IN_NOTEBOOKS = 10
 """So many neurons are shown of a table that a cell of a notebook ends with."""
 
@@ -126,9 +129,18 @@ class NeuronTable:
         column = str(self.meta.get("order", "ipr"))
         return column if column in PERIODICITY and column in self else "ipr"
 
+    @cached_property
+    def parts(self) -> Parts:
+        """The parts that the column ``frequency`` numbers: frequencies, or components of a group."""
+        return Parts.of(self.meta.get("null"))
+
+    def measure_title(self, column: str) -> str:
+        """The title of a column of `PERIODICITY`."""
+        return PERIODICITY[column].format(within=self.parts.within)
+
     def strongest_header(self) -> tuple[str, ...]:
         """Titles of the columns of `strongest`."""
-        return "neuron", "label", PERIODICITY.get(self.measure(), "IPR"), "frequency", *EFFECTS, "evidence"
+        return "neuron", "label", self.measure_title(self.measure()), self.parts.noun, *EFFECTS, "evidence"
 
     def strongest(self, most: int) -> Iterator[tuple[str, ...]]:
         """The strongest neurons, one row each, as people read them."""
@@ -139,7 +151,7 @@ class NeuronTable:
                 str(values["neuron"]),
                 str(values["label"]),
                 number(values[measure]),
-                number(values["frequency"] or None, 6),  # 0 is no frequency
+                self.parts.brief(int(values["frequency"])) if values["frequency"] > 0 else UNKNOWN,
                 number(values.get("effect_test")),
                 number(values.get("effect_corrupted_as_labelled")),
                 str(values["evidence"]),

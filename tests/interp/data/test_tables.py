@@ -476,8 +476,8 @@ def test_a_name_that_occurs_twice(tmp_path, name):
 PAIRS = {"a": [0, 1, 4], "b": [3, 2, 1], "label": [3, 3, 0]}
 BAD_TASKS = [
     ({}, {"task": "plus"}, "unknown operation 'plus'; expected one of add"),
-    ({}, {"task": "multiply", "p": 6}, "multiply needs a prime modulus, not p=6; the next prime is 7$"),
-    ({"a": [0, 1, 5]}, {"task": "multiply"}, r"not p=6; the next prime is 7. p=6 is one more than .* give p"),
+    ({}, {"task": "divide", "p": 6}, "divide needs a prime modulus, not p=6, .*; the next prime is 7$"),
+    ({"a": [0, 1, 5]}, {"task": "divide"}, r"not p=6, .*; the next prime is 7. p=6 is one more than .* give p"),
     ({}, {"task": "add", "p": 4}, r"row 3 of the column 'a, b' .* is \(4, 1\); expected operands of add modulo 4$"),
     ({"a": [0, -1, 4]}, {"task": "add"}, "row 2 of the column 'a, b' .* is -1"),
     ({"a": [0, 1.5, 4]}, {"task": "add"}, "row 2 of the column 'a, b' .* is 1.5; expected whole numbers"),

@@ -251,20 +251,20 @@ def test_the_histogram_stands_still_and_counts_every_neuron(trained: tuple[Sessi
 
 def test_weights_of_a_neuron_at_a_checkpoint(trained: tuple[Session, Series]) -> None:
     series = trained[1]
-    lines = [t for t in check(figures.weights_at(series, 1, 7))["data"] if t["type"] == "scatter"]
+    lines = [t for t in check(figures.weights_at(series, 1, 7, PRODUCT))["data"] if t["type"] == "scatter"]
     vectors = series.vectors(1, 7)
     assert [line["name"] for line in lines] == ["left", "right", "output"]
     for line, vector in zip(lines, vectors, strict=True):
         np.testing.assert_allclose(numbers(line["y"]), vector, rtol=1e-4)
     one = replace(series, weights=series.weights[2:])
-    names = [trace["name"] for trace in check(figures.weights_at(one, 1, 7))["data"]]
+    names = [trace["name"] for trace in check(figures.weights_at(one, 1, 7, PRODUCT))["data"]]
     assert set(names) == {"output"}
     texts = {
         "not kept": replace(series, neurons=series.neurons[:3]),
         "no weights of their own": replace(series, weights=()),
     }
     for text, other in texts.items():
-        assert text in figures.weights_at(other, 1, 7).layout.annotations[0].text
+        assert text in figures.weights_at(other, 1, 7, PRODUCT).layout.annotations[0].text
 
 
 def test_the_race_of_a_neurons_frequencies(trained: tuple[Session, Series]) -> None:

@@ -93,7 +93,7 @@ def test_seeds():
         (("a**2 + b", 7), r"no closed form is known for 'a\*\*2 \+ b' modulo 7: it has no group ordering"),
         (("add", 2), "no closed form is known for 'add' modulo 2"),
         (("multiply", 3), "no closed form is known for 'multiply' modulo 3"),
-        (("multiply", 6), "multiply needs a prime modulus, not p=6"),
+        (("divide", 6), "divide needs a prime modulus, not p=6"),
         (("add", 7, 0), "width=0 is too small; add needs at least 1"),
         (("multiply", 7, 1), "width=1 is too small; multiply needs at least 2"),
     ],

@@ -1,12 +1,11 @@
 """One neuron at a time: weights, activations and their spectra."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from sampled import LABELS, make_grids, make_portraits, wave, with_grids
 
 from interp import plots
+from interp.analysis.spectrum import Spectrum
 from interp.plots.single import maps_of, spectrum_of
 
 
@@ -43,7 +42,7 @@ def test_a_spectrum_is_drawn_below_its_vectors():
     assert [trace.name for trace in figure.data[::2]] == list(names)
     np.testing.assert_allclose(figure.data[14].y, spectrum.vectors[7], rtol=1e-4)
     np.testing.assert_allclose(figure.data[15].y, spectrum.energy[7], rtol=1e-4)
-    empty = plots.spectrum_figure(SimpleNamespace(names=(), vectors=(), energy=()))
+    empty = plots.spectrum_figure(Spectrum.of())
     assert "no vector" in empty.layout.annotations[0].text
 
 

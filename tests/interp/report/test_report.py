@@ -22,7 +22,7 @@ from interp.markup import percentage as percent
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.phase import Phase
 from interp.models import analytic_mlp, planted_mlp
-from interp.report.sections import frequency_sentence
+from interp.report.sections import parts_sentence
 from probes.labels import LABELS
 
 HOSTILE = 'runs/<script>alert(1)</script>&"x" | `y` [red]*z*.pt'
@@ -352,7 +352,7 @@ def test_console_fits_80_columns_and_shows_the_numbers(planted):
 def test_frequencies_in_words(planted):
     words = {(): "none", (4,): "4", (1, 2): "1, 2", (1, 2, 3, 7, 9, 10, 11): "1 to 3, 7, 9 to 11"}
     for frequencies, expected in words.items():
-        sentence = frequency_sentence(replace(planted, key_frequencies=frequencies))
+        sentence = parts_sentence(replace(planted, key_frequencies=frequencies))
         assert sentence == f"Key frequencies: {expected}."
 
 

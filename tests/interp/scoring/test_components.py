@@ -46,7 +46,10 @@ def test_neurons_of_one_component_are_seen_as_such(name):
     assert (table["p_value"] < 1e-3).mean() > 0.95
     np.testing.assert_allclose(table["frequency_share"], 1, atol=1e-5)
     components = task_components(task)
-    assert table.meta["null"]["components"] == components.sizes[1:].tolist()
+    described = table.meta["null"]["components"]
+    assert [one["size"] for one in described] == components.sizes[1:].tolist()
+    assert len({one["name"] for one in described}) == len(described)
+    assert table.meta["null"]["group"]["order"] == task.p
     assert set(table["frequency"]) <= set(range(1, len(components.sizes)))
 
 

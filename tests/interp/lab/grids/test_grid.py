@@ -81,7 +81,7 @@ def test_a_name_changes_with_every_setting_but_not_with_how_a_number_is_written(
         ("workers = 1.5", "workers = 1.5 is not a whole number"),
         ("workers = 0", "workers = 0 must be a whole number of at least 1"),
         ('model = "rnn"', "unknown model 'rnn'"),
-        ('operation = "multiply"\np = 12', "multiply needs a prime modulus"),
+        ('operation = "divide"\np = 12', "divide needs a prime modulus"),
         ("runs = 3", "must be tables of settings"),
         ("p = ", "is no valid TOML"),
         ("out = 5", "out = 5 is not text"),
