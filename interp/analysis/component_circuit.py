@@ -100,13 +100,10 @@ def component_losses(cached: CachedPass, composition: Composition, seed: int = 0
         ComponentPart(k, size, share, one, q, k in alone, *alone.get(k, (None, None)))
         for k, (size, share, one, q) in enumerate(rows, 1)
     )
-    judged = every[~trained] if not trained.all() else every
-    right = sum(
-        int((block.argmax(1) == answers).sum())
-        for answers, block in _blocks(cached, judged, composition.output)
-    )
+    judged = _blocks(cached, every[~trained] if not trained.all() else every, composition.output)
+    right = np.concatenate([block.argmax(1) == answers for answers, block in judged])
     losses = logits.restricted_loss(keys), float(excluded[0])
-    return ComponentLosses(logits, keys, parts, *losses, len(chosen), right / len(judged))
+    return ComponentLosses(logits, keys, parts, *losses, len(chosen), float(right.mean()))
 
 
 def input_energies(
