@@ -20,7 +20,7 @@ from probes.progress_measures import key_frequencies
 
 BLOCK = 4_000_000
 """Logits that are read at a time."""
-EXCLUDED = 100_000_000
+EXCLUDED = 40_000_000
 """Logits that excluded losses are measured on at the most, all components together."""
 
 

@@ -63,7 +63,7 @@ def _over_pairs(
     """`component_activity`, the mean activation at each answer ``(neuron, answer)``, and p-values by random orders.
 
     Args:
-        seed: Of the orders; None for no test.
+        seed: Of the orders; None where neither mean nor test is asked for.
     """
     components, order, table = composition.components, reading_order(composition), answer_table(task)
     answers = np.argsort(order.output)[
@@ -75,12 +75,12 @@ def _over_pairs(
             activations = all_pairs_activations(cached, task, len(table), neurons, order)
             grid = grid_of(activations, len(table), order)
             parts.append(component_activity(grid, components, answers))
-            profiles.append(answer_means(grid, answers))
             if seed is not None:
+                profiles.append(answer_means(grid, answers))
                 tests.append(component_order_p_values(grid, components, answers, seed))
-            report(sum(map(len, profiles)))
+            report(int(neurons[-1]) + 1)
     joined = [
         {name: np.concatenate([part[name] for part in some]) for name in some[0]} if some else {}
         for some in (parts, tests)
     ]
-    return joined[0], np.concatenate(profiles), joined[1]
+    return joined[0], np.concatenate([np.zeros((0, len(answers))), *profiles]), joined[1]
