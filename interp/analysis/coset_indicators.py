@@ -90,14 +90,14 @@ class CosetIndicators(Drawable):
         return mask
 
     def counts(self) -> dict[str, int]:
-        """Numbers of neurons that are constant on cosets, by subgroup, the commonest first."""
+        """Numbers of neurons that prefer cosets to their component, by subgroup, the commonest first."""
         if self.not_testable is not None:
             return {}
         names = [
             f"{name} ({index} cosets)"
             for name, index in zip(self.columns["subgroup"], self.columns["index"], strict=True)
         ]
-        return dict(Counter(np.array(names, object)[self.indicates].tolist()).most_common())
+        return dict(Counter(np.array(names, object)[self.adds].tolist()).most_common())
 
     def sentence(self) -> str:
         """The result in words."""
@@ -106,10 +106,12 @@ class CosetIndicators(Drawable):
         some = "" if self.complete else ", not all that there are"
         tested = f"{self.looked_at} subgroups in {self.classes} conjugacy classes were looked at{some}"
         by_name = ", ".join(f"{count} on those of {name}" for name, count in self.counts().items())
+        rest = int((self.indicates & ~self.adds).sum())
         return (
-            f"{self.indicates.sum()} of {len(self.neuron)} live neurons are constant on cosets of a subgroup of "
-            f"{self.group}{f': {by_name}' if by_name else ''}. Of {self.adds.sum()} this says more than their "
-            f"component does ({tested})."
+            f"{self.adds.sum()} of {len(self.neuron)} live neurons are constant on cosets of a subgroup of "
+            f"{self.group} beyond what random vectors in their component are"
+            f"{f': {by_name}' if by_name else ''}. Of {rest} others "
+            f"the component alone explains that they are ({tested})."
         )
 
     def __repr__(self) -> str:
