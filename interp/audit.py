@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from interp.analysis.circuit import circuit
+from interp.analysis.coset_indicators import CosetIndicators, coset_indicators
 from interp.analysis.memory_set import memory_set_of, no_memory
 from interp.analysis.orderings import better_ordering
 from interp.analysis.populations import crossfit_labels
@@ -29,7 +30,6 @@ from interp.measuring.removals import Removal, removal
 from interp.models import HookedModel, neuron_site
 from interp.progress import PATIENCE, progress
 from interp.results import AuditReport
-from interp.scoring.component_words import component_counts
 from interp.scoring.components import random_ipr
 from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, on_device, open_subject, subject_of
@@ -40,6 +40,8 @@ from probes.spectrum import Convention
 
 HISTOGRAM_DRAWS = 2_000
 TELLING = 24
+COSETS = 240
+"""Elements of a group whose neurons are compared with cosets of all subgroups, which takes seconds to minutes."""
 LOGITS, ACTIVATIONS = 20, 4
 """Arrays of them all that are held at once, measured at the peak of an audit."""
 
@@ -115,11 +117,12 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
         curves=curves_from_both_ends(subject, n_random),
         agreement=subject.agreement,
         key_frequencies=_key_frequencies(table),
-        components=component_counts(table),
+        components=_component_counts(table, subject.criteria),
         null_ipr=_null_ipr(subject),
         portraits=portraits(subject, telling_neurons(table, TELLING)),
         leakage=subject.leakage.to_dict(),
         circuit=circuit(subject),
+        cosets=_cosets(subject),
         history=subject.history,
         **extra,
     )
@@ -193,6 +196,20 @@ def model_settings(model: HookedModel, cached: CachedPass) -> dict[str, Any]:
     return {"kind": type(model).__name__, "activation": None, **settings, "width": cached.width, **axes}
 
 
+def _cosets(subject: Subject) -> CosetIndicators | None:
+    """Of a group, unless the test would take longer than all else."""
+    parts, group = subject.table.parts, subject.table.meta["null"].get("group")
+    if not parts.known or group is None:
+        return None
+    if group["order"] <= COSETS:
+        return coset_indicators(subject)
+    alive = subject.table.alive
+    reason = (
+        f"not looked at in an audit of a group of more than {COSETS} elements; interp.coset_indicators does"
+    )
+    return CosetIndicators(group["name"], reason, alive, subject.table["frequency"][alive], {})
+
+
 def _null_ipr(subject: Subject) -> np.ndarray:
     lengths = tuple(subject.table.meta["null"]["vector_lengths"])
     if (parts := subject.table.parts).known:
@@ -207,3 +224,8 @@ def _key_frequencies(table: NeuronTable) -> tuple[int, ...] | None:
         return None
     frequencies = table.where(label=GENERALIZING)["frequency"]
     return tuple(sorted({int(frequency) for frequency in frequencies if frequency > 0}))
+
+
+def _component_counts(table: NeuronTable, criteria: Criteria) -> tuple[dict[str, Any], ...] | None:
+    periodic = criteria.periodic(table["q_value"], table["frequency_share"])
+    return table.parts.counts(table["frequency"][periodic])

@@ -81,7 +81,7 @@ def named_components(components: Components, group_name: str = "") -> tuple[Comp
         >>> from probes.finite_group import group_of
         >>> from probes.isotypic import components_of
         >>> pair = np.arange(4)[:, None] ^ np.arange(4)
-        >>> [one.name for one in named_components(components_of(group_of(pair)))]
+        >>> sorted(one.name for one in named_components(components_of(group_of(pair))))
         ['frequencies 0, 1', 'frequencies 1, 0', 'frequencies 1, 1']
     """
     group, parts = components.group, irreducibles(components)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -108,7 +109,7 @@ class Parts:
         return f"in {self.title(number)}" if self.known else f"at {number} cycles"
 
     def marks(self, numbers: Iterable[Any]) -> list[int | str]:
-        """What a figure keeps of each number to show it by `marked`: itself, or a component's title.
+        """Entries that a figure keeps of each number to show it by `marked`: itself, or a component's title.
 
         Example:
             >>> Parts().marks([3, 4]), Parts().marked("%{x}"), Parts((Component(1, 1, "sign"),)).marks([1])
@@ -133,6 +134,22 @@ class Parts:
         """A component of the left operand and one of the right, by number; 0 is the constant."""
         names = [self.title(number) if number else "constant" for number in (left, right)]
         return f"left {names[0]}, right {names[1]}"
+
+    def counts(self, numbers: Iterable[Any]) -> tuple[dict[str, Any], ...] | None:
+        """Components with the number of neurons in each, most neurons first, as JSON has them; None for frequencies.
+
+        Args:
+            numbers: The component of each neuron that is counted.
+
+        Example:
+            >>> Parts((Component(1, 1, "sign"), Component(4, 2, "standard"))).counts([2, 2])
+            ({'size': 4, 'dimension': 2, 'name': 'standard', 'neurons': 2},)
+        """
+        if not self.known:
+            return None
+        counted = Counter(int(number) for number in numbers)
+        ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+        return tuple({**asdict(self.components[number - 1]), "neurons": count} for number, count in ordered)
 
     def to_list(self) -> list[dict[str, Any]]:
         """The components, ready for JSON."""

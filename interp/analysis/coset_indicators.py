@@ -15,11 +15,12 @@ from interp.drawing import Drawable
 from interp.markup import number, percentage
 from interp.measuring.arrays import NeuronArrays, grid_of, neuron_arrays
 from interp.output import plain
-from interp.scoring.compositions import LARGEST, reading_order, task_composition
+from interp.scoring.compositions import reading_order, task_composition
 from interp.scoring.group_names import group_name
 from interp.scoring.periodicity import all_pairs_activations, operands_of
 from interp.subject import Network, Subject, subject_of
 from probes.activity import CLUSTER_SHARE
+from probes.composition import LARGEST
 from probes.coset_scores import CosetScores, Vectors, coset_scores
 from probes.finite_group import group_of
 from probes.isotypic import Components, components_of

@@ -86,7 +86,7 @@ def text_of(name: str, parts: Parts, order: PairOrder | None = None) -> str:
     """The text below a figure: that for components where a task has them, and the order of elements in words.
 
     Example:
-        >>> text_of("race", FREQUENCIES) == FIGURES["race"].text
+        >>> text_of("race", Parts()) == FIGURES["race"].text
         True
     """
     text = OF_COMPONENTS.get(name, FIGURES[name].text) if parts.known else FIGURES[name].text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from interp.data.splits import SPLITS
 from probes.labels import LABELS, REMOVED, Criteria
+from probes.parts import FREQUENCIES, Parts
 
 SCHEMA_VERSION = 1
 """Of both tables. Rises when a column changes its name, type or meaning; new columns alone do not raise it."""
@@ -61,7 +62,10 @@ CHECKPOINTS: dict[str, StoredColumn] = {
     "ipr_mean": StoredColumn("number", "periodicity", title="mean IPR"),
     "ipr_median": StoredColumn("number", "periodicity"),
     "ipr_histogram": StoredColumn("counts", "periodicity", "20 bins over 0..1"),
-    "periodic": StoredColumn("count", "periodicity", "neurons with q ≤ .01 and one frequency explaining at least half"),
+    "periodic": StoredColumn("count", "periodicity", "neurons with q ≤ .01 and half in one frequency or component"),
+    "components": StoredColumn("texts", "periodicity", "names of those of a group with periodic neurons, most first"),
+    "component_sizes": StoredColumn("counts", "periodicity", "real dimensions of each"),
+    "component_neurons": StoredColumn("counts", "periodicity", "periodic neurons of each"),
     "accuracy_<split>": StoredColumn("number", "labels", title="accuracy: {}"),
     "accuracy_test_without_leakage": StoredColumn("number", "labels"),
     "stored_<recorded split>": StoredColumn("number", "what it is", "accuracies that the file records"),
@@ -123,7 +127,11 @@ class Result:
 
 
 def scores_result(
-    columns: Mapping[str, Any], known: Mapping[str, Any], site: str, source: str | None = "weights"
+    columns: Mapping[str, Any],
+    known: Mapping[str, Any],
+    site: str,
+    source: str | None = "weights",
+    parts: Parts = FREQUENCIES,
 ) -> Result:
     """The result of scoring alone, from columns of the neurons and what is known of the row: step, dialect, task, …
 
@@ -131,10 +139,10 @@ def scores_result(
     """
     width = len(columns["ipr"])
     neurons = {"site": site, "step": known["step"], "neuron": np.arange(width), **columns}
-    return Result({**known, "site": site, "neurons": width, **summary(columns, source)}, neurons)
+    return Result({**known, "site": site, "neurons": width, **summary(columns, source, parts)}, neurons)
 
 
-def summary(columns: Mapping[str, Any], source: str | None) -> dict[str, Any]:
+def summary(columns: Mapping[str, Any], source: str | None, parts: Parts = FREQUENCIES) -> dict[str, Any]:
     """Periodicity of the neurons in a few numbers; nothing where it is not known."""
     if source is None:
         return {}
@@ -147,4 +155,12 @@ def summary(columns: Mapping[str, Any], source: str | None) -> dict[str, Any]:
         "ipr_median": float(np.median(live)) if len(live) else None,
         "ipr_histogram": counted.tolist(),
         "periodic": int(periodic.sum()),
+        **_components(parts.counts(columns["frequency"][periodic])),
     }
+
+
+def _components(counted: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    if counted is None:
+        return {}
+    named = {"components": "name", "component_sizes": "size", "component_neurons": "neurons"}
+    return {column: [one[name] for one in counted] for column, name in named.items()}

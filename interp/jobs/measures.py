@@ -22,10 +22,12 @@ from interp.measuring.removals import Removal, removal
 from interp.models import neuron_site, prefix_at
 from interp.report.html import to_html
 from interp.safeguards import one_thread
+from interp.scoring.compositions import task_composition
 from interp.scoring.periodicity import operands_of, periodicity
 from interp.subject import Subject, subject_of
 from probes.labels import REMOVED
 from probes.null import benjamini_hochberg
+from probes.parts import Parts
 
 
 def known_of(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Result | W
             checkpoint, site=settings.site, convention=settings.convention, seed=settings.seed
         )
         if settings.measure == "scores":
-            return _activation_scores(subject)
+            return _scores(subject)
         page, removals = None, dict[str, Removal]()
         if settings.measure == "causal":
             removals = {label: _removal(subject, label, settings.n_random) for label in REMOVED}
@@ -73,9 +75,11 @@ def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Result | W
 
 
 def _weights(checkpoint: Checkpoint, site: str | None) -> Weights | None:
-    """The weights to score; None where only activations tell how periodic the neurons are."""
+    """The weights whose frequencies to score; None where activations or components of a group tell of the neurons."""
     place, task = neuron_site(checkpoint.model, site), checkpoint.task
     if not place.input_vectors or (task.ordering is None and operands_of(task) is None):
+        return None
+    if task_composition(task) is not None:
         return None
     with evaluation_mode(checkpoint.model):
         logits = prefix_at(checkpoint.model, place.hook, task.dataset.inputs[:1]).logits()
@@ -85,13 +89,14 @@ def _weights(checkpoint: Checkpoint, site: str | None) -> Weights | None:
     return Weights(tuple(ordered), distinct_vectors(place), place.hook, known_of(checkpoint), steps)
 
 
-def _activation_scores(subject: Subject) -> Result:
-    """Periodicity of neurons that no token feeds directly, without their effects."""
+def _scores(subject: Subject) -> Result:
+    """Periodicity of neurons that no token feeds directly, or components of a group, without their effects."""
     cached, task, place = subject.cached, subject.task, subject.place
     arrays = neuron_arrays(place, cached.activations, task.ordering)
     columns, null = periodicity(cached, task, place, arrays, subject.convention, subject.seed)
     columns = {**columns, "q_value": benjamini_hochberg(columns["p_value"])}
-    return scores_result(_stored(columns), known_of(subject.source), subject.hook, null["source"])
+    known, parts = known_of(subject.source), Parts.of(null)
+    return scores_result(_stored(columns), known, subject.hook, null["source"], parts)
 
 
 def _removal(subject: Subject, label: str, n_random: int) -> Removal:
@@ -106,7 +111,7 @@ def _row(subject: Subject) -> dict[str, Any]:
     return {
         "site": table.site_name,
         "neurons": counts.pop("total"),
-        **summary(table.columns, table.meta["null"]["source"]),
+        **summary(table.columns, table.meta["null"]["source"], table.parts),
         **{f"accuracy_{split}": subject.accuracy[split] for split in splits},
         "accuracy_test_without_leakage": None if leakage is None else leakage["accuracy_without"],
         "phase": subject.phase.name,

@@ -165,8 +165,15 @@ def _ipr(good: list[Row], short: Mapping[str, str]) -> str:
         [shares[group].mean(0).tolist() for group in groups],
         [" … ".join(names) for names in ends],
         [float(means[group].mean()) for group in groups],
+        _pure(known),
     )
     return figure_block("ipr", "Distribution of IPR over checkpoints", figure, IPR_CAPTION)
+
+
+def _pure(rows: list[Row]) -> str:
+    """The part that an IPR of 1 is one of: a frequency, or a component where checkpoints compose a group."""
+    kinds = {"frequency" if row["components"] is None else "component" for row in rows}
+    return " or ".join(sorted(kinds, reverse=True))
 
 
 def _labels(good: list[Row]) -> str:
@@ -194,14 +201,26 @@ def _all(good: list[Row], name: Name) -> str:
     columns = {"step": "step", "measure": "measure", "ipr_mean": "mean IPR", "periodic": "periodic"}
     columns |= {f"accuracy_{split}": SPLITS[split].title for split in TELLING}
     columns |= {"phase": "phase", **{label: label for label in LABELS}}
+    grouped = any(row["components"] is not None for row in good)
+    columns |= {"components": "components (neurons)"} if grouped else {}
     cells = (
-        [name(row["checkpoint"], row["settings"]), *(_shown(row[column]) for column in columns)]
+        [
+            name(row["checkpoint"], row["settings"]),
+            *(_shown(_counted(row) if column == "components" else row[column]) for column in columns),
+        ]
         for row in good[:MOST_ROWS]
     )
     caption = "Checkpoints."
     if len(good) > MOST_ROWS:
         caption += f" The first {MOST_ROWS}; all {len(good):,} are in the Parquet files."
     return data_table(caption, ("checkpoint", *columns.values()), cells)
+
+
+def _counted(row: Row) -> str | None:
+    if row["components"] is None:
+        return None
+    counted = zip(row["components"], row["component_neurons"], strict=True)
+    return "; ".join(f"{name} ({count})" for name, count in counted) or "none"
 
 
 def _shown(value: Any) -> str:

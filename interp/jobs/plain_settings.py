@@ -14,6 +14,8 @@ import numpy as np
 from interp.data.operations import operation_table
 from interp.data.split_decoding import decode_split
 from interp.errors import GrokscopeError
+from probes.composition import LARGEST, composition_of
+from probes.finite_group import NoGroup
 
 ACTIVATIONS = ("square", "relu", "gelu", "silu", "tanh", "abs")
 MODEL = {
@@ -81,6 +83,24 @@ def _is_number(value: Any, least: float, most: float) -> bool:
 @lru_cache(maxsize=2)
 def _results(operation: str, p: int) -> np.ndarray:
     return operation_table(operation, p)[1]
+
+
+@lru_cache(maxsize=32)
+def composes_group(operation: str, p: int) -> bool:
+    """True if a group acts in an operation without an ordering; see `interp.scoring.compositions.task_composition`.
+
+    Example:
+        >>> composes_group("group:S3", 6), composes_group("a**2 + a*b", 7)
+        (True, False)
+    """
+    results = operation_table(operation, p)[1]
+    if len(results) != p * p or p > LARGEST:
+        return False
+    try:
+        composition_of(results.reshape(p, p))
+    except NoGroup:
+        return False
+    return True
 
 
 def tensors_of(model: dict[str, Any]) -> dict[str, list[int]]:

@@ -24,7 +24,7 @@ from interp.data.operations import Ordering, group_ordering, in_order, steps_of
 from interp.errors import CheckpointError
 from interp.files import parse_json
 from interp.jobs.columns import Result, scores_result
-from interp.jobs.plain_settings import is_plain, tensors_of
+from interp.jobs.plain_settings import composes_group, is_plain, tensors_of
 from interp.jobs.sources import Fetched
 from probes.features import joint_scores, sampled, sampled_rows
 from probes.null import benjamini_hochberg
@@ -173,10 +173,13 @@ def plain(at_hand: Fetched, site: str | None) -> Plain | None:
     if not is_plain(model, task):
         return None
     operation, p = task["operation"], task["p"]
+    ordering = group_ordering(operation, p)
+    if ordering is None and composes_group(operation, p):  # its components are scored, with PyTorch
+        return None
     step = number_of(path) if settings.get("step") is None else settings["step"]
     corrupt = task.get("corrupt_fraction")
     row = {"step": step, "dialect": FORMAT, "task": operation, "p": p, "corrupt_fraction": corrupt}
-    return Plain(path, tensors_of(model), model["tied"], group_ordering(operation, p), row)
+    return Plain(path, tensors_of(model), model["tied"], ordering, row)
 
 
 def plain_weights(network: Plain, data: bytes) -> Weights | None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import lru_cache
 from typing import Any
 
 from interp.scoring.group_names import group_name
-from interp.scoring.table import NeuronTable
 from probes.component_names import axes, named_components, turning
 from probes.isotypic import Components
-from probes.labels import Criteria
 from probes.parts import Parts
 
 
@@ -48,19 +45,3 @@ def described(components: Components) -> dict[str, Any]:
             "generators": generators,
         },
     }
-
-
-def component_counts(table: NeuronTable) -> tuple[dict[str, Any], ...] | None:
-    """Components with periodic neurons in them, most neurons first, as JSON has them; None where there are none.
-
-    Periodic are those that `probes.labels.Criteria` calls so: significantly, and by most of their variance.
-    """
-    if not table.parts.known:
-        return None
-    criteria = Criteria(**table.meta["criteria"])
-    counted = Counter(
-        table["frequency"][criteria.periodic(table["q_value"], table["frequency_share"])].tolist()
-    )
-    ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
-    described = table.parts.to_list()
-    return tuple({**described[number - 1], "neurons": count} for number, count in ordered)

@@ -98,8 +98,8 @@ def random_ipr(
     """The IPR of Gaussian weights over components of these sizes, mean over so many vectors.
 
     Example:
-        >>> random_ipr(np.array([9, 16]), 3, 1000, 0).mean().round(2)
-        0.56
+        >>> round(float(random_ipr(np.array([9, 16]), 3, 1000, 0).mean()), 1)
+        0.6
     """
     generator, random = np.random.default_rng(seed), np.zeros(n_draws)
     for _ in range(n_vectors):

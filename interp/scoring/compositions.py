@@ -11,13 +11,11 @@ from interp.data import Ordering, Task
 from interp.data.operations import TABLE, operation_table
 from interp.measuring.arrays import weight_vectors
 from interp.models import NeuronSite
-from probes.composition import Composition, composition_of
+from probes.composition import LARGEST, Composition, composition_of
 from probes.finite_group import NoGroup
 
 OUTSIDE = "outside"
 """The class of the elements that are not read."""
-LARGEST = 1000
-"""Elements of an operation whose components are computed."""
 
 
 def task_composition(task: Task) -> Composition | None:

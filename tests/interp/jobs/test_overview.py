@@ -138,9 +138,9 @@ def test_scores_alone_say_which_measure_gives_labels() -> None:
 def test_many_checkpoints_are_pooled_and_listed_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = {}
 
-    def keep(shares: Any, names: Any, means: Any) -> Any:
+    def keep(shares: Any, names: Any, means: Any, pure: str) -> Any:
         drawn.update(shares=shares, names=names, means=means)
-        return original(shares, names, means)
+        return original(shares, names, means, pure)
 
     from interp import plots
 
@@ -186,3 +186,12 @@ def test_the_figures_hold_the_numbers() -> None:
     both = plots.labels_over_steps({**series, "r1": series["r0"]})
     assert len(both.data) == 10
     assert [button.label for button in both.layout.updatemenus[0].buttons] == ["r0", "r1"]
+
+
+def test_components_are_listed_where_a_checkpoint_composes_a_group() -> None:
+    counted = {"components": ["standard", "sign"], "component_sizes": [9, 1], "component_neurons": [24, 1]}
+    mixed = overview(table(3, at_1=counted), "mixed")
+    assert "components (neurons)" in mixed
+    assert "standard (24); sign (1)" in mixed
+    assert "one pure frequency or component" in mixed
+    assert "components (neurons)" not in overview(table(3), "moduli alone")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from batches import Make
+from composing import composing
 
 import interp
 from interp.checkpoints import save_checkpoint
@@ -20,6 +21,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.data import ModularTask
 from interp.jobs import Settings, measure_checkpoint
 from interp.jobs.columns import COSTS, Result
+from interp.jobs.schema import checkpoint_table
 from interp.jobs.worker import Chunk, WorkerDied, failure, work
 from interp.models import SmallTransformer, TransformerConfig
 from probes.labels import LABELS
@@ -172,3 +174,20 @@ def test_a_worker_starts_without_anything_heavy() -> None:
     script = f"import sys, interp.jobs.worker; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_group_and_a_modulus_are_measured_in_one_chunk(make: Make, tmp_path: Path) -> None:
+    model, task = composing("S3", width=24)
+    group = save_checkpoint(tmp_path / "groups" / "step-00000001.safetensors", model, task, step=1)
+    modulus = make(2)[1]
+    table = interp.score(model, task)
+    for measure in ("scores", "labels"):
+        found, other = work(Chunk((str(group), str(modulus)), Settings(measure=measure)))
+        assert (found.row["status"], other.row["status"]) == ("ok", "ok")
+        assert set(found.row["components"]) <= {"sign", "standard"}
+        assert set(found.row["component_sizes"]) <= {1, 4}
+        assert sum(found.row["component_neurons"]) == found.row["periodic"]
+        np.testing.assert_array_equal(found.neurons["frequency"], table["frequency"])
+        np.testing.assert_allclose(found.neurons["frequency_share"], table["frequency_share"], atol=1e-5)
+        assert "components" not in other.row
+    checkpoint_table([found.row, other.row])
