@@ -101,7 +101,7 @@ def group_of(table: Table) -> FiniteGroup:
     broken = broken_laws(table)
     if broken:
         raise NoGroup(f"the table is no group's: {'; '.join(broken)}")
-    identity = _identity(table)
+    identity = identity_of(table)
     assert identity is not None
     return FiniteGroup(table, identity, np.argmax(table == identity, axis=1))
 
@@ -126,7 +126,7 @@ def broken_laws(table: Table, listed: int = 5) -> list[str]:
     twice += [f"column {b}" for b in range(n) if len(np.unique(table[:, b])) < n]
     if twice:
         return [f"{len(twice)} of {2 * n} rows and columns hold a result twice: {', '.join(twice[:listed])}"]
-    if _identity(table) is None:
+    if identity_of(table) is None:
         return ["no element leaves all others as they are"]
     failed = [(a, b, c) for b in generators(table) for a, c in _not_associative(table, b)[: listed + 1]]
     if failed:
@@ -144,7 +144,13 @@ def _not_associative(table: Table, b: int) -> list[tuple[int, int]]:
     return [(int(a), int(c)) for a, c in different]
 
 
-def _identity(table: Table) -> int | None:
+def identity_of(table: Table) -> int | None:
+    """The element that leaves all others as they are, on either side; None if there is none.
+
+    Example:
+        >>> identity_of(np.multiply.outer(np.arange(4), np.arange(4)) % 4), identity_of(np.zeros((2, 2), int))
+        (1, None)
+    """
     elements = np.arange(len(table))
     both = (table == elements).all(1) & (elements == table.T).all(1)
     return int(np.argmax(both)) if both.any() else None
@@ -158,7 +164,7 @@ def generators(table: Table) -> list[int]:
         [1]
     """
     reached, chosen = np.zeros(len(table), bool), list[int]()
-    identity = _identity(table)
+    identity = identity_of(table)
     reached[0 if identity is None else identity] = True
     while not reached.all():
         chosen.append(int(np.argmin(reached)))

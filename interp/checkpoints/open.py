@@ -38,7 +38,7 @@ from interp.measuring.base_rate import base_rate_of
 from interp.measuring.evaluation import all_logits, check_logits
 from interp.measuring.numbering import numbered, share_right
 from interp.models import HookedModel
-from interp.scoring.read_task import ReadTask, answers_of, leaves_open, pairs_of, read_task
+from interp.scoring.read_task import NoRule, ReadTask, answers_of, leaves_open, pairs_of, read_task
 
 OWN_MODULE = "own module"
 
@@ -239,13 +239,26 @@ def _read_in(task: Task, options: OpenOptions) -> Task:
 def _read_by_each(
     readings: list[Reading], options: OpenOptions
 ) -> tuple[list[Reading], list[ReadTask | None]]:
-    """Readings with the task that their answers show, where that is open; only those that show a rule, if any do."""
-    reads = [
-        _read(one.operation, one.p, lambda task, one=one: all_logits(one.build(), task.dataset), options)  # type: ignore[misc]
-        for one in readings
-    ]
-    kept = [i for i, read in enumerate(reads) if read is None or read.rule] or [0]
-    return [readings[i] for i in kept], [reads[i] for i in kept]
+    """Readings with the task that their answers show, where that is open: those that show a rule.
+
+    Raises:
+        NoRule: None does.
+    """
+    kept: list[Reading] = []
+    reads: list[ReadTask | None] = []
+    for i, one in enumerate(readings):
+        try:
+            reads.append(_read(one.operation, one.p, partial(_logits_of, one), options))
+        except NoRule:
+            if not kept and i == len(readings) - 1:
+                raise
+        else:
+            kept.append(one)
+    return kept, reads
+
+
+def _logits_of(reading: Reading, task: Task) -> Tensor:
+    return all_logits(reading.build(), task.dataset)
 
 
 def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptions) -> Checkpoint:

@@ -13,15 +13,19 @@ from torch import Tensor
 from interp.data import ModularTask
 from interp.data.operations import GROUP, OPERATIONS, READ, TABLE, is_prime, operation_table, own_modulus
 from interp.errors import ConfigError
-from interp.markup import percentage
 from interp.scoring.group_names import group_name
-from probes.finite_group import FiniteGroup, broken_laws, group_of
+from probes.finite_group import FiniteGroup, broken_laws, group_of, identity_of
 from probes.isomorphism import isomorphism
+from probes.monoid import is_associative, is_quasigroup
 from probes.nearest_group import nearest_group
 
 LISTED = 5
 CLEARLY = 0.25
 """Share of the answers from which on they show a rule."""
+
+
+class NoRule(ConfigError):
+    """Answers in which no rule was recognised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +35,11 @@ class ReadTask:
     Attributes:
         task: With a split that nobody knows.
         agreement: The share of the answers that are the task's results, in [0, 1].
-        rule: False where the results are the answers themselves, as no rule was recognised.
         notes: How it was read, in sentences.
     """
 
     task: ModularTask
     agreement: float
-    rule: bool
     notes: tuple[str, ...]
 
 
@@ -55,13 +57,14 @@ def read_task(answers: Int[np.ndarray, "left right"], stated: str = READ) -> Rea
     """The task that a network's answers show.
 
     The group that most of them agree with, as `probes.nearest_group.nearest_group` finds it, unless an operation modulo
-    n fits them as well. No numbering of a group's elements is assumed. Where nothing fits, the answers are the results.
+    n fits them as well. No numbering of a group's elements is assumed. Answers that are a monoid's or a quasigroup's table are one by themselves.
 
     Args:
         answers: Of every pair of elements, ``(left, right)``.
         stated: ``"read"``, or the group that the user or the settings of the file state, as ``"group:S5"``.
 
     Raises:
+        NoRule: Nothing fits, so that the answers would be right by themselves, whatever they are.
         ConfigError: The network has another number of elements than the stated group.
 
     Example:
@@ -79,9 +82,16 @@ def read_task(answers: Int[np.ndarray, "left right"], stated: str = READ) -> Rea
     best = max(shares, key=lambda name: shares[name])
     if _shows(shares[best], n) or wanted is not None:
         task = _task(best, candidates[best])
-        notes = tuple(_sentences(answers, candidates[best], best, stated, group))
-        return ReadTask(task, shares[best], True, notes)
-    return ReadTask(_task(TABLE, answers), 1.0, False, tuple(_no_rule(answers)))
+        return ReadTask(task, shares[best], tuple(_sentences(answers, candidates[best], best, stated, group)))
+    monoid = identity_of(answers) is not None and is_associative(answers)
+    if not is_quasigroup(answers) and not monoid:
+        raise NoRule(
+            "no rule was recognised in the network's own answers, so nothing says how many are right: "
+            f"{_violations(answers)}. Name the task with --task, or give its examples with --table"
+        )
+    kind = "a quasigroup's" if is_quasigroup(answers) else "a monoid's"
+    note = f"the task is the table of the network's own answers, which is {kind} and no group's: {_violations(answers)}"
+    return ReadTask(_task(TABLE, answers), 1.0, (note,))
 
 
 def _table(operation: str, n: int) -> np.ndarray:
@@ -98,7 +108,7 @@ def _table(operation: str, n: int) -> np.ndarray:
 
 def _operations(n: int) -> Iterator[tuple[str, np.ndarray]]:
     for operation in OPERATIONS:
-        if operation in ("add", "subtract") or is_prime(n):
+        if operation != "divide" or is_prime(n):
             yield operation, _table(operation, n)
 
 
@@ -121,20 +131,21 @@ def _sentences(
     answers: np.ndarray, table: np.ndarray, best: str, stated: str, group: FiniteGroup | None
 ) -> Iterator[str]:
     n, source = len(answers), "read from the network's own answers"
-    share = percentage(_agreement(answers, table))
+    right, defined = int((answers == table)[table >= 0].sum()), int((table >= 0).sum())
+    share = f"all {defined:,} answers" if right == defined else f"{right:,} of {defined:,} answers"
     if best == TABLE:
         assert group is not None
         name = group_name(group)
         yield (
-            f"the task is the composition of {name}, {source}, with its elements numbered as the network numbers them; "
-            f"{share} of the answers agree with that"
+            f"the task is the composition of {name}, {source}, with its elements numbered as the network numbers them: "
+            f"{share} agree with that"
         )
     elif stated == READ:
-        yield f"the task is {best} modulo {n}, {source}; {share} of them agree with that"
+        yield f"the task is {best} modulo {n}, {source}: {share} agree with that"
     else:
         yield (
-            f"the elements of {stated.removeprefix(GROUP)} are numbered as Grokscope numbers them; {share} of the "
-            "answers agree with that"
+            f"the elements of {stated.removeprefix(GROUP)} are numbered as Grokscope numbers them: {share} agree with "
+            "that"
         )
         if not _shows(_agreement(answers, table), n):
             yield f"the answers show no group that is {stated.removeprefix(GROUP)}, in whatever order its elements are"
@@ -146,16 +157,12 @@ def _sentences(
         yield f"{len(wrong):,} of {n * n:,} pairs break it: {some}" + (" …" if len(wrong) > LISTED else "")
 
 
-def _no_rule(answers: np.ndarray) -> Iterator[str]:
-    """Sentences about answers that are taken as they are."""
-    yield (
-        "the network's own answers are taken as the results, as no rule was recognised in them: that all are right "
-        "says nothing about the network"
+def _violations(answers: np.ndarray) -> str:
+    """The laws of a group that answers break, with counts, and whether the order of elements matters in them."""
+    order = "the order of two elements " + (
+        "does not matter" if np.array_equal(answers, answers.T) else "matters"
     )
-    for law in broken_laws(answers):
-        yield f"they are no group's table: {law}"
-    if np.array_equal(answers, answers.T):
-        yield "the order of the two elements does not matter in them"
+    return "; ".join([*broken_laws(answers), order])
 
 
 def pairs_of(p: int) -> ModularTask:

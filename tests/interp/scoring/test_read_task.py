@@ -11,7 +11,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.select import readings_of
 from interp.data.group_tables import group_table
 from interp.errors import CheckpointError, ConfigError
-from interp.scoring.read_task import read_task
+from interp.scoring.read_task import NoRule, read_task
 
 N = np.arange(12)
 
@@ -33,7 +33,7 @@ def renamed(name: str, seed: int = 0) -> np.ndarray:
 )
 def test_operations_are_recognised(answers, operation):
     read = read_task(answers)
-    assert (read.task.operation, read.agreement, read.rule) == (operation, 1.0, True)
+    assert (read.task.operation, read.agreement) == (operation, 1.0)
     assert read.task.split == "unknown"
 
 
@@ -63,13 +63,24 @@ def test_a_stated_group_is_recognised_in_any_numbering_and_another_is_not():
         read_task(answers, "group:S4")
 
 
-def test_answers_without_a_rule_say_nothing_about_the_network():
-    read = read_task(np.random.default_rng(0).integers(0, 12, (12, 12)))
-    assert (read.task.operation, read.rule) == ("table", False)
-    assert "says nothing about the network" in read.notes[0]
-    assert "rows and columns hold a result twice" in read.notes[1]
-    quasigroup = (2 * N[:11, None] + 3 * N[:11]) % 11
-    assert any("no element leaves all others as they are" in note for note in read_task(quasigroup).notes)
+def test_answers_without_a_rule_are_refused_with_the_laws_that_they_break():
+    answers = np.random.default_rng(0).integers(0, 12, (12, 12))
+    with pytest.raises(
+        NoRule, match=r"24 of 24 rows and columns hold a result twice.*order of two elements matters.*--task"
+    ):
+        read_task(answers)
+    with pytest.raises(NoRule):
+        read_task(np.zeros((12, 12), int))
+
+
+def test_quasigroups_and_monoids_are_tables_of_their_own():
+    read = read_task((2 * N[:11, None] + 3 * N[:11]) % 11)
+    assert read.task.operation == "table"
+    assert "a quasigroup's and no group's: no element leaves all others as they are" in read.notes[0]
+    read = read_task(np.maximum.outer(N, N))
+    assert "a monoid's and no group's" in read.notes[0]
+    assert "the order of two elements does not matter" in read.notes[0]
+    assert read_task(np.outer(N, N) % 12).task.operation == "multiply"
 
 
 def chughtai(table: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
