@@ -21,7 +21,7 @@ from probes.nearest_group import nearest_group
 
 LISTED = 5
 CLEARLY = 0.25
-"""Share of the answers from which on they show a rule."""
+"""Share of the answers, above that of the commonest result, from which on they show a rule."""
 
 
 class NoRule(ConfigError):
@@ -57,7 +57,8 @@ def read_task(answers: Int[np.ndarray, "left right"], stated: str = READ) -> Rea
     """The task that a network's answers show.
 
     The group that most of them agree with, as `probes.nearest_group.nearest_group` finds it, unless an operation modulo
-    n fits them as well. No numbering of a group's elements is assumed. Answers that are a monoid's or a quasigroup's table are one by themselves.
+    n fits them as well. No numbering of a group's elements is assumed. Answers that are a monoid's or a quasigroup's
+    table are a task by themselves.
 
     Args:
         answers: Of every pair of elements, ``(left, right)``.
@@ -80,7 +81,7 @@ def read_task(answers: Int[np.ndarray, "left right"], stated: str = READ) -> Rea
         candidates[TABLE] = group.table
     shares = {name: _agreement(answers, table) for name, table in candidates.items()}
     best = max(shares, key=lambda name: shares[name])
-    if _shows(shares[best], n) or wanted is not None:
+    if _shows(answers, candidates[best]) or wanted is not None:
         task = _task(best, candidates[best])
         return ReadTask(task, shares[best], tuple(_sentences(answers, candidates[best], best, stated, group)))
     monoid = identity_of(answers) is not None and is_associative(answers)
@@ -117,9 +118,12 @@ def _agreement(answers: np.ndarray, table: np.ndarray) -> float:
     return float((answers == table)[table >= 0].mean())
 
 
-def _shows(share: float, n: int) -> bool:
-    """True for more right answers than the constant or random ones of a network that has learnt no rule."""
-    return share >= CLEARLY and bool(binom.sf(round(share * n * n) - 1, n * n, 1 / n) < 1e-6)
+def _shows(answers: np.ndarray, table: np.ndarray) -> bool:
+    """True for more right answers than constant or random ones, significantly and clearly so."""
+    results = table[table >= 0]
+    base, share = np.bincount(results).max() / len(results), _agreement(answers, table)
+    above = binom.sf(round(share * len(results)) - 1, len(results), base) < 1e-6
+    return bool(above) and share - base >= CLEARLY * (1 - base)
 
 
 def _task(operation: str, table: np.ndarray) -> ModularTask:
@@ -147,7 +151,7 @@ def _sentences(
             f"the elements of {stated.removeprefix(GROUP)} are numbered as Grokscope numbers them: {share} agree with "
             "that"
         )
-        if not _shows(_agreement(answers, table), n):
+        if not _shows(answers, table):
             yield f"the answers show no group that is {stated.removeprefix(GROUP)}, in whatever order its elements are"
     wrong = np.argwhere((answers != table) & (table >= 0))
     if len(wrong) and len(wrong) < len(answers) ** 2 / 2:
