@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from interp.analysis.circuit import circuit
+from interp.analysis.coset_indicators import CosetIndicators, coset_indicators
 from interp.analysis.memory_set import memory_set_of, no_memory
 from interp.analysis.orderings import better_ordering
 from interp.analysis.populations import crossfit_labels
@@ -39,6 +40,8 @@ from probes.spectrum import Convention
 
 HISTOGRAM_DRAWS = 2_000
 TELLING = 24
+COSETS = 240
+"""Elements of a group whose neurons are compared with cosets of all subgroups, which takes seconds to minutes."""
 LOGITS, ACTIVATIONS = 20, 4
 """Arrays of them all that are held at once, measured at the peak of an audit."""
 
@@ -119,6 +122,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
         portraits=portraits(subject, telling_neurons(table, TELLING)),
         leakage=subject.leakage.to_dict(),
         circuit=circuit(subject),
+        cosets=_cosets(subject),
         history=subject.history,
         **extra,
     )
@@ -190,6 +194,20 @@ def model_settings(model: HookedModel, cached: CachedPass) -> dict[str, Any]:
     shown.insert(len(shown) + 1 + place.axis, "neuron")
     axes = {"axis": place.axis, "layout": place.layout or f"({', '.join(shown)})"}
     return {"kind": type(model).__name__, "activation": None, **settings, "width": cached.width, **axes}
+
+
+def _cosets(subject: Subject) -> CosetIndicators | None:
+    """Of a group, unless the test would take longer than all else."""
+    parts, group = subject.table.parts, subject.table.meta["null"].get("group")
+    if not parts.known or group is None:
+        return None
+    if group["order"] <= COSETS:
+        return coset_indicators(subject)
+    alive = subject.table.alive
+    reason = (
+        f"not looked at in an audit of a group of more than {COSETS} elements; interp.coset_indicators does"
+    )
+    return CosetIndicators(group["name"], reason, alive, subject.table["frequency"][alive], {})
 
 
 def _null_ipr(subject: Subject) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from interp.analysis.circuit import Circuit
+from interp.analysis.coset_indicators import CosetIndicators
 from interp.analysis.populations import JUDGED_BY
 from interp.analysis.portrait import Portrait
 from interp.analysis.relearning import Relearning
@@ -50,6 +51,7 @@ class AuditReport:
         components: Of a group those with neurons in them, most neurons first: ``size``, ``dimension``, ``name`` and
             ``neurons``, the number of those that are periodic, significantly and by most of their variance. None of
             other tasks.
+        cosets: Of a group, neurons that are constant on cosets of a subgroup; None of other tasks.
         null_ipr: A sample of the IPR of random weights.
         portraits: Of the most telling neurons, by number: all that is known of each; see `interp.portrait`.
         leakage: How many held-out examples are trained on too, as they are or (for a network that treats (a, b) and
@@ -96,6 +98,7 @@ class AuditReport:
     memory_set: MemorySet | None = None
     no_memory: str | None = None
     components: tuple[dict[str, Any], ...] | None = None
+    cosets: CosetIndicators | None = None
 
     def __repr__(self) -> str:
         warnings = [f"Warning: {warning}" for warning in self.warnings]
@@ -122,6 +125,7 @@ class AuditReport:
             "mean_ipr": _mean(self.table["ipr"]),
             "key_frequencies": plain(self.key_frequencies),
             "components": plain(self.components),
+            "coset_indicators": None if self.cosets is None else self.cosets.to_dict(),
             **{f"without_{label}": self._without(label) for label in self.removals},
             "memory_set": plain(self.memory_set),
             "no_memory": self.no_memory,

@@ -19,6 +19,8 @@ from probes.monoid import (
 )
 
 Table = Int[np.ndarray, "_ _"]
+LARGEST = 1000
+"""Elements of an operation whose components are computed."""
 SMALLEST = 3
 """Members of a group whose components can tell anything: of 2 there is one."""
 

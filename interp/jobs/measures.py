@@ -22,7 +22,7 @@ from interp.measuring.removals import Removal, removal
 from interp.models import neuron_site, prefix_at
 from interp.report.html import to_html
 from interp.safeguards import one_thread
-from interp.scoring.components import task_components
+from interp.scoring.compositions import task_composition
 from interp.scoring.periodicity import operands_of, periodicity
 from interp.subject import Subject, subject_of
 from probes.labels import REMOVED
@@ -79,7 +79,7 @@ def _weights(checkpoint: Checkpoint, site: str | None) -> Weights | None:
     place, task = neuron_site(checkpoint.model, site), checkpoint.task
     if not place.input_vectors or (task.ordering is None and operands_of(task) is None):
         return None
-    if task_components(task) is not None:
+    if task_composition(task) is not None:
         return None
     with evaluation_mode(checkpoint.model):
         logits = prefix_at(checkpoint.model, place.hook, task.dataset.inputs[:1]).logits()

@@ -14,7 +14,8 @@ import numpy as np
 from interp.data.operations import operation_table
 from interp.data.split_decoding import decode_split
 from interp.errors import GrokscopeError
-from probes.finite_group import broken_laws
+from probes.composition import LARGEST, composition_of
+from probes.finite_group import NoGroup
 
 ACTIVATIONS = ("square", "relu", "gelu", "silu", "tanh", "abs")
 MODEL = {
@@ -86,14 +87,20 @@ def _results(operation: str, p: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def composes_group(operation: str, p: int) -> bool:
-    """True if an operation modulo p is a group's multiplication.
+    """True if a group acts in an operation without an ordering; see `interp.scoring.compositions.task_composition`.
 
     Example:
         >>> composes_group("group:S3", 6), composes_group("a**2 + a*b", 7)
         (True, False)
     """
     results = operation_table(operation, p)[1]
-    return len(results) == p * p and not broken_laws(results.reshape(p, p))
+    if len(results) != p * p or p > LARGEST:
+        return False
+    try:
+        composition_of(results.reshape(p, p))
+    except NoGroup:
+        return False
+    return True
 
 
 def tensors_of(model: dict[str, Any]) -> dict[str, list[int]]:

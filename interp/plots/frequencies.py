@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from interp.plots.canvas import NEUTRAL, blank, line, plotly, say
 from interp.plots.neurons import neuron_points
+from interp.plots.single import named_ticks
+from probes.parts import FREQUENCIES, Parts
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -15,26 +17,36 @@ if TYPE_CHECKING:
 
 
 def frequency_clusters(
-    neuron_frequencies: Mapping[int, int], key_frequencies: Collection[int] = (), *, total: int | None = None
+    neuron_frequencies: Mapping[int, int],
+    key_frequencies: Collection[int] = (),
+    *,
+    total: int | None = None,
+    parts: Parts = FREQUENCIES,
 ) -> Figure:
-    """Number of neurons that have at least 85 % of their activations' variance at each frequency.
+    """Number of neurons that have at least 85 % of their activations' variance at each frequency, or in each component.
 
     Args:
         neuron_frequencies: The count of each frequency that has any.
         key_frequencies: Those of the logits; the others have another colour.
         total: Number of all neurons.
+        parts: What has these numbers.
     """
-    of_all = "" if total is None else f" of {total}"
-    title = "Neurons with 85 % of their variance at one frequency"
-    figure = blank(title, "frequency (cycles)", f"neurons (count{of_all})")
-    kinds = (("key frequency of the logits", "#0072B2", True), ("other frequency", "#E69F00", False))
+    of_all, noun = "" if total is None else f" of {total}", parts.noun
+    title = f"Neurons with 85 % of their variance {parts.within}"
+    figure = blank(title, parts.axis, f"neurons (count{of_all})")
+    kinds = ((f"key {noun} of the logits", "#0072B2", True), (f"other {noun}", "#E69F00", False))
     for name, colour, wanted in kinds:
         shown = {f: n for f, n in neuron_frequencies.items() if (f in key_frequencies) == wanted}
         if shown:
             bars = plotly().Bar(x=list(shown), y=list(shown.values()), name=name, marker={"color": colour})
-            figure.add_trace(bars.update(hovertemplate="%{y} neurons at frequency %{x}"))
+            bars.update(hovertemplate="%{y} neurons at frequency %{x}")
+            if parts.known:
+                bars.update(customdata=parts.marks(shown), hovertemplate="%{y} neurons in %{customdata}")
+            figure.add_trace(bars)
     if not figure.data:
-        return say(figure, "no neuron has 85 % of its variance at one frequency")
+        return say(figure, f"no neuron has 85 % of its variance {parts.within}")
+    if parts.known:
+        figure.update_xaxes(**named_ticks(parts, 1))
     return figure.update_layout(barmode="stack", bargap=0.15, showlegend=True, legend_traceorder="normal")
 
 

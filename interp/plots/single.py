@@ -59,12 +59,12 @@ def _two_rows(title: str, value: str, spectrum: Spectrum) -> Figure:
     figure.update_layout(barmode="group", height=620, margin_t=TOP)
     place = "position in the ordering" if spectrum.order is None else f"element ({spectrum.order.axis})"
     figure.update_xaxes(title_text=place, row=1, col=1)
-    figure.update_xaxes(title_text=spectrum.parts.axis, **_ticks(spectrum.parts, 1), row=2, col=1)
+    figure.update_xaxes(title_text=spectrum.parts.axis, **named_ticks(spectrum.parts, 1), row=2, col=1)
     figure.update_yaxes(title_text=value, row=1, col=1)
     return figure.update_yaxes(title_text="energy (% of all)", tickformat=".0%", row=2, col=1)
 
 
-def _ticks(parts: Parts, first: int) -> dict[str, Any]:
+def named_ticks(parts: Parts, first: int) -> dict[str, Any]:
     """An axis of components from a number on, those from 1 with their names if they are few; nothing of frequencies."""
     last = len(parts.components)
     if not parts.known:
@@ -110,8 +110,8 @@ def neuron_activations(portrait: Portrait) -> Figure:
     right, left = f"right operand ({place})", f"left operand ({place})"
     figure.update_xaxes(title_text=right, constrain="domain", row=1, col=1)
     figure.update_yaxes(title_text=left, scaleanchor="x", constrain="domain", row=1, col=1)
-    figure.update_xaxes(title_text=f"right {parts.axis}", **_ticks(parts, 0), row=2, col=1)
-    figure.update_yaxes(title_text=f"left {parts.axis}", **_ticks(parts, 0), row=2, col=1)
+    figure.update_xaxes(title_text=f"right {parts.axis}", **named_ticks(parts, 0), row=2, col=1)
+    figure.update_yaxes(title_text=f"left {parts.axis}", **named_ticks(parts, 0), row=2, col=1)
     if portrait.grid is None:
         return say(figure, "no activations over pairs of operands were kept")
     return figure.add_traces(activation_traces(portrait))

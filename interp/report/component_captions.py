@@ -5,6 +5,10 @@ from __future__ import annotations
 from interp.report import captions
 from probes.parts import Parts
 
+COSETS = """\
+One point is one neuron, at the subgroup on whose cosets it is most nearly constant. Up: the share of its weights that
+cosets tell. To the right: the same of random vectors in its own component. Points on the dotted line are what any
+neuron of the component shows; far above it, cosets explain more than the component does."""
 TEXTS = {
     "IPR": """\
 A neuron that takes part in the rule lies in few components of the group's functions (for sums modulo n, these are
@@ -25,6 +29,22 @@ rule; shares that are as large as the component's size is among all dimensions a
 Above: how strongly it votes for each result. Below: the share (energy) of these weights in each component of the group,
 by number. One tall bar is the mark of the rule; shares that are as large as the component's size is among all
 dimensions are noise. What the neuron reacts to shows in its activations, as there are layers before it.""",
+    "CIRCUIT": """\
+Networks that grok the composition of a group compute it with the characters of a few key components. Restricted loss:
+how well these alone answer; excluded loss: what is left without them. A network of the rule has a low restricted and a
+high excluded loss, one that memorised the reverse. Clock and Pizza are ways of adding with waves, and are not told
+apart here.""",
+    "CLUSTERS": """\
+How many neurons lie in one component (85 % of the variance of their activations or more), by component. In a network
+of the rule most neurons stand at a few components, and those are the key components of its answers (blue). No bars
+mean that the neurons are noise or mix several components.""",
+    "TRAJECTORY": """\
+Each column is one checkpoint, scored like the network above. Coloured spans are the stages that the numbers
+show; touch their bars at the top for the reasons. Losses that fall on training examples long before held-out
+ones mean memorising first. A circuit forms where the excluded loss rises, although accuracy on held-out
+examples has not moved yet: the loss without the key components of the answer; the restricted loss is that with these
+only. A Gini of 1 means that all is in one component, 0 that all components have the same. Touch the legend to show or
+hide lines.""",
     "ACTIVATIONS": """\
 Above: how active it is for every pair of operands. Below: the share of that picture in each component of the left and
 of the right operand; the larger a spot, the larger its part. Spots on an axis (0) are parts of one operand alone. A

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from interp import plots
+from interp.analysis.coset_indicators import HEADER as COSETS_HEADER
 from interp.data.splits import SPLITS
 from interp.markup import UNKNOWN, number, percentage
 from interp.measuring.band import INTERVAL
@@ -15,7 +17,7 @@ from interp.measuring.evaluation import SplitValues
 from interp.measuring.removals import REMOVAL_HEADER
 from interp.measuring.traces import RANKS_HEADER
 from interp.plots.neurons import periodicity_column
-from interp.report import captions
+from interp.report import captions, component_captions
 from interp.report.component_captions import caption
 from interp.report.neurons import neurons_html
 from interp.report.parts import (
@@ -32,17 +34,27 @@ from interp.report.parts import (
     Table,
     Text,
 )
-from interp.report.tables import CIRCUIT_HEADER, circuit_rows, provenance, stage_sentences, trajectory_table
+from interp.report.tables import (
+    CIRCUIT_HEADER,
+    circuit_rows,
+    component_table,
+    provenance,
+    stage_sentences,
+    trajectory_table,
+)
 from interp.report.wording import components_sentence, glossary, in_words
 from probes.labels import REMOVED
 
 if TYPE_CHECKING:
+    from interp.analysis.coset_indicators import CosetIndicators
     from interp.measuring.memory_set import MemorySet
     from interp.results import AuditReport
 
 STRONGEST = 24
 CURVE_POINTS = 101
 NOT_TESTABLE = "not testable"
+COSETS_BRIEF = (0, 2, 3, 5, 6)
+"""Columns of cosets that a terminal shows."""
 
 
 def sections(report: AuditReport) -> Iterator[Section]:
@@ -61,6 +73,8 @@ def sections(report: AuditReport) -> Iterator[Section]:
     yield Section("weights", "Single neurons", [Markup(neurons_html(report.portraits))])
     if report.circuit is not None:
         yield Section("computing", "How it computes", _circuit(report), forms=FORMS)
+    if report.cosets is not None:
+        yield Section("cosets", "Cosets of subgroups", _cosets(report.cosets), forms=FORMS)
     if len(report.history) > 1:
         draw, label = partial(plots.training_curve, report.history), "Accuracy and loss over training"
         yield Section("training", "Training", [Chart("training", label, draw, captions.TRAINING)])
@@ -191,23 +205,42 @@ def _circuit(report: AuditReport) -> list[Part]:
     circuit, table, rows = report.circuit, report.table, list(circuit_rows(report))
     assert circuit is not None
     frequencies = circuit.neuron_frequencies, circuit.logit_frequencies
-    clusters = partial(plots.frequency_clusters, *frequencies, total=len(table))
+    kind = table.parts
+    clusters = partial(plots.frequency_clusters, *frequencies, total=len(table), parts=kind)
     brief = CIRCUIT_HEADER[:2], [row[:2] for row in rows]
     parts: list[Part] = [
-        Text(captions.CIRCUIT, (HTML,)),
+        Text(caption("CIRCUIT", kind), (HTML,)),
         Table("Measures of the circuit", CIRCUIT_HEADER, rows, "How it computes", brief),
-        Chart("clusters", "Neurons by frequency", clusters, captions.CLUSTERS),
+        Chart("clusters", f"Neurons by {kind.noun}", clusters, caption("CLUSTERS", kind)),
     ]
-    if {"activation_share", "activation_harmonics"} <= set(table):
+    if (shares := component_table(report)) is not None:
+        parts.append(shares)
+    if not kind.known and {"activation_share", "activation_harmonics"} <= set(table):
         label, draw = "A neuron's frequency against its harmonics", partial(plots.harmonics, table)
         parts.append(Chart("harmonics", label, draw, captions.HARMONICS))
     return parts
 
 
+def _cosets(cosets: CosetIndicators) -> list[Part]:
+    sentence = Text(cosets.sentence(), FORMS)
+    if cosets.not_testable is not None:
+        return [sentence]
+    rows = list(islice(cosets.rows(), STRONGEST))
+    few = [tuple(row[i] for i in COSETS_BRIEF) for row in (COSETS_HEADER, *rows[:8])]
+    title = f"The {len(rows)} of {len(cosets.neuron)} neurons that are most nearly constant on cosets"
+    return [
+        sentence,
+        Chart("cosets", "Neurons that are constant on cosets", cosets.plot, component_captions.COSETS),
+        Table(title, COSETS_HEADER, rows, "Cosets of subgroups", (few[0], few[1:]), folded=True),
+    ]
+
+
 def _trajectory(report: AuditReport) -> list[Part]:
     trajectory = report.trajectory
     assert trajectory is not None
-    chart = Chart("trajectory", "How the network developed", trajectory.plot, captions.TRAJECTORY)
+    chart = Chart(
+        "trajectory", "How the network developed", trajectory.plot, caption("TRAJECTORY", report.table.parts)
+    )
     return [Bullets(stage_sentences(report)), chart, trajectory_table(report)]
 
 

@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Any
 from interp.markup import UNKNOWN, number, percentage
 from interp.output import versions
 from interp.report.parts import Row, Table
-from interp.report.wording import group_sentence, in_words, model_sentence, task_sentence
+from interp.report.wording import group_sentence, in_words, model_sentence, parts_in_words, task_sentence
 
 if TYPE_CHECKING:
     from interp.analysis.circuit import Circuit
     from interp.results import AuditReport
 
 CIRCUIT_HEADER: Row = ("what", "value", "what it means")
+COMPONENT_HEADER: Row = (
+    "component",
+    "size",
+    "share of the logits",
+    "q-value",
+    "loss with it alone",
+    "loss without it",
+)
 ALGORITHMS = {
     "clock": "multiplies waves of both operands, as one adds angles on a clock",
     "pizza": "adds waves of both operands first, then takes absolute values",
@@ -45,6 +53,9 @@ def circuit_rows(report: AuditReport) -> Iterator[Row]:
     circuit, p = report.circuit, report.task.get("p")
     if circuit is None:
         return
+    if circuit.components is not None:
+        yield from _of_components(circuit, report)
+        return
     inputs = UNKNOWN if circuit.embedding_frequencies is None else in_words(circuit.embedding_frequencies)
     explained, total = percentage(circuit.logit_variance_explained), len(report.table)
     alone, harmonics = f"{circuit.clustered} of {total}", f"{circuit.clustered_with_harmonics} of {total}"
@@ -67,6 +78,51 @@ def circuit_rows(report: AuditReport) -> Iterator[Row]:
         ("gradient symmetricity", symmetricity, "above 0.95 speaks for Pizza, below 0.8 for Clock"),
         ("distance irrelevance", irrelevance, "below 0.4 speaks for Pizza, above 0.6 for Clock"),
     )  # fmt: skip
+
+
+def _of_components(circuit: Circuit, report: AuditReport) -> Iterator[Row]:
+    parts, p = report.table.parts, report.task.get("p")
+    logits = parts_in_words(circuit.logit_frequencies, parts)
+    inputs = circuit.embedding_frequencies
+    chance = "" if p is None else f"; guessing gives {log(p):.2f}"
+    trained = "training pairs" if report.task.get("split_known") else "all pairs"
+    if circuit.excluded_pairs is not None:
+        trained = f"{circuit.excluded_pairs} {trained}"
+    yield from (
+        ("key components of the logits", logits, "components in the answers; noise has some too"),
+        ("logits explained by them", percentage(circuit.logit_variance_explained),
+         "near 100 %: all answers are sums of these components' characters of a b c⁻¹"),
+        ("key components of the inputs", UNKNOWN if inputs is None else parts_in_words(inputs, parts),
+         "of the embedding or the first layer's weights"),
+        ("neurons in one component", f"{circuit.clustered} of {len(report.table)}",
+         "at least 85 % of the variance of their activations over all pairs is there"),
+        ("restricted loss", number(circuit.restricted_loss), f"on all pairs with these components only{chance}"),
+        ("excluded loss", number(circuit.excluded_loss),
+         f"on {trained} without these components; low: answered by other means"),
+        ("Gini coefficient of the inputs", number(circuit.embedding_gini), "0: all components alike, 1: only one"),
+        ("Gini coefficient of the logits", number(circuit.logit_gini), "the same of the answers"),
+    )  # fmt: skip
+
+
+def component_table(report: AuditReport) -> Table | None:
+    """Measures of the logits by component, largest share first; None where they are of frequencies."""
+    circuit = report.circuit
+    if circuit is None or circuit.components is None:
+        return None
+    rows = [
+        (
+            report.table.parts.brief(part.number),
+            str(part.size),
+            percentage(part.share),
+            number(part.q_value),
+            number(part.restricted_loss),
+            number(part.excluded_loss),
+        )
+        for part in sorted(circuit.components, key=lambda part: -part.share)[:MOST]
+    ]
+    some = f", the {MOST} largest" if len(circuit.components) > MOST else ""
+    title = "Components of the logits"
+    return Table(f"{title}{some}", COMPONENT_HEADER, rows, title, folded=True)
 
 
 def _algorithm(circuit: Circuit) -> tuple[str, str]:

@@ -137,6 +137,18 @@ def in_words(frequencies: Iterable[int]) -> str:
     return ", ".join(shown) or "none"
 
 
+def parts_in_words(numbers: Iterable[int], parts: Parts) -> str:
+    """Components in words; frequencies as of `in_words`.
+
+    Example:
+        >>> parts_in_words([1, 2, 3], FREQUENCIES)
+        '1 to 3'
+    """
+    if not parts.known:
+        return in_words(numbers)
+    return ", ".join(map(parts.brief, numbers)) or "none"
+
+
 def group_sentence(group: Mapping[str, Any]) -> str:
     """A group of a table's ``meta["null"]`` in words.
 
