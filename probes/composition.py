@@ -65,11 +65,14 @@ def composition_of(table: Table) -> Composition:
     """
     left, right = _operands(table)
     product = table[np.ix_(left, right)]
-    if is_associative(product):
+    if is_quasigroup(table):
+        try:
+            whole = _alone(product, np.arange(len(table)), "")
+        except NoGroup:
+            left = right = np.arange(len(table))
+            whole = _in_quasigroup(table)
+    elif is_associative(product):
         whole = _in_semigroup(product)
-    elif is_quasigroup(table):
-        left = right = np.arange(len(table))
-        whole = _in_quasigroup(table)
     else:
         raise NoGroup("results depend on the brackets, and some occur twice in a row or a column")
     elements, note = whole.output, whole.note
@@ -91,11 +94,9 @@ def _operands(table: Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_semigroup(table: Table) -> Composition:
-    """The action of the largest subgroup of an associative table, or that subgroup alone."""
+    """The action of the largest subgroup of an associative table that is no group's, or that subgroup alone."""
     members, identity = largest_subgroup(table)
     n = len(table)
-    if len(members) == n:
-        return _alone(table, members, "")
     if len(members) < SMALLEST:
         raise NoGroup(f"the largest group in it has {len(members)} of its {n} elements")
     if not (table == table.T).all():

@@ -12,7 +12,7 @@ from interp.data import Task
 from interp.measuring.arrays import distinct_vectors, share_outside, weight_vectors
 from interp.models import NeuronSite
 from interp.scoring.component_words import described
-from interp.scoring.compositions import class_shares, reading_order, task_composition
+from interp.scoring.compositions import class_sentence, class_shares, reading_order, task_composition
 from probes import null
 from probes.component_scores import component_scores, vectors_to_test
 from probes.composition import Composition
@@ -45,7 +45,7 @@ def composition_columns(
     )
     columns["outside"] = share_outside(raw, vectors)
     classes = class_shares(site, composition, p)
-    notes = [composition.note] if composition.note else []
+    notes = [one for one in (composition.note, class_sentence(classes)) if one]
     return columns, meta | ({"classes": classes} if classes else {}) | ({"notes": notes} if notes else {})
 
 

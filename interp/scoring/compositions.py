@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import gcd
 from typing import Any
@@ -19,6 +19,8 @@ from probes.finite_group import NoGroup
 
 OUTSIDE = "outside"
 """The class of the elements that are not read."""
+LISTED = 8
+"""Classes in a sentence."""
 
 
 def task_composition(task: Task) -> Composition | None:
@@ -153,6 +155,20 @@ def class_shares(site: NeuronSite, composition: Composition, p: int) -> list[dic
     if rest and total > 0:
         rows.append({"name": OUTSIDE, "elements": rest, "share": max(0.0, 1 - float(shares.sum()))})
     return rows
+
+
+def class_sentence(classes: Sequence[Mapping[str, Any]]) -> str:
+    """The shares of `class_shares` in words, of many classes the first `LISTED`; empty without any.
+
+    Example:
+        >>> units = {"name": "class gcd 1", "elements": 4, "share": 0.9}
+        >>> class_sentence([units, {"name": "class gcd 5", "elements": 1, "share": 0.1}])
+        'Shares of all weights: class gcd 1 (4 elements) 90.0 %, class gcd 5 (1) 10.0 %.'
+    """
+    texts = [f"{row['name']} ({row['elements']}) {percentage(row['share'])}" for row in classes[:LISTED]]
+    if rest := classes[LISTED:]:
+        texts.append(f"{len(rest)} other classes {percentage(sum(row['share'] for row in rest))}")
+    return f"Shares of all weights: {', '.join(texts).replace(')', ' elements)', 1)}." if texts else ""
 
 
 def _class_names(composition: Composition, p: int) -> list[str]:

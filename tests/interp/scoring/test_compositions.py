@@ -9,6 +9,8 @@ from interp.data import ModularTask, TableTask
 from interp.models import HookedMLP, MLPConfig, analytic_mlp
 from interp.scoring.components import task_components
 from interp.scoring.compositions import OUTSIDE, no_composition, task_composition
+from interp.subject import Subject
+from interp.training import TrainConfig, train
 from tests.probes.test_monoid import LOOP
 
 
@@ -47,7 +49,8 @@ def test_elements_beside_the_largest_group_are_outside():
     elements, share = classes_of(table)[OUTSIDE]
     assert elements == 6
     assert share > 0.9
-    (note,) = table.meta["null"]["notes"]
+    note, shares = table.meta["null"]["notes"]
+    assert "outside (6)" in shares
     assert "weights at the other 6 were not analysed" in note
 
 
@@ -88,3 +91,17 @@ def test_random_networks_are_seen_as_such(p):
     table = interp.score(HookedMLP(MLPConfig(width=400), vocab=p), task)
     assert (table["p_value"] < 0.01).mean() <= 0.02  # of 400
     assert not table.where(label="generalizing").neuron.size
+
+
+@pytest.mark.slow
+def test_neurons_that_were_trained_to_multiply_generalize_as_modulo_a_prime():
+    shares = {}
+    for p in (35, 37):
+        task = ModularTask("multiply", p, train_fraction=0.6)
+        config = TrainConfig(steps=4000, weight_decay=1.0)
+        model = train(task, MLPConfig(width=128), config, show_progress=False).model
+        subject = Subject(model, task)
+        assert subject.accuracy.all == 1
+        shares[p] = (subject.table["label"] == "generalizing").mean()
+    assert shares[35] >= max(0.95, shares[37])
+    assert np.quantile(interp.score(model, task)["frequency_share"], 0.05) > 0.9
