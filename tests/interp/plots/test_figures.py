@@ -54,6 +54,7 @@ def every_figure():
         "ablation_curve": plots.ablation_curve(make_sweep()),
         "ipr_histogram": plots.ipr_histogram(table, np.array([0.04, 0.05])),
         "neuron_scatter": plots.neuron_scatter(table),
+        "coset_indicators": plots.coset_indicators(cosets),
         "accuracy_bars": plots.accuracy_bars(BEFORE, AFTER),
         "neuron_weights": plots.neuron_weights(make_portraits()[3]),
         "spectrum_figure": plots.spectrum_figure(make_portraits()[3].spectrum),
@@ -72,6 +73,13 @@ def figures_of_several():
     spread = np.linspace(0.1, 0.9, 5)
     correlation = SimpleNamespace(rho=0.5, low=0.1, high=0.8)
     carried = SimpleNamespace(correlation=correlation, donor_ipr=spread, donor_gamma=spread, donor_fit=spread)
+    tested = {"subgroup": ["A4", "D4"], "index": [2, 3], "share": [0.9, 0.8], "by_component": [0.9, 0.5]}
+    cosets = SimpleNamespace(
+        not_testable=None,
+        neuron=np.array([0, 4]),
+        component=np.array([1, 2]),
+        columns={name: np.array(column) for name, column in tested.items()},
+    )
     dose = SimpleNamespace(
         size=3, name="given", factors=spread, accuracy=make_sweep().accuracy, random={}, n_random=0
     )
