@@ -44,6 +44,13 @@ MAPS = {"neuron_activations", "answer_map", "pair_map"}
 @cache
 def every_figure():
     table = make_table()
+    tested = {"subgroup": ["A4", "D4"], "index": [2, 3], "share": [0.9, 0.8], "by_component": [0.9, 0.5]}
+    cosets = SimpleNamespace(
+        not_testable=None,
+        neuron=np.array([0, 4]),
+        component=np.array([1, 2]),
+        columns={name: np.array(column) for name, column in tested.items()},
+    )
     return {
         "frequency_clusters": plots.frequency_clusters({3: 10, 5: 2}, (3,), total=40),
         "harmonics": plots.harmonics(make_activation_table()),
@@ -73,13 +80,6 @@ def figures_of_several():
     spread = np.linspace(0.1, 0.9, 5)
     correlation = SimpleNamespace(rho=0.5, low=0.1, high=0.8)
     carried = SimpleNamespace(correlation=correlation, donor_ipr=spread, donor_gamma=spread, donor_fit=spread)
-    tested = {"subgroup": ["A4", "D4"], "index": [2, 3], "share": [0.9, 0.8], "by_component": [0.9, 0.5]}
-    cosets = SimpleNamespace(
-        not_testable=None,
-        neuron=np.array([0, 4]),
-        component=np.array([1, 2]),
-        columns={name: np.array(column) for name, column in tested.items()},
-    )
     dose = SimpleNamespace(
         size=3, name="given", factors=spread, accuracy=make_sweep().accuracy, random={}, n_random=0
     )
