@@ -60,7 +60,7 @@ def component_activity(grid: Grid, components: Components, answers: Answers) -> 
         along = _along_answer(grid, components, answers) / total[:, None]
         blocks = blocks / total[:, None, None]
         diagonal = diagonal / total[:, None]
-    rest = np.maximum(diagonal - along, 0)
+    rest = np.maximum(diagonal - np.nan_to_num(along), 0)
     squares = np.square(blocks).sum((1, 2)) - np.square(diagonal).sum(1)
     share, component = _largest(profile)
     sum_share, sum_component = _largest(along)
@@ -73,7 +73,7 @@ def component_activity(grid: Grid, components: Components, answers: Answers) -> 
         "activation_harmonics": np.full(len(share), np.nan),
         "sum_share": sum_share,
         "sum_frequency": sum_component,
-        "activation_ipr": squares + np.square(along).sum(1) + np.square(rest).sum(1),
+        "activation_ipr": squares + np.square(np.nan_to_num(along)).sum(1) + np.square(rest).sum(1),
         "silent": (grid == 0).mean((1, 2)),
         "agreement": mean_of_live(own),
     }

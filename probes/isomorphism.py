@@ -1,4 +1,4 @@
-"""Whether two finite groups are the same but for the names of their elements."""
+"""Correspondences between two finite groups that keep all products."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ from interp.measuring.arrays import as_array
 from interp.measuring.logits import whole_of
 from interp.models import HookedModel, SmallTransformer
 from interp.output import plain
-from interp.scoring.components import task_components
+from interp.scoring.compositions import reading_order, task_composition
 from interp.scoring.periodicity import operands_of
 from interp.scoring.table import NeuronTable
 from interp.subject import Network, Subject, subject_of
 from probes import activity
 from probes import progress_measures as measures
-from probes.isotypic import Components
+from probes.composition import Composition
 from probes.periodicity import gini
 from probes.stages import LEARNT
 
@@ -119,9 +119,9 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
         (True, True)
     """
     subject = subject_of(network, task, site=site)
-    components = task_components(subject.task)
-    if components is not None:
-        return _of_components(subject, components)
+    composition = task_composition(subject.task)
+    if composition is not None:
+        return _of_composition(subject, composition)
     model, task, table, logits = subject.model, subject.task, subject.table, subject.cached.logits
     p, order = operands_of(task), task.ordering
     if p is None or order is None or order.steps != (1, 1) or logits.shape[1] < p:
@@ -158,14 +158,14 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
     )
 
 
-def _of_components(subject: Subject, components: Components) -> Circuit | None:
-    """`circuit` of a task that composes the elements of a group; None if its results are not the group's products."""
-    n, table = len(components.group), subject.table
-    if n * n != len(subject.data) or subject.cached.logits.shape[1] < n:
+def _of_composition(subject: Subject, composition: Composition) -> Circuit | None:
+    """`circuit` of a task that composes the elements of a group; None if it has pairs or results beyond these."""
+    components, table = composition.components, subject.table
+    n = len(components.group)
+    if components.acting is not None or n != operands_of(subject.task) or n * n != len(subject.data):
         return None
-    losses, clusters = component_losses(subject.cached, components, subject.seed), clusters_of(table)
-    elements = np.arange(n)
-    matrices = embeddings(subject.model, Ordering(elements, elements, elements, "natural"), n)
+    losses, clusters = component_losses(subject.cached, composition, subject.seed), clusters_of(table)
+    matrices = embeddings(subject.model, reading_order(composition), n)
     energies = input_energies(matrices, components) if matrices else None
     sizes, logits = components.sizes[1:], losses.logits
     explained = logits.shares[[key - 1 for key in losses.keys]].sum() if losses.keys else np.nan

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.measuring.arrays import as_array
 from interp.measuring.cached_pass import CachedPass
 from probes.component_logits import Block, LogitComponents, excluded_losses, logit_components
+from probes.composition import Composition
 from probes.isotypic import Components
 from probes.null import benjamini_hochberg
 from probes.progress_measures import key_frequencies
 
 BLOCK = 4_000_000
 """Logits that are read at a time."""
-EXCLUDED = 100_000_000
+EXCLUDED = 40_000_000
 """Logits that excluded losses are measured on at the most, all components together."""
 
 
@@ -74,22 +75,23 @@ class ComponentLosses:
     by_rule: float
 
 
-def component_losses(cached: CachedPass, components: Components, seed: int = 0) -> ComponentLosses:
+def component_losses(cached: CachedPass, composition: Composition, seed: int = 0) -> ComponentLosses:
     """Measure the logits by components: of all pairs, in blocks.
 
     Args:
         cached: Of a dataset that holds all pairs of elements once.
-        components: Of the group whose products the true labels are.
+        composition: Of a group with one element for each label.
         seed: Of the orders that p-values are from.
     """
-    n, data = len(components.group), cached.data
+    components, data = composition.components, cached.data
+    n = len(components.group)
     every = torch.arange(len(data), device=data.inputs.device)
-    logits = logit_components(lambda: _blocks(cached, every, n), components)
+    logits = logit_components(lambda: _blocks(cached, every, composition.output), components)
     keys = key_frequencies(np.sqrt(np.nan_to_num(logits.shares)))
     trained = data.train if data.split_known and data.train.any() else torch.ones_like(data.train)
     chosen = _spaced(every[trained], EXCLUDED // (n * (len(keys) + 1)))
     removed = [logits.along_product(numbers) for numbers in (keys, *([key] for key in keys))]
-    excluded = excluded_losses(_blocks(cached, chosen, n), removed)
+    excluded = excluded_losses(_blocks(cached, chosen, composition.output), removed)
     p = logits.p_values(seed)
     alone = {key: (logits.restricted_loss([key]), float(excluded[1 + i])) for i, key in enumerate(keys)}
     columns = (components.sizes[1:], logits.shares, p, benjamini_hochberg(p))
@@ -98,10 +100,10 @@ def component_losses(cached: CachedPass, components: Components, seed: int = 0) 
         ComponentPart(k, size, share, one, q, k in alone, *alone.get(k, (None, None)))
         for k, (size, share, one, q) in enumerate(rows, 1)
     )
-    judged = every[~trained] if not trained.all() else every
-    right = sum(int((block.argmax(1) == answers).sum()) for answers, block in _blocks(cached, judged, n))
+    judged = _blocks(cached, every[~trained] if not trained.all() else every, composition.output)
+    right = np.concatenate([block.argmax(1) == answers for answers, block in judged])
     losses = logits.restricted_loss(keys), float(excluded[0])
-    return ComponentLosses(logits, keys, parts, *losses, len(chosen), right / len(judged))
+    return ComponentLosses(logits, keys, parts, *losses, len(chosen), float(right.mean()))
 
 
 def input_energies(
@@ -113,10 +115,11 @@ def input_energies(
     return energies
 
 
-def _blocks(cached: CachedPass, rows: Tensor, n: int) -> Iterator[Block]:
-    """Answers and logits of these examples, some at a time."""
+def _blocks(cached: CachedPass, rows: Tensor, output: Int[np.ndarray, " element"]) -> Iterator[Block]:
+    """Answers and logits of these examples by element, some at a time."""
+    element, labels = np.argsort(output), torch.as_tensor(output, device=rows.device)
     for some in rows.split(max(1, BLOCK // cached.logits.shape[1])):
-        yield as_array(cached.data.true_labels[some]), as_array(cached.logits[some][:, :n])
+        yield element[as_array(cached.data.true_labels[some])], as_array(cached.logits[some][:, labels])
 
 
 def _spaced(rows: Tensor, most: int) -> Tensor:

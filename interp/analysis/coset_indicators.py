@@ -15,7 +15,7 @@ from interp.drawing import Drawable
 from interp.markup import number, percentage
 from interp.measuring.arrays import NeuronArrays, grid_of, neuron_arrays
 from interp.output import plain
-from interp.scoring.components import task_components
+from interp.scoring.compositions import reading_order, task_composition
 from interp.scoring.group_names import group_name
 from interp.scoring.periodicity import all_pairs_activations, operands_of
 from interp.subject import Network, Subject, subject_of
@@ -91,14 +91,14 @@ class CosetIndicators(Drawable):
         return mask
 
     def counts(self) -> dict[str, int]:
-        """Numbers of neurons that are constant on cosets, by subgroup, the commonest first."""
+        """Numbers of neurons that prefer cosets to their component, by subgroup, the commonest first."""
         if self.not_testable is not None:
             return {}
         names = [
             f"{name} ({index} cosets)"
             for name, index in zip(self.columns["subgroup"], self.columns["index"], strict=True)
         ]
-        return dict(Counter(np.array(names, object)[self.indicates].tolist()).most_common())
+        return dict(Counter(np.array(names, object)[self.adds].tolist()).most_common())
 
     def sentence(self) -> str:
         """The result in words."""
@@ -107,10 +107,12 @@ class CosetIndicators(Drawable):
         some = "" if self.complete else ", not all that there are"
         tested = f"{self.looked_at} subgroups in {self.classes} conjugacy classes were looked at{some}"
         by_name = ", ".join(f"{count} on those of {name}" for name, count in self.counts().items())
+        rest = int((self.indicates & ~self.adds).sum())
         return (
-            f"{self.indicates.sum()} of {len(self.neuron)} live neurons are constant on cosets of a subgroup of "
-            f"{self.group}{f': {by_name}' if by_name else ''}. Of {self.adds.sum()} this says more than their "
-            f"component does ({tested})."
+            f"{self.adds.sum()} of {len(self.neuron)} live neurons are constant on cosets of a subgroup of "
+            f"{self.group} beyond what random vectors in their component are"
+            f"{f': {by_name}' if by_name else ''}. Of {rest} others "
+            f"the component alone explains that they are ({tested})."
         )
 
     def __repr__(self) -> str:
@@ -160,12 +162,9 @@ def coset_indicators(
         'Cosets: not testable, because Z13 has no subgroups but itself and the identity.'
     """
     subject = subject_of(network, task, site=site)
-    table, ordering = subject.table, None
-    alive = table.alive
+    table, alive = subject.table, subject.table.alive
     component = table["frequency"][alive]
-    components = task_components(subject.task)
-    if components is None or len(components.group) != operands_of(subject.task):
-        components, ordering = _cyclic(subject.task)
+    components, ordering = _group_of(subject.task)
     if components is None:
         reason = (
             f"not testable, because the task is no multiplication of a group of at most {LARGEST} elements"
@@ -184,16 +183,22 @@ def coset_indicators(
     return CosetIndicators(name, None, alive, component, columns, len(subgroups), classes, subgroups.complete)
 
 
-def _cyclic(task: Task) -> tuple[Components | None, Ordering | None]:
-    """The components of the positions of a task's ordering, which are added up; None where there is none such."""
-    ordering = task.ordering
-    if ordering is None or ordering.steps != (1, 1) or len(ordering) > LARGEST or operands_of(task) is None:
-        return None, None
-    positions = np.arange(len(ordering))
-    return components_of(group_of(np.add.outer(positions, positions) % len(ordering))), ordering
+def _group_of(task: Task) -> tuple[Components | None, Ordering]:
+    """The components of a group that acts on itself, and the order in which its elements are read; else None.
+
+    Of an operation with an ordering that is the cyclic group of its positions.
+    """
+    composition, ordering = task_composition(task), task.ordering
+    if composition is not None:
+        on_itself = composition.components.acting is None
+        return composition.components if on_itself else None, reading_order(composition)
+    elements = np.arange(0 if ordering is None else len(ordering))
+    if ordering is None or ordering.steps != (1, 1) or len(elements) > LARGEST or operands_of(task) is None:
+        return None, Ordering(elements, elements, elements, "none")
+    return components_of(group_of(np.add.outer(elements, elements) % len(elements))), ordering
 
 
-def _vectors(subject: Subject, ordering: Ordering | None) -> Vectors:
+def _vectors(subject: Subject, ordering: Ordering) -> Vectors:
     """Each neuron's vectors by left operand, right operand and output; None for a readout that does not exist."""
     place, cached = subject.place, subject.cached
     arrays: NeuronArrays = neuron_arrays(place, cached.activations, ordering)
@@ -202,7 +207,7 @@ def _vectors(subject: Subject, ordering: Ordering | None) -> Vectors:
         return [left, right, rest[0] if rest else None]
     p = operands_of(subject.task)
     assert p is not None
-    grid = grid_of(all_pairs_activations(cached, subject.task, p), p, ordering)
+    grid = grid_of(all_pairs_activations(cached, subject.task, p, None, ordering), p, ordering)
     readout = arrays.vectors[0] if arrays.vectors else None
     return [grid.mean(2), grid.mean(1), readout]
 

@@ -78,15 +78,15 @@ def outside_sentences(null: Mapping[str, Any]) -> Iterator[str]:
             yield f"{null['notes'][0]} {percentage(row['share'])} of all weights are there."
 
 
-def _result(task: Task) -> Composition | str:
-    p = getattr(task, "p", None)
-    if task.ordering is not None or not isinstance(p, int) or p <= 0:
-        return ""
-    if p > LARGEST:
-        return f"it has {p:,} elements; those of at most {LARGEST:,} are analysed"
-    data = task.dataset
-    if data.inputs.shape[1:] != (2,) or data.inputs.is_floating_point():
-        return ""
+def answer_table(task: Task) -> np.ndarray:
+    """The result of each pair of operands by the task's rule, ``(left, right)``; -1 where there is none.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> answer_table(ModularTask("multiply", 3)).tolist()
+        [[0, 0, 0], [0, 1, 2], [0, 2, 1]]
+    """
+    p, data = getattr(task, "p", 0), task.dataset
     table, operation = np.full((p, p), -1), getattr(task, "operation", None)
     a, b = data.inputs.cpu().numpy().T
     if operation not in (None, TABLE):
@@ -94,6 +94,18 @@ def _result(task: Task) -> Composition | str:
         table[pairs[:, 0], pairs[:, 1]] = results
     elif max(a.max(initial=0), b.max(initial=0)) < p:
         table[a, b] = data.true_labels.cpu().numpy()
+    return table
+
+
+def _result(task: Task) -> Composition | str:
+    p = getattr(task, "p", None)
+    if task.ordering is not None or not isinstance(p, int) or p <= 0:
+        return ""
+    if p > LARGEST:
+        return f"it has {p:,} elements; those of at most {LARGEST:,} are analysed"
+    if task.dataset.inputs.shape[1:] != (2,) or task.dataset.inputs.is_floating_point():
+        return ""
+    table = answer_table(task)
     if (table < 0).any() or table.max() >= p:
         return f"{int((table < 0).sum()):,} of its {p * p:,} pairs have no result from 0 to {p - 1}"
     return _composition(table.tobytes(), p)

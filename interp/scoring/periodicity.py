@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from interp.data import Ordering, Task
-from interp.hooks import device_of, evaluation_mode
-from interp.measuring.arrays import NeuronArrays, grid_of, scored_activations
+from interp.data import Task
+from interp.measuring.arrays import NeuronArrays, grid_of
 from interp.measuring.cached_pass import CachedPass
-from interp.models import NeuronSite, neuron_site, prefix_at
+from interp.models import NeuronSite
 from interp.progress import PATIENCE, progress
-from interp.scoring.component_activations import columns_by_components, has_all_pairs
-from interp.scoring.components import composition_columns, task_components
+from interp.scoring.all_pairs import all_pairs_activations, operands_of
+from interp.scoring.component_activations import columns_by_components
 from interp.scoring.compositions import task_composition
 from probes import null
 from probes.activity import activation_scores
@@ -50,13 +48,10 @@ def periodicity(
         Columns of `probes.features.weight_features` and `activation_scores`, and ``p_null``; the settings of the null
         distribution, with ``"source"``: ``"weights"``, ``"activations"`` or None.
     """
-    components, draws = task_components(task), max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
-    p = operands_of(task)
-    if components is not None and has_all_pairs(task.dataset):
-        return columns_by_components(cached, task, site, arrays, components, n_draws=draws, seed=seed)
-    composition = task_composition(task) if site.input_vectors else None
+    composition, p = task_composition(task), operands_of(task)
+    draws = max(MIN_DRAWS, DRAWS_PER_NEURON * cached.width)
     if composition is not None and p is not None:
-        return composition_columns(site, composition, p, n_draws=draws, seed=seed)
+        return columns_by_components(cached, task, site, composition, n_draws=draws, seed=seed)
     usable = site.input_vectors and (task.ordering is not None or p is not None)
     grid_scores, profile, tested = _over_pairs(cached, task, None if usable else seed)
     positions = getattr(task, "positions", None)
@@ -110,12 +105,6 @@ def _permuted_ipr(vectors: Sequence[np.ndarray], convention: Convention) -> np.n
     return mean_of_live([ipr(power(one, convention), convention.r) for one in permuted])
 
 
-def operands_of(task: Task) -> int | None:
-    """Number of values of an operand, if the task is an operation on pairs; else None."""
-    p = getattr(task, "p", None)
-    return p if isinstance(p, int) and task.dataset.inputs.shape[1:] == (2,) else None
-
-
 def _over_pairs(
     cached: CachedPass, task: Task, seed: int | None
 ) -> tuple[Columns, np.ndarray | None, Columns]:
@@ -146,40 +135,6 @@ def _over_pairs(
         for chunks in (parts, tests)
     )
     return columns, np.concatenate(profiles), tested
-
-
-def all_pairs_activations(
-    cached: CachedPass, task: Task, p: int, neurons: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Activations ``(pair, neuron)`` of all p² pairs in row-major order; NaN where the operation leaves one out.
-
-    Args:
-        p: How many values an operand has.
-        neurons: Which of them, by index; all if None.
-    """
-    chosen = slice(None) if neurons is None else neurons
-    inputs = cached.data.inputs
-    index = inputs[:, 0] * p + inputs[:, 1]
-    missing = torch.ones(p * p, dtype=torch.bool, device=inputs.device)
-    missing[index] = False
-    known = cached.activations[:, chosen]
-    full = known.new_full((p * p, known.shape[1]), float("nan"))
-    full[index] = known
-    needed = missing & _in_ordering(task.ordering, p, inputs.device)
-    if needed.any():
-        pairs = torch.cartesian_prod(*[torch.arange(p, device=inputs.device)] * 2)[needed]
-        with evaluation_mode(cached.model):
-            prefix = prefix_at(cached.model, cached.hook, pairs.to(device_of(cached.model)))
-        full[needed] = scored_activations(prefix, neuron_site(cached.model, cached.hook))[:, chosen]
-    return full
-
-
-def _in_ordering(ordering: Ordering | None, p: int, device: torch.device) -> torch.Tensor:
-    """Mask of the pairs that the ordering has; none without an ordering."""
-    inside = torch.zeros(p, p, dtype=torch.bool, device=device)
-    if ordering is not None:
-        inside[np.ix_(ordering.left, ordering.right)] = True
-    return inside.flatten()
 
 
 def position_profile(cached: CachedPass, positions: np.ndarray) -> np.ndarray:

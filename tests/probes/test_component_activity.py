@@ -8,7 +8,7 @@ from probes.activity import activation_scores
 from probes.component_activity import component_activity, component_order_p_values
 from probes.finite_group import group_of
 from probes.isotypic import components_of
-from probes.orders import order_p_values
+from probes.orders import DRAWS, order_p_values
 
 
 def scored(grid, table):
@@ -117,7 +117,7 @@ def test_for_addition_the_test_is_that_of_frequencies():
         2 * np.pi * 3 * np.add.outer(np.arange(n), np.arange(n)) / n
     )
     table = cyclic(n)
-    p = component_order_p_values(grid, components_of(group_of(table)), table)
+    p = component_order_p_values(grid, components_of(group_of(table)), table, draws=DRAWS)
     expected = order_p_values(grid)
     np.testing.assert_allclose(p["p_null"], expected["p_null"], rtol=1e-4)
     counted = (

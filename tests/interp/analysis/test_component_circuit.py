@@ -13,8 +13,7 @@ from interp.data.group_tables import cyclic
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig, analytic_mlp
 from interp.scoring.components import task_components
 from interp.subject import Subject, score
-from probes.finite_group import group_of
-from probes.isotypic import components_of
+from probes.composition import composition_of
 from probes.progress_measures import cross_entropy
 
 TASK = ModularTask("group:S4", train_fraction=0.5)
@@ -69,7 +68,7 @@ def test_of_addition_they_are_the_measures_of_frequencies():
     task = ModularTask("add", 13)
     model = analytic_mlp("add", 13, width=60)
     expected = circuit(model, task)
-    losses = component_losses(Subject(model, task).cached, components_of(group_of(cyclic(13))))
+    losses = component_losses(Subject(model, task).cached, composition_of(cyclic(13)))
     assert losses.restricted == pytest.approx(expected.restricted_loss, rel=1e-6)
     assert losses.excluded == pytest.approx(expected.excluded_loss, rel=1e-6)
     shares = losses.logits.shares[[key - 1 for key in losses.keys]]

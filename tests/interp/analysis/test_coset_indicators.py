@@ -43,7 +43,7 @@ def test_planted_indicators_are_told_from_random_neurons():
     assert not result.indicates[30:].any()
     assert (result.columns["index"][:30] <= 4).mean() > 0.9
     assert result.adds[:30].sum() > 20
-    assert "constant on cosets of a subgroup of S4" in result.sentence()
+    assert "are constant on cosets of a subgroup of S4 beyond" in result.sentence()
     rows = list(result.rows())
     assert len(rows) == 60
     assert {len(row) for row in rows} == {len(HEADER)}

@@ -1,0 +1,57 @@
+"""Activations over all pairs of a task's operands, also of pairs that are no examples."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from interp.data import Ordering, Task
+from interp.hooks import device_of, evaluation_mode
+from interp.measuring.arrays import scored_activations
+from interp.measuring.cached_pass import CachedPass
+from interp.models import neuron_site, prefix_at
+
+
+def operands_of(task: Task) -> int | None:
+    """Number of values of an operand, if the task is an operation on pairs; else None."""
+    p = getattr(task, "p", None)
+    return p if isinstance(p, int) and task.dataset.inputs.shape[1:] == (2,) else None
+
+
+def all_pairs_activations(
+    cached: CachedPass,
+    task: Task,
+    p: int,
+    neurons: torch.Tensor | None = None,
+    ordering: Ordering | None = None,
+) -> torch.Tensor:
+    """Activations ``(pair, neuron)`` of all p² pairs in row-major order; NaN where one is left out.
+
+    Args:
+        p: How many values an operand has.
+        neurons: Which of them, by index; all if None.
+        ordering: Whose pairs are computed where the task leaves them out; the task's own if None.
+    """
+    chosen = slice(None) if neurons is None else neurons
+    inputs = cached.data.inputs
+    index = inputs[:, 0] * p + inputs[:, 1]
+    missing = torch.ones(p * p, dtype=torch.bool, device=inputs.device)
+    missing[index] = False
+    known = cached.activations[:, chosen]
+    full = known.new_full((p * p, known.shape[1]), float("nan"))
+    full[index] = known
+    needed = missing & _in_ordering(task.ordering if ordering is None else ordering, p, inputs.device)
+    if needed.any():
+        pairs = torch.cartesian_prod(*[torch.arange(p, device=inputs.device)] * 2)[needed]
+        with evaluation_mode(cached.model):
+            prefix = prefix_at(cached.model, cached.hook, pairs.to(device_of(cached.model)))
+        full[needed] = scored_activations(prefix, neuron_site(cached.model, cached.hook))[:, chosen]
+    return full
+
+
+def _in_ordering(ordering: Ordering | None, p: int, device: torch.device) -> torch.Tensor:
+    """Mask of the pairs that the ordering has; none without an ordering."""
+    inside = torch.zeros(p, p, dtype=torch.bool, device=device)
+    if ordering is not None:
+        inside[np.ix_(ordering.left, ordering.right)] = True
+    return inside.flatten()
