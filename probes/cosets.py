@@ -26,6 +26,24 @@ class NestedCosets:
     right: Int[np.ndarray, " element"]
     orders: tuple[int, ...]
 
+    def sentence(self) -> str:
+        """The order in words.
+
+        Example:
+            >>> NestedCosets(np.arange(4), np.arange(4), (2,)).sentence()[:57]
+            'Left operands are ordered by left cosets of a subgroup of'
+        """
+        if not self.orders:
+            return "Operands are ordered as powers of one element, right ones as their inverses are."
+        *others, smallest = map(str, self.orders[::-1])
+        several = f"subgroups of order {', '.join(others)} and"
+        which = f"{several if others else 'a subgroup of order'} {smallest}"
+        nested = ", each inside one of the former" if others else ""
+        return (
+            f"Left operands are ordered by left cosets of {which}{nested}, right ones as their inverses are, so that "
+            "the identity is the result along the diagonal and what is constant on cosets is a block."
+        )
+
 
 def nested_cosets(components: Components) -> NestedCosets:
     """The order of a chain of subgroups, as many of them normal as can be.

@@ -106,7 +106,7 @@ class Parts:
 
     def located(self, number: Any) -> str:
         """The part of a number as the place of a variance: ``at 3 cycles``."""
-        return f"in {self.title(number)}" if self.known else f"at {number} cycles"
+        return f"in {self.title(int(number))}" if self.known else f"at {number} cycles"
 
     def marks(self, numbers: Iterable[Any]) -> list[int | str]:
         """Entries that a figure keeps of each number to show it by `marked`: itself, or a component's title.

@@ -108,10 +108,7 @@ def task_spectrum(task: Task, vectors: Sequence[np.ndarray], names: Sequence[str
     composition = task_composition(task)
     if composition is None or any(len(vector) != operands_of(task) for vector in vectors):
         return Spectrum.of(**dict(zip(names, vectors, strict=True)))
-    whole, components = pair_order(task), composition.components
-    order = (
-        whole if whole.subgroups else PairOrder(composition.left, composition.right, composition.output, ())
-    )
+    order, components = pair_order(task), composition.components
     exact = {name: np.asarray(vector, np.float64) for name, vector in zip(names, vectors, strict=True)}
     shown = [vector[getattr(order, name, order.output)] for name, vector in exact.items()]
     read = [vector[getattr(composition, name, composition.output)] for name, vector in exact.items()]

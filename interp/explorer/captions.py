@@ -90,7 +90,7 @@ def text_of(name: str, parts: Parts, order: PairOrder | None = None) -> str:
         True
     """
     text = OF_COMPONENTS.get(name, FIGURES[name].text) if parts.known else FIGURES[name].text
-    words = order.sentence() if order is not None and name in ORDERED else ""
+    words = order.sentence if order is not None and name in ORDERED else ""
     return f"{text} {words}".rstrip()
 
 

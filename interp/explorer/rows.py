@@ -38,12 +38,9 @@ TEXT = {
 
 def columns_of(table: NeuronTable) -> dict[str, str]:
     """The columns that are shown, with their headings."""
-    known = expanded(list(SPLITS))
-    return {
-        name: table.parts.worded(known[name].heading)
-        for name in dict.fromkeys((*FIRST, *known))
-        if name in table
-    }
+    known, worded = expanded(list(SPLITS)), table.parts.worded
+    names = [name for name in dict.fromkeys((*FIRST, *known)) if name in table]
+    return {name: worded(known[name].heading) for name in names}
 
 
 def rows_of(table: NeuronTable, request: Any) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def neurons_html(portraits: Mapping[int, Portrait]) -> str:
     maps = {n: activation_traces(one) for n, one in maps_of(portraits).items()}
     kind = chosen.spectrum.parts
     text = "OUTPUT" if len(chosen.spectrum.names) == 1 else "WEIGHTS"
-    shown = "" if chosen.spectrum.order is None else f" {chosen.spectrum.order.sentence()}"
+    shown = "" if chosen.spectrum.order is None else f" {chosen.spectrum.order.sentence}"
     drawn = "Weights and spectra of the chosen neuron"
     named = "Activations of the chosen neuron over all pairs, and their spectrum"
     charts = {

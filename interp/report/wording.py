@@ -76,7 +76,8 @@ def task_sentence(report: AuditReport) -> str:
     task = report.task
     modulus = "" if task.get("p") is None else f" modulo {task['p']}"
     if (group := (report.table.meta.get("null") or {}).get("group")) is not None:
-        modulus = f" ({group_sentence(group)})"
+        within = "" if task.get("p") == group["order"] else f"{modulus}, a group in it"
+        modulus = f"{within} ({group_sentence(group)})"
     name = f"{task['operation']}{modulus}" if task.get("operation") else "a custom task"
     count = task.get("examples")
     if task.get("train_fraction") is None:

@@ -55,7 +55,7 @@ def test_maps_show_the_identity_along_the_diagonal(session: Session) -> None:
     values = figures.map_values(session.measure(()), session, "true margin")
     margins = session.measure(()).margins[1].reshape(24, 24).numpy()
     np.testing.assert_allclose(values, margins[np.ix_(left, right)], rtol=1e-6)
-    assert pair_order(TASK).cosets in figures.text(session, "map")
+    assert pair_order(TASK).sentence in figures.text(session, "map")
     assert "cosets" not in figures.text(session, "scatter")
 
 
@@ -76,3 +76,13 @@ def test_a_person_chooses_a_component_and_sees_its_maps(run, serve, page):
     page.wait_for_function("text => document.body.textContent.includes(text)", arg=NO_PHASES)
     assert page.locator("#race").count() == 1
     assert page.locator("#alignment").count() == 0
+
+
+def test_a_composite_modulus_is_shown_by_its_classes() -> None:
+    task = ModularTask("multiply", 15)
+    order = pair_order(task)
+    divisors = np.gcd(order.left, 15)
+    assert (np.diff(divisors) != 0).sum() == 3  # units, multiples of 3, of 5, and 0
+    assert order.axis == "by class"
+    assert sorted(order.left) == list(range(15))
+    assert pair_order(ModularTask("a**2 + a*b", 7)).sentence == ""

@@ -63,7 +63,7 @@ def test_every_form_names_components(report: AuditReport, tmp_path: Path) -> Non
     assert all("Key frequencies" not in form for form in forms)
     assert "S4: 24 elements in 5 classes, not abelian, exponent 12" in task_sentence(report)
     assert TEXTS["WEIGHTS"].split("\n")[0] in forms[2]
-    assert "cosets of subgroups of order 12, 4, 2" in forms[2]
+    assert "cosets of subgroups of order 12, 4 and 2" in forms[2]
     assert "standard × sign" in forms[2]
     assert "No group ordering is known" not in forms[2]
     assert summary_html(report)
