@@ -29,7 +29,8 @@ PLACES: dict[str, tuple[tuple[int, bool], ...]] = {
 """By place: the vectors that are constant there (left, right, output), and if on left cosets, else on right ones."""
 SUMMED, MOST_ROUNDS = 3e8, 8
 """Products that random orders of the elements are added up from, and times that neurons are put in such orders."""
-ROTATIONS = 399
+ROTATED, FEWEST_ROTATIONS, MOST_ROTATIONS = 7e10, 99, 399
+"""Products that random rotations add up at the most, and how many of these there are."""
 PURE = 1 - 1e-6
 """A larger share counts as this one."""
 
@@ -108,11 +109,11 @@ def coset_scores(
     best = {place: np.nan_to_num(one).argmax(1) for place, one in values.items()}
     observed = np.where(live, _total(values), np.nan)
     permuted = _permuted_totals(vectors, subgroups, averages, seed)
-    generator, rows = np.random.default_rng(seed), np.arange(len(live))
+    generator, rows, rotations = np.random.default_rng(seed), np.arange(len(live)), _rotations(subgroups)
     expected, totals = np.zeros((len(own), len(live))), list[np.ndarray]()
-    for _ in range(ROTATIONS):
+    for _ in range(rotations):
         drawn = {place: one @ _rotated(averages, components, generator).T for place, one in own.items()}
-        expected += [one[rows, best[place]] / ROTATIONS for place, one in drawn.items()]
+        expected += [one[rows, best[place]] / rotations for place, one in drawn.items()]
         totals.append(_total({p: _statistic(one, vectors, p, subgroups) for p, one in drawn.items()}))
     p = _p_values(observed, np.broadcast_to(permuted, (len(live), len(permuted))))
     return CosetScores(
@@ -123,6 +124,13 @@ def coset_scores(
         by_component=np.where(live, expected, np.nan),
         p_value=p,
         p_beyond=np.maximum(_p_values(observed, np.stack(totals, axis=1)), p),
+    )
+
+
+def _rotations(subgroups: Subgroups) -> int:
+    n = len(subgroups.group)
+    return int(
+        np.clip(ROTATED / (len(PLACES) * n * n * (n + 2 * len(subgroups))), FEWEST_ROTATIONS, MOST_ROTATIONS)
     )
 
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from interp.analysis.coset_indicators import CosetIndicators
 from interp.analysis.spectrum import Spectrum
 from interp.measuring.band import Band
 from interp.measuring.curves import Curve
@@ -73,6 +74,16 @@ def make_history(missing=()):
         {"step": step, "loss": loss, "accuracy": {s: None if s in missing else step / 30 for s in SPLITS}}
         for step, loss in ((0, 0.01), (10, None), (20, 0.0), (30, 1e-5))
     ]
+
+
+def make_cosets():
+    columns = {
+        "subgroup": np.array(["S4", "A4", "S4"], object),
+        "index": np.array([5, 10, 5]),
+        "share": np.array([0.99, 0.95, np.nan]),
+        "by_component": np.array([0.25, 0.24, np.nan]),
+    }
+    return CosetIndicators("S5", None, np.array([2, 5, 7]), np.array([3, 2, 1]), columns)
 
 
 def make_activation_table(n=40):

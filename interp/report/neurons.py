@@ -102,7 +102,7 @@ def _periodicity(values: Mapping[str, Any], parts: Parts) -> Iterator[Row]:
     alone = f"how much of the neuron that one {kind} is"
     yield from _known(values, "frequency_share", f"share {parts.within}", percentage, alone)
     if values.get("activation_share") != values.get("frequency_share"):  # equal where weights say nothing
-        where = parts.located(values.get("activation_frequency", 0))
+        where = parts.located(int(values.get("activation_frequency", 0)))
         same = f"the same of its activations over all pairs, {where}"
         yield from _known(values, "activation_share", "share in its activations", percentage, same)
     yield from _known(values, "ipr", "IPR", number, f"0: noise; 1: one pure {kind}")

@@ -17,6 +17,7 @@ from sampled import (
     SPLITS,
     STAGES,
     make_activation_table,
+    make_cosets,
     make_dynamics,
     make_grids,
     make_history,
@@ -53,6 +54,7 @@ def every_figure():
     )
     return {
         "frequency_clusters": plots.frequency_clusters({3: 10, 5: 2}, (3,), total=40),
+        "coset_indicators": plots.coset_indicators(make_cosets()),
         "harmonics": plots.harmonics(make_activation_table()),
         "histogram_of_shares": plots.ipr_histogram(make_activation_table(), np.empty(0)),
         "scatter_of_shares": plots.neuron_scatter(make_activation_table()),
