@@ -129,7 +129,5 @@ def test_rows_are_put_together_in_their_order(monkeypatch: pytest.MonkeyPatch) -
 def test_all_logits_are_refused_where_memory_does_not_hold_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROKSCOPE_MEMORY", "1")
     streamed = StreamedLogits((518_400, 720), torch.device("cpu"), lambda rows: torch.zeros(1, 720))
-    with pytest.raises(
-        ConfigError, match="the logits of 518,400 examples of 720 classes needs about"
-    ):
+    with pytest.raises(ConfigError, match="the logits of 518,400 examples of 720 classes needs about"):
         streamed.whole()
