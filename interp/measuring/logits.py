@@ -106,7 +106,9 @@ def by_rows(
         return reduce(logits if chosen is None else logits[chosen], *others)
     n = len(logits) if chosen is None else len(chosen)
     whole = reduce(logits[slice(0)], *(other[:0] for other in others))
-    whole = whole.new_empty(*whole.shape[:-1], n)  # once: parts between the blocks would keep memory from being reused
+    whole = whole.new_empty(
+        *whole.shape[:-1], n
+    )  # once: parts between the blocks would keep memory from being reused
     for rows in blocks_of(logits, n):
         block = logits[rows if chosen is None else chosen[rows]]
         whole[..., rows] = reduce(block, *(other[rows] for other in others))
