@@ -13,7 +13,7 @@ from interp.memory import check_need
 
 HELD = 100_000_000
 """Numbers up to which all logits are held."""
-BLOCK = 8_000_000
+BLOCK = 4_000_000
 """Numbers of a block of them."""
 
 
@@ -104,8 +104,12 @@ def by_rows(
     """
     if isinstance(logits, Tensor):
         return reduce(logits if chosen is None else logits[chosen], *others)
-    parts = []
-    for rows in blocks_of(logits, None if chosen is None else len(chosen)):
+    n = len(logits) if chosen is None else len(chosen)
+    whole = reduce(logits[slice(0)], *(other[:0] for other in others))
+    whole = whole.new_empty(
+        *whole.shape[:-1], n
+    )  # once: parts between the blocks would keep memory from being reused
+    for rows in blocks_of(logits, n):
         block = logits[rows if chosen is None else chosen[rows]]
-        parts.append(reduce(block, *(other[rows] for other in others)))
-    return torch.cat(parts, dim=-1)
+        whole[..., rows] = reduce(block, *(other[rows] for other in others))
+    return whole

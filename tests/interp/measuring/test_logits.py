@@ -1,0 +1,133 @@
+"""Logits that are computed by blocks: the same results as those that are held, and never all of them at once."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from interp import audit, dose
+from interp.data import ModularTask
+from interp.errors import ConfigError
+from interp.measuring import evaluation, logits
+from interp.measuring.cached_pass import cached_pass
+from interp.measuring.curves import counts_by_blocks, measure_curve
+from interp.measuring.evaluation import evaluate, measure_logits
+from interp.measuring.leakage import swap_asymmetry
+from interp.measuring.logits import StreamedLogits, blocks_of, by_rows, whole_of
+from interp.measuring.traces import memory_traces
+from interp.models import HookedMLP, planted_mlp
+
+ROWS = 100
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[HookedMLP, ModularTask]:
+    task = ModularTask("group:S4", train_fraction=0.6, corrupt_fraction=0.15)
+    return planted_mlp(task, memorizing=60, dead=4).model, task
+
+
+@pytest.fixture
+def streaming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stream the logits of small networks too, `ROWS` examples at a time, and fail where all are asked for."""
+    monkeypatch.setattr(evaluation, "HELD", 0)
+    monkeypatch.setattr(logits, "BLOCK", ROWS * 24)
+
+    def refuse(_: StreamedLogits) -> None:
+        raise AssertionError("all logits were asked for")
+
+    monkeypatch.setattr(StreamedLogits, "whole", refuse)
+
+
+def counted(values: torch.Tensor) -> tuple[StreamedLogits, list[int]]:
+    """Streamed logits of known values, and how many rows were computed at a time."""
+    asked: list[int] = []
+
+    def compute(rows: torch.Tensor | slice) -> torch.Tensor:
+        asked.append(len(values[rows]))
+        return values[rows]
+
+    return StreamedLogits(tuple(values.shape), values.device, compute), asked
+
+
+def assert_alike(one: Any, two: Any, path: str = "") -> None:
+    """Equality of what JSON holds, numbers to 1e-6."""
+    assert type(one) is type(two), path
+    if isinstance(one, dict):
+        assert one.keys() == two.keys(), path
+        for key in one:
+            assert_alike(one[key], two[key], f"{path}/{key}")
+    elif isinstance(one, list):
+        assert len(one) == len(two), path
+        for i, pair in enumerate(zip(one, two, strict=True)):
+            assert_alike(*pair, f"{path}/{i}")
+    elif isinstance(one, float):
+        assert one == pytest.approx(two, rel=1e-6, abs=1e-6, nan_ok=True), path
+    else:
+        assert one == two, path
+
+
+def test_an_audit_of_streamed_logits_is_that_of_held_ones(
+    planted: tuple[HookedMLP, ModularTask], request: pytest.FixtureRequest
+) -> None:
+    held = json.loads(json.dumps(audit(*planted, n_random=3).to_dict()))
+    request.getfixturevalue("streaming")
+    assert_alike(held, json.loads(json.dumps(audit(*planted, n_random=3).to_dict())))
+
+
+def test_doses_and_curves_are_the_same(
+    planted: tuple[HookedMLP, ModularTask], request: pytest.FixtureRequest
+) -> None:
+    cached, order = cached_pass(*planted), np.arange(0, 118, 9)
+    by_blocks = counts_by_blocks(cached, order)
+    whole = dose(*planted, order, n_random=2), measure_curve(cached, order, n_random=2)
+    request.getfixturevalue("streaming")
+    streamed = cached_pass(*planted)
+    assert isinstance(streamed.logits, StreamedLogits)
+    parts = dose(*planted, order, n_random=2), measure_curve(streamed, order, n_random=2)
+    for one, two in zip(whole, parts, strict=True):
+        for split, values in one.accuracy.items():
+            np.testing.assert_allclose(values, two.accuracy[split], atol=1e-9)
+            np.testing.assert_allclose(one.random[split].low, two.random[split].low, atol=1e-9)
+    np.testing.assert_array_equal(by_blocks, counts_by_blocks(streamed, order))
+
+
+def test_measures_work_on_few_rows_at_a_time(
+    planted: tuple[HookedMLP, ModularTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, task = planted
+    data = task.dataset
+    with torch.no_grad():
+        values = model(data.inputs)
+    monkeypatch.setattr(logits, "BLOCK", ROWS * 24)
+    streamed, asked = counted(values)
+    for loss in ("cross_entropy", "mse"):
+        one, two = (measure_logits(some, data, loss=loss) for some in (values, streamed))
+        for name in ("accuracy", "loss", "margin"):
+            for split, value in getattr(one, name).to_dict().items():
+                assert getattr(two, name)[split] == pytest.approx(value, rel=1e-6)
+    assert swap_asymmetry(streamed, data) == pytest.approx(swap_asymmetry(values, data), rel=1e-6)
+    assert memory_traces(streamed, streamed, data) == memory_traces(values, values, data)
+    assert max(asked) == ROWS
+    assert measure_logits(values, data) == evaluate(model, task)
+
+
+def test_rows_are_put_together_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = torch.randn(25, 4, generator=torch.Generator().manual_seed(0))
+    streamed, asked = counted(values)
+    monkeypatch.setattr(logits, "BLOCK", 40)
+    chosen = torch.tensor([7, 3, 24, 3, 0, 1, 2, 8, 9, 10, 11, 12])
+    sums = by_rows(lambda block, add: block.sum(1) + add, streamed, torch.arange(12), chosen=chosen)
+    torch.testing.assert_close(sums, values[chosen].sum(1) + torch.arange(12))
+    assert asked == [0, 10, 2]
+    assert [rows.stop for rows in blocks_of(streamed)] == [10, 20, 25]
+    assert [rows.stop for rows in blocks_of(values)] == [25]
+    torch.testing.assert_close(whole_of(streamed), values)
+
+
+def test_all_logits_are_refused_where_memory_does_not_hold_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROKSCOPE_MEMORY", "1")
+    streamed = StreamedLogits((518_400, 720), torch.device("cpu"), lambda rows: torch.zeros(1, 720))
+    with pytest.raises(ConfigError, match="the logits of 518,400 examples of 720 classes needs about"):
+        streamed.whole()
