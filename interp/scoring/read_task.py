@@ -123,7 +123,7 @@ def _shows(answers: np.ndarray, table: np.ndarray) -> bool:
     results = table[table >= 0]
     base, share = np.bincount(results).max() / len(results), _agreement(answers, table)
     above = binom.sf(round(share * len(results)) - 1, len(results), base) < 1e-6
-    return bool(above) and share - base >= CLEARLY * (1 - base)
+    return bool(above and share - base >= CLEARLY * (1 - base))
 
 
 def _task(operation: str, table: np.ndarray) -> ModularTask:
