@@ -23,22 +23,20 @@ from interp.checkpoints.native import load_native
 from interp.checkpoints.options import NATIVE, OpenOptions, check_native
 from interp.checkpoints.own_module import build_from_file, fill
 from interp.checkpoints.own_outputs import adopt_for, prompt_of
-from interp.checkpoints.pairs import read_pairs
-from interp.checkpoints.result_tables import task_of
 from interp.checkpoints.select import best_reading, listed_left_out, readings_of
 from interp.checkpoints.series import find_checkpoint, left_out_of, series_files
 from interp.checkpoints.stored import StoredWeights
+from interp.checkpoints.task_options import make_task, read_in, task_read_by
 from interp.checkpoints.unwrap import read_series, read_weights
-from interp.data import ModularTask, TableTask, Task
+from interp.data import TableTask, Task
 from interp.data.class_labels import LabelsError
-from interp.data.operations import READ, own_modulus, table_file
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
 from interp.measuring.evaluation import all_logits, check_logits
 from interp.measuring.numbering import numbered, share_right
 from interp.models import HookedModel
-from interp.scoring.read_task import NoRule, ReadTask, answers_of, leaves_open, pairs_of, read_task
+from interp.scoring.read_task import NoRule, ReadTask
 
 OWN_MODULE = "own module"
 
@@ -157,37 +155,13 @@ def _with_task(opened: Checkpoint, options: OpenOptions) -> Checkpoint:
     if options.changes_task:
         operation = options.task or getattr(own, "operation", None)
         p = getattr(own, "p", None) if options.p is None else options.p
-        read = _read(operation, p, lambda task: all_logits(opened.model, task.dataset), options)
+        read = task_read_by(operation, p, lambda task: all_logits(opened.model, task.dataset), options)
         task = make_task(options, operation, p, read)
         if not isinstance(task, TableTask):
             return replace(opened, task=task, notes=(*opened.notes, *(read.notes if read else ())))
         task, numbering = numbered(task, all_logits(opened.model, task.dataset))
         return replace(opened, task=task, notes=(*opened.notes, *numbering.sentences()))
-    return replace(opened, task=_read_in(own, options))
-
-
-def make_task(
-    options: OpenOptions, operation: str | None, p: int | None, read: ReadTask | None = None
-) -> Task:
-    """The examples that the user's options mean, on a known operation and modulus, or a task that was read.
-
-    Raises:
-        ConfigError: They cannot be used, or there is neither a table nor a modulus.
-    """
-    if options.table is not None:
-        table = TableTask.from_file(options.table, task=options.task, p=p)
-        if p is not None and table.dataset.n_classes < p:  # labels that do not occur are classes too
-            table = replace(table, dataset=replace(table.dataset, n_classes=p))
-        return _read_in(table, options)
-    p = own_modulus(operation) if p is None else p
-    if p is None and (operation is None or table_file(operation) is None):
-        raise ConfigError(
-            "nothing says which task the network was trained on; give --task and --p, or --table"
-        )
-    task = task_of(operation or "add", p, train_fraction=1.0, split="unknown") if read is None else read.task
-    if options.split_from is not None:
-        task = task.with_training_pairs(read_pairs(Path(options.split_from)))
-    return _read_in(task, options)
+    return replace(opened, task=read_in(own, options))
 
 
 def _offered(
@@ -202,40 +176,6 @@ def _offered(
     return LabelsError(f"{error}. Numbered so, {percentage(share)} of the network's answers would be right")
 
 
-def _read(
-    operation: str | None, p: int | None, logits_of: Callable[[ModularTask], Tensor], options: OpenOptions
-) -> ReadTask | None:
-    """The task that the network's answers to all pairs show, where the operation leaves that open.
-
-    Args:
-        logits_of: Of a task's examples.
-
-    Raises:
-        ConfigError: Nothing says of how many elements.
-    """
-    if options.table is not None or not leaves_open(operation):
-        return None
-    p = own_modulus(operation) if p is None else p
-    if p is None:
-        raise ConfigError(f"--task {operation} needs the number of elements: give --p")
-    task = pairs_of(p)
-    check_logits(task.dataset)
-    return read_task(answers_of(logits_of(task), p), operation or READ)
-
-
-def _read_in(task: Task, options: OpenOptions) -> Task:
-    """The task with the ordering that the user gave in place of its own, if any was given."""
-    if options.ordering is None or not isinstance(task, (ModularTask, TableTask)):
-        return task
-    if options.ordering != "task" and task.operation is None:
-        raise ConfigError(
-            f"--ordering {options.ordering} reads operands modulo p; give --task and --p too, or a column 'ordering'"
-        )
-    task = replace(task, read_in=options.ordering)
-    _ = task.ordering  # one that there is not is an error here, not later
-    return task
-
-
 def _read_by_each(
     readings: list[Reading], options: OpenOptions
 ) -> tuple[list[Reading], list[ReadTask | None]]:
@@ -248,7 +188,7 @@ def _read_by_each(
     reads: list[ReadTask | None] = []
     for i, one in enumerate(readings):
         try:
-            reads.append(_read(one.operation, one.p, partial(_logits_of, one), options))
+            reads.append(task_read_by(one.operation, one.p, partial(_logits_of, one), options))
         except NoRule:
             if not kept and i == len(readings) - 1:
                 raise
@@ -332,7 +272,7 @@ def _own_module(stored: StoredWeights, options: OpenOptions, factory: str) -> Ch
     module = build_from_file(factory)
     filled = fill(module, stored)
     operation, p, facts = _task_stated(stored, options)
-    read = _read(operation, p, lambda task: adopt_for(module.eval(), task, options).logits, options)
+    read = task_read_by(operation, p, lambda task: adopt_for(module.eval(), task, options).logits, options)
     try:
         task = make_task(options, operation, p, read)
     except LabelsError as error:

@@ -45,13 +45,6 @@ MAPS = {"neuron_activations", "answer_map", "pair_map"}
 @cache
 def every_figure():
     table = make_table()
-    tested = {"subgroup": ["A4", "D4"], "index": [2, 3], "share": [0.9, 0.8], "by_component": [0.9, 0.5]}
-    cosets = SimpleNamespace(
-        not_testable=None,
-        neuron=np.array([0, 4]),
-        component=np.array([1, 2]),
-        columns={name: np.array(column) for name, column in tested.items()},
-    )
     return {
         "frequency_clusters": plots.frequency_clusters({3: 10, 5: 2}, (3,), total=40),
         "coset_indicators": plots.coset_indicators(make_cosets()),
@@ -63,7 +56,6 @@ def every_figure():
         "ablation_curve": plots.ablation_curve(make_sweep()),
         "ipr_histogram": plots.ipr_histogram(table, np.array([0.04, 0.05])),
         "neuron_scatter": plots.neuron_scatter(table),
-        "coset_indicators": plots.coset_indicators(cosets),
         "accuracy_bars": plots.accuracy_bars(BEFORE, AFTER),
         "neuron_weights": plots.neuron_weights(make_portraits()[3]),
         "spectrum_figure": plots.spectrum_figure(make_portraits()[3].spectrum),
