@@ -58,7 +58,7 @@ def audit(
     fail_if: FailIf = None,
     alpha: Annotated[float, typer.Option(help="False-discovery rate of the labels.")] = 0.01,
     min_share: Annotated[
-        float, typer.Option(help="Variance one frequency must explain in a periodic neuron.")
+        float, typer.Option(help="Variance one frequency or component must explain in a periodic neuron.")
     ] = 0.5,
     random: Draws = 20,
     relearn: RelearnSteps = None,

@@ -59,16 +59,12 @@ def _portrait(portrait: Portrait, session: Session) -> html.Div:
     drawn = dict(zip(names, figures.neuron_figures(portrait, session), strict=True))
     weights, activations, loss = (graph(n, drawn[n], text=figures.text(session, n)) for n in names)
     left = [html.Div(_facts(portrait), id="facts"), html.Div(_served(portrait), id="served"), loss]
-    right = [weights, activations]
-    return columns(html.Div(left), html.Div(right))
+    return columns(html.Div(left), html.Div([weights, activations]))
 
 
 def _facts(portrait: Portrait) -> html.Dl:
-    known = [
-        html.Div([html.Dt(name), html.Dd([html.Strong(value), html.Small(meaning)])])
-        for name, value, meaning in facts(portrait)
-    ]
-    return html.Dl(known, className="facts")
+    rows = ([html.Dt(name), html.Dd([html.Strong(v), html.Small(m)])] for name, v, m in facts(portrait))
+    return html.Dl([html.Div(row) for row in rows], className="facts")
 
 
 def _served(portrait: Portrait) -> html.Div:

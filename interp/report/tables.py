@@ -87,7 +87,7 @@ def _of_components(circuit: Circuit, report: AuditReport) -> Iterator[Row]:
     chance = "" if p is None else f"; guessing gives {log(p):.2f}"
     trained = "training pairs" if report.task.get("split_known") else "all pairs"
     if circuit.excluded_pairs is not None:
-        trained = f"{circuit.excluded_pairs} {trained}"
+        trained = f"{circuit.excluded_pairs:,} {trained.removeprefix('all ')}"
     yield from (
         ("key components of the logits", logits, "components in the answers; noise has some too"),
         ("logits explained by them", percentage(circuit.logit_variance_explained),
