@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-LOGITS = "logit units"
+LOGITS, CYCLES = "logit units", "cycles"
 WEIGHTS = "probes.features.weight_features"
 GRID = "probes.activity.activation_scores"
 RULE, MEMORY = "probes.evidence.rule_evidence", "probes.evidence.memory_evidence"
@@ -44,7 +44,7 @@ COLUMNS: dict[str, Column] = {
     "p_value": Column("p-value", "", "Of periodicity: Fisher's g-test, or operands permuted.", "double", WEIGHTS),
     "p_null": Column("p-value of the IPR", "", "The IPR against that of random weights.", "float", PERIODICITY),
     "q_value": Column("q-value", "", "False-discovery rate of `p_value` over the neurons.", "double"),
-    "frequency": Column("frequency", "cycles", "The strongest frequency; 0 where there is none.", "int", WEIGHTS),
+    "frequency": Column("frequency", CYCLES, "The strongest frequency; 0 where there is none.", "int", WEIGHTS),
     "frequency_share": Column("share at one frequency", "", "Variance that it explains, in [0, 1].", "float", WEIGHTS),
     "agreement": Column("agreement", "", "Share of its vectors that are strongest there.", "float", WEIGHTS),
     "phase_left": Column("left phase", "rad", "Phase of the left weights at the frequency.", "float", WEIGHTS),
@@ -57,10 +57,10 @@ COLUMNS: dict[str, Column] = {
     "harmonic_share": Column("harmonic share", "", "The same with its harmonics.", "float", WEIGHTS),
     "entropy": Column("entropy", "", "Entropy of the spectrum; 0 for one frequency.", "float", WEIGHTS),
     "activation_share": Column("activation share", "", "Variance at one frequency of the activations.", "float", GRID),
-    "activation_frequency": Column("activation frequency", "cycles", "That frequency.", "int", GRID),
+    "activation_frequency": Column("activation frequency", CYCLES, "That frequency.", "int", GRID),
     "activation_harmonics": Column("with harmonics", "", "`activation_share` with its harmonics.", "float", GRID),
     "sum_share": Column("share along a + b", "", "Variance explained along the sum alone.", "float", GRID),
-    "sum_frequency": Column("frequency along a + b", "cycles", "The frequency of `sum_share`.", "int", GRID),
+    "sum_frequency": Column("frequency along a + b", CYCLES, "The frequency of `sum_share`.", "int", GRID),
     "activation_ipr": Column("activation IPR", "", "IPR of the two-dimensional spectrum.", "float", GRID),
     "silent": Column("silent", "", "Share of pairs at which the activation is exactly 0.", "float", GRID),
     "strength": Column("strength", LOGITS, "Root mean square of what the neuron adds to a logit."),

@@ -97,6 +97,8 @@ class Parts:
         words = {
             "frequency (cycles)": self.axis,
             "at one frequency": self.within,
+            "along a + b": "along the product",
+            "along the sum": "along the product",
             "frequencies": self.plural,
             "frequency": self.noun,
         }

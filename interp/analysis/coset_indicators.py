@@ -108,11 +108,11 @@ class CosetIndicators(Drawable):
         tested = f"{self.looked_at} subgroups in {self.classes} conjugacy classes were looked at{some}"
         by_name = ", ".join(f"{count} on those of {name}" for name, count in self.counts().items())
         rest = int((self.indicates & ~self.adds).sum())
+        others = f"Of {rest} others their component alone explains it. " if rest else ""
         return (
             f"{self.adds.sum()} of {len(self.neuron)} live neurons are constant on cosets of a subgroup of "
             f"{self.group} beyond what random vectors in their component are"
-            f"{f': {by_name}' if by_name else ''}. Of {rest} others "
-            f"the component alone explains that they are ({tested})."
+            f"{f': {by_name}' if by_name else ''}. {others}{tested.capitalize()}."
         )
 
     def __repr__(self) -> str:

@@ -118,7 +118,7 @@ def _from_csv(content: bytes, called: str) -> tuple[np.ndarray, list[str] | None
     cells = np.array([column.to_pylist() for column in table.columns], dtype=object).T
     cells = np.array([[str(cell).strip() for cell in row] for row in cells], dtype=object)
     first_row, first_column = cells[0, 1:].tolist(), cells[1:, 0].tolist()
-    plain = set(cells.ravel().tolist()) <= set(columns)
+    plain = all(cell.isdigit() for cell in cells.ravel())  # numbers, from 0 or not, are results and no names
     named = not plain and len(cells) == width > 2 and first_row == first_column
     return (cells[1:, 1:], first_row) if named else (cells, None)
 

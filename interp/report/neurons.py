@@ -16,7 +16,7 @@ from interp.report.component_captions import caption
 from interp.report.page import CONFIG, data_table, figure_block, prose
 from interp.report.parts import Row
 from interp.report.wording import plain
-from probes.columns import COLUMNS, LOGITS
+from probes.columns import COLUMNS, CYCLES, LOGITS
 from probes.labels import LABELS
 from probes.parts import Parts
 
@@ -134,8 +134,10 @@ def _others(values: Mapping[str, Any], parts: Parts) -> Iterator[Row]:
         if value is None or name in EXPLAINED:
             continue
         shown = number(value) if column.kind in ("float", "double") else str(value)
+        named = parts.known and column.unit == CYCLES
+        unit = parts.brief(int(value)) if named else f"{shown} {column.unit}".rstrip()
         if shown != UNKNOWN:
-            yield column.title, f"{shown} {column.unit}".rstrip(), parts.worded(plain(column.meaning))
+            yield parts.worded(column.title), unit, parts.worded(plain(column.meaning))
 
 
 def served_rows(portrait: Portrait) -> list[Row]:

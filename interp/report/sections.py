@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 STRONGEST = 24
 CURVE_POINTS = 101
 NOT_TESTABLE = "not testable"
+NO_CIRCUIT = "Not measured, as the operation is no group's as it stands, or not all pairs are among the examples."
 COSETS_BRIEF = (0, 2, 3, 5, 6)
 """Columns of cosets that a terminal shows."""
 
@@ -73,6 +74,8 @@ def sections(report: AuditReport) -> Iterator[Section]:
     yield Section("weights", "Single neurons", [Markup(neurons_html(report.portraits))])
     if report.circuit is not None:
         yield Section("computing", "How it computes", _circuit(report), forms=FORMS)
+    elif report.table.parts.known:
+        yield Section("computing", "How it computes", [Text(NO_CIRCUIT)], forms=FORMS)
     if report.cosets is not None:
         yield Section("cosets", "Cosets of subgroups", _cosets(report.cosets), forms=FORMS)
     if len(report.history) > 1:

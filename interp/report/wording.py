@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.data.operations import TABLE, own_modulus
 from interp.data.splits import SPLITS
 from interp.markup import UNKNOWN, number, percentage
 from interp.measuring.band import INTERVAL
@@ -75,6 +76,10 @@ def task_sentence(report: AuditReport) -> str:
     """The task in words."""
     task = report.task
     modulus = "" if task.get("p") is None else f" modulo {task['p']}"
+    if task.get("operation") == TABLE:
+        modulus = f" of {task['p']} elements"
+    elif own_modulus(task.get("operation")) is not None:
+        modulus = ""
     if (group := (report.table.meta.get("null") or {}).get("group")) is not None:
         within = "" if task.get("p") == group["order"] else f"{modulus}, a group in it"
         modulus = f"{within} ({group_sentence(group)})"

@@ -84,3 +84,10 @@ def test_train_takes_a_table(tmp_path, capsys, monkeypatch):
         main()
     assert not stop.value.code
     assert "checkpoints in" in capsys.readouterr().out
+
+
+def test_a_table_from_1_with_the_identity_first_is_no_table_of_names(tmp_path):
+    with pytest.raises(ConfigError, match="from 1 to 6; expected 0 to 5; subtract 1 from all"):
+        read_results(written(tmp_path, TABLE + 1))
+    with pytest.raises(ConfigError, match="subtract 1 from all"):
+        read_results(written(tmp_path, np.maximum.outer(np.arange(5), np.arange(5)) + 1))
