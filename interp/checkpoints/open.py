@@ -30,6 +30,7 @@ from interp.checkpoints.task_options import make_task, read_in, task_read_by
 from interp.checkpoints.unwrap import read_series, read_weights
 from interp.data import TableTask, Task
 from interp.data.class_labels import LabelsError
+from interp.data.operations import operation_in_words
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.markup import percentage
 from interp.measuring.base_rate import base_rate_of
@@ -263,7 +264,10 @@ def _task_stated(
     notes = (*operation.notes, *modulus.notes)
     p = next(iter(modulus.values), None)
     if (options.task is None and operation.known) or (options.p is None and p is not None):
-        notes = (*notes, f"the task is {operation.values[0]} modulo {p}, as the settings of the file state")
+        notes = (
+            *notes,
+            f"the task is {operation_in_words(operation.values[0], p)}, as the settings of the file state",
+        )
     return operation.values[0] if operation.known else None, p, notes
 
 

@@ -18,6 +18,7 @@ from interp.checkpoints.nesting import trainers_part
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.stored import StoredWeights
 from interp.data import Dataset, TableTask, Task
+from interp.data.operations import operation_in_words
 from interp.errors import CheckpointError, ConfigError
 from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.evaluation import COPIES, all_logits, check_logits, measure_logits
@@ -278,7 +279,7 @@ def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:
         yield (
             f"read as {reading.description}, with {share}: chance, as "
             f"{100 * best.rate.base_rate:.1f} % have the commonest result, so either the network has not learnt "
-            f"{reading.operation} modulo {reading.p}, or this is not how it is meant to be read"
+            f"{operation_in_words(reading.operation, reading.p)}, or this is not how it is meant to be read"
         )
     if worse:
         decided = "by measurement" if learnt else "although no reading is above chance"

@@ -134,6 +134,18 @@ def table_file(operation: Any) -> Path | None:
     return Path(operation.removeprefix(FROM_FILE)) if named else None
 
 
+def operation_in_words(operation: str, p: int | None) -> str:
+    """An operation with its modulus, or its number of elements, as sentences name it.
+
+    Example:
+        >>> operation_in_words("add", 97), operation_in_words("group:S4", 24), operation_in_words("table", 7)
+        ('add modulo 97', 'group:S4', 'table of 7 elements')
+    """
+    if p is None or own_modulus(operation) is not None:
+        return operation
+    return f"{operation} of {p} elements" if operation == TABLE else f"{operation} modulo {p}"
+
+
 def check_operation(operation: Any, p: Any) -> None:
     """Raise a `ConfigError` if the operation is not defined modulo p, or does not parse."""
     if not isinstance(operation, str):

@@ -53,7 +53,9 @@ if TYPE_CHECKING:
 STRONGEST = 24
 CURVE_POINTS = 101
 NOT_TESTABLE = "not testable"
-NO_CIRCUIT = "Not measured, as the operation is no group's as it stands, or not all pairs are among the examples."
+NO_CIRCUIT = (
+    "Not measured, as the operation is no group's as it stands, or not all pairs are among the examples."
+)
 COSETS_BRIEF = (0, 2, 3, 5, 6)
 """Columns of cosets that a terminal shows."""
 

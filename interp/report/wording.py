@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.data.operations import TABLE, own_modulus
+from interp.data.operations import operation_in_words
 from interp.data.splits import SPLITS
 from interp.markup import UNKNOWN, number, percentage
 from interp.measuring.band import INTERVAL
@@ -75,15 +75,10 @@ def headline(report: AuditReport) -> str:
 def task_sentence(report: AuditReport) -> str:
     """The task in words."""
     task = report.task
-    modulus = "" if task.get("p") is None else f" modulo {task['p']}"
-    if task.get("operation") == TABLE:
-        modulus = f" of {task['p']} elements"
-    elif own_modulus(task.get("operation")) is not None:
-        modulus = ""
+    name = operation_in_words(task["operation"], task.get("p")) if task.get("operation") else "a custom task"
     if (group := (report.table.meta.get("null") or {}).get("group")) is not None:
-        within = "" if task.get("p") == group["order"] else f"{modulus}, a group in it"
-        modulus = f"{within} ({group_sentence(group)})"
-    name = f"{task['operation']}{modulus}" if task.get("operation") else "a custom task"
+        whole = task.get("p") == group["order"]
+        name = f"{name.partition(' of ')[0] if whole else f'{name}, a group in it'} ({group_sentence(group)})"
     count = task.get("examples")
     if task.get("train_fraction") is None:
         which = (

@@ -95,7 +95,7 @@ def component_columns(
 def random_ipr(
     sizes: Int[np.ndarray, " component"], n_vectors: int, n_draws: int, seed: int
 ) -> Float[np.ndarray, " draw"]:
-    """The IPR of Gaussian weights over components of these sizes, mean over so many vectors.
+    """The IPR of Gaussian weights over components of these sizes, mean over so many vectors, in rising order.
 
     Example:
         >>> round(float(random_ipr(np.array([9, 16]), 3, 1000, 0).mean()), 1)
@@ -105,7 +105,7 @@ def random_ipr(
     for _ in range(n_vectors):
         drawn = generator.chisquare(sizes, size=(n_draws, len(sizes)))
         random += np.square(drawn / drawn.sum(1, keepdims=True)).sum(1) / n_vectors
-    return random
+    return np.sort(random)
 
 
 def _p_of_ipr(vectors: Sequence[np.ndarray], components: Components, random: np.ndarray) -> np.ndarray:

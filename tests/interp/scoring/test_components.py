@@ -7,7 +7,7 @@ from composing import composing
 import interp
 from interp.data import ModularTask
 from interp.models import HookedMLP, MLPConfig
-from interp.scoring.components import task_components
+from interp.scoring.components import component_columns, task_components
 
 
 @pytest.mark.parametrize("name", ["S4", "D7", "A5", "S3xZ4"])
@@ -43,3 +43,14 @@ def test_an_operation_that_is_no_groups_has_no_components():
     assert task_components(ModularTask("add", 7)) is None  # it has an ordering
     assert task_components(ModularTask("group:Z12")) is None  # so has this one
     assert task_components(ModularTask("group:Z2xZ6")) is not None
+
+
+@pytest.mark.parametrize("name", ["S3", "D4", "S4", "Z2xZ4xZ10"])
+def test_p_values_of_random_weights_are_uniform(name):
+    task = ModularTask(f"group:{name}")
+    vectors = [np.random.default_rng(seed).normal(size=(4000, task.p)) for seed in range(3)]
+    columns, _ = component_columns(vectors, (0, 1, 2), task_components(task), n_draws=20_000, seed=0)
+    for p in ("p_value", "p_null"):
+        below = (columns[p][:, None] < [0.01, 0.1, 0.5]).mean(0)
+        assert (below < [0.015, 0.115, 0.53]).all(), p
+        assert (below > [0.004, 0.06, 0.4]).all(), p
