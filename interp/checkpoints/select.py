@@ -279,7 +279,8 @@ def _sentences(best: Tried, others: list[Tried]) -> Iterator[str]:
         yield (
             f"read as {reading.description}, with {share}: chance, as "
             f"{100 * best.rate.base_rate:.1f} % have the commonest result, so either the network has not learnt "
-            f"{operation_in_words(reading.operation, reading.p)}, or this is not how it is meant to be read"
+            f"{operation_in_words(reading.operation, reading.p)}, or this is not how it is meant to be read; "
+            "--task read takes the rule from its answers"
         )
     if worse:
         decided = "by measurement" if learnt else "although no reading is above chance"

@@ -129,3 +129,13 @@ def test_a_native_checkpoint_can_be_read_without_its_task(tmp_path):
     opened = load_checkpoint(tmp_path / "run", task="read")
     assert (opened.task.dataset.labels == task.dataset.true_labels).float().mean() > 0.9
     assert any("Z2xZ4" in note for note in opened.notes)
+
+
+def test_a_task_that_is_the_networks_own_keeps_its_split(tmp_path):
+    import interp
+
+    task = ModularTask("group:S3", train_fraction=0.7, corrupt_fraction=0.2)
+    config = TrainConfig(steps=2, save_every=2)
+    interp.train(task, interp.MLPConfig(width=8), config, out=tmp_path / "run", show_progress=False)
+    assert load_checkpoint(tmp_path / "run", task="group:S3").task == task
+    assert load_checkpoint(tmp_path / "run", task="subtract", p=6).task.split == "unknown"

@@ -139,5 +139,5 @@ def test_every_regime_has_a_recipe() -> None:
         "confusion",
     }
     others = {"dropout", "norms", "mini-batches", "cross-entropy", "relu", "width", "multiplication"}
-    others |= {"polynomials", "transformer", "phase-diagram"}
+    others |= {"polynomials", "permutations", "transformer", "phase-diagram"}
     assert {file.stem for file in RECIPES} == regimes | others
