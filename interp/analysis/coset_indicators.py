@@ -119,10 +119,10 @@ class CosetIndicators(Drawable):
         return f"CosetIndicators({self.sentence()})"
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        """One row a neuron as people read it, in the order of `HEADER`, the largest share first."""
+        """One row a neuron as people read it, in the order of `HEADER`: those that add first, by share."""
         if self.not_testable is not None:
             return
-        for i in np.argsort(-np.nan_to_num(self.columns["share"]), kind="stable"):
+        for i in np.lexsort((-np.nan_to_num(self.columns["share"]), ~self.adds)):
             row = {name: column[i] for name, column in self.columns.items()}
             shares = percentage(float(row["share"])), percentage(float(row["by_component"]))
             values = str(row["subgroup"]), str(row["index"]), CONSTANT_ON[row["place"]], *shares

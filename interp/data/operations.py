@@ -25,10 +25,8 @@ ORDERINGS = ("task", "natural", "log")  # see `group_ordering`
 LOGARITHMIC = "discrete logarithm"
 TABLE = "table"
 """The operation whose results a task is given."""
-GROUP = "group:"
-"""What the name of a finite group follows, as in ``group:S5``."""
-FROM_FILE = "table:"
-"""What the name of a file of results follows, as in ``table:products.csv``."""
+GROUP, FROM_FILE = "group:", "table:"
+"""What the names of a finite group and of a file of results follow, as in ``group:S5`` and ``table:products.csv``."""
 READ = "read"
 """The name of the task that is read from a network's answers."""
 
@@ -151,6 +149,10 @@ def check_operation(operation: Any, p: Any) -> None:
     if not isinstance(operation, str):
         raise ConfigError(
             f"operation={cut(operation)} is no text; expected one of {', '.join(OPERATIONS)}, or a polynomial"
+        )
+    if operation == READ:
+        raise ConfigError(
+            "the task 'read' is taken from a checkpoint's answers; give it with no table, not to train"
         )
     if not isinstance(p, int) or not 2 <= p <= MAX_MODULUS:
         raise ConfigError(f"p={cut(p)} is no usable modulus; expected a whole number from 2 to {MAX_MODULUS}")

@@ -230,12 +230,15 @@ def _cosets(cosets: CosetIndicators) -> list[Part]:
     sentence = Text(cosets.sentence(), FORMS)
     if cosets.not_testable is not None:
         return [sentence]
-    rows = list(islice(cosets.rows(), STRONGEST))
+    chart = Chart("cosets", "Neurons that are constant on cosets", cosets.plot, component_captions.COSETS)
+    if not cosets.adds.any():
+        return [sentence, chart]
+    rows = list(islice(cosets.rows(), min(STRONGEST, int(cosets.adds.sum()))))
     few = [tuple(row[i] for i in COSETS_BRIEF) for row in (COSETS_HEADER, *rows[:8])]
-    title = f"The {len(rows)} of {len(cosets.neuron)} neurons that are most nearly constant on cosets"
+    title = f"{len(rows)} of {len(cosets.neuron)} neurons that are constant on cosets beyond their component"
     return [
         sentence,
-        Chart("cosets", "Neurons that are constant on cosets", cosets.plot, component_captions.COSETS),
+        chart,
         Table(title, COSETS_HEADER, rows, "Cosets of subgroups", (few[0], few[1:]), folded=True),
     ]
 

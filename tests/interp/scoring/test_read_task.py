@@ -37,6 +37,13 @@ def test_operations_are_recognised(answers, operation):
     assert read.task.split == "unknown"
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_smallest_groups_are_groups(n):
+    assert read_task(np.add.outer(np.arange(n), np.arange(n)) % n).task.operation == "add"
+    other = (np.add.outer(np.arange(n), np.arange(n)) + 1) % n
+    assert "the composition of Z" in read_task(other).notes[0]
+
+
 def test_a_group_keeps_the_networks_numbering_and_the_pairs_that_break_it_are_named():
     table = renamed("S4")
     answers = table.copy()
