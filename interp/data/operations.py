@@ -23,12 +23,10 @@ PAIR_BYTES = 70
 """Of memory that a pair of operands takes at the most, with its results, labels and masks."""
 ORDERINGS = ("task", "natural", "log")  # see `group_ordering`
 LOGARITHMIC = "discrete logarithm"
-TABLE = "table"
-"""The operation whose results a task is given."""
+TABLE, READ = "table", "read"
+"""The operation whose results a task is given, and the task that is taken from a network's answers."""
 GROUP, FROM_FILE = "group:", "table:"
 """What the names of a finite group and of a file of results follow, as in ``group:S5`` and ``table:products.csv``."""
-READ = "read"
-"""The name of the task that is read from a network's answers."""
 
 
 @dataclass(frozen=True)
