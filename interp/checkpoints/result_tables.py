@@ -31,6 +31,10 @@ def task_of(operation: str, p: int | None = None, **settings: Any) -> ModularTas
     file = table_file(operation)
     if file is not None:
         operation, settings = TABLE, settings | {"results": read_results(file)}
+        if p not in (None, n := len(settings["results"])):
+            raise ConfigError(
+                f"the table of results {str(file)!r} has {n} elements, not p={p}; is it another one's?"
+            )
     modulus: dict[str, Any] = {} if p is None else {"p": p}
     return ModularTask(operation, **modulus, **settings)
 

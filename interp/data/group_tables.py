@@ -67,7 +67,8 @@ def _factors_of(name: str) -> list[tuple[str, int]]:
     dicyclic_of = [n for kind, n in factors if kind == "Q"]
     if len(factors) < len(matches) or any(n < 1 for _, n in factors) or any(n % 4 for n in dicyclic_of):
         raise ConfigError(
-            f"{cut(name)} names no group; write S5, A5, D59 or Z118, or a product of such ones, Z2xZ4xZ10"
+            f"{cut(name)} names no group; write S5, A5, D59, Z118 or Q8 (a multiple of 4), or a product of such ones, "
+            "Z2xZ4xZ10"
         )
     return factors
 

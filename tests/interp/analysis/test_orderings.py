@@ -85,7 +85,7 @@ def test_numbers_are_those_of_scoring() -> None:
     )
 
 
-@pytest.mark.parametrize("width", [20, 200])
+@pytest.mark.parametrize("width", [20, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("p", [7, 13, 31, 97])
 def test_random_weights_fit_no_order(p: int, width: int) -> None:
     for seed in range(20):

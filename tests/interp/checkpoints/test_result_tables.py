@@ -91,3 +91,8 @@ def test_a_table_from_1_with_the_identity_first_is_no_table_of_names(tmp_path):
         read_results(written(tmp_path, TABLE + 1))
     with pytest.raises(ConfigError, match="subtract 1 from all"):
         read_results(written(tmp_path, np.maximum.outer(np.arange(5), np.arange(5)) + 1))
+
+
+def test_a_table_of_another_size_is_an_error_that_names_both(tmp_path):
+    with pytest.raises(ConfigError, match=r"t.csv' has 6 elements, not p=120"):
+        task_of(f"table:{written(tmp_path, TABLE)}", 120)
