@@ -21,6 +21,7 @@ FILES = Path(__file__).parents[4] / "shared" / "checkpoints"
 NETWORKS = sorted(FILES.glob("*.pt*"))
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # seven audits each
     pytest.mark.skipif(not NETWORKS, reason="no ../shared/checkpoints"),
 ]
 STATED = {
