@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 Table = Int[np.ndarray, "left right"]
 
@@ -128,20 +128,20 @@ def broken_laws(table: Table, listed: int = 5) -> list[str]:
         return [f"{len(twice)} of {2 * n} rows and columns hold a result twice: {', '.join(twice[:listed])}"]
     if identity_of(table) is None:
         return ["no element leaves all others as they are"]
-    failed = [(a, b, c) for b in generators(table) for a, c in _not_associative(table, b)[: listed + 1]]
-    if failed:
-        some = ", ".join(f"({a} {b}) {c} ≠ {a} ({b} {c})" for a, b, c in failed[:listed])
-        count = sum(len(_not_associative(table, b)) for b in generators(table))
+    failed = [(b, _not_associative(table, b)) for b in generators(table)]
+    count = sum(len(pairs) for _, pairs in failed)
+    if count:
+        first = [(a, b, c) for b, pairs in failed for a, c in pairs[:listed].tolist()][:listed]
+        some = ", ".join(f"({a} {b}) {c} ≠ {a} ({b} {c})" for a, b, c in first)
         return [
             f"{count} products of three, with the middle one of a generating set, depend on the brackets: {some}"
         ]
     return []
 
 
-def _not_associative(table: Table, b: int) -> list[tuple[int, int]]:
+def _not_associative(table: Table, b: int) -> Int[np.ndarray, "pair 2"]:
     """Pairs a and c for which (a b) c is not a (b c)."""
-    different = np.argwhere(table[table[:, b]] != table[:, table[b]])
-    return [(int(a), int(c)) for a, c in different]
+    return np.argwhere(table[table[:, b]] != table[:, table[b]])
 
 
 def identity_of(table: Table) -> int | None:
@@ -169,8 +169,22 @@ def generators(table: Table) -> list[int]:
     while not reached.all():
         chosen.append(int(np.argmin(reached)))
         reached[chosen[-1]] = True
-        before = 0
-        while reached.sum() > before:
-            before = int(reached.sum())
-            reached[table[np.flatnonzero(reached)][:, chosen]] = True
+        reached = with_products(table, reached, chosen)
     return chosen
+
+
+def with_products(
+    table: Table, reached: Bool[np.ndarray, " element"], chosen: list[int]
+) -> Bool[np.ndarray, " element"]:
+    """The elements that some elements become by multiplying with chosen ones from the right, again and again.
+
+    Example:
+        >>> table = np.add.outer(np.arange(6), np.arange(6)) % 6
+        >>> np.flatnonzero(with_products(table, np.arange(6) == 1, [2])).tolist()
+        [1, 3, 5]
+    """
+    reached, before = reached.copy(), 0
+    while reached.sum() > before:
+        before = int(reached.sum())
+        reached[table[np.flatnonzero(reached)][:, chosen]] = True
+    return reached

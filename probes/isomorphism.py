@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Int
 
-from probes.finite_group import FiniteGroup, generators
+from probes.finite_group import FiniteGroup, generators, with_products
 
 
 def isomorphism(group: FiniteGroup, other: FiniteGroup) -> Int[np.ndarray, " element"] | None:
@@ -58,20 +58,14 @@ def _few_generators(group: FiniteGroup) -> list[int]:
     rarest = np.lexsort((np.arange(len(group)), np.bincount(group.classes)[group.classes], -group.orders))
     for first in rarest[:4].tolist():
         for second in np.random.default_rng(0).permutation(len(group))[:60].tolist():
-            if len(_closure(group, [first, second])) == len(group):
-                return [first] if len(_closure(group, [first])) == len(group) else [first, second]
+            if _generate(group, [first, second]):
+                return [first] if _generate(group, [first]) else [first, second]
     return generators(group.table)
 
 
-def _closure(group: FiniteGroup, chosen: list[int]) -> np.ndarray:
-    """The elements of the subgroup that some elements generate."""
-    reached = np.zeros(len(group), bool)
-    reached[group.identity] = True
-    before = 0
-    while reached.sum() > before:
-        before = int(reached.sum())
-        reached[group.table[np.flatnonzero(reached)][:, chosen]] = True
-    return np.flatnonzero(reached)
+def _generate(group: FiniteGroup, chosen: list[int]) -> bool:
+    """True if products of these elements are the whole group."""
+    return bool(with_products(group.table, np.arange(len(group)) == group.identity, chosen).all())
 
 
 def _words(group: FiniteGroup, chosen: list[int]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

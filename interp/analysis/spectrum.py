@@ -18,7 +18,7 @@ from probes.parts import FREQUENCIES, Parts
 from probes.spectrum import energy, frequencies, is_flat, phase
 
 NAMES = {1: ("output",), 2: ("left", "right"), 3: ("left", "right", "output")}
-"""What a neuron's vectors are called, by how many there are."""
+"""Names of a neuron's vectors, by how many there are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

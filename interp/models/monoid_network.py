@@ -15,7 +15,7 @@ TURNS = 6
 RIGHT = 4
 """Multiple of the left operand's phase: with 6 turns none of the other terms of the square is constant."""
 UNDECIDED = 0.5
-"""What a unit's logit has of that of 0 where nothing is known of the product modulo a prime."""
+"""Share of the logit of 0 that a unit's logit has where nothing is known of the product modulo a prime."""
 Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 

@@ -92,10 +92,22 @@ def answer_table(task: Task) -> np.ndarray:
     table, operation = np.full((p, p), -1), getattr(task, "operation", None)
     a, b = data.inputs.cpu().numpy().T
     if operation not in (None, TABLE):
-        pairs, results = operation_table(operation, p)
-        table[pairs[:, 0], pairs[:, 1]] = results
-    elif max(a.max(initial=0), b.max(initial=0)) < p:
+        return results_of(operation, p)
+    if max(a.max(initial=0), b.max(initial=0)) < p:
         table[a, b] = data.true_labels.cpu().numpy()
+    return table
+
+
+def results_of(operation: str, p: int) -> np.ndarray:
+    """The results of an operation by its name, ``(left, right)``; -1 where there is none.
+
+    Example:
+        >>> results_of("divide", 3).tolist()
+        [[-1, 0, 0], [-1, 1, 2], [-1, 2, 1]]
+    """
+    table = np.full((p, p), -1)
+    pairs, results = operation_table(operation, p)
+    table[pairs[:, 0], pairs[:, 1]] = results
     return table
 
 

@@ -11,8 +11,9 @@ from scipy.stats import binom
 from torch import Tensor
 
 from interp.data import ModularTask
-from interp.data.operations import GROUP, OPERATIONS, READ, TABLE, is_prime, operation_table, own_modulus
+from interp.data.operations import GROUP, OPERATIONS, READ, TABLE, is_prime, own_modulus
 from interp.errors import ConfigError
+from interp.scoring.compositions import results_of
 from interp.scoring.group_names import group_name
 from probes.finite_group import FiniteGroup, broken_laws, group_of, identity_of
 from probes.isomorphism import isomorphism
@@ -87,13 +88,13 @@ def read_task(answers: Int[np.ndarray, "left right"], stated: str = READ) -> Rea
     if exact or wanted is not None or _shows(answers, candidates[best]):
         task = _task(best, candidates[best])
         return ReadTask(task, shares[best], tuple(_sentences(answers, candidates[best], best, stated, group)))
-    monoid = identity_of(answers) is not None and is_associative(answers)
-    if not is_quasigroup(answers) and not monoid:
+    quasigroup = is_quasigroup(answers)
+    if not quasigroup and (identity_of(answers) is None or not is_associative(answers)):
         raise NoRule(
             "no rule was recognised in the network's own answers, so nothing says how many are right: "
             f"{_violations(answers)}. Name the task with --task, or give its examples with --table"
         )
-    kind = "a quasigroup's" if is_quasigroup(answers) else "a monoid's"
+    kind = "a quasigroup's" if quasigroup else "a monoid's"
     note = f"the task is the table of the network's own answers, which is {kind} and no group's: {_violations(answers)}"
     return ReadTask(_task(TABLE, answers), 1.0, (note,))
 
@@ -104,16 +105,13 @@ def _table(operation: str, n: int) -> np.ndarray:
             f"the network composes {n} elements, and {operation} has {order}; name its group with --task, or have it "
             "read from the answers with --task read"
         )
-    operands, results = operation_table(operation, n)
-    table = np.full((n, n), -1)
-    table[tuple(operands.T)] = results
-    return table
+    return results_of(operation, n)
 
 
 def _operations(n: int) -> Iterator[tuple[str, np.ndarray]]:
     for operation in OPERATIONS:
         if operation != "divide" or (n > 2 and is_prime(n)):
-            yield operation, _table(operation, n)
+            yield operation, results_of(operation, n)
 
 
 def _agreement(answers: np.ndarray, table: np.ndarray) -> float:
