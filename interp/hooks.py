@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models import HookedModel, split_position
 from interp.models.checkpointing import without_checkpointing
-from interp.models.protocol import Names, select_position
+from interp.models.protocol import HasHooks, Names, select_position
 from interp.models.protocol import evaluation_mode as evaluation_mode
 
+Model = TypeVar("Model", bound=HasHooks)
 
-def resolve(model: HookedModel, names: Names) -> list[str]:
+
+def resolve(model: HasHooks, names: Names) -> list[str]:
     """Hook names that a filter means, each of which the model has; one may end in ``@N``, position N of the activation.
 
     Raises:
@@ -40,7 +42,7 @@ def resolve(model: HookedModel, names: Names) -> list[str]:
     for name, position in map(split_position, names):
         if name not in known:
             raise HookNameError(f"the model has no hook {name!r}; {near_matches(name, known)}")
-        if position is not None:
+        if position is not None and isinstance(model, HookedModel):
             sites = {site.hook: site for site in model.neuron_sites()}
             if name in sites and sites[name].position is None:
                 raise HookNameError(f"the neurons at {name!r} have no positions; leave out '@{position}'")
@@ -48,9 +50,7 @@ def resolve(model: HookedModel, names: Names) -> list[str]:
 
 
 @contextmanager
-def hooked(
-    model: HookedModel, changes: Mapping[str, Callable[[Tensor], Tensor | None]]
-) -> Iterator[HookedModel]:
+def hooked(model: Model, changes: Mapping[str, Callable[[Tensor], Tensor | None]]) -> Iterator[Model]:
     """Run `changes` at their hook points inside the block; exactly these are removed at its end.
 
     They are functions of the activation, at position N for a name that ends in ``@N``; returning None leaves it as it

@@ -94,6 +94,14 @@ class Prefix:
 
 
 @runtime_checkable
+class HasHooks(Protocol):
+    """Anything with hook points by name."""
+
+    @property
+    def hook_dict(self) -> Mapping[str, nn.Module]: ...
+
+
+@runtime_checkable
 class HookedModel(Protocol):
     """A network from inputs ``(example, …)`` to logits ``(example, output)`` with hook points.
 

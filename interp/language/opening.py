@@ -1,0 +1,175 @@
+"""Opening a language model: a folder of Hugging Face, a GGUF file, a name on the hub, or a model in memory."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from interp.devices import resolve_device
+from interp.errors import CheckpointError
+from interp.language.hook_points import hook_points_of
+from interp.language.model import LanguageModel
+from interp.language.quiet import quiet
+from interp.language.source import HUB, is_language_model
+
+TOLERANCE = 1e-3
+"""Of logits, relative to their largest: between the model with hook points and without."""
+
+
+def open_language_model(
+    source: Path | str | Any, tokenizer: Any = None, *, device: torch.device | str = "cpu"
+) -> LanguageModel:
+    """Open a causal language model and give it hook points.
+
+    Nothing is downloaded unless `source` is a name on the hub, and no code of a checkpoint is run. Weights are computed
+    with in float32.
+
+    Args:
+        source: A folder with ``config.json`` and weights, a ``.gguf`` file, ``hf://ORGANISATION/NAME`` on the hub (from
+            the cache alone if HF_HUB_OFFLINE is set), or a model of `transformers`, which is left as it is and shares
+            its weights with the result.
+        tokenizer: Of a model in memory; None: its sequences are given as token numbers.
+        device: Where to compute; ``"auto"`` picks the fastest.
+
+    Raises:
+        CheckpointError: It cannot be opened, lacks weights, or is no causal language model.
+
+    Example:
+        >>> from interp.language.small import small_language_model
+        >>> model = open_language_model(small_language_model(layers=2, d_mlp=8))
+        >>> model.via, len(model.units()), [site.hook for site in model.sites][:2]
+        ('TransformerBridge', 16, ['blocks.0.attn.hook_z', 'blocks.0.mlp.hook_post'])
+    """
+    if isinstance(source, LanguageModel):
+        return source
+    notes: tuple[str, ...] = ()
+    if isinstance(source, nn.Module):
+        network, name = _shared(source), f"a {type(source).__name__} in memory"
+    else:
+        network, own_tokenizer, notes = _read(source)
+        tokenizer, name = tokenizer or own_tokenizer, str(source)
+    network = network.to(resolve_device(device)).eval().requires_grad_(False)
+    _check_causal(network)
+    return _hooked(network, tokenizer, name, notes)
+
+
+def _shared(module: nn.Module) -> nn.Module:
+    """A copy with the same weights in memory, so that hook points do not change the original."""
+    memo: dict[int, Any] = {
+        id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
+        for parameter in module.parameters()
+    }
+    return copy.deepcopy(module, memo | {id(buffer): buffer for buffer in module.buffers()})
+
+
+def _read(source: Path | str) -> tuple[Any, Any, tuple[str, ...]]:
+    """The network, its tokenizer if it has one, and notes."""
+    from transformers import AutoModelForCausalLM
+
+    place, how = _place(source)
+    try:
+        with quiet():
+            load: Any = AutoModelForCausalLM.from_pretrained
+            network, info = load(place, dtype=torch.float32, output_loading_info=True, **how)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError) as error:
+        raise CheckpointError(
+            f"cannot open {str(source)!r} as a language model: {_first_line(error)}"
+        ) from None
+    missing = sorted(info.get("missing_keys") or [])
+    if missing:
+        raise CheckpointError(
+            f"{str(source)!r} lacks {len(missing)} of the weights that its config.json names, such as {missing[0]!r}; "
+            "they would be random. Is a shard missing?"
+        )
+    unread = sorted(info.get("unexpected_keys") or [])
+    notes = (
+        [f"{len(unread)} tensors of the file are no part of the network, such as {unread[0]!r}"]
+        if unread
+        else []
+    )
+    if (gguf := how.get("gguf_file")) is not None:
+        notes.append(f"quantised weights of {gguf} are computed with in float32")
+        _unquantised(network)
+    tokenizer, note = _tokenizer(place, how)
+    return network, tokenizer, (*notes, *note)
+
+
+def _place(source: Path | str) -> tuple[str, dict[str, Any]]:
+    """Where `transformers` reads from, and how."""
+    if str(source).startswith(HUB):
+        return str(source).removeprefix(HUB), {}
+    path = Path(source)
+    if not is_language_model(path):
+        hub = f"; write {HUB}{source} for the hub's" if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)) else ""
+        kind = "does not exist" if not path.exists() else "is none"
+        raise CheckpointError(
+            f"{str(source)!r} {kind}; expected a folder with config.json and weights of a language model, or a .gguf "
+            f"file{hub}"
+        )
+    if path.is_dir():
+        return str(path), {"local_files_only": True}
+    return str(path.parent), {"local_files_only": True, "gguf_file": path.name}
+
+
+def _tokenizer(place: str, how: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            return AutoTokenizer.from_pretrained(place, **how), ()
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        return None, (f"it has no tokenizer that can be read ({_first_line(error)}); give sequences as ids",)
+
+
+def _unquantised(network: Any) -> None:
+    """Take off the marks of a quantised file, whose weights are plain numbers by now."""
+    network.hf_quantizer, network.is_quantized = None, False
+    for owner, name in ((network, "quantization_method"), (network.config, "quantization_config")):
+        if hasattr(owner, name):
+            delattr(owner, name)
+
+
+def _check_causal(network: Any) -> None:
+    needed = ("base_model", "get_output_embeddings", "config")
+    if not all(hasattr(network, name) for name in needed) or network.get_output_embeddings() is None:
+        raise CheckpointError(
+            f"a {type(network).__name__} is no causal language model of transformers; expected one that gives logits "
+            "for the next token, such as LlamaForCausalLM"
+        )
+    if getattr(network.config, "is_encoder_decoder", False):
+        raise CheckpointError(
+            f"a {type(network).__name__} has an encoder; only causal language models are measured"
+        )
+
+
+@torch.no_grad()
+def _hooked(network: Any, tokenizer: Any, name: str, notes: tuple[str, ...]) -> LanguageModel:
+    """The model with hook points, checked against what it gave without."""
+    weights = dict(network.state_dict(keep_vars=True))
+    skeleton = (type(network), network.config)
+    ids = torch.arange(6).remainder(max(2, network.config.vocab_size)).reshape(2, 3).to(network.device)
+    before = network(input_ids=ids, use_cache=False).logits
+    points = hook_points_of(network, weights, notes)
+    model = LanguageModel(
+        points.network, points.hooks, points.sites, points.blocks, tokenizer, weights, skeleton, name, points.notes,
+        points.via,
+    )  # fmt: skip
+    after = model.logits(model.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))
+    error = float((after - before).abs().max() / before.abs().max().clamp_min(1e-9))
+    if not error <= TOLERANCE:
+        raise CheckpointError(
+            f"the logits of {name} cannot be computed in parts: its head and its last layer do not give what the whole "
+            f"network gives (they differ by {error:.1%}); its configuration may name a step that is not known here"
+        )
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ImportError) and "gguf" in str(error):
+        return "the package gguf is not installed (pip install gguf)"
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,120 @@
+"""What a language model says of every token of a sequence, reduced from the logits as they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.language.batches import Batch, batches_of
+from interp.language.model import LanguageModel
+from interp.language.sequences import Sequences
+from interp.progress import Report, silent
+
+LOGITS = 2**24
+"""Numbers of one block of logits, 64 MiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenScores:
+    """Of every token but the first of each sequence, given all before it.
+
+    Attributes:
+        logprob: Log probability of the true token, in nats.
+        rank: How many tokens have a larger logit; 0: the true token is the model's choice.
+        choice: The token with the largest logit.
+    """
+
+    logprob: tuple[Float[np.ndarray, " token"], ...]
+    rank: tuple[Int[np.ndarray, " token"], ...]
+    choice: tuple[Int[np.ndarray, " token"], ...]
+
+    def continuations(self, sequences: Sequences) -> TokenScores:
+        """Of the continuations alone."""
+        first = sequences.prompt - 1
+        kept = {
+            name: tuple(one[start:] for one, start in zip(getattr(self, name), first, strict=True))
+            for name in ("logprob", "rank", "choice")
+        }
+        return TokenScores(**kept)
+
+
+@torch.no_grad()
+def token_scores(
+    model: LanguageModel,
+    sequences: Sequences,
+    *,
+    whole: bool = True,
+    report: Report = silent,
+    tokens: int | None = None,
+    side: str = "right",
+) -> TokenScores:
+    """Score every token of every sequence; at no time are more than `LOGITS` logits held.
+
+    Args:
+        whole: Also tokens of the prompts; else those of continuations alone, which costs less.
+        report: Given how many sequences are done.
+        tokens, side: See `batches_of`.
+
+    Example:
+        >>> from interp.language.opening import open_language_model
+        >>> from interp.language.sequences import token_sequences
+        >>> from interp.language.small import small_language_model
+        >>> model = open_language_model(small_language_model(vocab=50))
+        >>> scores = token_scores(model, token_sequences([[1, 2, 3, 4], [9, 8]]))
+        >>> [len(one) for one in scores.logprob], bool(scores.logprob[0][0] < 0)
+        ([3, 1], True)
+    """
+    n, done = len(sequences), 0
+    results: dict[str, list[Any]] = {name: [None] * n for name in ("logprob", "rank", "choice")}
+    for batch in batches_of(model, sequences, tokens=tokens, side=side):
+        hidden = model.hidden(batch.ids, batch.mask)
+        first = np.zeros(n, dtype=np.int64) if whole else sequences.prompt - 1
+        places = [
+            _places(batch, i, int(first[row]), int(sequences.lengths[row]))
+            for i, row in enumerate(batch.rows)
+        ]
+        sizes = [len(columns) for columns in places]
+        rows = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(hidden.device)
+        columns = torch.from_numpy(np.concatenate(places)).to(hidden.device)
+        reduced = reduce_logits(model, hidden[rows, columns], batch.ids[rows, columns + 1])
+        for name, values in zip(results, reduced, strict=True):
+            parts = np.split(values.cpu().numpy(), np.cumsum(sizes)[:-1])
+            for row, part in zip(batch.rows, parts, strict=True):
+                results[name][row] = part
+        done += len(batch.rows)
+        report(done)
+    return TokenScores(**{name: tuple(values) for name, values in results.items()})
+
+
+def _places(batch: Batch, row: int, first: int, length: int) -> np.ndarray:
+    """Columns whose logits predict a token that is wanted."""
+    return batch.start[row] + np.arange(first, length - 1)
+
+
+def reduce_logits(
+    model: LanguageModel, hidden: Float[Tensor, "place stream"], targets: Int[Tensor, " place"]
+) -> tuple[Float[Tensor, " place"], Int[Tensor, " place"], Int[Tensor, " place"]]:
+    """Log probability and rank of the true token, and the model's choice, by blocks of logits."""
+    blocks = [_reduced(model.logits(part), true) for part, true in blocks_of_logits(model, hidden, targets)]
+    logprob, rank, choice = (torch.cat(parts) for parts in zip(*blocks, strict=True))
+    return logprob, rank, choice
+
+
+def blocks_of_logits(
+    model: LanguageModel, hidden: Tensor, targets: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows of the residual stream with their targets, so many at a time that their logits are one block."""
+    size = max(1, LOGITS // model.vocab)
+    return zip(hidden.split(size), targets.split(size), strict=True)
+
+
+def _reduced(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    true = logits.gather(1, targets[:, None])
+    logprob = true[:, 0] - logits.logsumexp(1)
+    return logprob.double(), (logits > true).sum(1), logits.argmax(1)
