@@ -52,12 +52,8 @@ class Sequences:
 
     def where(self, *, split: str | None = None, group: str | None = None) -> Int[np.ndarray, " chosen"]:
         """Indices of the sequences of a split, or a group, or both."""
-        rows = range(len(self))
-        kept = [
-            i
-            for i in rows
-            if (split is None or self.split[i] == split) and (group is None or self.group[i] == group)
-        ]
+        rows = enumerate(zip(self.split, self.group, strict=True))
+        kept = [row for row, (own, of) in rows if split in (None, own) and group in (None, of)]
         return np.array(kept, dtype=np.int64)
 
     @property

@@ -1,0 +1,190 @@
+"""What is measured of a language model: records that reports, the explorer and jobs read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from interp.language.columns import MEMORY_COLUMNS
+from interp.language.sequences import Sequences
+from interp.language.sites import NEURONS
+from interp.measuring.band import Band
+from interp.output import plain
+
+MEMORISED, IN_PART, NOT_MEMORISED, UNDECIDED = "memorised", "in part", "not memorised", "inconclusive"
+VERDICTS = (MEMORISED, IN_PART, NOT_MEMORISED, UNDECIDED)
+
+CHOSEN, SAME_GROUP, OTHERS, CONTROLS = "chosen", "same group", "other memorised", "controls"
+PARTS = (CHOSEN, SAME_GROUP, OTHERS, CONTROLS)
+"""Sequences that a removal is measured on: those that chose the units; the other half of their group; memorised ones of
+other groups; held-out ones and controls."""
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryTable:
+    """One row a sequence; its columns are those of `interp.language.columns.MEMORY_COLUMNS`.
+
+    Example:
+        >>> table = MemoryTable({"accuracy": np.array([0.9, 0.2]), "verdict": np.array(["memorised", "not memorised"])})
+        >>> len(table), table.count("memorised")
+        (2, 1)
+    """
+
+    columns: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name]
+
+    def count(self, verdict: str) -> int:
+        """How many sequences have that verdict, one of `VERDICTS`."""
+        return int((self.columns["verdict"] == verdict).sum())
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """One object a sequence, ready for JSON."""
+        known = [name for name in MEMORY_COLUMNS if name in self.columns]
+        return [{name: plain(self.columns[name][row]) for name in known} for row in range(len(self))]
+
+
+@dataclass(frozen=True, eq=False)
+class UnitScores:
+    """Neurons or heads of all layers, scored by how much of a memory they hold.
+
+    Attributes:
+        layer, unit: Of each, numbered as `interp.language.sites.Units` numbers them.
+        scores: By method, larger for more of the memory; see `interp.language.locating.METHODS`.
+        exact: By method, where the score was computed exactly; other units rank below by a first-order value.
+        p_value, q_value: Evidence that a unit serves the sequences more than it serves controls; None without controls.
+        label: ``"memorizing"``, ``"not decided"`` or ``""``; None without evidence.
+        seconds: By method, what it took.
+        notes: In sentences.
+    """
+
+    layer: Int[np.ndarray, " unit"]
+    unit: Int[np.ndarray, " unit"]
+    scores: Mapping[str, Float[np.ndarray, " unit"]]
+    exact: Mapping[str, Bool[np.ndarray, " unit"]]
+    seconds: Mapping[str, float]
+    kind: str = NEURONS
+    p_value: Float[np.ndarray, " unit"] | None = None
+    q_value: Float[np.ndarray, " unit"] | None = None
+    label: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.layer)
+
+    def top(self, method: str, count: int) -> Int[np.ndarray, " chosen"]:
+        """The units with the highest scores by a method, the highest first; NaN counts as lowest.
+
+        Example:
+            >>> place = np.arange(3)
+            >>> UnitScores(place * 0, place, {"activation": np.array([1.0, 9.0, 5.0])}, {}, {}).top("activation", 2)
+            array([1, 2])
+        """
+        values = np.nan_to_num(self.scores[method], nan=-np.inf)
+        return np.argsort(-values, kind="stable")[:count]
+
+
+@dataclass(frozen=True, eq=False)
+class RemovalPoint:
+    """Accuracy, log loss and perplexity with some units removed or rescaled, beside random units of the same layers.
+
+    Attributes:
+        share: Of all units.
+        n: Units changed.
+        factor: That their activations are multiplied by; 0: removed.
+        accuracy, nll: Of continuations, teacher-forced, by part (one of `PARTS`); nats a token. A part without
+            sequences is left out. Perplexity is ``exp(nll)``.
+        random_accuracy, random_nll: The same of random units; None where none were drawn.
+    """
+
+    share: float
+    n: int
+    factor: float
+    accuracy: Mapping[str, float]
+    nll: Mapping[str, float]
+    random_accuracy: Mapping[str, Band]
+    random_nll: Mapping[str, Band]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMemory:
+    """Where a group's memory is, and what is left without it.
+
+    Attributes:
+        group: Its name; None: all memorised sequences together.
+        rows: Its memorised sequences.
+        scores: Units scored by these sequences.
+        before: Accuracy and log loss by part with nothing removed, as the point with no units.
+        curves: By method, a point for each share that was removed.
+        doses: The best method's units at its best share, at several factors.
+        best: The method whose removal takes most of the other half's memory for the least harm to controls; None
+            where none beats random units.
+        crossfitted: Whether units were chosen on one half of the sequences and measured on the other.
+        removed: The units that the best method removes at `best_share`; what tokens are coloured by.
+        best_share: Share of all units.
+        without: Log probability of each continuation token without them, by row of all sequences.
+        rank_without: Rank of each true token without them.
+        relearning: Steps until the memory is back, beside sequences never seen; None unless asked for.
+        verdict: Sentences.
+    """
+
+    group: str | None
+    rows: Int[np.ndarray, " sequence"]
+    scores: UnitScores
+    before: RemovalPoint
+    curves: Mapping[str, Sequence[RemovalPoint]]
+    doses: Sequence[RemovalPoint]
+    best: str | None
+    crossfitted: bool
+    removed: Int[np.ndarray, " unit"]
+    best_share: float
+    without: tuple[Float[np.ndarray, " token"], ...]
+    rank_without: tuple[Int[np.ndarray, " token"], ...]
+    relearning: Mapping[str, Any] | None
+    verdict: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageReport:
+    """An audit of a language model's memory.
+
+    Attributes:
+        checkpoint: Where it came from.
+        model: ``kind, layers, neurons, heads, vocab, parameters, via``.
+        sequences: What was measured.
+        memory: One row a sequence.
+        logprob: Log probability of each continuation token, by sequence.
+        rank: Rank of each true token among all tokens; 0 is the model's choice.
+        guessed: Whether a reference guesses the token, so that it is no sign of memory.
+        pieces: Each continuation token as text (untrusted).
+        groups: One for each group that holds memory and was located.
+        settings: Of the audit.
+        notes: How model and sequences were read.
+        verdict, warnings: Sentences.
+        command: As typed; None from Python.
+        seconds: By stage.
+    """
+
+    checkpoint: str
+    model: Mapping[str, Any]
+    sequences: Sequences
+    memory: MemoryTable
+    logprob: tuple[Float[np.ndarray, " token"], ...]
+    rank: tuple[Int[np.ndarray, " token"], ...]
+    guessed: tuple[Bool[np.ndarray, " token"], ...]
+    pieces: tuple[tuple[str, ...], ...]
+    groups: tuple[GroupMemory, ...]
+    settings: Mapping[str, Any]
+    notes: tuple[str, ...]
+    verdict: tuple[str, ...]
+    warnings: tuple[str, ...]
+    command: str | None = None
+    seconds: Mapping[str, float] | None = None
