@@ -15,8 +15,13 @@ from interp.language.sites import NEURONS
 from interp.measuring.band import Band
 from interp.output import plain
 
-MEMORISED, IN_PART, NOT_MEMORISED, UNDECIDED = "memorised", "in part", "not memorised", "inconclusive"
-VERDICTS = (MEMORISED, IN_PART, NOT_MEMORISED, UNDECIDED)
+MEMORISED, ABOVE_CONTROLS, NOT_MEMORISED, UNDECIDED = (
+    "memorised",
+    "above controls",
+    "not memorised",
+    "inconclusive",
+)
+VERDICTS = (MEMORISED, ABOVE_CONTROLS, NOT_MEMORISED, UNDECIDED)
 
 CHOSEN, SAME_GROUP, OTHERS, CONTROLS = "chosen", "same group", "other memorised", "controls"
 PARTS = (CHOSEN, SAME_GROUP, OTHERS, CONTROLS)
