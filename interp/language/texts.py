@@ -13,7 +13,7 @@ TEXTS_FILE = Path(__file__).with_name("texts.jsonl")
 def famous_and_invented() -> list[dict[str, str]]:
     """Rows with text, group and, of the invented ones, the split ``control``.
 
-    15 passages in the public domain of 44 to 71 words, from declarations, scripture, verse, novels and placeholder text,
+    15 passages in the public domain of 44 to 71 words, from declarations, scripture, verse, novels and filler text,
     and 15 of the same lengths and kinds, written for this project.
 
     Example:

@@ -33,7 +33,7 @@ def test_invented_ones_are_controls_and_share_no_run_of_words_with_famous_ones()
 
 
 def test_file_is_read_as_sequences() -> None:
-    read = read_sequences(TEXTS_FILE, _Bytes())
+    read = read_sequences(TEXTS_FILE, _Bytes(), prompt_tokens=9)
     assert len(read) == 30
     assert read.group[:1] == (FAMOUS,)
 
