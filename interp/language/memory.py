@@ -88,7 +88,7 @@ def memory_of(
     scores = whole.continuations(sequences)
     unseen = sequences.unseen
     references = [
-        guessed_by_ngram(sequences, [sequences.ids[row] for row in unseen]),
+        guessed_by_ngram(sequences, [int(row) for row in unseen]),
         guessed_from_window(model, sequences, settings.window, shifted(report, n)),
     ]
     if reference is not None:
