@@ -20,6 +20,8 @@ from interp.language.stored import check_folder, check_gguf, check_size, stored_
 
 TOLERANCE = 1e-3
 """Of logits, relative to their largest: between the model with hook points and without."""
+CAUSAL = 1e-5
+"""Relative change of logits by a later token, up to which it is rounding."""
 
 
 def open_language_model(
@@ -212,7 +214,7 @@ def _check_logits(network: Any, ids: Tensor, logits: Tensor) -> None:
             f"the {kind} gives logits that are not finite; some of its weights are NaN or infinite"
         )
     changed = torch.cat([ids[:, :-1], ids[:, -1:].flip(0)], dim=1)
-    if _difference(_logits(network, changed)[:, :-1], logits[:, :-1]) > TOLERANCE:
+    if _difference(_logits(network, changed)[:, :-1], logits[:, :-1]) > CAUSAL:
         raise CheckpointError(
             f"the {kind} is not causal: the token at the end changes the logits before it, as those of an encoder; "
             "expected a model that predicts each token from those before it"
