@@ -181,14 +181,14 @@ def _check_causal(network: Any) -> None:
 def _hooked(network: Any, tokenizer: Any, name: str, notes: tuple[str, ...]) -> LanguageModel:
     """The model with hook points, checked against what it gave without."""
     weights = dict(network.state_dict(keep_vars=True))
-    skeleton = (type(network), network.config)
+    plain = _shared(network)
     vocab = int(network.get_output_embeddings().weight.shape[0])
     ids = torch.arange(6).remainder(max(2, vocab)).reshape(2, 3).to(network.device)
     before = _logits(network, ids)
     _check_logits(network, ids, before)
     points = hook_points_of(network, weights, notes)
     model = LanguageModel(
-        points.network, points.hooks, points.sites, points.blocks, tokenizer, weights, skeleton, name, points.notes,
+        points.network, points.hooks, points.sites, points.blocks, tokenizer, weights, plain, name, points.notes,
         points.via,
     )  # fmt: skip
     after = model.logits(model.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,21 +60,20 @@ def read_sequences(
     prompts = [_prompt(row, place, called) for place, row in enumerate(rows)]
     if prompt_tokens is not None:
         prompts = [prompt_tokens] * len(rows)
-    texts = [row.get("text") or _decoded(tokenizer, one) for row, one in zip(rows, ids, strict=True)]
     try:
         sequences = token_sequences(
             ids,
             prompts,
             group=[_word(row, "group", place, called) for place, row in enumerate(rows)],
             split=[_split(row, place, called) for place, row in enumerate(rows)],
-            text=texts,
             notes=notes,
         )
         if vocab is not None:
             check_tokens(sequences, vocab, context)
     except ConfigError as error:
         raise ConfigError(f"{called}: {error}") from None
-    return sequences
+    texts = [row.get("text") or _decoded(tokenizer, one) for row, one in zip(rows, ids, strict=True)]
+    return replace(sequences, text=tuple(texts))
 
 
 def _check_columns(rows: Iterable[dict[str, Any]], called: str) -> tuple[str, ...]:
@@ -198,4 +198,7 @@ def _split(row: dict[str, Any], place: int, called: str) -> str | None:
 
 
 def _decoded(tokenizer: Any, ids: np.ndarray) -> str | None:
-    return None if tokenizer is None else str(tokenizer.decode(ids.tolist()))
+    try:
+        return None if tokenizer is None else str(tokenizer.decode(ids.tolist()))
+    except OverflowError:  # no tokenizer has so many
+        return None

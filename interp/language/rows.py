@@ -48,7 +48,6 @@ def read_rows(path: Path, called: str) -> list[dict[str, Any]]:
 
 def _parquet(path: Path, called: str) -> list[dict[str, Any]]:
     table = read_parquet(path, "sequences")
-    _check_names(table.column_names, called)
     try:
         return list(table.to_pylist())
     except (ValueError, OverflowError, pa.ArrowException) as error:  # such as times beyond Python's

@@ -30,7 +30,7 @@ class Sequences:
         notes: How they were read, in sentences.
     """
 
-    ids: tuple[Int[np.ndarray, " token"], ...]
+    ids: tuple[Int[np.ndarray, " _token"], ...]
     prompt: Int[np.ndarray, " sequence"]
     group: tuple[str | None, ...]
     split: tuple[str | None, ...]
@@ -124,6 +124,8 @@ def _tokens(ids: Any, row: int) -> Int[np.ndarray, " token"]:
     tokens = np.asarray(ids)
     if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
         raise ConfigError(f"sequence {row} is {cut(ids)}; expected token numbers, one axis of whole numbers")
+    if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < 2**63:
+        raise ConfigError(f"sequence {row} has the token {cut(tokens.min())}; expected numbers from 0")
     return tokens.astype(np.int64)
 
 

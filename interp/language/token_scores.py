@@ -31,9 +31,9 @@ class TokenScores:
         choice: The token with the largest logit.
     """
 
-    logprob: tuple[Float[np.ndarray, " token"], ...]
-    rank: tuple[Int[np.ndarray, " token"], ...]
-    choice: tuple[Int[np.ndarray, " token"], ...]
+    logprob: tuple[Float[np.ndarray, " _token"], ...]
+    rank: tuple[Int[np.ndarray, " _token"], ...]
+    choice: tuple[Int[np.ndarray, " _token"], ...]
 
     def continuations(self, sequences: Sequences) -> TokenScores:
         """Of the continuations alone."""

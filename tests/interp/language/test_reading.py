@@ -119,7 +119,7 @@ def test_notes_name_columns_that_are_not_used_and_texts_beside_ids(tmp_path: Pat
         ({"ids": {"1": 2}}, "expected whole numbers"),
         ({"ids": "[" * 5000}, "expected whole numbers"),
         ({"ids": "one two"}, "expected whole numbers"),
-        ({"ids": [1, -1]}, "knows 0 to 49"),
+        ({"ids": [1, -1]}, "numbers from 0"),
         ({"ids": [1, 50]}, "knows 0 to 49"),
         ({"ids": [1] * 40}, "at most 32"),
         ({"ids": [1, 2, 3], "attention_mask": [1, 1]}, "attention_mask"),
@@ -155,11 +155,11 @@ def test_parquet_columns_of_other_kinds_are_errors(tmp_path: Path) -> None:
         (pa.array([[[1, 2], [3]]]), "expected whole numbers"),
         (pa.array([b"\x01\x02\x03"]), "expected whole numbers"),
         (pa.array([None], pa.list_(pa.int64())), "no text and no ids"),
-        (pa.array([2**62], pa.timestamp("s")), "cannot be read"),
+        (pa.array([2**62], pa.timestamp("us")), "cannot be read"),
     ):
         assert part in refusal(tmp_path, pa.table({"ids": column}), ".parquet")
     twice = pa.table([pa.array(["the cat"]), pa.array(["a dog"])], names=["text", "text"])
-    assert "several columns" in refusal(tmp_path, twice, ".parquet")
+    assert "Multiple matches" in refusal(tmp_path, twice, ".parquet")
 
 
 VALUES = st.recursive(
