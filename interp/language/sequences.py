@@ -125,7 +125,7 @@ def _tokens(ids: Any, row: int) -> Int[np.ndarray, " token"]:
     if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
         raise ConfigError(f"sequence {row} is {cut(ids)}; expected token numbers, one axis of whole numbers")
     if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < 2**63:
-        raise ConfigError(f"sequence {row} has the token {cut(tokens.min())}; expected numbers from 0")
+        raise ConfigError(f"sequence {row} has the token {int(tokens.min())}; expected numbers from 0")
     return tokens.astype(np.int64)
 
 
