@@ -14,7 +14,7 @@ from interp.language.sequences import Sequences, token_sequences
 from interp.language.token_scores import token_scores
 from interp.progress import Report, silent
 
-Tokens = tuple[Bool[np.ndarray, " token"], ...]
+Tokens = tuple[Bool[np.ndarray, " _token"], ...]
 """Of every continuation, whether each of its tokens is guessed."""
 ORDER = 5
 """Tokens of context at most that the n-gram reads."""
