@@ -37,8 +37,9 @@ PARTS = {
     CONTROLS: ("held-out and controls", "#009E73"),
 }
 """Title and colour of each part of the sequences."""
-METHOD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999933", "#882255")
+METHOD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#999933", "#882255", "#44AA99")
 DEFAULT_SHARE = 0.005
+REMOVED = "#56B4E9"
 
 
 def memory_scatter(report: LanguageReport) -> Figure:
@@ -71,7 +72,7 @@ def units_by_layer(group: GroupMemory) -> Figure:
     count = len(group.removed) or max(1, round(DEFAULT_SHARE * len(scores)))
     chosen: dict[str, tuple[np.ndarray, str]] = {}
     if len(group.removed):
-        chosen[f"removed ({len(group.removed)})"] = group.removed, "#D55E00"
+        chosen[f"removed ({len(group.removed)})"] = group.removed, REMOVED
     if scores.label is not None and (labelled := np.flatnonzero(scores.label == MEMORIZING)).size:
         chosen[f"labelled {MEMORIZING} ({len(labelled)})"] = labelled, LABELS[MEMORIZING].colour
     for place, method in enumerate(scores.scores):

@@ -27,8 +27,8 @@ The {n} {kind} of {best} are multiplied by a factor: 0 takes them out, 1 leaves 
 hold fades by degrees, and controls stay where they are."""
 CORRELATIONS = "Spearman's rank correlation of the scores of all {kind}; 1: the same order, 0: unrelated."
 CROSSFITTED = """\
-The {kind} were chosen on one half of the group's sequences and measured on the other, so that no accuracy below
-“other half of the group” comes from a sequence that chose them."""
+The {kind} were chosen on one half of the group's sequences and measured on the other: the figures of “other half of
+the group” are of sequences that did not choose them."""
 NOT_CROSSFITTED = """\
 The {kind} were chosen and measured on the same sequences, as there are too few of them for two halves: the fall of
 their accuracy is larger than it would be on sequences that did not choose."""
