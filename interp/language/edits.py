@@ -107,13 +107,10 @@ def save_language_model(
 
 
 def _write(model: LanguageModel, folder: Path, changed: Mapping[str, Tensor]) -> None:
-    kind, config = model.skeleton
-    with torch.device("meta"):
-        skeleton = kind(config)
     state = {name: tensor.detach().cpu() for name, tensor in model.weights.items()}
     state |= {name: tensor.cpu().contiguous() for name, tensor in changed.items()}
     with quiet():
-        skeleton.save_pretrained(folder, state_dict=state)
+        model.plain.save_pretrained(folder, state_dict=state)
         if model.tokenizer is not None:
             model.tokenizer.save_pretrained(folder)
 

@@ -151,12 +151,12 @@ def _check_causal(network: Any) -> None:
 def _hooked(network: Any, tokenizer: Any, name: str, notes: tuple[str, ...]) -> LanguageModel:
     """The model with hook points, checked against what it gave without."""
     weights = dict(network.state_dict(keep_vars=True))
-    skeleton = (type(network), network.config)
+    plain = _shared(network)
     ids = torch.arange(6).remainder(max(2, network.config.vocab_size)).reshape(2, 3).to(network.device)
     before = network(input_ids=ids, use_cache=False).logits
     points = hook_points_of(network, weights, notes)
     model = LanguageModel(
-        points.network, points.hooks, points.sites, points.blocks, tokenizer, weights, skeleton, name, points.notes,
+        points.network, points.hooks, points.sites, points.blocks, tokenizer, weights, plain, name, points.notes,
         points.via,
     )  # fmt: skip
     after = model.logits(model.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))

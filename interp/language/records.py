@@ -18,8 +18,13 @@ from interp.measuring.band import Band
 from interp.output import leaves, plain, versions
 from probes.labels import MEMORIZING
 
-MEMORISED, IN_PART, NOT_MEMORISED, UNDECIDED = "memorised", "in part", "not memorised", "inconclusive"
-VERDICTS = (MEMORISED, IN_PART, NOT_MEMORISED, UNDECIDED)
+MEMORISED, ABOVE_CONTROLS, NOT_MEMORISED, UNDECIDED = (
+    "memorised",
+    "above controls",
+    "not memorised",
+    "inconclusive",
+)
+VERDICTS = (MEMORISED, ABOVE_CONTROLS, NOT_MEMORISED, UNDECIDED)
 
 CHOSEN, SAME_GROUP, OTHERS, CONTROLS = "chosen", "same group", "other memorised", "controls"
 PARTS = (CHOSEN, SAME_GROUP, OTHERS, CONTROLS)
