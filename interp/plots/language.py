@@ -10,12 +10,8 @@ import numpy as np
 from interp.language.records import (
     CHOSEN,
     CONTROLS,
-    IN_PART,
-    MEMORISED,
-    NOT_MEMORISED,
     OTHERS,
     SAME_GROUP,
-    UNDECIDED,
     VERDICTS,
     GroupMemory,
     LanguageReport,
@@ -29,7 +25,8 @@ from probes.labels import LABELS, MEMORIZING
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-COLOURS = {MEMORISED: "#D55E00", IN_PART: "#E69F00", NOT_MEMORISED: "#0072B2", UNDECIDED: NEUTRAL}
+COLOURS = dict(zip(VERDICTS, ("#D55E00", "#E69F00", "#0072B2", NEUTRAL), strict=True))
+"""Of each verdict."""
 PARTS = {
     CHOSEN: ("sequences that chose the neurons", "#D55E00"),
     SAME_GROUP: ("other half of the group", "#E69F00"),

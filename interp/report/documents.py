@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from interp.language.records import LanguageReport
 from interp.report import captions
@@ -16,7 +16,7 @@ from probes.labels import LABELS
 if TYPE_CHECKING:
     from interp.results import AuditReport
 
-    AnyReport = AuditReport | LanguageReport
+    AnyReport: TypeAlias = AuditReport | LanguageReport
 
 
 def document(report: AnyReport) -> Document:

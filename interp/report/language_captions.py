@@ -43,8 +43,8 @@ WORDS = {
     "rank": "How many tokens are likelier than the true one; 0: the true one is the model's choice.",
     "guessed": "A token that an n-gram or smaller reference model predicts too. It says nothing of memory.",
     "recalled": "A token that the model predicts and no reference guesses.",
-    "memorised, in part, not memorised, inconclusive": "Decided by how much of a sequence is recalled, with its "
-    "interval, beside held-out sequences and controls.",
+    "memorised, not memorised, inconclusive": "Decided by how much of a sequence is recalled, with its interval, "
+    "beside held-out sequences and controls. “Above controls”: more is recalled than of unseen text, and yet not most of it.",
     "verbatim, extracted": "The model goes on with the sequence by itself from the prompt, for so many tokens, or to "
     "its end.",
     "exposure": "How rare a loss this low is among controls made in the same way, in bits.",

@@ -132,7 +132,7 @@ def dose_table(group: GroupMemory) -> Table:
 
 
 def _points(group: GroupMemory, name: str, point: RemovalPoint) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for part in (part for part in PARTS if part in point.accuracy):
         accuracy, nll = point.random_accuracy.get(part), point.random_nll.get(part)
         rows.append((

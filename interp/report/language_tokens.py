@@ -95,7 +95,8 @@ def text_html(report: LanguageReport, group: GroupMemory) -> str:
 
 def _others(report: LanguageReport, group: GroupMemory) -> list[int]:
     """Rows of other sequences: of each verdict and split in turn."""
-    own, kinds = set(group.rows.tolist()), {}
+    own = set(group.rows.tolist())
+    kinds: dict[tuple[str, str | None], list[int]] = {}
     for row in range(len(report.memory)):
         if row not in own:
             kind = str(report.memory["verdict"][row]), report.sequences.split[row]
