@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Int
 
 from interp.language.records import (
     CHOSEN,
@@ -64,8 +65,6 @@ def memory_scatter(report: LanguageReport) -> Figure:
 def units_by_layer(group: GroupMemory) -> Figure:
     """Numbers of units in each layer: removed ones, labelled ones, and the highest of every method, as many."""
     scores = group.scores
-    figure = blank("Where they are", "layer", f"{scores.kind} in the layer")
-    layers = np.arange(int(scores.layer.max()) + 1) if len(scores) else np.arange(0)
     count = len(group.removed) or max(1, round(DEFAULT_SHARE * len(scores)))
     chosen: dict[str, tuple[np.ndarray, str]] = {}
     if len(group.removed):
@@ -75,8 +74,23 @@ def units_by_layer(group: GroupMemory) -> Figure:
     for place, method in enumerate(scores.scores):
         colour = METHOD_COLOURS[place % len(METHOD_COLOURS)]
         chosen[f"top {count} by {method}"] = scores.top(method, count), colour
+    return layer_bars(scores.layer, chosen, scores.kind)
+
+
+def layer_bars(
+    layer: Int[np.ndarray, " unit"], chosen: Mapping[str, tuple[Int[np.ndarray, " chosen"], str]], kind: str
+) -> Figure:
+    """Numbers of chosen units in each layer; the first two choices are shown, others can be switched on.
+
+    Args:
+        layer: Of each unit.
+        chosen: By name, units and their colour.
+        kind: One of `interp.language.sites.KINDS`.
+    """
+    figure = blank("Where they are", "layer", f"{kind} in the layer")
+    layers = np.arange(int(layer.max()) + 1) if len(layer) else np.arange(0)
     for place, (name, (units, colour)) in enumerate(chosen.items()):
-        counts = np.bincount(scores.layer[units], minlength=len(layers))
+        counts = np.bincount(layer[units], minlength=len(layers))
         bars = plotly().Bar(x=layers.tolist(), y=counts.tolist(), name=name, marker={"color": colour})
         shown = True if place < 2 else "legendonly"
         figure.add_trace(bars.update(visible=shown, hovertemplate="%{y}"))

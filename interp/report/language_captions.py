@@ -44,7 +44,7 @@ WORDS = {
     "guessed": "A token that an n-gram or smaller reference model predicts too. It says nothing of memory.",
     "recalled": "A token that the model predicts and no reference guesses.",
     "memorised, not memorised, inconclusive": "Decided by how much of a sequence is recalled, with its interval, "
-    "beside held-out sequences and controls. “Above controls”: more is recalled than of unseen text, and yet not most of it.",
+    "beside held-out sequences and controls. “Above controls”: more is recalled than of unseen text, yet not most.",
     "verbatim, extracted": "The model goes on with the sequence by itself from the prompt, for so many tokens, or to "
     "its end.",
     "exposure": "How rare a loss this low is among controls made in the same way, in bits.",

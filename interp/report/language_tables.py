@@ -10,7 +10,7 @@ import numpy as np
 from interp.language.columns import MEMORY_COLUMNS
 from interp.language.records import CONTROLS, PARTS, SAME_GROUP, GroupMemory, LanguageReport, RemovalPoint
 from interp.language.sites import NEURONS
-from interp.markup import UNKNOWN, number, percentage
+from interp.markup import UNKNOWN, amount, number, percentage
 from interp.output import leaves, versions
 from interp.output import plain as as_json
 from interp.report.language_tokens import accuracy_of, lost_by
@@ -54,7 +54,7 @@ def _cell(report: LanguageReport, name: str, row: int, *, brief: bool = False) -
         return (f"{text[: LONGEST_NAME - 1]}…" if len(text) > LONGEST_NAME else text) or UNKNOWN
     if value is None or not np.isfinite(value):
         return UNKNOWN
-    show: Callable[[Any], str] = percentage if name in SHARES else _amount
+    show: Callable[[Any], str] = percentage if name in SHARES else amount
     if np.issubdtype(type(value), np.integer):
         show = str
     ends = [columns[name + end][row] for end in ENDS if name + end in columns and not brief]
@@ -62,11 +62,6 @@ def _cell(report: LanguageReport, name: str, row: int, *, brief: bool = False) -
         f" ({show(ends[0])} to {show(ends[1])})" if len(ends) == len(ENDS) and np.isfinite(ends).all() else ""
     )
     return show(value) + interval
-
-
-def _amount(value: Any) -> str:
-    """A number for people, from a thousand on without a fraction."""
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else number(value)
 
 
 TOKENS_HEADER: Row = (
@@ -138,8 +133,8 @@ def _points(group: GroupMemory, name: str, point: RemovalPoint) -> list[Row]:
         rows.append((
             printable(name), f"{100 * point.share:.3g} % ({point.n:,})", part, percentage(point.accuracy[part]),
             UNKNOWN if accuracy is None else f"{percentage(accuracy.low)} to {percentage(accuracy.high)}",
-            _amount(np.exp(point.nll[part])),
-            UNKNOWN if nll is None else f"{_amount(np.exp(nll.low))} to {_amount(np.exp(nll.high))}",
+            amount(np.exp(point.nll[part])),
+            UNKNOWN if nll is None else f"{amount(np.exp(nll.low))} to {amount(np.exp(nll.high))}",
         ))  # fmt: skip
     return rows
 
