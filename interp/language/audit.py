@@ -62,7 +62,7 @@ def audit_language(
         >>> rows = token_sequences(ids, split=["trained", "trained", "control", "control"])
         >>> report = audit_language(small_language_model(), rows, settings=LanguageSettings(locate=False))
         >>> report.verdict[0]
-        'Of 2 sequences that may have been trained on: 2 inconclusive.'
+        'Of 2 sequences that may have been trained on: 2 not memorised.'
     """
     settings = settings or LanguageSettings()
     seconds: dict[str, float] = {}
