@@ -8,6 +8,7 @@ SCORES = "interp.language.token_scores.token_scores"
 MEASURED = "interp.language.memory.memory_of"
 GENERATED = "interp.language.generation.greedy_runs"
 EXPOSURE = "probes.exposure.exposure"
+RECALL = "probes.recall.recall_p_values"
 
 MEMORY_COLUMNS: dict[str, Column] = {
     "sequence": Column("sequence", "", "Row of the file, from 0.", "int", MEASURED),
@@ -43,15 +44,22 @@ MEMORY_COLUMNS: dict[str, Column] = {
         "longest run", "tokens", "Of it in what is generated from the prompt.", "int", GENERATED
     ),
     "guessed": Column("guessed", "", "Share of its tokens that a reference guesses.", "float", MEASURED),
+    "unguessed": Column("not guessed", "tokens", "How many no reference guesses.", "int", MEASURED),
     "recalled": Column(
         "recalled", "", "Accuracy on the tokens that no reference guesses.", "float", MEASURED
     ),
     "recalled_low": Column("recalled, low", "", "Lower end of its 95 % interval.", "float", MEASURED),
     "recalled_high": Column("recalled, high", "", "Upper end of the same.", "float", MEASURED),
+    "recall_p": Column(
+        "p-value of recall", "", "Of a recalled share this high among unseen text.", "double", RECALL
+    ),
+    "recall_q": Column(
+        "q-value of recall", "", "Its false-discovery rate over the sequences.", "double", RECALL
+    ),
     "exposure": Column(
         "exposure", "bits", "log2 of how rare a loss this low is among controls.", "float", EXPOSURE
     ),
-    "p_value": Column("p-value", "", "Of a loss this low among controls.", "double", EXPOSURE),
+    "p_value": Column("p-value of the loss", "", "Of a loss this low among controls.", "double", EXPOSURE),
     "q_value": Column(
         "q-value", "", "False-discovery rate of the same over the sequences.", "double", EXPOSURE
     ),

@@ -28,7 +28,8 @@ class LanguageModel:
         blocks: Its layers, in order.
         tokenizer: None if it came without.
         weights: Parameters and buffers by their names in the checkpoint.
-        skeleton: The model's class and configuration, from which a checkpoint is written.
+        plain: The same model without hook points, of the same weights in memory: generates with a cache, and knows how
+            a checkpoint is written.
         name: Where it came from.
         notes: How it was read, in sentences.
         via: ``"TransformerBridge"``, or ``"adopt"`` where TransformerLens does not know the architecture.
@@ -40,7 +41,7 @@ class LanguageModel:
     blocks: tuple[nn.Module, ...]
     tokenizer: Any
     weights: Mapping[str, Tensor]
-    skeleton: tuple[type, Any]
+    plain: Any
     name: str
     notes: tuple[str, ...]
     via: str

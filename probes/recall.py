@@ -1,0 +1,77 @@
+"""Recall of text: right tokens among those that cannot be guessed, against sequences that were never seen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import stats
+
+CONFIDENCE = 0.95
+FEWEST_CONTROLS = 5
+"""From so many on their spread is known well enough for a p-value."""
+
+
+class Interval(NamedTuple):
+    """A binomial share with the ends of its interval; NaN without trials."""
+
+    share: Float[np.ndarray, " sequence"]
+    low: Float[np.ndarray, " sequence"]
+    high: Float[np.ndarray, " sequence"]
+
+
+def wilson(right: Int[np.ndarray, " sequence"], trials: Int[np.ndarray, " sequence"]) -> Interval:
+    """Share of right tokens with Wilson's interval that covers `CONFIDENCE`, if tokens are right independently.
+
+    Example:
+        >>> interval = wilson(np.array([8, 0]), np.array([10, 0]))
+        >>> [round(float(end[0]), 3) for end in interval], bool(np.isnan(interval.share[1]))
+        ([0.8, 0.49, 0.943], True)
+    """
+    z = stats.norm.ppf((1 + CONFIDENCE) / 2)
+    n = np.where(trials > 0, trials, np.nan).astype(np.float64)
+    share = right / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return Interval(share, middle - half, middle + half)
+
+
+def recall_p_values(
+    right: Int[np.ndarray, " sequence"],
+    trials: Int[np.ndarray, " sequence"],
+    controls: Int[np.ndarray, " control"],
+) -> Float[np.ndarray, " sequence"]:
+    """One-sided p-value of each sequence's share of right tokens being above that of the controls.
+
+    The variance is that of a binomial share times the dispersion of the controls (Pearson's chi-squared over its
+    degrees of freedom, at least 1), as tokens of one text are not right independently; the reference is Student's
+    distribution with as many degrees of freedom. A control is compared with the others. NaN with fewer than
+    `FEWEST_CONTROLS` others, or without trials.
+
+    Args:
+        right, trials: Right tokens and tokens of every sequence.
+        controls: Which of the sequences are controls.
+
+    Example:
+        >>> right, trials = np.array([18, 4, 5, 3, 4, 6, 4]), np.full(7, 20)
+        >>> p = recall_p_values(right, trials, np.arange(1, 7))
+        >>> bool(p[0] < 0.001), bool((p[1:] > 0.01).all())
+        (True, True)
+    """
+    p_values = np.full(len(right), np.nan)
+    usable = controls[trials[controls] > 0]
+    for row in np.flatnonzero(trials > 0):
+        others = usable[usable != row]
+        if len(others) >= FEWEST_CONTROLS:
+            p_values[row] = _p_value(right[row], trials[row], right[others], trials[others])
+    return p_values
+
+
+def _p_value(right: int, trials: int, others: np.ndarray, of: np.ndarray) -> float:
+    base = (others.sum() + 0.5) / (of.sum() + 1)  # never 0 or 1
+    expected = of * base
+    freedom = len(others) - 1
+    dispersion = max(1.0, float(((others - expected) ** 2 / (expected * (1 - base))).sum() / freedom))
+    deviation = np.sqrt(dispersion * base * (1 - base) * (1 / trials + 1 / of.sum()))
+    return float(stats.t.sf((right / trials - base) / deviation, freedom))
