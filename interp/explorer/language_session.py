@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +32,7 @@ LARGEST = 0.2
 STEPS = 40
 CACHED = 16
 MOST_SAVED = 1000
+MOST_PAGES = 64
 ALTERNATIVES = 6
 
 
@@ -98,7 +99,8 @@ class LanguageSession:
         self.groups = _groups(sequences)
         self.controls = tuple(sequences.unseen[:most].tolist())
         self.counts = _counts(len(model.units(kind)))
-        self._lock = Lock()
+        self._lock, self._turn = Lock(), Lock()
+        self._asked: dict[str, object] = {}
         self._ranked = lru_cache(CACHED)(self._rank)
         self._measured = lru_cache(CACHED)(self._measure)
 
@@ -135,36 +137,46 @@ class LanguageSession:
         return self._ranked(state.group, state.method)[1]
 
     def _rank(self, group: str, method: str) -> tuple[np.ndarray, float]:
-        start = perf_counter()
         chosen = self.sequences.take(list(self.halves(group)[0]))
         with self._lock:
+            start = perf_counter()
             order = ranking(self.model, chosen, method, self.kind, self.seed)
-        return order, perf_counter() - start
+            return order, perf_counter() - start
 
-    def measure(self, state: State) -> Measured:
-        """The group's sequences and the unseen ones in a state."""
+    def ask(self, page: Any) -> Callable[[], bool]:
+        """A question of a page that was opened: a function that tells if it has asked another one since."""
+        name, asked = str(page)[:40], object()
+        self._asked[name] = asked
+        while len(self._asked) > MOST_PAGES:
+            self._asked.pop(next(iter(self._asked)), None)
+        return lambda: self._asked.get(name) is not asked
+
+    def measure(self, state: State, late: Callable[[], bool] = bool) -> Measured | None:
+        """The group's sequences and the unseen ones in a state; None if `late` says that nobody waits for them."""
         rows = dict.fromkeys((*self.groups[state.group][: self.most], *self.controls, state.row))
         key = (state.group, state.method, state.count, state.factor)
-        return self._measured(tuple(rows), None if state.changes_nothing else key)
+        with self._turn:
+            return None if late() else self._measured(tuple(rows), None if state.changes_nothing else key)
 
-    def unchanged(self, state: State) -> Measured:
+    def unchanged(self, state: State, late: Callable[[], bool] = bool) -> Measured | None:
         """The same with nothing changed."""
-        return self.measure(State(state.group, state.row, state.method, 0, 1.0))
+        return self.measure(State(state.group, state.row, state.method, 0, 1.0), late)
 
     def _measure(self, rows: tuple[int, ...], change: tuple[str, str, int, float] | None) -> Measured:
         gates: dict[str, Any] = {}
         if change is not None:
             group, method, count, factor = change
             gates = self._gates(State(group, rows[0], method, count, factor))
-        start = perf_counter()
         with self._lock, gated(self.model, gates) if gates else nullcontext():
+            start = perf_counter()
             scores = token_scores(self.model, self.sequences.take(list(rows)), whole=False)
+            seconds = perf_counter() - start
         names = ("logprob", "rank", "choice")
         by_row = {
             row: TokenScores(*((getattr(scores, name)[place],) for name in names))
             for place, row in enumerate(rows)
         }
-        return Measured(by_row, perf_counter() - start)
+        return Measured(by_row, seconds)
 
     def _gates(self, state: State) -> dict[str, torch.Tensor]:
         if state.changes_nothing:
