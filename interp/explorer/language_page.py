@@ -14,8 +14,7 @@ from interp.errors import InterventionError
 from interp.explorer import layout
 from interp.explorer.captions import LANGUAGE_FIGURES
 from interp.explorer.figures import dressed
-from interp.explorer.language_ranking import GRADIENT, METHODS
-from interp.explorer.language_session import HIGHEST, LOWEST, LanguageSession, Measured
+from interp.explorer.language_session import GRADIENT, HIGHEST, LOWEST, LanguageSession, Measured
 from interp.explorer.language_session import State as Changed
 from interp.explorer.layout import callback
 from interp.explorer.page import connect_downloads
@@ -33,7 +32,7 @@ INTRODUCTION = (
 )
 RANKED = (
     "The order comes from every other sequence of the group; “other half” is measured on those that had no part in it. "
-    "Random neurons show how much any removal of this size does."
+    "Random neurons of the same layers show how much any removal of this size does."
 )
 
 
@@ -62,7 +61,7 @@ def first(session: LanguageSession) -> html.Div:
 def _controls(session: LanguageSession) -> html.Section:
     names = list(session.groups)
     groups = [{"label": f"{printable(name)} ({len(session.groups[name])})", "value": name} for name in names]
-    methods = [{"label": title, "value": name} for name, title in METHODS.items()]
+    methods = [{"label": title, "value": name} for name, title in session.methods.items()]
     total, steps = len(session.model.units(session.kind)), len(session.counts) - 1
     marks = {
         at: f"{100 * session.counts[at] / total:.2g} %"
@@ -158,7 +157,7 @@ def sentence(session: LanguageSession, state: Changed, after: Measured) -> str:
     if state.changes_nothing:
         return f"Nothing is changed; {run} took {after.seconds:.1f} s."
     share = f"{state.count:,} of {total:,} {session.kind} ({100 * state.count / total:.2g} %)"
-    order = f"by {METHODS[state.method]} (ordered in {session.ranked_in(state):.1f} s)"
+    order = f"by {session.methods[state.method]} (ordered in {session.ranked_in(state):.1f} s)"
     return f"{share} times {state.factor:g}, {order}. The change took {after.seconds:.1f} s: {run}."
 
 

@@ -17,14 +17,18 @@ import torch
 from jaxtyping import Float, Int
 
 from interp.errors import ConfigError, InterventionError
-from interp.explorer.language_ranking import METHODS, ranking
 from interp.language.edits import gates_without, save_language_model
 from interp.language.gates import gated
+from interp.language.locating import locate
+from interp.language.methods import METHODS
 from interp.language.model import LanguageModel
+from interp.language.removing import like_layers
 from interp.language.sequences import Sequences
 from interp.language.sites import NEURONS
 from interp.language.token_scores import TokenScores, token_scores
 
+RANDOM, GRADIENT = "random", "gradient"
+"""Random units of the same layers as those of the other are the control of every order."""
 LOWEST, HIGHEST = 0.0, 2.0
 """Factors on the chosen units."""
 LARGEST = 0.2
@@ -43,7 +47,7 @@ class State:
     Attributes:
         group: One of `LanguageSession.groups`.
         row: The sequence that is shown.
-        method: One of `interp.explorer.language_ranking.METHODS`.
+        method: One of `LanguageSession.methods`.
         count: Units that are changed: the first of the method's order.
         factor: That their activations are multiplied by.
     """
@@ -89,6 +93,7 @@ class LanguageSession:
         most: Sequences of a group, and as many unseen ones, that are run at every change.
         groups: Rows by the name of the group.
         controls: Rows that the model has not seen, the first `most`.
+        methods: Titles of the orders by name.
         counts: Numbers of units that the slider offers, from 0.
     """
 
@@ -98,6 +103,7 @@ class LanguageSession:
         self.model, self.sequences, self.kind, self.most, self.seed = model, sequences, kind, most, seed
         self.groups = _groups(sequences)
         self.controls = tuple(sequences.unseen[:most].tolist())
+        self.methods = _methods(bool(self.controls))
         self.counts = _counts(len(model.units(kind)))
         self._lock, self._turn = Lock(), Lock()
         self._asked: dict[str, object] = {}
@@ -111,9 +117,9 @@ class LanguageSession:
         rows = (*self.groups[group], *self.controls)
         if type(row) is not int or row not in rows:
             row = rows[0]
-        if not isinstance(method, str) or method not in METHODS:
+        if not isinstance(method, str) or method not in self.methods:
             raise InterventionError(
-                f"there is no method {str(method)[:40]!r}; expected one of {', '.join(METHODS)}"
+                f"there is no method {str(method)[:40]!r}; expected one of {', '.join(self.methods)}"
             )
         if type(step) is not int or not 0 <= step < len(self.counts):
             raise InterventionError(
@@ -129,19 +135,27 @@ class LanguageSession:
         return rows[::2], rows[1::2]
 
     def chosen(self, state: State) -> Int[np.ndarray, " unit"]:
-        """The units that a state changes."""
-        return self._ranked(state.group, state.method)[0][: state.count]
+        """The units that a state changes; random ones are of the layers that the gradient's would be of."""
+        random = state.method == RANDOM
+        top = self._ranked(state.group, GRADIENT if random else state.method)[0][: state.count]
+        if not random:
+            return top
+        return like_layers(self.model.units(self.kind), top, np.random.default_rng(self.seed))
 
     def ranked_in(self, state: State) -> float:
         """Seconds that the order of units took."""
-        return self._ranked(state.group, state.method)[1]
+        return self._ranked(state.group, GRADIENT if state.method == RANDOM else state.method)[1]
 
     def _rank(self, group: str, method: str) -> tuple[np.ndarray, float]:
-        chosen = self.sequences.take(list(self.halves(group)[0]))
+        settings: dict[str, Any] = {"methods": (method,), "kind": self.kind, "seed": self.seed}
+        rows = np.array(self.halves(group)[0])
+        controls = np.array(self.controls) if METHODS[method].controls else None
         with self._lock:
             start = perf_counter()
-            order = ranking(self.model, chosen, method, self.kind, self.seed)
-            return order, perf_counter() - start
+            scores = locate(
+                self.model, self.sequences, rows, controls=controls, methods=(method,), **settings
+            )
+            return scores.top(method, len(scores)), perf_counter() - start
 
     def ask(self, page: Any) -> Callable[[], bool]:
         """A question of a page that was opened: a function that tells if it has asked another one since."""
@@ -236,6 +250,17 @@ def _groups(sequences: Sequences) -> dict[str, tuple[int, ...]]:
     for row in rows:
         groups.setdefault(sequences.group[row] or "no group", []).append(row)
     return {name: tuple(rows) for name, rows in groups.items()}
+
+
+def _methods(controls: bool) -> dict[str, str]:
+    """Orders by name with their titles: the methods of locating, and random units."""
+    slow = {True: " (may take minutes, once)", False: ""}
+    known = {
+        name: f"{method.title}{slow[method.slow]}"
+        for name, method in METHODS.items()
+        if controls or not method.controls
+    }
+    return {**known, RANDOM: "random, of the same layers"}
 
 
 def _counts(total: int) -> tuple[int, ...]:
