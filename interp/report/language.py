@@ -45,7 +45,7 @@ def language_document(report: LanguageReport) -> Document:
         name=report.checkpoint,
         origin=f"through {report.model.get('via') or 'its own hook points'}",
         description=model_sentence(report),
-        headline=f"{counts[MEMORISED] or 'none'} of {total:,} sequences {_is(counts[MEMORISED])} memorised",
+        headline=f"{counts[MEMORISED]:,} of {total:,} sequences {'is' if counts[MEMORISED] == 1 else 'are'} memorised",
         chips=[Chip(str(count), verdict, COLOURS[verdict]) for verdict, count in counts.items()],
         chips_label="Sequences by verdict",
         verdict=report.verdict,
@@ -55,10 +55,6 @@ def language_document(report: LanguageReport) -> Document:
         footer=captions.FOOTER,
         sections=partial(language_sections, report),
     )
-
-
-def _is(count: int) -> str:
-    return "is" if count in (0, 1) else "are"
 
 
 def model_sentence(report: LanguageReport) -> str:

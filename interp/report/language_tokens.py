@@ -32,7 +32,7 @@ def token_colour(lost: float) -> str:
         >>> token_colour(4.0), token_colour(0.01), token_colour(-2.0)
         ('rgba(213,94,0,0.62)', '', 'rgba(0,114,178,0.31)')
     """
-    opacity = STRONGEST * min(1.0, abs(lost) / SCALE)
+    opacity = STRONGEST * min(abs(lost) / SCALE, 1.0)  # nan stays nan
     if not opacity >= 0.01:
         return ""
     return f"rgba({LOST if lost > 0 else GAINED},{opacity:.2f})"
