@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -82,8 +81,7 @@ def scored(
     model: LanguageModel, sequences: Sequences, chosen: Iterable[int] = (), factor: float = 0.0
 ) -> TokenScores:
     """Continuations with some neurons rescaled."""
-    gates = gates_without(model, chosen, factor=factor)
-    with gated(model, gates) if gates else nullcontext():
+    with gated(model, gates_without(model, chosen, factor=factor)):
         return token_scores(model, sequences).continuations(sequences)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -152,9 +151,7 @@ class LanguageSession:
         controls = np.array(self.controls) if METHODS[method].controls else None
         with self._lock:
             start = perf_counter()
-            scores = locate(
-                self.model, self.sequences, rows, controls=controls, methods=(method,), **settings
-            )
+            scores = locate(self.model, self.sequences, rows, controls=controls, **settings)
             return scores.top(method, len(scores)), perf_counter() - start
 
     def ask(self, page: Any) -> Callable[[], bool]:
@@ -181,7 +178,7 @@ class LanguageSession:
         if change is not None:
             group, method, count, factor = change
             gates = self._gates(State(group, rows[0], method, count, factor))
-        with self._lock, gated(self.model, gates) if gates else nullcontext():
+        with self._lock, gated(self.model, gates):
             start = perf_counter()
             scores = token_scores(self.model, self.sequences.take(list(rows)), whole=False)
             seconds = perf_counter() - start
@@ -227,7 +224,7 @@ class LanguageSession:
     def _probabilities(
         self, ids: torch.Tensor, gates: dict[str, torch.Tensor]
     ) -> Float[np.ndarray, " token"]:
-        with self._lock, gated(self.model, gates) if gates else nullcontext():
+        with self._lock, gated(self.model, gates):
             hidden = self.model.hidden(ids, torch.ones_like(ids, dtype=torch.bool))
             return self.model.logits(hidden[0, -1]).double().softmax(0).cpu().numpy()
 
