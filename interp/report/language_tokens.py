@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCALE = 4.0
 """Nats that the strongest colour stands for."""
+SCALE_STEPS = (-SCALE, -SCALE / 2, SCALE / 4, SCALE / 2, SCALE)
 LOST, GAINED, STRONGEST = "213,94,0", "0,114,178", 0.62
 MOST_SEQUENCES, MOST_OTHERS, MOST_TOKENS = 40, 6, 600
 """Memorised sequences and other ones that a page shows of a group, and tokens of each; more are counted."""
@@ -31,7 +32,7 @@ def token_colour(lost: float) -> str:
         >>> token_colour(4.0), token_colour(0.01), token_colour(-2.0)
         ('rgba(213,94,0,0.62)', '', 'rgba(0,114,178,0.31)')
     """
-    opacity = STRONGEST * min(1.0, abs(lost) / SCALE)
+    opacity = STRONGEST * min(abs(lost) / SCALE, 1.0)  # nan stays nan
     if not opacity >= 0.01:
         return ""
     return f"rgba({LOST if lost > 0 else GAINED},{opacity:.2f})"
@@ -106,10 +107,8 @@ def _others(report: LanguageReport, group: GroupMemory) -> list[int]:
 
 
 def _legend() -> str:
-    steps = (-SCALE, -SCALE / 2, 0.0, SCALE / 4, SCALE / 2, SCALE)
     swatches = "".join(
-        f'<span style="background:{token_colour(step)}">{step:+g}</span>' if step else "<span>0</span>"
-        for step in steps
+        f'<span style="background:{token_colour(step)}">{step:+g}</span>' for step in SCALE_STEPS
     )
     return f'<p class="scale">Nats lost: {swatches} <span class="guessed">guessed</span></p>'
 
