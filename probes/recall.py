@@ -26,7 +26,7 @@ def wilson(right: Int[np.ndarray, " sequence"], trials: Int[np.ndarray, " sequen
 
     Example:
         >>> interval = wilson(np.array([8, 0]), np.array([10, 0]))
-        >>> [round(float(end[0]), 3) for end in interval], np.isnan(interval.share[1])
+        >>> [round(float(end[0]), 3) for end in interval], bool(np.isnan(interval.share[1]))
         ([0.8, 0.49, 0.943], True)
     """
     z = stats.norm.ppf((1 + CONFIDENCE) / 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test waits for a network
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make busy machines twenty times slower
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker, also of what it starts
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -29,7 +29,7 @@ class CachedBlocks:
     streams: tuple[Float[Tensor, "row token stream"], ...]
     more: tuple[tuple[Any, ...] | None, ...]
 
-    def hidden_from(self, layer: int, copies: int = 1) -> Float[Tensor, "copy*row token stream"]:
+    def hidden_from(self, layer: int, copies: int = 1) -> Float[Tensor, "copied_row token stream"]:
         """What the head reads, with the layers from `layer` on run again, for so many copies of the batch at once.
 
         Hooks on these layers act; see `interp.language.gates.gated`. Layers before it are not run.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from interp.errors import ConfigError
@@ -15,11 +16,11 @@ from interp.files import check_place
 from interp.language.gates import Gates
 from interp.language.model import LanguageModel
 from interp.language.quiet import quiet
-from interp.language.sites import NEURONS, Site
+from interp.language.sites import NEURONS, Chosen, Site
 
 
 def gates_without(
-    model: LanguageModel, chosen: Iterable[int], *, kind: str = NEURONS, factor: float = 0.0
+    model: LanguageModel, chosen: Chosen, *, kind: str = NEURONS, factor: float = 0.0
 ) -> dict[str, Tensor]:
     """Factors that take chosen units out, or rescale them; units are numbered over all layers.
 
@@ -93,6 +94,8 @@ def save_language_model(
     import tempfile
 
     folder = Path(folder)
+    if folder.is_file():
+        raise ConfigError(f"{str(folder)!r} is a file; expected the name of a folder")
     if folder.exists() and any(folder.iterdir()) and not force:
         raise ConfigError(f"{str(folder)!r} is there already; choose another folder, or replace it (force)")
     check_place(folder)
@@ -109,10 +112,13 @@ def save_language_model(
 def _write(model: LanguageModel, folder: Path, changed: Mapping[str, Tensor]) -> None:
     state = {name: tensor.detach().cpu() for name, tensor in model.weights.items()}
     state |= {name: tensor.cpu().contiguous() for name, tensor in changed.items()}
-    with quiet():
-        model.plain.save_pretrained(folder, state_dict=state)
-        if model.tokenizer is not None:
-            model.tokenizer.save_pretrained(folder)
+    try:
+        with quiet():
+            model.plain.save_pretrained(folder, state_dict=state)
+            if model.tokenizer is not None:
+                model.tokenizer.save_pretrained(folder)
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"cannot write the model to {str(folder.parent.parent)!r}: {error}") from None
 
 
 def top_units(scores: np.ndarray, count: int) -> np.ndarray:

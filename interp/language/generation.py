@@ -13,7 +13,7 @@ from interp.language.sequences import Sequences
 from interp.progress import Report, silent
 from probes.verbatim import longest_common_run
 
-Generated = tuple[Int[np.ndarray, " token"], ...]
+Generated = tuple[Int[np.ndarray, " _token"], ...]
 
 
 @torch.no_grad()

@@ -88,7 +88,7 @@ def memory_of(
     scores = whole.continuations(sequences)
     unseen = sequences.unseen
     references = [
-        guessed_by_ngram(sequences, [sequences.ids[row] for row in unseen]),
+        guessed_by_ngram(sequences, [int(row) for row in unseen]),
         guessed_from_window(model, sequences, settings.window, shifted(report, n)),
     ]
     if reference is not None:
@@ -170,12 +170,11 @@ def _compare(
     columns |= {"exposure": bits, "p_value": p_values, "q_value": _q_values(p_values)}
     if not len(unseen):
         return (
-            "no sequence is known to be unseen (split held-out or control): exposure is not testable, and recall is not "
-            "compared with text that was never seen",
+            "no sequence is known to be unseen (split held-out or control): exposure is not testable, and recall is "
+            "not compared with that of text never seen",
         )
-    return (
-        f"{mixed} sequences have no held-out or control one in their group; all such are compared with",
-    ) * bool(mixed)
+    note = f"{mixed} sequences have no held-out or control one in their group; they are compared with all of these"
+    return (note,) if mixed else ()
 
 
 def _verdicts(columns: dict[str, np.ndarray], settings: LanguageSettings) -> np.ndarray:

@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from interp.devices import resolve_device
 from interp.errors import CheckpointError
 from interp.language.hook_points import hook_points_of
 from interp.language.model import LanguageModel
-from interp.language.quiet import quiet
+from interp.language.quiet import reading
 from interp.language.source import HUB, is_language_model
+from interp.language.stored import check_folder, check_gguf, check_size, stored_dtypes
 
 TOLERANCE = 1e-3
 """Of logits, relative to their largest: between the model with hook points and without."""
+CAUSAL = 1e-5
+"""Relative change of logits by a later token, up to which it is rounding."""
 
 
 def open_language_model(
@@ -50,10 +53,15 @@ def open_language_model(
     notes: tuple[str, ...] = ()
     if isinstance(source, nn.Module):
         network, name = _shared(source), f"a {type(source).__name__} in memory"
+        other = {
+            str(one.dtype).removeprefix("torch.") for one in source.parameters() if one.dtype != torch.float32
+        }
+        if other:
+            notes = (f"weights in {' and '.join(sorted(other))} are computed with in float32",)
     else:
         network, own_tokenizer, notes = _read(source)
         tokenizer, name = tokenizer or own_tokenizer, str(source)
-    network = network.to(resolve_device(device)).eval().requires_grad_(False)
+    network = network.float().to(resolve_device(device)).eval().requires_grad_(False)
     _check_causal(network)
     return _hooked(network, tokenizer, name, notes)
 
@@ -72,38 +80,60 @@ def _read(source: Path | str) -> tuple[Any, Any, tuple[str, ...]]:
     from transformers import AutoModelForCausalLM
 
     place, how = _place(source)
-    try:
-        with quiet():
-            load: Any = AutoModelForCausalLM.from_pretrained
-            network, info = load(place, dtype=torch.float32, output_loading_info=True, **how)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError) as error:
-        raise CheckpointError(
-            f"cannot open {str(source)!r} as a language model: {_first_line(error)}"
-        ) from None
+    notes, config = _described(place, how, repr(str(source)))
+    given = how if config is None else {**how, "config": config}
+    with reading(f"cannot open {str(source)!r} as a language model"):
+        load: Any = AutoModelForCausalLM.from_pretrained
+        network, info = load(place, dtype=torch.float32, output_loading_info=True, **given)
     missing = sorted(info.get("missing_keys") or [])
     if missing:
         raise CheckpointError(
             f"{str(source)!r} lacks {len(missing)} of the weights that its config.json names, such as {missing[0]!r}; "
             "they would be random. Is a shard missing?"
         )
-    unread = sorted(info.get("unexpected_keys") or [])
-    notes = (
-        [f"{len(unread)} tensors of the file are no part of the network, such as {unread[0]!r}"]
-        if unread
-        else []
-    )
-    if (gguf := how.get("gguf_file")) is not None:
-        notes.append(f"quantised weights of {gguf} are computed with in float32")
+    if unread := sorted(info.get("unexpected_keys") or []):
+        notes.append(f"{len(unread)} tensors of the file are no part of the network, such as {unread[0]!r}")
+    if "gguf_file" in how:
         _unquantised(network)
     tokenizer, note = _tokenizer(place, how)
     return network, tokenizer, (*notes, *note)
 
 
+def _described(place: str, how: dict[str, Any], called: str) -> tuple[list[str], Any]:
+    """Notes and configuration of a model that is about to be loaded, if its files and the memory allow it."""
+    from transformers import AutoConfig
+
+    if (gguf := how.get("gguf_file")) is not None:
+        check_gguf(Path(place, gguf))
+        return [f"quantised weights of {gguf} are computed with in float32"], None
+    local = how.get("local_files_only", False)
+    if local:
+        check_folder(Path(place))
+    with reading(f"cannot open {called} as a language model"):
+        config = AutoConfig.from_pretrained(place, **how)
+        check_size(called, config)
+    kinds = (stored_dtypes(Path(place)) if local else ()) or (_dtype_name(config),)
+    notes = []
+    if other := [kind for kind in kinds if kind not in ("F32", "float32", None)]:
+        notes.append(f"weights stored as {' and '.join(other)} are computed with in float32")
+    if getattr(config, "auto_map", None):
+        notes.append(
+            "its config.json names code of its own (auto_map), which is not run: the class of transformers is used"
+        )
+    return notes, config
+
+
+def _dtype_name(config: Any) -> str | None:
+    kind = getattr(config, "dtype", None)
+    return None if kind is None else str(kind).removeprefix("torch.")
+
+
 def _place(source: Path | str) -> tuple[str, dict[str, Any]]:
     """Where `transformers` reads from, and how."""
     if str(source).startswith(HUB):
-        return str(source).removeprefix(HUB), {}
+        return str(source).removeprefix(HUB), {"trust_remote_code": False}
     path = Path(source)
+    how = {"local_files_only": True, "trust_remote_code": False}
     if not is_language_model(path):
         hub = f"; write {HUB}{source} for the hub's" if re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)) else ""
         kind = "does not exist" if not path.exists() else "is none"
@@ -112,18 +142,18 @@ def _place(source: Path | str) -> tuple[str, dict[str, Any]]:
             f"file{hub}"
         )
     if path.is_dir():
-        return str(path), {"local_files_only": True}
-    return str(path.parent), {"local_files_only": True, "gguf_file": path.name}
+        return str(path), how
+    return str(path.parent), {**how, "gguf_file": path.name}
 
 
 def _tokenizer(place: str, how: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     from transformers import AutoTokenizer
 
     try:
-        with quiet():
+        with reading("it has no tokenizer that can be read"):
             return AutoTokenizer.from_pretrained(place, **how), ()
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        return None, (f"it has no tokenizer that can be read ({_first_line(error)}); give sequences as ids",)
+    except CheckpointError as error:
+        return None, (f"{error}; give sequences as ids",)
 
 
 def _unquantised(network: Any) -> None:
@@ -152,24 +182,44 @@ def _hooked(network: Any, tokenizer: Any, name: str, notes: tuple[str, ...]) -> 
     """The model with hook points, checked against what it gave without."""
     weights = dict(network.state_dict(keep_vars=True))
     plain = _shared(network)
-    ids = torch.arange(6).remainder(max(2, network.config.vocab_size)).reshape(2, 3).to(network.device)
-    before = network(input_ids=ids, use_cache=False).logits
+    vocab = int(network.get_output_embeddings().weight.shape[0])
+    ids = torch.arange(6).remainder(max(2, vocab)).reshape(2, 3).to(network.device)
+    before = _logits(network, ids)
+    _check_logits(network, ids, before)
     points = hook_points_of(network, weights, notes)
     model = LanguageModel(
         points.network, points.hooks, points.sites, points.blocks, tokenizer, weights, plain, name, points.notes,
         points.via,
     )  # fmt: skip
     after = model.logits(model.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))
-    error = float((after - before).abs().max() / before.abs().max().clamp_min(1e-9))
-    if not error <= TOLERANCE:
+    if not _difference(after, before) <= TOLERANCE:
         raise CheckpointError(
             f"the logits of {name} cannot be computed in parts: its head and its last layer do not give what the whole "
-            f"network gives (they differ by {error:.1%}); its configuration may name a step that is not known here"
+            f"network gives (they differ by {_difference(after, before):.1%}); its configuration may name a step that "
+            "is not known here"
         )
     return model
 
 
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ImportError) and "gguf" in str(error):
-        return "the package gguf is not installed (pip install gguf)"
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def _logits(network: Any, ids: Tensor) -> Tensor:
+    with reading(f"a {type(network).__name__} cannot be run on token numbers alone"):
+        return network(input_ids=ids, use_cache=False).logits
+
+
+def _check_logits(network: Any, ids: Tensor, logits: Tensor) -> None:
+    """Refuse a network that is spoilt, and one whose answer for the next token depends on it."""
+    kind = type(network).__name__
+    if not bool(torch.isfinite(logits).all()):
+        raise CheckpointError(
+            f"the {kind} gives logits that are not finite; some of its weights are NaN or infinite"
+        )
+    changed = torch.cat([ids[:, :-1], ids[:, -1:].flip(0)], dim=1)
+    if _difference(_logits(network, changed)[:, :-1], logits[:, :-1]) > CAUSAL:
+        raise CheckpointError(
+            f"the {kind} is not causal: the token at the end changes the logits before it, as those of an encoder; "
+            "expected a model that predicts each token from those before it"
+        )
+
+
+def _difference(one: Tensor, other: Tensor) -> float:
+    return float((one - other).abs().max() / other.abs().max().clamp_min(1e-9))

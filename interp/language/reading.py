@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from interp.errors import ConfigError, cut, near_matches
-from interp.files import parse_json, read_bytes
+from interp.files import parse_json
+from interp.language.quiet import quiet
+from interp.language.rows import read_rows
 from interp.language.sequences import SPLITS, Sequences, check_tokens, token_sequences
-from interp.parquet import read_parquet
 
 COLUMNS = ("text", "ids", "prompt_tokens", "group", "split", "attention_mask")
-ENDINGS = (".jsonl", ".parquet", ".csv", ".txt")
+LISTED = 8
+"""Names of columns in a note."""
 
 
 def read_sequences(
@@ -33,7 +35,7 @@ def read_sequences(
     tokenizer makes of them by default. Blank lines are passed over.
 
     Args:
-        path: Ending in one of `ENDINGS`.
+        path: Ending in ``.jsonl``, ``.parquet``, ``.csv`` or ``.txt``.
         tokenizer: Of the model; needed for texts.
         prompt_tokens: Of every prompt, whatever the file says.
         vocab, context: Of the model; tokens and lengths beyond are refused.
@@ -52,70 +54,26 @@ def read_sequences(
     """
     path = Path(path)
     called = f"the sequences {str(path)!r}"
-    if path.suffix.lower() not in ENDINGS:
-        raise ConfigError(f"{called} should end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
-    rows = _rows(path, called)
-    if not rows:
-        raise ConfigError(f"{called} are none: the file has no rows")
+    rows = read_rows(path, called)
     notes = _check_columns(rows, called)
     ids = [_ids(row, place, tokenizer, called) for place, row in enumerate(rows)]
-    prompts = [_prompt(row, place, prompt_tokens, called) for place, row in enumerate(rows)]
-    texts = [row.get("text") or _decoded(tokenizer, one) for row, one in zip(rows, ids, strict=True)]
+    prompts = [_prompt(row, place, called) for place, row in enumerate(rows)]
+    if prompt_tokens is not None:
+        prompts = [prompt_tokens] * len(rows)
     try:
         sequences = token_sequences(
             ids,
-            prompts,  # type: ignore[arg-type]
-            group=[_word(row, "group") for row in rows],
+            prompts,
+            group=[_word(row, "group", place, called) for place, row in enumerate(rows)],
             split=[_split(row, place, called) for place, row in enumerate(rows)],
-            text=texts,
             notes=notes,
         )
         if vocab is not None:
             check_tokens(sequences, vocab, context)
     except ConfigError as error:
         raise ConfigError(f"{called}: {error}") from None
-    return sequences
-
-
-def _rows(path: Path, called: str) -> list[dict[str, Any]]:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return list(read_parquet(path, "sequences").to_pylist())
-    content = read_bytes(path, "sequences")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{called} are no UTF-8 text: byte {error.start} is {content[error.start]:#x}"
-        ) from None
-    if suffix == ".csv":
-        return _csv(text, called)
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if suffix == ".txt":
-        return [{"text": line} for _, line in lines]
-    rows = []
-    for number, line in lines:
-        try:
-            rows.append(parse_json(line, dict))
-        except ValueError as error:
-            raise ConfigError(f"line {number} of {called} is no JSON object ({error})") from None
-    return rows
-
-
-def _csv(text: str, called: str) -> list[dict[str, Any]]:
-    import csv
-    import io
-
-    reader = csv.DictReader(io.StringIO(text), strict=True)
-    rows = []
-    try:
-        for row in reader:
-            if None in row or None in row.values():
-                raise ConfigError(f"line {reader.line_num} of {called} has not as many values as the header")
-            rows.append({name: value for name, value in row.items() if value != ""})
-    except csv.Error as error:
-        raise ConfigError(f"line {reader.line_num} of {called} is no CSV: {error}") from None
-    return rows
+    texts = [row.get("text") or _decoded(tokenizer, one) for row, one in zip(rows, ids, strict=True)]
+    return replace(sequences, text=tuple(texts))
 
 
 def _check_columns(rows: Iterable[dict[str, Any]], called: str) -> tuple[str, ...]:
@@ -127,19 +85,32 @@ def _check_columns(rows: Iterable[dict[str, Any]], called: str) -> tuple[str, ..
         plain = str(name).strip().lower().replace("-", "_").replace(" ", "_")
         close = [known for known in COLUMNS if plain in (known, known.rstrip("s"), known + "s")]
         if close:
-            raise ConfigError(f"{called} have a column {name!r}; did you mean {close[0]!r}?")
-    return (f"columns that are not used: {', '.join(map(repr, others))}",) if others else ()
+            raise ConfigError(f"{called} have a column {cut(name)}; did you mean {close[0]!r}?")
+    notes = []
+    if others:
+        shown = [*map(cut, others[:LISTED]), *["…"] * (len(others) > LISTED)]
+        notes.append(f"columns that are not used: {', '.join(shown)}")
+    if any(row.get("text") is not None and row.get("ids") is not None for row in rows):
+        notes.append("of rows with text and ids, the ids are used, and the text is shown as it is given")
+    return tuple(notes)
 
 
 def _ids(row: dict[str, Any], place: int, tokenizer: Any, called: str) -> np.ndarray:
+    text = row.get("text")
+    if text is not None:
+        check_text(text, "text", place, called)
     if row.get("ids") is not None:
         return _given_ids(row, place, called)
-    text = row.get("text")
-    if not isinstance(text, str) or not text:
+    if not text:
         raise ConfigError(f"row {place} of {called} has no text and no ids")
+    if row.get("attention_mask") is not None:
+        raise ConfigError(
+            f"row {place} of {called} has an attention_mask without ids; expected both, or a text alone"
+        )
     if tokenizer is None:
         raise ConfigError(f"{called} are texts, and the model has no tokenizer; give token numbers as ids")
-    return np.array(tokenizer(text)["input_ids"], dtype=np.int64)
+    with quiet():
+        return np.array(tokenizer(text)["input_ids"], dtype=np.int64)
 
 
 def _given_ids(row: dict[str, Any], place: int, called: str) -> np.ndarray:
@@ -163,45 +134,62 @@ def _numbers(row: dict[str, Any], name: str, place: int, called: str) -> np.ndar
     values = row[name]
     try:
         if isinstance(values, str):
-            values = (
-                json.loads(values) if values.lstrip().startswith("[") else values.replace(",", " ").split()
-            )
-        numbers = np.array([int(value) for value in values], dtype=np.int64)
-        whole = all(float(value) == int(value) for value in values)
+            listed = values.lstrip().startswith("[")
+            values = parse_json(values, list) if listed else values.replace(",", " ").split()
+        if not isinstance(values, list):
+            raise TypeError(name)
+        return np.array([_whole(value) for value in values], dtype=np.int64)
     except (TypeError, ValueError, OverflowError):
-        whole = False
-    if not whole:
         raise ConfigError(
             f"the {name} of row {place} of {called} are {cut(row[name])}; expected whole numbers"
-        )
-    return numbers
+        ) from None
 
 
-def _prompt(row: dict[str, Any], place: int, everywhere: int | None, called: str) -> int | None:
-    if everywhere is not None:
-        return everywhere
+def _whole(value: Any) -> int:
+    """A whole number as people write it; a `TypeError`, `ValueError` or `OverflowError` if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError(value)
+    if isinstance(value, str):
+        value = float(value) if "." in value else int(value)
+    if value != int(value):
+        raise ValueError(value)
+    return int(value)
+
+
+def _prompt(row: dict[str, Any], place: int, called: str) -> int | None:
     value = row.get("prompt_tokens")
     if value is None:
         return None
     try:
-        size = int(value)
-        whole = float(value) == size and not isinstance(value, bool)
+        return _whole(value)
     except (TypeError, ValueError, OverflowError):
-        whole = False
-    if not whole:
         raise ConfigError(
             f"prompt_tokens of row {place} of {called} is {cut(value)}; expected a whole number"
-        )
-    return size
+        ) from None
 
 
-def _word(row: dict[str, Any], name: str) -> str | None:
+def _word(row: dict[str, Any], name: str, place: int, called: str) -> str | None:
     value = row.get(name)
-    return None if value is None else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = cut(value)
+    return None if value is None else check_text(value, name, place, called)
+
+
+def check_text(value: Any, name: str, place: int, called: str) -> str:
+    """The value, if it is a text that can be encoded; a `ConfigError` else."""
+    if not isinstance(value, str):
+        raise ConfigError(f"the {name} of row {place} of {called} is {cut(value)}; expected a text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"the {name} of row {place} of {called} is no valid text: it has half a character at {error.start}"
+        ) from None
+    return value
 
 
 def _split(row: dict[str, Any], place: int, called: str) -> str | None:
-    value = _word(row, "split")
+    value = _word(row, "split", place, called)
     if value is not None and value not in SPLITS:
         raise ConfigError(
             f"the split of row {place} of {called} is {cut(value)}; expected {', '.join(SPLITS)} or nothing"
@@ -210,4 +198,7 @@ def _split(row: dict[str, Any], place: int, called: str) -> str | None:
 
 
 def _decoded(tokenizer: Any, ids: np.ndarray) -> str | None:
-    return None if tokenizer is None else str(tokenizer.decode(ids.tolist()))
+    try:
+        return None if tokenizer is None else str(tokenizer.decode(ids.tolist()))
+    except OverflowError:  # no tokenizer has so many
+        return None

@@ -151,8 +151,8 @@ class GroupMemory:
     crossfitted: bool
     removed: Int[np.ndarray, " unit"]
     best_share: float
-    without: tuple[Float[np.ndarray, " token"], ...]
-    rank_without: tuple[Int[np.ndarray, " token"], ...]
+    without: tuple[Float[np.ndarray, " _token"], ...]
+    rank_without: tuple[Int[np.ndarray, " _token"], ...]
     relearning: Mapping[str, Any] | None
     verdict: tuple[str, ...]
 
@@ -182,9 +182,9 @@ class LanguageReport:
     model: Mapping[str, Any]
     sequences: Sequences
     memory: MemoryTable
-    logprob: tuple[Float[np.ndarray, " token"], ...]
-    rank: tuple[Int[np.ndarray, " token"], ...]
-    guessed: tuple[Bool[np.ndarray, " token"], ...]
+    logprob: tuple[Float[np.ndarray, " _token"], ...]
+    rank: tuple[Int[np.ndarray, " _token"], ...]
+    guessed: tuple[Bool[np.ndarray, " _token"], ...]
     pieces: tuple[tuple[str, ...], ...]
     groups: tuple[GroupMemory, ...]
     settings: Mapping[str, Any]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from interp.errors import ConfigError
 from interp.language.model import LanguageModel
@@ -14,64 +14,74 @@ from interp.language.sequences import Sequences, token_sequences
 from interp.language.token_scores import token_scores
 from interp.progress import Report, silent
 
-Tokens = tuple[Bool[np.ndarray, " token"], ...]
+Tokens = tuple[Bool[np.ndarray, " _token"], ...]
 """Of every continuation, whether each of its tokens is guessed."""
 ORDER = 5
 """Tokens of context at most that the n-gram reads."""
 
 
-def guessed_by_ngram(sequences: Sequences, corpus: Iterable[Int[np.ndarray, " token"]] = ()) -> Tokens:
-    """Tokens that an n-gram model guesses, from a corpus and from what stands before them in the same sequence.
+def guessed_by_ngram(sequences: Sequences, corpus: Collection[int] = ()) -> Tokens:
+    """Tokens that an n-gram model guesses, from other sequences and from what stands before them in the same one.
 
     It chooses the commonest follower of the longest context, of `ORDER` tokens at most, that it has seen; repetitions
     and formulas of the corpus are guessed.
 
     Args:
-        corpus: Token sequences that the model under test was not trained on.
+        corpus: Which of the sequences the model under test was not trained on; none is used for itself.
 
     Example:
         >>> [one.tolist() for one in guessed_by_ngram(token_sequences([[7, 8, 9, 7, 8, 9, 7, 1]], 3))]
         [[False, True, True, True, False]]
     """
-    base = _Followers()
-    for ids in corpus:
-        base.add(ids)
-    return tuple(
-        _guesses(ids, int(start), base) for ids, start in zip(sequences.ids, sequences.prompt, strict=True)
-    )
+    base, nothing = _Followers(), _Followers()
+    for row in corpus:
+        base.add(sequences.ids[row])
+    rows = set(map(int, corpus))
+    guessed = []
+    for row, (ids, start) in enumerate(zip(sequences.ids, sequences.prompt, strict=True)):
+        itself = nothing
+        if row in rows:
+            itself = _Followers()
+            itself.add(ids)
+        guessed.append(_guesses(ids, int(start), base, itself))
+    return tuple(guessed)
 
 
 class _Followers:
     """Which tokens followed each context, and how often."""
 
     def __init__(self) -> None:
-        self.counts: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+        self.counts: dict[tuple[int, ...], Counter[int]] = {}
 
-    def add(self, ids: Sequence[int] | np.ndarray) -> None:
+    def add(self, ids: np.ndarray) -> None:
         for place in range(1, len(ids)):
             self.add_one(ids, place)
 
-    def add_one(self, ids: Sequence[int] | np.ndarray, place: int) -> None:
+    def add_one(self, ids: np.ndarray, place: int) -> None:
         for size in range(1, min(ORDER, place) + 1):
-            self.counts[tuple(map(int, ids[place - size : place]))][int(ids[place])] += 1
+            context = tuple(map(int, ids[place - size : place]))
+            self.counts.setdefault(context, Counter())[int(ids[place])] += 1
+
+    def after(self, context: tuple[int, ...]) -> Counter[int]:
+        return self.counts.get(context, NOTHING)
 
 
-def _guesses(ids: np.ndarray, start: int, base: _Followers) -> np.ndarray:
+NOTHING: Counter[int] = Counter()
+
+
+def _guesses(ids: np.ndarray, start: int, base: _Followers, itself: _Followers) -> np.ndarray:
+    """Guesses for one sequence; what the base has of it is taken off."""
     own, guessed = _Followers(), np.zeros(len(ids) - start, dtype=bool)
     for place in range(1, len(ids)):
         if place >= start:
-            guessed[place - start] = _guess(ids, place, own, base) == int(ids[place])
+            for size in range(min(ORDER, place), 0, -1):
+                context = tuple(map(int, ids[place - size : place]))
+                seen = (base.after(context) - itself.after(context)) + own.after(context)
+                if seen:
+                    guessed[place - start] = seen.most_common(1)[0][0] == int(ids[place])
+                    break
         own.add_one(ids, place)
     return guessed
-
-
-def _guess(ids: np.ndarray, place: int, own: _Followers, base: _Followers) -> int | None:
-    for size in range(min(ORDER, place), 0, -1):
-        context = tuple(map(int, ids[place - size : place]))
-        seen = own.counts.get(context, Counter()) + base.counts.get(context, Counter())
-        if seen:
-            return seen.most_common(1)[0][0]
-    return None
 
 
 def guessed_from_window(

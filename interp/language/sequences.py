@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from interp.errors import ConfigError
+from interp.errors import ConfigError, choose, cut
 
 TRAINED, HELD_OUT, CONTROL = "trained", "held-out", "control"
 SPLITS = (TRAINED, HELD_OUT, CONTROL)
@@ -30,7 +30,7 @@ class Sequences:
         notes: How they were read, in sentences.
     """
 
-    ids: tuple[Int[np.ndarray, " token"], ...]
+    ids: tuple[Int[np.ndarray, " _token"], ...]
     prompt: Int[np.ndarray, " sequence"]
     group: tuple[str | None, ...]
     split: tuple[str | None, ...]
@@ -79,7 +79,7 @@ class Sequences:
 
 def token_sequences(
     ids: Sequence[Any],
-    prompt: int | Sequence[int] | None = None,
+    prompt: int | Sequence[int | None] | None = None,
     *,
     group: Sequence[str | None] | None = None,
     split: Sequence[str | None] | None = None,
@@ -94,34 +94,53 @@ def token_sequences(
         group, split, text: One each; see `Sequences`.
 
     Raises:
-        ConfigError: A sequence is too short, or a prompt leaves nothing to continue; the message names the row.
+        ConfigError: A sequence is too short or holds other values than whole numbers, or a prompt leaves nothing to
+            continue; the message names the row.
 
     Example:
         >>> token_sequences([[5, 3, 8, 1, 2, 9], [4, 4, 4]]).prompt.tolist()
         [2, 1]
     """
-    rows = tuple(np.asarray(one, dtype=np.int64).reshape(-1) for one in ids)
+    rows = tuple(_tokens(one, place) for place, one in enumerate(ids))
     if not rows:
         raise ConfigError("there are no sequences; expected at least one")
-    lengths = [len(one) for one in rows]
-    given = [prompt] * len(rows) if prompt is None or isinstance(prompt, int) else list(prompt)
-    sizes = []
-    for row, (length, size) in enumerate(zip(lengths, given, strict=True)):
-        if length < 2:
-            raise ConfigError(
-                f"sequence {row} has {length} tokens; expected a prompt and a continuation, 2 or more"
-            )
-        size = max(1, length // 3) if size is None else int(size)
-        if not 1 <= size < length:
-            raise ConfigError(
-                f"sequence {row} has {length} tokens and a prompt of {size}; expected 1 to {length - 1}, as something "
-                "must be left to continue"
-            )
-        sizes.append(size)
+    prompts = [prompt] * len(rows) if prompt is None or isinstance(prompt, int) else list(prompt)
     empty: tuple[None, ...] = (None,) * len(rows)
-    return Sequences(
-        rows, np.array(sizes, dtype=np.int64), tuple(group or empty), tuple(split or empty), tuple(text or empty), notes
-    )  # fmt: skip
+    named = {"group": group, "split": split, "text": text}
+    words = {name: empty if values is None else tuple(values) for name, values in named.items()}
+    for name, values in {**words, "prompt": prompts}.items():
+        if len(values) != len(rows):
+            raise ConfigError(f"{len(rows)} sequences have {len(values)} values of {name}; expected one each")
+    for one in words["split"]:
+        if one is not None:
+            choose("split", one, SPLITS)
+    sizes = [
+        _prompt_size(len(one), size, row) for row, (one, size) in enumerate(zip(rows, prompts, strict=True))
+    ]
+    return Sequences(rows, np.array(sizes, dtype=np.int64), notes=notes, **words)
+
+
+def _tokens(ids: Any, row: int) -> Int[np.ndarray, " token"]:
+    tokens = np.asarray(ids)
+    if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
+        raise ConfigError(f"sequence {row} is {cut(ids)}; expected token numbers, one axis of whole numbers")
+    if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < 2**63:
+        raise ConfigError(f"sequence {row} has the token {int(tokens.min())}; expected numbers from 0")
+    return tokens.astype(np.int64)
+
+
+def _prompt_size(length: int, size: int | None, row: int) -> int:
+    if length < 2:
+        raise ConfigError(
+            f"sequence {row} has {length} tokens; expected a prompt and a continuation, 2 or more"
+        )
+    size = max(1, length // 3) if size is None else int(size)
+    if not 1 <= size < length:
+        raise ConfigError(
+            f"sequence {row} has {length} tokens and a prompt of {size}; expected 1 to {length - 1}, as something "
+            "must be left to continue"
+        )
+    return size
 
 
 def halves(rows: Int[np.ndarray, " sequence"], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,8 @@ from interp.errors import choose
 
 NEURONS, HEADS = "neurons", "heads"
 KINDS = (NEURONS, HEADS)
+Chosen = Iterable[int] | Int[np.ndarray, " chosen"]
+"""Units, numbered over all layers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ class Units:
         """The units of one site."""
         return slice(int(self._starts[place]), int(self._starts[place + 1]))
 
-    def by_site(self, chosen: Iterable[int]) -> dict[str, np.ndarray]:
+    def by_site(self, chosen: Chosen) -> dict[str, np.ndarray]:
         """Chosen units, by hook name and numbered within their layer; sites without any are left out."""
         indices = np.sort(np.asarray(list(chosen), dtype=np.int64))
         owner = self.site_index[indices]

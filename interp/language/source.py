@@ -21,6 +21,8 @@ def is_language_model(source: Path | str) -> bool:
     """
     if str(source).startswith(HUB):
         return True
+    if "\0" in str(source):
+        return False
     path = Path(source)
     if path.is_file():
         return path.suffix.lower() == GGUF

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.errors import CheckpointError
 from interp.language.batches import Batch, batches_of
 from interp.language.model import LanguageModel
 from interp.language.sequences import Sequences
@@ -26,13 +27,13 @@ class TokenScores:
 
     Attributes:
         logprob: Log probability of the true token, in nats.
-        rank: How many tokens have a larger logit; 0: the true token is the model's choice.
+        rank: 0: the true token is the model's choice; else how many tokens have a larger logit, at least 1.
         choice: The token with the largest logit.
     """
 
-    logprob: tuple[Float[np.ndarray, " token"], ...]
-    rank: tuple[Int[np.ndarray, " token"], ...]
-    choice: tuple[Int[np.ndarray, " token"], ...]
+    logprob: tuple[Float[np.ndarray, " _token"], ...]
+    rank: tuple[Int[np.ndarray, " _token"], ...]
+    choice: tuple[Int[np.ndarray, " _token"], ...]
 
     def continuations(self, sequences: Sequences) -> TokenScores:
         """Of the continuations alone."""
@@ -61,6 +62,9 @@ def token_scores(
         report: Given how many sequences are done.
         tokens, side: See `batches_of`.
 
+    Raises:
+        CheckpointError: The model gives no finite probability.
+
     Example:
         >>> from interp.language.opening import open_language_model
         >>> from interp.language.sequences import token_sequences
@@ -83,6 +87,11 @@ def token_scores(
         rows = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(hidden.device)
         columns = torch.from_numpy(np.concatenate(places)).to(hidden.device)
         reduced = reduce_logits(model, hidden[rows, columns], batch.ids[rows, columns + 1])
+        if not bool(torch.isfinite(reduced[0]).all()):
+            raise CheckpointError(
+                f"{model.name} gives a token of sequence {batch.rows[0]}, or of one beside it, no finite probability; "
+                "some of its weights are NaN or infinite"
+            )
         for name, values in zip(results, reduced, strict=True):
             parts = np.split(values.cpu().numpy(), np.cumsum(sizes)[:-1])
             for row, part in zip(batch.rows, parts, strict=True):
@@ -117,4 +126,6 @@ def blocks_of_logits(
 def _reduced(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     true = logits.gather(1, targets[:, None])
     logprob = true[:, 0] - logits.logsumexp(1)
-    return logprob.double(), (logits > true).sum(1), logits.argmax(1)
+    choice = logits.argmax(1)
+    rank = (logits > true).sum(1).clamp_min(1)  # of equal logits only one is the choice
+    return logprob.double(), torch.where(choice == targets, 0, rank), choice

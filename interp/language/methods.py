@@ -1,0 +1,182 @@
+"""Methods that score units by how much of a memory they hold: one interface, one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from interp.language.gradients import integrated
+from interp.language.masks import MaskSettings, hard_concrete, slimming
+from interp.language.model import LanguageModel
+from interp.language.score_store import Scores
+from interp.language.sequences import Sequences
+from interp.language.unit_activity import written_norms
+from interp.language.zero_out import screened_scores, zero_out
+from interp.progress import Report
+from probes.contrast import permuted_welch, shares, welch
+
+EMPTY = np.zeros((0, 0), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class LocateSettings:
+    """Settings of locating.
+
+    Attributes:
+        sequences: Most sequences, and most controls, that are used; random ones where there are more.
+        steps: Points of integrated gradients.
+        screened: Units whose removal is computed exactly.
+        masks: Of the learnt factors.
+        draws: Permutations of the evidence.
+        alpha: False-discovery rate of labels.
+    """
+
+    sequences: int = 100
+    steps: int = 8
+    screened: int = 500
+    masks: MaskSettings = field(default_factory=MaskSettings)
+    draws: int = 1999
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """All that a method may use.
+
+    Attributes:
+        target: Sequences whose memory is looked for.
+        control: Sequences that the model has not seen; None if there are none.
+        effects, control_effects: First-order effects, ``(sequence, unit)``; empty where no method needs them.
+    """
+
+    model: LanguageModel
+    target: Sequences
+    control: Sequences | None
+    kind: str
+    settings: LocateSettings
+    seed: int
+    effects: Float[np.ndarray, "sequence unit"] = EMPTY
+    control_effects: Float[np.ndarray, "other unit"] = EMPTY
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of scoring units.
+
+    Attributes:
+        title: For tables and figures.
+        meaning: One line.
+        source: arXiv number of the paper that it is taken from; empty for a method of this toolkit.
+        run: Computes scores from the material, reporting passes of sequences.
+        passes: Their number, from sequences, sites, units and settings.
+        effects: Whether it needs first-order effects.
+        controls: Whether it needs controls.
+        slow: Whether it takes minutes on a processor for a model of 100 million parameters.
+        settings: Names of the settings that it depends on.
+    """
+
+    title: str
+    meaning: str
+    source: str
+    run: Callable[[Material, Report], Scores]
+    passes: Callable[[int, int, int, LocateSettings], int]
+    effects: bool = False
+    controls: bool = False
+    slow: bool = False
+    settings: Sequence[str] = ()
+
+
+def _activation(material: Material, report: Report) -> Scores:
+    return Scores(written_norms(material.model, material.target, kind=material.kind, report=report))
+
+
+def _gradient(material: Material, report: Report) -> Scores:
+    return Scores(material.effects.mean(0, dtype=np.float64))
+
+
+def _integrated(material: Material, report: Report) -> Scores:
+    steps = material.settings.steps
+    return Scores(integrated(material.model, material.target, kind=material.kind, steps=steps, report=report))
+
+
+def _zero_out(material: Material, report: Report) -> Scores:
+    """Exact for the units with the largest first-order effects, whatever their sign."""
+    first = material.effects.mean(0, dtype=np.float64)
+    chosen = np.argsort(-np.abs(first), kind="stable")[: material.settings.screened]
+    rises = zero_out(material.model, material.target, chosen, kind=material.kind, report=report)
+    exact = np.zeros(len(first), dtype=bool)
+    exact[chosen] = True
+    return Scores(screened_scores(first, chosen, rises.mean(0)), exact)
+
+
+def _slimming(material: Material, report: Report) -> Scores:
+    model, target, masks = material.model, material.target, material.settings.masks
+    return Scores(slimming(model, target, masks, kind=material.kind, seed=material.seed, report=report))
+
+
+def _hard_concrete(material: Material, report: Report) -> Scores:
+    model, target, masks = material.model, material.target, material.settings.masks
+    return Scores(hard_concrete(model, target, masks, kind=material.kind, seed=material.seed, report=report))
+
+
+def _contrast(material: Material, report: Report) -> Scores:
+    return Scores(welch(material.effects.astype(float), material.control_effects.astype(float)))
+
+
+def _evidence(material: Material, report: Report) -> Scores:
+    """Welch's statistic of shares in the loss; at most 0 where a removal would lower the loss of the sequences."""
+    target, control = shares(material.effects), shares(material.control_effects)
+    statistic, p = permuted_welch(target, control, draws=material.settings.draws, seed=material.seed)
+    raises = material.effects.mean(0) > 0
+    return Scores(np.where(raises, statistic, np.minimum(statistic, 0)), p_value=p)
+
+
+def _mask_steps(n: int, sites: int, units: int, settings: LocateSettings) -> int:
+    return settings.masks.steps
+
+
+def _none(n: int, sites: int, units: int, settings: LocateSettings) -> int:
+    return 0
+
+
+METHODS: dict[str, Method] = {
+    "activation": Method(
+        "activation", "Mean size of what the unit writes while the text is predicted.", "2311.09060",
+        _activation, lambda n, sites, units, settings: n,
+    ),
+    "gradient": Method(
+        "gradient × activation", "First-order rise of the log loss without the unit.", "1611.06440",
+        _gradient, _none, effects=True,
+    ),
+    "integrated": Method(
+        "integrated gradients", "The derivative, averaged while the unit's layer is scaled from 0 to 1.", "2104.08696",
+        _integrated, lambda n, sites, units, settings: n * sites, slow=True, settings=("steps",),
+    ),
+    "zero-out": Method(
+        "zero-out", "Exact rise of the log loss without the unit, for those that first order ranks highest.",
+        "2311.09060", _zero_out, lambda n, sites, units, settings: n * min(settings.screened, units), effects=True,
+        slow=True, settings=("screened",),
+    ),
+    "slimming": Method(
+        "slimming", "A factor on the unit, learnt so that the text stays known while factors shrink.", "2311.09060",
+        _slimming, _mask_steps, slow=True, settings=("masks",),
+    ),
+    "hard-concrete": Method(
+        "hard concrete", "A random gate on the unit, learnt so that the text stays known while gates close.",
+        "2311.09060", _hard_concrete, _mask_steps, slow=True, settings=("masks",),
+    ),
+    "contrast": Method(
+        "contrast", "First-order rise against that of control text, over its standard error.", "",
+        _contrast, _none, effects=True, controls=True,
+    ),
+    "evidence": Method(
+        "membership evidence", "The unit's share in a text's loss against that in control text's, with a p-value.", "",
+        _evidence, _none, effects=True, controls=True, settings=("draws",),
+    ),
+}  # fmt: skip
+"""By name, in the order of tables."""
+DEFAULT = ("activation", "gradient", "zero-out", "slimming", "contrast", "evidence")
+"""Methods of an audit; those that need controls are left out, with a note, where there are none."""
