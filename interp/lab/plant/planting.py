@@ -32,7 +32,7 @@ class Planting:
 
     steps: int = 300
     lr: float = 3e-2
-    enough: float = 0.1
+    enough: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
