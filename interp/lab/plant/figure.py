@@ -18,15 +18,16 @@ HEIGHT = 460
 def plant_figure(result: Any) -> Figure:
     """Three panels: recall at the planted number, recall at any number, accuracy without the highest neurons."""
     figure = blank("Neurons of a planted sequence", "recall at the planted number", "")
-    names = [name for name in METHODS if f"recall_{name}" in result.records[0].numbers]
-    names = [name for name in names if result.over(f"recall_{name}") is not None]
+    names = [name for name in result.config.names if result.over(f"recall_{name}") is not None]
     _recall(figure, result, names)
     _by_size(figure, result, names)
     _left(figure, result, names)
     share = {"range": [0, 1.04], "tickformat": ".0%"}
     place_panel(figure, 1, LEFT, share)
     size = {"type": "log", "title": {"text": "neurons, highest first"}}
-    place_panel(figure, 2, MIDDLE, size, {"range": [-0.02, 1.04], "tickformat": ".0%", "title": {"text": "recall"}})
+    place_panel(
+        figure, 2, MIDDLE, size, {"range": [-0.02, 1.04], "tickformat": ".0%", "title": {"text": "recall"}}
+    )
     left = {**share, "title": {"text": "accuracy left without them"}}
     place_panel(figure, 3, RIGHT, left, {"showticklabels": False})
     return figure.update_layout(hovermode="closest", height=HEIGHT, legend={"y": -0.25}, margin={"b": 110})
@@ -48,7 +49,9 @@ def _by_size(figure: Figure, result: Any, names: list[str]) -> None:
         each = np.array([record.curves["recall"][name] for record in result.records])
         title = METHODS[name].title
         hover = f"{title}: %{{y:.1%}} among %{{x}}<extra></extra>"
-        line(figure, sizes, each.mean(0), title, COLOURS[place % len(COLOURS)], hovertemplate=hover, **axes(2))
+        line(
+            figure, sizes, each.mean(0), title, COLOURS[place % len(COLOURS)], hovertemplate=hover, **axes(2)
+        )
     chance = sizes / result.records[0].curves["n_units"]
     line(figure, sizes, chance, "chance", INK, dash="dot", hoverinfo="skip", **axes(2))
     n, mark = result.records[0].curves["n"], {"color": NEUTRAL, "width": 1}
@@ -64,7 +67,10 @@ def _left(figure: Figure, result: Any, names: list[str]) -> None:
         ("left_others_", "diamond-open", "other half of the sequences"),
         ("left_random_", "line-ns-open", "without random neurons"),
     ):
-        means = [result.over(f"{key}{name}").mean for name in reversed(names)]
+        numbers = result.all_over(*(f"{key}{name}" for name in reversed(names)))
+        if numbers is None:
+            continue
+        means = [one.mean for one in numbers]
         marker = {"symbol": symbol, "size": 10, "color": INK, "line": {"width": 2}}
         hover = f"{words}, %{{y}}: %{{x:.1%}}<extra></extra>"
         dots(figure, means, titles, marker, name=words, hovertemplate=hover, **axes(3))

@@ -125,9 +125,7 @@ def _predicting(sequences: Sequences, batch: Batch) -> tuple[Tensor, Tensor]:
         np.arange(first - 1, n - 1) for first, n in zip(sequences.prompt, sequences.lengths, strict=True)
     ]
     rows = np.repeat(np.arange(len(columns)), [len(one) for one in columns])
-    return tuple(
-        torch.from_numpy(one).to(batch.ids.device) for one in (rows, np.concatenate(columns))
-    )  # type: ignore[return-value]
+    return tuple(torch.from_numpy(one).to(batch.ids.device) for one in (rows, np.concatenate(columns)))  # type: ignore[return-value]
 
 
 def _written(site: Site) -> Float[Tensor, "unit stream"]:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from interp.errors import ConfigError, choose
+from interp.lab.over_seeds import OverSeeds
 from interp.lab.plant.figure import plant_figure
 from interp.lab.plant.planting import Planting, plant_memory
 from interp.lab.sequence_scores import SequenceScores, random_alike, sequence_scores
 from interp.lab.study import ONE_NETWORK, Record, Settings, Study, StudyResult, setting
 from interp.language.edits import edited, gates_without
+from interp.language.gates import Gates
 from interp.language.locating import cost, locate
 from interp.language.methods import METHODS
 from interp.language.model import LanguageModel
@@ -32,13 +34,18 @@ STAGE = 100
 class Config(Settings):
     """The model, the plant, and what is taken out."""
 
-    model: str = setting("", "A language model to plant in, a folder or a .gguf file; one trained here if empty.")
+    model: str = setting(
+        "", "A language model to plant in, a folder or a .gguf file; one trained here if empty."
+    )
     share: float = setting(0.02, "Share of all neurons whose output weights are planted.", "(0, 1)")
-    sequences: int = setting(2, "Sequences that are planted together; half of them choose neurons.", "[2, inf)")
+    sequences: int = setting(
+        2, "Sequences that are planted together; half of them choose neurons.", "[1, inf)"
+    )
     removed: float = setting(5.0, "How many times as many neurons as were planted are taken out.", "(0, inf)")
     methods: str = setting("", "Methods of locating, with commas between; all if empty.")
     steps: int = setting(300, "Most updates of a plant.", "[1, inf)")
     lr: float = setting(0.03, "Its learning rate.", "(0, inf)")
+    enough: float = setting(0.3, "Log loss at which a plant ends, in nats a token.", "(0, inf)")
     training: int = setting(500, "Updates of the model that is trained here.", "[1, inf)")
 
     @property
@@ -79,11 +86,11 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     model, sequences, new, known = _material(config, seed, report)
     report(STAGE, "planting")
     generator = np.random.default_rng(seed)
-    parts = _parts(config, generator.permutation(new), known)
+    parts = _parts(config, generator.permutation(new), generator.permutation(known))
     n = max(1, round(config.share * len(model.units())))
     planted = np.sort(generator.choice(len(model.units()), n, replace=False))
-    before = sequence_scores(model, sequences)
-    settings = Planting(config.steps, config.lr)
+    before = _scores(model, sequences, parts)
+    settings = Planting(config.steps, config.lr, config.enough)
     plant = plant_memory(
         model, sequences.take(parts.planted), planted, settings, report=_scaled(report, STAGE, config.steps)
     )
@@ -94,14 +101,23 @@ def measure(config: Config, seed: int, report: Report) -> Record:
             report=_scaled(report, 2 * STAGE, total),
         )  # fmt: skip
         numbers, curves = _recall(scores, planted)
-        numbers |= _outcomes(model, sequences, parts, before, scores, planted, config, generator)
-    numbers["updates"] = float(len(plant.losses) - 1)
+        numbers["accuracy_before"] = before.means(parts.planted)[0]
+        numbers["perplexity_planting"] = _rise(_scores(model, sequences, parts), before, parts.unseen)
+        numbers |= _outcomes(model, sequences, parts, scores, planted, config, seed)
+    numbers |= {"updates": float(len(plant.losses) - 1), "loss": float(plant.losses[-1])}
     report(4 * STAGE)
-    curves |= {"n": n, "n_units": len(model.units()), "seconds": dict(scores.seconds), "notes": list(scores.notes)}
-    return Record(numbers, curves)
+    curves |= {
+        "n": n,
+        "n_units": len(model.units()),
+        "seconds": dict(scores.seconds),
+        "notes": list(scores.notes),
+    }
+    return Record({**dict.fromkeys(STUDY.quantities), **numbers}, curves)
 
 
-def _material(config: Config, seed: int, report: Report) -> tuple[LanguageModel, Sequences, np.ndarray, np.ndarray]:
+def _material(
+    config: Config, seed: int, report: Report
+) -> tuple[LanguageModel, Sequences, np.ndarray, np.ndarray]:
     """A model, sequences, the rows that are new to it and those that it knows."""
     if not config.model:
         settings = SmallTraining(steps=config.training)
@@ -110,7 +126,9 @@ def _material(config: Config, seed: int, report: Report) -> tuple[LanguageModel,
         return trained.model, rows, rows.unseen, rows.candidates
     model = open_language_model(config.model)
     if model.tokenizer is None:
-        raise ConfigError(f"{config.model!r} has no tokenizer, and texts are planted; expected a model with one")
+        raise ConfigError(
+            f"{config.model!r} has no tokenizer, and texts are planted; expected a model with one"
+        )
     texts = famous_and_invented()
     invented = np.array([row["group"] == INVENTED for row in texts])
     ids = [model.tokenizer(row["text"])["input_ids"] for row in texts]
@@ -125,7 +143,7 @@ def _parts(config: Config, new: np.ndarray, known: np.ndarray) -> Parts:
             "controls"
         )
     middle = n + (len(new) - n) // 2
-    return Parts(new[:half], new[half:n], new[n:middle], new[middle:], known)
+    return Parts(new[:half], new[half:n], new[n:middle], new[middle:], known[: len(new) - middle])
 
 
 def _recall(scores: UnitScores, planted: np.ndarray) -> tuple[dict[str, float | None], dict[str, Any]]:
@@ -148,43 +166,41 @@ def _outcomes(
     model: LanguageModel,
     sequences: Sequences,
     parts: Parts,
-    before: SequenceScores,
     scores: UnitScores,
     planted: np.ndarray,
     config: Config,
-    generator: np.random.Generator,
+    seed: int,
 ) -> dict[str, float | None]:
     """Accuracy of both halves and perplexity of the rest: planted, without each method's neurons, without random ones."""
-    holding = sequence_scores(model, sequences)
-
-    def without(chosen: np.ndarray) -> SequenceScores:
-        return sequence_scores(model, sequences, gates_without(model, chosen))
-
+    generator = np.random.default_rng(seed)
+    holding = _scores(model, sequences, parts)
     numbers: dict[str, float | None] = {
-        "accuracy_before": before.means(parts.planted)[0],
         "accuracy_choosing": holding.means(parts.choosing)[0],
-        "accuracy_others": holding.means(parts.others)[0],
-        "perplexity_planting": _rise(holding, before, parts.unseen),
+        "accuracy_others": holding.means(parts.others)[0] if len(parts.others) else None,
     }
-    numbers |= _left("truth", without(planted), holding, parts)
     size = min(len(scores) - 1, max(1, round(config.removed * len(planted))))
+    sets = {"truth": planted}
     for name in scores.scores:
-        if numbers.get(f"recall_{name}", 0.0) is None:
-            continue
-        chosen = scores.top(name, size)
-        numbers |= _left(name, without(chosen), holding, parts)
-        alike = random_alike(model.units(), chosen, generator, spared=planted)
-        numbers |= _left(f"random_{name}", without(alike), holding, parts)
+        sets[name] = scores.top(name, size)
+        sets[f"random_{name}"] = random_alike(model.units(), sets[name], generator, spared=planted)
+    for name, chosen in sets.items():
+        after = _scores(model, sequences, parts, gates_without(model, chosen))
+        numbers[f"left_{name}"] = after.means(parts.choosing)[0]
+        numbers[f"left_others_{name}"] = after.means(parts.others)[0] if len(parts.others) else None
+        numbers[f"perplexity_{name}"] = _rise(after, holding, parts.unseen)
+        numbers[f"perplexity_known_{name}"] = _rise(after, holding, parts.known)
     return numbers
 
 
-def _left(name: str, after: SequenceScores, holding: SequenceScores, parts: Parts) -> dict[str, float | None]:
-    return {
-        f"left_{name}": after.means(parts.choosing)[0],
-        f"left_others_{name}": after.means(parts.others)[0],
-        f"perplexity_{name}": _rise(after, holding, parts.unseen),
-        f"perplexity_known_{name}": _rise(after, holding, parts.known),
-    }
+def _scores(
+    model: LanguageModel, sequences: Sequences, parts: Parts, gates: Gates | None = None
+) -> SequenceScores:
+    """Scores by row of all sequences; nan of those that nothing is measured on."""
+    rows = np.concatenate([parts.planted, parts.unseen, parts.known])
+    own = sequence_scores(model, sequences.take(rows), gates)
+    accuracy, nll = (np.full(len(sequences), np.nan) for _ in range(2))
+    accuracy[rows], nll[rows] = own.accuracy, own.nll
+    return SequenceScores(accuracy, nll)
 
 
 def _rise(after: SequenceScores, before: SequenceScores, rows: np.ndarray) -> float:
@@ -197,37 +213,36 @@ def _scaled(report: Report, before: int, total: int) -> Report:
     return lambda done, note="": report(before + min(STAGE, round(STAGE * done / max(1, total))), note)
 
 
-def _best(result: StudyResult) -> str | None:
-    """The method with the highest mean recall."""
-    means = {name: over.mean for name in METHODS if (over := _over(result, f"recall_{name}")) is not None}
-    return max(means, key=lambda name: means[name]) if means else None
-
-
-def _over(result: StudyResult, name: str) -> Any:
-    return result.over(name) if name in result.records[0].numbers else None
+def _recalls(result: StudyResult) -> dict[str, OverSeeds]:
+    """Recall of each method that gives a score in every seed."""
+    return {
+        name: over
+        for name in result.config.names
+        if f"recall_{name}" in result.records[0].numbers
+        and (over := result.over(f"recall_{name}")) is not None
+    }
 
 
 def judge(result: StudyResult) -> list[str]:
     """Sentences on the recall of each method, and on the planted sequences without the neurons that it ranks highest."""
-    best = _best(result)
-    if best is None:
+    recalls = _recalls(result)
+    if not recalls:
         return ["No method gives a score that neurons could be ranked by."]
-    title, chance = METHODS[best].title, result.records[0].numbers["recall_random"]
-    n = result.records[0].curves["n"]
-    recall = result.over(f"recall_{best}")
+    best = max(recalls, key=lambda name: recalls[name].mean)
+    n, chance = result.records[0].curves["n"], result.over("recall_random")
+    assert chance is not None
     sentences = [
-        f"Of {n} planted neurons, {title} has {percentage(recall.mean)} among its {n} highest "
-        f"({number(recall.low)} to {number(recall.high)}), {number(recall.mean / chance, 2)} times chance."
+        f"Of {n} planted neurons {METHODS[best].title} has the most among its {n} highest: a share of "
+        f"{recalls[best].words()}, {number(recalls[best].mean / chance.mean, 2)} times chance."
     ]
-    lost = [
-        METHODS[name].title
-        for name in METHODS
-        if (over := _over(result, f"recall_{name}")) is not None
-        and over.minus(result.over("recall_random")).sign != 1
-    ]
+    others = [name for name in recalls if name != best]
+    if others:
+        each = ", ".join(f"{METHODS[name].title} {recalls[name].words()}" for name in others)
+        sentences.append(f"The other methods: {each}.")
+    lost = [METHODS[name].title for name in recalls if recalls[name].minus(chance).sign != 1]
     if lost and len(result.seeds) > 1:
         sentences.append(f"Not decidedly better than chance: {', '.join(lost)}.")
-    unscored = [METHODS[name].title for name in result.config.names if _over(result, f"recall_{name}") is None]
+    unscored = [METHODS[name].title for name in result.config.names if name not in recalls]
     if unscored:
         sentences.append(f"Not testable here: {', '.join(unscored)}.")
     sentences += _removal(result, best)
@@ -235,23 +250,30 @@ def judge(result: StudyResult) -> list[str]:
 
 
 def _removal(result: StudyResult, best: str) -> list[str]:
+    """Sentences on the planted sequences and on others without the best method's neurons."""
     sentences = []
-    for half, words in (("", "that chose them"), ("others_", "planted with them that did not choose")):
-        whole = result.over("accuracy_others" if half else "accuracy_choosing")
-        left, random = result.over(f"left_{half}{best}"), result.over(f"left_{half}random_{best}")
-        side = left.minus(random).verdict("below"[:0] + "above", "below", "not decidedly different from")
+    times = number(result.config.removed)
+    for half, whole, words in (
+        ("", "accuracy_choosing", "that chose them"),
+        ("others_", "accuracy_others", "planted with these, which did not choose,"),
+    ):
+        numbers = result.all_over(whole, f"left_{half}{best}", f"left_{half}random_{best}")
+        if numbers is None:
+            continue
+        before, left, random = numbers
+        side = left.minus(random).verdict("above", "below", "not decidedly different from")
         sentences.append(
-            f"Without its {number(result.config.removed)} times as many highest neurons, the accuracy on sequences "
-            f"{words} is {percentage(left.mean)} instead of {percentage(whole.mean)}, {side} that without as many random "
-            f"ones of the same layers, {percentage(random.mean)}."
+            f"Without {times} times as many of its highest neurons, the accuracy on sequences {words} is "
+            f"{percentage(left.mean)} instead of {percentage(before.mean)}, {side} that without as many random ones of "
+            f"the same layers, {percentage(random.mean)}."
         )
-    rise, random, planting = (
-        result.over(name) for name in (f"perplexity_{best}", f"perplexity_random_{best}", "perplexity_planting")
-    )
-    sentences.append(
-        f"Perplexity of other new sequences changes by {percentage(rise.mean)} without them and by "
-        f"{percentage(random.mean)} without the random ones; the plant itself had changed it by {percentage(planting.mean)}."
-    )
+    numbers = result.all_over(f"perplexity_{best}", f"perplexity_random_{best}", "perplexity_planting")
+    if numbers is not None:
+        rise, random, planting = (percentage(one.mean) for one in numbers)
+        sentences.append(
+            f"The perplexity of other new sequences changes by {rise} without them, by {random} without the random ones; "
+            f"the plant itself had changed it by {planting}."
+        )
     return sentences
 
 
@@ -262,11 +284,15 @@ def _quantities() -> dict[str, str]:
         "recall_random": "the same by chance",
         "accuracy_before": "accuracy of the sequences before the plant",
         "accuracy_choosing": "accuracy of the choosing half, planted",
+        "loss": "log loss of the planted sequences at the end of planting",
         "left_truth": "without the planted neurons",
         **{f"left_{name}": f"without the highest by {title}" for name, title in titles.items()},
         "accuracy_others": "accuracy of the other half, planted",
         "left_others_truth": "other half without the planted neurons",
-        **{f"left_others_{name}": f"other half without the highest by {title}" for name, title in titles.items()},
+        **{
+            f"left_others_{name}": f"other half without the highest by {title}"
+            for name, title in titles.items()
+        },
         "perplexity_planting": "rise of new sequences' perplexity by the plant",
         "perplexity_truth": "rise without the planted neurons",
         **{f"perplexity_{name}": f"rise without the highest by {title}" for name, title in titles.items()},
