@@ -15,7 +15,7 @@ from interp.errors import CheckpointError
 from interp.language.hook_points import hook_points_of
 from interp.language.model import LanguageModel
 from interp.language.quiet import reading
-from interp.language.source import HUB, is_language_model
+from interp.language.source import HUB, hub_name, is_language_model
 from interp.language.stored import check_folder, check_gguf, check_size, stored_dtypes
 
 TOLERANCE = 1e-3
@@ -60,7 +60,10 @@ def open_language_model(
             notes = (f"weights in {' and '.join(sorted(other))} are computed with in float32",)
     else:
         network, own_tokenizer, notes = _read(source)
-        tokenizer, name = tokenizer or own_tokenizer, str(source)
+        tokenizer, name = (
+            tokenizer or own_tokenizer,
+            f"{HUB}{hub}" if (hub := hub_name(source)) else str(source),
+        )
     network = network.float().to(resolve_device(device)).eval().requires_grad_(False)
     _check_causal(network)
     return _hooked(network, tokenizer, name, notes)
@@ -130,8 +133,8 @@ def _dtype_name(config: Any) -> str | None:
 
 def _place(source: Path | str) -> tuple[str, dict[str, Any]]:
     """Where `transformers` reads from, and how."""
-    if str(source).startswith(HUB):
-        return str(source).removeprefix(HUB), {"trust_remote_code": False}
+    if (name := hub_name(source)) is not None:
+        return name, {"trust_remote_code": False}
     path = Path(source)
     how = {"local_files_only": True, "trust_remote_code": False}
     if not is_language_model(path):
