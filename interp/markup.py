@@ -80,6 +80,16 @@ def number(value: float | np.number | None, digits: int = 3) -> str:
     return UNKNOWN if value is None or not np.isfinite(value) else f"{value:.{digits}g}"
 
 
+def amount(value: float | np.number | None) -> str:
+    """A number as `number` shows it, but without an exponent from a thousand to a billion.
+
+    Example:
+        >>> amount(4130.2), amount(0.5), amount(None)
+        ('4,130', '0.5', '–')
+    """
+    return f"{value:,.0f}" if value is not None and 1000 <= abs(value) < 1e9 else number(value)
+
+
 def percentage(value: float | np.number | None) -> str:
     """A fraction as a percentage with one decimal, or a dash where it is None, NaN or infinite.
 

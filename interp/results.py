@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from interp.measuring.evaluation import SplitValues
 from interp.measuring.memory_set import MemorySet
 from interp.measuring.phase import Phase
 from interp.measuring.removals import Removal
-from interp.output import plain, versions
+from interp.output import leaves, plain, versions
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
 from probes.labels import MEMORIZING
@@ -156,7 +155,7 @@ class AuditReport:
         Example:
             ``report.flat()["neurons.memorizing"]``
         """
-        return dict(_leaves(self.to_dict()))
+        return dict(leaves(self.to_dict()))
 
     def save(self, path: Path | str) -> Path:
         """Write the report; the suffix decides: ``.json``, ``.md`` or ``.html``.
@@ -165,14 +164,6 @@ class AuditReport:
             ConfigError: The suffix is none of these, or the place cannot be written to.
         """
         return Path(present("report.saving.save", self, path))
-
-
-def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        elif not isinstance(value, list):
-            yield prefix + key, value
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -78,6 +78,13 @@ OF_COMPONENTS = {
     "race": "How large each component of the neuron's weights is over training. Touch the legend to hide one.",
 }
 """Texts in place of those of `FIGURES` where a task composes the elements of a group."""
+LANGUAGE_FIGURES = {
+    "layers": Caption(
+        "Changed neurons by layer", 340,
+        "Numbers of the neurons that the slider changes, in each layer of the model.",
+    )
+}  # fmt: skip
+"""Figures of the page of a language model."""
 ORDERED = ("map", "weights", "activations", "loss", "answers-at", "weights-at")
 """Figures whose axes are elements."""
 

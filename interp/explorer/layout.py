@@ -8,7 +8,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from plotly.graph_objects import Figure
 
 from interp.data import SPLITS
-from interp.explorer.captions import FIGURES
+from interp.explorer.captions import FIGURES, LANGUAGE_FIGURES
 from interp.measuring.base_rate import BaseRate
 from interp.measuring.evaluation import SplitValues
 from interp.report.page import CONFIG
@@ -74,8 +74,8 @@ def menu(label: str, name: str, options: Any, value: Any = None, **more: Any) ->
 
 
 def graph(name: str, figure: Figure | None = None, *, height: int = 0, text: str = "") -> html.Figure:
-    """One of `FIGURES` with buttons that download it; height in pixels and text in place of its own."""
-    caption = FIGURES[name]
+    """One of the figures of the captions, with buttons that download it; height and text in place of its own."""
+    caption = (FIGURES | LANGUAGE_FIGURES)[name]
     height = height or caption.height
     style = {"height": f"min({height}px, 115vw)" if caption.square else f"{height}px"}
     drawn: dict[str, Any] = {"config": CONFIG} if figure is None else {"config": CONFIG, "figure": figure}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,13 @@ def connect(app: Dash, session: Session, scoring: Scoring | None, folder: Path, 
 
     editing.connect(app, session, folder, opened)
     neurons.connect(app, session)
-    _connect_downloads(app)
+    connect_downloads(app, FIGURES)
     if scoring is not None:
         over_training.connect(app, session, scoring)
 
 
-def _connect_downloads(app: Dash) -> None:
-    """Pictures are made by the browser, pages here, from the figure as the browser shows it."""
+def connect_downloads(app: Dash, figures: Iterable[str]) -> None:
+    """Let figures be downloaded, as the browser shows them: pictures are drawn there, pages here."""
     kinds = [Input({"save": ALL, "format": kind}, "n_clicks") for kind in ("png", "svg")]
     pictured = ClientsideFunction("explorer", "picture"), Output("pictured", "data")
     app.clientside_callback(*pictured, *kinds, prevent_initial_call=True)
@@ -96,5 +97,5 @@ def _connect_downloads(app: Dash) -> None:
                 raise ConfigError(f"the figure {name} is malformed and cannot be downloaded") from None
             return dcc.send_string(drawn.to_html(include_plotlyjs=True, config=CONFIG), f"{name}.html")
 
-    for name in FIGURES:
+    for name in figures:
         connect(name)

@@ -37,9 +37,23 @@ def app_of(
         folder: Where edited networks are saved.
         opened: The call that opens the checkpoint, for scripts.
     """
+    from interp.explorer import page
+
+    def connect(app: Dash) -> None:
+        page.connect(app, session, scoring, folder, opened)
+
+    return page_app(page.first(session, header_of(session.subject)), connect, host=host, port=port)
+
+
+def page_app(layout: Any, connect: Callable[[Dash], None], *, host: str, port: int) -> Dash:
+    """A page of this package as a Dash app that answers at one host and port only.
+
+    Args:
+        layout: All that is on the page at first.
+        connect: Defines its callbacks.
+    """
     import dash
 
-    from interp.explorer import page
     from interp.report.page import STYLE
 
     def failed(error: Exception) -> None:
@@ -62,8 +76,8 @@ def app_of(
     style = STYLE.read_text(encoding="utf-8") + (HERE / "explorer.css").read_text(encoding="utf-8")
     whole = app.index_string.replace("<html>", '<html lang="en">')
     app.index_string = whole.replace("{%css%}", f"{{%css%}}\n<style>\n{style}</style>")
-    app.layout = page.first(session, header_of(session.subject))
-    page.connect(app, session, scoring, folder, opened)
+    app.layout = layout
+    connect(app)
     guard(app, host, port)
     return app
 
@@ -115,32 +129,42 @@ def explore(
     Example:
         ``interp.explore("runs/r0")``
     """
-    _check(Path(folder), port, most)
-    from werkzeug.serving import make_server
-
+    check_server(Path(folder), port)
+    if most < 2:
+        raise ConfigError(f"{most} checkpoints make no series; expected at least 2 as the most to score")
     options = options or OpenOptions()
-    with _listening(host, port) as listening:
-        port = listening.getsockname()[1]
+    with listening(host, port) as place:
+        port = place.getsockname()[1]
         session = Session(open_subject(path, options, site=site, seed=seed))
         scoring = scoring_of(Path(path), options, site=site, seed=seed, most=most)
         try:
             app = app_of(
                 session, scoring, folder=Path(folder), opened=_call(path, options), host=host, port=port
             )
-            logging.getLogger("werkzeug").setLevel(logging.ERROR)
-            name = LOCAL if host in EVERYWHERE else f"[{host}]" if ":" in host else host
-            url = f"http://{name}:{port}/"
-            with make_server(host, port, app.server, threaded=True, fd=listening.fileno()) as server:
-                ready(url)
-                if open_browser:
-                    webbrowser.open(url)
-                server.serve_forever()
+            serve(app, place, host, open_browser=open_browser, ready=ready)
         finally:
             if scoring is not None:
                 scoring.stop()
 
 
-def _check(folder: Path, port: int, most: int) -> None:
+def serve(
+    app: Dash, at: socket.socket, host: str, *, open_browser: bool, ready: Callable[[str], Any]
+) -> None:
+    """Serve an app at a socket that listens, until Ctrl-C; `ready` is given the page's address."""
+    from werkzeug.serving import make_server
+
+    port = at.getsockname()[1]
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    name = LOCAL if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+    url = f"http://{name}:{port}/"
+    with make_server(host, port, app.server, threaded=True, fd=at.fileno()) as server:
+        ready(url)
+        if open_browser:
+            webbrowser.open(url)
+        server.serve_forever()
+
+
+def check_server(folder: Path, port: int) -> None:
     """Refuse, before anything is opened, what cannot work."""
     try:
         import dash_ag_grid  # noqa: F401
@@ -150,14 +174,12 @@ def _check(folder: Path, port: int, most: int) -> None:
         ) from None
     if not 0 <= port <= HIGHEST_PORT:
         raise ConfigError(f"there is no port {port}; expected 0 (any free one) to {HIGHEST_PORT}")
-    if most < 2:
-        raise ConfigError(f"{most} checkpoints make no series; expected at least 2 as the most to score")
     if not folder.is_dir():
         raise ConfigError(f"edited networks cannot be saved in {str(folder)!r}: there is no such folder")
     check_place(folder / "edited")
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """A socket that listens already, so that the port is known, or refused, before any work is done."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == "::" and socket.has_dualstack_ipv6()

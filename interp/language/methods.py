@@ -18,7 +18,9 @@ from interp.language.zero_out import screened_scores, zero_out
 from interp.progress import Report
 from probes.contrast import permuted_welch, shares, welch
 
-EMPTY = np.zeros((0, 0), dtype=np.float32)
+
+def _none_computed() -> Float[np.ndarray, "sequence unit"]:
+    return np.zeros((0, 0), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Material:
     kind: str
     settings: LocateSettings
     seed: int
-    effects: Float[np.ndarray, "sequence unit"] = EMPTY
-    control_effects: Float[np.ndarray, "other unit"] = EMPTY
+    effects: Float[np.ndarray, "sequence unit"] = field(default_factory=_none_computed)
+    control_effects: Float[np.ndarray, "other unit"] = field(default_factory=_none_computed)
 
 
 @dataclass(frozen=True)

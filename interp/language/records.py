@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from interp.drawing import present
 from interp.language.columns import MEMORY_COLUMNS
 from interp.language.sequences import Sequences
 from interp.language.sites import NEURONS
 from interp.measuring.band import Band
-from interp.output import plain
+from interp.output import leaves, plain, versions
+from probes.labels import MEMORIZING
 
 MEMORISED, ABOVE_CONTROLS, NOT_MEMORISED, UNDECIDED = (
     "memorised",
@@ -27,6 +30,10 @@ CHOSEN, SAME_GROUP, OTHERS, CONTROLS = "chosen", "same group", "other memorised"
 PARTS = (CHOSEN, SAME_GROUP, OTHERS, CONTROLS)
 """Sequences that a removal is measured on: those that chose the units; the other half of their group; memorised ones of
 other groups; held-out ones and controls."""
+
+
+LISTED = 1000
+"""Units of every method whose scores JSON lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +103,23 @@ class UnitScores:
         values = np.nan_to_num(self.scores[method], nan=-np.inf)
         return np.argsort(-values, kind="stable")[:count]
 
+    def telling(self, count: int = LISTED) -> Int[np.ndarray, " chosen"]:
+        """Labelled units and the highest of every method, ascending."""
+        labelled = np.flatnonzero(self.label == MEMORIZING) if self.label is not None else np.array([], int)
+        return np.unique(np.concatenate([labelled, *(self.top(method, count) for method in self.scores)]))
+
+    def to_dict(self, chosen: Int[np.ndarray, " chosen"]) -> dict[str, Any]:
+        """Columns of some units, ready for JSON, with how many there are in all."""
+        columns = {"layer": self.layer, "unit": self.unit, "p_value": self.p_value, "q_value": self.q_value}
+        columns["label"] = self.label
+        known = {name: column[chosen] for name, column in columns.items() if column is not None}
+        parts = {
+            name: {key: column[chosen] for key, column in getattr(self, name).items()}
+            for name in ("scores", "exact")
+        }
+        listed = {"kind": self.kind, "total": len(self), "seconds": self.seconds, "notes": self.notes}
+        return plain({**listed, **known, **parts})
+
 
 @dataclass(frozen=True, eq=False)
 class RemovalPoint:
@@ -117,6 +141,10 @@ class RemovalPoint:
     nll: Mapping[str, float]
     random_accuracy: Mapping[str, Band]
     random_nll: Mapping[str, Band]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything by name, ready for JSON."""
+        return plain(vars(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,10 +184,27 @@ class GroupMemory:
     relearning: Mapping[str, Any] | None
     verdict: tuple[str, ...]
 
+    @property
+    def title(self) -> str:
+        """Its name, or words for all sequences together."""
+        return "all sequences" if self.group is None else self.group
 
-@dataclass(frozen=True, eq=False)
+    @property
+    def best_point(self) -> RemovalPoint | None:
+        """Measured without `removed`; None where no method is best."""
+        points = self.curves.get(self.best or "", ())
+        return next((point for point in points if point.share == self.best_share), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything by name, ready for JSON; scores of those units alone that `UnitScores.telling` gives."""
+        known = {name: value for name, value in vars(self).items() if name != "scores"}
+        units = self.scores.to_dict(np.union1d(self.removed, self.scores.telling()))
+        return {**plain(known), "without_best": plain(self.best_point), "units": units}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class LanguageReport:
-    """An audit of a language model's memory.
+    """An audit of a language model's memory; `save` writes it as JSON, Markdown or HTML.
 
     Attributes:
         checkpoint: Where it came from.
@@ -193,3 +238,49 @@ class LanguageReport:
     warnings: tuple[str, ...]
     command: str | None = None
     seconds: Mapping[str, float] | None = None
+
+    def __repr__(self) -> str:
+        warnings = [f"Warning: {warning}" for warning in self.warnings]
+        return "\n".join((f"LanguageReport of {self.checkpoint}", *self.verdict, *warnings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON contract: fractions in [0, 1], log probabilities in nats, null where not known."""
+        return {
+            "checkpoint": self.checkpoint,
+            "model": plain(self.model),
+            "settings": plain(self.settings),
+            "sequences": {"total": len(self.memory), **{name: self.memory.count(name) for name in VERDICTS}},
+            "memory": self.memory.to_dict(),
+            "tokens": [self._tokens(row) for row in range(len(self.memory))],
+            "groups": [group.to_dict() for group in self.groups],
+            "reading": list(self.notes),
+            "seconds": plain(self.seconds),
+            "verdict": list(self.verdict),
+            "warnings": list(self.warnings),
+            "made_by": {"command": self.command, "versions": versions()},
+        }
+
+    def _tokens(self, row: int) -> dict[str, Any]:
+        columns = {name: getattr(self, name)[row] for name in ("pieces", "logprob", "rank", "guessed")}
+        return {"sequence": row, **plain(columns)}
+
+    def flat(self) -> dict[str, float | str | bool | None]:
+        """The JSON's single values by dotted name, as `--fail-if` reads them; groups by their names.
+
+        Example:
+            ``report.flat()["sequences.memorised"]``
+        """
+        by_name = {group.title: group.to_dict() for group in self.groups}
+        return dict(leaves({**self.to_dict(), "groups": by_name}))
+
+    def _repr_html_(self) -> str:
+        """Verdict, counts, sequences and warnings, for notebooks."""
+        return str(present("report.html.summary_html", self))
+
+    def save(self, path: Path | str) -> Path:
+        """Write the report; the suffix decides: ``.json``, ``.md`` or ``.html``.
+
+        Raises:
+            ConfigError: The suffix is none of these, or the place cannot be written to.
+        """
+        return Path(present("report.saving.save", self, path))

@@ -11,17 +11,16 @@ from rich.text import Text as RichText
 
 from interp.markup import percentage
 from interp.measuring.band import INTERVAL
+from interp.report.documents import document
 from interp.report.parts import CONSOLE, Bullets, Table, Text
-from interp.report.sections import sections
-from interp.report.wording import model_sentence, task_sentence
 from interp.terminal import printable
 
 if TYPE_CHECKING:
     from interp.measuring.removals import Removal
-    from interp.results import AuditReport
+    from interp.report.documents import AnyReport
 
 
-def print_report(report: AuditReport, console: Console) -> None:
+def print_report(report: AnyReport, console: Console) -> None:
     """Print verdict, sections and warnings, nothing of it wider than the console, or taken for markup.
 
     Example:
@@ -32,14 +31,14 @@ def print_report(report: AuditReport, console: Console) -> None:
         >>> print_report(report, Console(width=80))  # doctest: +ELLIPSIS
         a model in memory...
     """
-    step = "" if report.step is None else f", step {report.step}"
-    _say(console, f"{report.checkpoint} ({report.dialect}{step})", "bold")
-    _say(console, f"{task_sentence(report)}; {model_sentence(report)}", "dim")
+    shown = document(report)
+    _say(console, f"{shown.name} ({shown.origin})", "bold")
+    _say(console, shown.description, "dim")
     _say(console, "")
-    for i, sentence in enumerate(report.verdict):
+    for i, sentence in enumerate(shown.verdict):
         _say(console, sentence, "" if i else "bold")
     after_table = False
-    for section in sections(report):
+    for section in shown.sections():
         for part in section.parts_in(CONSOLE):
             if not after_table or isinstance(part, Bullets):
                 _say(console, "")
@@ -53,7 +52,7 @@ def print_report(report: AuditReport, console: Console) -> None:
                         _say(console, f"- {sentence}")
                 case Table():
                     console.print(_table(part))
-    for warning in report.warnings:
+    for warning in shown.warnings:
         _say(console, f"Warning: {warning}", "yellow")
 
 

@@ -7,19 +7,17 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from interp.markup import LINE, html_table
+from interp.report.documents import document
 from interp.report.page import bullets, data_table, figure_block, page, prose
-from interp.report.parts import HTML, Bullets, Chart, Definitions, Markup, Part, Table, Text
-from interp.report.sections import NOT_TESTABLE, accuracy_table, parts_sentence, sections
-from interp.report.wording import headline, model_sentence, task_sentence
-from probes.labels import LABELS
+from interp.report.parts import HTML, Bullets, Chart, Definitions, Document, Markup, Part, Table, Text
 
 if TYPE_CHECKING:
-    from interp.results import AuditReport
+    from interp.report.documents import AnyReport
 
 WARNING = "#D98200"
 
 
-def to_html(report: AuditReport) -> str:
+def to_html(report: AnyReport) -> str:
     """The report as one HTML page of 5 to 8 MB, most of it Plotly's library.
 
     It fetches nothing, is legible from 390 pixels up, follows the reader's light or dark setting, and prints.
@@ -32,18 +30,18 @@ def to_html(report: AuditReport) -> str:
         >>> page[:15], "Accuracy before and after" in page
         ('<!DOCTYPE html>', True)
     """
-    step = "" if report.step is None else f", step {report.step}"
+    shown = document(report)
     header = (
-        f'<p class="path"><code>{escape(report.checkpoint)}</code> ({escape(report.dialect + step)})</p>\n'
-        f"<p>{escape(task_sentence(report))}; {escape(model_sentence(report))}</p>"
+        f'<p class="path"><code>{escape(shown.name)}</code> ({escape(shown.origin)})</p>\n'
+        f"<p>{escape(shown.description)}</p>"
     )
-    content = {"verdict": ("Verdict", list(_verdict(report)))}
-    for section in sections(report):
+    content = {"verdict": ("Verdict", list(_verdict(shown)))}
+    for section in shown.sections():
         if HTML in section.forms:
             _, blocks = content.setdefault(section.within or section.name, (section.title, []))
             blocks += map(render, section.parts_in(HTML))
     joined = ((name, title, "\n".join(blocks)) for name, (title, blocks) in content.items())
-    return page("Grokscope report", report.checkpoint, header, joined)
+    return page("Grokscope report", shown.name, header, joined, shown.footer)
 
 
 def render(part: Part) -> str:
@@ -67,33 +65,33 @@ def render(part: Part) -> str:
             return part.html
 
 
-def _verdict(report: AuditReport) -> Iterator[str]:
-    yield f'<p class="phase">{_phase(report)}</p>'
-    yield f'<ul class="chips" aria-label="Neurons by label">{_chips(report, "li")}</ul>'
-    yield bullets(report.verdict)
-    yield f"<p>{escape(parts_sentence(report))}</p>"
-    if report.warnings:
-        listed = f"<h3>Warnings</h3>{bullets(report.warnings)}"
+def _verdict(shown: Document) -> Iterator[str]:
+    yield f'<p class="phase">{_headline(shown)}</p>'
+    yield f'<ul class="chips" aria-label="{escape(shown.chips_label)}">{_chips(shown, "li")}</ul>'
+    yield bullets(shown.verdict)
+    if shown.note:
+        yield f"<p>{escape(shown.note)}</p>"
+    if shown.warnings:
+        listed = f"<h3>Warnings</h3>{bullets(shown.warnings)}"
         yield f'<div class="warnings" role="note" aria-label="Warnings">{listed}</div>'
 
 
-def _phase(report: AuditReport) -> str:
-    return escape(headline(report).capitalize())
+def _headline(shown: Document) -> str:
+    return escape(shown.headline[:1].upper() + shown.headline[1:])
 
 
-def _chips(report: AuditReport, tag: str, style: str = "") -> str:
-    counts = report.table.counts()
+def _chips(shown: Document, tag: str, style: str = "") -> str:
     return "".join(
-        f'<{tag} style="{style}border-left-color:{label.colour}">{_count(counts[name])} {escape(name)}</{tag}>'
-        for name, label in LABELS.items()
+        f'<{tag} style="{style}border-left-color:{chip.colour}">{_count(chip.count)} {escape(chip.name)}</{tag}>'
+        for chip in shown.chips
     )
 
 
-def _count(n: int | None) -> str:
-    return f"{NOT_TESTABLE}:" if n is None else f"<strong>{n}</strong>"
+def _count(count: str) -> str:
+    return f"<strong>{escape(count)}</strong>" if count else "not testable:"
 
 
-def summary_html(report: AuditReport) -> str:
+def summary_html(report: AnyReport) -> str:
     """The report in a few lines of HTML without a style sheet or a script, for notebooks on light or dark ground.
 
     Example:
@@ -108,15 +106,16 @@ def summary_html(report: AuditReport) -> str:
         "display:inline-block;margin:0 0.5em 0.3em 0;padding:0.1em 0.6em;"
         f"border:{LINE};border-left-width:5px;border-radius:4px;"
     )
-    table = accuracy_table(report)
+    shown = document(report)
+    table = shown.summary
     parts = [
-        f"<p>Audit of <code>{escape(report.checkpoint)}</code></p>",
-        f'<p style="font-size:1.2em;font-weight:600;margin:0.3em 0">{_phase(report)}</p>',
-        f"<div>{_chips(report, 'span', chip)}</div>",
-        bullets(report.verdict),
+        f"<p>Audit of <code>{escape(shown.name)}</code></p>",
+        f'<p style="font-size:1.2em;font-weight:600;margin:0.3em 0">{_headline(shown)}</p>',
+        f"<div>{_chips(shown, 'span', chip)}</div>",
+        bullets(shown.verdict),
         html_table(table.caption, table.header, table.rows, inline=True),
     ]
-    if report.warnings:
+    if shown.warnings:
         style = f"border-left:5px solid {WARNING};padding-left:0.8em;margin:0.5em 0"
-        parts.append(f'<div style="{style}"><strong>Warnings</strong>{bullets(report.warnings)}</div>')
+        parts.append(f'<div style="{style}"><strong>Warnings</strong>{bullets(shown.warnings)}</div>')
     return "\n".join(parts)

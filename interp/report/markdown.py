@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from interp.report.documents import document
 from interp.report.parts import MARKDOWN, Bullets, Definitions, Part, Section, Table, Text
-from interp.report.sections import sections
-from interp.report.wording import headline
 from interp.terminal import printable
 
 if TYPE_CHECKING:
-    from interp.results import AuditReport
+    from interp.report.documents import AnyReport
 
 
-def to_markdown(report: AuditReport) -> str:
+def to_markdown(report: AnyReport) -> str:
     """The report as a Markdown document that ends with a newline; values that are not known show as a dash.
 
     Example:
@@ -28,15 +27,16 @@ def to_markdown(report: AuditReport) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
-def _lines(report: AuditReport) -> Iterator[str]:
-    yield from ("# Grokscope report", "", f"Checkpoint: {_cell(report.checkpoint)}", "", "## Verdict", "")
-    phase = f"**{headline(report).capitalize()}.**"
-    yield from (phase, "", *_rendered(Bullets(report.verdict)))
-    warnings = [Section("warnings", "Warnings", [Bullets(report.warnings)])] if report.warnings else []
-    for section in (*warnings, *sections(report)):
+def _lines(report: AnyReport) -> Iterator[str]:
+    shown = document(report)
+    yield from ("# Grokscope report", "", f"Checkpoint: {_cell(shown.name)}", "", "## Verdict", "")
+    headline = f"**{_cell(shown.headline[:1].upper() + shown.headline[1:])}.**"
+    yield from (headline, "", *_rendered(Bullets(shown.verdict)))
+    warnings = [Section("warnings", "Warnings", [Bullets(shown.warnings)])] if shown.warnings else []
+    for section in (*warnings, *shown.sections()):
         parts = section.parts_in(MARKDOWN)
         if parts:
-            yield from ("", f"## {section.short or section.title}")
+            yield from ("", f"## {_cell(section.short or section.title)}")
         for part in parts:
             yield from ("", *_rendered(part))
 

@@ -34,7 +34,13 @@ SCRIPTS = "script-src 'unsafe-inline' 'unsafe-eval'"
 POLICY = f"default-src 'none'; style-src 'unsafe-inline'; {SCRIPTS}; img-src data: blob:"
 
 
-def page(title: str, subject: str, header: str, sections: Iterable[tuple[str, str, str]]) -> str:
+def page(
+    title: str,
+    subject: str,
+    header: str,
+    sections: Iterable[tuple[str, str, str]],
+    footer: str = captions.FOOTER,
+) -> str:
     """A page of sections (id, title and HTML each) with links to them, below a heading and HTML of its own."""
     from plotly.offline import get_plotlyjs
 
@@ -64,7 +70,7 @@ def page(title: str, subject: str, header: str, sections: Iterable[tuple[str, st
 <noscript><p class="warnings">The figures need JavaScript; the tables do not.</p></noscript>
 {body}
 </main>
-<footer><p>{captions.FOOTER}</p></footer>
+<footer><p>{escape(footer)}</p></footer>
 </body>
 </html>
 """

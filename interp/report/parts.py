@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,3 +92,43 @@ class Section:
 
     def parts_in(self, form: str) -> list[Part]:
         return [part for part in self.parts if form in part.forms] if form in self.forms else []
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A count with its name and colour, as a page shows it below the headline; an empty count is not testable."""
+
+    count: str
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report of any kind, before any form is given to it.
+
+    Attributes:
+        name: The checkpoint (untrusted).
+        origin: How it was read, in a few words (untrusted).
+        description: Network and examples in a sentence.
+        headline: The verdict in a few words.
+        chips: Counts, and what they count.
+        verdict, warnings: Sentences.
+        note: A sentence below the verdict of a page.
+        summary: The table that a notebook shows.
+        footer: The last line of a page.
+        sections: Gives all sections but the verdict, in reading order.
+    """
+
+    name: str
+    origin: str
+    description: str
+    headline: str
+    chips: Sequence[Chip]
+    chips_label: str
+    verdict: Sequence[str]
+    warnings: Sequence[str]
+    note: str
+    summary: Table
+    footer: str
+    sections: Callable[[], Iterable[Section]]

@@ -11,10 +11,10 @@ from interp.report.html import to_html
 from interp.report.markdown import to_markdown
 
 if TYPE_CHECKING:
-    from interp.audit import AuditReport
+    from interp.report.documents import AnyReport
 
 
-def save(report: AuditReport, path: Path | str) -> Path:
+def save(report: AnyReport, path: Path | str) -> Path:
     """Write a report, whole or not at all; the suffix decides: ``.json``, ``.md`` or ``.html``.
 
     Returns:

@@ -1,0 +1,228 @@
+"""Where the memory of a group of sequences is: units chosen on one half, removed, and measured on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from interp.language.locating import METHODS, LocateSettings, locate
+from interp.language.locating import cost as locating_cost
+from interp.language.model import LanguageModel
+from interp.language.records import (
+    CHOSEN,
+    CONTROLS,
+    OTHERS,
+    SAME_GROUP,
+    GroupMemory,
+    RemovalPoint,
+    UnitScores,
+)
+from interp.language.relearning import relearn_sequences
+from interp.language.removing import Fold, removal_cost, removal_point, scores_without
+from interp.language.sequences import Sequences, halves
+from interp.language.settings import FACTORS, LanguageSettings
+from interp.language.sites import HEADS, NEURONS
+from interp.language.wording import group_verdict
+from interp.progress import Report, shifted, silent
+
+HARM = np.log(1.05)
+"""Rise of the log loss of controls, 5 % in perplexity, from which a removal counts as harmful."""
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Sequences whose memory is looked for, and what it is compared with.
+
+    Attributes:
+        group: Name; None for all memorised sequences together.
+        rows: Memorised sequences of the group.
+        others: Memorised sequences of other groups.
+        controls: Sequences that the model has not seen.
+    """
+
+    group: str | None
+    rows: Int[np.ndarray, " sequence"]
+    others: Int[np.ndarray, " sequence"]
+    controls: Int[np.ndarray, " sequence"]
+
+
+def group_cost(model: LanguageModel, located: Located, settings: LanguageSettings) -> int:
+    """Steps of progress that `group_memory` reports."""
+    n, kind = len(located.rows), _kind(settings)
+    sizes = [n, *(len(half) for half in _halves(located, settings) if n > 1)]
+    methods = _methods(settings, located)
+    own = sum(locating_cost(model, size, len(located.controls), methods, kind) for size in sizes)
+    folds = [Fold(np.arange(0), rows) for rows in _fold_rows(located, settings)]
+    points = len(methods) * len(settings.shares) * removal_cost(folds, settings.n_random)
+    return own + points + (1 + len(FACTORS)) * removal_cost(folds, 0) + 2 * settings.relearn_steps + 1
+
+
+def group_memory(
+    model: LanguageModel,
+    sequences: Sequences,
+    located: Located,
+    settings: LanguageSettings,
+    *,
+    report: Report = silent,
+    out: Path | None = None,
+) -> GroupMemory:
+    """Score all units by a group's sequences, take the best out, and measure each part.
+
+    With two sequences or more, units are chosen by one half and measured on the other, both ways, and the figures are
+    means of the two. The best method and share are chosen by the sequences that chose the units, never by the others.
+
+    Args:
+        report: Given steps done, of `group_cost`.
+        out: Where scores are kept, so that a second run need not compute them; see `locate`.
+    """
+    work = _Work(model, sequences, located, settings, report, out)
+    scores = work.locate(located.rows)
+    folds = work.folds(scores)
+    units = model.units(_kind(settings))
+    before = work.point(next(iter(folds.values())), 0)
+    curves = {
+        method: tuple(
+            work.point(own, _count(share, len(units)), n_random=settings.n_random)
+            for share in settings.shares
+        )
+        for method, own in folds.items()
+    }
+    method, share = best_point(before, curves)
+    n = _count(share, len(units))
+    doses = tuple(work.point(folds[method], n, factor=factor) for factor in FACTORS)
+    removed = scores.top(method, n)
+    without = scores_without(model, sequences, removed, kind=_kind(settings))
+    relearning = work.relearn(removed) if settings.relearn_steps else None
+    result = GroupMemory(
+        located.group, located.rows, scores, before, curves, doses, method, len(located.rows) > 1, removed, share,
+        without.logprob, without.rank, relearning, (),
+    )  # fmt: skip
+    holds = holds_memory(result)
+    return replace(result, best=method if holds else None, verdict=tuple(group_verdict(result, holds)))
+
+
+def best_point(before: RemovalPoint, curves: Mapping[str, Sequence[RemovalPoint]]) -> tuple[str, float]:
+    """The method and the share that take most from the sequences that chose them, without harm to controls.
+
+    Points that raise the controls' perplexity by more than 5 % are passed over, unless all do; then the least harmful
+    is taken. Of points that take as much the smallest share wins.
+    """
+    points = [(method, point) for method, curve in curves.items() for point in curve]
+
+    def harm(point: RemovalPoint) -> float:
+        return point.nll.get(CONTROLS, 0.0) - before.nll.get(CONTROLS, 0.0)
+
+    harmless = [one for one in points if harm(one[1]) <= HARM] or [min(points, key=lambda one: harm(one[1]))]
+    method, point = min(harmless, key=lambda one: (one[1].accuracy[CHOSEN], one[1].share))
+    return method, point.share
+
+
+def holds_memory(result: GroupMemory) -> bool:
+    """True if the removal takes more accuracy than random ones do and does not harm controls.
+
+    Accuracy is that of the sequences that did not choose the units, if there are any.
+    """
+    assert result.best is not None
+    point = next(one for one in result.curves[result.best] if one.share == result.best_share)
+    part = SAME_GROUP if result.crossfitted else CHOSEN
+    band = point.random_accuracy.get(part)
+    harm = point.nll.get(CONTROLS, 0.0) - result.before.nll.get(CONTROLS, 0.0)
+    return band is not None and point.accuracy[part] < band.low and harm <= HARM
+
+
+@dataclass(eq=False)
+class _Work:
+    """One group's work, and how far it has come."""
+
+    model: LanguageModel
+    sequences: Sequences
+    located: Located
+    settings: LanguageSettings
+    report: Report
+    out: Path | None
+    done: int = 0
+
+    def locate(self, rows: np.ndarray) -> UnitScores:
+        controls, kind, methods = (
+            self.located.controls,
+            _kind(self.settings),
+            _methods(self.settings, self.located),
+        )
+        scores = locate(
+            self.model,
+            self.sequences,
+            rows,
+            controls=controls if len(controls) else None,
+            methods=methods,
+            kind=kind,
+            settings=LocateSettings(alpha=self.settings.alpha),
+            seed=self.settings.seed,
+            report=shifted(self.report, self.done, "locating"),
+            out=self.out,
+        )
+        self.done += locating_cost(self.model, len(rows), len(controls), methods, kind)
+        return scores
+
+    def folds(self, scores: UnitScores) -> dict[str, list[Fold]]:
+        """By method, units in order for every fold; chosen by all rows if there is one only."""
+        rows = _fold_rows(self.located, self.settings)
+        chosen = [self.locate(fold[CHOSEN]) if SAME_GROUP in fold else scores for fold in rows]
+        most = _count(max(self.settings.shares), len(scores))
+        return {
+            method: [Fold(own.top(method, most), fold) for own, fold in zip(chosen, rows, strict=True)]
+            for method in scores.scores
+        }
+
+    def point(self, folds: Sequence[Fold], n: int, *, factor: float = 0.0, n_random: int = 0) -> RemovalPoint:
+        kind, seed = _kind(self.settings), self.settings.seed
+        point = removal_point(
+            self.model, self.sequences, folds, n, factor=factor, kind=kind, n_random=n_random, seed=seed
+        )
+        self.done += removal_cost(folds, n_random)
+        self.report(self.done, "removing")
+        return point
+
+    def relearn(self, removed: np.ndarray) -> dict[str, object]:
+        return relearn_sequences(
+            self.model,
+            self.sequences,
+            self.located.rows,
+            self.located.controls,
+            removed,
+            steps=self.settings.relearn_steps,
+            kind=_kind(self.settings),
+            report=shifted(self.report, self.done, "relearning"),
+        )
+
+
+def _kind(settings: LanguageSettings) -> str:
+    return HEADS if settings.heads else NEURONS
+
+
+def _methods(settings: LanguageSettings, located: Located) -> tuple[str, ...]:
+    """Methods to run: those that need controls, and the evidence for labels, only with two controls or more."""
+    if len(located.controls) < 2:
+        return tuple(name for name in settings.methods if not METHODS[name].controls) or ("gradient",)
+    return tuple(dict.fromkeys([*settings.methods, "evidence"]))
+
+
+def _count(share: float, total: int) -> int:
+    return max(1, round(share * total))
+
+
+def _halves(located: Located, settings: LanguageSettings) -> tuple[np.ndarray, np.ndarray]:
+    return halves(located.rows, settings.seed)
+
+
+def _fold_rows(located: Located, settings: LanguageSettings) -> list[dict[str, np.ndarray]]:
+    """Sequences of every part, for the fold that each half chooses for; a single fold for a single sequence."""
+    shared = {OTHERS: located.others, CONTROLS: located.controls}
+    shared = {part: rows for part, rows in shared.items() if len(rows)}
+    if len(located.rows) < 2:
+        return [{CHOSEN: located.rows, **shared}]
+    one, other = _halves(located, settings)
+    return [{CHOSEN: a, SAME_GROUP: b, **shared} for a, b in ((one, other), (other, one))]
