@@ -67,8 +67,8 @@ class Settings:
     def _check_memory(self) -> None:
         if (self.measure == MEMORY) != (self.sequences is not None):
             raise ConfigError(
-                f"measure={self.measure!r} and sequences={self.sequences!r} do not fit: the memory of language models is "
-                f"measured of sequences, and nothing else is (measure={MEMORY!r}, sequences=FILE)"
+                f"measure={self.measure!r} and sequences={self.sequences!r} do not fit: the memory of language models "
+                f"is measured of sequences, and nothing else is (measure={MEMORY!r}, sequences=FILE)"
             )
         if self.sequences is None:
             if self.prompt_tokens is not None:
@@ -77,9 +77,9 @@ class Settings:
         check_ending(self.sequences)
         if self.prompt_tokens is not None and self.prompt_tokens < 1:
             raise ConfigError(f"prompt_tokens={self.prompt_tokens} is below 1")
-        if others := [name for name in (*self.options.given, *(["site"] if self.site else []))]:
+        if others := [*self.options.given, *(["site"] if self.site else [])]:
             raise ConfigError(
-                f"{others[0]} says how a classifier is opened; leave it out, as sequences are measured of language models"
+                f"{others[0]} says how a classifier is opened; leave it out, or the sequences, for language models"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Settings:
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with any setting, and with the content of any file that one names."""
         values = self.to_dict()
-        if self.measure in ("scores", "labels"):
+        if self.measure in ("scores", "labels", MEMORY):
             del values["n_random"]
         for name in FILES:
             if name in values:

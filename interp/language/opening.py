@@ -59,6 +59,7 @@ def open_language_model(
         if other:
             notes = (f"weights in {' and '.join(sorted(other))} are computed with in float32",)
     else:
+        source = f"{HUB}{hub}" if (hub := hub_name(source)) else str(source)  # as it was written
         network, own_tokenizer, notes = _read(source)
         tokenizer, name = (
             tokenizer or own_tokenizer,
@@ -78,20 +79,20 @@ def _shared(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, memo | {id(buffer): buffer for buffer in module.buffers()})
 
 
-def _read(source: Path | str) -> tuple[Any, Any, tuple[str, ...]]:
+def _read(source: str) -> tuple[Any, Any, tuple[str, ...]]:
     """The network, its tokenizer if it has one, and notes."""
     from transformers import AutoModelForCausalLM
 
     place, how = _place(source)
-    notes, config = _described(place, how, repr(str(source)))
+    notes, config = _described(place, how, repr(source))
     given = how if config is None else {**how, "config": config}
-    with reading(f"cannot open {str(source)!r} as a language model"):
+    with reading(f"cannot open {source!r} as a language model"):
         load: Any = AutoModelForCausalLM.from_pretrained
         network, info = load(place, dtype=torch.float32, output_loading_info=True, **given)
     missing = sorted(info.get("missing_keys") or [])
     if missing:
         raise CheckpointError(
-            f"{str(source)!r} lacks {len(missing)} of the weights that its config.json names, such as {missing[0]!r}; "
+            f"{source!r} lacks {len(missing)} of the weights that its config.json names, such as {missing[0]!r}; "
             "they would be random. Is a shard missing?"
         )
     if unread := sorted(info.get("unexpected_keys") or []):
