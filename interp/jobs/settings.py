@@ -65,10 +65,12 @@ class Settings:
         self._check_memory()
 
     def _check_memory(self) -> None:
-        if (self.measure == MEMORY) != (self.sequences is not None):
+        if self.measure == MEMORY and self.sequences is None:
+            raise ConfigError("memory is measured of sequences; say which: sequences=FILE (--sequences FILE)")
+        if self.measure != MEMORY and self.sequences is not None:
             raise ConfigError(
-                f"measure={self.measure!r} and sequences={self.sequences!r} do not fit: the memory of language models "
-                f"is measured of sequences, and nothing else is (measure={MEMORY!r}, sequences=FILE)"
+                f"measure={self.measure!r} is of classifiers, and sequences of language models; leave one of them out, "
+                f"or take measure={MEMORY!r}"
             )
         if self.sequences is None:
             if self.prompt_tokens is not None:
