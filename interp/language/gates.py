@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from jaxtyping import Float
@@ -35,7 +35,7 @@ def gated(model: LanguageModel, gates: Gates) -> Iterator[LanguageModel]:
     """
     sites = {site.hook: site for site in model.sites}
     changes = {hook: partial(_multiplied, sites[hook], factors) for hook, factors in gates.items()}
-    with hooked(model, changes):
+    with hooked(model, changes) if changes else nullcontext():
         yield model
 
 

@@ -55,7 +55,8 @@ def group_cost(model: LanguageModel, located: Located, settings: LanguageSetting
     n, kind = len(located.rows), _kind(settings)
     sizes = [n, *(len(half) for half in _halves(located, settings) if n > 1)]
     methods = _methods(settings, located)
-    own = sum(locating_cost(model, size, len(located.controls), methods, kind) for size in sizes)
+    how = _locate_settings(settings)
+    own = sum(locating_cost(model, size, len(located.controls), methods, kind, how) for size in sizes)
     folds = [Fold(np.arange(0), rows) for rows in _fold_rows(located, settings)]
     points = len(methods) * len(settings.shares) * removal_cost(folds, settings.n_random)
     return own + points + (1 + len(FACTORS)) * removal_cost(folds, 0) + 2 * settings.relearn_steps + 1
@@ -109,7 +110,7 @@ def best_point(before: RemovalPoint, curves: Mapping[str, Sequence[RemovalPoint]
     """The method and the share that take most from the sequences that chose them, without harm to controls.
 
     Points that raise the controls' perplexity by more than 5 % are passed over, unless all do; then the least harmful
-    is taken. Of points that take as much the smallest share wins.
+    is taken. Log loss decides, as accuracy is saturated where a text is known by heart.
     """
     points = [(method, point) for method, curve in curves.items() for point in curve]
 
@@ -117,7 +118,7 @@ def best_point(before: RemovalPoint, curves: Mapping[str, Sequence[RemovalPoint]
         return point.nll.get(CONTROLS, 0.0) - before.nll.get(CONTROLS, 0.0)
 
     harmless = [one for one in points if harm(one[1]) <= HARM] or [min(points, key=lambda one: harm(one[1]))]
-    method, point = min(harmless, key=lambda one: (one[1].accuracy[CHOSEN], one[1].share))
+    method, point = max(harmless, key=lambda one: one[1].nll[CHOSEN])
     return method, point.share
 
 
@@ -159,12 +160,13 @@ class _Work:
             controls=controls if len(controls) else None,
             methods=methods,
             kind=kind,
-            settings=LocateSettings(alpha=self.settings.alpha),
+            settings=_locate_settings(self.settings),
             seed=self.settings.seed,
             report=shifted(self.report, self.done, "locating"),
             out=self.out,
         )
-        self.done += locating_cost(self.model, len(rows), len(controls), methods, kind)
+        how = _locate_settings(self.settings)
+        self.done += locating_cost(self.model, len(rows), len(controls), methods, kind, how)
         return scores
 
     def folds(self, scores: UnitScores) -> dict[str, list[Fold]]:
@@ -172,9 +174,10 @@ class _Work:
         rows = _fold_rows(self.located, self.settings)
         chosen = [self.locate(fold[CHOSEN]) if SAME_GROUP in fold else scores for fold in rows]
         most = _count(max(self.settings.shares), len(scores))
+        methods = [name for name in scores.scores if name in self.settings.methods] or list(scores.scores)
         return {
             method: [Fold(own.top(method, most), fold) for own, fold in zip(chosen, rows, strict=True)]
-            for method in scores.scores
+            for method in methods
         }
 
     def point(self, folds: Sequence[Fold], n: int, *, factor: float = 0.0, n_random: int = 0) -> RemovalPoint:
@@ -199,6 +202,10 @@ class _Work:
         )
 
 
+def _locate_settings(settings: LanguageSettings) -> LocateSettings:
+    return LocateSettings(alpha=settings.alpha, screened=settings.screened)
+
+
 def _kind(settings: LanguageSettings) -> str:
     return HEADS if settings.heads else NEURONS
 
@@ -220,8 +227,12 @@ def _halves(located: Located, settings: LanguageSettings) -> tuple[np.ndarray, n
 
 def _fold_rows(located: Located, settings: LanguageSettings) -> list[dict[str, np.ndarray]]:
     """Sequences of every part, for the fold that each half chooses for; a single fold for a single sequence."""
-    shared = {OTHERS: located.others, CONTROLS: located.controls}
-    shared = {part: rows for part, rows in shared.items() if len(rows)}
+    generator = np.random.default_rng(settings.seed)
+    shared = {
+        part: np.sort(generator.permutation(rows)[: settings.measured])
+        for part, rows in ((OTHERS, located.others), (CONTROLS, located.controls))
+        if len(rows)
+    }
     if len(located.rows) < 2:
         return [{CHOSEN: located.rows, **shared}]
     one, other = _halves(located, settings)

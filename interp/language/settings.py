@@ -29,6 +29,8 @@ class LanguageSettings:
         methods: That rank them: activation, gradient, integrated, zero-out, slimming, hard-concrete, contrast or
             evidence.
         shares: Of all neurons that are taken out, in turn.
+        screened: Neurons whose removal is computed exactly by the method zero-out, one by one.
+        measured: Controls, and memorised sequences of other groups, that a removal is measured on; drawn at random.
         n_random: Random sets beside each.
         relearn_steps: Let the model learn its removed memories again, for at most so many steps; not if 0.
         seed: Of every random draw.
@@ -43,6 +45,8 @@ class LanguageSettings:
     heads: bool = False
     methods: tuple[str, ...] = METHODS
     shares: tuple[float, ...] = SHARES
+    screened: int = 200
+    measured: int = 10
     n_random: int = 5
     relearn_steps: int = 0
     seed: int = 0
@@ -51,7 +55,14 @@ class LanguageSettings:
         for name in ("recalled", "alpha"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is not between 0 and 1")
-        for name, least in (("window", 1), ("n_random", 1), ("relearn_steps", 0), ("seed", 0)):
+        for name, least in (
+            ("window", 1),
+            ("screened", 1),
+            ("measured", 1),
+            ("n_random", 1),
+            ("relearn_steps", 0),
+            ("seed", 0),
+        ):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name}={getattr(self, name)} is below {least}")
         if not self.shares or not all(0 < share < 1 for share in self.shares):
