@@ -64,7 +64,7 @@ def recall_p_values(
     for row in np.flatnonzero(trials > 0):
         others = usable[usable != row]
         if len(others) >= FEWEST_CONTROLS:
-            p_values[row] = _p_value(right[row], trials[row], right[others], trials[others])
+            p_values[row] = _p_value(int(right[row]), int(trials[row]), right[others], trials[others])
     return p_values
 
 
