@@ -55,14 +55,8 @@ class LanguageSettings:
         for name in ("recalled", "alpha"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is not between 0 and 1")
-        for name, least in (
-            ("window", 1),
-            ("screened", 1),
-            ("measured", 1),
-            ("n_random", 1),
-            ("relearn_steps", 0),
-            ("seed", 0),
-        ):
+        counts = {"window": 1, "screened": 1, "measured": 1, "n_random": 1, "relearn_steps": 0, "seed": 0}
+        for name, least in counts.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"{name}={getattr(self, name)} is below {least}")
         if not self.shares or not all(0 < share < 1 for share in self.shares):
