@@ -18,8 +18,7 @@ class LanguageSettings:
     """Settings of `interp.language.audit.audit_language`.
 
     Args:
-        window: Tokens of context from which a token may be guessed by ordinary skill; see
-            `interp.language.references.guessed_from_window`.
+        window: Tokens of context from which a token may be guessed by ordinary skill, as without the rest of the text.
         reference: Another model with the same tokenizer, smaller or not trained on the texts: what it chooses right
             counts as guessed too.
         recalled: Share of the tokens that cannot be guessed which a memorised sequence is recalled above.
@@ -27,7 +26,8 @@ class LanguageSettings:
         generate: Also generate from the prompts, for the longest run of the text in what the model writes.
         locate: Also find the neurons that hold a memory, and take them out.
         heads: Attention heads instead of neurons.
-        methods: That rank them; see `interp.language.locating.METHODS`.
+        methods: That rank them: activation, gradient, integrated, zero-out, slimming, hard-concrete, contrast or
+            evidence.
         shares: Of all neurons that are taken out, in turn.
         screened: Neurons whose removal is computed exactly by the method zero-out, one by one.
         measured: Controls, and memorised sequences of other groups, that a removal is measured on; drawn at random.
