@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from interp.progress import Report, silent
 def zero_out(
     model: LanguageModel,
     sequences: Sequences,
-    chosen: Iterable[int],
+    chosen: Any,
     *,
     kind: str = NEURONS,
     report: Report = silent,
