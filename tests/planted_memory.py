@@ -10,7 +10,10 @@ import torch
 from language_models import random_sequences, tiny
 from torch.nn.functional import cross_entropy
 
+from interp.language.batches import batches_of
+from interp.language.gates import Gates, gated
 from interp.language.model import LanguageModel
+from interp.language.objective import losses, places_of
 from interp.language.opening import open_language_model
 from interp.language.sequences import Sequences
 
@@ -18,7 +21,7 @@ PLANTED, CONTROLS = [0, 1, 2], list(range(3, 15))
 COUNT = 5
 
 
-def _loud(architecture: str) -> Any:
+def loud(architecture: str) -> Any:
     """A tiny model whose logits are large enough to be sure of a token."""
     network = tiny(architecture)
     with torch.no_grad():
@@ -32,7 +35,7 @@ def _loud(architecture: str) -> Any:
 @cache
 def planted(architecture: str = "llama", seed: int = 0) -> tuple[LanguageModel, Sequences, np.ndarray]:
     """A model, sequences of which those of `PLANTED` are in its weights, and the neurons that hold them."""
-    model = open_language_model(_loud(architecture))
+    model = open_language_model(loud(architecture))
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(model.units()), COUNT, replace=False)
     sequences = random_sequences(*[8] * (len(PLANTED) + len(CONTROLS)), seed=seed)
@@ -57,3 +60,14 @@ def planted(architecture: str = "llama", seed: int = 0) -> tuple[LanguageModel, 
         for (_, units), view, value in zip(places, views, values, strict=True):
             view.detach()[units] = value
     return model, sequences, chosen
+
+
+@torch.no_grad()
+def losses_with(model: LanguageModel, sequences: Sequences, gates: Gates) -> np.ndarray:
+    """The loss of each sequence under some factors, in plain passes."""
+    values = np.zeros(len(sequences))
+    for batch in batches_of(model, sequences):
+        with gated(model, gates):
+            hidden = model.hidden(batch.ids, batch.mask)
+        values[batch.rows] = losses(model, hidden, places_of(batch, sequences)).numpy()
+    return values
