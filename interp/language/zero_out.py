@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from interp.progress import Report, silent
 def zero_out(
     model: LanguageModel,
     sequences: Sequences,
-    chosen: Any,
+    chosen: Iterable[int] | Int[np.ndarray, " chosen"],
     *,
     kind: str = NEURONS,
     report: Report = silent,
