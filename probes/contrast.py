@@ -12,14 +12,36 @@ from probes.permutation import drawn_orders, tail_p_values
 
 BLOCK = 2_000_000
 """Numbers that are held at once."""
+FLOOR = 0.9
+"""Quantile of the standard errors over units."""
+
+
+def floor_of(target: Float[np.ndarray, "sequence unit"], control: Float[np.ndarray, "other unit"]) -> float:
+    """The standard error that nine units of ten stay below, groups taken together: what `welch` adds to each.
+
+    Without it units that hardly vary, as they hardly act, would rank highest (as in Tusher et al. 2001). It does not
+    depend on which sequences are the target's.
+
+    Example:
+        >>> floor_of(np.array([[0.0, 2.0]]), np.array([[0.0, 2.0], [0.0, 2.0]]))
+        0.0
+    """
+    values = np.concatenate([target, control]).astype(np.float64)
+    error = values.std(0, ddof=1) * np.sqrt(1 / len(target) + 1 / len(control))
+    return float(np.quantile(error, FLOOR))
 
 
 def welch(
-    target: Float[np.ndarray, "sequence unit"], control: Float[np.ndarray, "other unit"]
+    target: Float[np.ndarray, "sequence unit"],
+    control: Float[np.ndarray, "other unit"],
+    floor: float = 0.0,
 ) -> Float[np.ndarray, " unit"]:
     """Difference of means over its standard error, with a variance of each group's own (Welch 1947).
 
     A group of one sequence is given the other's variance; NaN where both have but one, or do not vary.
+
+    Args:
+        floor: Added to the standard error; see `floor_of`.
 
     Example:
         >>> welch(np.array([[2.0], [4.0]]), np.array([[0.0], [2.0]])).round(3).tolist()
@@ -28,7 +50,7 @@ def welch(
     spread = [group.var(0, ddof=1) for group in (target, control) if len(group) > 1]
     if not spread:
         return np.full(target.shape[1], np.nan)
-    error = np.sqrt(spread[0] / len(target) + spread[-1] / len(control))
+    error = np.sqrt(spread[0] / len(target) + spread[-1] / len(control)) + floor
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(error > 0, (target.mean(0) - control.mean(0)) / error, np.nan)
 
@@ -61,7 +83,7 @@ def permuted_welch(
     draws: int = 1999,
     seed: int = 0,
 ) -> tuple[Float[np.ndarray, " unit"], Float[np.ndarray, " unit"]]:
-    """Welch's statistic of each unit with its one-sided p-value, by permuting which sequences are the target's.
+    """Welch's statistic of each unit, with `floor_of`, and its one-sided p-value by permutation of the sequences.
 
     The null is that target and control sequences are exchangeable; then p is exact as far as it is counted, and the
     statistic's own standard error keeps it close where only the spreads differ (Chung and Romano 2013). All choices are
@@ -85,12 +107,13 @@ def permuted_welch(
         return np.full(target.shape[1], np.nan), np.full(target.shape[1], np.nan)
     choices = _choices(n, n_target, draws, seed)
     all_of_them = len(choices) == comb(n, n_target)
-    observed, p = welch(target, control), np.full(target.shape[1], np.nan)
+    floor = floor_of(target, control)
+    observed, p = welch(target, control, floor), np.full(target.shape[1], np.nan)
     step = max(1, BLOCK // len(choices))
     for start in range(0, target.shape[1], step):
         part = slice(start, start + step)
         values = np.concatenate([target[:, part], control[:, part]]).astype(np.float64)
-        drawn = _welch_of_choices(values - values.mean(0), choices)
+        drawn = _welch_of_choices(values - values.mean(0), choices, floor)
         known = np.flatnonzero(np.isfinite(observed[part]))
         drawn = np.nan_to_num(drawn[known], nan=-np.inf)
         if all_of_them:
@@ -112,7 +135,9 @@ def _choices(n: int, n_target: int, draws: int, seed: int) -> Bool[np.ndarray, "
     return chosen
 
 
-def _welch_of_choices(values: np.ndarray, choices: np.ndarray) -> Float[np.ndarray, "unit choice"]:
+def _welch_of_choices(
+    values: np.ndarray, choices: np.ndarray, floor: float
+) -> Float[np.ndarray, "unit choice"]:
     """Welch's statistic for each choice of rows, from sums over them."""
     n, n_target = len(values), int(choices[0].sum())
     picked = choices.astype(np.float64)
@@ -122,6 +147,6 @@ def _welch_of_choices(values: np.ndarray, choices: np.ndarray) -> Float[np.ndarr
     spread = [
         (s - m * m / k).clip(0) / (k - 1) for m, s, k in groups if k > 1
     ]  # the other's of a group of one
-    error = np.sqrt(spread[0] / n_target + spread[-1] / (n - n_target))
+    error = np.sqrt(spread[0] / n_target + spread[-1] / (n - n_target)) + floor
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(error > 0, (one / n_target - (total - one) / (n - n_target)) / error, np.nan)

@@ -48,7 +48,10 @@ def memory_verdict(memory: Memory, sequences: Sequences) -> Iterator[str]:
             "more than the share asked for: known in part, or easier to guess than that text."
         )
     if counts[UNDECIDED]:
-        yield f"{counts[UNDECIDED]} cannot be decided at this length."
+        yield (
+            f"{counts[UNDECIDED]} cannot be decided: few of their tokens cannot be guessed, or the interval of what is "
+            "recalled has the share asked for inside."
+        )
     unseen = sequences.unseen
     if len(unseen):
         wrong = int((verdict[unseen] == MEMORISED).sum())
