@@ -12,8 +12,8 @@ def _summary(package: Path) -> str:
 
 
 STUDIES = {
-    file.parent.name: _summary(file.parent)
+    file.parent.name.replace("_", "-"): _summary(file.parent)
     for folder in lab.__path__
     for file in sorted(Path(folder).glob("*/study.py"))
 }
-"""Name and one line for each folder here that holds a ``study.py``."""
+"""Name and one line for each folder here that holds a ``study.py``; names are spelled as commands are."""

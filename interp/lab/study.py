@@ -190,4 +190,4 @@ def study_called(name: str) -> Study:
         'lens'
     """
     choose("study", name, STUDIES)
-    return import_module(f"interp.lab.{name}.study").STUDY
+    return import_module(f"interp.lab.{name.replace('-', '_')}.study").STUDY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -78,7 +78,7 @@ class Sequences:
 
 
 def token_sequences(
-    ids: Sequence[Any],
+    ids: Iterable[Any],
     prompt: int | Sequence[int | None] | None = None,
     *,
     group: Sequence[str | None] | None = None,

@@ -38,16 +38,16 @@ class SmallTraining:
         batch: Rows of a batch; those that are not repeated are new ones, seen once.
     """
 
-    vocab: int = 256
-    classes: int = 4
-    successors: int = 6
+    vocab: int = 200
+    classes: int = 2
+    successors: int = 4
     length: int = 32
     duplicates: int = 20
     held_out: int = 60
     repeated: int = 4
     batch: int = 32
-    steps: int = 1000
-    lr: float = 3e-3
+    steps: int = 500
+    lr: float = 5e-3
     layers: int = 4
     d_model: int = 64
     d_mlp: int = 256

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
+from interp.language.methods import METHODS
 from interp.language.records import (
     CHOSEN,
     CONTROLS,
@@ -73,7 +74,7 @@ def units_by_layer(group: GroupMemory) -> Figure:
         chosen[f"labelled {MEMORIZING} ({len(labelled)})"] = labelled, LABELS[MEMORIZING].colour
     for place, method in enumerate(scores.scores):
         colour = METHOD_COLOURS[place % len(METHOD_COLOURS)]
-        chosen[f"top {count} by {method}"] = scores.top(method, count), colour
+        chosen[f"top {count} by {_title(method)}"] = scores.top(method, count), colour
     return layer_bars(scores.layer, chosen, scores.kind)
 
 
@@ -111,7 +112,7 @@ def removal_curves(group: GroupMemory) -> Figure:
         return say(figure, "no removal was measured")
     figure.update_xaxes(type="category")
     names = {
-        owner: f"{method} (best)" if method == group.best else method for owner, method in enumerate(methods)
+        owner: _title(method) + " (best)" * (method == group.best) for owner, method in enumerate(methods)
     }
     return add_menu(figure, owners, names) if len(methods) > 1 else figure
 
@@ -142,8 +143,26 @@ def method_tradeoff(group: GroupMemory) -> Figure:
         shares = [_share(point) for point in all_points]
         shown = "%{customdata} taken out: accuracy %{y:.1%}, perplexity of controls × %{x:.3g}"
         drawn: dict[str, Any] = {"mode": "lines+markers", "customdata": shares, "hovertemplate": shown}
-        figure.add_trace(line(rounded(harm), left, method, colour, **drawn))
+        figure.add_trace(line(rounded(harm), left, _title(method), colour, **drawn))
     return in_percent(figure.update_layout(hovermode="closest"))
+
+
+def relearning_lines(group: GroupMemory) -> Figure:
+    """Accuracy after each step of learning the removed memories again, beside sequences that were never seen."""
+    figure = blank("Learning it again", "training steps", "accuracy (%)")
+    relearning = group.relearning or {}
+    titles = {"removed": ("what was taken out", "#D55E00"), "unseen": ("never seen", NEUTRAL)}
+    for name, curve in relearning.get("accuracy", {}).items():
+        title, colour = titles.get(name, (name, NEUTRAL))
+        figure.add_trace(
+            line(range(len(curve)), curve, title, colour, mode="lines+markers", hovertemplate="%{y:.1%}")
+        )
+    if relearning.get("level") is not None:
+        style = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+        figure.add_hline(
+            y=relearning["level"], line=style, annotation={"text": "relearnt", "font": {"size": 11}}
+        )
+    return in_percent(figure)
 
 
 def _unchanged(before: RemovalPoint) -> RemovalPoint:
@@ -204,6 +223,10 @@ def _band(
         return (measured[part],) * 3
     one = random.get(part)
     return None if one is None else (float(one.mean), float(one.low), float(one.high))
+
+
+def _title(method: str) -> str:
+    return METHODS[method].title if method in METHODS else _safe(method)
 
 
 def _safe(text: str) -> str:

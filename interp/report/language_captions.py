@@ -1,5 +1,10 @@
 """Captions and words of a report on a language model's memory."""
 
+from __future__ import annotations
+
+from interp.language.columns import MEMORY_COLUMNS
+from interp.language.methods import METHODS
+
 FOOTER = "Accuracies are shares of right next tokens, teacher-forced; log losses are in nats a token."
 SCATTER = """\
 One point is one sequence. To the right: more of its continuation is predictable, as a reference that has never seen
@@ -32,6 +37,9 @@ the group” are of sequences that did not choose them."""
 NOT_CROSSFITTED = """\
 The {kind} were chosen and measured on the same sequences, as there are too few of them for two halves: the fall of
 their accuracy is larger than it would be on sequences that did not choose."""
+RELEARNING = """\
+Without the removed neurons the model is trained again, on the group's sequences and, apart from that, on as many that
+it has never seen. Memories that were only hidden come back in fewer steps than new ones are learnt."""
 WORDS = {
     "sequence": "A text as the model's tokens: a prompt, and the continuation that memory is measured on.",
     "token": "A piece of text that the model reads and predicts: a word, or a part of one.",
@@ -61,3 +69,18 @@ WORDS = {
     "relearning": "Training the model again on what was taken out: what was only hidden comes back faster than "
     "something new is learnt.",
 }
+
+
+def words() -> dict[str, str]:
+    """`WORDS`, then the methods with their meanings and papers, and the columns of the table of sequences.
+
+    Example:
+        >>> words()["zero-out"].endswith("(arXiv 2311.09060)")
+        True
+    """
+    methods = {
+        method.title: f"{method.meaning}{f' (arXiv {method.source})' if method.source else ''}"
+        for method in METHODS.values()
+    }
+    columns = {column.heading: column.meaning for column in MEMORY_COLUMNS.values()}
+    return methods | {title: meaning for title, meaning in columns.items() if title not in WORDS} | WORDS
