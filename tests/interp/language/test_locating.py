@@ -139,9 +139,8 @@ def test_bad_requests_are_refused(change: dict[str, object], message: str) -> No
         locate(model, sequences, request.pop("rows"), **request)
 
 
-@pytest.mark.slow
 def test_random_splits_of_unseen_sequences_have_uniform_p_values_and_no_labels() -> None:
-    """Measured: .0100 of p-values below .01 over 40 splits of 24 sequences, and no label."""
+    """Measured: .0086 of p-values below .01 over 40 splits of 24 sequences, and no label."""
     model = open_language_model(loud("llama"))
     sequences = random_sequences(*[10] * 24, seed=5)
     effects = forgetting(model, sequences)
@@ -153,7 +152,6 @@ def test_random_splits_of_unseen_sequences_have_uniform_p_values_and_no_labels()
         below.append([(p < level).mean() for level in (0.1, 0.01)])
         labelled += int((benjamini_hochberg(p) <= 0.05).sum())
     share = np.mean(below, axis=0)
-    print(share, labelled)
     assert share[0] == pytest.approx(0.1, abs=0.02)
     assert share[1] == pytest.approx(0.01, abs=0.005)
     assert labelled <= 4
