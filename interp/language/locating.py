@@ -235,6 +235,11 @@ def _table(material: Material, scores: dict[str, Scores], notes: tuple[str, ...]
     if evidence is not None and p is not None and material.control is not None:
         q = benjamini_hochberg(p)
         sizes = len(material.target), len(material.control)
+        if (n_tested := int((~np.isnan(p)).sum())) < len(units):
+            notes += (
+                f"evidence tests the {n_tested:,} {material.kind} that act most on sequences and controls together; "
+                "others have no p-value",
+            )
         if (least := least_p_value(*sizes)) <= alpha:
             label = _labels(p, q, evidence.values, alpha)
         else:

@@ -34,6 +34,7 @@ class LocateSettings:
         screened: Units whose removal is computed exactly.
         masks: Of the learnt factors.
         draws: Permutations of the evidence.
+        tested: Most units that evidence tests: those that act most on sequences and controls together.
         alpha: False-discovery rate of labels.
     """
 
@@ -41,7 +42,8 @@ class LocateSettings:
     steps: int = 8
     screened: int = 500
     masks: MaskSettings = field(default_factory=MaskSettings)
-    draws: int = 1999
+    draws: int = 9999
+    tested: int = 1000
     alpha: float = 0.05
 
 
@@ -152,7 +154,8 @@ def _contrast(material: Material, report: Report) -> Scores:
 def _evidence(material: Material, report: Report) -> Scores:
     """Welch's statistic of shares in the loss; at most 0 where a removal would lower the loss of the sequences."""
     target, control = shares(material.paths), shares(material.control_paths)
-    statistic, p = permuted_welch(target, control, draws=material.settings.draws, seed=material.seed)
+    draws, tested = material.settings.draws, material.settings.tested
+    statistic, p = permuted_welch(target, control, draws=draws, tested=tested, seed=material.seed)
     raises = material.paths.mean(0) > 0
     return Scores(np.where(raises, statistic, np.minimum(statistic, 0)), p_value=p)
 
@@ -201,7 +204,7 @@ METHODS: dict[str, Method] = {
     ),
     "evidence": Method(
         "membership evidence", "The same along paths on which the texts are forgotten, with a p-value.", "",
-        _evidence, _none, inputs=("paths", "control_paths"), settings=("draws",),
+        _evidence, _none, inputs=("paths", "control_paths"), settings=("draws", "tested"),
     ),
 }  # fmt: skip
 """By name, in the order of tables."""

@@ -1,4 +1,4 @@
-"""What a language model says of every token of a sequence, reduced from the logits as they are made."""
+"""Log probability, rank and choice for every token of a sequence, reduced from the logits as they are made."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def labels_over_steps(series: Mapping[str, Mapping[str, Sequence[float | None]]]
 
 
 def memory_over_steps(series: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Figure:
-    """What language models recall of each split's sequences against the training step; a menu picks the series.
+    """Recall of each split's sequences by language models, against the training step; a menu picks the series.
 
     Args:
         series: By name, columns of equal length: ``step``, and one of shares for each split, None where it is unknown.
