@@ -25,6 +25,8 @@ from interp.terminal import printable
 
 TRIED = "group.value sequence.value method.value share.value factor.value"
 """Controls that say which units are changed, and what is shown."""
+WORDS = 60
+"""Characters of a sequence in the list."""
 INTRODUCTION = (
     "Choose a group of sequences and take out the neurons that hold most of it: the order of a method decides which "
     "go first. Each token of the continuation is coloured by the log probability that it loses (vermilion) or gains "
@@ -102,11 +104,9 @@ def _listed(session: LanguageSession, group: str) -> list[dict[str, Any]]:
     """Sequences of a group and unseen ones, by their first words."""
     options = []
     for row in dict.fromkeys((*session.groups[group], *session.controls)):
-        prompt, pieces = session.pieces(row)
-        words = printable(" ".join((prompt + "".join(pieces[:20])).split()))
         split = session.sequences.split[row]
-        kind = f"{split}: " if split else ""
-        options.append({"label": f"{row} {kind}{words[:60]}{'…' * (len(words) > 60)}", "value": row})
+        words = printable(session.sequences.begins(row, WORDS))
+        options.append({"label": f"{row} {f'{split}: ' if split else ''}{words}", "value": row})
     return options
 
 

@@ -282,14 +282,6 @@ class LanguageReport:
             "made_by": {"command": self.command, "versions": versions()},
         }
 
-    def begins(self, row: int, most: int = 40) -> str:
-        """The first characters of a sequence on one line (untrusted); its first tokens where its text is not known."""
-        text = self.sequences.text[row]
-        if text is None:
-            text = " ".join(map(str, self.sequences.ids[row][:most].tolist()))
-        line = " ".join(text[: 2 * most].split())
-        return f"{line[: most - 1]}…" if len(line) > most or len(text) > 2 * most else line
-
     def _tokens(self, row: int) -> dict[str, Any]:
         columns = {name: getattr(self, name)[row] for name in ("pieces", "logprob", "rank", "guessed")}
         return {"sequence": row, **plain(columns)}

@@ -56,7 +56,8 @@ def memory_scatter(report: LanguageReport) -> Figure:
             continue
         guessed = table["guessed"][rows] if known else np.zeros(len(rows))
         who = [
-            [row, _safe(str(table["group"][row] or "–")), _safe(report.begins(row))] for row in rows.tolist()
+            [row, _safe(str(table["group"][row] or "–")), _safe(report.sequences.begins(row))]
+            for row in rows.tolist()
         ]
         shown = "sequence %{customdata[0]} (group %{customdata[1]}): %{y:.1%} recalled, %{x:.1%} guessed"
         drawn: dict[str, Any] = {"mode": "markers", "digits": 4, "customdata": who}

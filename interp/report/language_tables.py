@@ -38,7 +38,7 @@ def memory_table(report: LanguageReport) -> Table:
     rows = []
     for row in range(min(len(table), MOST_ROWS)):
         first, *others = (_cell(report, name, row) for name in names)
-        rows.append((first, printable(report.begins(row)) or UNKNOWN, *others))
+        rows.append((first, printable(report.sequences.begins(row)) or UNKNOWN, *others))
     brief = [name for name in BRIEF if name in names]
     few = [
         tuple(_cell(report, name, row, brief=True) for name in brief)
