@@ -8,9 +8,12 @@ import numpy as np
 import torch
 
 from interp.lab.plant.planting import Planting, plant_memory
+from interp.language.group_memory import Located, group_memory
 from interp.language.model import LanguageModel
 from interp.language.opening import open_language_model
+from interp.language.records import GroupMemory
 from interp.language.sequences import Sequences, token_sequences
+from interp.language.settings import LanguageSettings
 from interp.language.small import small_language_model
 
 KNOWN, UNSEEN = [0, 1, 2, 3], list(range(4, 16))
@@ -38,3 +41,12 @@ def known_memory(seed: int = 0) -> tuple[LanguageModel, Sequences, np.ndarray]:
         for name, weight in planted.weights.items():
             model.weights[name].copy_(weight)
     return model, sequences, units
+
+
+@cache
+def known_group() -> GroupMemory:
+    """Where the model's memory is, by its gradients."""
+    model, sequences, _ = known_memory()
+    located = Located(None, np.array(KNOWN), np.empty(0, dtype=np.int64), np.array(UNSEEN))
+    settings = LanguageSettings(methods=("gradient",), shares=(0.05, 0.1))
+    return group_memory(model, sequences, located, settings)

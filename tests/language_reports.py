@@ -23,6 +23,7 @@ from interp.language.records import (
     LanguageReport,
     MemoryTable,
     RemovalPoint,
+    TokenStep,
     UnitScores,
 )
 from interp.language.sequences import Sequences, token_sequences
@@ -139,6 +140,10 @@ def group_memory(model: LanguageModel, sequences: Sequences) -> GroupMemory:
         ]
         for method in scores.scores
     }
+    steps = []
+    for one in curves["gradient"]:
+        tokens = scored(model, sequences, scores.top("gradient", one.n).tolist())
+        steps.append(TokenStep(one.n, one.share, tokens.logprob, tokens.rank))
     removed = scores.top("gradient", curves["gradient"][0].n)
     without = scored(model, sequences, removed.tolist())
     return GroupMemory(
@@ -157,6 +162,7 @@ def group_memory(model: LanguageModel, sequences: Sequences) -> GroupMemory:
         relearning={"level": 0.5, "removed": 2, "unseen": None, "rate": 0.001,
                     "accuracy": {"removed": [0.2, 0.4, 0.6], "unseen": [0.0, 0.0, 0.1, 0.1]}},
         verdict=("The memory is spread over many neurons.",),
+        steps=tuple(steps),
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def first(session: LanguageSession) -> html.Div:
             layout.section("layers", "Where they are", layout.graph("layers")),
             *([html.Details([html.Summary("How it was read"), listed])] if notes else []),
         ]),
-        dcc.Store(id="token"),
+        dcc.Store(id="token"), dcc.Store(id="shown"),
         dcc.Store(id="page", data=uuid4().hex), dcc.Store(id="pictured"), dcc.Download(id="download"),
     ]  # fmt: skip
     return html.Div(parts, id="explorer")
@@ -129,36 +129,42 @@ def connect(app: Dash, session: LanguageSession, folder: Path) -> None:
 
 
 def _connect_measurement(app: Dash, session: LanguageSession) -> None:
+    """The shown text first, which is soon there, then all that the figures above it are measured on."""
     layers = session.model.units(session.kind).layer
 
-    outputs = "tokens.children accuracies.children pending.children layers.figure"
-
-    @callback(app, outputs, TRIED, "page.data", at_first=True)
-    def measure(*sent):
+    @callback(app, "tokens.children layers.figure shown.data", TRIED, "page.data", at_first=True)
+    def colour(*sent):
         *values, page = sent
         state, late = session.state(*values), session.ask(page)
-        before = session.unchanged(state, late)
-        after = session.measure(state, late)
+        before, after = (run(state, late, alone=True) for run in (session.unchanged, session.measure))
         if before is None or after is None:
             raise PreventUpdate  # the slider has moved on
         chosen = session.chosen(state)
-        name = f"changed ({len(chosen):,})"
-        figure = dressed(layer_bars(layers, {name: (chosen, REMOVED)}, session.kind))
+        figure = layer_bars(layers, {f"changed ({len(chosen):,})": (chosen, REMOVED)}, session.kind)
         set_props("message", {"children": ""})  # of the last mistake
-        text, accuracies = (part(session, state, before, after) for part in (tokens, cards))
-        return text, accuracies, sentence(session, state, after), figure
+        return tokens(session, state, before, after), dressed(figure), uuid4().hex
+
+    @callback(app, "accuracies.children pending.children", "shown.data", f"{TRIED} page.data")
+    def measure(_, *sent):
+        *values, page = sent
+        state, late = session.state(*values), session.watch(page)
+        before, after = (run(state, late) for run in (session.unchanged, session.measure))
+        text = session.measure(state, late, alone=True)
+        if before is None or after is None or text is None:
+            raise PreventUpdate
+        return cards(session, state, before, after), sentence(session, state, text, after)
 
 
-def sentence(session: LanguageSession, state: Changed, after: Measured) -> str:
-    """The change, the sequences that were run, and the time that both took."""
-    total = len(session.model.units(session.kind))
-    count, unseen = len(session.groups[state.group]), len(session.controls)
-    run = f"{min(count, session.most)} of {count} sequences of the group and {unseen} unseen ones"
+def sentence(session: LanguageSession, state: Changed, text: Measured, after: Measured) -> str:
+    """The change, the sequences that were run, and the time that they took."""
+    total, known = len(session.model.units(session.kind)), len(session.groups[state.group])
+    run = f"{min(known, session.most)} of {known} sequences of the group and {len(session.controls)} unseen ones"
+    times = f"{text.seconds:.1f} s for the text, {after.seconds:.1f} s for {run}"
     if state.changes_nothing:
-        return f"Nothing is changed; {run} took {after.seconds:.1f} s."
+        return f"Nothing is changed; it took {times}."
     share = f"{state.count:,} of {total:,} {session.kind} ({100 * state.count / total:.2g} %)"
     order = f"by {session.methods[state.method]} (ordered in {session.ranked_in(state):.1f} s)"
-    return f"{share} times {state.factor:g}, {order}. The change took {after.seconds:.1f} s: {run}."
+    return f"{share} times {state.factor:g}, {order}. The change took {times}."
 
 
 def cards(session: LanguageSession, state: Changed, before: Measured, after: Measured) -> list[html.Dl]:
@@ -212,7 +218,7 @@ def _connect_tokens(app: Dash, session: LanguageSession) -> None:
         cause = ctx.triggered_id
         return cause["token"] if cause and any(clicks) else no_update
 
-    @callback(app, "alternatives.children", "token.data pending.children", TRIED)
+    @callback(app, "alternatives.children", "token.data shown.data", TRIED)
     def compare(place, _, *sent):
         state = session.state(*sent)
         if place is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -162,16 +162,34 @@ class LanguageSession:
             self._asked.pop(next(iter(self._asked)), None)
         return lambda: self._asked.get(name) is not asked
 
-    def measure(self, state: State, late: Callable[[], bool] = bool) -> Measured | None:
-        """The group's sequences and the unseen ones in a state; None if `late` says that nobody waits for them."""
-        rows = dict.fromkeys((*self.groups[state.group][: self.most], *self.controls, state.row))
+    def watch(self, page: Any) -> Callable[[], bool]:
+        """A function that tells if a page has asked a question since now."""
+        name = str(page)[:40]
+        asked = self._asked.get(name)
+        return lambda: self._asked.get(name) is not asked
+
+    def measure(
+        self, state: State, late: Callable[[], bool] = bool, *, alone: bool = False
+    ) -> Measured | None:
+        """Sequences in a state; None if `late` says that nobody waits for them.
+
+        Args:
+            alone: The shown sequence only, else also the group's and the unseen ones.
+        """
+        rows = () if alone else (*self.groups[state.group][: self.most], *self.controls)
         key = (state.group, state.method, state.count, state.factor)
         with self._turn:
-            return None if late() else self._measured(tuple(rows), None if state.changes_nothing else key)
+            if late():
+                return None
+            return self._measured(
+                tuple(dict.fromkeys((*rows, state.row))), None if state.changes_nothing else key
+            )
 
-    def unchanged(self, state: State, late: Callable[[], bool] = bool) -> Measured | None:
+    def unchanged(
+        self, state: State, late: Callable[[], bool] = bool, *, alone: bool = False
+    ) -> Measured | None:
         """The same with nothing changed."""
-        return self.measure(State(state.group, state.row, state.method, 0, 1.0), late)
+        return self.measure(replace(state, count=0), late, alone=alone)
 
     def _measure(self, rows: tuple[int, ...], change: tuple[str, str, int, float] | None) -> Measured:
         gates: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from interp.plots.language import (
 )
 from interp.report import language_captions as captions
 from interp.report import language_tables as tables
+from interp.report.language_slider import slider_html
 from interp.report.language_tokens import text_html
 from interp.report.parts import (
     FORMS,
@@ -109,7 +110,7 @@ def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[S
         )
 
     if len(group.removed):
-        text = Markup(text_html(report, group))
+        text = Markup(slider_html(report, group, place, text_html(report, group)))
         yield part(
             "text",
             f"The text without them ({len(group.removed)} {kind})",

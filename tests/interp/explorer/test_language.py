@@ -12,7 +12,8 @@ from interp.explorer.language import explore_language
 from interp.explorer.language_session import LanguageSession
 
 JSON = {"Content_Type": "application/json"}
-OUTPUTS = "..tokens.children...accuracies.children...pending.children...layers.figure.."
+TEXT = "..tokens.children...layers.figure...shown.data.."
+FIGURES = "..accuracies.children...pending.children.."
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,12 @@ def post(page, body):
     return status, json.loads(text) if status == 200 else text
 
 
+def coloured(page, **sent):
+    return post(page, callback(TEXT, controls(**sent), [("page.data", "here")]))
+
+
 def measured(page, **sent):
-    return post(page, callback(OUTPUTS, controls(**sent), [("page.data", "here")]))
+    return post(page, callback(FIGURES, [("shown.data", "x")], [*controls(**sent), ("page.data", "here")]))
 
 
 def test_the_page_is_served_with_its_policy_and_to_its_own_address_only(page):
@@ -58,37 +63,46 @@ def test_the_layout_names_groups_methods_and_sequences(page):
         assert words in text or words in text.encode().decode("unicode_escape")
 
 
-def test_a_change_colours_the_tokens_and_shows_the_sessions_numbers(page):
-    status, answer = measured(page, step=len(page.session.counts) - 1)
+def test_a_change_colours_the_tokens(page):
+    status, answer = coloured(page, step=len(page.session.counts) - 1)
     assert status == 200
     parts = answer["response"]
-    state = page.session.state(HOSTILE, 0, "gradient", len(page.session.counts) - 1, 0)
-    after = page.session.measure(state)
-    cards = json.dumps(parts["accuracies"])
-    assert f"{after.nll((1, 3)):.3g}" in cards
-    assert parts["pending"]["children"].startswith("10 of 48 neurons (21 %) times 0")
-    assert re.search(r"The change took \d+\.\d s", parts["pending"]["children"])
     tokens = parts["tokens"]["children"]
     assert len([one for one in tokens if one["type"] == "Button"]) == 8
     assert "rgba(" in json.dumps(tokens)
-    bars = parts["layers"]["figure"]["data"][0]["y"]
-    assert sum(bars) == 10
+    assert sum(parts["layers"]["figure"]["data"][0]["y"]) == 10
+
+
+def test_a_change_shows_the_sessions_numbers_and_its_time(page):
+    last = len(page.session.counts) - 1
+    _, answer = measured(page, step=last)
+    parts = answer["response"]
+    after = page.session.measure(page.session.state(HOSTILE, 0, "gradient", last, 0))
+    cards = json.dumps(parts["accuracies"])
+    assert f"{after.nll((1, 3)):.3g}" in cards
+    assert f"{after.nll((0, 2)):.3g}" in cards
+    assert parts["pending"]["children"].startswith("10 of 48 neurons (21 %) times 0")
+    assert re.search(
+        r"The change took \d+\.\d s for the text, \d+\.\d s for 4 of 4", parts["pending"]["children"]
+    )
 
 
 def test_nothing_is_coloured_where_nothing_is_changed(page):
-    _, answer = measured(page)
+    _, answer = coloured(page)
     assert "rgba(" not in json.dumps(answer["response"]["tokens"])
+    _, answer = measured(page)
     assert answer["response"]["pending"]["children"].startswith("Nothing is changed")
+    assert "was" not in json.dumps(answer["response"]["accuracies"]).replace('"className": "was"', "")
 
 
 def test_a_token_shows_what_the_model_would_say_instead(page):
-    inputs = [("token.data", 1), ("pending.children", "")]
+    inputs = [("token.data", 1), ("shown.data", "")]
     _, answer = post(page, callback("alternatives.children", inputs, controls(step=5)))
     text = json.dumps(answer["response"])
     assert "(true)" in text
     assert "before" in text
     for place in (None, 10**6, "x"):
-        inputs = [("token.data", place), ("pending.children", "")]
+        inputs = [("token.data", place), ("shown.data", "")]
         _, answer = post(page, callback("alternatives.children", inputs, controls(step=5)))
         assert "Touch a token" in json.dumps(answer["response"])
 
@@ -103,10 +117,11 @@ def test_saving_writes_a_checkpoint_into_the_folder(page):
     "sent", [{"step": -1}, {"group": "no such"}, {"factor": 99}, {"method": {}}, {"row": []}]
 )
 def test_what_the_page_never_sends_is_a_message_and_no_crash(page, sent):
-    status, answer = measured(page, **sent)
-    assert status in (200, 204, 400)
-    if "row" not in sent:
-        assert "tokens" not in json.dumps(answer)
+    for ask_for in (coloured, measured):
+        status, answer = ask_for(page, **sent)
+        assert status in (200, 204, 400)
+        if "row" not in sent:
+            assert "rgba(" not in json.dumps(answer)
 
 
 def test_another_group_lists_its_sequences(page):

@@ -14,7 +14,9 @@ SHARE = "Share of all neurons"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     model = small_model()
-    with served_language(LanguageSession(model, small_sequences(model)), tmp_path_factory.mktemp("saved")) as one:
+    with served_language(
+        LanguageSession(model, small_sequences(model)), tmp_path_factory.mktemp("saved")
+    ) as one:
         yield one
 
 
@@ -33,7 +35,9 @@ def wait_for(page, text, place="pending"):
 
 
 def coloured(page):
-    return page.evaluate("[...document.querySelectorAll('.token')].filter(one => one.style.background).length")
+    return page.evaluate(
+        "[...document.querySelectorAll('.token')].filter(one => one.style.background).length"
+    )
 
 
 def to_the_right(page, times):

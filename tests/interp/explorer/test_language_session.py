@@ -88,6 +88,17 @@ def test_a_change_that_nobody_waits_for_is_not_run(session):
     assert not newest()
     assert not other()
     assert session.measure(state_of(session, 5), late) is None
+    watching = session.watch("page")
+    assert not watching()
+    session.ask("page")
+    assert watching()
+
+
+def test_the_shown_sequence_can_be_run_alone(session):
+    state = state_of(session, 5, row=2)
+    alone, all_rows = (session.measure(state, alone=one) for one in (True, False))
+    assert set(alone.scores) == {2}
+    np.testing.assert_allclose(alone.scores[2].logprob[0], all_rows.scores[2].logprob[0], atol=1e-5)
 
 
 def test_alternatives_are_probabilities_before_and_after(session):

@@ -34,6 +34,7 @@ def test_a_known_memory_is_measured_located_and_removed() -> None:
     assert len(set(units) & set(group.removed)) > len(units) / 3
     assert report.model["neurons"] == len(model.units())
     assert report.verdict[-2:] == group.verdict[-2:]
+    assert "tokens that are no longer chosen" in group.verdict[-1]
 
 
 def test_the_saved_edit_gives_the_figures_of_the_report(tmp_path: object) -> None:
