@@ -18,8 +18,8 @@ of memory. Rest the pointer on a token for its numbers. The same {n} {kind} are 
 own sequences chose them, so that this shows where they act, while the curves below show what sequences lose that
 did not choose."""
 NONE_BEST = """\
-No removal takes more of this memory than random {kind} do and leaves other text unharmed. If one is shown, it is the one
-that takes most from the sequences that chose it."""
+No removal takes more of this memory than random {kind} do and leaves other text unharmed. If one is shown, it is
+the one that takes most from the sequences that chose it."""
 NOT_COLOURED = "No removal was chosen, so that tokens are not coloured."
 LAYERS = """\
 The numbers of {kind} in each layer: those that are taken out, those labelled memorizing where there are any, and as
