@@ -18,13 +18,15 @@ from interp.explorer.language_session import GRADIENT, HIGHEST, LOWEST, Language
 from interp.explorer.language_session import State as Changed
 from interp.explorer.layout import callback
 from interp.explorer.page import connect_downloads
-from interp.markup import amount, number, percentage
+from interp.markup import amount, brief_share, number, percentage
 from interp.plots.language import REMOVED, layer_bars
 from interp.report.language_tokens import MOST_TOKENS, SCALE_STEPS, token_colour, token_title
 from interp.terminal import printable
 
 TRIED = "group.value sequence.value method.value share.value factor.value"
 """Controls that say which units are changed, and what is shown."""
+WORDS = 60
+"""Characters of a sequence in the list."""
 INTRODUCTION = (
     "Choose a group of sequences and take out the neurons that hold most of it: the order of a method decides which "
     "go first. Each token of the continuation is coloured by the log probability that it loses (vermilion) or gains "
@@ -64,8 +66,7 @@ def _controls(session: LanguageSession) -> html.Section:
     methods = [{"label": title, "value": name} for name, title in session.methods.items()]
     total, steps = len(session.model.units(session.kind)), len(session.counts) - 1
     marks = {
-        at: f"{100 * session.counts[at] / total:.2g} %"
-        for at in sorted({0, steps // 3, 2 * steps // 3, steps})
+        at: brief_share(session.counts[at] / total) for at in sorted({0, steps // 3, 2 * steps // 3, steps})
     }
     share: dict[str, Any] = {"marks": marks, "updatemode": "mouseup", "allow_direct_input": False}
     factors = {int(value): f"{value:g}" for value in (LOWEST, 1, HIGHEST)}
@@ -103,11 +104,9 @@ def _listed(session: LanguageSession, group: str) -> list[dict[str, Any]]:
     """Sequences of a group and unseen ones, by their first words."""
     options = []
     for row in dict.fromkeys((*session.groups[group], *session.controls)):
-        prompt, pieces = session.pieces(row)
-        words = printable(" ".join((prompt + "".join(pieces[:20])).split()))
         split = session.sequences.split[row]
-        kind = f"{split}: " if split else ""
-        options.append({"label": f"{row} {kind}{words[:60]}{'…' * (len(words) > 60)}", "value": row})
+        words = printable(session.sequences.begins(row, WORDS))
+        options.append({"label": f"{row} {f'{split}: ' if split else ''}{words}", "value": row})
     return options
 
 
@@ -162,7 +161,7 @@ def sentence(session: LanguageSession, state: Changed, text: Measured, after: Me
     times = f"{text.seconds:.1f} s for the text, {after.seconds:.1f} s for {run}"
     if state.changes_nothing:
         return f"Nothing is changed; it took {times}."
-    share = f"{state.count:,} of {total:,} {session.kind} ({100 * state.count / total:.2g} %)"
+    share = f"{state.count:,} of {total:,} {session.kind} ({brief_share(state.count / total)})"
     order = f"by {session.methods[state.method]} (ordered in {session.ranked_in(state):.1f} s)"
     return f"{share} times {state.factor:g}, {order}. The change took {times}."
 

@@ -68,6 +68,19 @@ class Sequences:
             [i for i, split in enumerate(self.split) if split in (HELD_OUT, CONTROL)], dtype=np.int64
         )
 
+    def begins(self, row: int, most: int = 40) -> str:
+        """The first characters of one on one line (untrusted); its first tokens where its text is not known.
+
+        Example:
+            >>> token_sequences([[5, 3, 8]], text=["Call me Ishmael."]).begins(0, 10)
+            'Call me I…'
+        """
+        text = self.text[row]
+        if text is None:
+            text = " ".join(map(str, self.ids[row][:most].tolist()))
+        line = " ".join(text[: 2 * most].split())
+        return f"{line[: most - 1]}…" if len(line) > most or len(text) > 2 * most else line
+
     def take(self, rows: Any) -> Sequences:
         """Some of them, by index or mask."""
         rows = np.arange(len(self))[np.asarray(rows)]

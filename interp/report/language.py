@@ -94,7 +94,7 @@ def language_sections(report: LanguageReport) -> Iterator[Section]:
 
 def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[Section]:
     """Everything that is known of a group's memory; a page shows it below one heading."""
-    within, title = f"group-{place}", f"Where the memory of {printable(group.title)} is"
+    within, title = f"group-{place}", f"Where the memory of {_quoted(group)} is"
     split = captions.CROSSFITTED if group.crossfitted else captions.NOT_CROSSFITTED
     kind = group.scores.kind
     first: list[Part] = [
@@ -143,6 +143,10 @@ def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[S
         yield part("scored", "Notes on the scores", Bullets(group.scores.notes))
     if group.relearning is not None:
         yield part("relearning", "Is it gone?", *_relearning(group, place))
+
+
+def _quoted(group: GroupMemory) -> str:
+    return group.title if group.group is None else f"“{printable(group.title)}”"
 
 
 def _removal(group: GroupMemory, place: int) -> Iterator[Part]:

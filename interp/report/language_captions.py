@@ -14,7 +14,9 @@ TEXT = """\
 The prompt is grey. Each token of the continuation is coloured by the log probability that it loses if {n} {kind}
 are taken out: the stronger the vermilion, the more it loses ({scale:g} nats and more: a probability less than a
 fiftieth of that before); blue tokens become likelier. Underlined tokens are guessed by a reference, and are no sign
-of memory. Rest the pointer on a token for its numbers. The same {n} {kind} are taken out for every sequence here."""
+of memory. Rest the pointer on a token for its numbers. The same {n} {kind} are taken out everywhere; the group's
+own sequences chose them, so that this shows where they act, while the curves below show what sequences lose that
+did not choose."""
 NOT_COLOURED = "No removal was chosen, so that tokens are not coloured."
 LAYERS = """\
 The numbers of {kind} in each layer: those that are taken out, those labelled memorizing where there are any, and as

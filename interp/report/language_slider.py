@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from interp.markup import number
+from interp.markup import brief_share, number
 from interp.report.language_tokens import (
     GAINED,
     LOST,
@@ -74,7 +74,7 @@ def slider_html(report: LanguageReport, group: GroupMemory, place: int, text: st
 
 
 def _label(group: GroupMemory, step: TokenStep) -> str:
-    return f"{step.n:,} {group.scores.kind} ({100 * step.share:.3g} %)"
+    return f"{step.n:,} {group.scores.kind} ({brief_share(step.share)})"
 
 
 def _row(report: LanguageReport, step: TokenStep, row: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from interp.language.columns import MEMORY_COLUMNS
 from interp.language.methods import METHODS
 from interp.language.records import CONTROLS, PARTS, SAME_GROUP, GroupMemory, LanguageReport, RemovalPoint
 from interp.language.sites import NEURONS
-from interp.markup import UNKNOWN, amount, number, percentage
+from interp.markup import UNKNOWN, amount, brief_share, number, percentage
 from interp.output import plain as as_json
 from interp.output import versions
 from interp.report.language_tokens import accuracy_of, lost_by
@@ -30,8 +30,15 @@ def memory_table(report: LanguageReport) -> Table:
     table = report.memory
     names = [name for name in MEMORY_COLUMNS if name in table.columns and not name.endswith(ENDS)]
     names = [name for name in names if any(_cell(report, name, row) != UNKNOWN for row in range(len(table)))]
-    header = tuple(MEMORY_COLUMNS[name].heading for name in names)
-    rows = [tuple(_cell(report, name, row) for name in names) for row in range(min(len(table), MOST_ROWS))]
+    header = (
+        MEMORY_COLUMNS["sequence"].heading,
+        "begins",
+        *(MEMORY_COLUMNS[name].heading for name in names[1:]),
+    )
+    rows = []
+    for row in range(min(len(table), MOST_ROWS)):
+        first, *others = (_cell(report, name, row) for name in names)
+        rows.append((first, printable(report.sequences.begins(row)) or UNKNOWN, *others))
     brief = [name for name in BRIEF if name in names]
     few = [
         tuple(_cell(report, name, row, brief=True) for name in brief)
@@ -132,7 +139,7 @@ def _points(group: GroupMemory, name: str, point: RemovalPoint) -> list[Row]:
     for part in (part for part in PARTS if part in point.accuracy):
         accuracy, nll = point.random_accuracy.get(part), point.random_nll.get(part)
         rows.append((
-            printable(name), f"{100 * point.share:.3g} % ({point.n:,})", part, percentage(point.accuracy[part]),
+            printable(name), f"{brief_share(point.share)} ({point.n:,})", part, percentage(point.accuracy[part]),
             UNKNOWN if accuracy is None else f"{percentage(accuracy.low)} to {percentage(accuracy.high)}",
             amount(np.exp(point.nll[part])),
             UNKNOWN if nll is None else f"{amount(np.exp(nll.low))} to {amount(np.exp(nll.high))}",

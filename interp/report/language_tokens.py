@@ -135,7 +135,8 @@ def _sequence(report: LanguageReport, group: GroupMemory, row: int) -> str:
     tokens = "".join(_tokens(report, group, row))
     left = len(report.pieces[row]) - MOST_TOKENS
     more = f"<em> … and {left:,} more tokens</em>" if left > 0 else ""
-    return f'<div class="sequence" data-row="{row}"><h4>{heading}</h4><p class="tokens">{prompt}{tokens}{more}</p></div>'
+    text = f'<p class="tokens">{prompt}{tokens}{more}</p>'
+    return f'<div class="sequence" data-row="{row}"><h4>{heading}</h4>{text}</div>'
 
 
 def before_and_after(

@@ -22,8 +22,8 @@ from interp.language.sequences import Sequences, token_sequences
 from interp.language.zero_out import zero_out
 
 TEXT = (
-    "When in the Course of human events, it becomes necessary for one people to dissolve the political bands which have "
-    "connected them with another"
+    "When in the Course of human events, it becomes necessary for one people to dissolve the political bands "
+    "which have connected them with another"
 )
 SCREENED = 500
 
@@ -70,7 +70,7 @@ def main() -> None:
     print(
         f"{len(sequences.ids[0])} tokens: {len(units):,} neurons screened and {SCREENED} removed in {screened:.1f} s; "
         f"one hooked pass a neuron takes {one:.3f} s, {len(units) * one:.0f} s for all: "
-        f"{len(units) * one / screened:.0f} times as long, {SCREENED * one / screened:.1f} times for the {SCREENED} alone"
+        f"{len(units) * one / screened:.0f} times as long, {SCREENED * one / screened:.1f} times for the {SCREENED}"
     )
     print(
         f"Spearman correlation of both on {size} of the screened: {spearmanr(rises[sample], plain).statistic:.5f}, "

@@ -12,6 +12,7 @@ from interp.language.edits import edited, gates_without, weights_with
 from interp.language.gradients import first_order
 from interp.language.opening import open_language_model
 from interp.language.sequences import token_sequences
+from interp.language.sites import HEADS
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,17 @@ def test_what_no_control_says_is_refused(session, sent):
 def test_a_sequence_of_another_group_is_replaced_by_the_groups_first(session):
     assert session.state("b", 0, "gradient", 0, 0).row == 4
     assert session.state("b", 7, "gradient", 0, 0).row == 7
+
+
+def test_heads_are_taken_out_like_neurons():
+    model = small_model()
+    session = LanguageSession(model, small_sequences(model), kind=HEADS)
+    state = session.state(HOSTILE, 0, "gradient", len(session.counts) - 1, 0.0)
+    gates = gates_without(model, session.chosen(state).tolist(), kind=HEADS)
+    with edited(model, weights_with(model, gates)):
+        expected = scored(model, session.sequences)
+    measured = session.measure(state)
+    np.testing.assert_allclose(measured.scores[0].logprob[0], expected.logprob[0], atol=1e-4)
 
 
 def test_without_controls_and_groups_everything_is_one_group():

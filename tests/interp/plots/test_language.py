@@ -8,6 +8,7 @@ from figures import check_figure
 from language_reports import HOSTILE, language_report
 
 from interp.language.records import CONTROLS, PARTS, SAME_GROUP
+from interp.markup import brief_share
 from interp.plots import language as plots
 
 
@@ -52,7 +53,7 @@ def test_curves_hold_both_panels_of_every_part_with_their_random_bands(group):
         values = [one.accuracy[part] for one in points]
         expected = values if trace.yaxis == "y" else np.exp([one.nll[part] for one in points])
         np.testing.assert_allclose(trace.y, expected, rtol=1e-4)
-        assert list(trace.x) == [f"{100 * one.share:.3g} %" for one in points]
+        assert list(trace.x) == [brief_share(one.share) for one in points]
     means = [trace for trace in figure.data if trace.line.dash == "dash" and trace.yaxis == "y2"]
     expected = [np.exp(one.random_nll[PARTS[0]].mean) for one in group.curves["gradient"]]
     np.testing.assert_allclose(means[0].y[1:], expected, rtol=1e-4)

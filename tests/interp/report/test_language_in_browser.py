@@ -44,7 +44,7 @@ def test_the_slider_colours_the_text_for_another_share(page, file, report):
     slider = shown.get_by_role("slider", name="Taken out")
     slider.focus()
     slider.press("ArrowRight")
-    assert shown.locator("output").inner_text() == f"{many.n} neurons (20.8 %)"
+    assert shown.locator("output").inner_text() == f"{many.n} neurons (21 %)"
     titles = tokens.evaluate_all("all => all.map(one => one.title)")
     colours = tokens.evaluate_all("all => all.map(one => one.style.background)")
     for i, (title, colour) in enumerate(zip(titles, colours, strict=True)):

@@ -21,7 +21,7 @@ def test_the_slider_holds_every_step_of_the_shown_sequences(report):
     text = slider_html(report, group, 3, "<p>text</p>")
     assert Page(f"<main>{text}</main>").open == []
     held = json.loads(re.search(r'id="steps-3">(.*?)</script>', text, re.S)[1])
-    assert [step["label"] for step in held["steps"]] == ["2 neurons (4.17 %)", "10 neurons (20.8 %)"]
+    assert [step["label"] for step in held["steps"]] == ["2 neurons (4.2 %)", "10 neurons (21 %)"]
     for step, shown in zip(group.steps, held["steps"], strict=True):
         assert set(shown["rows"]) == {str(row) for row in range(10)}
         for row, one in shown["rows"].items():
