@@ -19,6 +19,7 @@ from .data import TableTask as TableTask
 from .demo import demo as demo
 from .errors import GrokscopeError as GrokscopeError
 from .explorer import explore as explore
+from .explorer.language import explore_language as explore_language
 from .hooks import capture as capture
 from .interventions import Edit as Edit
 from .interventions import ablate as ablate
@@ -29,6 +30,15 @@ from .jobs import batch as batch
 from .jobs import open_store as open_store
 from .lab import run_study as run_study
 from .lab.grids.running import run_grid as run_grid
+from .language.audit import audit_language as audit_language
+from .language.edits import gates_without as gates_without
+from .language.edits import save_language_model as save_language_model
+from .language.gates import gated as gated
+from .language.locating import locate as locate
+from .language.memory import memory_of as memory_of
+from .language.opening import open_language_model as open_language_model
+from .language.reading import read_sequences as read_sequences
+from .language.sequences import token_sequences as token_sequences
 from .measuring.evaluation import accuracy as accuracy
 from .models import MLPConfig as MLPConfig
 from .models import TransformerConfig as TransformerConfig

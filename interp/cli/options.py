@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
+from interp.cli.language import check_kind
 from interp.errors import ConfigError
 
 
@@ -135,8 +136,10 @@ def option(name: str) -> str:
 
 
 def spelled(field: Field[Any]) -> str:
-    """The option for a field; its own name, unless the field's metadata gives another."""
-    return field.metadata.get("option", option(field.name))
+    """The option for a field; its own name, unless its metadata gives another. What is done by default has a no."""
+    plain = option(field.name)
+    own = f"{plain}/--no-{plain[2:]}" if field.default is True else plain
+    return field.metadata.get("option", own)
 
 
 def explanations(config: type) -> dict[str, str]:
@@ -199,7 +202,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """A command with one option for each field of `OpenOptions`, checked before PyTorch is loaded.
 
     The command takes them as `options`, and as `site` the one hook name to measure. With a parameter `checkpoint`, that
-    is checked too.
+    is checked too; with `sequences` besides, it may be a language model, for which these options mean nothing.
     """
     own = inspect.signature(command, eval_str=True).parameters
     opening = options_of(OpenOptions, "What the checkpoint does not say")
@@ -207,7 +210,9 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**given: Any) -> None:
         options, site = _open_options({parameter.name: given.pop(parameter.name) for parameter in opening})
-        if given.get("checkpoint") is not None:
+        if {"sequences", "checkpoint"} <= set(own):
+            check_kind(given["checkpoint"], given["sequences"], options, site)
+        if given.get("checkpoint") is not None and given.get("sequences") is None:
             check_source(given["checkpoint"], options)
         command(**given, options=options, site=site)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,4 +87,4 @@ def language_app(session: LanguageSession, *, folder: Path, host: str, port: int
     def connect(app: Dash) -> None:
         language_page.connect(app, session, folder)
 
-    return page_app(language_page.first(session), connect, host=host, port=port)
+    return page_app(partial(language_page.first, session), connect, host=host, port=port)

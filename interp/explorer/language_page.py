@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import numpy as np
 from dash import ALL, Dash, Input, Output, ctx, dcc, html, no_update, set_props
+from dash.exceptions import PreventUpdate
 
 from interp.errors import InterventionError
 from interp.explorer import layout
 from interp.explorer.captions import LANGUAGE_FIGURES
 from interp.explorer.figures import dressed
-from interp.explorer.language_ranking import GRADIENT, METHODS
-from interp.explorer.language_session import HIGHEST, LOWEST, LanguageSession, Measured
+from interp.explorer.language_session import GRADIENT, HIGHEST, LOWEST, LanguageSession, Measured
 from interp.explorer.language_session import State as Changed
 from interp.explorer.layout import callback
 from interp.explorer.page import connect_downloads
-from interp.markup import amount, number, percentage
+from interp.markup import amount, brief_share, number, percentage
 from interp.plots.language import REMOVED, layer_bars
-from interp.report.language_tokens import MOST_TOKENS, token_colour, token_title
+from interp.report.language_tokens import MOST_TOKENS, SCALE_STEPS, token_colour, token_title
 from interp.terminal import printable
 
 TRIED = "group.value sequence.value method.value share.value factor.value"
 """Controls that say which units are changed, and what is shown."""
+WORDS = 60
+"""Characters of a sequence in the list."""
 INTRODUCTION = (
     "Choose a group of sequences and take out the neurons that hold most of it: the order of a method decides which "
     "go first. Each token of the continuation is coloured by the log probability that it loses (vermilion) or gains "
@@ -31,7 +34,7 @@ INTRODUCTION = (
 )
 RANKED = (
     "The order comes from every other sequence of the group; “other half” is measured on those that had no part in it. "
-    "Random neurons show how much any removal of this size does."
+    "Random neurons of the same layers show how much any removal of this size does."
 )
 
 
@@ -51,7 +54,8 @@ def first(session: LanguageSession) -> html.Div:
             layout.section("layers", "Where they are", layout.graph("layers")),
             *([html.Details([html.Summary("How it was read"), listed])] if notes else []),
         ]),
-        dcc.Store(id="token"), dcc.Store(id="pictured"), dcc.Download(id="download"),
+        dcc.Store(id="token"), dcc.Store(id="shown"),
+        dcc.Store(id="page", data=uuid4().hex), dcc.Store(id="pictured"), dcc.Download(id="download"),
     ]  # fmt: skip
     return html.Div(parts, id="explorer")
 
@@ -59,11 +63,10 @@ def first(session: LanguageSession) -> html.Div:
 def _controls(session: LanguageSession) -> html.Section:
     names = list(session.groups)
     groups = [{"label": f"{printable(name)} ({len(session.groups[name])})", "value": name} for name in names]
-    methods = [{"label": title, "value": name} for name, title in METHODS.items()]
+    methods = [{"label": title, "value": name} for name, title in session.methods.items()]
     total, steps = len(session.model.units(session.kind)), len(session.counts) - 1
     marks = {
-        at: f"{100 * session.counts[at] / total:.2g} %"
-        for at in sorted({0, steps // 3, 2 * steps // 3, steps})
+        at: brief_share(session.counts[at] / total) for at in sorted({0, steps // 3, 2 * steps // 3, steps})
     }
     share: dict[str, Any] = {"marks": marks, "updatemode": "mouseup", "allow_direct_input": False}
     factors = {int(value): f"{value:g}" for value in (LOWEST, 1, HIGHEST)}
@@ -87,9 +90,11 @@ def _controls(session: LanguageSession) -> html.Section:
 
 
 def _text() -> html.Section:
+    scale = [html.Span(f"{step:+g}", style={"background": token_colour(step)}) for step in SCALE_STEPS]
     return layout.section(
         "text",
         "The text",
+        html.P(["Nats lost: ", *scale], className="scale"),
         html.P(id="tokens", className="tokens"),
         html.Div(id="alternatives", **layout.labelled("What the model would say")),
     )
@@ -99,11 +104,9 @@ def _listed(session: LanguageSession, group: str) -> list[dict[str, Any]]:
     """Sequences of a group and unseen ones, by their first words."""
     options = []
     for row in dict.fromkeys((*session.groups[group], *session.controls)):
-        prompt, pieces = session.pieces(row)
-        words = printable(" ".join((prompt + "".join(pieces[:20])).split()))
         split = session.sequences.split[row]
-        kind = f"{split}: " if split else ""
-        options.append({"label": f"{row} {kind}{words[:60]}{'…' * (len(words) > 60)}", "value": row})
+        words = printable(session.sequences.begins(row, WORDS))
+        options.append({"label": f"{row} {f'{split}: ' if split else ''}{words}", "value": row})
     return options
 
 
@@ -125,32 +128,42 @@ def connect(app: Dash, session: LanguageSession, folder: Path) -> None:
 
 
 def _connect_measurement(app: Dash, session: LanguageSession) -> None:
+    """The shown text first, which is soon there, then all that the figures above it are measured on."""
     layers = session.model.units(session.kind).layer
 
-    outputs = "tokens.children accuracies.children pending.children layers.figure"
-
-    @callback(app, outputs, TRIED, at_first=True)
-    def measure(*sent):
-        state = session.state(*sent)
-        before, after = session.unchanged(state), session.measure(state)
+    @callback(app, "tokens.children layers.figure shown.data", TRIED, "page.data", at_first=True)
+    def colour(*sent):
+        *values, page = sent
+        state, late = session.state(*values), session.ask(page)
+        before, after = (run(state, late, alone=True) for run in (session.unchanged, session.measure))
+        if before is None or after is None:
+            raise PreventUpdate  # the slider has moved on
         chosen = session.chosen(state)
-        name = f"changed ({len(chosen):,})"
-        figure = dressed(layer_bars(layers, {name: (chosen, REMOVED)}, session.kind))
+        figure = layer_bars(layers, {f"changed ({len(chosen):,})": (chosen, REMOVED)}, session.kind)
         set_props("message", {"children": ""})  # of the last mistake
-        text, accuracies = (part(session, state, before, after) for part in (tokens, cards))
-        return text, accuracies, sentence(session, state, after), figure
+        return tokens(session, state, before, after), dressed(figure), uuid4().hex
+
+    @callback(app, "accuracies.children pending.children", "shown.data", f"{TRIED} page.data")
+    def measure(_, *sent):
+        *values, page = sent
+        state, late = session.state(*values), session.watch(page)
+        before, after = (run(state, late) for run in (session.unchanged, session.measure))
+        text = session.measure(state, late, alone=True)
+        if before is None or after is None or text is None:
+            raise PreventUpdate
+        return cards(session, state, before, after), sentence(session, state, text, after)
 
 
-def sentence(session: LanguageSession, state: Changed, after: Measured) -> str:
-    """The change, the sequences that were run, and the time that both took."""
-    total = len(session.model.units(session.kind))
-    count, unseen = len(session.groups[state.group]), len(session.controls)
-    run = f"{min(count, session.most)} of {count} sequences of the group and {unseen} unseen ones"
+def sentence(session: LanguageSession, state: Changed, text: Measured, after: Measured) -> str:
+    """The change, the sequences that were run, and the time that they took."""
+    total, known = len(session.model.units(session.kind)), len(session.groups[state.group])
+    run = f"{min(known, session.most)} of {known} sequences of the group and {len(session.controls)} unseen ones"
+    times = f"{text.seconds:.1f} s for the text, {after.seconds:.1f} s for {run}"
     if state.changes_nothing:
-        return f"Nothing is changed; {run} took {after.seconds:.1f} s."
-    share = f"{state.count:,} of {total:,} {session.kind} ({100 * state.count / total:.2g} %)"
-    order = f"by {METHODS[state.method]} (ordered in {session.ranked_in(state):.1f} s)"
-    return f"{share} times {state.factor:g}, {order}. The change took {after.seconds:.1f} s: {run}."
+        return f"Nothing is changed; it took {times}."
+    share = f"{state.count:,} of {total:,} {session.kind} ({brief_share(state.count / total)})"
+    order = f"by {session.methods[state.method]} (ordered in {session.ranked_in(state):.1f} s)"
+    return f"{share} times {state.factor:g}, {order}. The change took {times}."
 
 
 def cards(session: LanguageSession, state: Changed, before: Measured, after: Measured) -> list[html.Dl]:
@@ -162,8 +175,9 @@ def cards(session: LanguageSession, state: Changed, before: Measured, after: Mea
             pair = [measured.accuracy(rows) for measured in (after, before)]
             shown.append(_card(f"{title}: accuracy", *map(percentage, pair)))
             losses = [measured.nll(rows) for measured in (after, before)]
-            if rows is session.controls:
-                shown.append(_card(f"{title}: perplexity", *(amount(np.exp(loss)) for loss in losses)))
+            if title == "unseen":
+                perplexities = [amount(math.exp(min(loss, 700))) for loss in losses if loss is not None]
+                shown.append(_card(f"{title}: perplexity", *perplexities))
             else:
                 shown.append(_card(f"{title}: nats a token", *map(number, losses)))
     return shown
@@ -203,7 +217,7 @@ def _connect_tokens(app: Dash, session: LanguageSession) -> None:
         cause = ctx.triggered_id
         return cause["token"] if cause and any(clicks) else no_update
 
-    @callback(app, "alternatives.children", "token.data pending.children", TRIED)
+    @callback(app, "alternatives.children", "token.data shown.data", TRIED)
     def compare(place, _, *sent):
         state = session.state(*sent)
         if place is None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -17,14 +16,18 @@ import torch
 from jaxtyping import Float, Int
 
 from interp.errors import ConfigError, InterventionError
-from interp.explorer.language_ranking import METHODS, ranking
 from interp.language.edits import gates_without, save_language_model
 from interp.language.gates import gated
+from interp.language.locating import locate
+from interp.language.methods import METHODS
 from interp.language.model import LanguageModel
+from interp.language.removing import like_layers
 from interp.language.sequences import Sequences
 from interp.language.sites import NEURONS
 from interp.language.token_scores import TokenScores, token_scores
 
+RANDOM, GRADIENT = "random", "gradient"
+"""Random units of the same layers as those of the other are the control of every order."""
 LOWEST, HIGHEST = 0.0, 2.0
 """Factors on the chosen units."""
 LARGEST = 0.2
@@ -32,6 +35,7 @@ LARGEST = 0.2
 STEPS = 40
 CACHED = 16
 MOST_SAVED = 1000
+MOST_PAGES = 64
 ALTERNATIVES = 6
 
 
@@ -42,7 +46,7 @@ class State:
     Attributes:
         group: One of `LanguageSession.groups`.
         row: The sequence that is shown.
-        method: One of `interp.explorer.language_ranking.METHODS`.
+        method: One of `LanguageSession.methods`.
         count: Units that are changed: the first of the method's order.
         factor: That their activations are multiplied by.
     """
@@ -88,6 +92,7 @@ class LanguageSession:
         most: Sequences of a group, and as many unseen ones, that are run at every change.
         groups: Rows by the name of the group.
         controls: Rows that the model has not seen, the first `most`.
+        methods: Titles of the orders by name.
         counts: Numbers of units that the slider offers, from 0.
     """
 
@@ -97,8 +102,10 @@ class LanguageSession:
         self.model, self.sequences, self.kind, self.most, self.seed = model, sequences, kind, most, seed
         self.groups = _groups(sequences)
         self.controls = tuple(sequences.unseen[:most].tolist())
+        self.methods = _methods(bool(self.controls))
         self.counts = _counts(len(model.units(kind)))
-        self._lock = Lock()
+        self._lock, self._turn = Lock(), Lock()
+        self._asked: dict[str, object] = {}
         self._ranked = lru_cache(CACHED)(self._rank)
         self._measured = lru_cache(CACHED)(self._measure)
 
@@ -109,9 +116,9 @@ class LanguageSession:
         rows = (*self.groups[group], *self.controls)
         if type(row) is not int or row not in rows:
             row = rows[0]
-        if not isinstance(method, str) or method not in METHODS:
+        if not isinstance(method, str) or method not in self.methods:
             raise InterventionError(
-                f"there is no method {str(method)[:40]!r}; expected one of {', '.join(METHODS)}"
+                f"there is no method {str(method)[:40]!r}; expected one of {', '.join(self.methods)}"
             )
         if type(step) is not int or not 0 <= step < len(self.counts):
             raise InterventionError(
@@ -127,44 +134,78 @@ class LanguageSession:
         return rows[::2], rows[1::2]
 
     def chosen(self, state: State) -> Int[np.ndarray, " unit"]:
-        """The units that a state changes."""
-        return self._ranked(state.group, state.method)[0][: state.count]
+        """The units that a state changes; random ones are of the layers that the gradient's would be of."""
+        random = state.method == RANDOM
+        top = self._ranked(state.group, GRADIENT if random else state.method)[0][: state.count]
+        if not random:
+            return top
+        return like_layers(self.model.units(self.kind), top, np.random.default_rng(self.seed))
 
     def ranked_in(self, state: State) -> float:
         """Seconds that the order of units took."""
-        return self._ranked(state.group, state.method)[1]
+        return self._ranked(state.group, GRADIENT if state.method == RANDOM else state.method)[1]
 
     def _rank(self, group: str, method: str) -> tuple[np.ndarray, float]:
-        start = perf_counter()
-        chosen = self.sequences.take(list(self.halves(group)[0]))
+        settings: dict[str, Any] = {"methods": (method,), "kind": self.kind, "seed": self.seed}
+        rows = np.array(self.halves(group)[0])
+        controls = np.array(self.controls) if METHODS[method].controls else None
         with self._lock:
-            order = ranking(self.model, chosen, method, self.kind, self.seed)
-        return order, perf_counter() - start
+            start = perf_counter()
+            scores = locate(self.model, self.sequences, rows, controls=controls, **settings)
+            return scores.top(method, len(scores)), perf_counter() - start
 
-    def measure(self, state: State) -> Measured:
-        """The group's sequences and the unseen ones in a state."""
-        rows = dict.fromkeys((*self.groups[state.group][: self.most], *self.controls, state.row))
+    def ask(self, page: Any) -> Callable[[], bool]:
+        """A question of a page that was opened: a function that tells if it has asked another one since."""
+        name, asked = str(page)[:40], object()
+        self._asked[name] = asked
+        while len(self._asked) > MOST_PAGES:
+            self._asked.pop(next(iter(self._asked)), None)
+        return lambda: self._asked.get(name) is not asked
+
+    def watch(self, page: Any) -> Callable[[], bool]:
+        """A function that tells if a page has asked a question since now."""
+        name = str(page)[:40]
+        asked = self._asked.get(name)
+        return lambda: self._asked.get(name) is not asked
+
+    def measure(
+        self, state: State, late: Callable[[], bool] = bool, *, alone: bool = False
+    ) -> Measured | None:
+        """Sequences in a state; None if `late` says that nobody waits for them.
+
+        Args:
+            alone: The shown sequence only, else also the group's and the unseen ones.
+        """
+        rows = () if alone else (*self.groups[state.group][: self.most], *self.controls)
         key = (state.group, state.method, state.count, state.factor)
-        return self._measured(tuple(rows), None if state.changes_nothing else key)
+        with self._turn:
+            if late():
+                return None
+            return self._measured(
+                tuple(dict.fromkeys((*rows, state.row))), None if state.changes_nothing else key
+            )
 
-    def unchanged(self, state: State) -> Measured:
+    def unchanged(
+        self, state: State, late: Callable[[], bool] = bool, *, alone: bool = False
+    ) -> Measured | None:
         """The same with nothing changed."""
-        return self.measure(State(state.group, state.row, state.method, 0, 1.0))
+        return self.measure(replace(state, count=0), late, alone=alone)
 
     def _measure(self, rows: tuple[int, ...], change: tuple[str, str, int, float] | None) -> Measured:
         gates: dict[str, Any] = {}
         if change is not None:
             group, method, count, factor = change
             gates = self._gates(State(group, rows[0], method, count, factor))
-        start = perf_counter()
-        with self._lock, gated(self.model, gates) if gates else nullcontext():
+        with self._lock, gated(self.model, gates):
+            start = perf_counter()
             scores = token_scores(self.model, self.sequences.take(list(rows)), whole=False)
+            seconds = perf_counter() - start
         names = ("logprob", "rank", "choice")
         by_row = {
             row: TokenScores(*((getattr(scores, name)[place],) for name in names))
             for place, row in enumerate(rows)
         }
-        return Measured(by_row, perf_counter() - start)
+        return Measured(by_row, seconds)
 
     def _gates(self, state: State) -> dict[str, torch.Tensor]:
         if state.changes_nothing:
@@ -201,7 +242,7 @@ class LanguageSession:
     def _probabilities(
         self, ids: torch.Tensor, gates: dict[str, torch.Tensor]
     ) -> Float[np.ndarray, " token"]:
-        with self._lock, gated(self.model, gates) if gates else nullcontext():
+        with self._lock, gated(self.model, gates):
             hidden = self.model.hidden(ids, torch.ones_like(ids, dtype=torch.bool))
             return self.model.logits(hidden[0, -1]).double().softmax(0).cpu().numpy()
 
@@ -224,6 +265,17 @@ def _groups(sequences: Sequences) -> dict[str, tuple[int, ...]]:
     for row in rows:
         groups.setdefault(sequences.group[row] or "no group", []).append(row)
     return {name: tuple(rows) for name, rows in groups.items()}
+
+
+def _methods(controls: bool) -> dict[str, str]:
+    """Orders by name with their titles: the methods of locating, and random units."""
+    slow = {True: " (may take minutes, once)", False: ""}
+    known = {
+        name: f"{method.title}{slow[method.slow]}"
+        for name, method in METHODS.items()
+        if controls or not method.controls
+    }
+    return {**known, RANDOM: "random, of the same layers"}
 
 
 def _counts(total: int) -> tuple[int, ...]:

@@ -19,11 +19,13 @@ SCHEMA_VERSION = 1
 TELLING = ("test", "corrupted_as_labelled")
 """Splits that tell memory from the rule: measured after removals, and compared between checkpoints."""
 RECORDED = ("train", "test")
+KNOWN = {"trained": "trained", "held_out": "held-out", "control": "controls", "unmarked": "not marked"}
+"""Splits of sequences, as columns and as titles call them."""
 IPR_BINS = 20
 """Equal bins of ``ipr_histogram`` over [0, 1]."""
 Identity = tuple[str, str]
 """A checkpoint's path, and the digest of the settings it was measured under."""
-GROUPS = ("which", "what it is", "periodicity", "labels", "causal", "how")
+GROUPS = ("which", "what it is", "periodicity", "labels", "causal", "memory", "how")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,19 @@ CHECKPOINTS: dict[str, StoredColumn] = {
     "random_<removed label>_<telling split>": StoredColumn("number", "causal", "the same of random ones"),
     "agreement_auc": StoredColumn("number", "causal", "of periodicity with causal effect"),
     **dict.fromkeys(("agreement_low", "agreement_high"), StoredColumn("number", "causal")),
+    "sequences": StoredColumn("count", "memory", "measured"),
+    "verdicts": StoredColumn("texts", "memory", "kinds of verdict, as an audit words them"),
+    "verdict_sequences": StoredColumn("counts", "memory", "trained or unmarked sequences with each"),
+    "text_accuracy_<known split>": StoredColumn(
+        "number", "memory", "mean share of continuation tokens that are the model's choice", "accuracy: {}"
+    ),
+    "log_loss_<known split>": StoredColumn("number", "memory", "mean, nats a token", "log loss: {}"),
+    "recalled_<known split>": StoredColumn(
+        "number", "memory", "mean accuracy on tokens that cannot be guessed", "recalled: {}"
+    ),
+    "memory_auc": StoredColumn("number", "memory", "of the recalled share, trained against held-out ones"),
+    **dict.fromkeys(("memory_auc_low", "memory_auc_high"), StoredColumn("number", "memory")),
+    "loss_auc": StoredColumn("number", "memory", "the same of the log loss"),
     "report": StoredColumn("text", "causal", "the audit's page"),
     "notes": StoredColumn("texts", "what it is"),
     "convention": StoredColumn("text", "how", "JSON"),
@@ -99,6 +114,7 @@ def checkpoint_columns(*patterns: str) -> dict[str, StoredColumn]:
         "<split>": splits,
         "<recorded split>": {name: splits[name] for name in RECORDED},
         "<telling split>": {name: splits[name] for name in TELLING},
+        "<known split>": KNOWN,
         "<label>": {name: name for name in LABELS},
         "<removed label>": {name: name for name in REMOVED},
     }
@@ -119,11 +135,13 @@ class Result:
     Attributes:
         row: Columns as in `interp.jobs.columns.CHECKPOINTS`.
         neurons: Columns of its neurons: ``(neuron,)`` arrays, or one value for all; None if it failed.
+        sequences: Columns of the sequences whose memory was measured: ``(sequence,)`` arrays, or one value for all.
     """
 
     row: dict[str, Any]
     neurons: dict[str, Any] | None
     page: str | None = None
+    sequences: dict[str, Any] | None = None
 
 
 def scores_result(

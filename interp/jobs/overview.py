@@ -18,7 +18,9 @@ from interp import plots
 from interp.data.splits import SPLITS
 from interp.jobs.columns import TELLING, Identity
 from interp.jobs.executors import Executor, Lost
+from interp.jobs.memory_overview import memory_of_models
 from interp.jobs.outliers import UNUSUAL, compared, outliers
+from interp.jobs.settings import MEMORY
 from interp.jobs.spec import Job
 from interp.jobs.store import Store
 from interp.jobs.worker import Chunk, page_name
@@ -61,7 +63,8 @@ def write_overview(
     for one in outliers(rows, job.outliers):
         identity = (one.checkpoint, one.settings)
         large = (good[identity]["neurons"] or 0) > MOST_NEURONS
-        if identity not in links and one.settings in settings and not large:
+        known = one.settings in settings and settings[one.settings].measure != MEMORY
+        if identity not in links and known and not large:
             audit = replace(settings[one.settings], measure="audit")
             wanted[one.checkpoint, audit.digest] = identity
             where.submit(Chunk((one.checkpoint,), audit))
@@ -95,6 +98,8 @@ def overview(
     listed = rows.to_pylist()
     bad = [row for row in listed if row["status"] == "failed"]
     good = [row for row in listed if row["status"] == "ok"]
+    models = [row for row in good if row["measure"] == MEMORY]
+    classifiers = [row for row in good if row["measure"] != MEMORY]
     measures = Counter(row["measure"] for row in listed)
     header = (
         f"<p>{len(good):,} checkpoints measured, {len(bad):,} failed; "
@@ -111,12 +116,17 @@ def overview(
         return short[path] if place is None else Link(short[path], place)
 
     def sections() -> Iterator[tuple[str, str, str]]:
-        yield "outliers", "Outliers first", _outliers(rows, most, name)
+        if classifiers or not models:
+            yield "outliers", "Outliers first", _outliers(rows, most, name)
         if bad:
             yield "failures", "Failures", _failures(bad, short)
-        yield "ipr", "IPR over checkpoints", _ipr(good, short)
-        yield "labels", "Labels against step", _labels(good)
-        yield "all", "All checkpoints", _all(good, name)
+        if models:
+            yield "memory", "Memory of language models", memory_of_models(models, name)
+        if models and not classifiers:
+            return
+        yield "ipr", "IPR over checkpoints", _ipr(classifiers, short)
+        yield "labels", "Labels against step", _labels(classifiers)
+        yield "all", "All checkpoints", _all(classifiers, name)
 
     return page(title, title, header, sections())
 

@@ -137,9 +137,13 @@ def batch(
     site: str | None = None,
     seed: int = 0,
     n_random: int = 20,
+    sequences: Path | str | None = None,
+    prompt_tokens: int | None = None,
     **job: Any,
 ) -> BatchResult:
     """Measure many checkpoints, and store one row a neuron and one row a checkpoint.
+
+    Of language models, whose memory of sequences is measured, one row a sequence is stored in place of one a neuron.
 
     What is stored already is not measured again, so the same call goes on where a former one was stopped.
 
@@ -147,8 +151,8 @@ def batch(
         paths: Files, folders and globs, also such as ``s3://bucket/runs/*.safetensors``; or one TOML file that
             describes the job, see `interp.jobs.spec.read_job`.
         out: The folder of the results; a TOML file may name it itself.
-        measure: ``"scores"``, ``"labels"``, ``"causal"`` or ``"audit"``; see `interp.jobs.settings.Settings`, also for
-            options, site, seed and n_random.
+        measure: ``"scores"``, ``"labels"``, ``"causal"``, ``"audit"`` or ``"memory"``; see
+            `interp.jobs.settings.Settings`, also for options, site, seed, n_random, sequences and prompt_tokens.
         job: The other fields of `interp.jobs.spec.Job`: ``workers``, ``engine``, ``force``, ``retry_failed``, …
 
     Returns:
@@ -173,7 +177,9 @@ def batch(
         return run(read_job(listed[0], model=(options or OpenOptions()).model, out=out, **job))
     if out is None:
         raise ConfigError("say where the results go: out='FOLDER'")
-    settings = Settings(measure, options or OpenOptions(), site, seed, n_random)
+    texts = None if sequences is None else str(sequences)
+    opening = options or OpenOptions()
+    settings = Settings(measure, opening, site, seed, n_random, sequences=texts, prompt_tokens=prompt_tokens)
     return run(Job(Path(out), (Group(tuple(listed), (settings,)),), **job))
 
 

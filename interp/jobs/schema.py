@@ -1,8 +1,9 @@
-"""The two tables that a job writes, in Arrow: one row a neuron, one row a checkpoint."""
+"""The tables that a job writes, in Arrow: one row a checkpoint; one row a neuron, or a sequence of a language model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from interp.data.splits import SPLITS
 from interp.jobs import columns
+from interp.language.columns import MEMORY_COLUMNS
 from probes.columns import expanded
 
 NAME = pa.dictionary(pa.int32(), pa.string())
@@ -48,22 +50,48 @@ def _check_names(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
         raise KeyError(f"no column {sorted(unknown)[0]!r} in the schema")
 
 
+def sequence_schema() -> pa.Schema:
+    """One row a sequence whose memory was measured, for each language model."""
+    scores = {name: NEURON_KINDS[column.kind] for name, column in MEMORY_COLUMNS.items()}
+    return pa.schema({"checkpoint": NAME, "settings": NAME, "step": pa.int64(), **scores})
+
+
+@dataclass(frozen=True)
+class DetailTable:
+    """A table with several rows for each checkpoint: the column that numbers them, and how all are typed."""
+
+    number: str
+    schema: Callable[[], pa.Schema]
+
+
+DETAILS = {
+    "neurons": DetailTable("neuron", neuron_schema),
+    "sequences": DetailTable("sequence", sequence_schema),
+}
+"""By the attribute of `interp.jobs.columns.Result` that fills it, which is the folder's name too."""
+
+
 def neuron_tables(parts: Sequence[Mapping[str, Any]], most: int) -> Iterator[pa.Table]:
     """`neuron_table` of several checkpoints in pieces of at most so many rows, so that none is large in memory."""
+    return detail_tables(DETAILS["neurons"], parts, most)
+
+
+def detail_tables(detail: DetailTable, parts: Sequence[Mapping[str, Any]], most: int) -> Iterator[pa.Table]:
+    """Rows of several checkpoints in tables of at most so many rows."""
     some: list[Mapping[str, Any]] = []
     rows = 0
     for part in parts:
-        width = len(part["neuron"])
+        width = len(part[detail.number])
         for start in range(0, width, most):
             own = min(most, width - start)
             if rows + own > most:
-                yield neuron_table(some)
+                yield detail_table(detail, some)
                 some, rows = [], 0
             end = start + own
             some.append({n: v[start:end] if isinstance(v, np.ndarray) else v for n, v in part.items()})
             rows += own
     if some:
-        yield neuron_table(some)
+        yield detail_table(detail, some)
 
 
 def neuron_table(parts: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -83,9 +111,14 @@ def neuron_table(parts: Sequence[Mapping[str, Any]]) -> pa.Table:
         >>> neuron_table([one]).select(["checkpoint", "ipr"]).to_pylist()
         [{'checkpoint': 'a.pt', 'ipr': 0.5}, {'checkpoint': 'a.pt', 'ipr': None}]
     """
-    schema = neuron_schema()
+    return detail_table(DETAILS["neurons"], parts)
+
+
+def detail_table(detail: DetailTable, parts: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """`neuron_table`, of whichever rows the table has."""
+    schema = detail.schema()
     _check_names(parts, schema)
-    lengths = np.array([len(part["neuron"]) for part in parts], np.int64)
+    lengths = np.array([len(part[detail.number]) for part in parts], np.int64)
     arrays = [_column([part.get(field.name) for part in parts], field.type, lengths) for field in schema]
     return pa.table(arrays, schema=schema)
 

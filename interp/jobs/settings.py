@@ -13,10 +13,12 @@ from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError, choose
 from interp.files import digest_of
 from interp.jobs.toml import check_names, field_kinds, typed
+from interp.language.source import check_ending
 from probes.spectrum import Convention
 
-MEASURES = ("scores", "labels", "causal", "audit")
-FILES = ("split_from", "table", "model")
+MEMORY = "memory"
+MEASURES = ("scores", "labels", "causal", "audit", MEMORY)
+FILES = ("split_from", "table", "model", "sequences")
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,15 @@ class Settings:
         measure: ``"scores"``: periodicity of the weights, without running the network (only neurons that no token feeds
             directly are run). ``"labels"``: also accuracies, phase, labels and every neuron's own effect. ``"causal"``:
             also what happens without the memorizing, and without the generalizing neurons, beside random sets.
-            ``"audit"``: all of an audit, with its page.
+            ``"audit"``: all of an audit, with its page. ``"memory"``: of language models, how much of some sequences
+            each reproduces.
         options: What the checkpoints do not say of themselves.
         site: Hook name of the neurons; each model's last site if None.
         seed: Of all draws.
         n_random: Random draws of every control, for ``"causal"`` and ``"audit"``.
         convention: Of the IPR.
+        sequences: The file of the sequences whose memory is measured, for ``"memory"`` alone.
+        prompt_tokens: Tokens of every prompt, for ``"memory"``; as the file says if None.
 
     Raises:
         ConfigError: The measure is unknown, or a number is out of range.
@@ -48,6 +53,8 @@ class Settings:
     seed: int = 0
     n_random: int = 20
     convention: Convention = field(default_factory=Convention)
+    sequences: str | None = None
+    prompt_tokens: int | None = None
 
     def __post_init__(self) -> None:
         choose("measure", self.measure, MEASURES)
@@ -55,10 +62,33 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}")
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        if self.measure == MEMORY and self.sequences is None:
+            raise ConfigError("memory is measured of sequences; say which: sequences=FILE (--sequences FILE)")
+        if self.measure != MEMORY and self.sequences is not None:
+            raise ConfigError(
+                f"measure={self.measure!r} is of classifiers, and sequences of language models; leave one of them out, "
+                f"or take measure={MEMORY!r}"
+            )
+        if self.sequences is None:
+            if self.prompt_tokens is not None:
+                raise ConfigError("prompt_tokens says nothing without sequences; give both")
+            return
+        check_ending(self.sequences)
+        if self.prompt_tokens is not None and self.prompt_tokens < 1:
+            raise ConfigError(f"prompt_tokens={self.prompt_tokens} is below 1")
+        if others := [*self.options.given, *(["site"] if self.site else [])]:
+            raise ConfigError(
+                f"{others[0]} says how a classifier is opened; leave it out, or the sequences, for language models"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The settings, ready for JSON; `from_dict` gives equal settings back."""
-        options = self.options.given
+        options: dict[str, Any] = self.options.given
+        if self.sequences is not None:
+            options = {"sequences": self.sequences, "prompt_tokens": self.prompt_tokens}
         paths = {name: str(Path(options[name]).absolute()) for name in FILES if name in options}
         own = {name: getattr(self, name) for name in ("measure", "site", "seed", "n_random")}
         return {**options, **paths, **own, "convention": self.convention.to_dict()}
@@ -85,7 +115,7 @@ class Settings:
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with any setting, and with the content of any file that one names."""
         values = self.to_dict()
-        if self.measure in ("scores", "labels"):
+        if self.measure in ("scores", "labels", MEMORY):
             del values["n_random"]
         for name in FILES:
             if name in values:

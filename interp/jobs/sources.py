@@ -29,6 +29,7 @@ from interp.checkpoints.files import (
 )
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.files import BLOCK, open_file, read_bytes
+from interp.jobs.language_sources import digests_of, is_here, state_of
 
 LARGE = 2**28
 """Bytes of weights from which a checkpoint is never held whole if that can be avoided."""
@@ -156,6 +157,8 @@ def stamp_of(path: str) -> str:
             store, inside = _store(path)
             more = (_checksum(store, file) for file in _remote_configs(store, inside))
             return " ".join([str(store.checksum(inside)), *filter(None, more)])
+        if is_here(path):
+            return state_of(path)
         file = Path(path)
         return stamp(file, () if _described_alone(file) else configuration_files(file))
     except Exception:  # measuring says what is wrong with it; no file may end the planning of a job
@@ -242,6 +245,8 @@ def _checksum(store: Any, inside: str) -> str:
 
 
 def _described(path: Path) -> Fetched:
+    if is_here(str(path)):
+        return Fetched(path, *digests_of(path))
     files = shards(path)
     size = sum(size_of(str(file)) for file in files)
     data, whole = None, hashlib.sha256()

@@ -15,15 +15,16 @@ from interp.errors import ConfigError, choose, cut
 from interp.files import read_json, read_toml, write_json
 from interp.jobs.columns import Identity
 from interp.jobs.executors import ENGINES, cores
-from interp.jobs.settings import FILES, Settings
+from interp.jobs.language_sources import find_language_models
+from interp.jobs.settings import FILES, MEMORY, Settings
 from interp.jobs.sources import find_sources, in_text, is_remote, size_of
 from interp.jobs.toml import check_total, combinations, take_fields, typed
 from interp.jobs.worker import Chunk
 
 RECORD = "job.json"
-CHUNKS = {"scores": 32, "labels": 4, "causal": 2, "audit": 1}
+CHUNKS = {"scores": 32, "labels": 4, "causal": 2, "audit": 1, MEMORY: 1}
 """Checkpoints in one chunk, by what is measured: about a tenth of a second's work or one checkpoint's."""
-SECONDS = {"scores": 0.004, "labels": 1.0, "causal": 1.5, "audit": 3.0}
+SECONDS = {"scores": 0.004, "labels": 1.0, "causal": 1.5, "audit": 3.0, MEMORY: 60.0}
 """Roughly what the paper's network takes one processor."""
 CHUNK_BYTES = 2**26
 WORTH_A_POOL = 10.0
@@ -119,8 +120,9 @@ class Job(Workload):
     def items(self) -> dict[Identity, Item]:
         items: dict[Identity, Item] = {}
         for group in self.groups:
-            sources = find_sources(group.paths)
             for settings in group.settings:
+                find = find_language_models if settings.measure == MEMORY else find_sources
+                sources = find(group.paths)
                 items |= {(in_text(path), settings.digest): (path, settings) for path in sources}
         return items
 

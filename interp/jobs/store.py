@@ -1,7 +1,7 @@
 """The Parquet dataset that a job fills: parts are added whole, and nothing in them changes but what is superseded.
 
-A part's file in ``neurons/`` is written before that in ``checkpoints/``, with which it exists; of two rows of the
-same checkpoint under the same settings, the later part's holds.
+A part's file in ``neurons/``, or ``sequences/``, is written before that in ``checkpoints/``, with which it exists; of
+two rows of the same checkpoint under the same settings, the later part's holds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from interp.errors import ConfigError, cut
 from interp.files import open_file, parse_json, write_whole
 from interp.held import held
 from interp.jobs.columns import SCHEMA_VERSION, Identity, Result
-from interp.jobs.schema import NAME, checkpoint_schema, checkpoint_table, neuron_schema, neuron_tables
+from interp.jobs.schema import DETAILS, NAME, checkpoint_schema, checkpoint_table, detail_tables
 from interp.parquet import buffered, read_parquet
 
 ROW_GROUP = 2**18
@@ -67,7 +67,15 @@ class Store:
     @property
     def neurons(self) -> ds.Dataset:
         """One row a neuron, read as it is needed."""
-        files, schema = [str(file) for file in self._files("neurons")], neuron_schema()
+        return self._dataset("neurons")
+
+    @property
+    def sequences(self) -> ds.Dataset:
+        """One row a sequence whose memory was measured, for each language model."""
+        return self._dataset("sequences")
+
+    def _dataset(self, kind: str) -> ds.Dataset:
+        files, schema = [str(file) for file in self._files(kind)], DETAILS[kind].schema()
         for file in files:  # each is an ordinary one
             open_file(file, PART).close()
         return ds.dataset(files or schema.empty_table(), schema=schema, format="parquet" if files else None)
@@ -86,14 +94,20 @@ class Store:
         name = f"part-{part:06d}.parquet"
         match = [("checkpoint", "=", identity[0]), ("settings", "=", identity[1])]
         row = read_parquet(self.folder / "checkpoints" / name, PART, filters=match).to_pylist()[0]
-        table = read_parquet(self.folder / "neurons" / name, PART, filters=match)
-        neurons = {
-            column: values.to_numpy(zero_copy_only=False)
-            for column, values in zip(table.column_names, table.combine_chunks().columns, strict=True)
-            if values.null_count < len(values)
-        }
         moved = {"checkpoint": path, "series": str(PurePosixPath(path).parent), "stamp": stamp}
-        return Result({**row, **moved}, {**neurons, "checkpoint": path, "settings": identity[1]})
+        details: dict[str, Any] = dict.fromkeys(DETAILS)
+        for kind in DETAILS:
+            if not (file := self.folder / kind / name).exists():
+                continue
+            table = read_parquet(file, PART, filters=match)
+            columns = {
+                column: values.to_numpy(zero_copy_only=False)
+                for column, values in zip(table.column_names, table.combine_chunks().columns, strict=True)
+                if values.null_count < len(values)
+            }
+            if len(table):
+                details[kind] = {**columns, "checkpoint": path, "settings": identity[1]}
+        return Result({**row, **moved}, **details)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -119,14 +133,17 @@ class Store:
         """Store results as one part, on the disk before this returns; if it fails, nothing has changed."""
         if not results:
             return
-        files = [*self._files("checkpoints"), *self._files("neurons")]
+        files = [file for kind in ("checkpoints", *DETAILS) for file in self._files(kind)]
         name = f"part-{1 + max(map(_number, files), default=0):06d}.parquet"
-        neurons = [result.neurons for result in results if result.neurons is not None]
         for result in results:
             if result.page is not None:
                 self.add_page(result.row["report"], result.page)
-        if neurons:
-            self._write(f"neurons/{name}", _writer(neuron_tables(neurons, ROW_GROUP), neuron_schema()))
+        for kind, detail in DETAILS.items():
+            parts = [getattr(result, kind) for result in results if getattr(result, kind) is not None]
+            if parts:
+                self._write(
+                    f"{kind}/{name}", _writer(detail_tables(detail, parts, ROW_GROUP), detail.schema())
+                )
         rows = checkpoint_table([result.row for result in results])
         self._write(f"checkpoints/{name}", _writer([rows], rows.schema))
 
@@ -135,7 +152,7 @@ class Store:
         self._write(place, lambda part: part.write_text(text, encoding="utf-8"))
 
     def drop_superseded(self) -> None:
-        """Remove rows that a later part has too, from neurons first, so that a kill in between loses nothing."""
+        """Remove rows that a later part has too, from checkpoints last, so that a kill in between loses nothing."""
         newest = {identity: known.part for identity, known in self.known().items()}
         for file in self._files("checkpoints"):
             number, rows = _number(file), read_parquet(file, PART, schema=checkpoint_schema())
@@ -143,10 +160,10 @@ class Store:
             kept = [newest[identity] == number for identity in own]
             if all(kept):
                 continue
-            neurons = self.folder / "neurons" / file.name
-            if neurons.exists():
-                gone = rows.filter(pa.array([not keep for keep in kept]))
-                self._rewrite(neurons, _without(read_parquet(neurons, PART, schema=neuron_schema()), gone))
+            gone = rows.filter(pa.array([not keep for keep in kept]))
+            for kind, detail in DETAILS.items():
+                if (part := self.folder / kind / file.name).exists():
+                    self._rewrite(part, _without(read_parquet(part, PART, schema=detail.schema()), gone))
             self._rewrite(file, rows.filter(pa.array(kept)))
 
     def _rewrite(self, file: Path, table: pa.Table) -> None:
@@ -167,12 +184,12 @@ class Store:
         return sorted((self.folder / kind).glob("part-*.parquet"))
 
     def _tidy(self) -> None:
-        """Remove what a killed job left: half-written files, neurons whose checkpoints are not there, replaced rows."""
+        """Remove what a killed job left: half-written files, rows whose checkpoints are not there, replaced ones."""
         finished = {file.name for file in self._files("checkpoints")}
-        for folder in ("checkpoints", "neurons", "audits", "."):
+        for folder in ("checkpoints", *DETAILS, "audits", "."):
             for half in (self.folder / folder).glob(".*.part"):
                 half.unlink()
-        for file in self._files("neurons"):
+        for file in (file for kind in DETAILS for file in self._files(kind)):
             if file.name not in finished:
                 file.unlink()
         self.drop_superseded()
@@ -218,12 +235,12 @@ def _writer(tables: Iterable[pa.Table], schema: pa.Schema) -> Any:
     return write
 
 
-def _without(neurons: pa.Table, gone: pa.Table) -> pa.Table:
+def _without(details: pa.Table, gone: pa.Table) -> pa.Table:
     names = ["checkpoint", "settings"]
-    keys, own = (pa.table({name: rows[name].cast(pa.string()) for name in names}) for rows in (gone, neurons))
-    own = own.append_column("row", pa.array(range(len(neurons)), pa.int64()))
+    keys, own = (pa.table({name: rows[name].cast(pa.string()) for name in names}) for rows in (gone, details))
+    own = own.append_column("row", pa.array(range(len(details)), pa.int64()))
     kept = own.join(keys, names, join_type="left anti")
-    return neurons.take(kept["row"].combine_chunks().sort())
+    return details.take(kept["row"].combine_chunks().sort())
 
 
 def _number(file: Path) -> int:

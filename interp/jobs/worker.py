@@ -22,7 +22,7 @@ from interp.checkpoints.files import library_version
 from interp.checkpoints.options import OpenOptions
 from interp.errors import CheckpointError, GrokscopeError
 from interp.jobs.columns import SCHEMA_VERSION, Result, scores_result
-from interp.jobs.settings import Settings
+from interp.jobs.settings import MEMORY, Settings
 from interp.jobs.sources import Fetched, announce, fetched, in_text, is_remote, stamp_of
 from interp.jobs.weights import Weights, large_scores, plain, plain_weights, stack_scores
 
@@ -150,6 +150,12 @@ def _measured(item: _Item, at_hand: Fetched, settings: Settings, like: Checkpoin
     if outcome is not None:
         _check_same(item)
         return outcome
+    if settings.measure == MEMORY:
+        from interp.jobs.language_memory import measured
+
+        result = measured(at_hand.path, settings)
+        _check_same(item)
+        return result
     from interp.jobs import measures  # needs PyTorch, which takes seconds to import
 
     item.opened = measures.opened(at_hand.path, settings, like, at_hand.data)
@@ -217,7 +223,12 @@ def _result(item: _Item, settings: Settings, outcome: Result | Exception) -> Res
         )
     if outcome.page is not None:
         row["report"] = page_name(item.path, row["key"])
-    return Result({**row, **outcome.row, "status": "ok"}, {**where, **(outcome.neurons or {})}, outcome.page)
+    return Result(
+        {**row, **outcome.row, "status": "ok"},
+        outcome.neurons and {**where, **outcome.neurons},
+        outcome.page,
+        outcome.sequences and {**where, **outcome.sequences},
+    )
 
 
 def page_name(path: str, key: str) -> str:

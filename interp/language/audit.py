@@ -22,7 +22,7 @@ from interp.language.sequences import CONTROL, Sequences, check_tokens, token_se
 from interp.language.settings import LanguageSettings
 from interp.language.sites import HEADS, NEURONS
 from interp.language.texts import famous_and_invented
-from interp.language.wording import memory_verdict, memory_warnings
+from interp.language.wording import memory_verdict, memory_warnings, trace_sentence
 from interp.output import plain
 from interp.progress import progress
 
@@ -91,7 +91,9 @@ def audit_language(
             with _bar(title, steps, show_progress) as report:
                 result = group_memory(model, measured, located, settings, report=report, out=out)
             n = len(sequences)  # controls that were added are not shown
-            results.append(replace(result, without=result.without[:n], rank_without=result.rank_without[:n]))
+            result = replace(result, without=result.without[:n], rank_without=result.rank_without[:n])
+            trace = trace_sentence(result, memory.scores.rank, sequences.unseen)
+            results.append(replace(result, verdict=(*result.verdict, *trace)))
     return LanguageReport(
         checkpoint=model.name,
         model=_facts(model),

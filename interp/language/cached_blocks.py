@@ -30,7 +30,7 @@ class CachedBlocks:
     more: tuple[tuple[Any, ...] | None, ...]
 
     def hidden_from(self, layer: int, copies: int = 1) -> Float[Tensor, "copied_row token stream"]:
-        """What the head reads, with the layers from `layer` on run again, for so many copies of the batch at once.
+        """The head's input, with the layers from `layer` on run again, for so many copies of the batch at once.
 
         Hooks on these layers act; see `interp.language.gates.gated`. Layers before it are not run.
         """

@@ -94,11 +94,7 @@ def save_language_model(
     import tempfile
 
     folder = Path(folder)
-    if folder.is_file():
-        raise ConfigError(f"{str(folder)!r} is a file; expected the name of a folder")
-    if folder.exists() and any(folder.iterdir()) and not force:
-        raise ConfigError(f"{str(folder)!r} is there already; choose another folder, or replace it (force)")
-    check_place(folder)
+    check_folder_free(folder, force)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
         part = Path(aside) / "model"
@@ -107,6 +103,15 @@ def save_language_model(
             shutil.rmtree(folder)
         part.rename(folder)
     return folder
+
+
+def check_folder_free(folder: Path, force: bool = False) -> None:
+    """Make sure, before long work, that a checkpoint can be written to a folder; a `ConfigError` if it cannot."""
+    if folder.is_file():
+        raise ConfigError(f"{str(folder)!r} is a file; expected the name of a folder")
+    if folder.exists() and any(folder.iterdir()) and not force:
+        raise ConfigError(f"{str(folder)!r} is there already; choose another folder, or replace it (force)")
+    check_place(folder)
 
 
 def _write(model: LanguageModel, folder: Path, changed: Mapping[str, Tensor]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from interp.language.sites import HEADS, NEURONS
 from interp.language.wording import group_verdict
 from interp.progress import Report, shifted, silent
 
-HARM = np.log(1.05)
+HARM = log(1.05)
 """Rise of the log loss of controls, 5 % in perplexity, from which a removal counts as harmful."""
 
 
@@ -45,9 +46,9 @@ class Located:
     """
 
     group: str | None
-    rows: Int[np.ndarray, " sequence"]
-    others: Int[np.ndarray, " sequence"]
-    controls: Int[np.ndarray, " sequence"]
+    rows: Int[np.ndarray, " row"]
+    others: Int[np.ndarray, " other"]
+    controls: Int[np.ndarray, " control"]
 
 
 def group_cost(model: LanguageModel, located: Located, settings: LanguageSettings) -> int:
@@ -98,6 +99,7 @@ def group_memory(
     removed = scores.top(method, n)
     without = scores_without(model, sequences, removed, kind=_kind(settings))
     relearning = work.relearn(removed) if settings.relearn_steps else None
+    report(group_cost(model, located, settings), "")
     result = GroupMemory(
         located.group, located.rows, scores, before, curves, doses, method, len(located.rows) > 1, removed, share,
         without.logprob, without.rank, relearning, (),
@@ -123,16 +125,18 @@ def best_point(before: RemovalPoint, curves: Mapping[str, Sequence[RemovalPoint]
 
 
 def holds_memory(result: GroupMemory) -> bool:
-    """True if the removal takes more accuracy than random ones do and does not harm controls.
+    """True if the removal takes more accuracy and adds more log loss than random ones do, and does not harm controls.
 
-    Accuracy is that of the sequences that did not choose the units, if there are any.
+    Of the sequences that did not choose the units, if there are any.
     """
     assert result.best is not None
     point = next(one for one in result.curves[result.best] if one.share == result.best_share)
     part = SAME_GROUP if result.crossfitted else CHOSEN
-    band = point.random_accuracy.get(part)
+    if part not in point.random_accuracy:
+        return False
+    lost = point.accuracy[part] < float(point.random_accuracy[part].low)
     harm = point.nll.get(CONTROLS, 0.0) - result.before.nll.get(CONTROLS, 0.0)
-    return band is not None and point.accuracy[part] < band.low and harm <= HARM
+    return lost and point.nll[part] > float(point.random_nll[part].high) and harm <= HARM
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ from jaxtyping import Int
 
 from interp.errors import ConfigError, choose
 from interp.language.gradients import first_order
-from interp.language.methods import DEFAULT, METHODS, LocateSettings, Material, Method
+from interp.language.methods import DEFAULT, INPUTS, METHODS, LocateSettings, Material, Method
 from interp.language.model import LanguageModel
 from interp.language.records import UnitScores
 from interp.language.score_store import (
@@ -89,11 +89,11 @@ def locate(
     scores = {name: held for name, place in places.items() if (held := stored(place, len(units))) is not None}
     left = [name for name in names if name not in scores]
     done = _passes(material, names) - _passes(material, left)
-    material, seconds, done = _with_effects(material, left, report, done)
+    material, seconds, done = _with_inputs(material, left, report, done)
     for name in left:
         method, start = METHODS[name], perf_counter()
         result = method.run(material, shifted(report, done, method.title))
-        own = perf_counter() - start + seconds * method.effects
+        own = perf_counter() - start + sum(seconds[need] for need in method.inputs)
         scores[name] = replace(result, seconds=own)
         done += _own_passes(material, name)
         report(done, method.title)
@@ -122,8 +122,13 @@ def cost(
     names, _ = _methods(methods, n_controls or None)
     units = model.units(kind)
     own = [METHODS[name].passes(n_rows, len(units.sites), len(units), settings) for name in names]
-    needed = [any(METHODS[name].effects for name in names), any(METHODS[name].controls for name in names)]
-    return sum(own) + n_rows * needed[0] + n_controls * needed[1]
+    sizes = {"target": n_rows, "control": n_controls}
+    return sum(own) + sum(sizes[INPUTS[need][0]] for need in _inputs(names))
+
+
+def _inputs(names: Sequence[str]) -> list[str]:
+    """Inputs that some methods share, in the order of `INPUTS`."""
+    return [need for need in INPUTS if any(need in METHODS[name].inputs for name in names)]
 
 
 def _passes(material: Material, names: Sequence[str]) -> int:
@@ -207,20 +212,20 @@ def _places(material: Material, names: Sequence[str], out: Path | str) -> dict[s
     return places
 
 
-def _with_effects(
+def _with_inputs(
     material: Material, names: Sequence[str], report: Report, done: int
-) -> tuple[Material, float, int]:
-    """First-order effects where a method needs them, the seconds that they take, and passes done by then."""
-    start, n_units = perf_counter(), len(material.model.units(material.kind))
-    results = [np.zeros((0, n_units), dtype=np.float32)] * 2
-    needed = any(METHODS[name].effects for name in names), any(METHODS[name].controls for name in names)
-    for place, part in enumerate((material.target, material.control)):
-        if part is not None and needed[place]:
-            own = shifted(report, done, "gradients")
-            results[place] = first_order(material.model, part, kind=material.kind, report=own)
-            done += len(part)
-    filled = replace(material, effects=results[0], control_effects=results[1])
-    return filled, perf_counter() - start, done
+) -> tuple[Material, dict[str, float], int]:
+    """The material with all that the methods share, the seconds that each took, and passes done by then."""
+    values: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    for need in _inputs(names):
+        start, (part, compute) = perf_counter(), INPUTS[need]
+        sequences: Sequences = getattr(material, part)
+        own = shifted(report, done, f"gradients of the {part}")
+        values[need] = compute(material.model, sequences, kind=material.kind, report=own)
+        seconds[need] = perf_counter() - start
+        done += len(sequences)
+    return replace(material, **values), seconds, done
 
 
 def _table(material: Material, scores: dict[str, Scores], notes: tuple[str, ...]) -> UnitScores:
@@ -230,6 +235,11 @@ def _table(material: Material, scores: dict[str, Scores], notes: tuple[str, ...]
     if evidence is not None and p is not None and material.control is not None:
         q = benjamini_hochberg(p)
         sizes = len(material.target), len(material.control)
+        if (n_tested := int((~np.isnan(p)).sum())) < len(units):
+            notes += (
+                f"evidence tests the {n_tested:,} {material.kind} that act most on sequences and controls together; "
+                "others have no p-value",
+            )
         if (least := least_p_value(*sizes)) <= alpha:
             label = _labels(p, q, evidence.values, alpha)
         else:

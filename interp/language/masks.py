@@ -24,6 +24,10 @@ LOW, HIGH, TEMPERATURE = -0.1, 1.1, 2 / 3
 """Ends and temperature of the stretched distribution of hard concrete gates (arXiv 1712.01312)."""
 
 
+START = 3.0
+"""Logit of a gate before it is learnt: nearly always open."""
+
+
 @dataclass(frozen=True)
 class MaskSettings:
     """Settings of the learnt factors.
@@ -40,7 +44,7 @@ class MaskSettings:
     learning_rate: float = 0.02
     penalty: float = 100.0
     gate_rate: float = 0.1
-    gate_penalty: float = 100.0
+    gate_penalty: float = 1000.0
 
 
 def slimming(
@@ -88,7 +92,7 @@ def hard_concrete(
     uses it to locate memory). Returned is the mean logit over all steps.
     """
     units = model.units(kind)
-    logits = torch.full((len(units),), 2.0, device=model.device)
+    logits = torch.full((len(units),), START, device=model.device)
     mean = torch.zeros_like(logits)
     optimizer = torch.optim.Adam([logits], lr=settings.gate_rate)
     generator = torch.Generator().manual_seed(seed)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from interp.language.sites import NEURONS, Site, Units, units_of
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LanguageModel:
     """A causal model of `transformers` with hook points named as in TransformerLens; made by `open_language_model`.
 
@@ -45,6 +45,9 @@ class LanguageModel:
     name: str
     notes: tuple[str, ...]
     via: str
+
+    def __repr__(self) -> str:
+        return f"LanguageModel({self.name}, {len(self.units()):,} neurons in {len(self.blocks)} layers)"
 
     def units(self, kind: str = NEURONS) -> Units:
         """Its neurons, or its heads, of all layers."""

@@ -15,7 +15,7 @@ from interp.errors import CheckpointError
 from interp.language.hook_points import hook_points_of
 from interp.language.model import LanguageModel
 from interp.language.quiet import reading
-from interp.language.source import HUB, is_language_model
+from interp.language.source import HUB, hub_name, is_language_model
 from interp.language.stored import check_folder, check_gguf, check_size, stored_dtypes
 
 TOLERANCE = 1e-3
@@ -59,8 +59,12 @@ def open_language_model(
         if other:
             notes = (f"weights in {' and '.join(sorted(other))} are computed with in float32",)
     else:
+        source = f"{HUB}{hub}" if (hub := hub_name(source)) else str(source)  # as it was written
         network, own_tokenizer, notes = _read(source)
-        tokenizer, name = tokenizer or own_tokenizer, str(source)
+        tokenizer, name = (
+            tokenizer or own_tokenizer,
+            f"{HUB}{hub}" if (hub := hub_name(source)) else str(source),
+        )
     network = network.float().to(resolve_device(device)).eval().requires_grad_(False)
     _check_causal(network)
     return _hooked(network, tokenizer, name, notes)
@@ -75,20 +79,20 @@ def _shared(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, memo | {id(buffer): buffer for buffer in module.buffers()})
 
 
-def _read(source: Path | str) -> tuple[Any, Any, tuple[str, ...]]:
+def _read(source: str) -> tuple[Any, Any, tuple[str, ...]]:
     """The network, its tokenizer if it has one, and notes."""
     from transformers import AutoModelForCausalLM
 
     place, how = _place(source)
-    notes, config = _described(place, how, repr(str(source)))
+    notes, config = _described(place, how, repr(source))
     given = how if config is None else {**how, "config": config}
-    with reading(f"cannot open {str(source)!r} as a language model"):
+    with reading(f"cannot open {source!r} as a language model"):
         load: Any = AutoModelForCausalLM.from_pretrained
         network, info = load(place, dtype=torch.float32, output_loading_info=True, **given)
     missing = sorted(info.get("missing_keys") or [])
     if missing:
         raise CheckpointError(
-            f"{str(source)!r} lacks {len(missing)} of the weights that its config.json names, such as {missing[0]!r}; "
+            f"{source!r} lacks {len(missing)} of the weights that its config.json names, such as {missing[0]!r}; "
             "they would be random. Is a shard missing?"
         )
     if unread := sorted(info.get("unexpected_keys") or []):
@@ -130,8 +134,8 @@ def _dtype_name(config: Any) -> str | None:
 
 def _place(source: Path | str) -> tuple[str, dict[str, Any]]:
     """Where `transformers` reads from, and how."""
-    if str(source).startswith(HUB):
-        return str(source).removeprefix(HUB), {"trust_remote_code": False}
+    if (name := hub_name(source)) is not None:
+        return name, {"trust_remote_code": False}
     path = Path(source)
     how = {"local_files_only": True, "trust_remote_code": False}
     if not is_language_model(path):

@@ -148,6 +148,26 @@ class RemovalPoint:
 
 
 @dataclass(frozen=True, eq=False)
+class TokenStep:
+    """Every token without some number of the best method's units.
+
+    Attributes:
+        n, share: Units removed.
+        without: Log probability of each continuation token without them, by row of all sequences.
+        rank_without: Rank of each true token without them.
+    """
+
+    n: int
+    share: float
+    without: tuple[Float[np.ndarray, " _token"], ...]
+    rank_without: tuple[Int[np.ndarray, " _token"], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything by name, ready for JSON."""
+        return plain(vars(self))
+
+
+@dataclass(frozen=True, eq=False)
 class GroupMemory:
     """Where a group's memory is, and what is left without it.
 
@@ -167,6 +187,7 @@ class GroupMemory:
         rank_without: Rank of each true token without them.
         relearning: Steps until the memory is back, beside sequences never seen; None unless asked for.
         verdict: Sentences.
+        steps: Tokens at several shares, for a page's slider; empty if they were not measured.
     """
 
     group: str | None
@@ -183,6 +204,7 @@ class GroupMemory:
     rank_without: tuple[Int[np.ndarray, " _token"], ...]
     relearning: Mapping[str, Any] | None
     verdict: tuple[str, ...]
+    steps: tuple[TokenStep, ...] = ()
 
     @property
     def title(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,9 +30,9 @@ BACK = 0.9
 def relearn_sequences(
     model: LanguageModel,
     sequences: Sequences,
-    rows: Iterable[int],
-    controls: Iterable[int],
-    removed: Iterable[int],
+    rows: Any,
+    controls: Any,
+    removed: Any,
     *,
     steps: int,
     kind: str = NEURONS,

@@ -12,24 +12,15 @@ import pyarrow as pa
 
 from interp.errors import ConfigError, cut
 from interp.files import parse_json, read_bytes
+from interp.language.source import check_ending
 from interp.parquet import read_parquet
-
-ENDINGS = (".jsonl", ".parquet", ".csv", ".txt")
-
-
-def check_ending(path: Path | str) -> None:
-    """Refuse a file of sequences whose name does not say how it is written; a `ConfigError`."""
-    if Path(path).suffix.lower() not in ENDINGS:
-        raise ConfigError(
-            f"the sequences {str(path)!r} should end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
-        )
 
 
 def read_rows(path: Path, called: str) -> list[dict[str, Any]]:
     """Rows of a file, at least one; lines end where a line feed does, and blank ones are passed over.
 
     Args:
-        path: Ending in one of `ENDINGS`.
+        path: Ending in one of `interp.language.source.ENDINGS`.
         called: The subject of messages.
 
     Raises:

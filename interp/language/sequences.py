@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -68,6 +68,19 @@ class Sequences:
             [i for i, split in enumerate(self.split) if split in (HELD_OUT, CONTROL)], dtype=np.int64
         )
 
+    def begins(self, row: int, most: int = 40) -> str:
+        """The first characters of one on one line (untrusted); its first tokens where its text is not known.
+
+        Example:
+            >>> token_sequences([[5, 3, 8]], text=["Call me Ishmael."]).begins(0, 10)
+            'Call me I…'
+        """
+        text = self.text[row]
+        if text is None:
+            text = " ".join(map(str, self.ids[row][:most].tolist()))
+        line = " ".join(text[: 2 * most].split())
+        return f"{line[: most - 1]}…" if len(line) > most or len(text) > 2 * most else line
+
     def take(self, rows: Any) -> Sequences:
         """Some of them, by index or mask."""
         rows = np.arange(len(self))[np.asarray(rows)]
@@ -78,7 +91,7 @@ class Sequences:
 
 
 def token_sequences(
-    ids: Sequence[Any],
+    ids: Iterable[Any],
     prompt: int | Sequence[int | None] | None = None,
     *,
     group: Sequence[str | None] | None = None,

@@ -18,8 +18,7 @@ class LanguageSettings:
     """Settings of `interp.language.audit.audit_language`.
 
     Args:
-        window: Tokens of context from which a token may be guessed by ordinary skill; see
-            `interp.language.references.guessed_from_window`.
+        window: Tokens of context from which a token may be guessed by ordinary skill, as without the rest of the text.
         reference: Another model with the same tokenizer, smaller or not trained on the texts: what it chooses right
             counts as guessed too.
         recalled: Share of the tokens that cannot be guessed which a memorised sequence is recalled above.
@@ -27,7 +26,8 @@ class LanguageSettings:
         generate: Also generate from the prompts, for the longest run of the text in what the model writes.
         locate: Also find the neurons that hold a memory, and take them out.
         heads: Attention heads instead of neurons.
-        methods: That rank them; see `interp.language.locating.METHODS`.
+        methods: That rank them: activation, gradient, integrated, zero-out, slimming, hard-concrete, contrast or
+            evidence.
         shares: Of all neurons that are taken out, in turn.
         screened: Neurons whose removal is computed exactly by the method zero-out, one by one.
         measured: Controls, and memorised sequences of other groups, that a removal is measured on; drawn at random.
@@ -55,14 +55,8 @@ class LanguageSettings:
         for name in ("recalled", "alpha"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is not between 0 and 1")
-        for name, least in (
-            ("window", 1),
-            ("screened", 1),
-            ("measured", 1),
-            ("n_random", 1),
-            ("relearn_steps", 0),
-            ("seed", 0),
-        ):
+        counts = {"window": 1, "screened": 1, "measured": 1, "n_random": 1, "relearn_steps": 0, "seed": 0}
+        for name, least in counts.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"{name}={getattr(self, name)} is below {least}")
         if not self.shares or not all(0 < share < 1 for share in self.shares):

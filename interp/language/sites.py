@@ -67,7 +67,7 @@ class Units:
 
     @cached_property
     def site_index(self) -> Int[np.ndarray, " unit"]:
-        """Which of the sites each unit belongs to."""
+        """The index of the site that each unit belongs to."""
         return np.repeat(np.arange(len(self.sites)), [site.n_units for site in self.sites])
 
     @cached_property

@@ -1,10 +1,9 @@
-"""What a language model says of every token of a sequence, reduced from the logits as they are made."""
+"""Log probability, rank and choice for every token of a sequence, reduced from the logits as they are made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +11,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.errors import CheckpointError
-from interp.language.batches import Batch, batches_of
+from interp.language.batches import batches_of
 from interp.language.model import LanguageModel
 from interp.language.sequences import Sequences
 from interp.progress import Report, silent
 
 LOGITS = 2**24
 """Numbers of one block of logits, 64 MiB."""
+KINDS = {"logprob": np.float64, "rank": np.int64, "choice": np.int64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +74,18 @@ def token_scores(
         >>> [len(one) for one in scores.logprob], bool(scores.logprob[0][0] < 0)
         ([3, 1], True)
     """
-    n, done = len(sequences), 0
-    results: dict[str, list[Any]] = {name: [None] * n for name in ("logprob", "rank", "choice")}
+    first = np.zeros(len(sequences), dtype=np.int64) if whole else sequences.prompt - 1
+    sizes, done = sequences.lengths - 1 - first, 0
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    # filled in place: small arrays that were kept among the freed blocks of logits would scatter the memory
+    flat = {name: np.empty(starts[-1], dtype=kind) for name, kind in KINDS.items()}
     for batch in batches_of(model, sequences, tokens=tokens, side=side):
         hidden = model.hidden(batch.ids, batch.mask)
-        first = np.zeros(n, dtype=np.int64) if whole else sequences.prompt - 1
         places = [
-            _places(batch, i, int(first[row]), int(sequences.lengths[row]))
+            batch.start[i] + np.arange(first[row], sequences.lengths[row] - 1)
             for i, row in enumerate(batch.rows)
         ]
-        sizes = [len(columns) for columns in places]
-        rows = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(hidden.device)
+        rows = torch.from_numpy(np.repeat(np.arange(len(places)), sizes[batch.rows])).to(hidden.device)
         columns = torch.from_numpy(np.concatenate(places)).to(hidden.device)
         reduced = reduce_logits(model, hidden[rows, columns], batch.ids[rows, columns + 1])
         if not bool(torch.isfinite(reduced[0]).all()):
@@ -92,18 +93,12 @@ def token_scores(
                 f"{model.name} gives a token of sequence {batch.rows[0]}, or of one beside it, no finite probability; "
                 "some of its weights are NaN or infinite"
             )
-        for name, values in zip(results, reduced, strict=True):
-            parts = np.split(values.cpu().numpy(), np.cumsum(sizes)[:-1])
-            for row, part in zip(batch.rows, parts, strict=True):
-                results[name][row] = part
+        into = np.concatenate([np.arange(starts[row], starts[row + 1]) for row in batch.rows])
+        for name, values in zip(flat, reduced, strict=True):
+            flat[name][into] = values.cpu().numpy()
         done += len(batch.rows)
         report(done)
-    return TokenScores(**{name: tuple(values) for name, values in results.items()})
-
-
-def _places(batch: Batch, row: int, first: int, length: int) -> np.ndarray:
-    """Columns whose logits predict a token that is wanted."""
-    return batch.start[row] + np.arange(first, length - 1)
+    return TokenScores(**{name: tuple(np.split(values, starts[1:-1])) for name, values in flat.items()})
 
 
 def reduce_logits(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import exp
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Int
 
 from interp.language.records import (
     ABOVE_CONTROLS,
@@ -48,7 +49,10 @@ def memory_verdict(memory: Memory, sequences: Sequences) -> Iterator[str]:
             "more than the share asked for: known in part, or easier to guess than that text."
         )
     if counts[UNDECIDED]:
-        yield f"{counts[UNDECIDED]} cannot be decided at this length."
+        yield (
+            f"{counts[UNDECIDED]} cannot be decided: few of their tokens cannot be guessed, or the interval of what is "
+            "recalled has the share asked for inside."
+        )
     unseen = sequences.unseen
     if len(unseen):
         wrong = int((verdict[unseen] == MEMORISED).sum())
@@ -99,6 +103,26 @@ def group_verdict(result: GroupMemory, holds: bool) -> Iterator[str]:
     yield from _labels(result)
     if result.relearning is not None:
         yield _relearning(result)
+
+
+def trace_sentence(
+    result: GroupMemory, before: Sequence[np.ndarray], unseen: Int[np.ndarray, " unseen"]
+) -> Iterator[str]:
+    """Where the true tokens stand once they are no longer the model's choice, beside those of unseen text.
+
+    Args:
+        before: Rank of each true token with nothing removed, by sequence.
+        unseen: Sequences that were never seen.
+    """
+    own = [result.rank_without[row][before[row] == 0] for row in result.rows]
+    lost = np.concatenate([ranks[ranks > 0] for ranks in own]) if own else np.empty(0)
+    if not len(lost):
+        return
+    others = [result.rank_without[row] for row in unseen if row < len(result.rank_without)]
+    wrong = np.concatenate([ranks[ranks > 0] for ranks in others]) if others else np.empty(0)
+    near = f"{percentage(float((lost == 1).mean()))} are still the second choice"
+    beside = f" (of unseen text's wrong ones {percentage(float((wrong == 1).mean()))})" if len(wrong) else ""
+    yield f"Of the {len(lost):,} tokens that are no longer chosen without these, {near}{beside}."
 
 
 def _harm(result: GroupMemory, point: object) -> str:

@@ -21,7 +21,7 @@ from interp.progress import Report, silent
 def zero_out(
     model: LanguageModel,
     sequences: Sequences,
-    chosen: Iterable[int],
+    chosen: Iterable[int] | Int[np.ndarray, " chosen"],
     *,
     kind: str = NEURONS,
     report: Report = silent,

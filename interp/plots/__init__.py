@@ -13,6 +13,7 @@ from interp.plots.networks import (
     gammas_against_ipr,
     ipr_over_checkpoints,
     labels_over_steps,
+    memory_over_steps,
     neurons_needed,
     pruning_over_seeds,
 )

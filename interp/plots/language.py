@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
+from interp.language.methods import METHODS
 from interp.language.records import (
     CHOSEN,
     CONTROLS,
@@ -18,6 +19,7 @@ from interp.language.records import (
     LanguageReport,
     RemovalPoint,
 )
+from interp.markup import brief_share
 from interp.measuring.band import INTERVAL
 from interp.plots.canvas import NEUTRAL, add_menu, band, blank, in_percent, line, plotly, rounded, say
 from interp.terminal import printable
@@ -37,6 +39,7 @@ PARTS = {
 """Title and colour of each part of the sequences."""
 METHOD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#999933", "#882255", "#44AA99")
 DEFAULT_SHARE = 0.005
+LOGARITHMIC = {"type": "log", "tickvals": [m * 10.0**k for k in range(-3, 12) for m in (1, 2, 5)]}
 REMOVED = "#56B4E9"
 
 
@@ -52,11 +55,14 @@ def memory_scatter(report: LanguageReport) -> Figure:
         if not len(rows):
             continue
         guessed = table["guessed"][rows] if known else np.zeros(len(rows))
-        points = line(
-            rounded(guessed), table[named][rows], verdict, COLOURS[verdict], mode="markers", digits=4,
-            customdata=[[int(row), _safe(str(table["group"][row] or "–"))] for row in rows],
-            hovertemplate="sequence %{customdata[0]} (group %{customdata[1]}): %{y:.1%} recalled, %{x:.1%} guessed",
-        )  # fmt: skip
+        who = [
+            [row, _safe(str(table["group"][row] or "–")), _safe(report.sequences.begins(row))]
+            for row in rows.tolist()
+        ]
+        shown = "sequence %{customdata[0]} (group %{customdata[1]}): %{y:.1%} recalled, %{x:.1%} guessed"
+        drawn: dict[str, Any] = {"mode": "markers", "digits": 4, "customdata": who}
+        drawn["hovertemplate"] = f"{shown}<br>%{{customdata[2]}}"
+        points = line(rounded(guessed), table[named][rows], verdict, COLOURS[verdict], **drawn)
         figure.add_trace(points.update(marker={"size": 9, "opacity": 0.75}))
     figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02])
     return in_percent(figure.update_layout(hovermode="closest"))
@@ -73,7 +79,7 @@ def units_by_layer(group: GroupMemory) -> Figure:
         chosen[f"labelled {MEMORIZING} ({len(labelled)})"] = labelled, LABELS[MEMORIZING].colour
     for place, method in enumerate(scores.scores):
         colour = METHOD_COLOURS[place % len(METHOD_COLOURS)]
-        chosen[f"top {count} by {method}"] = scores.top(method, count), colour
+        chosen[f"top {count} by {_title(method)}"] = scores.top(method, count), colour
     return layer_bars(scores.layer, chosen, scores.kind)
 
 
@@ -111,7 +117,7 @@ def removal_curves(group: GroupMemory) -> Figure:
         return say(figure, "no removal was measured")
     figure.update_xaxes(type="category")
     names = {
-        owner: f"{method} (best)" if method == group.best else method for owner, method in enumerate(methods)
+        owner: _title(method) + " (best)" * (method == group.best) for owner, method in enumerate(methods)
     }
     return add_menu(figure, owners, names) if len(methods) > 1 else figure
 
@@ -142,8 +148,26 @@ def method_tradeoff(group: GroupMemory) -> Figure:
         shares = [_share(point) for point in all_points]
         shown = "%{customdata} taken out: accuracy %{y:.1%}, perplexity of controls × %{x:.3g}"
         drawn: dict[str, Any] = {"mode": "lines+markers", "customdata": shares, "hovertemplate": shown}
-        figure.add_trace(line(rounded(harm), left, method, colour, **drawn))
-    return in_percent(figure.update_layout(hovermode="closest"))
+        figure.add_trace(line(rounded(harm), left, _title(method), colour, **drawn))
+    return in_percent(figure.update_layout(hovermode="closest", xaxis=LOGARITHMIC))
+
+
+def relearning_lines(group: GroupMemory) -> Figure:
+    """Accuracy after each step of learning the removed memories again, beside sequences that were never seen."""
+    figure = blank("Learning it again", "training steps", "accuracy (%)")
+    relearning = group.relearning or {}
+    titles = {"removed": ("what was taken out", "#D55E00"), "unseen": ("never seen", NEUTRAL)}
+    for name, curve in relearning.get("accuracy", {}).items():
+        title, colour = titles.get(name, (name, NEUTRAL))
+        figure.add_trace(
+            line(range(len(curve)), curve, title, colour, mode="lines+markers", hovertemplate="%{y:.1%}")
+        )
+    if relearning.get("level") is not None:
+        style = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+        figure.add_hline(
+            y=relearning["level"], line=style, annotation={"text": "relearnt", "font": {"size": 11}}
+        )
+    return in_percent(figure)
 
 
 def _unchanged(before: RemovalPoint) -> RemovalPoint:
@@ -151,7 +175,7 @@ def _unchanged(before: RemovalPoint) -> RemovalPoint:
 
 
 def _share(point: RemovalPoint) -> str:
-    return f"{100 * point.share:.3g} %"
+    return brief_share(point.share)
 
 
 def _panels(title: str, x: str) -> Figure:
@@ -160,7 +184,7 @@ def _panels(title: str, x: str) -> Figure:
     figure.update_layout(
         height=640,
         yaxis={"domain": [0.54, 1.0], "tickformat": ".0%", "range": [-0.02, 1.02]},
-        yaxis2={"domain": [0.0, 0.46], "type": "log", "title": {"text": "perplexity"}, "anchor": "x"},
+        yaxis2={"domain": [0.0, 0.46], "title": {"text": "perplexity"}, "anchor": "x", **LOGARITHMIC},
         xaxis={"anchor": "y2"},
     )
     return figure
@@ -204,6 +228,10 @@ def _band(
         return (measured[part],) * 3
     one = random.get(part)
     return None if one is None else (float(one.mean), float(one.low), float(one.high))
+
+
+def _title(method: str) -> str:
+    return METHODS[method].title if method in METHODS else _safe(method)
 
 
 def _safe(text: str) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from interp.analysis.gamma import GammaTransfer
 
+RECALL = ("#D55E00", "#0072B2", "#999999", "#CC79A7")
+"""Of trained, held-out, control and unmarked sequences."""
 DASHES = {"lowest first": "solid", "highest first": "dash", "random": "dot"}
 
 
@@ -197,4 +199,24 @@ def labels_over_steps(series: Mapping[str, Mapping[str, Sequence[float | None]]]
         return figure
     figure.update_layout(yaxis={"rangemode": "tozero"}, legend={"font": {"color": NEUTRAL}})
     owners = [owner for owner in range(len(series)) for _ in LABELS]
+    return add_menu(figure, owners, dict(enumerate(series))) if len(series) > 1 else figure
+
+
+def memory_over_steps(series: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Figure:
+    """Recall of each split's sequences by language models, against the training step; a menu picks the series.
+
+    Args:
+        series: By name, columns of equal length: ``step``, and one of shares for each split, None where it is unknown.
+    """
+    figure = blank("Recall over training", "training step (updates)", "recalled (%)")
+    owners = []
+    for owner, columns in enumerate(series.values()):
+        for (name, values), colour in zip(
+            ((name, values) for name, values in columns.items() if name != "step"), RECALL, strict=False
+        ):
+            if any(value is not None for value in values):
+                shown = {"mode": "lines+markers", "marker": {"size": 5}, "hovertemplate": "%{y:.1%}"}
+                figure.add_trace(line(columns["step"], values, name, colour, **shown))
+                owners.append(owner)
+    in_percent(figure)
     return add_menu(figure, owners, dict(enumerate(series))) if len(series) > 1 else figure

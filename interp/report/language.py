@@ -7,16 +7,19 @@ from functools import partial
 
 from interp.language.records import MEMORISED, VERDICTS, GroupMemory, LanguageReport
 from interp.language.sites import NEURONS
+from interp.markup import percentage
 from interp.plots.language import (
     COLOURS,
     dose_curves,
     memory_scatter,
     method_tradeoff,
+    relearning_lines,
     removal_curves,
     units_by_layer,
 )
 from interp.report import language_captions as captions
 from interp.report import language_tables as tables
+from interp.report.language_slider import slider_html
 from interp.report.language_tokens import text_html
 from interp.report.parts import (
     FORMS,
@@ -43,7 +46,7 @@ def language_document(report: LanguageReport) -> Document:
         name=report.checkpoint,
         origin=f"through {report.model.get('via') or 'its own hook points'}",
         description=model_sentence(report),
-        headline=f"{counts[MEMORISED] or 'none'} of {total:,} sequences {_is(counts[MEMORISED])} memorised",
+        headline=f"{counts[MEMORISED]:,} of {total:,} sequences {'is' if counts[MEMORISED] == 1 else 'are'} memorised",
         chips=[Chip(str(count), verdict, COLOURS[verdict]) for verdict, count in counts.items()],
         chips_label="Sequences by verdict",
         verdict=report.verdict,
@@ -53,10 +56,6 @@ def language_document(report: LanguageReport) -> Document:
         footer=captions.FOOTER,
         sections=partial(language_sections, report),
     )
-
-
-def _is(count: int) -> str:
-    return "is" if count in (0, 1) else "are"
 
 
 def model_sentence(report: LanguageReport) -> str:
@@ -90,12 +89,12 @@ def language_sections(report: LanguageReport) -> Iterator[Section]:
     for place, group in enumerate(report.groups):
         yield from _group(report, group, place)
     yield Section("provenance", "Provenance", [tables.provenance_table(report)])
-    yield Section("words", "Words", [Definitions(captions.WORDS)])
+    yield Section("words", "Words", [Definitions(captions.words())])
 
 
 def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[Section]:
     """Everything that is known of a group's memory; a page shows it below one heading."""
-    within, title = f"group-{place}", f"Where the memory of {printable(group.title)} is"
+    within, title = f"group-{place}", f"Where the memory of {_quoted(group)} is"
     split = captions.CROSSFITTED if group.crossfitted else captions.NOT_CROSSFITTED
     kind = group.scores.kind
     first: list[Part] = [
@@ -111,7 +110,7 @@ def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[S
         )
 
     if len(group.removed):
-        text = Markup(text_html(report, group))
+        text = Markup(slider_html(report, group, place, text_html(report, group)))
         yield part(
             "text",
             f"The text without them ({len(group.removed)} {kind})",
@@ -128,7 +127,7 @@ def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[S
     if group.curves:
         yield part("removal", "Taking them out", *_removal(group, place))
     if group.doses:
-        best = group.best or "the first method"
+        best = tables.title_of(group.best or "the first method")
         caption = captions.DOSES.format(n=len(group.removed), kind=kind, best=best)
         doses = Chart(
             f"doses-{place}", "Accuracy and perplexity by factor", partial(dose_curves, group), caption
@@ -143,7 +142,11 @@ def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[S
     if group.scores.notes:
         yield part("scored", "Notes on the scores", Bullets(group.scores.notes))
     if group.relearning is not None:
-        yield part("relearning", "Is it gone?", tables.relearning_table(group))
+        yield part("relearning", "Is it gone?", *_relearning(group, place))
+
+
+def _quoted(group: GroupMemory) -> str:
+    return group.title if group.group is None else f"“{printable(group.title)}”"
 
 
 def _removal(group: GroupMemory, place: int) -> Iterator[Part]:
@@ -160,3 +163,19 @@ def _removal(group: GroupMemory, place: int) -> Iterator[Part]:
             captions.TRADEOFF,
         )
     yield tables.removal_table(group)
+
+
+def _relearning(group: GroupMemory, place: int) -> Iterator[Part]:
+    relearning = group.relearning or {}
+    steps = {name: relearning.get(name) for name in ("removed", "unseen")}
+    removed, unseen = (
+        "not reached" if one is None else f"reached after {one} steps" for one in steps.values()
+    )
+    level = percentage(relearning.get("level"))
+    yield Text(
+        f"An accuracy of {level} is {removed} by what was taken out, and {unseen} by sequences that were never trained "
+        "on.",
+        FORMS,
+    )
+    draw = partial(relearning_lines, group)
+    yield Chart(f"relearning-{place}", "Accuracy while it is learnt again", draw, captions.RELEARNING)

@@ -1,5 +1,10 @@
 """Captions and words of a report on a language model's memory."""
 
+from __future__ import annotations
+
+from interp.language.columns import MEMORY_COLUMNS
+from interp.language.methods import METHODS
+
 FOOTER = "Accuracies are shares of right next tokens, teacher-forced; log losses are in nats a token."
 SCATTER = """\
 One point is one sequence. To the right: more of its continuation is predictable, as a reference that has never seen
@@ -9,7 +14,9 @@ TEXT = """\
 The prompt is grey. Each token of the continuation is coloured by the log probability that it loses if {n} {kind}
 are taken out: the stronger the vermilion, the more it loses ({scale:g} nats and more: a probability less than a
 fiftieth of that before); blue tokens become likelier. Underlined tokens are guessed by a reference, and are no sign
-of memory. Rest the pointer on a token for its numbers. The same {n} {kind} are taken out for every sequence here."""
+of memory. Rest the pointer on a token for its numbers. The same {n} {kind} are taken out everywhere; the group's
+own sequences chose them, so that this shows where they act, while the curves below show what sequences lose that
+did not choose."""
 NOT_COLOURED = "No removal was chosen, so that tokens are not coloured."
 LAYERS = """\
 The numbers of {kind} in each layer: those that are taken out, those labelled memorizing where there are any, and as
@@ -32,6 +39,9 @@ the group” are of sequences that did not choose them."""
 NOT_CROSSFITTED = """\
 The {kind} were chosen and measured on the same sequences, as there are too few of them for two halves: the fall of
 their accuracy is larger than it would be on sequences that did not choose."""
+RELEARNING = """\
+Without the removed neurons the model is trained again, on the group's sequences and, apart from that, on as many that
+it has never seen. Memories that were only hidden come back in fewer steps than new ones are learnt."""
 WORDS = {
     "sequence": "A text as the model's tokens: a prompt, and the continuation that memory is measured on.",
     "token": "A piece of text that the model reads and predicts: a word, or a part of one.",
@@ -61,3 +71,18 @@ WORDS = {
     "relearning": "Training the model again on what was taken out: what was only hidden comes back faster than "
     "something new is learnt.",
 }
+
+
+def words() -> dict[str, str]:
+    """`WORDS`, then the methods with their meanings and papers, and the columns of the table of sequences.
+
+    Example:
+        >>> words()["zero-out"].endswith("(arXiv 2311.09060)")
+        True
+    """
+    methods = {
+        method.title: f"{method.meaning}{f' (arXiv {method.source})' if method.source else ''}"
+        for method in METHODS.values()
+    }
+    columns = {column.heading: column.meaning for column in MEMORY_COLUMNS.values()}
+    return methods | {title: meaning for title, meaning in columns.items() if title not in WORDS} | WORDS

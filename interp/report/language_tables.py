@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from interp.language.columns import MEMORY_COLUMNS
+from interp.language.methods import METHODS
 from interp.language.records import CONTROLS, PARTS, SAME_GROUP, GroupMemory, LanguageReport, RemovalPoint
 from interp.language.sites import NEURONS
-from interp.markup import UNKNOWN, amount, number, percentage
-from interp.output import leaves, versions
+from interp.markup import UNKNOWN, amount, brief_share, number, percentage
 from interp.output import plain as as_json
+from interp.output import versions
 from interp.report.language_tokens import accuracy_of, lost_by
 from interp.report.parts import Row, Table
 from interp.terminal import printable
@@ -29,8 +30,15 @@ def memory_table(report: LanguageReport) -> Table:
     table = report.memory
     names = [name for name in MEMORY_COLUMNS if name in table.columns and not name.endswith(ENDS)]
     names = [name for name in names if any(_cell(report, name, row) != UNKNOWN for row in range(len(table)))]
-    header = tuple(MEMORY_COLUMNS[name].heading for name in names)
-    rows = [tuple(_cell(report, name, row) for name in names) for row in range(min(len(table), MOST_ROWS))]
+    header = (
+        MEMORY_COLUMNS["sequence"].heading,
+        "begins",
+        *(MEMORY_COLUMNS[name].heading for name in names[1:]),
+    )
+    rows = []
+    for row in range(min(len(table), MOST_ROWS)):
+        first, *others = (_cell(report, name, row) for name in names)
+        rows.append((first, printable(report.sequences.begins(row)) or UNKNOWN, *others))
     brief = [name for name in BRIEF if name in names]
     few = [
         tuple(_cell(report, name, row, brief=True) for name in brief)
@@ -101,7 +109,7 @@ def removal_table(group: GroupMemory) -> Table:
     """Every method, share and part of the sequences; in a terminal only what tells."""
     named = [
         ("nothing", group.before),
-        *((m, point) for m, points in group.curves.items() for point in points),
+        *((title_of(m), point) for m, points in group.curves.items() for point in points),
     ]
     rows = [row for method, point in named for row in _points(group, method, point)]
     kept = (SAME_GROUP if SAME_GROUP in group.before.accuracy else PARTS[0], CONTROLS)
@@ -131,12 +139,17 @@ def _points(group: GroupMemory, name: str, point: RemovalPoint) -> list[Row]:
     for part in (part for part in PARTS if part in point.accuracy):
         accuracy, nll = point.random_accuracy.get(part), point.random_nll.get(part)
         rows.append((
-            printable(name), f"{100 * point.share:.3g} % ({point.n:,})", part, percentage(point.accuracy[part]),
+            printable(name), f"{brief_share(point.share)} ({point.n:,})", part, percentage(point.accuracy[part]),
             UNKNOWN if accuracy is None else f"{percentage(accuracy.low)} to {percentage(accuracy.high)}",
             amount(np.exp(point.nll[part])),
             UNKNOWN if nll is None else f"{amount(np.exp(nll.low))} to {amount(np.exp(nll.high))}",
         ))  # fmt: skip
     return rows
+
+
+def title_of(method: str) -> str:
+    """The title of a method, or its name where none is known."""
+    return METHODS[method].title if method in METHODS else method
 
 
 def correlation_table(group: GroupMemory) -> Table:
@@ -150,21 +163,21 @@ def correlation_table(group: GroupMemory) -> Table:
     with np.errstate(invalid="ignore"):
         correlation = (ranks @ ranks.T) / np.outer(length, length)
     rows = [
-        (method, *map(number, correlation[place]), f"{number(scores.seconds.get(method))} s")
+        (title_of(method), *map(number, correlation[place]), f"{number(scores.seconds.get(method))} s")
         for place, method in enumerate(known)
     ]
-    return Table("Rank correlations of the methods' scores", ("method", *known, "took"), rows)
+    return Table("Rank correlations of the methods' scores", ("method", *map(title_of, known), "took"), rows)
 
 
 def unit_table(group: GroupMemory) -> Table:
     """The units with the highest scores by the best method, or by the first where none is best."""
     scores = group.scores
-    method = group.best if group.best in scores.scores else next(iter(scores.scores))
-    top = scores.top(str(method), MOST_UNITS).tolist()
+    method = str(group.best if group.best in scores.scores else next(iter(scores.scores)))
+    top = scores.top(method, MOST_UNITS).tolist()
     one = "neuron" if scores.kind == NEURONS else "head"
     optional = {"p-value": scores.p_value, "q-value": scores.q_value}
     known = {title: values for title, values in optional.items() if values is not None}
-    header = ("layer", one, *(f"{name} score" for name in scores.scores), *known,
+    header = ("layer", one, *map(title_of, scores.scores), *known,
               *(() if scores.label is None else ("label",)), "taken out")  # fmt: skip
     removed = set(group.removed.tolist())
     rows = []
@@ -174,21 +187,13 @@ def unit_table(group: GroupMemory) -> Table:
         label = [] if scores.label is None else [str(scores.label[unit]) or UNKNOWN]
         place = str(scores.layer[unit]), str(scores.unit[unit])
         rows.append((*place, *values, *evidence, *label, "yes" if unit in removed else "no"))
-    caption = f"The {len(top)} {scores.kind} with the highest scores by {method} of {len(scores):,}"
+    caption = f"The {len(top)} {scores.kind} with the highest scores by {title_of(method)} of {len(scores):,}"
     return Table(caption, header, rows, folded=len(top) > MOST_UNITS)
 
 
 def _score(value: float, method: str, exact: Mapping[str, Any], unit: int) -> str:
     first_order = method in exact and not exact[method][unit]
     return f"{number(value)}{' (first order)' if first_order else ''}"
-
-
-def relearning_table(group: GroupMemory) -> Table:
-    """Single values of the relearning by name."""
-    rows = [
-        (name.replace("_", " "), _shown(value)) for name, value in leaves(as_json(group.relearning or {}))
-    ]
-    return Table("Relearning", ("measure", "value"), rows, "Relearning")
 
 
 def _shown(value: Any) -> str:

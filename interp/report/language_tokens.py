@@ -19,9 +19,20 @@ if TYPE_CHECKING:
 
 SCALE = 4.0
 """Nats that the strongest colour stands for."""
+SCALE_STEPS = (-SCALE, -SCALE / 2, SCALE / 4, SCALE / 2, SCALE)
 LOST, GAINED, STRONGEST = "213,94,0", "0,114,178", 0.62
 MOST_SEQUENCES, MOST_OTHERS, MOST_TOKENS = 40, 6, 600
 """Memorised sequences and other ones that a page shows of a group, and tokens of each; more are counted."""
+
+
+def token_opacity(lost: float) -> int:
+    """Hundredths of opacity for a token that loses so many nats, negative if it gains them; 0 if it hardly changes.
+
+    Example:
+        >>> token_opacity(4.0), token_opacity(-2.0), token_opacity(float("nan"))
+        (62, -31, 0)
+    """
+    return 0 if np.isnan(lost) else round(100 * STRONGEST * max(-1.0, min(1.0, lost / SCALE)))
 
 
 def token_colour(lost: float) -> str:
@@ -31,10 +42,8 @@ def token_colour(lost: float) -> str:
         >>> token_colour(4.0), token_colour(0.01), token_colour(-2.0)
         ('rgba(213,94,0,0.62)', '', 'rgba(0,114,178,0.31)')
     """
-    opacity = STRONGEST * min(1.0, abs(lost) / SCALE)
-    if not opacity >= 0.01:
-        return ""
-    return f"rgba({LOST if lost > 0 else GAINED},{opacity:.2f})"
+    opacity = token_opacity(lost)
+    return f"rgba({LOST if opacity > 0 else GAINED},{abs(opacity) / 100:.2f})" if opacity else ""
 
 
 def token_title(piece: str, logprob: tuple[float, float], rank: tuple[int, int], guessed: bool) -> str:
@@ -74,18 +83,23 @@ def lost_by(report: LanguageReport, group: GroupMemory, row: int) -> Float[np.nd
     return report.logprob[row] - group.without[row]
 
 
-def text_html(report: LanguageReport, group: GroupMemory) -> str:
-    """A group's memorised sequences, those that lose most first, and some other ones, folded."""
+def shown_rows(report: LanguageReport, group: GroupMemory) -> tuple[list[int], list[int]]:
+    """Rows that a page shows: the group's, those that lose most first, and some other ones."""
     mean = {row: float(lost_by(report, group, row).mean()) for row in group.rows.tolist()}
     memorised = sorted(mean, key=lambda row: -mean[row])
-    others = _others(report, group)
-    blocks = [_sequence(report, group, row) for row in memorised[:MOST_SEQUENCES]]
-    if len(memorised) > MOST_SEQUENCES:
-        left = len(memorised) - MOST_SEQUENCES
+    return memorised[:MOST_SEQUENCES], _others(report, group)[:MOST_OTHERS]
+
+
+def text_html(report: LanguageReport, group: GroupMemory) -> str:
+    """A group's memorised sequences, those that lose most first, and some other ones, folded."""
+    memorised, others = shown_rows(report, group)
+    blocks = [_sequence(report, group, row) for row in memorised]
+    if (left := len(group.rows) - len(memorised)) > 0:
         blocks.append(f"<p>{left} more memorised sequences, which lose less, are in the JSON.</p>")
     if others:
-        shown = "".join(_sequence(report, group, row) for row in others[:MOST_OTHERS])
-        some = f" ({MOST_OTHERS} of {len(others)})" if len(others) > MOST_OTHERS else ""
+        shown = "".join(_sequence(report, group, row) for row in others)
+        total = len(report.memory) - len(group.rows)
+        some = f" ({len(others)} of {total})" if len(others) < total else ""
         summary = f"Sequences that these neurons were not chosen for{some}"
         blocks.append(f"<details><summary>{escape(summary)}</summary>{shown}</details>")
     kind = group.scores.kind
@@ -106,28 +120,32 @@ def _others(report: LanguageReport, group: GroupMemory) -> list[int]:
 
 
 def _legend() -> str:
-    steps = (-SCALE, -SCALE / 2, 0.0, SCALE / 4, SCALE / 2, SCALE)
     swatches = "".join(
-        f'<span style="background:{token_colour(step)}">{step:+g}</span>' if step else "<span>0</span>"
-        for step in steps
+        f'<span style="background:{token_colour(step)}">{step:+g}</span>' for step in SCALE_STEPS
     )
     return f'<p class="scale">Nats lost: {swatches} <span class="guessed">guessed</span></p>'
 
 
 def _sequence(report: LanguageReport, group: GroupMemory, row: int) -> str:
-    before, after = accuracy_of(report.rank[row]), accuracy_of(group.rank_without[row])
-    losses = (-float(one.mean()) for one in (report.logprob[row], group.without[row]))
-    first, then = map(number, losses)
     named = [report.sequences.group[row], report.sequences.split[row], str(report.memory["verdict"][row])]
     kind = printable(", ".join(str(one) for one in named if one))
-    heading = f"Sequence {row} ({kind}): accuracy {percentage(before)} → {percentage(after)}, log loss {first} → {then}"
+    numbers = before_and_after(report, row, group.without[row], group.rank_without[row])
+    heading = f'{prose(f"Sequence {row} ({kind}): ")}<span class="numbers">{prose(numbers)}</span>'
     prompt = f'<span class="prompt">{escape(printable(prompt_text(report, row)))}</span>'
     tokens = "".join(_tokens(report, group, row))
     left = len(report.pieces[row]) - MOST_TOKENS
     more = f"<em> … and {left:,} more tokens</em>" if left > 0 else ""
-    return (
-        f'<div class="sequence"><h4>{prose(heading)}</h4><p class="tokens">{prompt}{tokens}{more}</p></div>'
-    )
+    text = f'<p class="tokens">{prompt}{tokens}{more}</p>'
+    return f'<div class="sequence" data-row="{row}"><h4>{heading}</h4>{text}</div>'
+
+
+def before_and_after(
+    report: LanguageReport, row: int, without: Float[np.ndarray, " token"], rank: Int[np.ndarray, " token"]
+) -> str:
+    """Accuracy and log loss of a sequence with all units and without some, in words."""
+    accuracy = percentage(accuracy_of(report.rank[row])), percentage(accuracy_of(rank))
+    losses = number(-float(report.logprob[row].mean())), number(-float(without.mean()))
+    return f"accuracy {' → '.join(accuracy)}, log loss {' → '.join(losses)}"
 
 
 def _tokens(report: LanguageReport, group: GroupMemory, row: int) -> Iterator[str]:

@@ -20,6 +20,7 @@ OF_RESULTS = ("generalizing", "memorizing", "both")
 """Labels whose share of the neurons stands in the table of results."""
 BLOCK = re.compile(r"(?<=<!-- table: )([\w-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 OPENING_PANEL = "What the checkpoint does not say"
+LANGUAGE_PANEL = "Of a language model, whose memory is measured"
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -148,9 +149,34 @@ def _first(text: str | None) -> str:
 
 def opening() -> str:
     """Options that say what a checkpoint does not say of itself."""
+    return _options_of_audit(OPENING_PANEL)
+
+
+def language_options() -> str:
+    """Options of an audit of a language model."""
+    return _options_of_audit(LANGUAGE_PANEL)
+
+
+def _options_of_audit(panel: str) -> str:
     audit = dict(_commands())["audit"]
-    chosen = [p for p in audit.params if getattr(p, "rich_help_panel", None) == OPENING_PANEL]
+    chosen = [p for p in audit.params if getattr(p, "rich_help_panel", None) == panel]
     return table(("option", "meaning"), ((code(option.opts[0]), plain(option.help)) for option in chosen))
+
+
+def language_methods() -> str:
+    """Methods that rank the neurons of a language model."""
+    from interp.language.methods import METHODS
+
+    rows = ((code(name), one.meaning, one.source) for name, one in METHODS.items())
+    return table(("method", "what it ranks by", "arXiv"), rows)
+
+
+def memory_columns() -> str:
+    """Columns of a table of sequences."""
+    from interp.language.columns import MEMORY_COLUMNS
+
+    rows = ((code(name), one.title, one.unit, one.meaning) for name, one in MEMORY_COLUMNS.items())
+    return table(("column", "title", "unit", "what it holds"), rows)
 
 
 def stored_checkpoints() -> str:
@@ -175,6 +201,13 @@ def stored_neurons() -> str:
     from interp.jobs.schema import neuron_schema
 
     return _by_type(neuron_schema())
+
+
+def stored_sequences() -> str:
+    """Columns of the table with one row a sequence, by type."""
+    from interp.jobs.schema import sequence_schema
+
+    return _by_type(sequence_schema())
 
 
 def _by_type(schema: Iterable[Any]) -> str:
@@ -251,9 +284,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "studies": studies,
     "commands": commands,
     "opening": opening,
+    "language-options": language_options,
+    "language-methods": language_methods,
+    "memory-columns": memory_columns,
     "stored-checkpoints": stored_checkpoints,
     "checkpoint-types": checkpoint_types,
     "stored-neurons": stored_neurons,
+    "stored-sequences": stored_sequences,
     "results": results,
 }
 """What makes each table, by the name in its marker."""

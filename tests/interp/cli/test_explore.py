@@ -62,3 +62,27 @@ def test_a_port_in_use_is_named(fail: Callable[..., str], series: Path) -> None:
 def test_an_address_that_others_reach_is_warned_of(fail: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "broken").write_bytes(b"PK\3\4")
     assert "whoever reaches 0.0.0.0" in fail("explore", tmp_path / "broken", "--host", "0.0.0.0", "--no-open")
+
+
+def test_a_language_model_is_served_with_its_sequences(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "texts.txt").write_text("one two three")
+    given: dict[str, object] = {}
+
+    def explore_language(model: Path, sequences: Path, **how: object) -> None:
+        given.update(how, model=model, sequences=sequences)
+
+    monkeypatch.setattr("interp.explorer.language.explore_language", explore_language)
+    words = ("--sequences", tmp_path / "texts.txt", "--heads", "--prompt-tokens", 1, "--seed", 3, "--no-open")
+    run("explore", tmp_path / "model", *words)
+    chosen = {name: given[name] for name in ("model", "kind", "prompt_tokens", "seed", "open_browser")}
+    assert chosen == {
+        "model": tmp_path / "model",
+        "kind": "heads",
+        "prompt_tokens": 1,
+        "seed": 3,
+        "open_browser": False,
+    }

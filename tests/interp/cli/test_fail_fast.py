@@ -33,6 +33,11 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "broken.toml").write_text("[grid")
     (tmp_path / "net.py").write_text("")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "model" / "tokenizer.json").write_text("{}")
+    (tmp_path / "words.txt").write_text("one two three")
+    (tmp_path / "spoilt.jsonl").write_text("[1]")
     return tmp_path
 
 
@@ -56,6 +61,42 @@ def folder(tmp_path: Path) -> Path:
         ("audit good.pt --model no.py:build --site x", "there is no file 'no.py' to build the model from"),
         ("audit good.pt --relearn-lr 0.1", "--relearn-lr 0.1 is used with --relearn only"),
         ("audit good.pt --alpha 2", "alpha=2.0 is not in (0, 1)"),
+        (
+            "audit model",
+            "'model' is a language model; give the texts that it may have memorised with --sequences",
+        ),
+        ("audit hf://a/b", "is a language model"),
+        (
+            "audit good.pt --sequences words.txt",
+            "'good.pt' is no language model; with --sequences expected a folder",
+        ),
+        ("audit nosuch --sequences words.txt", "there is no language model 'nosuch'; it has"),
+        ("audit model --sequences nosuch.txt", "there is no file 'nosuch.txt' of sequences;"),
+        (
+            "audit model --sequences a.pdf",
+            "the sequences 'a.pdf' should end in .jsonl, .parquet, .csv or .txt",
+        ),
+        ("audit model --sequences spoilt.jsonl", "line 1 of the sequences 'spoilt.jsonl' is no JSON object"),
+        ("audit model --sequences words.txt --task add", "--task says how a classifier is opened"),
+        ("audit model --sequences words.txt --site x", "--site says how a classifier is opened"),
+        ("audit model --sequences words.txt --min-share 0.3", "--min-share is for classifiers"),
+        ("audit model --sequences words.txt --relearn-lr 0.1", "--relearn-lr is for classifiers"),
+        ("audit model --sequences words.txt --alpha 2", "alpha=2.0 is not between 0 and 1"),
+        ("audit model --sequences words.txt --shares 7", "shares=[7.0] are no shares"),
+        (
+            "audit model --sequences words.txt --reference good.pt",
+            "--reference 'good.pt' is no language model",
+        ),
+        ("audit model --sequences words.txt --no-locate --save x", "leave out --no-locate"),
+        ("audit model --sequences words.txt --force", "--force is used with --save only"),
+        ("audit good.pt --heads", "--heads is for language models; give --sequences FILE too"),
+        ("audit good.pt --methods gradient", "--methods is for language models"),
+        ("audit good.pt --no-generate", "--generate is for language models"),
+        ("explore model", "'model' is a language model"),
+        ("explore good.pt --prompt-tokens 3", "--prompt-tokens is for language models"),
+        ("explore model --sequences words.txt --p 5", "--p says how a classifier is opened"),
+        ("batch model --out o --sequences words.txt --random 3", "--random is for classifiers"),
+        ("batch model --out o --prompt-tokens 3", "--prompt-tokens is for language models"),
         ("score good.pt --save x.txt", "expected a name ending in .parquet or .csv"),
         ("score good.pt --readout 1", "give --model too"),
         ("ablate good.pt --mode bogus", "unknown mode 'bogus'; expected zero, mean"),

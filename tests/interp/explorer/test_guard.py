@@ -1,46 +1,13 @@
 """The server answers its own page at its own address, and nothing else; what is malformed is an error, not a crash."""
 
-import http.client
 import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from serving import UPDATE, ask, callback
 
 from interp.explorer.guard import is_own_host
-
-UPDATE = "/_dash-update-component"
-
-
-def ask(served, method="GET", path="/", *, host=None, body=None, **headers):
-    """Status, headers and text of an answer; `host` in place of the server's own."""
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
-    connection.putrequest(method, path, skip_host=True)
-    sent = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {"Host": host or f"127.0.0.1:{served.port}", "Content-Length": str(len(sent or b"")), **headers}
-    for name, value in named.items():
-        connection.putheader(name.replace("_", "-"), value)
-    connection.endheaders(sent)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    return answer.status, dict(answer.headers), text
-
-
-def callback(output, inputs, state=(), changed=None):
-    """The body of a callback as the page sends it."""
-    as_sent = [{"id": name.split(".")[0], "property": name.split(".")[1], "value": v} for name, v in inputs]
-    stated = [{"id": name.split(".")[0], "property": name.split(".")[1], "value": v} for name, v in state]
-    names = output.strip(".").split("...")
-    outputs = [{"id": name.split(".")[0], "property": name.split(".")[1]} for name in names]
-    return {
-        "output": output,
-        "outputs": outputs if output.startswith("..") else outputs[0],
-        "inputs": as_sent,
-        "changedPropIds": [changed or inputs[0][0]],
-        "state": stated,
-    }
-
 
 MEASURE = "..accuracies.children...map.figure...pending.children...python.children.."
 

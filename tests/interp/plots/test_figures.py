@@ -88,6 +88,7 @@ def figures_of_several():
         "gammas_against_ipr": plots.gammas_against_ipr({"a": (spread, spread)}),
         "ipr_over_checkpoints": plots.ipr_over_checkpoints([[0.2, 0.8]], ["a"], [0.7]),
         "labels_over_steps": plots.labels_over_steps({"r0": {"step": [0, 10], **labels}}),
+        "memory_over_steps": plots.memory_over_steps({"r0": {"step": [0, 10], "trained": [0.1, 0.9]}}),
         "neurons_needed": plots.neurons_needed({500: mean}, {500: 200}),
         "phase_diagram": plots.phase_diagram(cells, x="train_fraction", y="dropout"),
         "pruning_over_seeds": plots.pruning_over_seeds(pruned),
