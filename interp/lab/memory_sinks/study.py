@@ -21,7 +21,7 @@ from interp.markup import number, percentage
 from interp.progress import Report, shifted
 from probes.agreement import auc
 
-SCORES = ("activation", "gradient", "integrated", "zero-out", "contrast", "evidence")
+SCORES = ("activation", "gradient", "integrated", "zero-out", "forgetting", "contrast", "evidence")
 """Methods that are judged; learnt masks are judged by the study ``plant``."""
 
 
@@ -38,9 +38,9 @@ class Config(Settings):
     )
     duplicates: int = setting(20, "Sequences that are repeated in training.", "[4, inf)")
     held_out: int = setting(60, "Sequences of the same language that are not trained on.", "[8, inf)")
-    steps: int = setting(500, "Updates.", "[1, inf)")
+    steps: int = setting(400, "Updates.", "[1, inf)")
     width: int = setting(256, "Neurons of each of the four layers.", "[10, inf)")
-    n_random: int = setting(5, "Random sets of other neurons beside the pool.", "[1, inf)")
+    n_random: int = setting(3, "Random sets of other neurons beside the pool.", "[1, inf)")
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
