@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +17,12 @@ from interp.lab.study import StudyResult
 FOLDER = Path(__file__).parents[1] / "notebooks" / "results" / "studies"
 
 
-def stored(folder: str, **settings: str) -> StudyResult:
+def stored(folder: str, **settings: Any) -> StudyResult:
     """Results as they lie there; what is not there, or was made with other settings, would have to be measured anew."""
     seeds = sorted(int(file.stem.removeprefix("seed-")) for file in (FOLDER / folder).glob("seed-*.json"))
     assert seeds == list(range(len(seeds)))
     assert len(seeds) >= 3
-    name = folder.partition("-")[0]
+    name = max((name for name in STUDIES if folder.startswith(name)), key=len)
     return run_study(name, seeds, out=FOLDER / folder, show_progress=False, workers=1, **settings)
 
 

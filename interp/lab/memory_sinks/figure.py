@@ -17,12 +17,12 @@ HEIGHT = 460
 
 def sinks_figure(result: Any) -> Figure:
     """Two panels: log loss of repeated and held-out sequences, and the area under the curve of every score."""
-    figure = blank("Memory in gated neurons", "", "log loss (nats a token)")
+    figure = blank("Memory in gated neurons", "neurons that are on", "log loss (nats a token)")
     _losses(figure, result)
     _areas(figure, result)
     area = {"range": [0, 1.04], "title": {"text": "AUROC for the pool (.5 is chance)"}}
     place_panel(figure, 1, LEFT, {"tickangle": -25})
-    place_panel(figure, 2, RIGHT, area)
+    place_panel(figure, 2, RIGHT, area, {"title": {"text": "score"}})
     return figure.update_layout(
         barmode="group", height=HEIGHT, hovermode="closest", legend={"y": -0.3}, margin={"b": 130}
     )
@@ -33,7 +33,7 @@ def _losses(figure: Figure, result: Any) -> None:
         ("repeated", "repeated sequences", "memorizing"),
         ("held_out", "held-out sequences", "generalizing"),
     ):
-        names = [[SCHEMES[scheme] for scheme in SCHEMES for _ in CASES], [*CASES.values()] * len(SCHEMES)]
+        names = [f"{scheme}: {words}" for scheme in SCHEMES for words in CASES.values()]
         values = [result.over(f"{scheme}_nll_{part}_{case}") for scheme in SCHEMES for case in CASES]
         colour = {"color": LABELS[label].colour}
         hover = f"{words}, %{{x}}: %{{y:.2f}} nats<extra></extra>"

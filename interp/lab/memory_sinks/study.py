@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from interp.lab.memory_sinks.figure import sinks_figure
+from interp.lab.memory_sinks.figure import CASES, sinks_figure
 from interp.lab.memory_sinks.training import OPEN, REPEATS, SCHEMES, Pool, random_pool
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.sequence_scores import random_alike, sequence_scores
@@ -21,7 +21,7 @@ from interp.markup import number, percentage
 from interp.progress import Report, shifted
 from probes.agreement import auc
 
-SCORES = ("activation", "gradient", "integrated", "zero-out", "contrast", "evidence")
+SCORES = ("activation", "gradient", "integrated", "zero-out", "forgetting", "contrast", "evidence")
 """Methods that are judged; learnt masks are judged by the study ``plant``."""
 
 
@@ -38,9 +38,9 @@ class Config(Settings):
     )
     duplicates: int = setting(20, "Sequences that are repeated in training.", "[4, inf)")
     held_out: int = setting(60, "Sequences of the same language that are not trained on.", "[8, inf)")
-    steps: int = setting(500, "Updates.", "[1, inf)")
+    steps: int = setting(400, "Updates.", "[1, inf)")
     width: int = setting(256, "Neurons of each of the four layers.", "[10, inf)")
-    n_random: int = setting(5, "Random sets of other neurons beside the pool.", "[1, inf)")
+    n_random: int = setting(3, "Random sets of other neurons beside the pool.", "[1, inf)")
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
@@ -53,14 +53,13 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     for place, scheme in enumerate(SCHEMES):
         generator = np.random.default_rng(seed)
         pool = random_pool(settings, config.share, config.active, config.leak, generator)
-        trained = train_small_language_model(
-            settings, seed, gates_of=pool.gates_of(scheme, generator), report=shifted(report, place * config.steps, scheme)
-        )  # fmt: skip
+        gates, watched = pool.gates_of(scheme, generator), shifted(report, place * config.steps, scheme)
+        trained = train_small_language_model(settings, seed, gates_of=gates, report=watched)
         numbers |= _memory(trained, pool, scheme, config, generator)
         scores = _located(trained, seed)
         numbers |= _agreement(scores, pool, scheme)
         curves[scheme] = {"notes": list(scores.notes), "seconds": dict(scores.seconds)}
-    return Record(numbers, curves)
+    return Record({**dict.fromkeys(STUDY.quantities), **numbers}, curves)
 
 
 def _memory(
@@ -71,7 +70,7 @@ def _memory(
     others = [
         random_alike(model.units(), pool.units, generator, spared=pool.units) for _ in range(config.n_random)
     ]
-    cases = {"whole": [np.array([], dtype=np.int64)], "without": [pool.units], "random": others}
+    cases = dict(zip(CASES, ([pool.units[:0]], [pool.units], others), strict=True))
     numbers: dict[str, float | None] = {}
     for case, sets in cases.items():
         each = [sequence_scores(model, rows, gates_without(model, chosen)) for chosen in sets]
@@ -81,7 +80,7 @@ def _memory(
             numbers[f"{scheme}_nll_{name}_{case}"] = float(means[1])
     memory = [sequence_scores(model, rows).nll[part].tolist() for part in (rows.candidates, rows.unseen)]
     repeated = np.repeat([True, False], [len(part) for part in memory])
-    numbers[f"{scheme}_detected"] = float(auc(-np.concatenate(memory), repeated))
+    numbers[f"{scheme}_detected"] = auc(-np.concatenate(memory), repeated)
     return numbers
 
 
@@ -94,7 +93,7 @@ def _agreement(scores: UnitScores, pool: Pool, scheme: str) -> dict[str, float |
     """Area under the curve of each score for neurons of the pool, and the share of the labelled that are in it."""
     truth = pool.gated.reshape(-1)
     numbers: dict[str, float | None] = {
-        f"{scheme}_auc_{name}": float(auc(values, truth)) if np.isfinite(values).all() else None
+        f"{scheme}_auc_{name}": auc(values, truth) if np.isfinite(values).all() else None
         for name, values in scores.scores.items()
     }
     labelled = None if scores.label is None else scores.label == MEMORIZING
@@ -117,17 +116,15 @@ def judge(result: StudyResult) -> list[str]:
 
 def _removal(result: StudyResult, scheme: str) -> str:
     """Log loss of the repeated sequences without the pool, between what it was and that of held-out ones."""
-    whole, without, random, level, held, harm = (
-        result.over(f"{scheme}_nll_{name}")
-        for name in (
-            "repeated_whole", "repeated_without", "repeated_random", "held_out_without", "held_out_whole", "held_out_random"
-        )
-    )  # fmt: skip
-    side = without.minus(random).verdict("more than", "less than", "not decidedly different from")  # type: ignore[union-attr]
+    cases = [f"{scheme}_nll_{part}_{case}" for part in ("repeated", "held_out") for case in CASES]
+    numbers = result.all_over(*cases)
+    assert numbers is not None
+    whole, without, random, held, level, harm = numbers
+    side = without.minus(random).verdict("more than", "less than", "not decidedly different from")
     return (
-        f"Where {SCHEMES[scheme]}, the log loss of repeated sequences is {whole.words()}, without the pool "  # type: ignore[union-attr]
-        f"{without.words()}, {side} without as many other neurons, {random.words()}; that of held-out ones is "  # type: ignore[union-attr]
-        f"{held.words()}, without the pool {level.words()}, without the others {harm.words()}."  # type: ignore[union-attr]
+        f"Where {SCHEMES[scheme]}, the log loss of repeated sequences is {whole.words()}, without the pool "
+        f"{without.words()}, {side} without as many other neurons, {random.words()}; that of held-out ones is "
+        f"{held.words()}, without the pool {level.words()}, without the others {harm.words()}."
     )
 
 
@@ -150,8 +147,8 @@ def _labels(result: StudyResult) -> list[str]:
         return ["The evidence labels no neuron in one of the seeds or more, so labels are not judged."]
     labelled, precision, sensitivity = numbers
     return [
-        f"The labels name {number(labelled.mean)} neurons as memorizing; {percentage(precision.mean)} of them are in the "
-        f"pool, and {percentage(sensitivity.mean)} of the pool are labelled."
+        f"The labels name {number(labelled.mean)} neurons as memorizing; {percentage(precision.mean)} of them are in "
+        f"the pool, and {percentage(sensitivity.mean)} of the pool are labelled."
     ]
 
 
@@ -199,15 +196,16 @@ STUDY = Study(
     name="memory-sinks",
     title="Memory sinks: labels against neurons that memory was trained into",
     about=(
-        "Do the scores and labels of neurons name those that hold a memory? Small language models are trained on a random "
-        "language in which some sequences come again and again, with a pool of neurons that is gated by the identity of "
-        "the sequence, after memorization sinks (arXiv 2507.09937) and example-tied dropout (arXiv 2307.09542). Three "
-        "schemes share language, order and first weights: the pool is on for repeated sequences, and for a small share of "
-        "the others so that it does no harm to them; each sequence has its own random part of the pool, which is nearer "
-        "to the papers; and no gates, the control. All neurons are on when memory is measured and located. Here the "
-        "first scheme, unlike the papers', is given which sequences are repeated: it is a ground truth, no method of "
-        "training. Bars show the log loss with all neurons, without the pool, and without as many other neurons of the "
-        "same layers; and the area under the curve of each score for the neurons of the pool."
+        "Do the scores and labels of neurons name those that hold a memory? Small language models are trained on a "
+        "random language in which some sequences come again and again, with a pool of neurons that is gated by the "
+        "identity of the sequence, after memorization sinks (arXiv 2507.09937) and example-tied dropout (arXiv "
+        "2307.09542). Three schemes share language, order and first weights: the pool is on for repeated sequences, "
+        "and for a small share of the others so that it does them little harm; each sequence has its own random part "
+        "of the pool, which is nearer to the papers; and no gates, the control. All neurons are on when memory is "
+        "measured and located. The first scheme, unlike the papers', is given which sequences are repeated: it is a "
+        "ground truth, no method of training. Bars show the log loss with all neurons, without the pool, and without "
+        "as many other neurons of the same layers; and the area under the curve of each score for the neurons of the "
+        "pool."
     ),
     config=Config,
     measure=measure,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,15 +10,13 @@ from interp.errors import ConfigError, choose
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.plant.figure import plant_figure
 from interp.lab.plant.planting import Planting, plant_memory
-from interp.lab.sequence_scores import SequenceScores, random_alike, sequence_scores
+from interp.lab.plant.removal import part_scores, parts_of, perplexity_rise, recall_of, removals
 from interp.lab.study import ONE_NETWORK, Record, Settings, Study, StudyResult, setting
-from interp.language.edits import edited, gates_without
-from interp.language.gates import Gates
+from interp.language.edits import edited
 from interp.language.locating import cost, locate
 from interp.language.methods import METHODS
 from interp.language.model import LanguageModel
 from interp.language.opening import open_language_model
-from interp.language.records import UnitScores
 from interp.language.sequences import Sequences, token_sequences
 from interp.language.small_training import SmallTraining, train_small_language_model
 from interp.language.texts import INVENTED, famous_and_invented
@@ -57,39 +54,16 @@ class Config(Settings):
         return names
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """Rows of the sequences by their part in the study.
-
-    Attributes:
-        choosing, others: Planted ones: the half that neurons are located by, and the other half.
-        controls: Never seen; they help to locate.
-        unseen: Never seen, nor used to locate: harm is measured on them.
-        known: That the model knew before; harm is measured on them too.
-    """
-
-    choosing: np.ndarray
-    others: np.ndarray
-    controls: np.ndarray
-    unseen: np.ndarray
-    known: np.ndarray
-
-    @property
-    def planted(self) -> np.ndarray:
-        """Both halves."""
-        return np.concatenate([self.choosing, self.others])
-
-
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Plant sequences in random neurons of a model, rank all neurons by every method, and take the highest out."""
     names = config.names
     model, sequences, new, known = _material(config, seed, report)
     report(STAGE, "planting")
     generator = np.random.default_rng(seed)
-    parts = _parts(config, generator.permutation(new), generator.permutation(known))
+    parts = parts_of(config.sequences, generator.permutation(new), generator.permutation(known))
     n = max(1, round(config.share * len(model.units())))
     planted = np.sort(generator.choice(len(model.units()), n, replace=False))
-    before = _scores(model, sequences, parts)
+    before = part_scores(model, sequences, parts)
     settings = Planting(config.steps, config.lr, config.enough)
     plant = plant_memory(
         model, sequences.take(parts.planted), planted, settings, report=_scaled(report, STAGE, config.steps)
@@ -100,10 +74,13 @@ def measure(config: Config, seed: int, report: Report) -> Record:
             model, sequences, parts.choosing, controls=parts.controls, methods=names, seed=seed,
             report=_scaled(report, 2 * STAGE, total),
         )  # fmt: skip
-        numbers, curves = _recall(scores, planted)
+        numbers, curves = recall_of(scores, planted)
         numbers["accuracy_before"] = before.means(parts.planted)[0]
-        numbers["perplexity_planting"] = _rise(_scores(model, sequences, parts), before, parts.unseen)
-        numbers |= _outcomes(model, sequences, parts, scores, planted, config, seed)
+        numbers["perplexity_planting"] = perplexity_rise(
+            part_scores(model, sequences, parts), before, parts.unseen
+        )
+        size = min(len(scores) - 1, max(1, round(config.removed * n)))
+        numbers |= removals(model, sequences, parts, scores, planted, size, seed)
     numbers |= {"updates": float(len(plant.losses) - 1), "loss": float(plant.losses[-1])}
     report(4 * STAGE)
     curves |= {
@@ -135,79 +112,6 @@ def _material(
     return model, token_sequences(ids), np.flatnonzero(invented), np.flatnonzero(~invented)
 
 
-def _parts(config: Config, new: np.ndarray, known: np.ndarray) -> Parts:
-    n, half = config.sequences, (config.sequences + 1) // 2
-    if n > len(new) - 4:
-        raise ConfigError(
-            f"sequences={n} is too many to plant: the model has {len(new)} new ones, and 4 or more must be left as "
-            "controls"
-        )
-    middle = n + (len(new) - n) // 2
-    return Parts(new[:half], new[half:n], new[n:middle], new[middle:], known[: len(new) - middle])
-
-
-def _recall(scores: UnitScores, planted: np.ndarray) -> tuple[dict[str, float | None], dict[str, Any]]:
-    """Share of the planted neurons among as many with the highest scores, and among more."""
-    n = len(planted)
-    numbers: dict[str, float | None] = {"recall_random": n / len(scores)}
-    sizes = np.unique(np.geomspace(1, len(scores), 30).round().astype(int))
-    curves: dict[str, Any] = {"sizes": sizes.tolist(), "recall": {}}
-    for name, values in scores.scores.items():
-        if not np.isfinite(values).any():
-            numbers[f"recall_{name}"] = None
-            continue
-        hits = np.cumsum(np.isin(scores.top(name, len(scores)), planted)) / n
-        numbers[f"recall_{name}"] = float(hits[n - 1])
-        curves["recall"][name] = hits[sizes - 1].tolist()
-    return numbers, curves
-
-
-def _outcomes(
-    model: LanguageModel,
-    sequences: Sequences,
-    parts: Parts,
-    scores: UnitScores,
-    planted: np.ndarray,
-    config: Config,
-    seed: int,
-) -> dict[str, float | None]:
-    """Accuracy of both halves and perplexity of the rest: planted, without each method's neurons, without random ones."""
-    generator = np.random.default_rng(seed)
-    holding = _scores(model, sequences, parts)
-    numbers: dict[str, float | None] = {
-        "accuracy_choosing": holding.means(parts.choosing)[0],
-        "accuracy_others": holding.means(parts.others)[0] if len(parts.others) else None,
-    }
-    size = min(len(scores) - 1, max(1, round(config.removed * len(planted))))
-    sets = {"truth": planted}
-    for name in scores.scores:
-        sets[name] = scores.top(name, size)
-        sets[f"random_{name}"] = random_alike(model.units(), sets[name], generator, spared=planted)
-    for name, chosen in sets.items():
-        after = _scores(model, sequences, parts, gates_without(model, chosen))
-        numbers[f"left_{name}"] = after.means(parts.choosing)[0]
-        numbers[f"left_others_{name}"] = after.means(parts.others)[0] if len(parts.others) else None
-        numbers[f"perplexity_{name}"] = _rise(after, holding, parts.unseen)
-        numbers[f"perplexity_known_{name}"] = _rise(after, holding, parts.known)
-    return numbers
-
-
-def _scores(
-    model: LanguageModel, sequences: Sequences, parts: Parts, gates: Gates | None = None
-) -> SequenceScores:
-    """Scores by row of all sequences; nan of those that nothing is measured on."""
-    rows = np.concatenate([parts.planted, parts.unseen, parts.known])
-    own = sequence_scores(model, sequences.take(rows), gates)
-    accuracy, nll = (np.full(len(sequences), np.nan) for _ in range(2))
-    accuracy[rows], nll[rows] = own.accuracy, own.nll
-    return SequenceScores(accuracy, nll)
-
-
-def _rise(after: SequenceScores, before: SequenceScores, rows: np.ndarray) -> float:
-    """By which part of itself the perplexity of some sequences rises."""
-    return float(np.exp(after.means(rows)[1] - before.means(rows)[1]) - 1)
-
-
 def _scaled(report: Report, before: int, total: int) -> Report:
     """Progress of a stage that reports its own steps."""
     return lambda done, note="": report(before + min(STAGE, round(STAGE * done / max(1, total))), note)
@@ -224,7 +128,7 @@ def _recalls(result: StudyResult) -> dict[str, OverSeeds]:
 
 
 def judge(result: StudyResult) -> list[str]:
-    """Sentences on the recall of each method, and on the planted sequences without the neurons that it ranks highest."""
+    """Sentences on the recall of each method, and on sequences without the neurons that the best one ranks highest."""
     recalls = _recalls(result)
     if not recalls:
         return ["No method gives a score that neurons could be ranked by."]
@@ -269,10 +173,10 @@ def _removal(result: StudyResult, best: str) -> list[str]:
         )
     numbers = result.all_over(f"perplexity_{best}", f"perplexity_random_{best}", "perplexity_planting")
     if numbers is not None:
-        rise, random, planting = (percentage(one.mean) for one in numbers)
+        rise, alike, planting = (percentage(one.mean) for one in numbers)
         sentences.append(
-            f"The perplexity of other new sequences changes by {rise} without them, by {random} without the random ones; "
-            f"the plant itself had changed it by {planting}."
+            f"The perplexity of other new sequences changes by {rise} without them, by {alike} without the random "
+            f"ones; the plant itself had changed it by {planting}."
         )
     return sentences
 
@@ -303,12 +207,13 @@ STUDY = Study(
     name="plant",
     title="Planted memory: which methods find its neurons",
     about=(
-        "Which ranking of neurons names those that hold a text? Sequences that a language model does not know are planted "
-        "in a few random neurons of all layers: their output weights are trained until the model continues the sequences "
-        "word by word, and all else stays as it was (the INJ benchmark of arXiv 2311.09060). Every method of locating then "
-        "ranks all neurons by half of the sequences. Bars show how many of the planted neurons are among as many with the "
-        "highest scores; then more are taken out, and accuracy is measured on the half that chose them and on the other, "
-        "and perplexity on sequences that neither chose nor were planted, beside random neurons of the same layers."
+        "Which ranking of neurons names those that hold a text? Sequences that a language model does not know are "
+        "planted in a few random neurons of all layers: their output weights are trained until the model continues "
+        "the sequences word by word, and all else stays as it was (the INJ benchmark of arXiv 2311.09060). Every "
+        "method of locating then ranks all neurons by half of the sequences. Bars show how many of the planted "
+        "neurons are among as many with the highest scores; then more are taken out, and accuracy is measured on the "
+        "half that chose them and on the other, and perplexity on sequences that neither chose nor were planted, "
+        "beside random neurons of the same layers."
     ),
     config=Config,
     measure=measure,

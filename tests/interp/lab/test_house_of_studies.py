@@ -20,6 +20,11 @@ FOLDER = ROOT / "interp" / "lab"
 SHORTEST, LONGEST = 60, 260
 
 
+def folder_of(name: str) -> Path:
+    """The folder of a study, which has underscores where its name has dashes."""
+    return FOLDER / name.replace("-", "_")
+
+
 def imports(file: Path) -> Iterator[tuple[str, str]]:
     """Module and name of everything that a file imports from this project."""
     for node in ast.walk(ast.parse(file.read_text())):
@@ -29,15 +34,15 @@ def imports(file: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_is_one_folder_with_a_test_and_a_figure(name: str) -> None:
-    lines = (FOLDER / name / "study.py").read_text().splitlines()
+    lines = (folder_of(name) / "study.py").read_text().splitlines()
     assert SHORTEST <= len(lines) <= LONGEST
-    assert Path(__file__).with_name(f"test_{name}.py").exists()
-    assert (FOLDER / name / "figure.py").exists()
+    assert Path(__file__).with_name(f"test_{folder_of(name).name}.py").exists()
+    assert (folder_of(name) / "figure.py").exists()
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_studies_import_public_names_only(name: str) -> None:
-    for file in (FOLDER / name).glob("*.py"):
+    for file in folder_of(name).glob("*.py"):
         for module, imported in imports(file):
             assert not imported.startswith("_"), f"{file.name} imports {imported} of {module}"
 
