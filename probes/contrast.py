@@ -26,9 +26,15 @@ def floor_of(target: Float[np.ndarray, "sequence unit"], control: Float[np.ndarr
         >>> floor_of(np.array([[0.0, 2.0]]), np.array([[0.0, 2.0], [0.0, 2.0]]))
         0.0
     """
-    values = np.concatenate([target, control]).astype(np.float64)
-    error = values.std(0, ddof=1) * np.sqrt(1 / len(target) + 1 / len(control))
-    return float(np.quantile(error, FLOOR))
+    n = len(target) + len(control)
+    total, squares = (one + other for one, other in zip(_sums(target), _sums(control), strict=True))
+    spread = np.sqrt((squares - np.square(total) / n).clip(0) / (n - 1))
+    return float(np.quantile(spread, FLOOR) * np.sqrt(1 / len(target) + 1 / len(control)))
+
+
+def _sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over the rows of values and of their squares, in double precision without a copy."""
+    return values.sum(0, dtype=np.float64), np.einsum("su,su->u", values, values, dtype=np.float64)
 
 
 def welch(
@@ -47,12 +53,14 @@ def welch(
         >>> welch(np.array([[2.0], [4.0]]), np.array([[0.0], [2.0]])).round(3).tolist()
         [1.414]
     """
-    spread = [group.var(0, ddof=1) for group in (target, control) if len(group) > 1]
+    spread = [group.var(0, ddof=1, dtype=np.float64) for group in (target, control) if len(group) > 1]
     if not spread:
         return np.full(target.shape[1], np.nan)
     error = np.sqrt(spread[0] / len(target) + spread[-1] / len(control)) + floor
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(error > 0, (target.mean(0) - control.mean(0)) / error, np.nan)
+        return np.where(
+            error > 0, (target.mean(0, dtype=np.float64) - control.mean(0, dtype=np.float64)) / error, np.nan
+        )
 
 
 def least_p_value(n_target: int, n_control: int) -> float:
@@ -72,8 +80,8 @@ def shares(effects: Float[np.ndarray, "sequence unit"]) -> Float[np.ndarray, "se
         >>> shares(np.array([[3.0, 4.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])).tolist()
         [[1.2, 1.6, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
-    size = np.sqrt(np.square(effects, dtype=np.float64).mean(1, keepdims=True))
-    return effects / np.where(size > 0, size, 1.0)
+    size = np.sqrt(np.einsum("su,su->s", effects, effects, dtype=np.float64) / effects.shape[1])[:, None]
+    return effects / np.where(size > 0, size, 1.0).astype(effects.dtype)
 
 
 def permuted_welch(
@@ -113,13 +121,14 @@ def permuted_welch(
     choices = _choices(n, n_target, draws, seed)
     floor = floor_of(target, control)
     observed, p = welch(target, control, floor), np.full(target.shape[1], np.nan)
-    values = np.concatenate([target, control]).astype(np.float64)
-    largest = np.argsort(-np.square(values).sum(0), kind="stable")[:tested]
+    largest = np.argsort(-_sums(target)[1] - _sums(control)[1], kind="stable")[:tested]
     chosen = np.sort(largest[np.isfinite(observed[largest])])
+    values = np.concatenate([target[:, chosen], control[:, chosen]]).astype(np.float64)
+    values -= values.mean(0)
     step = max(1, BLOCK // len(choices))
     for start in range(0, len(chosen), step):
         part = chosen[start : start + step]
-        drawn = _welch_of_choices(values[:, part] - values[:, part].mean(0), choices, floor)
+        drawn = _welch_of_choices(values[:, start : start + step], choices, floor)
         p[part] = _p_values(
             observed[part], np.nan_to_num(drawn, nan=-np.inf), len(choices) == comb(n, n_target)
         )

@@ -38,7 +38,7 @@ class LocateSettings:
         alpha: False-discovery rate of labels.
     """
 
-    sequences: int = 100
+    sequences: int = 64
     steps: int = 8
     screened: int = 500
     masks: MaskSettings = field(default_factory=MaskSettings)
