@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
@@ -32,6 +32,8 @@ from probes.null import benjamini_hochberg
 
 MEMORIZING, UNDECIDED, NEITHER = "memorizing", "not decided", ""
 DEFAULT_SETTINGS = LocateSettings()
+FEWEST = 2
+"""Controls that a contrast needs."""
 
 
 def locate(
@@ -80,25 +82,17 @@ def locate(
     names, more = _methods(methods, controls)
     units = model.units(kind)
     if not len(units):
-        raise ConfigError(
-            f"{model.name} has no {kind} that can be seen, only {', '.join({s.kind for s in model.sites})}"
-        )
+        raise ConfigError(f"{model.name} has no {kind} that can be seen; choose another kind of unit")
     control = None if controls is None else sequences.take(controls)
     material = Material(model, sequences.take(rows), control, kind, settings, seed)
     places = {} if out is None else _places(material, names, out)
     scores = {name: held for name, place in places.items() if (held := stored(place, len(units))) is not None}
     left = [name for name in names if name not in scores]
     done = _passes(material, names) - _passes(material, left)
-    material, seconds, done = _with_inputs(material, left, report, done)
-    for name in left:
-        method, start = METHODS[name], perf_counter()
-        result = method.run(material, shifted(report, done, method.title))
-        own = perf_counter() - start + sum(seconds[need] for need in method.inputs)
-        scores[name] = replace(result, seconds=own)
-        done += _own_passes(material, name)
-        report(done, method.title)
+    for name, result in _computed(material, left, report, done):
+        scores[name] = result
         if name in places:
-            store(places[name], scores[name])
+            store(places[name], result)
     return _table(material, {name: scores[name] for name in names}, (*notes, *more))
 
 
@@ -119,6 +113,7 @@ def cost(
         20
     """
     n_rows, n_controls = (min(n, settings.sequences) for n in (n_rows, n_controls))
+    n_controls = n_controls if n_controls >= FEWEST else 0
     names, _ = _methods(methods, n_controls or None)
     units = model.units(kind)
     own = [METHODS[name].passes(n_rows, len(units.sites), len(units), settings) for name in names]
@@ -129,6 +124,20 @@ def cost(
 def _inputs(names: Sequence[str]) -> list[str]:
     """Inputs that some methods share, in the order of `INPUTS`."""
     return [need for need in INPUTS if any(need in METHODS[name].inputs for name in names)]
+
+
+def _computed(
+    material: Material, names: Sequence[str], report: Report, done: int
+) -> Iterator[tuple[str, Scores]]:
+    """Each method's scores as soon as they are there."""
+    material, seconds, done = _with_inputs(material, names, report, done)
+    for name in names:
+        method, start = METHODS[name], perf_counter()
+        result = method.run(material, shifted(report, done, method.title))
+        own = perf_counter() - start + sum(seconds[need] for need in method.inputs)
+        done += _own_passes(material, name)
+        report(done, method.title)
+        yield name, replace(result, seconds=own)
 
 
 def _passes(material: Material, names: Sequence[str]) -> int:
@@ -170,7 +179,7 @@ def _chosen(
         raise ConfigError("no sequences to locate by; expected at least one")
     if other is not None and len(both := np.intersect1d(one, other)):
         raise ConfigError(f"sequence {both[0]} is both memorised and a control; expected one or the other")
-    if other is not None and len(other) < 2:
+    if other is not None and len(other) < FEWEST:
         notes.append("one control is too few for a contrast; expected two or more")
         other = None
     return one, other, tuple(notes)

@@ -105,7 +105,7 @@ class Method:
 
     @property
     def controls(self) -> bool:
-        """Whether it needs controls."""
+        """True if it needs controls."""
         return any(INPUTS[name][0] == "control" for name in self.inputs)
 
 

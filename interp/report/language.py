@@ -100,6 +100,11 @@ def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[S
     first: list[Part] = [
         Bullets(group.verdict),
         Text(split.format(kind=kind).replace("\n", " ")),
+        *(
+            [Text(captions.NONE_BEST.format(kind=kind).replace("\n", " "), FORMS)]
+            if group.best is None
+            else []
+        ),
     ]
     yield Section(within, title, first, forms=FORMS)
 
@@ -127,8 +132,7 @@ def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[S
     if group.curves:
         yield part("removal", "Taking them out", *_removal(group, place))
     if group.doses:
-        best = tables.title_of(group.best or "the first method")
-        caption = captions.DOSES.format(n=len(group.removed), kind=kind, best=best)
+        caption = captions.DOSES.format(n=len(group.removed), kind=kind)
         doses = Chart(
             f"doses-{place}", "Accuracy and perplexity by factor", partial(dose_curves, group), caption
         )

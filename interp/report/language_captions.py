@@ -17,6 +17,9 @@ fiftieth of that before); blue tokens become likelier. Underlined tokens are gue
 of memory. Rest the pointer on a token for its numbers. The same {n} {kind} are taken out everywhere; the group's
 own sequences chose them, so that this shows where they act, while the curves below show what sequences lose that
 did not choose."""
+NONE_BEST = """\
+No removal takes more of this memory than random {kind} do and leaves other text unharmed. If one is shown, it is
+the one that takes most from the sequences that chose it."""
 NOT_COLOURED = "No removal was chosen, so that tokens are not coloured."
 LAYERS = """\
 The numbers of {kind} in each layer: those that are taken out, those labelled memorizing where there are any, and as
@@ -30,8 +33,8 @@ TRADEOFF = """\
 One line is one method, one point a share that was taken out. Down: less of the memory is left. To the right: more
 harm to text that was never trained on. The best method goes straight down."""
 DOSES = """\
-The {n} {kind} of {best} are multiplied by a factor: 0 takes them out, 1 leaves them as they are. A memory that they
-hold fades by degrees, and controls stay where they are."""
+The {n} {kind} that are taken out above are multiplied by a factor: 0 takes them out, 1 leaves them as they are. A
+memory that they hold fades by degrees, and controls stay where they are."""
 CORRELATIONS = "Spearman's rank correlation of the scores of all {kind}; 1: the same order, 0: unrelated."
 CROSSFITTED = """\
 The {kind} were chosen on one half of the group's sequences and measured on the other: the figures of “other half of

@@ -17,7 +17,7 @@ from interp.language.sequences import token_sequences
 from interp.language.settings import LanguageSettings
 from interp.language.small import small_language_model
 n = int(sys.argv[1])
-model = open_language_model(small_language_model(20_000, layers=4, d_model=256, d_mlp=1024, heads=4))
+model = open_language_model(small_language_model(20_000, d_model=64))
 ids = np.random.default_rng(0).integers(0, 20_000, (n, 40))
 half = n // 2
 rows = token_sequences(ids, split=["trained"] * half + ["control"] * (n - half))

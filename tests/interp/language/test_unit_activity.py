@@ -15,6 +15,7 @@ SEQUENCES = random_sequences(9, 4, 7)
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 @pytest.mark.parametrize("kind", ["neurons", "heads"])
+@torch.no_grad()
 def test_norms_equal_a_loop(architecture: str, kind: str) -> None:
     model = open_language_model(loud(architecture))
     site = model.units(kind).sites[1]

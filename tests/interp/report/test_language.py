@@ -11,14 +11,10 @@ import pytest
 from language_reports import HOSTILE, language_report
 from pages import Page
 from rich.console import Console
-from scipy.stats import spearmanr
 
 from interp import report as reports
-from interp.language.columns import MEMORY_COLUMNS
-from interp.language.methods import METHODS
-from interp.language.records import CONTROLS, PARTS, SAME_GROUP, VERDICTS
+from interp.language.records import CONTROLS, SAME_GROUP, VERDICTS
 from interp.markup import percentage
-from interp.report import language_tables as tables
 
 SECTIONS = ["verdict", "reading", "memory", "group-0", "provenance", "words"]
 CHARTS = ["memory", "layers-0", "removal-0", "tradeoff-0", "doses-0", "relearning-0"]
@@ -143,67 +139,6 @@ def test_the_console_fits_80_columns_and_shows_the_numbers(report):
     assert "Warning: Beware of 50 % <b>." in text
 
 
-def test_the_table_of_sequences_has_every_known_column(report):
-    table = tables.memory_table(report)
-    assert "exposure (bits)" not in table.header  # nothing is known of it
-    assert table.header[0] == MEMORY_COLUMNS["sequence"].heading
-    assert len(table.rows) == 10
-    place = table.header.index("accuracy")
-    assert [row[place] for row in table.rows] == [percentage(one) for one in report.memory["accuracy"]]
-
-
-def test_intervals_stand_beside_their_values(report):
-    columns = {**report.memory.columns, "accuracy_low": np.full(10, 0.25), "accuracy_high": np.full(10, 0.75)}
-    table = tables.memory_table(replace(report, memory=replace(report.memory, columns=columns)))
-    assert table.rows[4][table.header.index("accuracy")].endswith("(25.0 % to 75.0 %)")
-
-
-def test_long_tables_count_what_they_leave_out(report, monkeypatch):
-    monkeypatch.setattr(tables, "MOST_ROWS", 3)
-    monkeypatch.setattr(tables, "MOST_BRIEF", 2)
-    table = tables.memory_table(report)
-    assert len(table.rows) == 3
-    assert "the first 3; all are in the JSON" in table.caption
-    assert "the first 2; all are in the JSON" in table.title
-
-
-def test_removals_are_all_in_the_table(report):
-    group = report.groups[0]
-    table = tables.removal_table(group)
-    assert len(table.rows) == (1 + 2 * 2) * len(PARTS)
-    row = next(
-        row
-        for row in table.rows
-        if row[0] == METHODS["zero-out"].title and "(10)" in row[1] and row[2] == CONTROLS
-    )
-    point = group.curves["zero-out"][1]
-    assert row[3] == percentage(point.accuracy[CONTROLS])
-    band = point.random_accuracy[CONTROLS]
-    assert row[4] == f"{percentage(band.low)} to {percentage(band.high)}"
-    assert float(row[5].replace(",", "")) == pytest.approx(np.exp(point.nll[CONTROLS]), rel=1e-2)
-
-
-def test_methods_are_compared_by_ranks(report):
-    group = report.groups[0]
-    table = tables.correlation_table(group)
-    expected = spearmanr(*group.scores.scores.values()).statistic
-    assert float(table.rows[0][2]) == pytest.approx(expected, abs=1e-3)
-    assert table.rows[0][1] == "1"
-    assert table.rows[1][-1] == "4 s"
-
-
-def test_the_top_units_are_in_order_with_their_evidence(report):
-    group = report.groups[0]
-    table = tables.unit_table(group)
-    scores = group.scores
-    top = scores.top("gradient", tables.MOST_UNITS)
-    assert [row[:2] for row in table.rows] == [(str(scores.layer[i]), str(scores.unit[i])) for i in top]
-    assert [row[-1] for row in table.rows[:3]] == ["yes", "yes", "no"]
-    first = table.rows[0]
-    assert ("first order" in first[3]) == (not scores.exact["zero-out"][top[0]])
-    assert float(first[2]) == pytest.approx(scores.scores["gradient"][top[0]], rel=1e-2)
-
-
 @pytest.mark.parametrize("case", ["empty", "located_in_vain"])
 def test_every_form_survives_what_is_not_known(case, request, tmp_path):
     report = request.getfixturevalue(case)
@@ -232,6 +167,7 @@ def test_a_choice_that_was_not_crossfitted_is_owned_up_to(located_in_vain):
     text = reports.to_markdown(located_in_vain)
     assert "chosen and measured on the same sequences" in text
     assert "tokens are not coloured" in text
+    assert "No removal takes more of this memory than random neurons do" in text
 
 
 def test_words_explain_methods_and_columns(report):
