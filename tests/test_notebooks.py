@@ -50,6 +50,8 @@ SMALL: dict[str, dict[str, Any]] = {
             "induction": {"vocab": 8, "shortest": 3, "longest": 4, "d_model": 12, "d_head": 4, "steps": 30}
             | {"batch": 8, "log_every": 10},
             "lens": {"p": 13, "width": 32, "steps": 20},
+            "plant": {"training": 5, "steps": 5, "methods": "gradient,contrast"},
+            "memory-sinks": {"steps": 3, "width": 12, "duplicates": 4, "held_out": 8, "n_random": 1},
         },
     },
     "09": {"WIDTH": 128, "STEPS": 120, "LABEL_NOISE": 0.1},

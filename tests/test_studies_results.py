@@ -109,3 +109,25 @@ def test_neurons_write_what_they_read_and_do_what_they_promise() -> None:
     assert over(result, "agreement").values == (1.0,) * len(result.seeds)
     assert max(over(result, "error").values) <= 1e-4
     assert np.mean(over(result, "chance").values) < 0.1
+
+
+def test_planted_neurons_are_ranked_first_and_hold_what_was_planted() -> None:
+    result = stored("plant")
+    best = over(result, "recall_forgetting")
+    assert best.low > 0.5
+    assert over(result, "recall_random").mean < 0.02
+    assert over(result, "left_forgetting").high < over(result, "left_random_forgetting").low
+    assert over(result, "left_forgetting").mean < over(result, "accuracy_choosing").mean / 2
+    assert over(result, "left_others_forgetting").mean < over(result, "accuracy_others").mean / 2
+    assert over(result, "perplexity_forgetting").mean < 0.05
+
+
+def test_labels_agree_with_the_neurons_that_memory_was_trained_into() -> None:
+    result = stored("memory-sinks")
+    assert min(over(result, "repeats_auc_evidence").values) >= 0.9
+    assert over(result, "repeats_precision").low > 0.9
+    assert over(result, "repeats_sensitivity").mean > 0.8
+    assert over(result, "open_auc_evidence").low <= 0.5 <= over(result, "open_auc_evidence").high
+    without, random = (over(result, f"repeats_nll_repeated_{case}") for case in ("without", "random"))
+    assert without.low > random.high
+    assert min(over(result, "open_detected").values) >= 0.95

@@ -3,6 +3,7 @@ from .influence.memory import memorisation as memorisation
 from .lens.components import written_components as written_components
 from .lens.effects import direct_effect as direct_effect
 from .names import STUDIES as STUDIES
+from .plant.planting import plant_memory as plant_memory
 from .running import run_study as run_study
 from .schedule import Held as Held
 from .schedule import Schedule as Schedule

@@ -10,7 +10,7 @@ from interp.language.methods import METHODS
 from interp.plots.canvas import NEUTRAL, blank
 from probes.labels import LABELS
 
-LEFT, RIGHT = (0.0, 0.5), (0.68, 1.0)
+LEFT, RIGHT = (0.0, 0.44), (0.72, 1.0)
 CASES = {"whole": "all neurons", "without": "without the pool", "random": "without other neurons"}
 HEIGHT = 460
 

@@ -153,20 +153,20 @@ def _labels(result: StudyResult) -> list[str]:
 
 
 def _control(result: StudyResult) -> list[str]:
-    """Scores that are beside chance where there is no pool, which would be an error of the comparison."""
-    areas = {name: result.over(f"{OPEN}_auc_{name}") for name in SCORES}
-    if len(result.seeds) < 2:
+    """Scores that are beside chance where there is no pool, with how many are expected to be."""
+    areas = {name: over for name in SCORES if (over := result.over(f"{OPEN}_auc_{name}")) is not None}
+    if len(result.seeds) < 2 or not areas:
         return []
     off = [
-        METHODS[name].title
+        f"{METHODS[name].title} {over.words()}"
         for name, over in areas.items()
-        if over is not None and OverSeeds.of(np.subtract(over.values, 0.5)).sign
+        if OverSeeds.of(np.subtract(over.values, 0.5)).sign
     ]
-    known = [over.words() for over in areas.values() if over is not None]
-    if off:
-        return [f"Decidedly beside chance where all neurons are on: {', '.join(off)}."]
+    words = "no" if not off else f"{len(off)} ({', '.join(off)})"
+    lowest, highest = (number(end([over.mean for over in areas.values()])) for end in (min, max))
     return [
-        f"Where all neurons are on, no score is decidedly beside chance for the same neurons: {', '.join(known)}."
+        f"Where {SCHEMES[OPEN]}, the area for the same neurons is {lowest} to {highest}; {words} of {len(areas)} "
+        f"scores is decidedly beside chance, where {number(0.05 * len(areas))} would be if none differed."
     ]
 
 

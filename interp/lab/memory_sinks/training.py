@@ -46,7 +46,7 @@ class Pool:
     def on(
         self, scheme: str, identity: Int[np.ndarray, " row"], generator: np.random.Generator
     ) -> Bool[np.ndarray, "row layer neuron"]:
-        """Which neurons are on for each row of a batch.
+        """True where a neuron is on for a row of a batch.
 
         Example:
             >>> pool = random_pool(SmallTraining(layers=1, d_mlp=10), 0.3, 0.5, 0.0, np.random.default_rng(0))

@@ -32,7 +32,7 @@ def plant_figure(result: Any) -> Figure:
         size,
         {"range": [-0.02, 1.04], "tickformat": ".0%", "title": {"text": "recall (%)"}},
     )
-    left = {**share, "title": {"text": "accuracy left without them (%)"}}
+    left = {**share, "title": {"text": "accuracy left (%)"}}
     place_panel(figure, 3, RIGHT, left, {"showticklabels": False, "title": {"text": "method"}})
     return figure.update_layout(hovermode="closest", height=HEIGHT, legend={"y": -0.25}, margin={"b": 110})
 
@@ -80,4 +80,4 @@ def _left(figure: Figure, result: Any, names: list[str]) -> None:
         dots(figure, means, titles, marker, name=words, hovertemplate=hover, **axes(3))
 
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c6d31")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c6d31", "#555555")

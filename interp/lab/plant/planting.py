@@ -95,28 +95,35 @@ def plant_memory(
         site.hook: torch.zeros(len(places[site.hook]), _written(site).shape[1], device=model.device)
         for site in sites
     }
-    batch = padded(list(sequences.ids), model.device)
-    rows, columns = _predicting(sequences, batch)
-    optimizer = torch.optim.Adam([change.requires_grad_(True) for change in changes.values()], settings.lr)
-    losses: list[float] = []
     with _written_besides(sites, places, changes):
-        for step in range(settings.steps + 1):
-            logits = model.logits(model.hidden(batch.ids, batch.mask)[rows, columns])
-            targets = batch.ids[rows, columns + 1]
-            loss = nn.functional.cross_entropy(logits, targets)
-            losses.append(float(loss.detach()))
-            right = bool((logits.argmax(1) == targets).all())
-            if (right and losses[-1] <= settings.enough) or step == settings.steps:
-                break
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            report(step + 1)
-    report(settings.steps)
+        losses, right = _train(model, sequences, list(changes.values()), settings, report)
     weights = {
         site.weight_name: _changed(site, places[site.hook], changes[site.hook].detach()) for site in sites
     }
     return Planted(np.sort(np.asarray(list(units), dtype=np.int64)), weights, np.array(losses), right)
+
+
+def _train(
+    model: LanguageModel, sequences: Sequences, changes: list[Tensor], settings: Planting, report: Report
+) -> tuple[list[float], bool]:
+    """Train the changes; the losses, and whether the model's choice is right everywhere at the end."""
+    batch = padded(list(sequences.ids), model.device)
+    rows, columns = _predicting(sequences, batch)
+    targets = batch.ids[rows, columns + 1]
+    optimizer = torch.optim.Adam([change.requires_grad_(True) for change in changes], settings.lr)
+    losses: list[float] = []
+    while True:
+        logits = model.logits(model.hidden(batch.ids, batch.mask)[rows, columns])
+        loss = nn.functional.cross_entropy(logits, targets)
+        losses.append(float(loss.detach()))
+        right = bool((logits.argmax(1) == targets).all())
+        if (right and losses[-1] <= settings.enough) or len(losses) > settings.steps:
+            report(settings.steps)
+            return losses, right
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        report(len(losses))
 
 
 def _predicting(sequences: Sequences, batch: Batch) -> tuple[Tensor, Tensor]:

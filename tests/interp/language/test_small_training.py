@@ -71,9 +71,10 @@ def test_gates_are_asked_for_with_the_identity_of_each_row() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_twenty_duplicates_are_found_among_equally_long_held_out_ones(seed: int) -> None:
     from interp.language.memory import memory_of
+    from interp.language.settings import LanguageSettings
 
     trained = train_small_language_model(seed=seed)
-    table = memory_of(trained.model, trained.sequences).table
+    table = memory_of(trained.model, trained.sequences, LanguageSettings(generate=False)).table
     repeated = np.array([split == TRAINED for split in trained.sequences.split])
     assert repeated.sum() == 20
     assert len(set(trained.sequences.lengths.tolist())) == 1
