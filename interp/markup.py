@@ -87,7 +87,8 @@ def amount(value: float | np.number | None) -> str:
         >>> amount(4130.2), amount(0.5), amount(None)
         ('4,130', '0.5', '–')
     """
-    return f"{value:,.0f}" if value is not None and 1000 <= abs(value) < 1e9 else number(value)
+    large = value is not None and 1000 <= abs(float(value)) < 1e9
+    return f"{value:,.0f}" if large else number(value)
 
 
 def brief_share(value: float) -> str:

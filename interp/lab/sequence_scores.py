@@ -56,7 +56,7 @@ def sequence_scores(model: LanguageModel, sequences: Sequences, gates: Gates | N
 
 def random_alike(
     units: Units, chosen: Int[np.ndarray, " chosen"], generator: np.random.Generator, spared: Any = ()
-) -> Int[np.ndarray, " chosen"]:
+) -> Int[np.ndarray, " drawn"]:
     """Random units, in every layer as many as were chosen there; fewer where a layer has no more.
 
     Args:

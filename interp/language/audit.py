@@ -91,7 +91,12 @@ def audit_language(
             with _bar(title, steps, show_progress) as report:
                 result = group_memory(model, measured, located, settings, report=report, out=out)
             n = len(sequences)  # controls that were added are not shown
-            result = replace(result, without=result.without[:n], rank_without=result.rank_without[:n])
+            each = tuple(
+                replace(step, without=step.without[:n], rank_without=step.rank_without[:n])
+                for step in result.steps
+            )
+            shown = {"without": result.without[:n], "rank_without": result.rank_without[:n], "steps": each}
+            result = replace(result, **shown)  # type: ignore[arg-type]
             trace = trace_sentence(result, memory.scores.rank, sequences.unseen)
             results.append(replace(result, verdict=(*result.verdict, *trace)))
     return LanguageReport(

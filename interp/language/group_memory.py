@@ -20,6 +20,7 @@ from interp.language.records import (
     SAME_GROUP,
     GroupMemory,
     RemovalPoint,
+    TokenStep,
     UnitScores,
 )
 from interp.language.relearning import relearn_sequences
@@ -30,6 +31,8 @@ from interp.language.sites import HEADS, NEURONS
 from interp.language.wording import group_verdict
 from interp.progress import Report, shifted, silent
 
+SHOWN = 100
+"""Sequences up to which every token is measured at every share, for the slider of the report."""
 HARM = log(1.05)
 """Rise of the log loss of controls, 5 % in perplexity, from which a removal counts as harmful."""
 
@@ -97,12 +100,13 @@ def group_memory(
     n = _count(share, len(units))
     doses = tuple(work.point(folds[method], n, factor=factor) for factor in FACTORS)
     removed = scores.top(method, n)
-    without = scores_without(model, sequences, removed, kind=_kind(settings))
+    steps = work.steps(scores, method, share)
+    shown = next(step for step in steps if step.n == n)
     relearning = work.relearn(removed) if settings.relearn_steps else None
     report(group_cost(model, located, settings), "")
     result = GroupMemory(
         located.group, located.rows, scores, before, curves, doses, method, len(located.rows) > 1, removed, share,
-        without.logprob, without.rank, relearning, (),
+        shown.without, shown.rank_without, relearning, (), steps if len(steps) > 1 else (),
     )  # fmt: skip
     holds = holds_memory(result)
     return replace(result, best=method if holds else None, verdict=tuple(group_verdict(result, holds)))
@@ -192,6 +196,19 @@ class _Work:
         self.done += removal_cost(folds, n_random)
         self.report(self.done, "removing")
         return point
+
+    def steps(self, scores: UnitScores, method: str, best: float) -> tuple[TokenStep, ...]:
+        """Every token without the method's units, at each share where sequences are few, else at the best."""
+        shares = self.settings.shares if len(self.sequences) <= SHOWN else (best,)
+        counts = sorted({_count(share, len(scores)) for share in shares})
+        steps = []
+        for n in counts:
+            result = scores_without(
+                self.model, self.sequences, scores.top(method, n), kind=_kind(self.settings)
+            )
+            steps.append(TokenStep(n, n / len(scores), result.logprob, result.rank))
+            self.report(self.done, "removing")
+        return tuple(steps)
 
     def relearn(self, removed: np.ndarray) -> dict[str, object]:
         return relearn_sequences(

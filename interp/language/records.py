@@ -1,4 +1,4 @@
-"""What is measured of a language model: records that reports, the explorer and jobs read."""
+"""Records of a language model's memory, which reports, the explorer and jobs read."""
 
 from __future__ import annotations
 

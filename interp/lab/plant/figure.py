@@ -17,7 +17,7 @@ HEIGHT = 460
 
 def plant_figure(result: Any) -> Figure:
     """Three panels: recall at the planted number, recall at any number, accuracy without the highest neurons."""
-    figure = blank("Neurons of a planted sequence", "recall at the planted number", "method")
+    figure = blank("Neurons of a planted sequence", "recall at the planted number (%)", "method")
     names = [name for name in result.config.names if result.over(f"recall_{name}") is not None]
     _recall(figure, result, names)
     _by_size(figure, result, names)
@@ -26,9 +26,13 @@ def plant_figure(result: Any) -> Figure:
     place_panel(figure, 1, LEFT, share)
     size = {"type": "log", "title": {"text": "neurons, highest first"}}
     place_panel(
-        figure, 2, MIDDLE, size, {"range": [-0.02, 1.04], "tickformat": ".0%", "title": {"text": "recall"}}
+        figure,
+        2,
+        MIDDLE,
+        size,
+        {"range": [-0.02, 1.04], "tickformat": ".0%", "title": {"text": "recall (%)"}},
     )
-    left = {**share, "title": {"text": "accuracy left without them"}}
+    left = {**share, "title": {"text": "accuracy left without them (%)"}}
     place_panel(figure, 3, RIGHT, left, {"showticklabels": False, "title": {"text": "method"}})
     return figure.update_layout(hovermode="closest", height=HEIGHT, legend={"y": -0.25}, margin={"b": 110})
 

@@ -76,5 +76,6 @@ def test_the_study_measures_every_scheme(record: Record) -> None:
     check_figure(result.plot())
 
 
+@pytest.mark.slow
 def test_a_study_is_the_same_twice(record: Record) -> None:
     assert measure(TINY, 0, silent).numbers == record.numbers

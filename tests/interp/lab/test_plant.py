@@ -23,7 +23,7 @@ from interp.language.sequences import Sequences, token_sequences
 from interp.language.small import small_language_model
 from interp.progress import silent
 
-TINY = Config(training=30, steps=60, lr=0.1, methods="activation, gradient, contrast, evidence")
+TINY = Config(training=15, steps=60, lr=0.1, methods="activation, gradient, contrast, evidence")
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +44,11 @@ def records() -> list[Record]:
 def test_a_plant_changes_the_output_weights_of_its_neurons_alone(
     model: LanguageModel, sequences: Sequences
 ) -> None:
-    units = np.array([3, 40, 70, 100, 101, 127])
+    units = np.arange(0, 128, 3)
     before = {name: tensor.clone() for name, tensor in model.weights.items()}
-    plant = plant_memory(model, sequences.take([0]), units, Planting(lr=0.3))
+    plant = plant_memory(model, sequences.take([0]), units, Planting(lr=0.3, enough=4.0))
     assert plant.right
-    assert plant.losses[-1] < 0.3 < plant.losses[0]
+    assert plant.losses[-1] < plant.losses[0]
     assert all(torch.equal(before[name], tensor) for name, tensor in model.weights.items())
     changed = []
     for site, first in zip((site for site in model.sites if site.kind == "neurons"), (0, 64), strict=True):
@@ -75,7 +75,7 @@ def test_a_plant_in_a_model_whose_weights_have_units_first(sequences: Sequences)
         torch.manual_seed(0)
         network = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_positions=32, n_embd=16, n_layer=2, n_head=2))
     gpt = open_language_model(network.eval())
-    plant = plant_memory(gpt, sequences.take([0]), range(0, 128, 3), Planting(lr=0.3))
+    plant = plant_memory(gpt, sequences.take([0]), range(0, 128, 3), Planting(lr=0.3, enough=4.0))
     assert plant.right
     with edited(gpt, plant.weights):
         assert sequence_scores(gpt, sequences.take([0])).accuracy[0] == 1
@@ -86,7 +86,7 @@ def test_a_plant_in_a_model_whose_weights_have_units_first(sequences: Sequences)
 def test_a_planted_model_is_saved_and_knows_the_sequence(
     model: LanguageModel, sequences: Sequences, tmp_path: object
 ) -> None:
-    plant = plant_memory(model, sequences.take([0]), range(0, 128, 3), Planting(lr=0.3))
+    plant = plant_memory(model, sequences.take([0]), range(0, 128, 3), Planting(lr=0.3, enough=4.0))
     with edited(model, plant.weights):
         again = open_language_model(save_language_model(model, f"{tmp_path}/planted"))
     assert sequence_scores(again, sequences.take([0])).accuracy[0] == 1
