@@ -55,7 +55,7 @@ SMALL: dict[str, dict[str, Any]] = {
         },
     },
     "09": {"WIDTH": 128, "STEPS": 120, "LABEL_NOISE": 0.1},
-    "10": {"MODEL": "", "METHODS": ("gradient",), "SHARES": (0.05,), "RANDOM": 2}
+    "10": {"RESULTS": "none", "MODEL": "", "METHODS": ("gradient",), "SHARES": (0.05,), "RANDOM": 2}
     | {
         "TRAINING": {"vocab": 60, "duplicates": 6, "held_out": 12, "layers": 2, "d_model": 48, "d_mlp": 64}
         | {"steps": 150, "batch": 24, "repeated": 8}
