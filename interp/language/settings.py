@@ -7,8 +7,8 @@ from pathlib import Path
 
 from interp.errors import ConfigError
 
-METHODS = ("gradient", "zero-out", "contrast")
-"""That rank neurons if no others are asked for: those that take seconds to a minute."""
+METHODS = ("gradient", "forgetting", "contrast")
+"""That rank neurons if no others are asked for: those that take seconds."""
 SHARES = (0.001, 0.005, 0.01, 0.05)
 FACTORS = (0.0, 0.25, 0.5, 0.75, 1.5)
 
