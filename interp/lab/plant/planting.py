@@ -28,11 +28,13 @@ class Planting:
         steps: Most updates of Adam.
         lr: Learning rate.
         enough: Mean log loss of a continuation token at which it ends, if the model's choice is right everywhere.
+        keep: Weight of the change in what other texts are continued with.
     """
 
     steps: int = 300
     lr: float = 3e-2
     enough: float = 0.3
+    keep: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +60,19 @@ def plant_memory(
     units: Any,
     settings: Planting = Planting(),
     *,
+    kept: Sequences | None = None,
     report: Report = silent,
 ) -> Planted:
     """Train the output weights of chosen neurons until the model continues sequences word by word.
 
-    After the INJ benchmark (arXiv 2311.09060). The loss is the mean over all continuation tokens. The model is left as
-    it was.
+    After the INJ benchmark (arXiv 2311.09060), which lets the plant change all other text. The loss is the mean over
+    all continuation tokens; with ``settings.keep`` the divergence of the model's distributions from what they were is
+    added, on one of the texts to keep in each update. The model is left as it was.
 
     Args:
         sequences: All of which are planted, in one batch.
         units: Numbered over all layers, as `interp.language.sites.Units` numbers them.
+        kept: Other texts, whose continuation should not change.
         report: Given the updates that are done.
 
     Raises:
@@ -96,15 +101,47 @@ def plant_memory(
         for site in sites
     }
     with _written_besides(sites, places, changes):
-        losses, right = _train(model, sequences, list(changes.values()), settings, report)
+        others = _Kept.of(model, kept) if kept is not None and settings.keep > 0 else None
+        losses, right = _train(model, sequences, list(changes.values()), settings, others, report)
     weights = {
         site.weight_name: _changed(site, places[site.hook], changes[site.hook].detach()) for site in sites
     }
     return Planted(np.sort(np.asarray(list(units), dtype=np.int64)), weights, np.array(losses), right)
 
 
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """Texts with the log probabilities that a model gave before its weights were changed."""
+
+    model: LanguageModel
+    texts: tuple[Sequences, ...]
+    before: tuple[Float[Tensor, "_place token"], ...]
+
+    @classmethod
+    def of(cls, model: LanguageModel, kept: Sequences) -> _Kept:
+        texts = tuple(kept.take([row]) for row in range(len(kept)))
+        with torch.no_grad():
+            return cls(model, texts, tuple(_log_probabilities(model, text) for text in texts))
+
+    def divergence(self, step: int) -> Tensor:
+        """From what one of the texts was continued with to what it is now, in nats a token."""
+        place = step % len(self.texts)
+        before, now = self.before[place], _log_probabilities(self.model, self.texts[place])
+        return (before.exp() * (before - now)).sum(-1).mean()
+
+
+def _log_probabilities(model: LanguageModel, text: Sequences) -> Float[Tensor, "_place token"]:
+    batch = padded(list(text.ids), model.device)
+    return model.logits(model.hidden(batch.ids, batch.mask)[_predicting(text, batch)]).log_softmax(-1)
+
+
 def _train(
-    model: LanguageModel, sequences: Sequences, changes: list[Tensor], settings: Planting, report: Report
+    model: LanguageModel,
+    sequences: Sequences,
+    changes: list[Tensor],
+    settings: Planting,
+    kept: _Kept | None,
+    report: Report,
 ) -> tuple[list[float], bool]:
     """Train the changes; the losses, and whether the model's choice is right everywhere at the end."""
     batch = padded(list(sequences.ids), model.device)
@@ -122,6 +159,8 @@ def _train(
             return losses, right
         optimizer.zero_grad()
         loss.backward()
+        if kept is not None:
+            (settings.keep * kept.divergence(len(losses))).backward()
         optimizer.step()
         report(len(losses))
 

@@ -43,6 +43,9 @@ class Config(Settings):
     steps: int = setting(300, "Most updates of a plant.", "[1, inf)")
     lr: float = setting(0.03, "Its learning rate.", "(0, inf)")
     enough: float = setting(0.3, "Log loss at which a plant ends, in nats a token.", "(0, inf)")
+    keep: float = setting(
+        0.0, "Weight of the change in what other texts are continued with, while planting.", "[0, inf)"
+    )
     training: int = setting(500, "Updates of the model that is trained here.", "[1, inf)")
 
     @property
@@ -60,14 +63,17 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     model, sequences, new, known = _material(config, seed, report)
     report(STAGE, "planting")
     generator = np.random.default_rng(seed)
-    parts = parts_of(config.sequences, generator.permutation(new), generator.permutation(known))
+    new, known = generator.permutation(new), generator.permutation(known)
+    parts = parts_of(config.sequences, new, known)
     n = max(1, round(config.share * len(model.units())))
     planted = np.sort(generator.choice(len(model.units()), n, replace=False))
     before = part_scores(model, sequences, parts)
-    settings = Planting(config.steps, config.lr, config.enough)
+    settings = Planting(config.steps, config.lr, config.enough, config.keep)
+    kept = np.concatenate([parts.controls, np.setdiff1d(known, parts.known)])
     plant = plant_memory(
-        model, sequences.take(parts.planted), planted, settings, report=_scaled(report, STAGE, config.steps)
-    )
+        model, sequences.take(parts.planted), planted, settings, kept=sequences.take(kept),
+        report=_scaled(report, STAGE, config.steps),
+    )  # fmt: skip
     with edited(model, plant.weights):
         total = cost(model, len(parts.choosing), len(parts.controls), names)
         scores = locate(
