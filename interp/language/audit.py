@@ -17,7 +17,7 @@ from interp.language.memory import Memory, cost, memorised_rows, memory_of
 from interp.language.model import LanguageModel
 from interp.language.opening import open_language_model
 from interp.language.reading import read_sequences
-from interp.language.records import LanguageReport
+from interp.language.records import GroupMemory, LanguageReport
 from interp.language.sequences import CONTROL, Sequences, check_tokens, token_sequences
 from interp.language.settings import LanguageSettings
 from interp.language.sites import HEADS, NEURONS
@@ -68,37 +68,18 @@ def audit_language(
     seconds: dict[str, float] = {}
     with _timed(seconds, "opening"):
         model = open_language_model(source, tokenizer, device=device)
-        reference = (
-            None if settings.reference is None else open_language_model(settings.reference, device=device)
-        )
+        other = settings.reference
+        reference = None if other is None else open_language_model(other, device=device)
     if isinstance(sequences, Sequences):
         check_tokens(sequences, model.vocab, model.context)
     else:
         limits = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
         sequences = read_sequences(sequences, model.tokenizer, **limits)
-    with (
-        _timed(seconds, "memory"),
-        _bar("measuring memory", cost(sequences, settings), show_progress) as report,
-    ):
+    steps = cost(sequences, settings)
+    with _timed(seconds, "memory"), _bar("measuring memory", steps, show_progress) as report:
         memory = memory_of(model, sequences, settings, reference=reference, report=report)
-    measured, note = _with_controls(model, sequences)
-    groups = tuple(_groups(memory, sequences, measured)) if settings.locate else ()
-    results = []
     with _timed(seconds, "locating"):
-        for located in groups:
-            steps = group_cost(model, located, settings)
-            title = "locating" if located.group is None else f"locating {located.group}"
-            with _bar(title, steps, show_progress) as report:
-                result = group_memory(model, measured, located, settings, report=report, out=out)
-            n = len(sequences)  # controls that were added are not shown
-            each = tuple(
-                replace(step, without=step.without[:n], rank_without=step.rank_without[:n])
-                for step in result.steps
-            )
-            shown = {"without": result.without[:n], "rank_without": result.rank_without[:n], "steps": each}
-            result = replace(result, **shown)  # type: ignore[arg-type]
-            trace = trace_sentence(result, memory.scores.rank, sequences.unseen)
-            results.append(replace(result, verdict=(*result.verdict, *trace)))
+        groups, notes = _located(model, sequences, memory, settings, out, show_progress)
     return LanguageReport(
         checkpoint=model.name,
         model=_facts(model),
@@ -108,13 +89,44 @@ def audit_language(
         rank=memory.scores.rank,
         guessed=memory.guessed,
         pieces=pieces_of(model, sequences),
-        groups=tuple(results),
+        groups=groups,
         settings=plain(asdict(settings)),
-        notes=(*model.notes, *sequences.notes, *memory.notes, *(note if groups else ())),
-        verdict=(*memory_verdict(memory, sequences), *(one for result in results for one in result.verdict)),
+        notes=(*model.notes, *sequences.notes, *memory.notes, *notes),
+        verdict=(*memory_verdict(memory, sequences), *(one for group in groups for one in group.verdict)),
         warnings=tuple(memory_warnings(memory, sequences, reference is not None)),
         seconds=seconds,
     )
+
+
+def _located(
+    model: LanguageModel,
+    sequences: Sequences,
+    memory: Memory,
+    settings: LanguageSettings,
+    out: Path | None,
+    show_progress: bool,
+) -> tuple[tuple[GroupMemory, ...], tuple[str, ...]]:
+    """Every group that holds memory, with notes on the controls."""
+    if not settings.locate:
+        return (), ()
+    measured, note = _with_controls(model, sequences)
+    results = []
+    for located in _groups(memory, sequences, measured):
+        title = "locating" if located.group is None else f"locating {located.group}"
+        with _bar(title, group_cost(model, located, settings), show_progress) as report:
+            result = group_memory(model, measured, located, settings, report=report, out=out)
+        result = _without_added(result, len(sequences))
+        trace = trace_sentence(result, memory.scores.rank, sequences.unseen)
+        results.append(replace(result, verdict=(*result.verdict, *trace)))
+    return tuple(results), note if results else ()
+
+
+def _without_added(result: GroupMemory, n: int) -> GroupMemory:
+    """Without the tokens of controls that were added to the first n sequences."""
+    steps = tuple(
+        replace(step, without=step.without[:n], rank_without=step.rank_without[:n]) for step in result.steps
+    )
+    return replace(result, without=result.without[:n], rank_without=result.rank_without[:n], steps=steps)
 
 
 def _groups(memory: Memory, sequences: Sequences, measured: Sequences) -> Iterator[Located]:
@@ -133,6 +145,8 @@ def _with_controls(model: LanguageModel, sequences: Sequences) -> tuple[Sequence
         return sequences, ()
     texts = [row["text"] for row in famous_and_invented() if row.get("split") == CONTROL]
     added = token_sequences([model.tokenizer(text)["input_ids"] for text in texts])
+    if model.context is not None and added.lengths.max() > model.context:
+        return sequences, ()
     n = len(added)
     joined = replace(
         sequences,
@@ -144,8 +158,7 @@ def _with_controls(model: LanguageModel, sequences: Sequences) -> tuple[Sequence
     )
     note = (
         f"{n} English texts that were invented for this tool serve as controls where neurons are located and removed, "
-        "as fewer than "
-        f"{FEWEST_CONTROLS} sequences are marked as held-out or control"
+        f"as fewer than {FEWEST_CONTROLS} sequences are marked as held-out or control"
     )
     return joined, (note,)
 

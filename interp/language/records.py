@@ -55,7 +55,7 @@ class MemoryTable:
         return self.columns[name]
 
     def count(self, verdict: str) -> int:
-        """How many sequences have that verdict, one of `VERDICTS`."""
+        """Number of sequences with that verdict, one of `VERDICTS`."""
         return int((self.columns["verdict"] == verdict).sum())
 
     def to_dict(self) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def guessed_by_ngram(sequences: Sequences, corpus: Collection[int] = ()) -> Toke
 
 
 class _Followers:
-    """Which tokens followed each context, and how often."""
+    """Tokens that followed each context, with their counts."""
 
     def __init__(self) -> None:
         self.counts: dict[tuple[int, ...], Counter[int]] = {}

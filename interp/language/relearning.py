@@ -1,4 +1,4 @@
-"""Whether a removed memory is gone: how many steps a language model needs to learn it again."""
+"""Relearning: steps that a language model needs to learn a removed memory again."""
 
 from __future__ import annotations
 
