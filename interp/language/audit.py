@@ -68,13 +68,8 @@ def audit_language(
     seconds: dict[str, float] = {}
     with _timed(seconds, "opening"):
         model = open_language_model(source, tokenizer, device=device)
-        other = settings.reference
-        reference = None if other is None else open_language_model(other, device=device)
-    if isinstance(sequences, Sequences):
-        check_tokens(sequences, model.vocab, model.context)
-    else:
-        limits = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
-        sequences = read_sequences(sequences, model.tokenizer, **limits)
+        reference = settings.reference and open_language_model(settings.reference, device=device)
+    sequences = _sequences(model, sequences, prompt_tokens)
     steps = cost(sequences, settings)
     with _timed(seconds, "memory"), _bar("measuring memory", steps, show_progress) as report:
         memory = memory_of(model, sequences, settings, reference=reference, report=report)
@@ -93,9 +88,19 @@ def audit_language(
         settings=plain(asdict(settings)),
         notes=(*model.notes, *sequences.notes, *memory.notes, *notes),
         verdict=(*memory_verdict(memory, sequences), *(one for group in groups for one in group.verdict)),
-        warnings=tuple(memory_warnings(memory, sequences, reference is not None)),
+        warnings=tuple(memory_warnings(memory, sequences, bool(reference))),
         seconds=seconds,
     )
+
+
+def _sequences(
+    model: LanguageModel, sequences: Path | str | Sequences, prompt_tokens: int | None
+) -> Sequences:
+    if isinstance(sequences, Sequences):
+        check_tokens(sequences, model.vocab, model.context)
+        return sequences
+    limits = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
+    return read_sequences(sequences, model.tokenizer, **limits)
 
 
 def _located(
