@@ -281,7 +281,7 @@ def test_a_study_is_added_as_one_folder(tmp_path: Path) -> None:
 def test_a_figure_of_the_report_is_added_where_it_is_drawn_and_in_the_sections(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from interp.report import html, sections
+    from interp.report import documents, sections
     from interp.report.parts import Chart, Section
 
     def draw() -> Figure:
@@ -294,8 +294,7 @@ def test_a_figure_of_the_report_is_added_where_it_is_drawn_and_in_the_sections(
         yield Section("new", "Something new", [Chart("new", "New", draw, "It is new.")])
 
     monkeypatch.setattr(sections, "sections", more)
-    if hasattr(html, "sections"):
-        monkeypatch.setattr(html, "sections", more)
+    monkeypatch.setattr(documents, "sections", more)
     text = page(checkpoint, tmp_path)
     assert "Something new" in text
     assert "It is new." in text

@@ -68,10 +68,9 @@ def audit_language(
     seconds: dict[str, float] = {}
     with _timed(seconds, "opening"):
         model = open_language_model(source, tokenizer, device=device)
-        reference = settings.reference and open_language_model(settings.reference, device=device)
+        reference = open_language_model(settings.reference, device=device) if settings.reference else None
     sequences = _sequences(model, sequences, prompt_tokens)
-    steps = cost(sequences, settings)
-    with _timed(seconds, "memory"), _bar("measuring memory", steps, show_progress) as report:
+    with _timed(seconds, "memory"), _bar("memory", cost(sequences, settings), show_progress) as report:
         memory = memory_of(model, sequences, settings, reference=reference, report=report)
     with _timed(seconds, "locating"):
         groups, notes = _located(model, sequences, memory, settings, out, show_progress)
