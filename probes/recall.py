@@ -46,7 +46,8 @@ def recall_p_values(
 
     Texts differ by more than independent tokens would make them: shares are made to have one variance by the arc sine
     of their roots, to which one between texts is added by the controls' moments, and Student's distribution has one
-    degree of freedom fewer than there are controls. A control is compared with the others. NaN with fewer than
+    degree of freedom fewer than there are controls. It is approximate: where controls are rarely right and uneven,
+    values below .01 come in up to 3 % of cases. A control is compared with the others. NaN with fewer than
     `FEWEST_CONTROLS` others, or without trials.
 
     Args:

@@ -92,6 +92,8 @@ def audit_of_language(
         )
     if folder is not None and not settings.locate:
         raise ConfigError("--save writes the model without neurons that are located; leave out --no-locate")
+    if (scores := more.get("out")) is not None and scores.exists() and not scores.is_dir():
+        raise ConfigError(f"--scores {str(scores)!r} is a file; expected a folder")
     if force and folder is None:
         raise ConfigError("--force is used with --save only; give --save FOLDER too")
     from interp.language.rows import read_rows
@@ -117,7 +119,8 @@ def audit_of_language(
 def _save(model: LanguageModel, report: LanguageReport, folder: Path, force: bool) -> None:
     from interp.language.edits import gates_without, save_language_model
 
-    chosen = sorted({int(unit) for group in report.groups for unit in group.removed})
+    holding = [group for group in report.groups if group.best is not None]
+    chosen = sorted({int(unit) for group in holding for unit in group.removed})
     if not chosen:
         say("nothing is saved: no neurons were located whose removal takes a memory out", error=True)
         return

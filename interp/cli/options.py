@@ -102,7 +102,7 @@ def check_relearning(steps: int | None, lr: float | None) -> None:
         raise ConfigError(f"--relearn-lr {lr:g} is used with --relearn only; give --relearn STEPS too")
 
 
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that --save would meet.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file or model that --save would meet.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")]
 Engine = Annotated[str | None, typer.Option(help="local, or ray for a cluster.")]
 RayAddress = Annotated[

@@ -18,11 +18,12 @@ from jaxtyping import Float, Int
 from interp.errors import ConfigError, InterventionError
 from interp.language.edits import gates_without, save_language_model
 from interp.language.gates import gated
+from interp.language.group_memory import FEWEST_CONTROLS
 from interp.language.locating import locate
 from interp.language.methods import METHODS
 from interp.language.model import LanguageModel
 from interp.language.removing import like_layers
-from interp.language.sequences import Sequences
+from interp.language.sequences import Sequences, halves
 from interp.language.sites import NEURONS
 from interp.language.token_scores import TokenScores, token_scores
 
@@ -91,7 +92,8 @@ class LanguageSession:
     Attributes:
         most: Sequences of a group, and as many unseen ones, that are run at every change.
         groups: Rows by the name of the group.
-        controls: Rows that the model has not seen, the first `most`.
+        controls: Rows that the model has not seen, `most` at most; they do not help to rank.
+        ranking: Other such rows, by which methods that need controls rank.
         methods: Titles of the orders by name.
         counts: Numbers of units that the slider offers, from 0.
     """
@@ -101,8 +103,10 @@ class LanguageSession:
     ) -> None:
         self.model, self.sequences, self.kind, self.most, self.seed = model, sequences, kind, most, seed
         self.groups = _groups(sequences)
-        self.controls = tuple(sequences.unseen[:most].tolist())
-        self.methods = _methods(bool(self.controls))
+        unseen = sequences.unseen if len(sequences.candidates) else sequences.unseen[:0]
+        ranking, measured = halves(unseen, seed) if len(unseen) >= FEWEST_CONTROLS else (unseen[:0], unseen)
+        self.ranking, self.controls = ranking[:most], tuple(measured[:most].tolist())
+        self.methods = _methods(len(ranking) > 1)
         self.counts = _counts(len(model.units(kind)))
         self._lock, self._turn = Lock(), Lock()
         self._asked: dict[str, object] = {}
@@ -148,7 +152,7 @@ class LanguageSession:
     def _rank(self, group: str, method: str) -> tuple[np.ndarray, float]:
         settings: dict[str, Any] = {"methods": (method,), "kind": self.kind, "seed": self.seed}
         rows = np.array(self.halves(group)[0])
-        controls = np.array(self.controls) if METHODS[method].controls else None
+        controls = self.ranking if METHODS[method].controls else None
         with self._lock:
             start = perf_counter()
             scores = locate(self.model, self.sequences, rows, controls=controls, **settings)

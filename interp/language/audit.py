@@ -12,12 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from interp.language.group_memory import Located, group_cost, group_memory
+from interp.errors import ConfigError
+from interp.language.group_memory import (
+    FEWEST_CONTROLS,
+    Located,
+    check_methods,
+    group_cost,
+    group_memory,
+)
 from interp.language.memory import Memory, cost, memorised_rows, memory_of
 from interp.language.model import LanguageModel
 from interp.language.opening import open_language_model
 from interp.language.reading import read_sequences
 from interp.language.records import GroupMemory, LanguageReport
+from interp.language.references import check_reference
 from interp.language.sequences import CONTROL, Sequences, check_tokens, token_sequences
 from interp.language.settings import LanguageSettings
 from interp.language.sites import HEADS, NEURONS
@@ -25,9 +33,6 @@ from interp.language.texts import famous_and_invented
 from interp.language.wording import memory_verdict, memory_warnings, trace_sentence
 from interp.output import plain
 from interp.progress import progress
-
-FEWEST_CONTROLS = 4
-"""With fewer, invented texts are added as controls, for what a removal does to other text."""
 
 
 def audit_language(
@@ -69,11 +74,13 @@ def audit_language(
     with _timed(seconds, "opening"):
         model = open_language_model(source, tokenizer, device=device)
         reference = open_language_model(settings.reference, device=device) if settings.reference else None
-    sequences = _sequences(model, sequences, prompt_tokens)
+    sequences = _sequences(model, sequences, prompt_tokens, reference)
+    measured, notes = _with_controls(model, sequences)
+    notes += check_methods(settings, len(measured.unseen)) if settings.locate else ()
     with _timed(seconds, "memory"), _bar("memory", cost(sequences, settings), show_progress) as report:
         memory = memory_of(model, sequences, settings, reference=reference, report=report)
     with _timed(seconds, "locating"):
-        groups, notes = _located(model, sequences, memory, settings, out, show_progress)
+        groups = _located(model, (sequences, measured), memory, settings, out, show_progress)
     return LanguageReport(
         checkpoint=model.name,
         model=_facts(model),
@@ -85,7 +92,7 @@ def audit_language(
         pieces=pieces_of(model, sequences),
         groups=groups,
         settings=plain(asdict(settings)),
-        notes=(*model.notes, *sequences.notes, *memory.notes, *notes),
+        notes=(*model.notes, *sequences.notes, *memory.notes, *(notes if groups else ())),
         verdict=(*memory_verdict(memory, sequences), *(one for group in groups for one in group.verdict)),
         warnings=tuple(memory_warnings(memory, sequences, bool(reference))),
         seconds=seconds,
@@ -93,36 +100,40 @@ def audit_language(
 
 
 def _sequences(
-    model: LanguageModel, sequences: Path | str | Sequences, prompt_tokens: int | None
+    model: LanguageModel,
+    sequences: Path | str | Sequences,
+    prompt_tokens: int | None,
+    reference: LanguageModel | None,
 ) -> Sequences:
     if isinstance(sequences, Sequences):
         check_tokens(sequences, model.vocab, model.context)
-        return sequences
-    limits = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
-    return read_sequences(sequences, model.tokenizer, **limits)
+    else:
+        limits = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
+        sequences = read_sequences(sequences, model.tokenizer, **limits)
+    if reference is not None:
+        check_reference(reference, model, sequences)
+    return sequences
 
 
 def _located(
     model: LanguageModel,
-    sequences: Sequences,
+    both: tuple[Sequences, Sequences],
     memory: Memory,
     settings: LanguageSettings,
     out: Path | None,
     show_progress: bool,
-) -> tuple[tuple[GroupMemory, ...], tuple[str, ...]]:
-    """Every group that holds memory, with notes on the controls."""
-    if not settings.locate:
-        return (), ()
-    measured, note = _with_controls(model, sequences)
+) -> tuple[GroupMemory, ...]:
+    """Every group that holds memory; sequences are as given, and with controls that were added."""
+    sequences, measured = both
     results = []
-    for located in _groups(memory, sequences, measured):
+    for located in _groups(memory, sequences, measured) if settings.locate else ():
         title = "locating" if located.group is None else f"locating {located.group}"
         with _bar(title, group_cost(model, located, settings), show_progress) as report:
             result = group_memory(model, measured, located, settings, report=report, out=out)
         result = _without_added(result, len(sequences))
         trace = trace_sentence(result, memory.scores.rank, sequences.unseen)
         results.append(replace(result, verdict=(*result.verdict, *trace)))
-    return tuple(results), note if results else ()
+    return tuple(results)
 
 
 def _without_added(result: GroupMemory, n: int) -> GroupMemory:
@@ -149,8 +160,11 @@ def _with_controls(model: LanguageModel, sequences: Sequences) -> tuple[Sequence
         return sequences, ()
     texts = [row["text"] for row in famous_and_invented() if row.get("split") == CONTROL]
     added = token_sequences([model.tokenizer(text)["input_ids"] for text in texts])
-    if model.context is not None and added.lengths.max() > model.context:
-        return sequences, ()
+    few = f"fewer than {FEWEST_CONTROLS} sequences are marked as held-out or control"
+    try:
+        check_tokens(added, model.vocab, model.context)
+    except ConfigError:
+        return sequences, (f"{few}, and the texts invented for this tool are too long for the model",)
     n = len(added)
     joined = replace(
         sequences,
@@ -160,10 +174,7 @@ def _with_controls(model: LanguageModel, sequences: Sequences) -> tuple[Sequence
         split=(*sequences.split, *(CONTROL,) * n),
         text=(*sequences.text, *texts),
     )
-    note = (
-        f"{n} English texts that were invented for this tool serve as controls where neurons are located and removed, "
-        f"as fewer than {FEWEST_CONTROLS} sequences are marked as held-out or control"
-    )
+    note = f"{n} English texts invented for this tool serve as controls where neurons are located, as {few}"
     return joined, (note,)
 
 

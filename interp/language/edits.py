@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
@@ -93,7 +92,7 @@ def save_language_model(
     import shutil
     import tempfile
 
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     check_folder_free(folder, force)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
@@ -107,11 +106,20 @@ def save_language_model(
 
 def check_folder_free(folder: Path, force: bool = False) -> None:
     """Make sure, before long work, that a checkpoint can be written to a folder; a `ConfigError` if it cannot."""
-    if folder.is_file():
-        raise ConfigError(f"{str(folder)!r} is a file; expected the name of a folder")
-    if folder.exists() and any(folder.iterdir()) and not force:
-        raise ConfigError(f"{str(folder)!r} is there already; choose another folder, or replace it (force)")
-    check_place(folder)
+    if folder.is_file() or folder.is_symlink():
+        raise ConfigError(f"{str(folder)!r} is a file or a link; expected the name of a folder")
+    if folder.exists() and any(folder.iterdir()):
+        if not force:
+            raise ConfigError(
+                f"{str(folder)!r} is there already; choose another folder, or replace it (force)"
+            )
+        if not (folder / "config.json").is_file():
+            raise ConfigError(
+                f"{str(folder)!r} holds files and no config.json, so it is no model to replace; choose another folder"
+            )
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise ConfigError(f"{str(folder)!r} is the folder that you are in, or one above; choose another")
+    check_place(folder.absolute())
 
 
 def _write(model: LanguageModel, folder: Path, changed: Mapping[str, Tensor]) -> None:
@@ -124,14 +132,3 @@ def _write(model: LanguageModel, folder: Path, changed: Mapping[str, Tensor]) ->
                 model.tokenizer.save_pretrained(folder)
     except (OSError, SafetensorError) as error:
         raise ConfigError(f"cannot write the model to {str(folder.parent.parent)!r}: {error}") from None
-
-
-def top_units(scores: np.ndarray, count: int) -> np.ndarray:
-    """The units with the highest scores, in order; NaN counts as lowest.
-
-    Example:
-        >>> top_units(np.array([0.1, np.nan, 3.0, 2.0]), 2).tolist()
-        [2, 3]
-    """
-    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
-    return order[:count]

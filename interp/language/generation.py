@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from jaxtyping import Int
@@ -38,26 +41,46 @@ def generate_greedily(model: LanguageModel, sequences: Sequences, report: Report
     at_once = tokens_at_once(model, int(sequences.lengths.max()))
     done = 0
     while done < len(order):
-        rows = order[done : done + max(1, at_once // int(sequences.lengths[order[done:]].max()))]
+        rows = _fitting(sequences, order[done:], at_once, model.context)
         steps = int(sequences.continuation[rows].max())
         batch = padded(
             [sequences.ids[row][: sequences.prompt[row]] for row in rows], model.device, side="left"
         )
-        with quiet():
-            new = model.plain.generate(
-                input_ids=batch.ids,
-                attention_mask=batch.mask.long(),
-                min_new_tokens=steps,
-                max_new_tokens=steps,
-                do_sample=False,
-                num_beams=1,
-                pad_token_id=0,
-            )
+        with quiet(), _greedy(model, steps):
+            new = model.plain.generate(input_ids=batch.ids, attention_mask=batch.mask.long())
         for row, ids in zip(rows, new[:, batch.ids.shape[1] :].cpu().numpy(), strict=True):
             results[row] = ids[: sequences.continuation[row]]
         done += len(rows)
         report(done)
     return tuple(results)
+
+
+@contextmanager
+def _greedy(model: LanguageModel, steps: int) -> Iterator[None]:
+    """Inside the block, nothing but the likeliest token is chosen; settings of the checkpoint are put aside."""
+    from transformers import GenerationConfig
+
+    own = model.plain.generation_config
+    model.plain.generation_config = GenerationConfig(
+        max_new_tokens=steps, do_sample=False, num_beams=1, pad_token_id=0, eos_token_id=None
+    )
+    try:
+        yield
+    finally:
+        model.plain.generation_config = own
+
+
+def _fitting(
+    sequences: Sequences, rows: np.ndarray, at_once: int, context: int | None
+) -> Int[np.ndarray, " row"]:
+    """The first rows whose longest prompt and longest continuation together fit a batch, and the model's context."""
+    length = np.maximum.accumulate(sequences.prompt[rows]) + np.maximum.accumulate(
+        sequences.continuation[rows]
+    )
+    fits = length * np.arange(1, len(rows) + 1) <= at_once
+    if context is not None:
+        fits &= length <= context
+    return rows[: max(1, int(fits.argmin()) if not fits.all() else len(rows))]
 
 
 def greedy_runs(sequences: Sequences, generated: Generated) -> Int[np.ndarray, " sequence"]:

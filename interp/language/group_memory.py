@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from interp.errors import ConfigError, choose
 from interp.language.locating import METHODS, LocateSettings, locate
 from interp.language.locating import cost as locating_cost
 from interp.language.model import LanguageModel
@@ -27,12 +28,17 @@ from interp.language.relearning import relearn_sequences
 from interp.language.removing import Fold, removal_cost, removal_point, scores_without
 from interp.language.sequences import Sequences, halves
 from interp.language.settings import FACTORS, LanguageSettings
+from interp.language.settings import METHODS as DEFAULT_METHODS
 from interp.language.sites import HEADS, NEURONS
 from interp.language.wording import group_verdict
 from interp.progress import Report, shifted, silent
 
+DRAWS = 20
+"""Random sets, at least, beside the removal that decides."""
 SHOWN = 100
 """Sequences up to which every token is measured at every share, for the slider of the report."""
+FEWEST_CONTROLS = 4
+"""Of which half can help to locate."""
 HARM = log(1.05)
 """Rise of the log loss of controls, 5 % in perplexity, from which a removal counts as harmful."""
 
@@ -45,7 +51,7 @@ class Located:
         group: Name; None for all memorised sequences together.
         rows: Memorised sequences of the group.
         others: Memorised sequences of other groups.
-        controls: Sequences that the model has not seen.
+        controls: Sequences that the model has not seen; of 4 or more, half help to locate and half are measured.
     """
 
     group: str | None
@@ -54,15 +60,31 @@ class Located:
     controls: Int[np.ndarray, " control"]
 
 
+def check_methods(settings: LanguageSettings, n_controls: int) -> tuple[str, ...]:
+    """A note where methods of the default cannot be run; a `ConfigError` where one that was asked for cannot."""
+    needing = [name for name in settings.methods if METHODS[choose("method", name, METHODS)].controls]
+    if n_controls >= FEWEST_CONTROLS or not needing:
+        return ()
+    if settings.methods != DEFAULT_METHODS:
+        raise ConfigError(
+            f"the method {needing[0]!r} needs {FEWEST_CONTROLS} controls or more, and there are {n_controls}; mark "
+            "sequences that the model has not seen with the split 'control' or 'held-out', or leave the method out"
+        )
+    return (f"neurons are not ranked by {needing[0]}, which needs {FEWEST_CONTROLS} controls or more",)
+
+
 def group_cost(model: LanguageModel, located: Located, settings: LanguageSettings) -> int:
     """Steps of progress that `group_memory` reports."""
     n, kind = len(located.rows), _kind(settings)
     sizes = [n, *(len(half) for half in _halves(located, settings) if n > 1)]
     methods = _methods(settings, located)
     how = _locate_settings(settings)
-    own = sum(locating_cost(model, size, len(located.controls), methods, kind, how) for size in sizes)
+    own = sum(
+        locating_cost(model, size, len(_controls(located, settings)[0]), methods, kind, how) for size in sizes
+    )
     folds = [Fold(np.arange(0), rows) for rows in _fold_rows(located, settings)]
     points = len(methods) * len(settings.shares) * removal_cost(folds, settings.n_random)
+    points += removal_cost(folds, max(DRAWS, settings.n_random))
     return own + points + (1 + len(FACTORS)) * removal_cost(folds, 0) + 2 * settings.relearn_steps + 1
 
 
@@ -78,7 +100,7 @@ def group_memory(
     """Score all units by a group's sequences, take the best out, and measure each part.
 
     With two sequences or more, units are chosen by one half and measured on the other, both ways, and the figures are
-    means of the two. The best method and share are chosen by the sequences that chose the units, never by the others.
+    means of the two. The best method and share are those that take most from the sequences that chose the units.
 
     Args:
         report: Given steps done, of `group_cost`.
@@ -89,15 +111,15 @@ def group_memory(
     folds = work.folds(scores)
     units = model.units(_kind(settings))
     before = work.point(next(iter(folds.values())), 0)
+    counts = sorted({_count(share, len(units)) for share in settings.shares})
     curves = {
-        method: tuple(
-            work.point(own, _count(share, len(units)), n_random=settings.n_random)
-            for share in settings.shares
-        )
+        method: tuple(work.point(own, n, n_random=settings.n_random) for n in counts)
         for method, own in folds.items()
     }
     method, share = best_point(before, curves)
     n = _count(share, len(units))
+    decisive = work.point(folds[method], n, n_random=max(DRAWS, settings.n_random))
+    curves[method] = tuple(decisive if one.n == n else one for one in curves[method])
     doses = tuple(work.point(folds[method], n, factor=factor) for factor in FACTORS)
     removed = scores.top(method, n)
     steps = work.steps(scores, method, share)
@@ -156,11 +178,8 @@ class _Work:
     done: int = 0
 
     def locate(self, rows: np.ndarray) -> UnitScores:
-        controls, kind, methods = (
-            self.located.controls,
-            _kind(self.settings),
-            _methods(self.settings, self.located),
-        )
+        controls, _ = _controls(self.located, self.settings)
+        kind, methods = _kind(self.settings), _methods(self.settings, self.located)
         scores = locate(
             self.model,
             self.sequences,
@@ -231,9 +250,16 @@ def _kind(settings: LanguageSettings) -> str:
     return HEADS if settings.heads else NEURONS
 
 
+def _controls(located: Located, settings: LanguageSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Controls that help to locate, and others that harm is measured on; with fewer than 4 all are measured."""
+    if len(located.controls) < FEWEST_CONTROLS:
+        return located.controls[:0], located.controls
+    return halves(located.controls, settings.seed)
+
+
 def _methods(settings: LanguageSettings, located: Located) -> tuple[str, ...]:
-    """Methods to run: those that need controls, and the evidence for labels, only with two controls or more."""
-    if len(located.controls) < 2:
+    """Methods to run: those that need controls, and the evidence for labels, only where there are some to locate by."""
+    if len(located.controls) < FEWEST_CONTROLS:
         return tuple(name for name in settings.methods if not METHODS[name].controls) or ("gradient",)
     return tuple(dict.fromkeys([*settings.methods, "evidence"]))
 
@@ -251,7 +277,7 @@ def _fold_rows(located: Located, settings: LanguageSettings) -> list[dict[str, n
     generator = np.random.default_rng(settings.seed)
     shared = {
         part: np.sort(generator.permutation(rows)[: settings.measured])
-        for part, rows in ((OTHERS, located.others), (CONTROLS, located.controls))
+        for part, rows in ((OTHERS, located.others), (CONTROLS, _controls(located, settings)[1]))
         if len(rows)
     }
     if len(located.rows) < 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,7 +158,8 @@ def _compare(
     """Add the columns that compare with sequences never seen; say with which."""
     unseen, right = sequences.unseen, columns.pop("right")
     columns["recall_p"] = recall_p_values(right, columns["unguessed"], unseen)
-    columns["recall_q"] = _q_values(columns["recall_p"])
+    families = sequences.candidates, unseen
+    columns["recall_q"] = _q_values(columns["recall_p"], families)
     bits, p_values = np.full((2, len(sequences)), np.nan)
     mixed = 0
     for row in range(len(sequences)):
@@ -167,7 +168,7 @@ def _compare(
         mixed += bool(len(controls)) and not own
         result = exposure(columns["nll"][[row]], columns["nll"][controls])
         bits[row], p_values[row] = result.bits[0], result.p_value[0]
-    columns |= {"exposure": bits, "p_value": p_values, "q_value": _q_values(p_values)}
+    columns |= {"exposure": bits, "p_value": p_values, "q_value": _q_values(p_values, families)}
     if not len(unseen):
         return (
             "no sequence is known to be unseen (split held-out or control): exposure is not testable, and recall is "
@@ -191,10 +192,12 @@ def _verdicts(columns: dict[str, np.ndarray], settings: LanguageSettings) -> np.
     return verdicts.astype(object)
 
 
-def _q_values(p_values: np.ndarray) -> np.ndarray:
-    known = ~np.isnan(p_values)
+def _q_values(p_values: np.ndarray, families: Iterable[np.ndarray]) -> np.ndarray:
+    """Of sequences that may be memorised among themselves, and of unseen ones among themselves."""
     q_values = np.full(len(p_values), np.nan)
-    q_values[known] = benjamini_hochberg(p_values[known])
+    for rows in families:
+        known = rows[~np.isnan(p_values[rows])]
+        q_values[known] = benjamini_hochberg(p_values[known])
     return q_values
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 
 from interp.errors import ConfigError
 from interp.language.model import LanguageModel
-from interp.language.sequences import Sequences, token_sequences
+from interp.language.sequences import Sequences, check_tokens, token_sequences
 from interp.language.token_scores import token_scores
 from interp.progress import Report, silent
 
@@ -106,6 +106,24 @@ def guessed_from_window(
     scores = token_scores(model, short, whole=False, report=report)
     right = np.array([rank[0] == 0 for rank in scores.rank], dtype=bool)
     return tuple(np.split(right, np.cumsum(sequences.continuation)[:-1]))
+
+
+def check_reference(reference: LanguageModel, model: LanguageModel, sequences: Sequences) -> None:
+    """Refuse a reference that cannot read the sequences, or reads them by another tokenizer.
+
+    Raises:
+        ConfigError: It is such a one.
+    """
+    try:
+        check_tokens(sequences, reference.vocab, reference.context)
+    except ConfigError as error:
+        raise ConfigError(f"the reference {reference.name}: {error}") from None
+    if reference.tokenizer is None or model.tokenizer is None:
+        return
+    if reference.tokenizer.get_vocab() != model.tokenizer.get_vocab():
+        raise ConfigError(
+            f"the reference {reference.name} has another tokenizer than {model.name}; expected a model of one family"
+        )
 
 
 def guessed_by_model(reference: LanguageModel, sequences: Sequences, report: Report = silent) -> Tokens:

@@ -46,7 +46,7 @@ def relearn_sequences(
 
     Args:
         rows: Memorised sequences whose units were removed.
-        controls: Sequences never seen; at most as many are taken.
+        controls: Sequences never seen; as many are taken of both.
         removed: Units.
         steps: At most so many for each of the two.
         report: Given steps done, of two times `steps`.
@@ -57,6 +57,7 @@ def relearn_sequences(
     """
     rows = np.asarray(list(rows), dtype=np.int64)
     unseen = np.asarray(list(controls), dtype=np.int64)[: len(rows)]
+    rows = rows[: len(unseen)] if len(unseen) else rows
     level = BACK * _accuracy(model, sequences.take(rows))
     curves: dict[str, list[float]] = {}
     reached: dict[str, int | None] = {}

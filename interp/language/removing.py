@@ -48,7 +48,7 @@ def removal_point(
 ) -> RemovalPoint:
     """Accuracy and log loss of each part with the first n units of every fold changed, beside random ones.
 
-    Folds are averaged, each sequence weighing the same within a part. Random units are as many of each layer as the
+    Folds are averaged; within a fold each sequence weighs the same. Random units are as many of each layer as the
     chosen ones, drawn among the others.
 
     Args:

@@ -26,12 +26,13 @@ class LanguageSettings:
         generate: Also generate from the prompts, for the longest run of the text in what the model writes.
         locate: Also find the neurons that hold a memory, and take them out.
         heads: Attention heads instead of neurons.
-        methods: That rank them: activation, gradient, integrated, zero-out, slimming, hard-concrete, contrast or
-            evidence.
+        methods: That rank them: activation, gradient, forgetting, integrated, zero-out, slimming, hard-concrete,
+            contrast or evidence.
         shares: Of all neurons that are taken out, in turn.
         screened: Neurons whose removal is computed exactly by the method zero-out, one by one.
-        measured: Controls, and memorised sequences of other groups, that a removal is measured on; drawn at random.
-        n_random: Random sets beside each.
+        measured: Controls, and memorised sequences of other groups, that a removal is measured on; drawn at random
+            among those that did not help to locate.
+        n_random: Random sets beside each; 20 at least beside the removal that decides.
         relearn_steps: Let the model learn its removed memories again, for at most so many steps; not if 0.
         seed: Of every random draw.
     """

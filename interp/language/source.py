@@ -85,7 +85,7 @@ def deciding_files(source: Path | str) -> list[Path]:
     return [
         file
         for file in files
-        if file.is_file() and file.suffix in (*DECIDING, GGUF) and file.name not in ASIDE
+        if file.is_file() and file.suffix.lower() in (*DECIDING, GGUF) and file.name not in ASIDE
     ]
 
 

@@ -50,8 +50,8 @@ def memory_verdict(memory: Memory, sequences: Sequences) -> Iterator[str]:
         )
     if counts[UNDECIDED]:
         yield (
-            f"{counts[UNDECIDED]} cannot be decided: few of their tokens cannot be guessed, or the interval of what is "
-            "recalled has the share asked for inside."
+            f"{counts[UNDECIDED]} cannot be decided: few of their tokens cannot be guessed, the interval of what is "
+            "recalled has the share asked for inside, or it is not surely more than of text never seen."
         )
     unseen = sequences.unseen
     if len(unseen):
@@ -85,7 +85,7 @@ def group_verdict(result: GroupMemory, holds: bool) -> Iterator[str]:
     assert result.best is not None
     point = next(one for one in result.curves[result.best] if one.share == result.best_share)
     part = SAME_GROUP if result.crossfitted else CHOSEN
-    name = "all memorised sequences" if result.group is None else f"the group {result.group!r}"
+    name = "memorised sequences without a group" if result.group is None else f"the group {result.group!r}"
     before, after, band = result.before.accuracy[part], point.accuracy[part], point.random_accuracy.get(part)
     random = (
         "" if band is None else f" ({percentage(band.low)} to {percentage(band.high)} without random ones)"
@@ -157,6 +157,4 @@ def _relearning(result: GroupMemory) -> str:
 
     if other is None and not relearning["accuracy"]["unseen"]:
         return f"Relearning takes: {words(own)}; there is no unseen sequence to compare with."
-    return (
-        f"Relearning what was removed takes: {words(own)}; learning as many unseen sequences: {words(other)}."
-    )
+    return f"Relearning what was removed takes: {words(own)}; learning as many sequences never seen: {words(other)}."

@@ -176,10 +176,8 @@ def _relearning(group: GroupMemory, place: int) -> Iterator[Part]:
         "not reached" if one is None else f"reached after {one} steps" for one in steps.values()
     )
     level = percentage(relearning.get("level"))
-    yield Text(
-        f"An accuracy of {level} is {removed} by what was taken out, and {unseen} by sequences that were never trained "
-        "on.",
-        FORMS,
-    )
+    others = relearning["accuracy"]["unseen"]
+    compared = f", and {unseen} by as many sequences that were never trained on" if others else ""
+    yield Text(f"An accuracy of {level} is {removed} by what was taken out{compared}.", FORMS)
     draw = partial(relearning_lines, group)
     yield Chart(f"relearning-{place}", "Accuracy while it is learnt again", draw, captions.RELEARNING)

@@ -64,8 +64,8 @@ WORDS = {
     "control, held-out": "Sequences that the model was not trained on: made up, or kept back.",
     "neuron": "One number of an MLP layer. Taking it out means multiplying its activations by 0 at every token.",
     "head": "One attention head; taking it out means multiplying its output by 0.",
-    "random neurons, 95 % interval": "As many neurons, drawn at random from the same layers, and taken out instead; "
-    "95 % of the draws lie in the band. Only what is outside it is more than chance.",
+    "random neurons": "As many neurons, drawn at random from the same layers, and taken out instead, several times: "
+    "the band has 95 % of the draws. The removal that decides has 20 draws or more beside it.",
     "memorizing": "A label of neurons: taking them out would raise the loss of the group's sequences more than that "
     "of controls, with a q-value below the limit.",
     "p-value, q-value": "How likely chance alone gives a value as extreme. The q-value takes into account how many "

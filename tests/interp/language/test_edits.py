@@ -10,7 +10,7 @@ import transformers
 from language_models import ARCHITECTURES, real_model, saved, tiny
 
 from interp.errors import ConfigError
-from interp.language.edits import gates_without, save_language_model, top_units
+from interp.language.edits import gates_without, save_language_model
 from interp.language.gates import gated
 from interp.language.opening import open_language_model
 
@@ -51,10 +51,6 @@ def test_the_tokenizer_is_saved_too_and_a_folder_is_not_replaced_unasked(tmp_pat
         save_language_model(model, tmp_path / "file" / "below")
 
 
-def test_the_largest_scores_come_first() -> None:
-    assert top_units(np.array([1.0, np.nan, 3.0, 3.0, -2.0]), 5).tolist() == [2, 3, 0, 4, 1]
-
-
 @pytest.mark.slow
 @torch.no_grad()
 def test_gates_equal_edited_weights_in_the_real_model(tmp_path: Path) -> None:
@@ -73,3 +69,23 @@ def test_gates_equal_edited_weights_in_the_real_model(tmp_path: Path) -> None:
         save_language_model(model, tmp_path / "edited", gates)
     )
     assert float((again(ids).logits - expected).abs().max()) < 1e-4
+
+
+def test_a_folder_that_is_no_model_is_never_replaced(tmp_path):
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    model = open_language_model(tiny())
+    with pytest.raises(ConfigError, match="no model to replace"):
+        save_language_model(model, folder, force=True)
+    assert (folder / "thesis.txt").read_text() == "years of work"
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(ConfigError, match="a link"):
+        save_language_model(model, link)
+
+
+def test_the_folder_that_one_is_in_is_never_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="the folder that you are in"):
+        save_language_model(open_language_model(tiny()), ".")

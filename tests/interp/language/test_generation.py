@@ -53,3 +53,23 @@ def test_edited_weights_generate_as_hooks_say() -> None:
         )
         assert all((rank == 0).all() for rank in token_scores(model, again, whole=False).rank)
     assert any((a != b).any() for a, b in zip(plain, changed, strict=True))
+
+
+def test_settings_of_the_checkpoint_do_not_change_what_is_generated() -> None:
+    network = small_language_model(vocab=30, seed=1)
+    plain = generate_greedily(open_language_model(network), SEQUENCES)
+    network.generation_config.repetition_penalty = 5.0
+    network.generation_config.no_repeat_ngram_size = 2
+    network.generation_config.eos_token_id = int(plain[-1][0])
+    model = open_language_model(network)
+    assert all((a == b).all() for a, b in zip(plain, generate_greedily(model, SEQUENCES), strict=True))
+    assert model.plain.generation_config.repetition_penalty == 5.0
+
+
+def test_a_long_prompt_and_a_long_continuation_are_not_one_batch() -> None:
+    from language_models import ARCHITECTURES
+
+    model = open_language_model(ARCHITECTURES["gpt2"]().eval())  # 32 positions
+    texts = np.random.default_rng(0).integers(0, 50, (2, 30))
+    generated = generate_greedily(model, token_sequences(texts, [25, 3]))
+    assert [len(one) for one in generated] == [5, 27]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from known_memory import KNOWN, UNSEEN, known_memory
 
+from interp.errors import ConfigError
 from interp.language import group_memory as module
-from interp.language.group_memory import Located, best_point, group_cost, group_memory
+from interp.language.group_memory import Located, best_point, check_methods, group_cost, group_memory
 from interp.language.records import CHOSEN, SAME_GROUP, RemovalPoint
 from interp.language.records import CONTROLS as CONTROL_PART
 from interp.language.settings import LanguageSettings
@@ -106,3 +107,52 @@ def test_harmful_points_are_passed_over() -> None:
     curves = {"a": (point(0.01, 1.0, 2.01), point(0.05, 9.0, 3.0)), "b": (point(0.01, 2.0, 2.04),)}
     assert best_point(before, curves) == ("b", 0.01)
     assert best_point(before, {"a": curves["a"][1:]}) == ("a", 0.05)
+
+
+def test_controls_that_locate_do_not_measure_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sequences, _ = known_memory()
+    used: list[set[int]] = []
+    original = module.locate
+
+    def recorded(*args: object, **kwargs: object) -> object:
+        used.append(set(np.asarray(kwargs["controls"]).tolist()))
+        return original(*args, **kwargs)  # type: ignore[arg-type]
+
+    measured: list[set[int]] = []
+    point = module.removal_point
+
+    def watched(
+        model: object, sequences: object, folds: list[module.Fold], *args: object, **kwargs: object
+    ) -> object:
+        measured.extend(set(fold.rows[CONTROL_PART].tolist()) for fold in folds)
+        return point(model, sequences, folds, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "locate", recorded)
+    monkeypatch.setattr(module, "removal_point", watched)
+    settings = LanguageSettings(methods=("contrast",), shares=(0.05,), n_random=2)
+    group_memory(model, sequences, located(), settings)
+    assert all(used)
+    assert not any(one & other for one in used for other in measured)
+
+
+def test_the_removal_that_decides_has_twenty_draws_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sequences, _ = known_memory()
+    draws: list[int] = []
+    point = module.removal_point
+
+    def watched(*args: object, **kwargs: object) -> object:
+        draws.append(int(str(kwargs["n_random"])))
+        return point(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "removal_point", watched)
+    settings = LanguageSettings(methods=("gradient",), shares=(0.001, 0.002, 0.05), n_random=2)
+    result = group_memory(model, sequences, located(), settings)
+    assert sorted(draws)[-2:] == [2, 20]
+    assert [point.n for point in result.curves["gradient"]] == [1, 6]
+
+
+def test_a_method_that_was_asked_for_is_never_left_out_in_silence() -> None:
+    assert check_methods(LanguageSettings(), 12) == ()
+    assert "not ranked by contrast" in check_methods(LanguageSettings(), 3)[0]
+    with pytest.raises(ConfigError, match="'contrast' needs 4 controls"):
+        check_methods(LanguageSettings(methods=("contrast",)), 0)

@@ -127,3 +127,12 @@ def test_progress_reaches_its_end(trained: tuple[object, Sequences]) -> None:
 def test_settings_that_cannot_work(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         LanguageSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_more_controls_do_not_make_a_text_less_memorised(trained: tuple[object, Sequences]) -> None:
+    """False discoveries are counted among the sequences that may be memorised, not among the controls."""
+    network, sequences = trained
+    table = memory_of(open_language_model(network), sequences, WINDOW).table
+    assert table["q_value"][:4] == pytest.approx(table["p_value"][:4])
+    alone = memory_of(open_language_model(network), sequences.take([0, *range(4, 12)]), WINDOW).table
+    assert alone["recall_q"][0] == pytest.approx(alone["recall_p"][0])

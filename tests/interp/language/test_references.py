@@ -13,6 +13,7 @@ from interp.language.opening import open_language_model
 from interp.language.references import (
     ORDER,
     any_of,
+    check_reference,
     guessed_by_model,
     guessed_by_ngram,
     guessed_from_window,
@@ -88,3 +89,11 @@ def test_a_window_of_nothing_is_refused() -> None:
 def test_any_of_several() -> None:
     both = any_of((np.array([True, False, False]),), (np.array([False, True, False]),))
     assert both[0].tolist() == [True, True, False]
+
+
+def test_a_reference_that_cannot_read_the_texts_is_refused() -> None:
+    model = open_language_model(small_language_model(vocab=8))
+    short = open_language_model(small_language_model(vocab=8, context=5))
+    with pytest.raises(ConfigError, match="reads at most 5"):
+        check_reference(short, model, token_sequences([[1] * 9]))
+    check_reference(short, model, token_sequences([[1] * 5]))

@@ -45,8 +45,8 @@ def test_traces_are_counted_among_lost_tokens() -> None:
 def test_relearning_in_words() -> None:
     result = known_group()
     outcomes = {
-        (3, 9): "takes: 3 steps; learning as many unseen sequences: 9 steps.",
-        (0, None): "takes: no step; learning as many unseen sequences: not within the steps allowed.",
+        (3, 9): "takes: 3 steps; learning as many sequences never seen: 9 steps.",
+        (0, None): "takes: no step; learning as many sequences never seen: not within the steps allowed.",
     }
     for (own, other), words in outcomes.items():
         relearning = {"removed": own, "unseen": other, "accuracy": {"removed": [0.0], "unseen": [0.0]}}
