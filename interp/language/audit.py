@@ -69,14 +69,12 @@ def audit_language(
         >>> report.verdict[0]
         'Of 2 sequences that may have been trained on: 2 not memorised.'
     """
-    settings = settings or LanguageSettings()
-    seconds: dict[str, float] = {}
+    settings, seconds = settings or LanguageSettings(), dict[str, float]()
     with _timed(seconds, "opening"):
         model = open_language_model(source, tokenizer, device=device)
         reference = open_language_model(settings.reference, device=device) if settings.reference else None
     sequences = _sequences(model, sequences, prompt_tokens, reference)
-    measured, notes = _with_controls(model, sequences)
-    notes += check_methods(settings, len(measured.unseen)) if settings.locate else ()
+    measured, notes = _with_controls(model, sequences, settings)
     with _timed(seconds, "memory"), _bar("memory", cost(sequences, settings), show_progress) as report:
         memory = memory_of(model, sequences, settings, reference=reference, report=report)
     with _timed(seconds, "locating"):
@@ -154,7 +152,17 @@ def _groups(memory: Memory, sequences: Sequences, measured: Sequences) -> Iterat
         yield Located(name, own, others, measured.unseen)
 
 
-def _with_controls(model: LanguageModel, sequences: Sequences) -> tuple[Sequences, tuple[str, ...]]:
+def _with_controls(
+    model: LanguageModel, sequences: Sequences, settings: LanguageSettings
+) -> tuple[Sequences, tuple[str, ...]]:
+    """The sequences, with controls added where there are too few to locate by, and notes on these and on methods."""
+    if not settings.locate:
+        return sequences, ()
+    joined, notes = _with_invented(model, sequences)
+    return joined, (*notes, *check_methods(settings, len(joined.unseen)))
+
+
+def _with_invented(model: LanguageModel, sequences: Sequences) -> tuple[Sequences, tuple[str, ...]]:
     """The sequences, with invented texts added where too few are known to be unseen and there is a tokenizer."""
     if len(sequences.unseen) >= FEWEST_CONTROLS or model.tokenizer is None:
         return sequences, ()
