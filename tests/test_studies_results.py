@@ -131,3 +131,20 @@ def test_labels_agree_with_the_neurons_that_memory_was_trained_into() -> None:
     without, random = (over(result, f"repeats_nll_repeated_{case}") for case in ("without", "random"))
     assert without.low > random.high
     assert min(over(result, "open_detected").values) >= 0.95
+
+
+def test_plants_in_a_real_model_are_ranked_far_above_chance() -> None:
+    methods = "activation,gradient,integrated,zero-out,slimming,hard-concrete,forgetting,contrast"
+    settings = {"share": 0.001, "sequences": 1, "lr": 0.003, "enough": 0.05, "methods": methods}
+    result = stored("plant-smollm2", model="SmolLM2-135M-Instruct.Q4_1.gguf", **settings)
+    assert len(result.seeds) == 5
+    assert result.records[0].curves["n"] == 46
+    best = over(result, "recall_forgetting")
+    assert best.low > 0.5
+    assert best.low > 100 * over(result, "recall_random").mean
+    for name in ("gradient", "forgetting", "contrast"):
+        assert max(over(result, f"left_{name}").values) < 0.5 * min(over(result, "accuracy_choosing").values)
+        assert min(over(result, f"left_random_{name}").values) > 0.9
+    rises = over(result, "perplexity_contrast").values
+    assert sum(rise <= 0.05 for rise in rises) == 3
+    assert max(over(result, "perplexity_random_contrast").values) <= 0.05
