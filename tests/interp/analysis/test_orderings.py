@@ -86,7 +86,7 @@ def test_numbers_are_those_of_scoring() -> None:
 
 
 @pytest.mark.parametrize("width", [20, pytest.param(200, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("p", [7, 13, 31, 97])
+@pytest.mark.parametrize("p", [7, 13, 31, pytest.param(97, marks=pytest.mark.slow)])
 def test_random_weights_fit_no_order(p: int, width: int) -> None:
     for seed in range(20):
         model = HookedMLP(MLPConfig(width=width, tied=seed % 2 == 1), vocab=p, seed=seed)
@@ -94,7 +94,7 @@ def test_random_weights_fit_no_order(p: int, width: int) -> None:
             assert look(model, ModularTask(operation, p=p)) is None
 
 
-@pytest.mark.parametrize("p", [7, 13, 31])
+@pytest.mark.parametrize("p", [7, 13, pytest.param(31, marks=pytest.mark.slow)])
 def test_random_transformers_fit_no_order(p: int) -> None:
     for seed in range(20):
         task = ModularTask("add" if seed % 2 else "multiply", p=p)

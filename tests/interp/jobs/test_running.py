@@ -164,6 +164,7 @@ def test_a_worker_that_dies_costs_one_row(make: Make, killer: Path, tmp_path: Pa
     ]
 
 
+@pytest.mark.slow
 def test_where_no_worker_can_live_the_job_ends_with_one_error(killer: Path, tmp_path: Path) -> None:
     for i in range(8):
         shutil.copy(tmp_path / "victim.pt", tmp_path / f"victim-{i}.pt")

@@ -109,7 +109,7 @@ def test_ten_kills_change_nothing(make: Make, tmp_path: Path, workers: int) -> N
     assert {path: stored(out)[path] for path in recorded} == recorded
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_keeps_what_is_finished(make: Make, tmp_path: Path, workers: int) -> None:
     make(400)
     out = tmp_path / "out"
@@ -200,6 +200,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_the_job_goes_on_once_there_is_room(
     make: Make, tmp_path: Path, small_disk: Path
 ) -> None:
