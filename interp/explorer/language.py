@@ -41,7 +41,7 @@ def explore_language(
         sequences: A file of them, or sequences.
         kind: One of `interp.language.sites.KINDS`.
         most: Run at most so many sequences of a group, and as many unseen ones, at every change.
-        prompt_tokens: Of every prompt, whatever the file says.
+        prompt_tokens: Of every prompt, before those of the file.
         seed: Of random neurons.
         device: Where to compute.
         folder: Where edited models are saved.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +43,9 @@ def sequence_scores(model: LanguageModel, sequences: Sequences, gates: Gates | N
         >>> scores.accuracy.shape, bool((scores.nll > 0).all())
         ((2,), True)
     """
-    with ExitStack() as stack:
-        if gates:
-            stack.enter_context(gated(model, gates))
+    with gated(model, gates or {}):
         scores = token_scores(model, sequences, whole=False)
-    return SequenceScores(
-        np.array([float((rank == 0).mean()) for rank in scores.rank]),
-        np.array([float(-logprob.mean()) for logprob in scores.logprob]),
-    )
+    return SequenceScores(scores.accuracy, scores.nll)
 
 
 def random_alike(

@@ -1,4 +1,4 @@
-"""Sequences in batches of about as many tokens, whatever their number and lengths."""
+"""Sequences in batches of about as many tokens, at any number and lengths."""
 
 from __future__ import annotations
 

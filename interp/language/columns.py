@@ -1,4 +1,4 @@
-"""Every column of the table of sequences, said once."""
+"""Every column of the table of sequences, in one place."""
 
 from __future__ import annotations
 

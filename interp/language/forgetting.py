@@ -12,10 +12,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.language.batches import Batch, batches_of
-from interp.language.gates import gated
-from interp.language.gradients import tokens_with_gradient
+from interp.language.gradients import effects_at, tokens_with_gradient
 from interp.language.model import LanguageModel
-from interp.language.objective import loss_gradients, places_of
 from interp.language.sequences import Sequences
 from interp.language.sites import NEURONS, Units
 from interp.progress import Report, silent
@@ -80,7 +78,7 @@ def _along_paths(
     total, taken = torch.zeros_like(factors), torch.zeros(len(factors), 1, device=model.device)
     open_rows, limit = torch.arange(len(factors), device=model.device), None
     for _ in range(steps):
-        effects, loss = _effects(model, sequences, units, batch, factors[open_rows])
+        effects, loss = effects_at(model, sequences, units, batch, factors[open_rows])
         total[open_rows] += effects
         taken[open_rows] += 1
         factors[open_rows] -= _lowered(effects)
@@ -91,20 +89,6 @@ def _along_paths(
             break
         open_rows, limit, batch = open_rows[known], limit[known], _rows_of(batch, known)
     return total / taken
-
-
-def _effects(
-    model: LanguageModel, sequences: Sequences, units: Units, batch: Batch, factors: Float[Tensor, "row unit"]
-) -> tuple[Float[Tensor, "row unit"], Float[Tensor, " row"]]:
-    """First-order rises at some factors, and the losses there."""
-    gates = {
-        site.hook: factors[:, units.slice_of(place)].clone().requires_grad_()
-        for place, site in enumerate(units.sites)
-    }
-    with gated(model, gates):
-        hidden = model.hidden(batch.ids, batch.mask)
-    gradients, loss = loss_gradients(model, hidden, places_of(batch, sequences), list(gates.values()))
-    return -torch.cat(gradients, dim=1), loss
 
 
 def _lowered(effects: Float[Tensor, "row unit"]) -> Float[Tensor, "row unit"]:

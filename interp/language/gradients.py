@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
-from interp.language.batches import SHARE, batches_of, tokens_at_once
+from interp.language.batches import SHARE, Batch, batches_of, tokens_at_once
 from interp.language.cached_blocks import cache_blocks
 from interp.language.gates import gated
 from interp.language.model import LanguageModel
 from interp.language.objective import loss_gradients, places_of
 from interp.language.sequences import Sequences
-from interp.language.sites import NEURONS
+from interp.language.sites import NEURONS, Units
 from interp.memory import budget
 from interp.progress import Report, silent
 
@@ -67,18 +68,26 @@ def first_order(
     effects = np.zeros((len(chosen), len(units)), dtype=np.float32)
     done = 0
     for batch in batches_of(model, chosen, tokens=tokens_with_gradient(model, int(chosen.lengths.max()))):
-        n = len(batch.rows)
-        factors = {
-            site.hook: torch.ones(n, site.n_units, device=model.device, requires_grad=True)
-            for site in units.sites
-        }
-        with gated(model, factors):
-            hidden = model.hidden(batch.ids, batch.mask)
-        gradients, _ = loss_gradients(model, hidden, places_of(batch, chosen), list(factors.values()))
-        effects[batch.rows] = -torch.cat(gradients, dim=1).cpu().numpy()
-        done += n
+        factors = torch.ones(len(batch.rows), len(units), device=model.device)
+        rises, _ = effects_at(model, chosen, units, batch, factors)
+        effects[batch.rows] = rises.cpu().numpy()
+        done += len(batch.rows)
         report(done)
     return effects
+
+
+def effects_at(
+    model: LanguageModel, sequences: Sequences, units: Units, batch: Batch, factors: Float[Tensor, "row unit"]
+) -> tuple[Float[Tensor, "row unit"], Float[Tensor, " row"]]:
+    """First-order rises of each row's log loss where units have some factors, and the losses there."""
+    gates = {
+        site.hook: factors[:, units.slice_of(place)].clone().requires_grad_()
+        for place, site in enumerate(units.sites)
+    }
+    with gated(model, gates):
+        hidden = model.hidden(batch.ids, batch.mask)
+    gradients, loss = loss_gradients(model, hidden, places_of(batch, sequences), list(gates.values()))
+    return -torch.cat(gradients, dim=1), loss
 
 
 def integrated(

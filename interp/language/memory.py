@@ -119,7 +119,7 @@ def _reproduced(whole: TokenScores, scores: TokenScores) -> dict[str, np.ndarray
     right = [rank == 0 for rank in scores.rank]
     n = _counts(len(one) for one in right)
     accuracy = wilson(_counts(int(one.sum()) for one in right), n)
-    nll = np.array([-one.mean() for one in scores.logprob])
+    nll = scores.nll
     verbatim = _counts(map(verbatim_length, right))
     with np.errstate(over="ignore"):
         perplexity = np.exp(nll)

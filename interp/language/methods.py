@@ -123,7 +123,7 @@ def _integrated(material: Material, report: Report) -> Scores:
 
 
 def _zero_out(material: Material, report: Report) -> Scores:
-    """Exact for the units with the largest first-order effects, whatever their sign."""
+    """Exact for the units with the largest first-order effects of either sign."""
     first = material.effects.mean(0, dtype=np.float64)
     chosen = np.argsort(-np.abs(first), kind="stable")[: material.settings.screened]
     rises = zero_out(material.model, material.target, chosen, kind=material.kind, report=report)

@@ -37,7 +37,7 @@ def read_sequences(
     Args:
         path: Ending in ``.jsonl``, ``.parquet``, ``.csv`` or ``.txt``.
         tokenizer: Of the model; needed for texts.
-        prompt_tokens: Of every prompt, whatever the file says.
+        prompt_tokens: Of every prompt, before those of the file.
         vocab, context: Of the model; tokens and lengths beyond are refused.
 
     Raises:

@@ -89,7 +89,7 @@ def guessed_from_window(
 ) -> Tokens:
     """Tokens that the model chooses right when it is shown only the last `window` tokens before them.
 
-    So much is skill with ordinary phrases. A famous phrase may be told from few tokens too, so this errs towards
+    So much is skill with ordinary phrases. A famous phrase may be recognised from few tokens too, so this errs towards
     calling memory a guess.
 
     Args:

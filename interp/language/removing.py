@@ -135,8 +135,7 @@ def _measured(
     wanted = np.unique(np.concatenate(list(rows.values())))
     place = {row: i for i, row in enumerate(wanted.tolist())}
     scores = scores_without(model, sequences.take(wanted), chosen, factor=factor, kind=kind)
-    right = np.array([float((rank == 0).mean()) for rank in scores.rank])
-    nll = np.array([float(-logprob.mean()) for logprob in scores.logprob])
+    right, nll = scores.accuracy, scores.nll
     parts = {part: [place[row] for row in rows[part].tolist()] for part in PARTS if len(rows.get(part, ()))}
     return {part: (float(right[own].mean()), float(nll[own].mean())) for part, own in parts.items()}
 

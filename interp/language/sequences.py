@@ -14,7 +14,7 @@ from interp.errors import ConfigError, choose, cut
 
 TRAINED, HELD_OUT, CONTROL = "trained", "held-out", "control"
 SPLITS = (TRAINED, HELD_OUT, CONTROL)
-"""What is known of a sequence: it was trained on; it was not, but is of the same kind; it was made up as a control."""
+"""Knowledge of a sequence: it was trained on; it was not, but is of the same kind; it was made up as a control."""
 
 
 @dataclass(frozen=True, eq=False)

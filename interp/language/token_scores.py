@@ -35,6 +35,16 @@ class TokenScores:
     rank: tuple[Int[np.ndarray, " _token"], ...]
     choice: tuple[Int[np.ndarray, " _token"], ...]
 
+    @property
+    def accuracy(self) -> Float[np.ndarray, " sequence"]:
+        """Share of the tokens of each sequence that are the model's choice."""
+        return np.array([float((rank == 0).mean()) for rank in self.rank])
+
+    @property
+    def nll(self) -> Float[np.ndarray, " sequence"]:
+        """Mean log loss of each sequence, in nats a token."""
+        return np.array([float(-logprob.mean()) for logprob in self.logprob])
+
     def continuations(self, sequences: Sequences) -> TokenScores:
         """Of the continuations alone."""
         first = sequences.prompt - 1

@@ -70,8 +70,8 @@ def memory_warnings(memory: Memory, sequences: Sequences, own_reference: bool) -
         )
     if not len(unseen):
         yield (
-            f"No sequence is marked as {HELD_OUT} or {CONTROL}. Predictable text is told from memory by the references "
-            "alone; add text of the same kind that the model cannot have seen."
+            f"No sequence is marked as {HELD_OUT} or {CONTROL}. Predictable text is kept apart from memory by the "
+            "references alone; add text of the same kind that the model cannot have seen."
         )
     if not own_reference:
         yield (

@@ -188,7 +188,7 @@ def unit_table(group: GroupMemory) -> Table:
         place = str(scores.layer[unit]), str(scores.unit[unit])
         rows.append((*place, *values, *evidence, *label, "yes" if unit in removed else "no"))
     caption = f"The {len(top)} {scores.kind} with the highest scores by {title_of(method)} of {len(scores):,}"
-    return Table(caption, header, rows, folded=len(top) > MOST_UNITS)
+    return Table(caption, header, rows)
 
 
 def _score(value: float, method: str, exact: Mapping[str, Any], unit: int) -> str:
