@@ -93,6 +93,11 @@ def swap_asymmetry(logits: Logits, data: Dataset) -> float | None:
     differences = by_rows(
         lambda block, rows: squares(block, logits[rows]), logits, swapped[both], chosen=both
     )
-    mean = torch.stack([logits[rows].double().sum(0) for rows in blocks_of(logits)]).sum(0) / len(a)
-    spread = by_rows(lambda block: squares(block, mean.to(block.dtype)), logits).mean()
-    return float((differences.mean() / spread.clamp_min(1e-30)).sqrt())
+    total, square = torch.zeros(logits.shape[1], dtype=torch.float64, device=a.device), 0.0
+    for rows in blocks_of(logits):
+        block = logits[rows].double()
+        total += block.sum(0)
+        square += float(block.square().sum())
+    mean = total / len(a)
+    spread = (square - len(a) * float(mean.square().sum())) / (len(a) * logits.shape[1])
+    return float((differences.mean() / max(spread, 1e-30)).sqrt())
