@@ -63,7 +63,7 @@ class CachedPass:
     hook: str
     mode: str
     data: Dataset
-    activations: Activations
+    activations: Float[Tensor, "example neuron"] | Streamed
     change: Activations
     logits: Logits
     readout: Float[Tensor, "neuron output"] | None
@@ -281,7 +281,7 @@ def cached_pass(
     return cached
 
 
-Arrays = tuple[Activations, Activations, Logits, AnyPrefix]
+Arrays = tuple[Float[Tensor, "example neuron"] | Streamed, Activations, Logits, AnyPrefix]
 
 
 def _held_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode: str, seed: int) -> Arrays:
