@@ -117,7 +117,8 @@ class CachedPass:
     @cached_property
     def leakage(self) -> Leakage:
         """The held-out examples that the network has in effect been trained on."""
-        return Leakage(self.data, self.logits)
+        moments = self.rivals.moments if self._streams else None
+        return Leakage(self.data, self.logits, self.margins[1], moments)
 
     @cached_property
     def sample(self) -> Sample:
@@ -198,7 +199,7 @@ class CachedPass:
                     yield rows, prefix.logits(activations, rows)
 
 
-SAMPLED, FEWEST_OF_GROUP = 160_000_000, 2_000
+SAMPLED, FEWEST_OF_GROUP = 100_000_000, 2_000
 """Numbers of a sample's logits and activations, and examples of each group that are in it at least."""
 
 

@@ -21,7 +21,7 @@ from interp.output import plain
 from interp.progress import Report, silent
 
 TORCH_BLOCK_BYTES = 256e6
-PRODUCT_BLOCK = 2_000_000
+PRODUCT_BLOCK = 250_000
 """Logits that are worked on together, which should fit the cache."""
 STREAMED_POINTS = 101
 """Points of a curve where logits are streamed."""

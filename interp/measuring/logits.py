@@ -94,6 +94,12 @@ def whole_of(array: Tensor | Streamed) -> Shaped[Tensor, "example ..."]:
     return array.whole() if isinstance(array, Streamed) else array
 
 
+def moments_of(block: Float[Tensor, "row output"]) -> Float[Tensor, "two output"]:
+    """Sums of each output's logits and of their squares, in double precision."""
+    double = block.double()
+    return torch.stack([double.sum(0), double.square_().sum(0)])
+
+
 def mapped(array: Activations, change: Callable[[Tensor], Tensor]) -> Activations:
     """An array with a function of its rows in their place, which keeps their shape."""
     return array.map(change) if isinstance(array, Streamed) else change(array)

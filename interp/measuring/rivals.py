@@ -10,7 +10,7 @@ from torch import Tensor
 
 from interp.data import Dataset
 from interp.measuring import kernels
-from interp.measuring.logits import Logits, Rows, blocks_of
+from interp.measuring.logits import Logits, Rows, blocks_of, moments_of
 
 KEPT = 16
 """Classes beside the labels whose logits are kept, the largest ones."""
@@ -29,6 +29,7 @@ class Rivals:
         complete: Whether there are no others.
         different: Mask of the examples whose label is not the true one.
         largest: Largest size of any logit; NaN or infinite where one is.
+        moments: Sums of each output's logits, and of their squares, ``(two, output)``.
     """
 
     own: Float[Tensor, "two example"]
@@ -37,6 +38,7 @@ class Rivals:
     complete: bool
     different: Bool[Tensor, " example"]
     largest: float
+    moments: Float[Tensor, "two output"]
 
     @property
     def margins(self) -> Float[Tensor, "two example"]:
@@ -87,9 +89,11 @@ def rivals_of(logits: Logits, data: Dataset, kept: int = KEPT) -> Rivals:
     values = torch.empty(n, kept, device=labels.device)
     places = torch.empty(n, kept, dtype=torch.int32, device=labels.device)
     largest = torch.zeros((), device=labels.device)
+    moments = torch.zeros(2, classes, dtype=torch.float64, device=labels.device)
     for rows in blocks_of(logits):
         block = logits[rows].float()
         largest = torch.maximum(largest, block.abs().max())  # NaN wins
+        moments += moments_of(block)
         both = torch.stack([labels[rows], true[rows]], dim=1)
         own[:, rows] = block.gather(1, both).T
         if block.device.type == "cpu":
@@ -99,4 +103,4 @@ def rivals_of(logits: Logits, data: Dataset, kept: int = KEPT) -> Rivals:
         else:
             top = block.scatter(1, both, float("-inf")).topk(kept, dim=1)
             values[rows], places[rows] = top.values, top.indices.to(torch.int32)
-    return Rivals(own, values, places, kept >= classes - 1, labels != true, float(largest))
+    return Rivals(own, values, places, kept >= classes - 1, labels != true, float(largest), moments)
