@@ -102,7 +102,7 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     check_pass(subject.model, subject.data, logits=logits, activations=activations, site=subject.place)
     table = subject.table
     return AuditReport(
-        **_origin(subject.source, table),
+        **_origin(subject, table),
         task=task_settings(subject.task, subject.corrupt_fraction),
         model=model_settings(subject.model, subject.cached),
         accuracy=subject.accuracy,
@@ -127,10 +127,11 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     )
 
 
-def _origin(source: Checkpoint, table: NeuronTable) -> dict[str, Any]:
+def _origin(subject: Subject, table: NeuronTable) -> dict[str, Any]:
     """Facts of the file, by the report's names."""
+    source, sample = subject.source, subject.cached.sample
     shared = {name: getattr(source, name) for name in ("dialect", "step", "stored")}
-    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()))
+    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()), *sample.notes)
     return {"checkpoint": str(source.path or "a model in memory"), **shared}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from interp.errors import ConfigError
@@ -35,6 +36,32 @@ def working_budget() -> int:
     return _limit() or int(WORKING_SHARE * _free())
 
 
+@contextmanager
+def limited(amount: str | None) -> Iterator[None]:
+    """Hold work inside the block, and in processes that it starts, to an amount of memory; as it is if None.
+
+    Raises:
+        ConfigError: It is no amount.
+
+    Example:
+        >>> with limited("2GiB"):
+        ...     working_budget()
+        2147483648
+    """
+    if amount is None:
+        yield
+        return
+    parse_amount(amount)
+    before = os.environ.get(LIMIT)
+    os.environ[LIMIT] = amount
+    try:
+        yield
+    finally:
+        os.environ.pop(LIMIT)
+        if before is not None:
+            os.environ[LIMIT] = before
+
+
 def parse_amount(text: str, name: str = LIMIT) -> int:
     """Bytes of an amount of memory such as ``2GiB``, ``500 MiB`` or ``1.5`` (GiB).
 
@@ -51,7 +78,9 @@ def parse_amount(text: str, name: str = LIMIT) -> int:
     match = re.fullmatch(r"([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\s*([a-z]*)", text.strip().lower())
     size = float(match[1]) * UNITS.get(match[2], 0) if match else 0.0
     if not 1 <= size < 2**20 * GIB:
-        raise ConfigError(f"{name}={text!r} is no amount of memory; expected one such as 2GiB, 500MiB or 1.5 (GiB)")
+        raise ConfigError(
+            f"{name}={text!r} is no amount of memory; expected one such as 2GiB, 500MiB or 1.5 (GiB)"
+        )
     return int(size)
 
 

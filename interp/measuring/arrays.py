@@ -38,9 +38,7 @@ class NeuronArrays:
     steps: tuple[int, ...]
 
 
-def neuron_arrays(
-    site: NeuronSite, activations: Activations, ordering: Ordering | None
-) -> NeuronArrays:
+def neuron_arrays(site: NeuronSite, activations: Activations, ordering: Ordering | None) -> NeuronArrays:
     """Weights in task order, and how strongly each neuron acts.
 
     Args:

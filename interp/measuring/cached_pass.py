@@ -187,6 +187,7 @@ class CachedPass:
     ) -> Iterator[tuple[Int[Tensor, " row"], Float[Tensor, "row output"]]]:
         """Logits with these neurons changed, for the examples that this reaches, some examples at a time."""
         prefix, reached = self.prefix, self.affected[neurons].any(0).nonzero()[:, 0]
+        assert isinstance(prefix, Prefix)  # what is streamed has a linear rest
         at_once = _rows_at_once(prefix, self.logits.shape[1])
         with evaluation_mode(self.model):
             for rows in reached.split(at_once) if len(reached) else ():
@@ -210,12 +211,24 @@ class Sample:
     Attributes:
         cached: The pass of these examples.
         rows: Which they are; None if they are all.
+        drawn: Examples of each group in the sample, ``(group,)``.
         weights: Examples of each group for one in the sample, ``(group,)``.
     """
 
     cached: CachedPass
     rows: Int[Tensor, " row"] | None
+    drawn: Int[np.ndarray, " group"]
     weights: Float[np.ndarray, " group"]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for the report, if not all examples are in it."""
+        if self.rows is None:
+            return ()
+        return (
+            f"Random controls, cross-fitted sets and ranks of memorised labels were measured on {len(self.rows):,} of "
+            f"{int(self.weights @ self.drawn):,} examples, drawn at random from each kind.",
+        )
 
     def counts(self, counts: np.ndarray) -> np.ndarray:
         """Counts by group ``(…, group, 2)`` in the sample, as they are expected of all examples."""
@@ -224,17 +237,18 @@ class Sample:
 
 def sample_of(cached: CachedPass, seed: int = 0) -> Sample:
     """The examples that random controls are measured on, each group in proportion; all where logits are held."""
-    data = cached.data
+    data, group = cached.data, cached.group.cpu().numpy()
+    sizes = np.bincount(group, minlength=len(GROUPS))
     if not isinstance(cached.logits, Streamed) or not isinstance(cached.activations, Streamed):
-        return Sample(cached, None, np.ones(len(GROUPS)))
-    group, generator = cached.group.cpu().numpy(), np.random.default_rng(seed)
+        return Sample(cached, None, sizes, np.ones(len(GROUPS)))
+    generator = np.random.default_rng(seed)
     share = min(1.0, SAMPLED / (len(data) * (data.n_classes + 2 * cached.width)))
     chosen = []
     for number in range(len(GROUPS)):
         inside = np.flatnonzero(group == number)
         most = min(len(inside), max(FEWEST_OF_GROUP, round(share * len(inside))))
         chosen.append(np.sort(generator.choice(inside, most, replace=False)))
-    sizes, drawn = np.bincount(group, minlength=len(GROUPS)), np.array([len(one) for one in chosen])
+    drawn = np.array([len(one) for one in chosen])
     rows = torch.as_tensor(np.sort(np.concatenate(chosen)), device=data.inputs.device)
     part = replace(
         cached,
@@ -245,7 +259,7 @@ def sample_of(cached: CachedPass, seed: int = 0) -> Sample:
         prefix=StreamedPrefix(cached.model, cached.hook, data.inputs[rows]),
     )
     part.__dict__["tolerance"] = cached.tolerance
-    return Sample(part, rows, sizes / np.maximum(drawn, 1))
+    return Sample(part, rows, drawn, sizes / np.maximum(drawn, 1))
 
 
 def cached_pass(

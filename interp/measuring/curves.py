@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ def counts_at_points(
     """
     assert cached.readout is not None
     readout, chosen = cached.readout.float(), torch.as_tensor(order)
-    parts = [(chosen[i:j], readout[chosen[i:j]]) for i, j in zip(removed, removed[1:], strict=False)]
+    parts = [(chosen[i:j], readout[chosen[i:j]]) for i, j in pairwise(removed)]
     counts = np.zeros((len(removed), len(GROUPS), 2), np.int64)
     labelled = [x.contiguous().numpy() for x in (cached.data.labels, cached.data.true_labels, cached.group)]
     size = max(1, PRODUCT_BLOCK // cached.logits.shape[1])
@@ -253,9 +254,7 @@ def measure_curve(
             )
         )
     elif use_kernels(cached):
-        counts = _counts_by_kernel(
-            cached, [*orders, order], lambda done, note="": report(points * done)
-        )
+        counts = _counts_by_kernel(cached, [*orders, order], lambda done, note="": report(points * done))
     elif cached.readout is not None:
         counts = [counts_by_blocks(cached, one) for one in (*orders, order)]
     else:

@@ -242,7 +242,9 @@ def _by_runs(
     """The same counts by running the rest of the network for each factor and set."""
     results: list[list[np.ndarray]] = [[] for _ in sets]
     for done, share in enumerate(shares):
-        scaled = replace(cached, change=mapped(cached.change, lambda block: block * float(share)))
+        scaled = replace(
+            cached, change=mapped(cached.change, lambda block, share=share: block * float(share))
+        )
         for counts, neurons in zip(results, sets, strict=True):
             counts.append(counts_of_logits(cached, scaled.logits_after(neurons)))
         report((done + 1) * len(sets) // len(shares))

@@ -218,12 +218,23 @@ def _add_margins(tops, change, own, truth, of_label, of_true, same, least, hits,
 
 @compiled(parallel=True, fastmath=True)
 def effects_on_rivals(
-    change, weights, own, values, classes, labels, true_labels, group, complete, n_groups, n_workers, tolerance
+    change,
+    weights,
+    own,
+    values,
+    classes,
+    labels,
+    true_labels,
+    group,
+    complete,
+    n_groups,
+    n_workers,
+    tolerance,
 ):
     """Right answers and margins after changing each neuron alone, from the largest rivals of each example.
 
-    A class that is not among them has at most the logit of the last. Where that and the largest and smallest weight of a
-    neuron do not prove that such a class stays behind, for every neuron, the example is left out.
+    A class that is not among them has at most the logit of the last. Where that and the extreme weights of a neuron do
+    not prove that such a class stays behind, for every neuron, the example is left out.
 
     Args:
         change: New minus old activation, ``(example, neuron)``, C-contiguous float32.
@@ -256,8 +267,16 @@ def effects_on_rivals(
             else:
                 a, b, g = labels[i], true_labels[i], group[i]
                 _add_margins(
-                    tops, moved, own[0, i], own[1, i], weights[a], weights[b], a == b,
-                    np.float32(tolerance), counts[worker, g], sums[worker, g],
+                    tops,
+                    moved,
+                    own[0, i],
+                    own[1, i],
+                    weights[a],
+                    weights[b],
+                    a == b,
+                    np.float32(tolerance),
+                    counts[worker, g],
+                    sums[worker, g],
                 )
     return counts.sum(axis=0), sums.sum(axis=0), left_out
 
@@ -290,7 +309,7 @@ def largest_rivals(logits, labels, true_labels, values, classes, n_workers):
 
 @compiled(parallel=True)
 def answer_counts(logits, labels, true_labels, group, n_groups, n_workers, tolerance):
-    """Right answers ``(group, 2)`` by label and by true label, of logits ``(example, output)``; as `cumulative_hits`."""
+    """Right answers ``(group, 2)`` by label and by true label, of logits ``(example, output)``."""
     counts = np.zeros((n_workers, n_groups, 2), dtype=np.int64)
     least = np.float32(tolerance)
     for worker in prange(n_workers):

@@ -1,4 +1,4 @@
-"""Arrays with a row for each example: held where they are small, and computed some rows at a time where they are not."""
+"""Arrays with a row for each example: held where they are small, computed some rows at a time where they are not."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ class Streamed:
 
     def at(self, chosen: Int[Tensor, " row"]) -> Streamed:
         """The array of some examples, by their indices."""
-        return replace(self, shape=(len(chosen), *self.shape[1:]), compute=lambda rows: self.compute(chosen[rows]))
+        return replace(
+            self, shape=(len(chosen), *self.shape[1:]), compute=lambda rows: self.compute(chosen[rows])
+        )
 
     def whole(self) -> Shaped[Tensor, "example ..."]:
         """All of it in memory.
@@ -186,7 +188,9 @@ COLUMNS_SHARE, COLUMNS_MOST = 0.5, 2**31
 """Of the memory budget that columns of all examples may take, and the largest budget that they count on."""
 
 
-def chosen_columns(array: Activations, neurons: Int[Tensor, " chosen"]) -> Float[Tensor, "example *axes chosen"]:
+def chosen_columns(
+    array: Activations, neurons: Int[Tensor, " chosen"]
+) -> Float[Tensor, "example *axes chosen"]:
     """All examples of some neurons, in memory.
 
     Raises:
@@ -196,7 +200,9 @@ def chosen_columns(array: Activations, neurons: Int[Tensor, " chosen"]) -> Float
         return array[..., neurons]
     shape = (*array.shape[:-1], len(neurons))
     check_need(
-        4 * torch.Size(shape).numel(), f"holding {len(neurons)} neurons on {len(array):,} examples", "take fewer neurons"
+        4 * torch.Size(shape).numel(),
+        f"holding {len(neurons)} neurons on {len(array):,} examples",
+        "take fewer neurons",
     )
     whole = torch.empty(shape, dtype=array.dtype, device=array.device)
     for rows in blocks_of(array):

@@ -221,5 +221,7 @@ ORDERS: dict[str, Order] = {
 def affordable_order(cached: CachedPass, fit: Bool[Tensor, " example"]) -> str:
     """``"greedy"`` where its search takes at most `GREEDY_WORK`, else ``"attribution"``."""
     rows = min(int(fit.sum()), 3 * MOST_ROWS)
-    per_row = torch.Size(cached.change.shape[1:]).numel() * (CANDIDATES if cached.readout is None else cached.logits.shape[1])
+    per_row = torch.Size(cached.change.shape[1:]).numel() * (
+        CANDIDATES if cached.readout is None else cached.logits.shape[1]
+    )
     return "greedy" if rows * per_row * cached.width <= GREEDY_WORK else "attribution"

@@ -52,7 +52,6 @@ class Rivals:
         other = torch.where(self.different[rows], own.flip(0), -torch.inf)
         return own - torch.maximum(top, other)
 
-
     def changed(
         self, change: Float[Tensor, " example"], weights: Float[Tensor, " output"], data: Dataset
     ) -> tuple[Float[Tensor, "two example"], Bool[Tensor, " example"]]:

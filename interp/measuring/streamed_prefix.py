@@ -79,7 +79,7 @@ def streamed_change(mode: str, activations: Streamed, seed: int) -> Streamed:
         mode: One of `interp.modes.MODES`.
         seed: Of the examples that a resampling mode draws.
     """
-    known, factor = parse_mode(mode)
+    known, _ = parse_mode(mode)
     if known.by_example:
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randint(len(activations), (len(activations),), generator=generator)
@@ -94,7 +94,7 @@ def streamed_change(mode: str, activations: Streamed, seed: int) -> Streamed:
     return activations.map(lambda block: change(block) - block)
 
 
-def _mean(activations: Streamed) -> Shaped[Tensor, "..."]:
+def _mean(activations: Streamed) -> Shaped[Tensor, ...]:
     """Mean over all examples."""
     sums = torch.stack([activations[rows].double().sum(0) for rows in blocks_of(activations)])
     return (sums.sum(0) / len(activations)).to(activations.dtype)

@@ -61,11 +61,12 @@ class Questions:
         return NeuronEvidence(rule, memory, self)
 
     def of_columns(self, change: np.ndarray, readout: np.ndarray) -> Columns:
-        """Sums and evidence of some neurons where what follows them is linear, from either both or both turned round."""
+        """Sums and evidence of some neurons that a matrix reads, from change and readout as they are or both negative."""
         classes = self.classes[self.rule]
         sums = evidence.sums_by_class(change[self.rule], classes)
         return sums, {
-            name: evidence.memory_evidence(change, readout, examples) for name, examples in self.memory.items()
+            name: evidence.memory_evidence(change, readout, examples)
+            for name, examples in self.memory.items()
         }
 
     def of_readout(self, columns: Sequence[Columns], readout: np.ndarray, seed: int) -> NeuronEvidence:
