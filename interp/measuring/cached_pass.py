@@ -239,10 +239,10 @@ def sample_of(cached: CachedPass, seed: int = 0) -> Sample:
     """The examples that random controls are measured on, each group in proportion; all where logits are held."""
     data, group = cached.data, cached.group.cpu().numpy()
     sizes = np.bincount(group, minlength=len(GROUPS))
-    if not isinstance(cached.logits, Streamed) or not isinstance(cached.activations, Streamed):
+    share = SAMPLED / (len(data) * (data.n_classes + 2 * cached.width))
+    if share >= 1 or isinstance(cached.logits, Tensor) or isinstance(cached.activations, Tensor):
         return Sample(cached, None, sizes, np.ones(len(GROUPS)))
     generator = np.random.default_rng(seed)
-    share = min(1.0, SAMPLED / (len(data) * (data.n_classes + 2 * cached.width)))
     chosen = []
     for number in range(len(GROUPS)):
         inside = np.flatnonzero(group == number)

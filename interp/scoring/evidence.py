@@ -61,7 +61,7 @@ class Questions:
         return NeuronEvidence(rule, memory, self)
 
     def of_columns(self, change: np.ndarray, readout: np.ndarray) -> Columns:
-        """Sums and evidence of some neurons that a matrix reads, from change and readout as they are or both negative."""
+        """Sums and evidence of some neurons that a matrix reads, from change and readout or both negated."""
         classes = self.classes[self.rule]
         sums = evidence.sums_by_class(change[self.rule], classes)
         return sums, {
