@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, say
+from interp.cli.console import say
 from interp.cli.options import (
     Device,
     Draws,
@@ -22,6 +22,7 @@ from interp.cli.options import (
     check_relearning,
     with_options,
 )
+from interp.progress import busy
 from interp.terminal import Terminal
 
 EXAMPLES = (

@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, say, show
+from interp.cli.console import say, show
 from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.language_audit import Language, Save, Scores, audit_of_language, with_language
 from interp.cli.options import (
@@ -29,6 +29,7 @@ from interp.cli.options import (
     with_options,
 )
 from interp.errors import ConfigError
+from interp.progress import busy
 from interp.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say, write, write_numbers
+from interp.cli.console import print_table, say, write, write_numbers
 from interp.cli.options import Device, Draws, Neurons, Seed, Source, output, with_options
+from interp.progress import busy
 
 if TYPE_CHECKING:
     import numpy as np

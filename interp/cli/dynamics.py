@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
-from interp.cli.console import busy, print_table, say, write
+from interp.cli.console import print_table, say, write
 from interp.cli.options import Seed, output, with_options
+from interp.progress import busy
 
 if TYPE_CHECKING:
     from probes.stages import Boundary

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interp.cli.console import busy, say
+from interp.cli.console import say
 from interp.cli.language import EXPECTED, PANEL, shown_source
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.language.settings import LanguageSettings
 from interp.language.source import is_language_model
+from interp.progress import busy
 
 if TYPE_CHECKING:
     from interp.language.model import LanguageModel

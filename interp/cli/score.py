@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say, write
+from interp.cli.console import print_table, say, write
 from interp.cli.options import Device, Seed, Source, output, with_options
+from interp.progress import busy
 
 EXAMPLES = (
     "grokscope score runs/r0",

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
-from interp.cli.console import busy, print_table, say, write_numbers
+from interp.cli.console import print_table, say, write_numbers
 from interp.cli.options import Device, Draws, Findings, Seed, with_options
+from interp.progress import busy
 
 EXAMPLES = (
     "grokscope transfer-gamma runs/bn runs/r0",

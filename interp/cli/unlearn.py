@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say, write_numbers
+from interp.cli.console import print_table, say, write_numbers
 from interp.cli.options import Device, Draws, Findings, Force, Seed, Source, with_options
 from interp.errors import ConfigError
+from interp.progress import busy
 from interp.terminal import Terminal
 
 EXAMPLES = (
