@@ -19,23 +19,13 @@ from contextlib import contextmanager
 import numba
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
+
+from interp.compiled import compiled
 
 BLOCK = 128
 """Examples that are worked on together, side by side in memory, so that one instruction serves several of them."""
 HIDDEN = np.float32(-1e30)
-
-
-def compiled(**how):
-    """A decorator that compiles a function, and keeps the result on the disk where there is a place for it."""
-
-    def compile_one(function):
-        try:
-            return njit(cache=True, **how)(function)
-        except RuntimeError:  # neither the installation nor a home can be written to
-            return njit(**how)(function)
-
-    return compile_one
 
 
 @compiled()
