@@ -1,0 +1,218 @@
+"""Compiled inner loops for sites with a norm or a transformer block after them, on CPU.
+
+Each works on pairs of a neuron and an example, of which only those count whose activation changes. Attention is followed
+exactly: the neuron's change moves query, key and value of a position along one vector each, so that what the heads write
+is a sum of a few vectors of the example and a few of the neuron.
+"""
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from interp.measuring.kernels import HIDDEN, compiled
+
+
+@compiled(fastmath=True)
+def _pattern(n, e, change, examples, neurons, attention, scale, pattern):
+    """Fill in the scale of each position's norm and the attention of each head, ``(head, position)``."""
+    variance, cross, query_0, key_0 = examples
+    spread, query, key = neurons
+    query_bias, key_bias, readout, coeff, eps = attention
+    n_heads, n_positions = pattern.shape
+    width = query.shape[1] // n_heads
+    for p in range(n_positions):
+        d = change[e, p, n]
+        if eps >= 0:
+            total = variance[e, p] + d * (np.float32(2) * cross[e, p, n] + d * spread[n])
+            scale[p] = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
+        else:
+            scale[p] = 1
+    moved, root = change[e, readout, n], np.float32(width) ** np.float32(-0.5)
+    for h in range(n_heads):
+        most = HIDDEN
+        for p in range(n_positions):
+            d, score = change[e, p, n], np.float32(0)
+            for j in range(h * width, (h + 1) * width):
+                q = scale[readout] * (query_0[e, j] + moved * query[n, j]) + query_bias[j]
+                score += q * (scale[p] * (key_0[e, p, j] + d * key[n, j]) + key_bias[j])
+            pattern[h, p] = score * root
+            most = max(most, pattern[h, p])
+        total = np.float32(0)
+        for p in range(n_positions):
+            pattern[h, p] = np.exp(pattern[h, p] - most)
+            total += pattern[h, p]
+        for p in range(n_positions):
+            pattern[h, p] = coeff * pattern[h, p] / total + (np.float32(1) - coeff)
+
+
+@compiled(fastmath=True)
+def _add_rows(amounts, rows, out):
+    """Add a sum of rows, each times its amount, four rows at a time."""
+    k, width = len(amounts), out.shape[0]
+    for i in range(0, k - k % 4, 4):
+        a, b, c, d = amounts[i], amounts[i + 1], amounts[i + 2], amounts[i + 3]
+        first, second, third, fourth = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+        for j in range(width):
+            out[j] += a * first[j] + b * second[j] + c * third[j] + d * fourth[j]
+    for i in range(k - k % 4, k):
+        a, first = amounts[i], rows[i]
+        for j in range(width):
+            out[j] += a * first[j]
+
+
+@compiled(parallel=True, fastmath=True)
+def block_inputs(pairs, change, examples, neurons, attention, rows, bias, pre, out, n_workers):
+    """The inputs of a last block's neurons, and the sum that their outputs are added to, after a change of one neuron.
+
+    Args:
+        pairs: Neurons and examples, ``(pair,)`` each.
+        change: New minus old activation, ``(example, position, neuron)``, at the positions that the answer attends to.
+        examples: Variance of the stream ``(example, position)``, its covariance with what each neuron writes
+            ``(example, position, neuron)``, queries ``(example, head * d_head)``, and keys with a position.
+        neurons: Variance of what each writes, its query and its key, ``(neuron, …)``.
+        attention: Biases of queries and keys, the answer's position, the pattern's coefficient, and the norms' eps,
+            below 0 if there are none.
+        rows: What the unchanged stream gives, ``(example, column)``; a head's values of each position
+            ``(example, head * position, column)``; and each neuron's ``(neuron, head + 1, column)``, the last of
+            them what it writes itself. Columns are the block's neurons, then those of `out`.
+        bias: Of the columns.
+        pre, out: To be filled in, ``(pair, …)`` each.
+        n_workers: Parts that the pairs are worked on in.
+    """
+    neuron, example = pairs
+    base, values, written = rows
+    n_heads, width = written.shape[1] - 1, pre.shape[1]
+    n_positions, readout, eps = change.shape[1], attention[2], attention[4]
+    step = (len(neuron) + n_workers - 1) // n_workers
+    for worker in prange(n_workers):
+        scale, pattern = np.empty(n_positions, np.float32), np.empty((n_heads, n_positions), np.float32)
+        gathered, total = np.empty(n_heads * n_positions, np.float32), np.empty(base.shape[1], np.float32)
+        moved = np.empty(n_heads + 1, np.float32)
+        for i in range(worker * step, min(len(neuron), (worker + 1) * step)):
+            n, e = neuron[i], example[i]
+            _pattern(n, e, change, examples, neurons, attention, scale, pattern)
+            moved[:] = 0
+            for h in range(n_heads):
+                for p in range(n_positions):
+                    gathered[h * n_positions + p] = pattern[h, p] * scale[p]
+                    moved[h] += gathered[h * n_positions + p] * change[e, p, n]
+            moved[n_heads] = change[e, readout, n]
+            total[:] = base[e]
+            _add_rows(gathered, values[e], total)
+            _add_rows(moved, written[n], total)
+            factor = np.float32(1)
+            if eps >= 0:
+                square = np.float32(0)
+                for j in range(width, len(total)):
+                    square += total[j] * total[j]
+                factor = np.float32(1) / np.sqrt(square / np.float32(out.shape[1]) + eps)
+            for j in range(width):
+                pre[i, j] = factor * total[j] + bias[j]
+            for j in range(width, len(total)):
+                out[i, j - width] = total[j] + bias[j]
+
+
+@compiled(parallel=True, fastmath=True)
+def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, eps, logits, n_workers):
+    """Logits after a norm and a matrix, with the change of one neuron before them.
+
+    Args:
+        pairs: Neurons and examples, ``(pair,)`` each.
+        change, cross: New minus old activation, and the covariance of the stream with what each neuron writes,
+            ``(example, neuron)``.
+        variance, spread: Of the stream ``(example,)``, and of what each neuron writes ``(neuron,)``.
+        base, readout: The matrix times the stream ``(example, output)`` and times what each neuron writes.
+        bias, eps: Of the matrix, and of the norm.
+        logits: To be filled in, ``(pair, output)``.
+        n_workers: Parts that the pairs are worked on in.
+    """
+    neuron, example = pairs
+    step = (len(neuron) + n_workers - 1) // n_workers
+    for worker in prange(n_workers):
+        for i in range(worker * step, min(len(neuron), (worker + 1) * step)):
+            n, e = neuron[i], example[i]
+            d = change[e, n]
+            total = variance[e] + d * (np.float32(2) * cross[e, n] + d * spread[n])
+            scale = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
+            for c in range(logits.shape[1]):
+                logits[i, c] = scale * (base[e, c] + d * readout[n, c]) + bias[c]
+
+
+@compiled(parallel=True)
+def add_pairs(
+    pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan, n_workers
+):
+    """Add the logits of pairs to all sums; a neuron is one worker's alone.
+
+    Args:
+        pairs: Neurons and examples, ``(pair,)`` each.
+        low: The example of the first row of `before`.
+        logits, before: After the change of a neuron ``(pair, output)``, and before any ``(example, output)``.
+        answers: Labels, true labels and groups, ``(example,)`` each.
+        margins: Before any change, ``(two, example)``.
+        tolerance: Margins up to this are no right answers.
+        totals, effects, plan: See `interp.measuring.effect_sums`.
+        n_workers: Parts that the neurons are worked on in.
+    """
+    neuron, example = pairs
+    labels, true_labels, group = answers
+    counts, sums = totals
+    of_label, of_true, of_mean, of_weights, tables = effects
+    in_tables, in_sums, starts, outputs, weights, totals_of_weights = plan
+    classes = logits.shape[1]
+    for worker in prange(n_workers):
+        added = np.empty(classes, np.float32)
+        for i in range(len(neuron)):
+            n, e = neuron[i], example[i]
+            if n % n_workers != worker:
+                continue
+            a, b, g = labels[e], true_labels[e], group[e]
+            mine, true, top = logits[i, a], logits[i, b], _rival(logits[i], a, b)
+            margin = mine - (top if a == b else max(top, true))
+            true_margin = true - (top if a == b else max(top, mine))
+            counts[n, g, 0] += np.float64(margin > tolerance) - np.float64(margins[0, e] > tolerance)
+            counts[n, g, 1] += np.float64(true_margin > tolerance) - np.float64(margins[1, e] > tolerance)
+            sums[n, g, 0] += np.float64(margin) - np.float64(margins[0, e])
+            sums[n, g, 1] += np.float64(true_margin) - np.float64(margins[1, e])
+            if not of_label.shape[1]:
+                continue
+            mean = _subtract(before[e - low], logits[i], added)
+            of_label[n, e], of_true[n, e], of_mean[n, e] = added[a], added[b], mean
+            for t in range(len(in_tables)):
+                if in_tables[t, e]:
+                    row = tables[t, n, b]
+                    for c in range(classes):
+                        row[c] += added[c]
+            for s in range(len(in_sums)):
+                if in_sums[s, e]:
+                    total = -mean * totals_of_weights[s, b]
+                    for k in range(starts[s * classes + b], starts[s * classes + b + 1]):
+                        total += weights[k] * added[outputs[k]]
+                    of_weights[s, n, e] = total
+
+
+@compiled(fastmath=True)
+def _rival(logits, label, true_label):
+    """The largest logit of other classes."""
+    top = HIDDEN
+    for start, stop in (
+        (0, min(label, true_label)),
+        (min(label, true_label) + 1, max(label, true_label)),
+        (max(label, true_label) + 1, len(logits)),
+    ):
+        for c in range(start, stop):
+            top = logits[c] if logits[c] > top else top
+    return top
+
+
+@compiled(fastmath=True)
+def _subtract(before, after, added):
+    """Fill in what a neuron adds to each logit, and return its mean."""
+    total = np.float64(0)
+    for c in range(len(before)):
+        added[c] = before[c] - after[c]
+        total += added[c]
+    return total / len(before)
+
