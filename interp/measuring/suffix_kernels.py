@@ -1,8 +1,6 @@
 """Compiled inner loops for sites with a norm or a transformer block after them, on CPU.
 
-Each works on pairs of a neuron and an example, of which only those count whose activation changes. Attention is followed
-exactly: the neuron's change moves query, key and value of a position along one vector each, so that what the heads write
-is a sum of a few vectors of the example and a few of the neuron.
+Each works on pairs of a neuron and an example whose activation it changes.
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -12,39 +10,6 @@ import numpy as np
 from numba import prange
 
 from interp.measuring.kernels import HIDDEN, compiled
-
-
-@compiled(fastmath=True)
-def _pattern(n, e, change, examples, neurons, attention, scale, pattern):
-    """Fill in the scale of each position's norm and the attention of each head, ``(head, position)``."""
-    variance, cross, query_0, key_0 = examples
-    spread, query, key = neurons
-    query_bias, key_bias, readout, coeff, eps = attention
-    n_heads, n_positions = pattern.shape
-    width = query.shape[1] // n_heads
-    for p in range(n_positions):
-        d = change[e, p, n]
-        if eps >= 0:
-            total = variance[e, p] + d * (np.float32(2) * cross[e, p, n] + d * spread[n])
-            scale[p] = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
-        else:
-            scale[p] = 1
-    moved, root = change[e, readout, n], np.float32(width) ** np.float32(-0.5)
-    for h in range(n_heads):
-        most = HIDDEN
-        for p in range(n_positions):
-            d, score = change[e, p, n], np.float32(0)
-            for j in range(h * width, (h + 1) * width):
-                q = scale[readout] * (query_0[e, j] + moved * query[n, j]) + query_bias[j]
-                score += q * (scale[p] * (key_0[e, p, j] + d * key[n, j]) + key_bias[j])
-            pattern[h, p] = score * root
-            most = max(most, pattern[h, p])
-        total = np.float32(0)
-        for p in range(n_positions):
-            pattern[h, p] = np.exp(pattern[h, p] - most)
-            total += pattern[h, p]
-        for p in range(n_positions):
-            pattern[h, p] = coeff * pattern[h, p] / total + (np.float32(1) - coeff)
 
 
 @compiled(fastmath=True)
@@ -63,45 +28,32 @@ def _add_rows(amounts, rows, out):
 
 
 @compiled(parallel=True, fastmath=True)
-def block_inputs(pairs, change, examples, neurons, attention, rows, bias, pre, out, n_workers):
+def block_inputs(pairs, gathered, moved, rows, bias, eps, pre, out, n_workers):
     """The inputs of a last block's neurons, and the sum that their outputs are added to, after a change of one neuron.
 
     Args:
         pairs: Neurons and examples, ``(pair,)`` each.
-        change: New minus old activation, ``(example, position, neuron)``, at the positions that the answer attends to.
-        examples: Variance of the stream ``(example, position)``, its covariance with what each neuron writes
-            ``(example, position, neuron)``, queries ``(example, head * d_head)``, and keys with a position.
-        neurons: Variance of what each writes, its query and its key, ``(neuron, …)``.
-        attention: Biases of queries and keys, the answer's position, the pattern's coefficient, and the norms' eps,
-            below 0 if there are none.
-        rows: What the unchanged stream gives, ``(example, column)``; a head's values of each position
-            ``(example, head * position, column)``; and each neuron's ``(neuron, head + 1, column)``, the last of
-            them what it writes itself. Columns are the block's neurons, then those of `out`.
+        gathered, moved: How much of each row is added up, ``(example, neuron, head * position)`` of the examples' rows
+            and ``(example, neuron, head + 1)`` of the neurons'.
+        rows: Of the unchanged stream ``(example, column)``; of what each head reads at each position
+            ``(example, head * position, column)``; and of what each neuron writes, as each head reads it and last as
+            it is, ``(neuron, head + 1, column)``. Columns are the block's neurons, then those of `out`.
         bias: Of the columns.
+        eps: Of the norm before the block's neurons; below 0 if there is none.
         pre, out: To be filled in, ``(pair, …)`` each.
         n_workers: Parts that the pairs are worked on in.
     """
     neuron, example = pairs
     base, values, written = rows
-    n_heads, width = written.shape[1] - 1, pre.shape[1]
-    n_positions, readout, eps = change.shape[1], attention[2], attention[4]
+    width = pre.shape[1]
     step = (len(neuron) + n_workers - 1) // n_workers
     for worker in prange(n_workers):
-        scale, pattern = np.empty(n_positions, np.float32), np.empty((n_heads, n_positions), np.float32)
-        gathered, total = np.empty(n_heads * n_positions, np.float32), np.empty(base.shape[1], np.float32)
-        moved = np.empty(n_heads + 1, np.float32)
+        total = np.empty(base.shape[1], np.float32)
         for i in range(worker * step, min(len(neuron), (worker + 1) * step)):
             n, e = neuron[i], example[i]
-            _pattern(n, e, change, examples, neurons, attention, scale, pattern)
-            moved[:] = 0
-            for h in range(n_heads):
-                for p in range(n_positions):
-                    gathered[h * n_positions + p] = pattern[h, p] * scale[p]
-                    moved[h] += gathered[h * n_positions + p] * change[e, p, n]
-            moved[n_heads] = change[e, readout, n]
             total[:] = base[e]
-            _add_rows(gathered, values[e], total)
-            _add_rows(moved, written[n], total)
+            _add_rows(gathered[e, n], values[e], total)
+            _add_rows(moved[e, n], written[n], total)
             factor = np.float32(1)
             if eps >= 0:
                 square = np.float32(0)
