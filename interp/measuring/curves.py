@@ -17,8 +17,10 @@ from interp.data import GROUPS, SPLITS
 from interp.drawing import Drawable
 from interp.measuring import kernels
 from interp.measuring.band import Band
-from interp.measuring.cached_pass import CachedPass, both_margins, group_sums
+from interp.hooks import evaluation_mode
+from interp.measuring.cached_pass import CachedPass, both_margins, group_sums, rows_at_once
 from interp.measuring.logits import Logits, blocks_of
+from interp.measuring.set_logits import logits_of_order
 from interp.output import plain
 from interp.progress import Report, silent
 
@@ -171,11 +173,18 @@ def counts_by_prefix(
     cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report = silent
 ) -> Counts:
     """Counts after each number of changed neurons in `removed`, running the rest of the network each time."""
-    chosen, counts = torch.as_tensor(order, device=cached.logits.device), []
-    for i, k in enumerate(removed):
-        counts.append(counts_of_logits(cached, cached.logits_after(chosen[:k])))
-        report(i + 1)
-    return np.stack(counts)
+    data, counts = cached.data, np.zeros((len(removed), len(GROUPS), 2))
+    chosen, n = torch.as_tensor(order, device=cached.logits.device), len(data)
+    step = rows_at_once(cached.prefix, cached.logits.shape[1])
+    for start in range(0, n, step):
+        rows = slice(start, min(n, start + step))
+        labels = data.labels[rows], data.true_labels[rows]
+        with evaluation_mode(cached.model):
+            for done, (i, logits) in enumerate(logits_of_order(cached, chosen, removed, rows), 1):
+                right = (both_margins(logits, *labels) > cached.tolerance).double()
+                counts[i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
+                report((len(removed) * start + done * (rows.stop - start)) // n)
+    return counts
 
 
 def split_accuracy(
