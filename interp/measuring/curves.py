@@ -20,7 +20,9 @@ from interp.measuring.band import Band
 from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import CachedPass, both_margins, group_sums, rows_at_once
 from interp.measuring.logits import Logits, blocks_of
-from interp.measuring.set_logits import logits_of_order
+from interp.measuring.set_logits import logits_of_order, normed_counts
+from interp.measuring.suffix_logits import followed
+from interp.models.suffix import Affine
 from interp.output import plain
 from interp.progress import Report, silent
 
@@ -176,14 +178,21 @@ def counts_by_prefix(
     data, counts = cached.data, np.zeros((len(removed), len(GROUPS), 2))
     chosen, n = torch.as_tensor(order, device=cached.logits.device), len(data)
     step = rows_at_once(cached.prefix, cached.logits.shape[1])
+    by_kernel = isinstance(cached.prefix.suffix, Affine) and followed(cached.prefix)
     for start in range(0, n, step):
         rows = slice(start, min(n, start + step))
+        if by_kernel:
+            with kernel_threads() as threads:
+                counts += normed_counts(cached, order, removed, rows, threads)
+            report(len(removed) * rows.stop // n)
+            continue
         labels = data.labels[rows], data.true_labels[rows]
         with evaluation_mode(cached.model):
             for done, (i, logits) in enumerate(logits_of_order(cached, chosen, removed, rows), 1):
                 right = (both_margins(logits, *labels) > cached.tolerance).double()
                 counts[i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
                 report((len(removed) * start + done * (rows.stop - start)) // n)
+    counts[removed == 0] = counts_of_margins(cached, cached.margins)
     return counts
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from interp.measuring.kernels import HIDDEN, compiled
+from interp.measuring.kernels import BLOCK, HIDDEN, _load, compiled
 
 
 @compiled(fastmath=True)
@@ -90,6 +90,93 @@ def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, e
             scale = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
             for c in range(logits.shape[1]):
                 logits[i, c] = scale * (base[e, c] + d * readout[n, c]) + bias[c]
+
+
+@compiled(fastmath=True)
+def _move(rows, weights, amount):
+    """Add a multiple of the amounts to each row."""
+    for c in range(rows.shape[0]):
+        weight = weights[c]
+        for i in range(BLOCK):
+            rows[c, i] += weight * amount[i]
+
+
+@compiled(fastmath=True)
+def _norm_scale(x, eps, scale):
+    """What a norm multiplies each column by, whose mean is 0."""
+    scale[:] = 0
+    for c in range(x.shape[0]):
+        for i in range(BLOCK):
+            scale[i] += x[c, i] * x[c, i]
+    for i in range(BLOCK):
+        scale[i] = np.float32(1) / np.sqrt(scale[i] / np.float32(x.shape[0]) + eps)
+
+
+@compiled(fastmath=True)
+def _scaled_tops(rows, scale, bias, top):
+    """The largest scaled and shifted entry of each column."""
+    top[:] = HIDDEN
+    for c in range(rows.shape[0]):
+        shift = bias[c]
+        for i in range(BLOCK):
+            value = scale[i] * rows[c, i] + shift
+            top[i] = value if value > top[i] else top[i]
+
+
+@compiled(parallel=True, fastmath=True)
+def normed_hits(
+    change, order, counted, stream, written, base, readout, bias, eps, answers, n_groups, tolerance, n_workers
+):
+    """Right answers while neurons are changed one after another, where a norm and a matrix follow.
+
+    Args:
+        change: What each step adds to each activation, ``(neuron, example)``.
+        order: Neurons in the order in which they are changed, ``(step,)``.
+        counted: Mask of the points that are counted, before the first step and after each, ``(step + 1,)``.
+        stream, written: Before the first step ``(stream, example)``, and what each neuron writes ``(neuron, stream)``,
+            both without their means.
+        base, readout: The matrix times both, ``(output, example)`` and ``(neuron, output)``.
+        bias, eps: Of the matrix, and of the norm.
+        answers: Labels, true labels and groups, ``(example,)`` each.
+        n_groups: Groups.
+        tolerance: Margins up to this are no right answers.
+        n_workers: Parts that the examples are worked on in.
+
+    Returns:
+        Counts ``(step + 1, group, 2)`` as labelled and by the true label; 0 where they are not asked for.
+    """
+    n_examples, n_steps, n_outputs = change.shape[1], len(order), base.shape[0]
+    counts = np.zeros((n_workers, n_steps + 1, n_groups, 2), dtype=np.int64)
+    for worker in prange(n_workers):
+        rows, x = np.empty((n_outputs, BLOCK), np.float32), np.empty((stream.shape[0], BLOCK), np.float32)
+        own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+        amount, scale = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+        top = np.empty(BLOCK, np.float32)
+        for start in range(worker * BLOCK, n_examples, n_workers * BLOCK):
+            end = min(n_examples, start + BLOCK)
+            n, label, true_label = end - start, answers[0][start:end], answers[1][start:end]
+            _load(base[:, start:end].T, 0, label, true_label, rows, own, truth)
+            x[:] = 0
+            x[:, :n] = stream[:, start:end]
+            for step in range(n_steps + 1):
+                if step:
+                    neuron = order[step - 1]
+                    amount[:n] = change[neuron, start:end]
+                    _move(rows, readout[neuron], amount)
+                    _move(x, written[neuron], amount)
+                    for i in range(n):
+                        own[i] += amount[i] * readout[neuron, label[i]]
+                        truth[i] += amount[i] * readout[neuron, true_label[i]]
+                if counted[step]:
+                    _norm_scale(x, eps, scale)
+                    _scaled_tops(rows, scale, bias, top)
+                    for i in range(n):
+                        a, b, g = label[i], true_label[i], answers[2][start + i]
+                        mine, true = scale[i] * own[i] + bias[a], scale[i] * truth[i] + bias[b]
+                        least = top[i] + tolerance
+                        counts[worker, step, g, 0] += (mine > least) & ((a == b) | (mine > true + tolerance))
+                        counts[worker, step, g, 1] += (true > least) & ((a == b) | (true > mine + tolerance))
+    return counts.sum(axis=0)
 
 
 @compiled(parallel=True)
