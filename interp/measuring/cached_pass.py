@@ -213,7 +213,9 @@ def rows_at_once(prefix: Prefix, n_outputs: int) -> int:
     """Examples whose rest of the network is run together: on a CPU as many as stay in its cache."""
     stream = prefix.stream
     per_example = max(1, stream[0].numel() + n_outputs if len(stream) else 1)
-    cached = max(LEAST_ROWS, CACHED_ELEMENTS // per_example) if stream.device.type == "cpu" else CHUNK_ELEMENTS
+    cached = (
+        max(LEAST_ROWS, CACHED_ELEMENTS // per_example) if stream.device.type == "cpu" else CHUNK_ELEMENTS
+    )
     return max(1, min(cached, CHUNK_ELEMENTS // per_example))
 
 

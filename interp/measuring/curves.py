@@ -15,9 +15,9 @@ from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.drawing import Drawable
+from interp.hooks import evaluation_mode
 from interp.measuring import kernels
 from interp.measuring.band import Band
-from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import CachedPass, both_margins, group_sums, rows_at_once
 from interp.measuring.logits import Logits, blocks_of
 from interp.measuring.set_logits import logits_of_order, normed_counts

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from interp.data import GROUPS
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.suffix_kernels import add_pairs
-from interp.measuring.suffix_logits import Pairs
+from interp.measuring.through_block import Pairs
 
 HELD = 200_000_000
 """Bytes of the sums of the neurons that are measured together."""
@@ -70,11 +70,10 @@ class PairSums:
         kept = n if wanted else 0
         wanted = wanted or Wanted()
         self.plan = _plan(wanted, n, classes)
-        self.effects = EffectSums(
-            *np.zeros((3, width, kept), np.float32),
-            np.zeros((len(wanted.weighted), width, kept), np.float32),
-            np.zeros((len(wanted.tables), width, classes, classes)),
-        )
+        label, true, mean = np.zeros((3, width, kept), np.float32)
+        weighted = np.zeros((len(wanted.weighted), width, kept), np.float32)
+        tables = np.zeros((len(wanted.tables), width, classes, classes))
+        self.effects = EffectSums(label, true, mean, weighted, tables)
 
     def add(self, rows: slice, pairs: Pairs, logits: Float[np.ndarray, "pair output"]) -> None:
         """Take in the logits after a change of the neuron of each pair on its example, one of `rows`."""
@@ -106,7 +105,7 @@ def neurons_at_once(cached: CachedPass, wanted: Wanted | None) -> int:
 
 def _plan(wanted: Wanted, n: int, classes: int) -> tuple[np.ndarray, ...]:
     """Masks of tables; masks, starts, outputs, weights and sums of weights of the weighted sums, which are sparse."""
-    in_tables = np.array([mask for mask in wanted.tables], bool).reshape(-1, n)
+    in_tables = np.array(list(wanted.tables), bool).reshape(-1, n)
     in_sums = np.array([mask for mask, _ in wanted.weighted], bool).reshape(-1, n)
     weights = np.array([w for _, w in wanted.weighted], np.float64).reshape(-1, classes, classes)
     rows = weights.reshape(-1, classes)

@@ -72,9 +72,7 @@ def measure_neurons(
     return _drops(cached, counts, sums), reduced
 
 
-def _batch(
-    cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report
-) -> PairSums:
+def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report) -> PairSums:
     """Sums of some neurons, by the parts of what follows them where these are known, else a pass for each neuron."""
     width = neurons.stop - neurons.start
     with kernel_threads() as threads:
@@ -86,10 +84,10 @@ def _batch(
             return sums
         for i in range(width):
             neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
-            for rows, logits in cached.changed_logits(neuron):
-                example = rows.cpu().numpy()
+            for reached, changed in cached.changed_logits(neuron):
+                example = reached.cpu().numpy()
                 block = slice(int(example[0]), int(example[-1]) + 1)
-                sums.add(block, (np.full_like(example, i), example), logits.float().cpu().numpy())
+                sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
             report(i + 1)
     return sums
 
@@ -104,4 +102,3 @@ def _drops(cached: CachedPass, counts: np.ndarray, sums: np.ndarray) -> SingleEf
         return {s: None if (b := base[s]) is None or (c := changed[s]) is None else b - c for s in SPLITS}
 
     return SingleEffects(drops(cached.by_group(hits), counts), drops(cached.by_group(margins), sums))
-

@@ -21,8 +21,8 @@ def logits_of_order(
 ) -> Iterator[tuple[int, Float[Tensor, "row output"]]]:
     """Which entry of `removed` it is, and the logits of some examples with so many neurons of an order changed.
 
-    From most to fewest (none is left out), by what putting neurons back adds to the stream that the rest of the network reads: so all of
-    them taken out leave no rounding behind.
+    From most to fewest, none left out, by what neurons that are put back add to the stream that the rest of the network
+    reads: so taking all of them out leaves no rounding behind.
 
     Args:
         order: Neurons, first changed to last.
@@ -61,7 +61,9 @@ def normed_counts(
     For sites that a norm and a matrix follow; from most to none, as in `logits_of_order`.
     """
     prefix, head = cached.prefix, cached.prefix.suffix
-    assert isinstance(head, Affine) and head.eps is not None and prefix.writes is not None
+    assert isinstance(head, Affine)
+    assert head.eps is not None
+    assert prefix.writes is not None
     neurons, change = torch.as_tensor(order), cached.change[rows]
     x = head.centred(_changed_stream(prefix, change, neurons, rows))
     written = head.centred(prefix.writes)

@@ -180,9 +180,7 @@ def normed_hits(
 
 
 @compiled(parallel=True)
-def add_pairs(
-    pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan, n_workers
-):
+def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan, n_workers):
     """Add the logits of pairs to all sums; a neuron is one worker's alone.
 
     Args:
@@ -254,4 +252,3 @@ def _subtract(before, after, added):
         added[c] = before[c] - after[c]
         total += added[c]
     return total / len(before)
-

@@ -17,11 +17,12 @@ def folded(norm: nn.Module, matrix: Tensor, bias: Tensor | None = None) -> Affin
         >>> bool(torch.allclose(folded(norm, torch.eye(4))(x), norm(x), atol=1e-6))
         True
     """
-    bias = matrix.new_zeros(matrix.shape[1]) if bias is None else bias
+    matrix = matrix.detach()
+    bias = matrix.new_zeros(matrix.shape[1]) if bias is None else bias.detach()
     if not isinstance(norm, Norm):
         return Affine(matrix, bias, None)
     if norm.w is not None and norm.b is not None:
-        matrix, bias = norm.w[:, None] * matrix, norm.b @ matrix + bias
+        matrix, bias = norm.w.detach()[:, None] * matrix, norm.b.detach() @ matrix + bias
     return Affine(matrix - matrix.mean(0), bias, norm.eps)
 
 
@@ -36,20 +37,22 @@ def last_block(block: TransformerBlock, position: int, head: Affine) -> LastBloc
         flat = weight.transpose(0, 1).flatten(1)
         return folded(block.ln1, flat, None if bias is None else bias.flatten())
 
-    none = attn.W_O.new_zeros(attn.W_O.shape[-1])
+    def detached(bias: Tensor | None) -> Tensor:
+        return attn.W_O.new_zeros(attn.W_O.shape[-1]) if bias is None else bias.detach()
+
     return LastBlock(
         query=projection("Q"),
         key=projection("K"),
         value=projection("V"),
-        mix=attn.W_O.flatten(0, 1),
-        mix_bias=none if attn.b_O is None else attn.b_O,
+        mix=attn.W_O.detach().flatten(0, 1),
+        mix_bias=detached(attn.b_O),
         n_heads=len(attn.W_O),
         coeff=attn.coeff,
         visible=tuple(visible),
         readout=visible.index(position),
         neurons=folded(block.ln2, mlp.W_in, mlp.b_in),
         activation=mlp.activation,
-        writes=mlp.W_out,
-        writes_bias=none if mlp.b_out is None else mlp.b_out,
+        writes=mlp.W_out.detach(),
+        writes_bias=detached(mlp.b_out),
         head=head,
     )
