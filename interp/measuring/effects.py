@@ -8,13 +8,15 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.measuring import kernels
 from interp.measuring.cached_pass import CachedPass, both_margins
-from interp.measuring.curves import kernel_arguments, kernel_threads, split_accuracy, use_kernels
-from interp.measuring.logits import blocks_of
+from interp.measuring.curves import kernel_arguments, kernel_options, split_accuracy, use_kernels
+from interp.measuring.logits import BLOCK, blocks_of
+from interp.measuring.rivals import FEWEST
 from interp.progress import Report, silent
 
 Row = TypeVar("Row")
@@ -48,14 +50,7 @@ def measure_neurons(
             neurons is not linear; elsewhere that is activation times readout, and nothing is called.
     """
     if use_kernels(cached):
-        counts, sums = np.zeros((2, cached.width, len(GROUPS), 2))
-        for some in blocks_of(cached.logits):
-            with kernel_threads() as threads:
-                rest = (len(GROUPS), threads, cached.tolerance)
-                parts = kernels.single_effects(*kernel_arguments(cached, some), *rest)
-            counts += parts[0]
-            sums += parts[1]
-            report(cached.width * some.stop // len(cached.data))
+        counts, sums = _by_kernels(cached, report)
         return _drops(cached, counts, sums), []
     measured, reduced = [], []
     for neuron in range(cached.width):
@@ -66,6 +61,44 @@ def measure_neurons(
         report(neuron + 1)
     counts, sums = (np.stack(column) for column in zip(*measured, strict=True))
     return _drops(cached, counts, sums), reduced
+
+
+def _by_kernels(cached: CachedPass, report: Report) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of right answers and sums of margins without each neuron, ``(neuron, group, 2)``, where a matrix follows.
+
+    They come from each example's largest rivals; of the examples for which these do not decide, from all logits.
+    """
+    counts, sums = np.zeros((2, cached.width, len(GROUPS), 2))
+    few = cached.logits.shape[1] < FEWEST
+    for some in blocks_of(cached.change):
+        rows = torch.arange(some.start, some.stop) if few else _by_rivals(cached, some, counts, sums)
+        for part in rows.split(max(1, BLOCK // cached.logits.shape[1])):
+            parts = kernels.single_effects(*kernel_arguments(cached, part), **kernel_options(cached))
+            counts += parts[0]
+            sums += parts[1]
+        report(cached.width * some.stop // len(cached.data))
+    return counts, sums
+
+
+def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.ndarray) -> Int[Tensor, " row"]:
+    """Add counts and sums of a block of examples, and give those for which rivals do not decide."""
+    assert cached.readout is not None
+    rivals, data = cached.rivals, cached.data
+    tensors = (
+        cached.change[some].float(),
+        cached.readout.T.float(),
+        rivals.own[:, some],
+        rivals.values[some],
+        rivals.classes[some],
+        data.labels[some],
+        data.true_labels[some],
+        cached.group[some],
+    )
+    arrays = [tensor.contiguous().numpy() for tensor in tensors]
+    parts = kernels.effects_on_rivals(*arrays, **kernel_options(cached) | {"complete": rivals.complete})
+    counts += parts[0].transpose(2, 0, 1)
+    sums += parts[1].transpose(2, 0, 1)
+    return some.start + torch.as_tensor(parts[2]).nonzero()[:, 0]
 
 
 def _drops(cached: CachedPass, counts: np.ndarray, sums: np.ndarray) -> SingleEffects:

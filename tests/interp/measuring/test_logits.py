@@ -15,7 +15,7 @@ from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import counts_by_blocks, measure_curve
 from interp.measuring.evaluation import evaluate, measure_logits
 from interp.measuring.leakage import swap_asymmetry
-from interp.measuring.logits import StreamedLogits, blocks_of, by_rows, whole_of
+from interp.measuring.logits import Streamed, blocks_of, by_rows, whole_of
 from interp.measuring.traces import memory_traces
 from interp.models import HookedMLP, planted_mlp
 
@@ -34,13 +34,13 @@ def streaming(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "HELD", 0)
     monkeypatch.setattr(logits, "BLOCK", ROWS * 24)
 
-    def refuse(_: StreamedLogits) -> None:
+    def refuse(_: Streamed) -> None:
         raise AssertionError("all logits were asked for")
 
-    monkeypatch.setattr(StreamedLogits, "whole", refuse)
+    monkeypatch.setattr(Streamed, "whole", refuse)
 
 
-def counted(values: torch.Tensor) -> tuple[StreamedLogits, list[int]]:
+def counted(values: torch.Tensor) -> tuple[Streamed, list[int]]:
     """Streamed logits of known values, and how many rows were computed at a time."""
     asked: list[int] = []
 
@@ -48,7 +48,7 @@ def counted(values: torch.Tensor) -> tuple[StreamedLogits, list[int]]:
         asked.append(len(values[rows]))
         return values[rows]
 
-    return StreamedLogits(tuple(values.shape), values.device, compute), asked
+    return Streamed(tuple(values.shape), values.device, compute), asked
 
 
 def assert_alike(one: Any, two: Any, path: str = "") -> None:
@@ -84,7 +84,7 @@ def test_doses_and_curves_are_the_same(
     whole = dose(*planted, order, n_random=2), measure_curve(cached, order, n_random=2)
     request.getfixturevalue("streaming")
     streamed = cached_pass(*planted)
-    assert isinstance(streamed.logits, StreamedLogits)
+    assert isinstance(streamed.logits, Streamed)
     parts = dose(*planted, order, n_random=2), measure_curve(streamed, order, n_random=2)
     for one, two in zip(whole, parts, strict=True):
         for split, values in one.accuracy.items():
@@ -128,6 +128,6 @@ def test_rows_are_put_together_in_their_order(monkeypatch: pytest.MonkeyPatch) -
 
 def test_all_logits_are_refused_where_memory_does_not_hold_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROKSCOPE_MEMORY", "1")
-    streamed = StreamedLogits((518_400, 720), torch.device("cpu"), lambda rows: torch.zeros(1, 720))
-    with pytest.raises(ConfigError, match="the logits of 518,400 examples of 720 classes needs about"):
+    streamed = Streamed((518_400, 720), torch.device("cpu"), lambda rows: torch.zeros(1, 720))
+    with pytest.raises(ConfigError, match="holding 518,400 examples of 720 numbers needs about"):
         streamed.whole()
