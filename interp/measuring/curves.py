@@ -106,6 +106,11 @@ def kernel_arguments(cached: CachedPass, rows: Rows = slice(None)) -> tuple[np.n
     return change, readout, logits.T, *(array(x[rows], torch.int64) for x in labelled)
 
 
+def kernel_options(cached: CachedPass) -> dict[str, Any]:
+    """What all kernels are told beside arrays; they use as many threads as PyTorch does."""
+    return {"n_groups": len(GROUPS), "n_workers": torch.get_num_threads(), "tolerance": cached.tolerance}
+
+
 def use_kernels(cached: CachedPass) -> bool:
     """True where the compiled kernels apply: a linear rest of the network, in main memory."""
     return cached.readout is not None and cached.logits.device.type == "cpu"
@@ -117,11 +122,10 @@ def _counts_by_kernel(cached: CachedPass, orders: Sequence[np.ndarray], report: 
         return [counts_of_logits(cached, cached.logits)[None] for _ in orders]
     counts = [np.zeros((len(order) + 1, len(GROUPS), 2), np.int64) for order in orders]
     change, readout, logits, *labelled = kernel_arguments(cached)
-    with kernels.kernel_threads() as threads:
-        rest = (logits, *labelled, len(GROUPS), threads, cached.tolerance)
-        for done, (total, order) in enumerate(zip(counts, orders, strict=True), 1):
-            total += kernels.cumulative_hits(change, readout, order, *rest)[0]
-            report(done)
+    how = kernel_options(cached)
+    for done, (total, order) in enumerate(zip(counts, orders, strict=True), 1):
+        total += kernels.cumulative_hits(change, readout, order, logits, *labelled, **how)[0]
+        report(done)
     return counts
 
 
@@ -148,9 +152,7 @@ def counts_at_points(
             if point:
                 neurons, weights = parts[point - 1]
                 logits.addmm_(change[:, neurons], weights)
-            with kernels.kernel_threads() as threads:
-                rest = (len(GROUPS), threads, cached.tolerance)
-                counts[point] += kernels.answer_counts(logits.numpy(), *own, *rest)
+            counts[point] += kernels.answer_counts(logits.numpy(), *own, **kernel_options(cached))
         report(min(rows.stop, len(cached.data)))
     return counts
 
@@ -201,8 +203,7 @@ def counts_by_prefix(
     for start in range(0, n, step):
         rows = slice(start, min(n, start + step))
         if by_kernel:
-            with kernels.kernel_threads() as threads:
-                counts += normed_counts(cached, order, removed, rows, threads)
+            counts += normed_counts(cached, order, removed, rows, torch.get_num_threads())
             report(len(removed) * rows.stop // n)
             continue
         labels = data.labels[rows], data.true_labels[rows]

@@ -14,7 +14,7 @@ from torch import Tensor
 from interp.data import GROUPS, SPLITS
 from interp.measuring import kernels
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.curves import kernel_arguments, split_accuracy, use_kernels
+from interp.measuring.curves import kernel_arguments, kernel_options, split_accuracy, use_kernels
 from interp.measuring.effect_sums import EffectSums, PairSums, Wanted, neurons_at_once
 from interp.measuring.logits import BLOCK, blocks_of
 from interp.measuring.rivals import FEWEST
@@ -78,9 +78,7 @@ def _by_kernels(cached: CachedPass, report: Report) -> tuple[np.ndarray, np.ndar
     for some in blocks_of(cached.change):
         rows = torch.arange(some.start, some.stop) if few else _by_rivals(cached, some, counts, sums)
         for part in rows.split(max(1, BLOCK // cached.logits.shape[1])):
-            with kernels.kernel_threads() as threads:
-                rest = (len(GROUPS), threads, cached.tolerance)
-                parts = kernels.single_effects(*kernel_arguments(cached, part), *rest)
+            parts = kernels.single_effects(*kernel_arguments(cached, part), **kernel_options(cached))
             counts += parts[0]
             sums += parts[1]
         report(cached.width * some.stop // len(cached.data))
@@ -102,8 +100,7 @@ def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.nda
         cached.group[some],
     )
     arrays = [tensor.contiguous().numpy() for tensor in tensors]
-    with kernels.kernel_threads() as threads:
-        parts = kernels.effects_on_rivals(*arrays, rivals.complete, len(GROUPS), threads, cached.tolerance)
+    parts = kernels.effects_on_rivals(*arrays, **kernel_options(cached) | {"complete": rivals.complete})
     counts += parts[0].transpose(2, 0, 1)
     sums += parts[1].transpose(2, 0, 1)
     return some.start + torch.as_tensor(parts[2]).nonzero()[:, 0]
@@ -112,20 +109,20 @@ def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.nda
 def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report) -> PairSums:
     """Sums of some neurons, by the parts of what follows them where these are known, else a pass for each neuron."""
     width = neurons.stop - neurons.start
-    with kernels.kernel_threads() as threads:
-        sums = PairSums(cached, width, wanted, threads)
-        if cached.readout is None and followed(cached.held_prefix):
-            for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, threads):
-                sums.add(rows, pairs, logits)
-                report(max(1, width * rows.stop // len(cached.data)))
-            return sums
-        for i in range(width):
-            neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
-            for reached, changed in cached.changed_logits(neuron):
-                example = reached.cpu().numpy()
-                block = slice(int(example[0]), int(example[-1]) + 1)
-                sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
-            report(i + 1)
+    threads = torch.get_num_threads()
+    sums = PairSums(cached, width, wanted, threads)
+    if cached.readout is None and followed(cached.held_prefix):
+        for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, threads):
+            sums.add(rows, pairs, logits)
+            report(max(1, width * rows.stop // len(cached.data)))
+        return sums
+    for i in range(width):
+        neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
+        for reached, changed in cached.changed_logits(neuron):
+            example = reached.cpu().numpy()
+            block = slice(int(example[0]), int(example[-1]) + 1)
+            sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
+        report(i + 1)
     return sums
 
 

@@ -7,9 +7,9 @@ Each works on pairs of a neuron and an example whose activation it changes.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from interp.measuring.kernels import BLOCK, HIDDEN, _load, compiled
+from interp.compiled import compiled, in_parts
+from interp.measuring.kernels import BLOCK, HIDDEN, _load
 
 
 @compiled(fastmath=True)
@@ -27,7 +27,31 @@ def _add_rows(amounts, rows, out):
             out[j] += a * first[j]
 
 
-@compiled(parallel=True, fastmath=True)
+@compiled(fastmath=True)
+def _block_inputs_part(part, n_parts, pairs, gathered, moved, rows, bias, eps, pre, out):
+    """One part of `block_inputs`."""
+    neuron, example = pairs
+    base, values, written = rows
+    width = pre.shape[1]
+    step = (len(neuron) + n_parts - 1) // n_parts
+    total = np.empty(base.shape[1], np.float32)
+    for i in range(part * step, min(len(neuron), (part + 1) * step)):
+        n, e = neuron[i], example[i]
+        total[:] = base[e]
+        _add_rows(gathered[e, n], values[e], total)
+        _add_rows(moved[e, n], written[n], total)
+        factor = np.float32(1)
+        if eps >= 0:
+            square = np.float32(0)
+            for j in range(width, len(total)):
+                square += total[j] * total[j]
+            factor = np.float32(1) / np.sqrt(square / np.float32(out.shape[1]) + eps)
+        for j in range(width):
+            pre[i, j] = factor * total[j] + bias[j]
+        for j in range(width, len(total)):
+            out[i, j - width] = total[j] + bias[j]
+
+
 def block_inputs(pairs, gathered, moved, rows, bias, eps, pre, out, n_workers):
     """The inputs of a last block's neurons, and the sum that their outputs are added to, after a change of one neuron.
 
@@ -43,30 +67,25 @@ def block_inputs(pairs, gathered, moved, rows, bias, eps, pre, out, n_workers):
         pre, out: To be filled in, ``(pair, …)`` each.
         n_workers: Parts that the pairs are worked on in.
     """
+    in_parts(_block_inputs_part, n_workers, pairs, gathered, moved, rows, bias, eps, pre, out)
+
+
+@compiled(fastmath=True)
+def _normed_logits_part(
+    part, n_parts, pairs, change, variance, cross, spread, base, readout, bias, eps, logits
+):
+    """One part of `normed_logits`."""
     neuron, example = pairs
-    base, values, written = rows
-    width = pre.shape[1]
-    step = (len(neuron) + n_workers - 1) // n_workers
-    for worker in prange(n_workers):
-        total = np.empty(base.shape[1], np.float32)
-        for i in range(worker * step, min(len(neuron), (worker + 1) * step)):
-            n, e = neuron[i], example[i]
-            total[:] = base[e]
-            _add_rows(gathered[e, n], values[e], total)
-            _add_rows(moved[e, n], written[n], total)
-            factor = np.float32(1)
-            if eps >= 0:
-                square = np.float32(0)
-                for j in range(width, len(total)):
-                    square += total[j] * total[j]
-                factor = np.float32(1) / np.sqrt(square / np.float32(out.shape[1]) + eps)
-            for j in range(width):
-                pre[i, j] = factor * total[j] + bias[j]
-            for j in range(width, len(total)):
-                out[i, j - width] = total[j] + bias[j]
+    step = (len(neuron) + n_parts - 1) // n_parts
+    for i in range(part * step, min(len(neuron), (part + 1) * step)):
+        n, e = neuron[i], example[i]
+        d = change[e, n]
+        total = variance[e] + d * (np.float32(2) * cross[e, n] + d * spread[n])
+        scale = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
+        for c in range(logits.shape[1]):
+            logits[i, c] = scale * (base[e, c] + d * readout[n, c]) + bias[c]
 
 
-@compiled(parallel=True, fastmath=True)
 def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, eps, logits, n_workers):
     """Logits after a norm and a matrix, with the change of one neuron before them.
 
@@ -80,16 +99,20 @@ def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, e
         logits: To be filled in, ``(pair, output)``.
         n_workers: Parts that the pairs are worked on in.
     """
-    neuron, example = pairs
-    step = (len(neuron) + n_workers - 1) // n_workers
-    for worker in prange(n_workers):
-        for i in range(worker * step, min(len(neuron), (worker + 1) * step)):
-            n, e = neuron[i], example[i]
-            d = change[e, n]
-            total = variance[e] + d * (np.float32(2) * cross[e, n] + d * spread[n])
-            scale = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
-            for c in range(logits.shape[1]):
-                logits[i, c] = scale * (base[e, c] + d * readout[n, c]) + bias[c]
+    in_parts(
+        _normed_logits_part,
+        n_workers,
+        pairs,
+        change,
+        variance,
+        cross,
+        spread,
+        base,
+        readout,
+        bias,
+        eps,
+        logits,
+    )
 
 
 @compiled(fastmath=True)
@@ -123,7 +146,55 @@ def _scaled_tops(rows, scale, bias, top):
             top[i] = value if value > top[i] else top[i]
 
 
-@compiled(parallel=True, fastmath=True)
+@compiled(fastmath=True)
+def _normed_hits_part(
+    part,
+    n_parts,
+    counts,
+    change,
+    order,
+    counted,
+    stream,
+    written,
+    base,
+    readout,
+    bias,
+    eps,
+    answers,
+    tolerance,
+):
+    """One part of `normed_hits`."""
+    n_examples, n_steps, n_outputs = change.shape[1], len(order), base.shape[0]
+    rows, x = np.empty((n_outputs, BLOCK), np.float32), np.empty((stream.shape[0], BLOCK), np.float32)
+    own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    amount, scale = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    top = np.empty(BLOCK, np.float32)
+    for start in range(part * BLOCK, n_examples, n_parts * BLOCK):
+        end = min(n_examples, start + BLOCK)
+        n, label, true_label = end - start, answers[0][start:end], answers[1][start:end]
+        _load(base[:, start:end].T, 0, label, true_label, rows, own, truth)
+        x[:] = 0
+        x[:, :n] = stream[:, start:end]
+        for step in range(n_steps + 1):
+            if step:
+                neuron = order[step - 1]
+                amount[:n] = change[neuron, start:end]
+                _move(rows, readout[neuron], amount)
+                _move(x, written[neuron], amount)
+                for i in range(n):
+                    own[i] += amount[i] * readout[neuron, label[i]]
+                    truth[i] += amount[i] * readout[neuron, true_label[i]]
+            if counted[step]:
+                _norm_scale(x, eps, scale)
+                _scaled_tops(rows, scale, bias, top)
+                for i in range(n):
+                    a, b, g = label[i], true_label[i], answers[2][start + i]
+                    mine, true = scale[i] * own[i] + bias[a], scale[i] * truth[i] + bias[b]
+                    least = top[i] + tolerance
+                    counts[part, step, g, 0] += (mine > least) & ((a == b) | (mine > true + tolerance))
+                    counts[part, step, g, 1] += (true > least) & ((a == b) | (true > mine + tolerance))
+
+
 def normed_hits(
     change, order, counted, stream, written, base, readout, bias, eps, answers, n_groups, tolerance, n_workers
 ):
@@ -145,41 +216,67 @@ def normed_hits(
     Returns:
         Counts ``(step + 1, group, 2)`` as labelled and by the true label; 0 where they are not asked for.
     """
-    n_examples, n_steps, n_outputs = change.shape[1], len(order), base.shape[0]
-    counts = np.zeros((n_workers, n_steps + 1, n_groups, 2), dtype=np.int64)
-    for worker in prange(n_workers):
-        rows, x = np.empty((n_outputs, BLOCK), np.float32), np.empty((stream.shape[0], BLOCK), np.float32)
-        own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        amount, scale = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        top = np.empty(BLOCK, np.float32)
-        for start in range(worker * BLOCK, n_examples, n_workers * BLOCK):
-            end = min(n_examples, start + BLOCK)
-            n, label, true_label = end - start, answers[0][start:end], answers[1][start:end]
-            _load(base[:, start:end].T, 0, label, true_label, rows, own, truth)
-            x[:] = 0
-            x[:, :n] = stream[:, start:end]
-            for step in range(n_steps + 1):
-                if step:
-                    neuron = order[step - 1]
-                    amount[:n] = change[neuron, start:end]
-                    _move(rows, readout[neuron], amount)
-                    _move(x, written[neuron], amount)
-                    for i in range(n):
-                        own[i] += amount[i] * readout[neuron, label[i]]
-                        truth[i] += amount[i] * readout[neuron, true_label[i]]
-                if counted[step]:
-                    _norm_scale(x, eps, scale)
-                    _scaled_tops(rows, scale, bias, top)
-                    for i in range(n):
-                        a, b, g = label[i], true_label[i], answers[2][start + i]
-                        mine, true = scale[i] * own[i] + bias[a], scale[i] * truth[i] + bias[b]
-                        least = top[i] + tolerance
-                        counts[worker, step, g, 0] += (mine > least) & ((a == b) | (mine > true + tolerance))
-                        counts[worker, step, g, 1] += (true > least) & ((a == b) | (true > mine + tolerance))
+    counts = np.zeros((n_workers, len(order) + 1, n_groups, 2), dtype=np.int64)
+    in_parts(
+        _normed_hits_part,
+        n_workers,
+        counts,
+        change,
+        order,
+        counted,
+        stream,
+        written,
+        base,
+        readout,
+        bias,
+        eps,
+        answers,
+        tolerance,
+    )
     return counts.sum(axis=0)
 
 
-@compiled(parallel=True)
+@compiled()
+def _add_pairs_part(
+    part, n_parts, pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan
+):
+    """One part of `add_pairs`."""
+    neuron, example = pairs
+    labels, true_labels, group = answers
+    counts, sums = totals
+    of_label, of_true, of_mean, of_weights, tables = effects
+    in_tables, in_sums, starts, outputs, weights, totals_of_weights = plan
+    classes = logits.shape[1]
+    added = np.empty(classes, np.float32)
+    for i in range(len(neuron)):
+        n, e = neuron[i], example[i]
+        if n % n_parts != part:
+            continue
+        a, b, g = labels[e], true_labels[e], group[e]
+        mine, true, top = logits[i, a], logits[i, b], _rival(logits[i], a, b)
+        margin = mine - (top if a == b else max(top, true))
+        true_margin = true - (top if a == b else max(top, mine))
+        counts[n, g, 0] += np.float64(margin > tolerance) - np.float64(margins[0, e] > tolerance)
+        counts[n, g, 1] += np.float64(true_margin > tolerance) - np.float64(margins[1, e] > tolerance)
+        sums[n, g, 0] += np.float64(margin) - np.float64(margins[0, e])
+        sums[n, g, 1] += np.float64(true_margin) - np.float64(margins[1, e])
+        if not of_label.shape[1]:
+            continue
+        mean = _subtract(before[e - low], logits[i], added)
+        of_label[n, e], of_true[n, e], of_mean[n, e] = added[a], added[b], mean
+        for t in range(len(in_tables)):
+            if in_tables[t, e]:
+                row = tables[t, n, b]
+                for c in range(classes):
+                    row[c] += added[c]
+        for s in range(len(in_sums)):
+            if in_sums[s, e]:
+                total = -mean * totals_of_weights[s, b]
+                for k in range(starts[s * classes + b], starts[s * classes + b + 1]):
+                    total += weights[k] * added[outputs[k]]
+                of_weights[s, n, e] = total
+
+
 def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan, n_workers):
     """Add the logits of pairs to all sums; a neuron is one worker's alone.
 
@@ -193,41 +290,20 @@ def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, e
         totals, effects, plan: See `interp.measuring.effect_sums`.
         n_workers: Parts that the neurons are worked on in.
     """
-    neuron, example = pairs
-    labels, true_labels, group = answers
-    counts, sums = totals
-    of_label, of_true, of_mean, of_weights, tables = effects
-    in_tables, in_sums, starts, outputs, weights, totals_of_weights = plan
-    classes = logits.shape[1]
-    for worker in prange(n_workers):
-        added = np.empty(classes, np.float32)
-        for i in range(len(neuron)):
-            n, e = neuron[i], example[i]
-            if n % n_workers != worker:
-                continue
-            a, b, g = labels[e], true_labels[e], group[e]
-            mine, true, top = logits[i, a], logits[i, b], _rival(logits[i], a, b)
-            margin = mine - (top if a == b else max(top, true))
-            true_margin = true - (top if a == b else max(top, mine))
-            counts[n, g, 0] += np.float64(margin > tolerance) - np.float64(margins[0, e] > tolerance)
-            counts[n, g, 1] += np.float64(true_margin > tolerance) - np.float64(margins[1, e] > tolerance)
-            sums[n, g, 0] += np.float64(margin) - np.float64(margins[0, e])
-            sums[n, g, 1] += np.float64(true_margin) - np.float64(margins[1, e])
-            if not of_label.shape[1]:
-                continue
-            mean = _subtract(before[e - low], logits[i], added)
-            of_label[n, e], of_true[n, e], of_mean[n, e] = added[a], added[b], mean
-            for t in range(len(in_tables)):
-                if in_tables[t, e]:
-                    row = tables[t, n, b]
-                    for c in range(classes):
-                        row[c] += added[c]
-            for s in range(len(in_sums)):
-                if in_sums[s, e]:
-                    total = -mean * totals_of_weights[s, b]
-                    for k in range(starts[s * classes + b], starts[s * classes + b + 1]):
-                        total += weights[k] * added[outputs[k]]
-                    of_weights[s, n, e] = total
+    in_parts(
+        _add_pairs_part,
+        n_workers,
+        pairs,
+        low,
+        logits,
+        before,
+        answers,
+        margins,
+        tolerance,
+        totals,
+        effects,
+        plan,
+    )
 
 
 @compiled(fastmath=True)
