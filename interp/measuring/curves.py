@@ -184,7 +184,6 @@ def counts_by_prefix(
         if by_kernel:
             with kernel_threads() as threads:
                 counts += normed_counts(cached, order, removed, rows, threads)
-            report(len(removed) * rows.stop // n)
             continue
         labels = data.labels[rows], data.true_labels[rows]
         with evaluation_mode(cached.model):
@@ -193,6 +192,7 @@ def counts_by_prefix(
                 counts[i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
                 report((len(removed) * start + done * (rows.stop - start)) // n)
     counts[removed == 0] = counts_of_margins(cached, cached.margins)
+    report(len(removed))
     return counts
 
 

@@ -55,7 +55,7 @@ def _changed_stream(prefix: Prefix, change: Tensor, neurons: Tensor, rows: slice
 @torch.no_grad()
 def normed_counts(
     cached: CachedPass, order: np.ndarray, removed: np.ndarray, rows: slice, threads: int
-) -> Float[np.ndarray, "point group two"]:
+) -> Int[np.ndarray, "point group two"]:
     """Right answers of some examples, as labelled and by the true label, with so many neurons of an order changed.
 
     For sites that a norm and a matrix follow; from most to none, as in `logits_of_order`.

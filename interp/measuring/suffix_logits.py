@@ -28,7 +28,6 @@ def followable(activations: Tensor) -> bool:
     return activations.device.type == "cpu" and activations.dtype == torch.float32
 
 
-@torch.no_grad()
 def logits_of_pairs(
     prefix: Prefix, change: Any, neurons: slice, threads: int
 ) -> Iterator[tuple[slice, Pairs, Float[np.ndarray, "pair output"]]]:
@@ -45,13 +44,13 @@ def logits_of_pairs(
     suffix, source = prefix.suffix, prefix.whole or prefix
     assert suffix is not None
     assert source.writes is not None
-    writes = source.writes[neurons]
+    writes = source.writes[neurons].detach()
     kind = ThroughBlock if isinstance(suffix, LastBlock) else _ThroughNorm
     part = kind(suffix, writes, threads)  # type: ignore[arg-type]
     for start in range(0, len(source.activations), part.examples):
         rows = slice(start, min(start + part.examples, len(source.activations)))
         amount = _visible(prefix, change[rows][..., neurons], part.positions)
-        tables = part.tables(source.stream[rows], amount)
+        tables = part.tables(source.stream[rows].detach(), amount)
         changed = (amount != 0).numpy()
         for first in range(0, amount.shape[-1], step := max(1, PAIRS // len(amount))):
             some = changed[..., first : first + step]
