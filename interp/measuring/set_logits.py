@@ -19,7 +19,7 @@ from interp.models.suffix import Affine
 def logits_of_order(
     cached: CachedPass, order: Int[Tensor, " step"], removed: Int[np.ndarray, " point"], rows: slice
 ) -> Iterator[tuple[int, Float[Tensor, "row output"]]]:
-    """Which entry of `removed` it is, and the logits of some examples with so many neurons of an order changed.
+    """Logits of some examples with more and more neurons of an order changed, after the entry of `removed` that it is.
 
     From most to fewest, none left out, by what neurons that are put back add to the stream that the rest of the network
     reads: so taking all of them out leaves no rounding behind.

@@ -103,7 +103,7 @@ def _move(rows, weights, amount):
 
 @compiled(fastmath=True)
 def _norm_scale(x, eps, scale):
-    """What a norm multiplies each column by, whose mean is 0."""
+    """The factor of a norm for each column, whose mean is 0."""
     scale[:] = 0
     for c in range(x.shape[0]):
         for i in range(BLOCK):

@@ -63,7 +63,7 @@ class ThroughBlock:
         stream: Float[Tensor, "example any stream"],
         change: Float[Tensor, "example position neuron"],
     ) -> tuple[Array, ...]:
-        """How much of which vectors is added up: `gathered`, `moved` and two of the `rows` of `block_inputs`."""
+        """Vectors, and their amounts, of some examples: `gathered`, `moved` and two of the `rows` of `block_inputs`."""
         block = self.block
         x = block.key.centred(stream[:, list(block.visible)])
         own = x[:, block.readout]
@@ -80,7 +80,7 @@ class ThroughBlock:
         own: Float[Tensor, "example stream"],
         change: Float[Tensor, "example position neuron"],
     ) -> Float[Tensor, "example head position neuron"]:
-        """How much each head takes of each position's stream, after each neuron's change: attention times norm.
+        """The amount of each position's stream that each head takes, after each neuron's change: attention times norm.
 
         A query is ``scale * (Q + d * u) + b``, with d the neuron's change at the answer's position and u the query of
         what it writes; keys likewise.
