@@ -7,6 +7,7 @@ removal changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -107,11 +108,20 @@ def rule_evidence(
         >>> evidence.effect.round(3).tolist(), bool(evidence.p[0] > 0.1)   # one class alone can be chance: 1 in 9
         ([0.099], True)
     """
-    present, inverse, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    return rule_evidence_of_sums(sums_by_class(activations, classes), readout, classes, seed)
+
+
+def rule_evidence_of_sums(
+    sums: Float[np.ndarray, "present neuron"],
+    readout: Float[np.ndarray, "neuron output"],
+    classes: Int[np.ndarray, " example"],
+    seed: int = 0,
+) -> Evidence:
+    """The same from the sums of activations over the examples of each class that there is, in ascending order."""
+    present, counts = np.unique(classes, return_counts=True)
     if not len(classes):
         return _nothing(readout.shape[0])
-    share = counts / counts.sum()
-    means = _class_sums(activations, inverse, len(present)) / counts[:, None]
+    share, means = counts / counts.sum(), sums / counts[:, None]
     left = (share[:, None] * (means - share @ means)).T
     right = np.asarray(readout[:, present], np.float64)
     right = right - right.mean(1, keepdims=True)
@@ -179,7 +189,7 @@ def memory_evidence(
         _memory_of_some(activations[:, i : i + step], readout[i : i + step], examples, rows, others)
         for i in range(0, n, step)
     ]
-    return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("effect", "p")))
+    return joined(parts)
 
 
 def _memory_of_some(
@@ -245,6 +255,19 @@ def memory_evidence_of(sums: Float[np.ndarray, "neuron three"], examples: Exampl
     """Evidence of membership from the sums of `memory_of_effects`, a row a neuron."""
     effect, variance, effective = np.asarray(sums, float).T
     return _normal(effect, variance, effective, int(examples.sizes[0].sum()))
+
+
+def sums_by_class(
+    activations: Float[np.ndarray, "example neuron"], classes: Int[np.ndarray, " example"]
+) -> Float[np.ndarray, "present neuron"]:
+    """Sums over the examples of each class that there is, in ascending order."""
+    present, inverse = np.unique(classes, return_inverse=True)
+    return _class_sums(activations, inverse, len(present))
+
+
+def joined(parts: Sequence[Evidence]) -> Evidence:
+    """Evidence on some neurons after others, as one."""
+    return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("effect", "p")))
 
 
 def either(first: Evidence, second: Evidence) -> tuple[Evidence, Bool[np.ndarray, " neuron"]]:

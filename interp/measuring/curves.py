@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -19,7 +18,7 @@ from interp.hooks import evaluation_mode
 from interp.measuring import kernels
 from interp.measuring.band import Band
 from interp.measuring.cached_pass import CachedPass, both_margins, group_sums, rows_at_once
-from interp.measuring.logits import Logits, blocks_of
+from interp.measuring.logits import Logits, Rows, Streamed, blocks_of
 from interp.measuring.set_logits import logits_of_order, normed_counts
 from interp.measuring.suffix_logits import followed
 from interp.models.suffix import Affine
@@ -27,6 +26,10 @@ from interp.output import plain
 from interp.progress import Report, silent
 
 TORCH_BLOCK_BYTES = 256e6
+PRODUCT_BLOCK = 250_000
+"""Logits that are worked on together, which should fit the cache."""
+STREAMED_POINTS = 101
+"""Points of a curve where logits are streamed."""
 Counts = np.ndarray  # (step, group, 2): right answers by label and by true label
 
 
@@ -89,21 +92,7 @@ class Curve(Drawable):
         }
 
 
-@contextmanager
-def kernel_threads() -> Iterator[int]:
-    """Let the kernels use as many threads as PyTorch does, and give their number.
-
-    Both share one pool of threads: without this, calling a kernel would change PyTorch's number for good.
-    """
-    threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    try:
-        yield numba.get_num_threads()
-    finally:
-        torch.set_num_threads(threads)
-
-
-def kernel_arguments(cached: CachedPass, rows: slice = slice(None)) -> tuple[np.ndarray, ...]:
+def kernel_arguments(cached: CachedPass, rows: Rows = slice(None)) -> tuple[np.ndarray, ...]:
     """Arguments of both kernels for some examples: change, readout, logits, labels, true labels, group."""
     assert cached.readout is not None
 
@@ -127,13 +116,42 @@ def _counts_by_kernel(cached: CachedPass, orders: Sequence[np.ndarray], report: 
     if not orders or not len(orders[0]):
         return [counts_of_logits(cached, cached.logits)[None] for _ in orders]
     counts = [np.zeros((len(order) + 1, len(GROUPS), 2), np.int64) for order in orders]
-    for rows in blocks_of(cached.logits):
-        change, readout, logits, *labelled = kernel_arguments(cached, rows)
-        with kernel_threads() as threads:
-            rest = (logits, *labelled, len(GROUPS), threads, cached.tolerance)
-            for total, order in zip(counts, orders, strict=True):
-                total += kernels.cumulative_hits(change, readout, order, *rest)[0]
-        report(rows.stop)
+    change, readout, logits, *labelled = kernel_arguments(cached)
+    with kernels.kernel_threads() as threads:
+        rest = (logits, *labelled, len(GROUPS), threads, cached.tolerance)
+        for done, (total, order) in enumerate(zip(counts, orders, strict=True), 1):
+            total += kernels.cumulative_hits(change, readout, order, *rest)[0]
+            report(done)
+    return counts
+
+
+def counts_at_points(
+    cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report = silent
+) -> Counts:
+    """Counts after each number of changed neurons in `removed`, by matrix products, some examples at a time.
+
+    Args:
+        report: Given the number of examples that are done.
+    """
+    assert cached.readout is not None
+    readout, chosen = cached.readout.float(), torch.as_tensor(order)
+    parts = [(chosen[i:j], readout[chosen[i:j]]) for i, j in pairwise(removed)]
+    counts = np.zeros((len(removed), len(GROUPS), 2), np.int64)
+    labelled = [x.contiguous().numpy() for x in (cached.data.labels, cached.data.true_labels, cached.group)]
+    size = max(1, PRODUCT_BLOCK // cached.logits.shape[1])
+    for start in range(0, len(cached.data), size):
+        rows = slice(start, start + size)
+        logits, change = cached.logits[rows].float().contiguous(), cached.change[rows].float()
+        logits = logits.clone() if isinstance(cached.logits, Tensor) else logits
+        own = [x[rows] for x in labelled]
+        for point in range(len(removed)):
+            if point:
+                neurons, weights = parts[point - 1]
+                logits.addmm_(change[:, neurons], weights)
+            with kernels.kernel_threads() as threads:
+                rest = (len(GROUPS), threads, cached.tolerance)
+                counts[point] += kernels.answer_counts(logits.numpy(), *own, *rest)
+        report(min(rows.stop, len(cached.data)))
     return counts
 
 
@@ -153,6 +171,7 @@ def counts_by_blocks(cached: CachedPass, order: np.ndarray) -> Counts:
     readout, counts = cached.readout, np.zeros((len(order) + 1, len(GROUPS), 2))
     for rows in blocks_of(cached.logits):
         logits, labels = cached.logits[rows], (cached.data.labels[rows], cached.data.true_labels[rows])
+        change = cached.change[rows]
 
         def add(
             step: int, logits: Tensor, rows: slice = rows, labels: tuple[Tensor, Tensor] = labels
@@ -163,7 +182,7 @@ def counts_by_blocks(cached: CachedPass, order: np.ndarray) -> Counts:
         add(0, logits)
         block = max(1, int(TORCH_BLOCK_BYTES / (4 * logits.numel())))
         for start, neurons in enumerate(torch.as_tensor(order, device=logits.device).split(block)):
-            updates = cached.change[rows][:, neurons].T[:, :, None] * readout[neurons][:, None, :]
+            updates = change[:, neurons].T[:, :, None] * readout[neurons][:, None, :]
             steps = updates.cumsum(0).add_(logits)
             for i, step in enumerate(steps):
                 add(1 + start * block + i, step)
@@ -177,12 +196,12 @@ def counts_by_prefix(
     """Counts after each number of changed neurons in `removed`, running the rest of the network each time."""
     data, counts = cached.data, np.zeros((len(removed), len(GROUPS), 2))
     chosen, n = torch.as_tensor(order, device=cached.logits.device), len(data)
-    step = rows_at_once(cached.prefix, cached.logits.shape[1])
-    by_kernel = isinstance(cached.prefix.suffix, Affine) and followed(cached.prefix)
+    step = rows_at_once(cached.held_prefix, cached.logits.shape[1])
+    by_kernel = isinstance(cached.held_prefix.suffix, Affine) and followed(cached.held_prefix)
     for start in range(0, n, step):
         rows = slice(start, min(n, start + step))
         if by_kernel:
-            with kernel_threads() as threads:
+            with kernels.kernel_threads() as threads:
                 counts += normed_counts(cached, order, removed, rows, threads)
             continue
         labels = data.labels[rows], data.true_labels[rows]
@@ -210,6 +229,11 @@ def split_accuracy(
     return result
 
 
+def evenly_spaced(n: int, points: int) -> np.ndarray:
+    """At most so many whole numbers from 0 to n, evenly spaced, both ends included."""
+    return np.unique(np.linspace(0, n, min(points, n + 1)).round().astype(int))
+
+
 def measure_curve(
     cached: CachedPass,
     order: np.ndarray,
@@ -222,8 +246,9 @@ def measure_curve(
 ) -> Curve:
     """Accuracy on every split while neurons are changed in the given order, and in random orders.
 
-    Where the rest of the network is linear every step is measured, by exact rank-1 updates of the logits; else
-    at most `points` numbers of neurons, from the cached prefix.
+    Where the rest of the network is linear every step is measured, by exact rank-1 updates of the logits, or, where
+    logits are streamed, `STREAMED_POINTS` numbers of neurons, and random orders on a sample of the examples
+    (`CachedPass.sample`); else at most `points` numbers of neurons, from the cached prefix.
 
     Args:
         order: Neurons, first to last; need not be all of them.
@@ -234,15 +259,24 @@ def measure_curve(
     order, generator = np.array(order, dtype=np.int64, order="C"), np.random.default_rng(seed)
     orders = [generator.permutation(cached.width)[: len(order)] for _ in range(n_random)]
     removed = np.arange(len(order) + 1)
-    if use_kernels(cached):
-        work = points * (n_random + 1)
-        counts = _counts_by_kernel(
-            cached, [*orders, order], lambda done, note="": report(work * done // len(cached.data))
+    if isinstance(cached.logits, Streamed) and use_kernels(cached):
+        removed = evenly_spaced(len(order), STREAMED_POINTS)
+        counts = []
+        for one in orders:
+            counts.append(cached.sample.counts(counts_at_points(cached.sample.cached, one, removed)))
+            report(points * len(counts))
+        share = points / len(cached.data)
+        counts.append(
+            counts_at_points(
+                cached, order, removed, lambda done, note="": report(points * n_random + int(share * done))
+            )
         )
+    elif use_kernels(cached):
+        counts = _counts_by_kernel(cached, [*orders, order], lambda done, note="": report(points * done))
     elif cached.readout is not None:
         counts = [counts_by_blocks(cached, one) for one in (*orders, order)]
     else:
-        removed = np.unique(np.linspace(0, len(order), min(points, len(order) + 1)).round().astype(int))
+        removed = evenly_spaced(len(order), points)
         counts = []
         for one in (*orders, order):
             before = len(counts) * len(removed)

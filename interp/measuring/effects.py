@@ -8,13 +8,16 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.measuring import kernels
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.curves import kernel_arguments, kernel_threads, split_accuracy, use_kernels
+from interp.measuring.curves import kernel_arguments, split_accuracy, use_kernels
 from interp.measuring.effect_sums import EffectSums, PairSums, Wanted, neurons_at_once
-from interp.measuring.logits import blocks_of
+from interp.measuring.logits import BLOCK, blocks_of
+from interp.measuring.rivals import FEWEST
 from interp.measuring.suffix_logits import followed, logits_of_pairs
 from interp.progress import Report, shifted, silent
 
@@ -51,14 +54,7 @@ def measure_neurons(
         reduce: Called with the sums of some neurons after another, in order.
     """
     if use_kernels(cached):
-        counts, sums = np.zeros((2, cached.width, len(GROUPS), 2))
-        for some in blocks_of(cached.logits):
-            with kernel_threads() as threads:
-                rest = (len(GROUPS), threads, cached.tolerance)
-                parts = kernels.single_effects(*kernel_arguments(cached, some), *rest)
-            counts += parts[0]
-            sums += parts[1]
-            report(cached.width * some.stop // len(cached.data))
+        counts, sums = _by_kernels(cached, report)
         return _drops(cached, counts, sums), []
     wanted = wanted if cached.readout is None else None
     measured, reduced, at_once = [], [], neurons_at_once(cached, wanted)
@@ -72,13 +68,54 @@ def measure_neurons(
     return _drops(cached, counts, sums), reduced
 
 
+def _by_kernels(cached: CachedPass, report: Report) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of right answers and sums of margins without each neuron, ``(neuron, group, 2)``, where a matrix follows.
+
+    They come from each example's largest rivals; of the examples for which these do not decide, from all logits.
+    """
+    counts, sums = np.zeros((2, cached.width, len(GROUPS), 2))
+    few = cached.logits.shape[1] < FEWEST
+    for some in blocks_of(cached.change):
+        rows = torch.arange(some.start, some.stop) if few else _by_rivals(cached, some, counts, sums)
+        for part in rows.split(max(1, BLOCK // cached.logits.shape[1])):
+            with kernels.kernel_threads() as threads:
+                rest = (len(GROUPS), threads, cached.tolerance)
+                parts = kernels.single_effects(*kernel_arguments(cached, part), *rest)
+            counts += parts[0]
+            sums += parts[1]
+        report(cached.width * some.stop // len(cached.data))
+    return counts, sums
+
+
+def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.ndarray) -> Int[Tensor, " row"]:
+    """Add counts and sums of a block of examples, and give those for which rivals do not decide."""
+    assert cached.readout is not None
+    rivals, data = cached.rivals, cached.data
+    tensors = (
+        cached.change[some].float(),
+        cached.readout.T.float(),
+        rivals.own[:, some],
+        rivals.values[some],
+        rivals.classes[some],
+        data.labels[some],
+        data.true_labels[some],
+        cached.group[some],
+    )
+    arrays = [tensor.contiguous().numpy() for tensor in tensors]
+    with kernels.kernel_threads() as threads:
+        parts = kernels.effects_on_rivals(*arrays, rivals.complete, len(GROUPS), threads, cached.tolerance)
+    counts += parts[0].transpose(2, 0, 1)
+    sums += parts[1].transpose(2, 0, 1)
+    return some.start + torch.as_tensor(parts[2]).nonzero()[:, 0]
+
+
 def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report) -> PairSums:
     """Sums of some neurons, by the parts of what follows them where these are known, else a pass for each neuron."""
     width = neurons.stop - neurons.start
-    with kernel_threads() as threads:
+    with kernels.kernel_threads() as threads:
         sums = PairSums(cached, width, wanted, threads)
-        if cached.readout is None and followed(cached.prefix):
-            for rows, pairs, logits in logits_of_pairs(cached.prefix, cached.change, neurons, threads):
+        if cached.readout is None and followed(cached.held_prefix):
+            for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, threads):
                 sums.add(rows, pairs, logits)
                 report(max(1, width * rows.stop // len(cached.data)))
             return sums

@@ -13,24 +13,19 @@ special one. A tie is no answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
 import numpy as np
-from numba import njit, prange
+import torch
+from numba import prange
+
+from interp.compiled import compiled
 
 BLOCK = 128
 """Examples that are worked on together, side by side in memory, so that one instruction serves several of them."""
 HIDDEN = np.float32(-1e30)
-
-
-def compiled(**how):
-    """A decorator that compiles a function, and keeps the result on the disk where there is a place for it."""
-
-    def compile_one(function):
-        try:
-            return njit(cache=True, **how)(function)
-        except RuntimeError:  # neither the installation nor a home can be written to
-            return njit(**how)(function)
-
-    return compile_one
 
 
 @compiled()
@@ -177,3 +172,168 @@ def single_effects(change, readout, logits, labels, true_labels, group, n_groups
                     sums[worker, neuron, g, 0] += margin
                     sums[worker, neuron, g, 1] += true_margin
     return counts.sum(axis=0), sums.sum(axis=0)
+
+
+@compiled(fastmath=True)
+def _raise_to(tops, change, weights, value):
+    """Raise each neuron's largest rival to one more of them, and give the largest of what they are raised to."""
+    for n in range(tops.shape[0]):
+        raised = value + change[n] * weights[n]
+        tops[n] = raised if raised > tops[n] else tops[n]
+
+
+@compiled(fastmath=True)
+def _passed(tops, change, low, high, value):
+    """True if a class whose logit is at most `value` could pass the largest rival, for any neuron."""
+    worst = HIDDEN
+    for n in range(tops.shape[0]):
+        up, down = change[n] * high[n], change[n] * low[n]
+        most = value + (up if up > down else down) - tops[n]
+        worst = most if most > worst else worst
+    return worst > 0
+
+
+@compiled(fastmath=True)
+def _add_margins(tops, change, own, truth, of_label, of_true, same, least, hits, sums):
+    """Count the right answers without each neuron alone, and add up the margins."""
+    for n in range(tops.shape[0]):
+        mine, true, top = own + change[n] * of_label[n], truth + change[n] * of_true[n], tops[n]
+        first = mine - (top if same or top > true else true)
+        second = true - (top if same or top > mine else mine)
+        hits[0, n] += first > least
+        hits[1, n] += second > least
+        sums[0, n] += first
+        sums[1, n] += second
+
+
+@compiled(parallel=True, fastmath=True)
+def effects_on_rivals(
+    change,
+    weights,
+    own,
+    values,
+    classes,
+    labels,
+    true_labels,
+    group,
+    complete,
+    n_groups,
+    n_workers,
+    tolerance,
+):
+    """Right answers and margins after changing each neuron alone, from the largest rivals of each example.
+
+    A class that is not among them has at most the logit of the last. Where that and the extreme weights of a neuron do
+    not prove that such a class stays behind, for every neuron, the example is left out.
+
+    Args:
+        change: New minus old activation, ``(example, neuron)``, C-contiguous float32.
+        weights: Of the readout, ``(output, neuron)``, C-contiguous float32.
+        own, values, classes, complete: As in `interp.measuring.rivals.Rivals`.
+
+    Returns:
+        Counts and sums as `single_effects`, and the examples that were left out.
+    """
+    n_examples, width = change.shape
+    low, high = np.empty(width, np.float32), np.empty(width, np.float32)
+    for n in range(width):
+        low[n], high[n] = weights[:, n].min(), weights[:, n].max()
+    counts = np.zeros((n_workers, n_groups, 2, width), dtype=np.int64)
+    sums = np.zeros((n_workers, n_groups, 2, width), dtype=np.float64)
+    left_out = np.zeros(n_examples, dtype=np.bool_)
+    kept = values.shape[1]
+    for worker in prange(n_workers):
+        tops = np.empty(width, np.float32)
+        for i in range(worker, n_examples, n_workers):
+            moved, open_ = change[i], True
+            tops[:] = HIDDEN
+            for j in range(kept):
+                if open_:
+                    _raise_to(tops, moved, weights[classes[i, j]], values[i, j])
+                    following = values[i, j + 1] if j + 1 < kept else values[i, j]
+                    open_ = _passed(tops, moved, low, high, following)
+            if open_ and not complete:
+                left_out[i] = True
+            else:
+                a, b, g = labels[i], true_labels[i], group[i]
+                _add_margins(
+                    tops,
+                    moved,
+                    own[0, i],
+                    own[1, i],
+                    weights[a],
+                    weights[b],
+                    a == b,
+                    np.float32(tolerance),
+                    counts[worker, g],
+                    sums[worker, g],
+                )
+    return counts.sum(axis=0), sums.sum(axis=0), left_out
+
+
+@compiled(parallel=True)
+def largest_rivals(logits, labels, true_labels, values, classes, n_workers):
+    """Fill in the largest logits of each example beside those of its labels, in descending order, and their classes.
+
+    Args:
+        logits: ``(example, output)``, C-contiguous float32; without NaN.
+        values, classes: ``(example, rival)``; minus infinity and class 0 where there are no more classes.
+    """
+    kept = values.shape[1]
+    for worker in prange(n_workers):
+        for i in range(worker, logits.shape[0], n_workers):
+            row, a, b, top, which = logits[i], labels[i], true_labels[i], values[i], classes[i]
+            top[:] = -np.inf
+            which[:] = 0
+            least = top[kept - 1]
+            for c in range(row.shape[0]):
+                value = row[c]
+                if value > least and c != a and c != b:
+                    j = kept - 1
+                    while j > 0 and top[j - 1] < value:
+                        top[j], which[j] = top[j - 1], which[j - 1]
+                        j -= 1
+                    top[j], which[j] = value, c
+                    least = top[kept - 1]
+
+
+@compiled(parallel=True)
+def answer_counts(logits, labels, true_labels, group, n_groups, n_workers, tolerance):
+    """Right answers ``(group, 2)`` by label and by true label, of logits ``(example, output)``."""
+    counts = np.zeros((n_workers, n_groups, 2), dtype=np.int64)
+    least = np.float32(tolerance)
+    for worker in prange(n_workers):
+        for i in range(worker, logits.shape[0], n_workers):
+            row, a, b = logits[i], labels[i], true_labels[i]
+            own, truth = row[a], row[b]
+            row[a] = HIDDEN
+            row[b] = HIDDEN
+            top = _top(row) + least
+            row[a], row[b] = own, truth
+            same = a == b
+            counts[worker, group[i], 0] += (own > top) & (same | (own > truth + least))
+            counts[worker, group[i], 1] += (truth > top) & (same | (truth > own + least))
+    return counts.sum(axis=0)
+
+
+@compiled(fastmath=True)
+def _top(row):
+    """The largest logit of an example."""
+    top = HIDDEN
+    for c in range(row.shape[0]):
+        top = row[c] if row[c] > top else top
+    return top
+
+
+@contextmanager
+def kernel_threads() -> Iterator[int]:
+    """Let the kernels use as many threads as PyTorch does, and give their number.
+
+    Both share one pool of threads: without this, calling a kernel would change PyTorch's number for good.
+    """
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield numba.get_num_threads()
+    finally:
+        torch.set_num_threads(threads)

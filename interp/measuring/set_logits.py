@@ -29,7 +29,7 @@ def logits_of_order(
         removed: Numbers of changed neurons.
         rows: The examples.
     """
-    prefix, change = cached.prefix, cached.change[rows]
+    prefix, change = cached.held_prefix, cached.change[rows]
     carried, at = tuple(kept[rows] for kept in prefix.carried), len(order)
     stream = _changed_stream(prefix, change, order, rows)
     for i in np.argsort(-removed, kind="stable")[: np.count_nonzero(removed)].tolist():
@@ -60,7 +60,7 @@ def normed_counts(
 
     For sites that a norm and a matrix follow; from most to none, as in `logits_of_order`.
     """
-    prefix, head = cached.prefix, cached.prefix.suffix
+    prefix, head = cached.held_prefix, cached.held_prefix.suffix
     assert isinstance(head, Affine)
     assert head.eps is not None
     assert prefix.writes is not None

@@ -15,12 +15,14 @@ from interp.measuring.base_rate import base_rate_of_margins
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.effect_sums import EffectSums, Wanted
 from interp.measuring.effects import SingleEffects, measure_neurons
+from interp.measuring.logits import columns_of
 from interp.progress import Report, silent
 from probes import evidence
 from probes.evidence import Evidence, Examples
 from probes.labels import share_of_all
 
 ALL_TRAINING, WRONG_LABELS = "all training examples", "wrong labels"
+Columns = tuple[Float[np.ndarray, "present neuron"], dict[str, Evidence]]
 Tables = tuple[Float[np.ndarray, "neuron true output"], dict[str, Float[np.ndarray, "neuron three"]]]
 
 
@@ -64,13 +66,20 @@ class Questions:
         }
         return NeuronEvidence(rule, memory, self)
 
-    def of_readout(self, activations: np.ndarray, readout: np.ndarray, seed: int) -> NeuronEvidence:
-        """Evidence on all neurons where what follows them is linear, from either both or both turned round."""
-        rule = evidence.rule_evidence(activations[self.rule], readout, self.classes[self.rule], seed)
-        memory = {
-            name: evidence.memory_evidence(activations, readout, examples)
+    def of_columns(self, change: np.ndarray, readout: np.ndarray) -> Columns:
+        """Sums and evidence of some neurons that a matrix reads, from change and readout or both negated."""
+        classes = self.classes[self.rule]
+        sums = evidence.sums_by_class(change[self.rule], classes)
+        return sums, {
+            name: evidence.memory_evidence(change, readout, examples)
             for name, examples in self.memory.items()
         }
+
+    def of_readout(self, columns: Sequence[Columns], readout: np.ndarray, seed: int) -> NeuronEvidence:
+        """Evidence on all neurons from the columns of some neurons after others."""
+        sums = np.concatenate([one for one, _ in columns], axis=1)
+        rule = evidence.rule_evidence_of_sums(sums, readout, self.classes[self.rule], seed)
+        memory = {name: evidence.joined([some[name] for _, some in columns]) for name in self.memory}
         return NeuronEvidence(rule, memory, self)
 
 
@@ -184,8 +193,9 @@ def _index(masks: Sequence[np.ndarray], mask: np.ndarray) -> int:
 def linear_evidence(cached: CachedPass, asked: Sequence[Questions], seed: int) -> list[NeuronEvidence]:
     """Evidence from each set of examples where what follows the neurons is linear."""
     assert cached.readout is not None
-    change, removed = (
-        as_array(cached.change),
-        -as_array(cached.readout),
-    )  # both turned round: no copy of the first
-    return [questions.of_readout(change, removed, seed) for questions in asked]
+    removed = -as_array(cached.readout)  # both turned round: no copy of the change
+    parts: list[list[Columns]] = [[] for _ in asked]
+    for some, columns in columns_of(cached.change):
+        for part, questions in zip(parts, asked, strict=True):
+            part.append(questions.of_columns(as_array(columns), removed[some]))
+    return [questions.of_readout(part, removed, seed) for questions, part in zip(asked, parts, strict=True)]
