@@ -12,9 +12,10 @@ from interp.data import GROUPS
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.suffix_kernels import add_pairs
 from interp.measuring.through_block import Pairs
+from interp.memory import working_budget
 
 HELD = 200_000_000
-"""Bytes of the sums of the neurons that are measured together."""
+"""Bytes that the sums of the neurons that are measured together take at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,7 @@ def neurons_at_once(cached: CachedPass, wanted: Wanted | None) -> int:
     w = wanted or Wanted()
     kept = 4 * len(cached.data) * (3 + len(w.weighted)) if wanted else 0
     numbers = kept + 8 * len(w.tables) * cached.logits.shape[1] ** 2 + 32 * len(GROUPS)
-    return max(1, HELD // numbers)
+    return max(1, min(HELD, working_budget() // 4) // numbers)
 
 
 def _plan(wanted: Wanted, n: int, classes: int) -> tuple[np.ndarray, ...]:
