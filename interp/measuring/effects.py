@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +22,7 @@ from interp.measuring.logits import BLOCK, blocks_of
 from interp.measuring.rivals import FEWEST
 from interp.measuring.suffix_logits import followed, logits_of_pairs
 from interp.progress import Report, shifted, silent
+from interp.threads import limited
 
 Row = TypeVar("Row")
 
@@ -112,21 +115,41 @@ def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.nda
 def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report) -> PairSums:
     """Sums of some neurons, by the parts of what follows them where these are known, else a pass for each neuron."""
     width = neurons.stop - neurons.start
-    with kernels.kernel_threads() as threads:
-        sums = PairSums(cached, width, wanted, threads)
-        if cached.readout is None and followed(cached.held_prefix):
-            for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, threads):
-                sums.add(rows, pairs, logits)
-                report(max(1, width * rows.stop // len(cached.data)))
-            return sums
-        for i in range(width):
-            neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
-            for reached, changed in cached.changed_logits(neuron):
-                example = reached.cpu().numpy()
-                block = slice(int(example[0]), int(example[-1]) + 1)
-                sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
-            report(i + 1)
+    sums = PairSums(cached, width, wanted)
+    if cached.readout is None and followed(cached.held_prefix):
+        _follow(cached, neurons, sums, report)
+        return sums
+    for i in range(width):
+        neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
+        for reached, changed in cached.changed_logits(neuron):
+            example = reached.cpu().numpy()
+            block = slice(int(example[0]), int(example[-1]) + 1)
+            sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
+        report(i + 1)
     return sums
+
+
+def _follow(cached: CachedPass, neurons: slice, sums: PairSums, report: Report) -> None:
+    """Add the logits of all pairs: each thread works on blocks of examples alone, so that none waits for another."""
+    n, width, blocks = len(cached.data), neurons.stop - neurons.start, count()
+
+    def work(part: PairSums, report: Report) -> None:
+        for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, blocks):
+            part.add(rows, pairs, logits)
+            report(max(1, width * rows.start // n))
+
+    threads = torch.get_num_threads()
+    parts = [sums.part() for _ in range(threads - 1)]
+    with (
+        limited(1),
+        ThreadPoolExecutor(max(1, len(parts)), initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        others = [pool.submit(work, part, silent) for part in parts]
+        work(sums, report)
+        for other, part in zip(others, parts, strict=True):
+            other.result()
+            sums.take(part)
+    report(width)
 
 
 def _drops(cached: CachedPass, counts: np.ndarray, sums: np.ndarray) -> SingleEffects:

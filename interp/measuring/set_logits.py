@@ -43,7 +43,7 @@ def logits_of_order(
 
 
 def _changed_stream(prefix: Prefix, change: Tensor, neurons: Tensor, rows: slice) -> Tensor:
-    """What the rest of the network reads, with these neurons changed."""
+    """The stream that the rest of the network reads, with these neurons changed."""
     chosen = change.new_zeros(change.shape[-1]).index_fill_(0, neurons, 1)
     activations = torch.addcmul(prefix.activations[rows], change, chosen)
     if prefix.writes is None or prefix.offset is None:

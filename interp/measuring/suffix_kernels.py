@@ -27,8 +27,8 @@ def _add_rows(amounts, rows, out):
             out[j] += a * first[j]
 
 
-@compiled(parallel=True, fastmath=True)
-def block_inputs(pairs, gathered, moved, rows, bias, eps, pre, out, n_workers):
+@compiled(fastmath=True)
+def block_inputs(pairs, gathered, moved, rows, bias, eps, pre, out):
     """The inputs of a last block's neurons, and the sum that their outputs are added to, after a change of one neuron.
 
     Args:
@@ -41,33 +41,29 @@ def block_inputs(pairs, gathered, moved, rows, bias, eps, pre, out, n_workers):
         bias: Of the columns.
         eps: Of the norm before the block's neurons; below 0 if there is none.
         pre, out: To be filled in, ``(pair, …)`` each.
-        n_workers: Parts that the pairs are worked on in.
     """
     neuron, example = pairs
     base, values, written = rows
-    width = pre.shape[1]
-    step = (len(neuron) + n_workers - 1) // n_workers
-    for worker in prange(n_workers):
-        total = np.empty(base.shape[1], np.float32)
-        for i in range(worker * step, min(len(neuron), (worker + 1) * step)):
-            n, e = neuron[i], example[i]
-            total[:] = base[e]
-            _add_rows(gathered[e, n], values[e], total)
-            _add_rows(moved[e, n], written[n], total)
-            factor = np.float32(1)
-            if eps >= 0:
-                square = np.float32(0)
-                for j in range(width, len(total)):
-                    square += total[j] * total[j]
-                factor = np.float32(1) / np.sqrt(square / np.float32(out.shape[1]) + eps)
-            for j in range(width):
-                pre[i, j] = factor * total[j] + bias[j]
+    width, total = pre.shape[1], np.empty(base.shape[1], np.float32)
+    for i in range(len(neuron)):
+        n, e = neuron[i], example[i]
+        total[:] = base[e]
+        _add_rows(gathered[e, n], values[e], total)
+        _add_rows(moved[e, n], written[n], total)
+        factor = np.float32(1)
+        if eps >= 0:
+            square = np.float32(0)
             for j in range(width, len(total)):
-                out[i, j - width] = total[j] + bias[j]
+                square += total[j] * total[j]
+            factor = np.float32(1) / np.sqrt(square / np.float32(out.shape[1]) + eps)
+        for j in range(width):
+            pre[i, j] = factor * total[j] + bias[j]
+        for j in range(width, len(total)):
+            out[i, j - width] = total[j] + bias[j]
 
 
-@compiled(parallel=True, fastmath=True)
-def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, eps, logits, n_workers):
+@compiled(fastmath=True)
+def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, eps, logits):
     """Logits after a norm and a matrix, with the change of one neuron before them.
 
     Args:
@@ -78,18 +74,15 @@ def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, e
         base, readout: The matrix times the stream ``(example, output)`` and times what each neuron writes.
         bias, eps: Of the matrix, and of the norm.
         logits: To be filled in, ``(pair, output)``.
-        n_workers: Parts that the pairs are worked on in.
     """
     neuron, example = pairs
-    step = (len(neuron) + n_workers - 1) // n_workers
-    for worker in prange(n_workers):
-        for i in range(worker * step, min(len(neuron), (worker + 1) * step)):
-            n, e = neuron[i], example[i]
-            d = change[e, n]
-            total = variance[e] + d * (np.float32(2) * cross[e, n] + d * spread[n])
-            scale = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
-            for c in range(logits.shape[1]):
-                logits[i, c] = scale * (base[e, c] + d * readout[n, c]) + bias[c]
+    for i in range(len(neuron)):
+        n, e = neuron[i], example[i]
+        d = change[e, n]
+        total = variance[e] + d * (np.float32(2) * cross[e, n] + d * spread[n])
+        scale = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
+        for c in range(logits.shape[1]):
+            logits[i, c] = scale * (base[e, c] + d * readout[n, c]) + bias[c]
 
 
 @compiled(fastmath=True)
@@ -179,9 +172,9 @@ def normed_hits(
     return counts.sum(axis=0)
 
 
-@compiled(parallel=True)
-def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan, n_workers):
-    """Add the logits of pairs to all sums; a neuron is one worker's alone.
+@compiled()
+def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan):
+    """Add the logits of pairs to all sums.
 
     Args:
         pairs: Neurons and examples, ``(pair,)`` each.
@@ -191,7 +184,6 @@ def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, e
         margins: Before any change, ``(two, example)``.
         tolerance: Margins up to this are no right answers.
         totals, effects, plan: See `interp.measuring.effect_sums`.
-        n_workers: Parts that the neurons are worked on in.
     """
     neuron, example = pairs
     labels, true_labels, group = answers
@@ -199,35 +191,32 @@ def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, e
     of_label, of_true, of_mean, of_weights, tables = effects
     in_tables, in_sums, starts, outputs, weights, totals_of_weights = plan
     classes = logits.shape[1]
-    for worker in prange(n_workers):
-        added = np.empty(classes, np.float32)
-        for i in range(len(neuron)):
-            n, e = neuron[i], example[i]
-            if n % n_workers != worker:
-                continue
-            a, b, g = labels[e], true_labels[e], group[e]
-            mine, true, top = logits[i, a], logits[i, b], _rival(logits[i], a, b)
-            margin = mine - (top if a == b else max(top, true))
-            true_margin = true - (top if a == b else max(top, mine))
-            counts[n, g, 0] += np.float64(margin > tolerance) - np.float64(margins[0, e] > tolerance)
-            counts[n, g, 1] += np.float64(true_margin > tolerance) - np.float64(margins[1, e] > tolerance)
-            sums[n, g, 0] += np.float64(margin) - np.float64(margins[0, e])
-            sums[n, g, 1] += np.float64(true_margin) - np.float64(margins[1, e])
-            if not of_label.shape[1]:
-                continue
-            mean = _subtract(before[e - low], logits[i], added)
-            of_label[n, e], of_true[n, e], of_mean[n, e] = added[a], added[b], mean
-            for t in range(len(in_tables)):
-                if in_tables[t, e]:
-                    row = tables[t, n, b]
-                    for c in range(classes):
-                        row[c] += added[c]
-            for s in range(len(in_sums)):
-                if in_sums[s, e]:
-                    total = -mean * totals_of_weights[s, b]
-                    for k in range(starts[s * classes + b], starts[s * classes + b + 1]):
-                        total += weights[k] * added[outputs[k]]
-                    of_weights[s, n, e] = total
+    added = np.empty(classes, np.float32)
+    for i in range(len(neuron)):
+        n, e = neuron[i], example[i]
+        a, b, g = labels[e], true_labels[e], group[e]
+        mine, true, top = logits[i, a], logits[i, b], _rival(logits[i], a, b)
+        margin = mine - (top if a == b else max(top, true))
+        true_margin = true - (top if a == b else max(top, mine))
+        counts[n, g, 0] += np.float64(margin > tolerance) - np.float64(margins[0, e] > tolerance)
+        counts[n, g, 1] += np.float64(true_margin > tolerance) - np.float64(margins[1, e] > tolerance)
+        sums[n, g, 0] += np.float64(margin) - np.float64(margins[0, e])
+        sums[n, g, 1] += np.float64(true_margin) - np.float64(margins[1, e])
+        if not of_label.shape[1]:
+            continue
+        mean = _subtract(before[e - low], logits[i], added)
+        of_label[n, e], of_true[n, e], of_mean[n, e] = added[a], added[b], mean
+        for t in range(len(in_tables)):
+            if in_tables[t, e]:
+                row = tables[t, n, b]
+                for c in range(classes):
+                    row[c] += added[c]
+        for s in range(len(in_sums)):
+            if in_sums[s, e]:
+                total = -mean * totals_of_weights[s, b]
+                for k in range(starts[s * classes + b], starts[s * classes + b + 1]):
+                    total += weights[k] * added[outputs[k]]
+                of_weights[s, n, e] = total
 
 
 @compiled(fastmath=True)

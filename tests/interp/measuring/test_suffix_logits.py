@@ -10,7 +10,6 @@ from interp.hooks import hooked
 from interp.interventions import ablate
 from interp.measuring import suffix_logits, through_block
 from interp.measuring.cached_pass import CachedPass, cached_pass
-from interp.measuring.curves import kernel_threads
 from interp.measuring.suffix_logits import followed, logits_of_pairs
 from interp.models import Prompt, SmallTransformer, TransformerConfig
 
@@ -38,12 +37,12 @@ def network(readout: int = -1, **settings: object) -> SmallTransformer:
     return model
 
 
-def logits_by_neuron(cached: CachedPass, threads: int = 1) -> torch.Tensor:
+def logits_by_neuron(cached: CachedPass) -> torch.Tensor:
     """Logits ``(neuron, example, output)`` with each neuron changed, from the pairs that are given."""
     logits = cached.logits[slice(None)].repeat(cached.width, 1, 1)
     parts = slice(0, 2), slice(2, cached.width)
     for part in parts:
-        for rows, (neuron, example), changed in logits_of_pairs(cached.prefix, cached.change, part, threads):
+        for rows, (neuron, example), changed in logits_of_pairs(cached.prefix, cached.change, part):
             assert (example >= rows.start).all()
             assert (example < rows.stop).all()
             logits[part.start + neuron, example] = torch.from_numpy(changed.copy())
@@ -82,20 +81,18 @@ def test_one_position_is_changed_alone(shape: str, position: int, readout: int) 
 
 
 @pytest.mark.parametrize("shape", ["block, layer norms", "layer norm"])
-def test_small_parts_and_threads_give_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_parts_give_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cached = cached_pass(network(**SHAPES[shape]), TASK, site=POST)
     whole = logits_by_neuron(cached)
     for module in (suffix_logits, through_block):
         monkeypatch.setattr(module, "PAIRS", 5)
         monkeypatch.setattr(module, "TABLE", 50)
-    with kernel_threads():  # keeps PyTorch's number of threads
-        parts = logits_by_neuron(cached, 2)
-    torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(logits_by_neuron(cached), whole, rtol=1e-5, atol=1e-5)
 
 
 def test_examples_on_which_a_neuron_is_quiet_are_left_out() -> None:
     cached = cached_pass(network(**SHAPES["block"]), TASK, site=POST)
-    pairs = [pair for _, pair, _ in logits_of_pairs(cached.prefix, cached.change, slice(0, WIDTH), 1)]
+    pairs = [pair for _, pair, _ in logits_of_pairs(cached.prefix, cached.change, slice(0, WIDTH))]
     reached = torch.zeros(WIDTH, len(TASK.dataset), dtype=torch.bool)
     for neuron, example in pairs:
         reached[neuron, example] = True
