@@ -28,7 +28,7 @@ from interp.progress import Report, shifted, silent
 TORCH_BLOCK_BYTES = 256e6
 PRODUCT_BLOCK = 250_000
 """Logits that are worked on together, which should fit the cache."""
-STREAMED_POINTS = 101
+STREAMED_POINTS = 51
 """Points of a curve where logits are streamed."""
 Counts = np.ndarray  # (step, group, 2): right answers by label and by true label
 
