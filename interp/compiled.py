@@ -70,9 +70,11 @@ def in_parts(kernel: Function, n_parts: int, *arguments: Any) -> None:
     if n_parts == 1:
         kernel(0, 1, *arguments)
         return
-    with ThreadPoolExecutor(n_parts) as pool:
-        for done in [pool.submit(kernel, part, n_parts, *arguments) for part in range(n_parts)]:
-            done.result()
+    with ThreadPoolExecutor(n_parts - 1) as pool:
+        others = [pool.submit(kernel, part, n_parts, *arguments) for part in range(1, n_parts)]
+        kernel(0, n_parts, *arguments)
+        for other in others:
+            other.result()
 
 
 @lru_cache

@@ -23,7 +23,7 @@ from interp.measuring.set_logits import logits_of_order, normed_counts
 from interp.measuring.suffix_logits import followed
 from interp.models.suffix import Affine
 from interp.output import plain
-from interp.progress import Report, silent
+from interp.progress import Report, shifted, silent
 
 TORCH_BLOCK_BYTES = 256e6
 PRODUCT_BLOCK = 250_000
@@ -106,6 +106,11 @@ def kernel_arguments(cached: CachedPass, rows: Rows = slice(None)) -> tuple[np.n
     return change, readout, logits.T, *(array(x[rows], torch.int64) for x in labelled)
 
 
+def kernel_options(cached: CachedPass) -> dict[str, Any]:
+    """What all kernels are told beside arrays; they use as many threads as PyTorch does."""
+    return {"n_groups": len(GROUPS), "n_workers": torch.get_num_threads(), "tolerance": cached.tolerance}
+
+
 def use_kernels(cached: CachedPass) -> bool:
     """True where the compiled kernels apply: a linear rest of the network, in main memory."""
     return cached.readout is not None and cached.logits.device.type == "cpu"
@@ -117,11 +122,10 @@ def _counts_by_kernel(cached: CachedPass, orders: Sequence[np.ndarray], report: 
         return [counts_of_logits(cached, cached.logits)[None] for _ in orders]
     counts = [np.zeros((len(order) + 1, len(GROUPS), 2), np.int64) for order in orders]
     change, readout, logits, *labelled = kernel_arguments(cached)
-    with kernels.kernel_threads() as threads:
-        rest = (logits, *labelled, len(GROUPS), threads, cached.tolerance)
-        for done, (total, order) in enumerate(zip(counts, orders, strict=True), 1):
-            total += kernels.cumulative_hits(change, readout, order, *rest)[0]
-            report(done)
+    how = kernel_options(cached)
+    for done, (total, order) in enumerate(zip(counts, orders, strict=True), 1):
+        total += kernels.cumulative_hits(change, readout, order, logits, *labelled, **how)[0]
+        report(done)
     return counts
 
 
@@ -148,9 +152,7 @@ def counts_at_points(
             if point:
                 neurons, weights = parts[point - 1]
                 logits.addmm_(change[:, neurons], weights)
-            with kernels.kernel_threads() as threads:
-                rest = (len(GROUPS), threads, cached.tolerance)
-                counts[point] += kernels.answer_counts(logits.numpy(), *own, *rest)
+            counts[point] += kernels.answer_counts(logits.numpy(), *own, **kernel_options(cached))
         report(min(rows.stop, len(cached.data)))
     return counts
 
@@ -194,6 +196,19 @@ def counts_by_prefix(
     cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report = silent
 ) -> Counts:
     """Counts after each number of changed neurons in `removed`, running the rest of the network each time."""
+    counts, n = np.zeros((len(removed), len(GROUPS), 2)), len(cached.data)
+    for start, part in cached.parts():
+        own = len(removed) * start / n, len(part.data) / n
+        counts += _counts_of_part(
+            part, order, removed, lambda done, note="", own=own: report(int(own[0] + own[1] * done))
+        )
+    counts[removed == 0] = counts_of_margins(cached, cached.margins)
+    report(len(removed))
+    return counts
+
+
+def _counts_of_part(cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report) -> Counts:
+    """The same of examples that are held."""
     data, counts = cached.data, np.zeros((len(removed), len(GROUPS), 2))
     chosen, n = torch.as_tensor(order, device=cached.logits.device), len(data)
     step = rows_at_once(cached.held_prefix, cached.logits.shape[1])
@@ -201,8 +216,7 @@ def counts_by_prefix(
     for start in range(0, n, step):
         rows = slice(start, min(n, start + step))
         if by_kernel:
-            with kernels.kernel_threads() as threads:
-                counts += normed_counts(cached, order, removed, rows, threads)
+            counts += normed_counts(cached, order, removed, rows, torch.get_num_threads())
             continue
         labels = data.labels[rows], data.true_labels[rows]
         with evaluation_mode(cached.model):
@@ -210,8 +224,6 @@ def counts_by_prefix(
                 right = (both_margins(logits, *labels) > cached.tolerance).double()
                 counts[i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
                 report((len(removed) * start + done * (rows.stop - start)) // n)
-    counts[removed == 0] = counts_of_margins(cached, cached.margins)
-    report(len(removed))
     return counts
 
 
@@ -278,9 +290,10 @@ def measure_curve(
     else:
         removed = evenly_spaced(len(order), points)
         counts = []
-        for one in (*orders, order):
-            before = len(counts) * len(removed)
-            counts.append(counts_by_prefix(cached, one, removed, lambda done, note="": report(before + done)))  # noqa: B023
+        for one in orders:
+            own = shifted(report, len(counts) * len(removed))
+            counts.append(cached.sample.counts(counts_by_prefix(cached.sample.cached, one, removed, own)))
+        counts.append(counts_by_prefix(cached, order, removed, shifted(report, n_random * len(removed))))
     *draws, accuracy = (split_accuracy(one, cached) for one in counts)
     bands = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
     return Curve(name, cached.mode, removed, removed / cached.width, accuracy, bands, n_random)

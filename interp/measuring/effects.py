@@ -14,9 +14,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
+from interp.hooks import evaluation_mode
 from interp.measuring import kernels
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.curves import kernel_arguments, split_accuracy, use_kernels
+from interp.measuring.curves import kernel_arguments, kernel_options, split_accuracy, use_kernels
 from interp.measuring.effect_sums import EffectSums, PairSums, Wanted, neurons_at_once
 from interp.measuring.logits import BLOCK, blocks_of
 from interp.measuring.rivals import FEWEST
@@ -81,9 +82,7 @@ def _by_kernels(cached: CachedPass, report: Report) -> tuple[np.ndarray, np.ndar
     for some in blocks_of(cached.change):
         rows = torch.arange(some.start, some.stop) if few else _by_rivals(cached, some, counts, sums)
         for part in rows.split(max(1, BLOCK // cached.logits.shape[1])):
-            with kernels.kernel_threads() as threads:
-                rest = (len(GROUPS), threads, cached.tolerance)
-                parts = kernels.single_effects(*kernel_arguments(cached, part), *rest)
+            parts = kernels.single_effects(*kernel_arguments(cached, part), **kernel_options(cached))
             counts += parts[0]
             sums += parts[1]
         report(cached.width * some.stop // len(cached.data))
@@ -105,50 +104,70 @@ def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.nda
         cached.group[some],
     )
     arrays = [tensor.contiguous().numpy() for tensor in tensors]
-    with kernels.kernel_threads() as threads:
-        parts = kernels.effects_on_rivals(*arrays, rivals.complete, len(GROUPS), threads, cached.tolerance)
+    parts = kernels.effects_on_rivals(*arrays, **kernel_options(cached) | {"complete": rivals.complete})
     counts += parts[0].transpose(2, 0, 1)
     sums += parts[1].transpose(2, 0, 1)
     return some.start + torch.as_tensor(parts[2]).nonzero()[:, 0]
 
 
 def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report) -> PairSums:
-    """Sums of some neurons, by the parts of what follows them where these are known, else a pass for each neuron."""
-    width = neurons.stop - neurons.start
+    """Sums of some neurons, from one part of the examples after another."""
+    width, n = neurons.stop - neurons.start, len(cached.data)
     sums = PairSums(cached, width, wanted)
-    if cached.readout is None and followed(cached.held_prefix):
-        _follow(cached, neurons, sums, report)
-        return sums
-    for i in range(width):
-        neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
-        for reached, changed in cached.changed_logits(neuron):
-            example = reached.cpu().numpy()
-            block = slice(int(example[0]), int(example[-1]) + 1)
-            sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
-        report(i + 1)
+    for start, part in cached.parts():
+        share, before = len(part.data) / n, width * start / n
+        with evaluation_mode(part.model):
+            _add_part(
+                sums,
+                start,
+                part,
+                neurons,
+                lambda done, note="", share=share, before=before: report(int(before + share * done)),
+            )
     return sums
 
 
-def _follow(cached: CachedPass, neurons: slice, sums: PairSums, report: Report) -> None:
-    """Add the logits of all pairs: each thread works on blocks of examples alone, so that none waits for another."""
-    n, width, blocks = len(cached.data), neurons.stop - neurons.start, count()
+def _add_part(sums: PairSums, start: int, part: CachedPass, neurons: slice, report: Report) -> None:
+    """Add examples that are held, by the parts of what follows the neurons where these are known, else by a pass each.
 
-    def work(part: PairSums, report: Report) -> None:
-        for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, blocks):
-            part.add(rows, pairs, logits)
+    Args:
+        start: Number of the first example among all.
+    """
+    width = neurons.stop - neurons.start
+    if part.readout is None and followed(part.held_prefix):
+        _follow(sums, start, part, neurons, report)
+        return
+    for i in range(width):
+        changed_one = torch.tensor([neurons.start + i], device=part.logits.device)
+        for reached, changed in part.changed_logits(changed_one):
+            example = start + reached.cpu().numpy()
+            block = slice(int(example[0]), int(example[-1]) + 1)
+            sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
+        report(i + 1)
+
+
+def _follow(sums: PairSums, start: int, part: CachedPass, neurons: slice, report: Report) -> None:
+    """Add the logits of all pairs: each thread works on blocks of examples alone, so that none waits for another."""
+    n, width, blocks = len(part.data), neurons.stop - neurons.start, count()
+
+    def work(own: PairSums, report: Report) -> None:
+        for rows, (neuron, example), logits in logits_of_pairs(
+            part.held_prefix, part.change, neurons, blocks
+        ):
+            own.add(slice(start + rows.start, start + rows.stop), (neuron, start + example), logits)
             report(max(1, width * rows.start // n))
 
     threads = torch.get_num_threads()
-    parts = [sums.part() for _ in range(threads - 1)]
+    others = [sums.part() for _ in range(threads - 1)]
     with (
         limited(1),
-        ThreadPoolExecutor(max(1, len(parts)), initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        ThreadPoolExecutor(max(1, len(others)), initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
-        others = [pool.submit(work, part, silent) for part in parts]
+        running = [pool.submit(work, other, silent) for other in others]
         work(sums, report)
-        for other, part in zip(others, parts, strict=True):
-            other.result()
-            sums.take(part)
+        for other, future in zip(others, running, strict=True):
+            future.result()
+            sums.take(other)
     report(width)
 
 

@@ -96,9 +96,8 @@ def rivals_of(logits: Logits, data: Dataset, kept: int = KEPT) -> Rivals:
         both = torch.stack([labels[rows], true[rows]], dim=1)
         own[:, rows] = block.gather(1, both).T
         if block.device.type == "cpu":
-            with kernels.kernel_threads() as threads:
-                arrays = (one.contiguous().numpy() for one in (block, labels[rows], true[rows]))
-                kernels.largest_rivals(*arrays, values[rows].numpy(), places[rows].numpy(), threads)
+            tensors = block.contiguous(), labels[rows], true[rows], values[rows], places[rows]
+            kernels.largest_rivals(torch.get_num_threads(), *(tensor.numpy() for tensor in tensors))
         else:
             top = block.scatter(1, both, float("-inf")).topk(kept, dim=1)
             values[rows], places[rows] = top.values, top.indices.to(torch.int32)

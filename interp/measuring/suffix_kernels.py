@@ -7,9 +7,9 @@ Each works on pairs of a neuron and an example whose activation it changes.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from interp.measuring.kernels import BLOCK, HIDDEN, _load, compiled
+from interp.compiled import compiled, in_parts
+from interp.measuring.kernels import BLOCK, HIDDEN, _load
 
 
 @compiled(fastmath=True)
@@ -116,7 +116,55 @@ def _scaled_tops(rows, scale, bias, top):
             top[i] = value if value > top[i] else top[i]
 
 
-@compiled(parallel=True, fastmath=True)
+@compiled(fastmath=True)
+def _normed_hits_part(
+    part,
+    n_parts,
+    counts,
+    change,
+    order,
+    counted,
+    stream,
+    written,
+    base,
+    readout,
+    bias,
+    eps,
+    answers,
+    tolerance,
+):
+    """One part of `normed_hits`."""
+    n_examples, n_steps, n_outputs = change.shape[1], len(order), base.shape[0]
+    rows, x = np.empty((n_outputs, BLOCK), np.float32), np.empty((stream.shape[0], BLOCK), np.float32)
+    own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    amount, scale = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    top = np.empty(BLOCK, np.float32)
+    for start in range(part * BLOCK, n_examples, n_parts * BLOCK):
+        end = min(n_examples, start + BLOCK)
+        n, label, true_label = end - start, answers[0][start:end], answers[1][start:end]
+        _load(base[:, start:end].T, 0, label, true_label, rows, own, truth)
+        x[:] = 0
+        x[:, :n] = stream[:, start:end]
+        for step in range(n_steps + 1):
+            if step:
+                neuron = order[step - 1]
+                amount[:n] = change[neuron, start:end]
+                _move(rows, readout[neuron], amount)
+                _move(x, written[neuron], amount)
+                for i in range(n):
+                    own[i] += amount[i] * readout[neuron, label[i]]
+                    truth[i] += amount[i] * readout[neuron, true_label[i]]
+            if counted[step]:
+                _norm_scale(x, eps, scale)
+                _scaled_tops(rows, scale, bias, top)
+                for i in range(n):
+                    a, b, g = label[i], true_label[i], answers[2][start + i]
+                    mine, true = scale[i] * own[i] + bias[a], scale[i] * truth[i] + bias[b]
+                    least = top[i] + tolerance
+                    counts[part, step, g, 0] += (mine > least) & ((a == b) | (mine > true + tolerance))
+                    counts[part, step, g, 1] += (true > least) & ((a == b) | (true > mine + tolerance))
+
+
 def normed_hits(
     change, order, counted, stream, written, base, readout, bias, eps, answers, n_groups, tolerance, n_workers
 ):
@@ -138,37 +186,23 @@ def normed_hits(
     Returns:
         Counts ``(step + 1, group, 2)`` as labelled and by the true label; 0 where they are not asked for.
     """
-    n_examples, n_steps, n_outputs = change.shape[1], len(order), base.shape[0]
-    counts = np.zeros((n_workers, n_steps + 1, n_groups, 2), dtype=np.int64)
-    for worker in prange(n_workers):
-        rows, x = np.empty((n_outputs, BLOCK), np.float32), np.empty((stream.shape[0], BLOCK), np.float32)
-        own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        amount, scale = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        top = np.empty(BLOCK, np.float32)
-        for start in range(worker * BLOCK, n_examples, n_workers * BLOCK):
-            end = min(n_examples, start + BLOCK)
-            n, label, true_label = end - start, answers[0][start:end], answers[1][start:end]
-            _load(base[:, start:end].T, 0, label, true_label, rows, own, truth)
-            x[:] = 0
-            x[:, :n] = stream[:, start:end]
-            for step in range(n_steps + 1):
-                if step:
-                    neuron = order[step - 1]
-                    amount[:n] = change[neuron, start:end]
-                    _move(rows, readout[neuron], amount)
-                    _move(x, written[neuron], amount)
-                    for i in range(n):
-                        own[i] += amount[i] * readout[neuron, label[i]]
-                        truth[i] += amount[i] * readout[neuron, true_label[i]]
-                if counted[step]:
-                    _norm_scale(x, eps, scale)
-                    _scaled_tops(rows, scale, bias, top)
-                    for i in range(n):
-                        a, b, g = label[i], true_label[i], answers[2][start + i]
-                        mine, true = scale[i] * own[i] + bias[a], scale[i] * truth[i] + bias[b]
-                        least = top[i] + tolerance
-                        counts[worker, step, g, 0] += (mine > least) & ((a == b) | (mine > true + tolerance))
-                        counts[worker, step, g, 1] += (true > least) & ((a == b) | (true > mine + tolerance))
+    counts = np.zeros((n_workers, len(order) + 1, n_groups, 2), dtype=np.int64)
+    in_parts(
+        _normed_hits_part,
+        n_workers,
+        counts,
+        change,
+        order,
+        counted,
+        stream,
+        written,
+        base,
+        readout,
+        bias,
+        eps,
+        answers,
+        tolerance,
+    )
     return counts.sum(axis=0)
 
 

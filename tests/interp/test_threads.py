@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from interp import threads
 
@@ -60,10 +61,17 @@ def test_the_environment_wins_and_nothing_is_measured(monkeypatch, name: str) ->
     assert threads.paying(1) == 1
 
 
+def blas() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
 @pytest.mark.usefixtures("two")
-def test_a_limit_holds_inside_and_only_there() -> None:
-    with threads.limited(1, everywhere=True):
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_limit_holds_inside_and_only_there(everywhere: bool) -> None:
+    before = blas()
+    with threads.limited(1, everywhere=everywhere):
         assert torch.get_num_threads() == 1
+        assert blas() == ({1} if everywhere else before)
         with threads.limited(2):
             assert torch.get_num_threads() == 1  # at most
-    assert torch.get_num_threads() == 2
+    assert (torch.get_num_threads(), blas()) == (2, before)
