@@ -211,7 +211,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """A command with one option for each field of `OpenOptions`, checked before PyTorch is loaded.
 
     The command takes them as `options`, and as `site` the one hook name to measure; it runs within ``--memory``. With a
-    parameter `checkpoint`, that is checked too; with `sequences` besides, it may be a language model, for which these options mean nothing.
+    parameter `checkpoint`, that is checked too; with `sequences` besides, it may be a language model, for which these
+    options mean nothing.
     """
     own = inspect.signature(command, eval_str=True).parameters
     opening = options_of(OpenOptions, "What the checkpoint does not say")

@@ -33,6 +33,7 @@ from interp.models import HookedModel, NeuronSite, Prefix, neuron_site, prefix_a
 from interp.modes import make_intervention
 
 CHUNK_ELEMENTS = 30_000_000
+CACHED_ELEMENTS, LEAST_ROWS = 1_000_000, 64
 FEW = 8
 RECENT = 8
 LOGITS, ACTIVATIONS = 6, 4
@@ -73,6 +74,12 @@ class CachedPass:
     def width(self) -> int:
         """Number of neurons at the site."""
         return self.activations.shape[1]
+
+    @property
+    def held_prefix(self) -> Prefix:
+        """The forward pass up to the site, where what follows is not linear: nothing is streamed there."""
+        assert isinstance(self.prefix, Prefix)
+        return self.prefix
 
     @cached_property
     def tolerance(self) -> float:
@@ -186,18 +193,21 @@ class CachedPass:
         self, neurons: Int[Tensor, " chosen"]
     ) -> Iterator[tuple[Int[Tensor, " row"], Float[Tensor, "row output"]]]:
         """Logits with these neurons changed, for the examples that this reaches, some examples at a time."""
-        prefix, reached = self.prefix, self.affected[neurons].any(0).nonzero()[:, 0]
-        assert isinstance(prefix, Prefix)  # what is streamed has a linear rest
-        at_once = _rows_at_once(prefix, self.logits.shape[1])
+        prefix, reached = self.held_prefix, self.affected[neurons].any(0).nonzero()[:, 0]
+        at_once, chosen = (
+            rows_at_once(prefix, self.logits.shape[1]),
+            whole_of(self.change).new_zeros(self.width),
+        )
+        chosen[neurons] = 1
         with evaluation_mode(self.model):
             for rows in reached.split(at_once) if len(reached) else ():
-                shift = self.change[rows][..., neurons]
                 if len(neurons) <= FEW:
-                    yield rows, prefix.logits_shifted(neurons, shift, rows)
+                    yield rows, prefix.logits_shifted(neurons, self.change[rows][..., neurons], rows)
                 else:  # from the activations, so that taking all out leaves no rounding behind
-                    activations = prefix.activations[rows]
-                    activations[..., neurons] += shift
-                    yield rows, prefix.logits(activations, rows)
+                    some = slice(int(rows[0]), int(rows[-1]) + 1)
+                    some = some if some.stop - some.start == len(rows) else rows
+                    activations = torch.addcmul(prefix.activations[some], self.change[some], chosen)
+                    yield rows, prefix.logits(activations, some)
 
 
 SAMPLED, FEWEST_OF_GROUP = 100_000_000, 2_000
@@ -239,10 +249,10 @@ def sample_of(cached: CachedPass, seed: int = 0) -> Sample:
     """The examples that random controls are measured on, each group in proportion; all where logits are held."""
     data, group = cached.data, cached.group.cpu().numpy()
     sizes = np.bincount(group, minlength=len(GROUPS))
-    if not isinstance(cached.logits, Streamed) or not isinstance(cached.activations, Streamed):
+    share = SAMPLED / (len(data) * (data.n_classes + 2 * cached.width))
+    if share >= 1 or isinstance(cached.logits, Tensor) or isinstance(cached.activations, Tensor):
         return Sample(cached, None, sizes, np.ones(len(GROUPS)))
     generator = np.random.default_rng(seed)
-    share = min(1.0, SAMPLED / (len(data) * (data.n_classes + 2 * cached.width)))
     chosen = []
     for number in range(len(GROUPS)):
         inside = np.flatnonzero(group == number)
@@ -304,7 +314,7 @@ def _held_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode: str
     _check_memory(model, place, data)
     prefix = prefix_at(model, place.hook, data.inputs)
     full, classes = prefix.activations, data.n_classes
-    chunks = torch.arange(len(data), device=data.inputs.device).split(_rows_at_once(prefix, classes))
+    chunks = torch.arange(len(data), device=data.inputs.device).split(rows_at_once(prefix, classes))
     logits = prefix.logits() if len(chunks) < 2 else torch.cat([prefix.logits(rows=some) for some in chunks])
     check_shape(logits, len(data), classes)
     change = make_intervention(mode, full, seed=seed).start()(full) - full
@@ -331,10 +341,14 @@ def _check_memory(model: HookedModel, place: NeuronSite, data: Dataset) -> None:
         check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, measured=numbers, site=place)
 
 
-def _rows_at_once(prefix: Prefix, n_outputs: int) -> int:
-    """Examples whose rest of the network is run together."""
-    per_example = prefix.stream[0].numel() + n_outputs if len(prefix.stream) else 1
-    return max(1, CHUNK_ELEMENTS // max(1, per_example))
+def rows_at_once(prefix: Prefix, n_outputs: int) -> int:
+    """Examples whose rest of the network is run together: on a CPU as many as stay in its cache."""
+    stream = prefix.stream
+    per_example = max(1, stream[0].numel() + n_outputs if len(stream) else 1)
+    cached = (
+        max(LEAST_ROWS, CACHED_ELEMENTS // per_example) if stream.device.type == "cpu" else CHUNK_ELEMENTS
+    )
+    return max(1, min(cached, CHUNK_ELEMENTS // per_example))
 
 
 def check_shape(logits: Tensor, examples: int, classes: int) -> None:

@@ -14,10 +14,14 @@ from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.drawing import Drawable
+from interp.hooks import evaluation_mode
 from interp.measuring import kernels
 from interp.measuring.band import Band
-from interp.measuring.cached_pass import CachedPass, both_margins, group_sums
+from interp.measuring.cached_pass import CachedPass, both_margins, group_sums, rows_at_once
 from interp.measuring.logits import Logits, Rows, Streamed, blocks_of
+from interp.measuring.set_logits import logits_of_order, normed_counts
+from interp.measuring.suffix_logits import followed
+from interp.models.suffix import Affine
 from interp.output import plain
 from interp.progress import Report, silent
 
@@ -192,11 +196,24 @@ def counts_by_prefix(
     cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report = silent
 ) -> Counts:
     """Counts after each number of changed neurons in `removed`, running the rest of the network each time."""
-    chosen, counts = torch.as_tensor(order, device=cached.logits.device), []
-    for i, k in enumerate(removed):
-        counts.append(counts_of_logits(cached, cached.logits_after(chosen[:k])))
-        report(i + 1)
-    return np.stack(counts)
+    data, counts = cached.data, np.zeros((len(removed), len(GROUPS), 2))
+    chosen, n = torch.as_tensor(order, device=cached.logits.device), len(data)
+    step = rows_at_once(cached.held_prefix, cached.logits.shape[1])
+    by_kernel = isinstance(cached.held_prefix.suffix, Affine) and followed(cached.held_prefix)
+    for start in range(0, n, step):
+        rows = slice(start, min(n, start + step))
+        if by_kernel:
+            counts += normed_counts(cached, order, removed, rows, torch.get_num_threads())
+            report(len(removed) * rows.stop // n)
+            continue
+        labels = data.labels[rows], data.true_labels[rows]
+        with evaluation_mode(cached.model):
+            for done, (i, logits) in enumerate(logits_of_order(cached, chosen, removed, rows), 1):
+                right = (both_margins(logits, *labels) > cached.tolerance).double()
+                counts[i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
+                report((len(removed) * start + done * (rows.stop - start)) // n)
+    counts[removed == 0] = counts_of_margins(cached, cached.margins)
+    return counts
 
 
 def split_accuracy(

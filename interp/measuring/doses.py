@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -242,9 +243,7 @@ def _by_runs(
     """The same counts by running the rest of the network for each factor and set."""
     results: list[list[np.ndarray]] = [[] for _ in sets]
     for done, share in enumerate(shares):
-        scaled = replace(
-            cached, change=mapped(cached.change, lambda block, share=share: block * float(share))
-        )
+        scaled = replace(cached, change=mapped(cached.change, partial(torch.mul, other=float(share))))
         for counts, neurons in zip(results, sets, strict=True):
             counts.append(counts_of_logits(cached, scaled.logits_after(neurons)))
         report((done + 1) * len(sets) // len(shares))
