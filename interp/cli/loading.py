@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,10 +14,8 @@ def loading() -> Iterator[None]:
     """Import modules meanwhile; afterwards threads are as many as pay.
 
     Modules stay until the end. To look among them for garbage, while they load and at the end of the process, would
-    take a third of the time of a short command. Threads that wait for others do not spin, unless the environment says
-    so: beside a busy process that makes a step up to ten times slower.
+    take a third of the time of a short command.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when PyTorch is loaded
     gc.disable()
     try:
         yield
