@@ -12,6 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
+from interp.hooks import evaluation_mode
 from interp.measuring import kernels
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import kernel_arguments, kernel_options, split_accuracy, use_kernels
@@ -107,23 +108,43 @@ def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.nda
 
 
 def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report) -> PairSums:
-    """Sums of some neurons, by the parts of what follows them where these are known, else a pass for each neuron."""
+    """Sums of some neurons, from one part of the examples after another."""
+    width, n = neurons.stop - neurons.start, len(cached.data)
+    sums = PairSums(cached, width, wanted, torch.get_num_threads())
+    for start, part in cached.parts():
+        share, before = len(part.data) / n, width * start / n
+        with evaluation_mode(part.model):
+            _add_part(
+                sums,
+                start,
+                part,
+                neurons,
+                lambda done, note="", share=share, before=before: report(int(before + share * done)),
+            )
+    return sums
+
+
+def _add_part(sums: PairSums, start: int, part: CachedPass, neurons: slice, report: Report) -> None:
+    """Add examples that are held, by the parts of what follows the neurons where these are known, else by a pass each.
+
+    Args:
+        start: Number of the first example among all.
+    """
     width = neurons.stop - neurons.start
-    threads = torch.get_num_threads()
-    sums = PairSums(cached, width, wanted, threads)
-    if cached.readout is None and followed(cached.held_prefix):
-        for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, threads):
-            sums.add(rows, pairs, logits)
-            report(max(1, width * rows.stop // len(cached.data)))
-        return sums
+    if part.readout is None and followed(part.held_prefix):
+        for rows, (neuron, example), logits in logits_of_pairs(
+            part.held_prefix, part.change, neurons, sums.threads
+        ):
+            sums.add(slice(start + rows.start, start + rows.stop), (neuron, start + example), logits)
+            report(max(1, width * rows.stop // len(part.data)))
+        return
     for i in range(width):
-        neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
-        for reached, changed in cached.changed_logits(neuron):
-            example = reached.cpu().numpy()
+        changed_one = torch.tensor([neurons.start + i], device=part.logits.device)
+        for reached, changed in part.changed_logits(changed_one):
+            example = start + reached.cpu().numpy()
             block = slice(int(example[0]), int(example[-1]) + 1)
             sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
         report(i + 1)
-    return sums
 
 
 def _drops(cached: CachedPass, counts: np.ndarray, sums: np.ndarray) -> SingleEffects:
