@@ -218,11 +218,8 @@ class CachedPass:
     ) -> Iterator[tuple[Int[Tensor, " row"], Float[Tensor, "row output"]]]:
         """Logits with these neurons changed, for the examples that this reaches, some examples at a time."""
         prefix, reached = self.held_prefix, self.affected[neurons].any(0).nonzero()[:, 0]
-        at_once, chosen = (
-            rows_at_once(prefix, self.logits.shape[1]),
-            whole_of(self.change).new_zeros(self.width),
-        )
-        chosen[neurons] = 1
+        at_once = rows_at_once(prefix, self.logits.shape[1])
+        chosen = prefix.activations.new_zeros(self.width).index_fill_(0, neurons, 1)
         with evaluation_mode(self.model):
             for rows in reached.split(at_once) if len(reached) else ():
                 if len(neurons) <= FEW:

@@ -203,6 +203,7 @@ def counts_by_prefix(
             part, order, removed, lambda done, note="", own=own: report(int(own[0] + own[1] * done))
         )
     counts[removed == 0] = counts_of_margins(cached, cached.margins)
+    report(len(removed))
     return counts
 
 

@@ -15,7 +15,6 @@ from interp.data import ModularTask
 from interp.interventions import ablate
 from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import measure_curve
-from interp.measuring.effects import _one_neuron
 from interp.measuring.evaluation import evaluate
 from interp.models import Prompt, SmallTransformer, TransformerConfig
 from interp.scoring.evidence import measure_evidence, questions_of
@@ -54,19 +53,16 @@ def main() -> None:
             forward = seconds(lambda model=model: model(data.inputs))
             by_hooks = seconds(hooked, HOOKED)
         cached = cached_pass(model, TASK, site=SITE)
-        if cached.readout is not None:
-            measure_curve(cached, np.arange(WIDTH), n_random=1)
-            effects = seconds(lambda cached=cached: measure_evidence(cached, [questions_of(cached)], 0))
-            curves = seconds(lambda cached=cached: measure_curve(cached, np.arange(WIDTH), n_random=20), 1)
-            print(
-                f"{name}: forward pass {forward:.3f} s; effects and evidence of {WIDTH} neurons "
-                f"{effects / forward:.1f} forward passes, {WIDTH * by_hooks / effects:.0f} times faster than hooks; "
-                f"a curve with 20 random ones {curves / forward:.1f} forward passes"
-            )
-        else:
-            _one_neuron(cached, 0)
-            one = seconds(lambda cached=cached: [_one_neuron(cached, n) for n in range(8)]) / 8
-            print(f"{name}: one neuron {one * 1e3:.1f} ms, {by_hooks / one:.1f} times faster than hooks")
+        measure_curve(cached, np.arange(WIDTH), n_random=0)
+        measure_evidence(cached, [questions_of(cached)], 0)
+        effects = seconds(lambda cached=cached: measure_evidence(cached, [questions_of(cached)], 0), 2)
+        curves = seconds(lambda cached=cached: measure_curve(cached, np.arange(WIDTH), n_random=1), 1)
+        points = 2 * (len(measure_curve(cached, np.arange(WIDTH), n_random=0).removed) - 1)
+        print(
+            f"{name}: forward pass {forward:.3f} s; effects and evidence of {WIDTH} neurons {effects:.2f} s, "
+            f"{WIDTH * by_hooks / effects:.0f} times faster than hooks; a curve and a random one of {points} points "
+            f"{curves:.2f} s, {points * by_hooks / curves:.0f} times faster than hooks"
+        )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
