@@ -107,7 +107,7 @@ def kernel_arguments(cached: CachedPass, rows: Rows = slice(None)) -> tuple[np.n
 
 
 def kernel_options(cached: CachedPass) -> dict[str, Any]:
-    """What all kernels are told beside arrays; they use as many threads as PyTorch does."""
+    """Arguments of all kernels that are no arrays; they use as many threads as PyTorch does."""
     return {"n_groups": len(GROUPS), "n_workers": torch.get_num_threads(), "tolerance": cached.tolerance}
 
 
