@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
-from rendering import COLUMNS, machine, markdown
+from rendering import COLUMNS, figure, machine, markdown, save_image
 from timing import Line, measure
 
 PARTS = (
@@ -38,6 +38,7 @@ PARTS = (
     "on_device",
 )
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results" / "benchmarks"
+IMAGE = Path(__file__).parents[2] / "notebooks" / "images" / "benchmarks.png"
 LONGEST = 1_800
 """Seconds after which a line is given up."""
 
@@ -109,6 +110,16 @@ def write(place: Path, rows: Mapping[str, list[dict[str, Any]]], about: Mapping[
     return text
 
 
+def draw(place: Path, image: Path) -> None:
+    """Draw a table's limits, where a browser is installed."""
+    with place.open(newline="") as file:
+        drawn = figure(list(csv.DictReader(file)))
+    try:
+        save_image(drawn, image)
+    except Exception as error:  # the table is there; a picture can be drawn later, by any line
+        print(f"no picture: {error}", file=sys.stderr)
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -142,15 +153,18 @@ def main() -> None:
             sys.exit(f"no line {', '.join(sorted(unknown))}; expected some of {', '.join(known)}")
         chosen = [name for name in known if name in asked.only]
     state = asked.device if asked.device != "cpu" else "busy" if asked.beside_busy else "idle"
-    place, start = asked.out / f"{state}.csv", perf_counter()
+    place, start, load = asked.out / f"{state}.csv", perf_counter(), round(os.getloadavg()[0], 1)
     rows = stored(place)
     with busy(asked.beside_busy):
         for i, name in enumerate(chosen, 1):
             print(f"[{i}/{len(chosen)}, {perf_counter() - start:.0f} s] {name}", file=sys.stderr, flush=True)
-            rows[name] = in_own_process(known[name][0], name, asked.quick)
+            own = in_own_process(known[name][0], name, asked.quick)
+            rows[name] = [{"load": load, **row} for row in own]
             rows = {name: rows[name] for name in (*known, *rows) if name in rows}
             text = write(place, rows, machine(state))
     print(text)
+    if state == "idle":
+        draw(place, IMAGE if asked.out == RESULTS else asked.out / IMAGE.name)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def grid(device: str, networks: int = NETWORKS, p: int = P, width: int = WIDTH) 
         ]
         results = train_together(runs)
         models: list[HookedMLP] = [one.model for one in results]
-        return {i: float(model.embed.W_E.square().mean()) for i, model in enumerate(models)}
+        return {i: float(model.embed.W_E.detach().square().mean()) for i, model in enumerate(models)}
 
     return train
 
@@ -122,10 +122,12 @@ def sequences(device: str, source: Any = None, length: int = 64) -> Callable[[],
     from language_models import real_model
 
     model = open_language_model(real_model() if source is None else deepcopy(source), device=device)
-    rows = np.random.default_rng(0).integers(0, 64, (8, length))
+    rows = np.random.default_rng(0).integers(0, 32, (8, length))
     given = token_sequences(rows)
     return lambda: {
-        name: column for name, column in memory_of(model, given).table.items() if column.dtype.kind == "f"
+        name: column
+        for name, column in memory_of(model, given).table.columns.items()
+        if column.dtype.kind == "f"
     }
 
 

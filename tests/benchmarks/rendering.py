@@ -11,11 +11,11 @@ from typing import Any
 
 COLUMNS = (
     "line", "work", "against", "limit", "ours", "ours_cpu", "theirs", "theirs_cpu", "ratio", "ratio_cpu", "held",
-    "memory", "note",
+    "memory", "load", "note",
 )  # fmt: skip
 HEADER = ("work", "other way", "limit", "ours", "theirs", "ratio", "of processor time", "held", "peak memory")
 STATES = {
-    "idle": "on a machine that did nothing else",
+    "idle": "with nothing beside that we started",
     "busy": "beside one process that kept a core busy",
     "cuda": "on a GPU, against the same on the processor",
 }
@@ -48,11 +48,9 @@ def duration(text: str) -> str:
     if not text:
         return ""
     seconds = float(text)
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            break
-    value = seconds / size
-    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+    unit, size = next((one for one in units if seconds >= one[1]), units[-1])
+    return f"{ratio_of(str(seconds / size))} {unit}"
 
 
 def ratio_of(text: str) -> str:
@@ -75,7 +73,9 @@ def cells(row: Mapping[str, str]) -> tuple[str, ...]:
 
 def markdown(rows: Sequence[Mapping[str, str]], about: Mapping[str, str]) -> str:
     """The machine's name, and the table."""
-    lines = [", ".join(f"{name} {value}" for name, value in about.items()) + ".", ""]
+    loads = sorted(float(row["load"]) for row in rows if row.get("load"))
+    others = {"load average of other work before": f"{loads[0]:g} to {loads[-1]:g}"} if loads else {}
+    lines = [", ".join(f"{name} {value}" for name, value in {**about, **others}.items()) + ".", ""]
     table = [HEADER, ("---",) * len(HEADER), *map(cells, rows)]
     return "\n".join([*lines, *(f"| {' | '.join(line)} |" for line in table)]) + "\n"
 
@@ -100,3 +100,21 @@ def figure(rows: Sequence[Mapping[str, str]]) -> Any:
     drawn.update_xaxes(type="log", title="times that the limit is kept")
     drawn.add_vline(1, line_dash="dot")
     return drawn.update_layout(width=1100, height=120 + 20 * len(judged), template="plotly_white")
+
+
+def save_image(figure: Any, path: Path) -> None:
+    """A picture of a figure, as the browser on this machine draws it."""
+    from browser import browser_path
+    from playwright.sync_api import sync_playwright
+
+    page_file = path.with_suffix(".html")
+    page_file.write_text(figure.to_html(include_plotlyjs=True, config={"displayModeBar": False}))
+    size = {"width": int(figure.layout.width) + 20, "height": int(figure.layout.height) + 20}
+    with sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        page = chromium.new_page(viewport=size)
+        page.goto(page_file.resolve().as_uri())
+        page.wait_for_selector(".main-svg")
+        page.screenshot(path=path)
+        chromium.close()
+    page_file.unlink()
