@@ -25,7 +25,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.data import Task
 from interp.devices import resolve_device
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.evaluation import check_pass
+from interp.measuring.evaluation import ARRAYS, check_pass
 from interp.measuring.removals import Removal, removal
 from interp.models import HookedModel, neuron_site
 from interp.progress import PATIENCE, progress
@@ -42,8 +42,6 @@ HISTOGRAM_DRAWS = 2_000
 TELLING = 24
 COSETS = 240
 """Elements of a group whose neurons are compared with cosets of all subgroups, which takes seconds to minutes."""
-LOGITS, ACTIVATIONS = 20, 4
-"""Arrays of them all that are held at once, measured at the peak of an audit."""
 
 
 def audit(
@@ -100,10 +98,11 @@ def audit(
 
 def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     """The report without its sentences."""
-    check_pass(subject.model, subject.data, logits=LOGITS, activations=ACTIVATIONS, site=subject.place)
+    logits, activations = ARRAYS
+    check_pass(subject.model, subject.data, logits=logits, activations=activations, site=subject.place)
     table = subject.table
     return AuditReport(
-        **_origin(subject.source, table),
+        **_origin(subject, table),
         task=task_settings(subject.task, subject.corrupt_fraction),
         model=model_settings(subject.model, subject.cached),
         accuracy=subject.accuracy,
@@ -128,10 +127,11 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     )
 
 
-def _origin(source: Checkpoint, table: NeuronTable) -> dict[str, Any]:
+def _origin(subject: Subject, table: NeuronTable) -> dict[str, Any]:
     """Facts of the file, by the report's names."""
+    source, sample = subject.source, subject.cached.sample
     shared = {name: getattr(source, name) for name in ("dialect", "step", "stored")}
-    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()))
+    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()), *sample.notes)
     return {"checkpoint": str(source.path or "a model in memory"), **shared}
 
 

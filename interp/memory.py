@@ -3,33 +3,94 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from interp.errors import ConfigError
 
 LIMIT = "GROKSCOPE_MEMORY"
-"""The environment variable that sets the budget, in GiB."""
-SHARE = 0.75
-"""Of the memory that is available now."""
+"""The environment variable that sets the budget: an amount such as ``2GiB``, or a number of GiB."""
+SHARE, WORKING_SHARE = 0.75, 0.25
+"""Of the memory that is available now: what a computation may take at most, and what it takes where it has a choice."""
 GIB = 2**30
+UNITS = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": GIB, "kb": 10**3, "mb": 10**6, "gb": 10**9, "": GIB}
 
 
 def budget() -> int:
-    """Bytes that one computation may take: what `LIMIT` says, or else a share of what is available.
+    """Bytes that one computation may take: what `LIMIT` says, or else `SHARE` of what is available.
 
     Raises:
-        ConfigError: `LIMIT` is no number above 0.
+        ConfigError: `LIMIT` is no amount of memory.
     """
-    if text := os.environ.get(LIMIT):
-        try:
-            limit = float(text)
-        except ValueError:
-            limit = 0.0
-        if not 0 < limit < 2**20:
-            raise ConfigError(f"{LIMIT}={text!r} is no number of GiB above 0")
-        return int(limit * GIB)
-    return int(SHARE * min(_available(), _left_in_group()))
+    return _limit() or int(SHARE * _free())
+
+
+def working_budget() -> int:
+    """Bytes that work takes which can be done in blocks: what `LIMIT` says, or else `WORKING_SHARE` of what is free.
+
+    Raises:
+        ConfigError: `LIMIT` is no amount of memory.
+    """
+    return _limit() or int(WORKING_SHARE * _free())
+
+
+@contextmanager
+def limited(amount: str | None) -> Iterator[None]:
+    """Hold work inside the block, and in processes that it starts, to an amount of memory; as it is if None.
+
+    Raises:
+        ConfigError: It is no amount.
+
+    Example:
+        >>> with limited("2GiB"):
+        ...     working_budget()
+        2147483648
+    """
+    if amount is None:
+        yield
+        return
+    parse_amount(amount)
+    before = os.environ.get(LIMIT)
+    os.environ[LIMIT] = amount
+    try:
+        yield
+    finally:
+        os.environ.pop(LIMIT)
+        if before is not None:
+            os.environ[LIMIT] = before
+
+
+def parse_amount(text: str, name: str = LIMIT) -> int:
+    """Bytes of an amount of memory such as ``2GiB``, ``500 MiB`` or ``1.5`` (GiB).
+
+    Args:
+        name: What the amount was given by, for the message.
+
+    Raises:
+        ConfigError: It is no amount, or not above 0.
+
+    Example:
+        >>> parse_amount("512MiB"), parse_amount("2") == parse_amount("2GiB")
+        (536870912, True)
+    """
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\s*([a-z]*)", text.strip().lower())
+    size = float(match[1]) * UNITS.get(match[2], 0) if match else 0.0
+    if not 1 <= size < 2**20 * GIB:
+        raise ConfigError(
+            f"{name}={text!r} is no amount of memory; expected one such as 2GiB, 500MiB or 1.5 (GiB)"
+        )
+    return int(size)
+
+
+def _limit() -> int | None:
+    text = os.environ.get(LIMIT)
+    return parse_amount(text) if text else None
+
+
+def _free() -> int:
+    return min(_available(), _left_in_group())
 
 
 def check_need(need: int, purpose: str, advice: str) -> None:
@@ -53,7 +114,7 @@ def check_need(need: int, purpose: str, advice: str) -> None:
     if need > most:
         raise ConfigError(
             f"{purpose} needs about {need / GIB:.1f} GiB of memory, and {most / GIB:.1f} GiB may be used; {advice}, or "
-            f"raise the limit with {LIMIT}=GiB"
+            f"raise the limit with --memory or {LIMIT}, such as 8GiB"
         )
 
 

@@ -134,6 +134,8 @@ class Mode:
         make: The intervention, from the neurons' activations on reference examples ``(example, …, neuron)`` (None where
             it needs none), the factor and the seed.
         argument: What stands after ``=``; empty for a mode without.
+        from_examples: Whether it needs reference examples; `by_example` whether more of them than their mean.
+        in_weights: Whether weights can express it.
     """
 
     title: str
@@ -142,6 +144,7 @@ class Mode:
     argument: str = ""
     from_examples: bool = False
     in_weights: bool = True
+    by_example: bool = False
 
 
 MODES = {
@@ -153,6 +156,7 @@ MODES = {
     "resample": Mode(
         "resampled", "their activations on another example",
         lambda activations, factor, seed: Resample(activations, seed), from_examples=True, in_weights=False,
+        by_example=True,
     ),
     "scale": Mode(
         "times {factor:g}", "multiply by a factor", lambda activations, factor, seed: Scale(factor), "FACTOR"

@@ -8,7 +8,9 @@ from time import monotonic
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
+from rich.control import Control
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import ControlType
 from rich.text import Text
 
 from interp.terminal import Terminal
@@ -93,3 +95,17 @@ def _plain(title: str, total: int, console: Console) -> Report:
             )  # brackets are no markup
 
     return report
+
+
+@contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """Say on standard error what takes seconds, until it is done or a bar takes the line; nothing in a pipe."""
+    console = Terminal(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    console.print(f"{doing} …", end="\r")
+    try:
+        yield
+    finally:
+        console.control(Control((ControlType.ERASE_IN_LINE, 2)))

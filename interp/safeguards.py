@@ -1,11 +1,11 @@
-"""Contexts of a long computation: no denormal numbers, one thread, and an orderly end on Ctrl-C."""
+"""Contexts of a long computation: no denormal numbers, and an orderly end on Ctrl-C."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -24,28 +24,6 @@ def flushed_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(was_on)
-
-
-@contextmanager
-def one_thread(*, everywhere: bool = False) -> Iterator[None]:
-    """Have PyTorch and numba compute with one thread.
-
-    Args:
-        everywhere: NumPy, SciPy and scikit-learn too; finding their libraries takes some milliseconds.
-    """
-    import numba
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads(), numba.get_num_threads()
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
-    try:
-        with threadpool_limits(1) if everywhere else nullcontext():
-            yield
-    finally:
-        torch.set_num_threads(before[0])
-        numba.set_num_threads(before[1])
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import betaincc, ndtri
-from scipy.stats import rankdata
 
 from probes.features import mean_of_live, permuted_vectors
 from probes.isotypic import Components
@@ -88,6 +87,8 @@ def vectors_to_test(
     """
     if components.acting is None:
         return vectors
+    from scipy.stats import rankdata  # takes half a second to import
+
     flat = np.ptp(vectors, axis=1, keepdims=True) == 0
     return np.where(flat, vectors, ndtri((rankdata(vectors, axis=1) - 0.5) / vectors.shape[1]))
 

@@ -7,6 +7,7 @@ removal changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,6 +58,11 @@ class Examples:
         counts = np.bincount(pairs, minlength=self.n_classes**2).reshape(-1, self.n_classes)
         return counts * (self.sizes[0] > 0)[:, None].astype(float)
 
+    @cached_property
+    def weights(self) -> Float[np.ndarray, "true output"]:
+        """For a held-out example of each true class, how much each of its logits counts for the training examples."""
+        return self.counts - np.diag(self.sizes[0]) if self.against_true else self.counts
+
     def in_classes(self, mask: np.ndarray) -> np.ndarray:
         """Rows of the mask whose true class has both kinds, sorted by class."""
         rows = np.flatnonzero(mask & (self.sizes[0] > 0)[self.classes])
@@ -102,11 +108,20 @@ def rule_evidence(
         >>> evidence.effect.round(3).tolist(), bool(evidence.p[0] > 0.1)   # one class alone can be chance: 1 in 9
         ([0.099], True)
     """
-    present, inverse, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    return rule_evidence_of_sums(sums_by_class(activations, classes), readout, classes, seed)
+
+
+def rule_evidence_of_sums(
+    sums: Float[np.ndarray, "present neuron"],
+    readout: Float[np.ndarray, "neuron output"],
+    classes: Int[np.ndarray, " example"],
+    seed: int = 0,
+) -> Evidence:
+    """The same from the sums of activations over the examples of each class that there is, in ascending order."""
+    present, counts = np.unique(classes, return_counts=True)
     if not len(classes):
         return _nothing(readout.shape[0])
-    share = counts / counts.sum()
-    means = _class_sums(activations, inverse, len(present)) / counts[:, None]
+    share, means = counts / counts.sum(), sums / counts[:, None]
     left = (share[:, None] * (means - share @ means)).T
     right = np.asarray(readout[:, present], np.float64)
     right = right - right.mean(1, keepdims=True)
@@ -174,7 +189,7 @@ def memory_evidence(
         _memory_of_some(activations[:, i : i + step], readout[i : i + step], examples, rows, others)
         for i in range(0, n, step)
     ]
-    return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("effect", "p")))
+    return joined(parts)
 
 
 def _memory_of_some(
@@ -200,34 +215,40 @@ def _memory_of_some(
     return _normal(effect, (squares * (second + np.square(first) / held)).sum(0), effective, len(rows))
 
 
-def memory_of_effects(effects: Float[np.ndarray, "example output"], examples: Examples) -> tuple[float, ...]:
-    """The same of one neuron where what follows it is not linear, from what it adds to each logit of each example.
+def memory_of_effects(
+    label: Float[np.ndarray, "neuron example"],
+    reference: Float[np.ndarray, "neuron example"],
+    weighted: Float[np.ndarray, "neuron example"],
+    table: Float[np.ndarray, "neuron true output"],
+    examples: Examples,
+) -> Float[np.ndarray, "neuron three"]:
+    """The same where what follows the neurons is not linear, from sums of what each adds to the logits.
+
+    Args:
+        label: What it adds to the label's logit.
+        reference: What it adds to the logits' mean, or, with `against_true`, to that of the true class.
+        weighted: Over held-out examples, what it adds to each logit beyond their mean, weighted by
+            `Examples.weights`.
+        table: Sums over held-out examples of what it adds to each logit, by true class.
 
     Returns:
         Total effect, its variance, and how many examples carry it, to give to `memory_evidence_of`.
     """
     rows, others = (examples.in_classes(m) for m in (examples.trained, examples.held_out))
     if not len(rows):
-        return np.nan, np.nan, 0.0
-    classes, counts = examples.classes, examples.counts
-    effects = np.asarray(effects, np.float64)
-    effects = effects - effects.mean(1, keepdims=True)
-    own = effects[rows, examples.labels[rows]]
-    base = (counts[classes[others]] * effects[others]).sum(1)
-    means = _class_sums(effects[others], classes[others], examples.n_classes)
-    means /= np.maximum(examples.sizes[1], 1)[:, None]
-    expected = means[classes[rows], examples.labels[rows]]
-    if examples.against_true:
-        own = own - effects[rows, classes[rows]]
-        expected = expected - means[classes[rows], classes[rows]]
-        base = base - examples.sizes[0][classes[others]] * effects[others, classes[others]]
-    residual = own - expected
-    centre = _class_sums(base[:, None], classes[others], examples.n_classes)[:, 0]
-    centre /= np.maximum(examples.sizes[1], 1)
-    spread = np.square(base - centre[classes[others]]) / np.square(examples.sizes[1][classes[others]])
-    squared = np.square(residual)
-    effective = squared.sum() ** 2 / max(np.square(squared).sum(), 1e-300)
-    return residual.sum(), squared.sum() + spread.sum(), float(effective)
+        return np.tile([np.nan, np.nan, 0.0], (len(label), 1))
+    classes, labels, held = examples.classes, examples.labels, np.maximum(examples.sizes[1], 1)
+    means = table / held[:, None]
+    own = means.mean(2) if not examples.against_true else np.diagonal(means, axis1=1, axis2=2)
+    expected = means[:, classes[rows], labels[rows]] - own[:, classes[rows]]
+    squared = np.asarray(label[:, rows], np.float64) - reference[:, rows] - expected
+    total = squared.sum(1)
+    np.square(squared, out=squared)
+    base = np.asarray(weighted[:, others], np.float64).T
+    centre = _class_sums(base, classes[others], examples.n_classes) / held[:, None]
+    spread = np.square(base - centre[classes[others]]) / np.square(held[classes[others]])[:, None]
+    effective = squared.sum(1) ** 2 / np.maximum(np.square(squared).sum(1), 1e-300)
+    return np.stack([total, squared.sum(1) + spread.sum(0), effective], axis=1)
 
 
 def memory_evidence_of(sums: Float[np.ndarray, "neuron three"], examples: Examples) -> Evidence:
@@ -236,12 +257,17 @@ def memory_evidence_of(sums: Float[np.ndarray, "neuron three"], examples: Exampl
     return _normal(effect, variance, effective, int(examples.sizes[0].sum()))
 
 
-def effects_by_class(
-    effects: Float[np.ndarray, "example output"], classes: Int[np.ndarray, " example"], n_classes: int
-) -> Float[np.ndarray, "true output"]:
-    """Mean over the examples of each true class; 0 for a class without any."""
-    sizes = np.bincount(classes, minlength=n_classes)
-    return _class_sums(np.asarray(effects, np.float64), classes, n_classes) / np.maximum(sizes, 1)[:, None]
+def sums_by_class(
+    activations: Float[np.ndarray, "example neuron"], classes: Int[np.ndarray, " example"]
+) -> Float[np.ndarray, "present neuron"]:
+    """Sums over the examples of each class that there is, in ascending order."""
+    present, inverse = np.unique(classes, return_inverse=True)
+    return _class_sums(activations, inverse, len(present))
+
+
+def joined(parts: Sequence[Evidence]) -> Evidence:
+    """Evidence on some neurons after others, as one."""
+    return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("effect", "p")))
 
 
 def either(first: Evidence, second: Evidence) -> tuple[Evidence, Bool[np.ndarray, " neuron"]]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.analysis.component_circuit import ComponentPart, component_losses, input_energies
 from interp.data import Dataset, Ordering, Task
 from interp.hooks import device_of, hooked
 from interp.measuring.arrays import as_array
-from interp.measuring.logits import whole_of
+from interp.measuring.logits import Logits
 from interp.models import HookedModel, SmallTransformer
 from interp.output import plain
 from interp.scoring.compositions import reading_order, task_composition
@@ -24,6 +25,7 @@ from interp.subject import Network, Subject, subject_of
 from probes import activity
 from probes import progress_measures as measures
 from probes.composition import Composition
+from probes.logit_sums import sum_logits
 from probes.periodicity import gini
 from probes.stages import LEARNT
 
@@ -126,35 +128,33 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
     p, order = operands_of(task), task.ordering
     if p is None or order is None or order.steps != (1, 1) or logits.shape[1] < p:
         return None
-    grid = logit_grid(whole_of(logits), task.dataset, order, p)
-    if grid is None:
+    row = _rows(task.dataset, p)[np.ix_(order.left, order.right)]
+    if (row < 0).any():
         return None
-    norms = measures.logit_profile(grid)
-    keys = measures.key_frequencies(norms)
-    restricted, excluded = measures.restricted_and_excluded(grid, keys)
+    n = len(order)
+    sums = sum_logits(_by_right(logits, row, order), n)
+    keys = measures.key_frequencies(sums.profile)
     clusters = clusters_of(table)
     matrices = embeddings(model, order, p)
     energy = sum(measures.spectrum_norms(matrix) ** 2 for matrix in matrices) if matrices else None
     ginis = [measures.spectrum_gini(matrix) for matrix in matrices]
-    n = len(order)
-    answers = np.add.outer(np.arange(n), np.arange(n)) % n
     trained = train_grid(task.dataset, order, p)
+    right = as_array(subject.cached.margins[1] > 0)[row]
+    along = sums.along_sum(keys)
     return Circuit(
         embedding_frequencies=None if energy is None else measures.key_frequencies(np.sqrt(energy)),
         logit_frequencies=keys,
         neuron_frequencies={frequency: len(neurons) for frequency, neurons in clusters.items()},
         clustered=sum(len(neurons) for neurons in clusters.values()),
         clustered_with_harmonics=int((table["activation_harmonics"] >= activity.CLUSTER_SHARE).sum()),
-        restricted_loss=_loss(restricted, answers, np.ones_like(trained)),
-        excluded_loss=_loss(excluded, answers, trained),
+        restricted_loss=float(measures.cross_entropy(sums.means + along, np.arange(n)).mean()),
+        excluded_loss=_excluded_loss(logits, row, order, along, trained),
         embedding_gini=float(np.mean(ginis)) if ginis else None,
-        logit_gini=measures.spectrum_gini(grid.reshape(n, -1)),
-        logit_variance_explained=measures.sum_variance_explained(grid, keys),
+        logit_gini=sums.left_gini,
+        logit_variance_explained=sums.variance_explained(keys),
         gradient_symmetricity=gradient_symmetricity(model, task),
-        distance_irrelevance=measures.distance_irrelevance(
-            np.take_along_axis(grid, answers[..., None], axis=2)[..., 0]
-        ),
-        by_rule=float((grid.argmax(2) == answers)[trained if trained.all() else ~trained].mean()),
+        distance_irrelevance=measures.distance_irrelevance(sums.correct),
+        by_rule=float(right[trained if trained.all() else ~trained].mean()),
     )
 
 
@@ -198,16 +198,6 @@ def clusters_of(table: NeuronTable) -> dict[int, np.ndarray]:
     return activity.frequency_clusters(table["activation_frequency"], table["activation_share"])
 
 
-def logit_grid(
-    logits: Float[Tensor, "example output"], data: Dataset, order: Ordering, p: int
-) -> Float[np.ndarray, "left right answer"] | None:
-    """Logits over the task's order on all three axes; None if a pair is missing."""
-    row = _rows(data, p)[np.ix_(order.left, order.right)]
-    if (row < 0).any():
-        return None
-    return as_array(logits).astype(np.float64)[row][:, :, order.output]
-
-
 def train_grid(data: Dataset, order: Ordering, p: int) -> np.ndarray:
     """Mask of the pairs that were trained on, over the task's order; all if that is not known."""
     row = _rows(data, p)[np.ix_(order.left, order.right)]
@@ -222,8 +212,26 @@ def _rows(data: Dataset, p: int) -> np.ndarray:
     return rows
 
 
-def _loss(grid: np.ndarray, answers: np.ndarray, chosen: np.ndarray) -> float:
-    return float(measures.cross_entropy(grid[chosen.astype(bool)], answers[chosen.astype(bool)]).mean())
+def _by_right(
+    logits: Logits, row: Int[np.ndarray, "left right"], order: Ordering
+) -> Iterator[tuple[int, Float[np.ndarray, "left answer"]]]:
+    """The logits of all pairs with each right operand, over the task's order."""
+    output = torch.as_tensor(np.ascontiguousarray(order.output))
+    for right in range(row.shape[1]):
+        block = logits[torch.as_tensor(row[:, right], device=logits.device)]
+        yield right, as_array(block[:, output.to(block.device)])
+
+
+def _excluded_loss(
+    logits: Logits, row: np.ndarray, order: Ordering, along: np.ndarray, trained: np.ndarray
+) -> float:
+    """Mean cross-entropy on the training pairs without a part of the logits that depends on the sum."""
+    total, left = 0.0, np.arange(len(row))
+    for right, block in _by_right(logits, row, order):
+        sums, chosen = (left + right) % len(row), trained[:, right]
+        if chosen.any():
+            total += float(measures.cross_entropy((block - along[sums])[chosen], sums[chosen]).sum())
+    return total / max(1, int(trained.sum())) if trained.any() else float("nan")
 
 
 def embeddings(model: HookedModel, order: Ordering, p: int) -> list[np.ndarray]:

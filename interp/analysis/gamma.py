@@ -21,6 +21,7 @@ from interp.errors import ConfigError
 from interp.measuring.band import Band
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.evaluation import SplitValues, measure_logits
+from interp.measuring.logits import mapped
 from interp.models import HookedMLP, HookedModel, neuron_site
 from interp.output import plain
 from interp.scoring.table import NeuronTable
@@ -261,5 +262,5 @@ def _accuracy(cached: CachedPass, scales: np.ndarray) -> SplitValues:
     """Accuracy on every split with every neuron multiplied by its own scale."""
     share = torch.as_tensor(1 - scales, dtype=cached.change.dtype, device=cached.change.device)
     everyone: Tensor = torch.arange(cached.width, device=share.device)
-    logits = replace(cached, change=cached.change * share).logits_after(everyone)
+    logits = replace(cached, change=mapped(cached.change, lambda block: block * share)).logits_after(everyone)
     return measure_logits(logits, cached.data, tolerance=cached.tolerance).accuracy

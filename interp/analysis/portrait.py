@@ -188,7 +188,7 @@ def _margins_without(cached: CachedPass, neuron: int) -> Float[Tensor, " example
     """Margins of the labels as trained on, without one neuron; only examples that it reaches are computed again."""
     data, margins = cached.data, cached.margins[0].clone()
     if cached.readout is not None:
-        return cached.margins_after(np.array([neuron]))[0]
+        return cached.margins_without(neuron)[0]
     for rows, logits in cached.changed_logits(torch.tensor([neuron], device=margins.device)):
         margins[rows] = both_margins(logits, data.labels[rows], data.true_labels[rows])[0]
     return margins

@@ -20,6 +20,7 @@ from interp.files import write_together
 from interp.interventions import Edit, bake, neuron_indices
 from interp.measuring.curves import Curve, measure_curve
 from interp.measuring.doses import Dose, dose_response
+from interp.measuring.logits import chosen_columns
 from interp.measuring.removals import Removal, removal
 from interp.models import Adopted, HookedMLP, HookedModel, SmallTransformer
 from interp.modes import make_intervention
@@ -238,7 +239,7 @@ def ablate_checkpoint(
     _, chosen = chosen_neurons(subject, neurons)
     edited = None
     if target is not None:
-        activations = cached.prefix.activations[..., torch.as_tensor(chosen)]
+        activations = chosen_columns(cached.prefix.activations, torch.as_tensor(chosen))
         intervention = make_intervention(mode, activations, seed=subject.seed)
         edited = bake(subject.model, Edit(cached.hook, chosen, intervention))
     result = removal(cached, chosen, n_draws=n_random, pool=subject.alive, seed=subject.seed)

@@ -9,8 +9,6 @@ from pathlib import Path
 from torch import Tensor
 
 from interp.checkpoints.options import OpenOptions
-from interp.checkpoints.pairs import read_pairs
-from interp.checkpoints.result_tables import task_of
 from interp.data import ModularTask, TableTask, Task
 from interp.data.operations import READ, own_modulus, table_file
 from interp.errors import ConfigError
@@ -36,6 +34,9 @@ def make_task(
         raise ConfigError(
             "nothing says which task the network was trained on; give --task and --p, or --table"
         )
+    from interp.checkpoints.pairs import read_pairs  # both load Arrow, which native files do without
+    from interp.checkpoints.result_tables import task_of
+
     task = task_of(operation or "add", p, train_fraction=1.0, split="unknown") if read is None else read.task
     if options.split_from is not None:
         task = task.with_training_pairs(read_pairs(Path(options.split_from)))

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, say
+from interp.cli.console import say
+from interp.cli.loading import loading
 from interp.cli.options import (
     Device,
     Draws,
@@ -22,6 +23,7 @@ from interp.cli.options import (
     check_relearning,
     with_options,
 )
+from interp.progress import busy
 from interp.terminal import Terminal
 
 EXAMPLES = (
@@ -49,9 +51,10 @@ def ablate(
 ) -> None:
     """Take neurons out, or rescale them, and measure every split again, beside random sets of the same size."""
     check_relearning(relearn, relearn_lr)
-    from interp.analysis.removing import ablate_checkpoint
-    from interp.report import print_removal
-    from interp.subject import open_subject
+    with loading():
+        from interp.analysis.removing import ablate_checkpoint
+        from interp.report import print_removal
+        from interp.subject import open_subject
 
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -89,3 +90,5 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except Exception as error:
         sys.exit(report_failure(error))
+    finally:
+        gc.freeze()  # the process ends: looking for garbage before would take half a second

@@ -14,9 +14,10 @@ import typer
 from rich.markup import escape
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, say, show
+from interp.cli.console import say, show
 from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.language_audit import Language, Save, Scores, audit_of_language, with_language
+from interp.cli.loading import loading
 from interp.cli.options import (
     Device,
     FailIf,
@@ -29,6 +30,7 @@ from interp.cli.options import (
     with_options,
 )
 from interp.errors import ConfigError
+from interp.progress import busy
 from interp.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -148,7 +150,8 @@ def _of_classifier(
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    from interp.audit import audit as audit_network
+    with loading():
+        from interp.audit import audit as audit_network
 
     with busy("auditing"):
         report = audit_network(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say
+from interp.cli.console import print_table, say
 from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.options import Engine, RayAddress, Workers, option, spelled, with_options
 from interp.errors import ConfigError
 from interp.files import read_toml
+from interp.progress import busy
 
 if TYPE_CHECKING:
     from interp.jobs import BatchResult, Job

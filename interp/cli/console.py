@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.control import Control
 from rich.markup import escape
-from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -81,17 +78,3 @@ def print_table(
 def examples_shown(lines: Iterable[str]) -> str:
     """The end of a command's help."""
     return "[bold]Examples[/bold]\n\n" + "\n\n".join(f"  {escape(line)}" for line in lines)
-
-
-@contextmanager
-def busy(doing: str) -> Iterator[None]:
-    """Say on standard error what takes seconds, until it is done or a bar takes the line; nothing in a pipe."""
-    console = Terminal(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    console.print(f"{doing} …", end="\r")
-    try:
-        yield
-    finally:
-        console.control(Control((ControlType.ERASE_IN_LINE, 2)))

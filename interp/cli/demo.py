@@ -10,6 +10,7 @@ import typer
 
 from interp.cli.audit import typed
 from interp.cli.console import say, show
+from interp.cli.loading import loading
 from interp.cli.options import Device, Seed
 
 EXAMPLES = "grokscope demo", "grokscope demo --out runs/demo --steps 2000 --weight-decay 15"
@@ -29,7 +30,8 @@ def demo(
     The network learns addition modulo 97 with 35 % of its training labels redrawn at random. Run again, the demo
     takes up the trained network.
     """
-    from interp.demo import demo as run_demo
+    with loading():
+        from interp.demo import demo as run_demo
 
     try:
         report = run_demo(out, steps=steps, weight_decay=weight_decay, seed=seed, device=device)

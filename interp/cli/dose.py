@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say, write, write_numbers
+from interp.cli.console import print_table, say, write, write_numbers
+from interp.cli.loading import loading
 from interp.cli.options import Device, Draws, Neurons, Seed, Source, output, with_options
+from interp.progress import busy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,8 +56,9 @@ def dose(
     The table shows accuracies in percent, on corrupted examples as labelled and as true; in brackets where 95 % of the
     random sets lie.
     """
-    from interp.analysis.removing import dose as measure
-    from interp.subject import open_subject
+    with loading():
+        from interp.analysis.removing import dose as measure
+        from interp.subject import open_subject
 
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
-from interp.cli.console import busy, print_table, say, write
+from interp.cli.console import print_table, say, write
+from interp.cli.loading import loading
 from interp.cli.options import Seed, output, with_options
+from interp.progress import busy
 
 if TYPE_CHECKING:
     from probes.stages import Boundary
@@ -39,7 +41,8 @@ def dynamics(
 ) -> None:
     """Follow every neuron over a training run: when it became periodic, its frequencies, and its phases."""
     check_source(run, options)
-    from interp.analysis.dynamics import dynamics_of
+    with loading():
+        from interp.analysis.dynamics import dynamics_of
 
     with busy("scoring checkpoints"):
         result = dynamics_of(run, options, site=site, seed=seed, most=most)

@@ -10,6 +10,7 @@ import typer
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import say
 from interp.cli.language import PANEL, PromptTokens, Sequences, refuse_other, shown_source
+from interp.cli.loading import loading
 from interp.cli.options import Seed, Source, with_options
 
 EXAMPLES = (
@@ -70,12 +71,14 @@ def explore(
     how["ready"] = lambda url: say(f"the explorer is at {url} (Ctrl-C ends it)")
     try:
         if sequences is None:
-            from interp.explorer import explore as serve
+            with loading():
+                from interp.explorer import explore as serve
 
             serve(checkpoint, options, site=site, most=most, **how)
         else:
-            from interp.explorer.language import explore_language
-            from interp.language.sites import HEADS, NEURONS
+            with loading():
+                from interp.explorer.language import explore_language
+                from interp.language.sites import HEADS, NEURONS
 
             kind = HEADS if heads else NEURONS
             explore_language(checkpoint, sequences, kind=kind, prompt_tokens=prompt_tokens, **how)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interp.cli.console import busy, say
+from interp.cli.console import say
 from interp.cli.language import EXPECTED, PANEL, shown_source
+from interp.cli.loading import loading
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.language.settings import LanguageSettings
 from interp.language.source import is_language_model
+from interp.progress import busy
 
 if TYPE_CHECKING:
     from interp.language.model import LanguageModel
@@ -100,10 +102,11 @@ def audit_of_language(
 
     read_rows(sequences, f"the sequences {str(sequences)!r}")
     with busy(f"opening {shown_source(source)}"):
-        from interp.language.audit import audit_language
-        from interp.language.edits import check_folder_free
-        from interp.language.methods import METHODS
-        from interp.language.opening import open_language_model
+        with loading():
+            from interp.language.audit import audit_language
+            from interp.language.edits import check_folder_free
+            from interp.language.methods import METHODS
+            from interp.language.opening import open_language_model
 
         for name in settings.methods:
             choose("method", name, METHODS)

@@ -16,6 +16,7 @@ import typer
 from interp.checkpoints.options import OpenOptions, check_source
 from interp.cli.language import check_kind
 from interp.errors import ConfigError
+from interp.memory import limited, parse_amount
 
 
 def _checked(help: str, check: Callable[[Any], Any]) -> Any:
@@ -77,6 +78,14 @@ FailIf = Annotated[
 ]
 Findings = Annotated[
     Path | None, output("Write the findings as JSON.", ".json", refusal="the findings {} should end in")
+]
+Memory = Annotated[
+    str | None,
+    _checked(
+        "Memory for arrays that can be computed in blocks instead, such as 2GiB; a quarter of what is free if left "
+        "out. What needs more than this is refused.",
+        lambda text: parse_amount(text, "--memory"),
+    ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps or auto.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of every random draw.")]
@@ -201,23 +210,29 @@ def _plain(hint: Any) -> Any:
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """A command with one option for each field of `OpenOptions`, checked before PyTorch is loaded.
 
-    The command takes them as `options`, and as `site` the one hook name to measure. With a parameter `checkpoint`, that
-    is checked too; with `sequences` besides, it may be a language model, for which these options mean nothing.
+    The command takes them as `options`, and as `site` the one hook name to measure; it runs within ``--memory``. With a
+    parameter `checkpoint`, that is checked too; with `sequences` besides, it may be a language model, for which these
+    options mean nothing.
     """
     own = inspect.signature(command, eval_str=True).parameters
     opening = options_of(OpenOptions, "What the checkpoint does not say")
 
     @wraps(command)
     def run(**given: Any) -> None:
+        memory = given.pop("memory")
         options, site = _open_options({parameter.name: given.pop(parameter.name) for parameter in opening})
         if {"sequences", "checkpoint"} <= set(own):
             check_kind(given["checkpoint"], given["sequences"], options, site)
         if given.get("checkpoint") is not None and given.get("sequences") is None:
             check_source(given["checkpoint"], options)
-        command(**given, options=options, site=site)
+        with limited(memory):
+            command(**given, options=options, site=site)
 
     kept = [parameter for name, parameter in own.items() if name not in ("options", "site")]
-    merged = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*kept, *opening)]
+    limit = inspect.Parameter("memory", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Memory)
+    merged = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*kept, limit, *opening)
+    ]
     run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
     return run
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from interp.cli.console import busy, say
+from interp.cli.console import say
 from interp.errors import ConfigError, choose
 from interp.lab.grids.kinds import KINDS
+from interp.progress import busy
 from interp.terminal import Terminal
 
 EXAMPLES = (

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say, write
+from interp.cli.console import print_table, say, write
+from interp.cli.loading import loading
 from interp.cli.options import Device, Seed, Source, output, with_options
+from interp.progress import busy
 
 EXAMPLES = (
     "grokscope score runs/r0",
@@ -41,9 +43,10 @@ def score(
     device: Device = "cpu",
 ) -> None:
     """Score and label every neuron."""
-    from interp.scoring.selection import default_order, order_by
-    from interp.subject import open_subject
-    from probes.columns import column as column_of
+    with loading():
+        from interp.scoring.selection import default_order, order_by
+        from interp.subject import open_subject
+        from probes.columns import column as column_of
 
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)

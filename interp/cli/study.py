@@ -13,10 +13,11 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, examples_shown, print_table, say, write, write_numbers
+from interp.cli.console import examples_shown, print_table, say, write, write_numbers
 from interp.cli.options import Source, Workers, options_of, output, spelled, with_options
 from interp.errors import ConfigError
 from interp.lab.names import STUDIES
+from interp.progress import busy
 
 if TYPE_CHECKING:
     from interp.lab.study import Study, StudyResult

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interp.cli.console import busy, print_table, say
+from interp.cli.console import print_table, say
 from interp.cli.options import Engine, RayAddress, Workers
 from interp.files import read_toml
+from interp.progress import busy
 
 if TYPE_CHECKING:
     from interp.lab.grids.running import GridResult

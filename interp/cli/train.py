@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from interp.cli.console import say
+from interp.cli.loading import loading
 from interp.cli.options import Device, Seed, options_of, spelled
 from interp.errors import ConfigError, choose
 from interp.models.shapes import MLPConfig, TransformerConfig
@@ -102,8 +103,9 @@ def train(
     config = TrainConfig(**training, loss=loss, lr=chosen["lr"], seed=seed)
     network = _network(model, chosen, norm, bias)
 
-    from interp.checkpoints.result_tables import task_of
-    from interp.training import train as train_network
+    with loading():
+        from interp.checkpoints.result_tables import task_of
+        from interp.training import train as train_network
 
     split = {"train_fraction": train_fraction, "corrupt_fraction": corrupt, "corrupt": corrupt_labels}
     result = train_network(

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
-from interp.cli.console import busy, print_table, say, write_numbers
+from interp.cli.console import print_table, say, write_numbers
+from interp.cli.loading import loading
 from interp.cli.options import Device, Draws, Findings, Seed, with_options
+from interp.progress import busy
 
 EXAMPLES = (
     "grokscope transfer-gamma runs/bn runs/r0",
@@ -41,7 +43,8 @@ def transfer_gamma(
     """
     check_source(donor, OpenOptions())
     check_source(target, options)
-    from interp.analysis.gamma import gamma_rescale
+    with loading():
+        from interp.analysis.gamma import gamma_rescale
     from interp.data.splits import SPLITS
     from interp.markup import percentage
     from interp.measuring.band import INTERVAL

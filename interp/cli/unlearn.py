@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import busy, print_table, say, write_numbers
+from interp.cli.console import print_table, say, write_numbers
+from interp.cli.loading import loading
 from interp.cli.options import Device, Draws, Findings, Force, Seed, Source, with_options
 from interp.errors import ConfigError
+from interp.progress import busy
 from interp.terminal import Terminal
 
 EXAMPLES = (
@@ -51,9 +53,10 @@ def unlearn(
     """
     if steps is not None and not compare:
         raise ConfigError("--steps are those of --compare; give --compare too, or leave --steps out")
-    from interp.analysis.unlearning import compare_unlearning
-    from interp.markup import percentage
-    from interp.report import print_removal
+    with loading():
+        from interp.analysis.unlearning import compare_unlearning
+        from interp.markup import percentage
+        from interp.report import print_removal
 
     with busy("scoring"):
         result = compare_unlearning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,9 +113,17 @@ class Dataset:
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same examples with their tensors on `device`."""
+        return self._with(lambda tensor: tensor.to(device))
+
+    def at(self, rows: Int[Tensor, " row"]) -> Dataset:
+        """Some of the examples, by their indices."""
+        return self._with(lambda tensor: tensor[rows])
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Dataset:
+        """The dataset with every tensor changed."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in tensors.items()}
-        return replace(self, **moved)
+        changed: dict[str, Any] = {name: change(tensor) for name, tensor in tensors.items()}
+        return replace(self, **changed)
 
 
 def _row_numbers(rows: Shaped[Tensor, "row ..."]) -> Int[Tensor, " row"]:

@@ -24,7 +24,7 @@ from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.cached_pass import both_margins
 from interp.measuring.curves import split_accuracy
 from interp.measuring.evaluation import SplitValues
-from interp.measuring.logits import whole_of
+from interp.measuring.logits import chosen_columns, whole_of
 from interp.plots import ANSWERS
 from interp.subject import Subject
 
@@ -104,7 +104,7 @@ class Session:
         if cached.readout is not None:
             return self._changed(scale, shift)
         with self._lock, evaluation_mode(cached.model):
-            return cached.prefix.logits(cached.prefix.activations * scale + shift)
+            return cached.prefix.logits(whole_of(cached.prefix.activations) * scale + shift)
 
     def _split(self, before: tuple[Change, ...], neurons: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Logits without some neurons, and what these add to them, both after the changes before."""
@@ -121,11 +121,11 @@ class Session:
         """The part of the logits that some neurons would add, were they ``activations * scale + shift``."""
         cached = self.subject.cached
         assert cached.readout is not None
-        readout, activations = cached.readout[neurons], cached.prefix.activations[:, neurons]
+        readout, activations = cached.readout[neurons], chosen_columns(cached.prefix.activations, neurons)
         return activations @ (scale[neurons, None] * readout) + shift[neurons] @ readout
 
     def _coefficients(self, changes: Sequence[Change]) -> tuple[Tensor, Tensor]:
-        activations = self.subject.cached.prefix.activations
+        activations = whole_of(self.subject.cached.prefix.activations)
         _, scale, shift = composed(changes, activations)
         return scale.to(activations), shift.to(activations)
 
@@ -135,7 +135,7 @@ class Session:
             return portraits(self.subject, [neuron])[neuron]
 
     def edited(self, changes: Sequence[Change]) -> list[Edit]:
-        interventions, *_ = composed(changes, self.subject.cached.prefix.activations)
+        interventions, *_ = composed(changes, whole_of(self.subject.cached.prefix.activations))
         return [
             Edit(self.subject.hook, np.array(change.neurons, dtype=np.int64), intervention)
             for change, intervention in zip(changes, interventions, strict=True)

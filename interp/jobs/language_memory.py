@@ -16,7 +16,7 @@ from interp.language.reading import read_sequences
 from interp.language.sequences import HELD_OUT, TRAINED, Sequences
 from interp.language.settings import LanguageSettings
 from interp.language.source import GGUF
-from interp.safeguards import one_thread
+from interp.threads import limited
 from probes.agreement import agreement, auc
 
 MEANS = {"text_accuracy": "accuracy", "log_loss": "nll", "recalled": "recalled"}
@@ -24,7 +24,7 @@ MEANS = {"text_accuracy": "accuracy", "log_loss": "nll", "recalled": "recalled"}
 
 def measured(path: Path, settings: Settings) -> Result:
     """Measure one language model's memory of the sequences in the settings' file; nothing is generated."""
-    with one_thread():
+    with limited(1):
         model = open_language_model(path)
         sequences = read_sequences(
             str(settings.sequences),

@@ -21,10 +21,10 @@ from interp.measuring.cached_pass import check_shape
 from interp.measuring.removals import Removal, removal
 from interp.models import neuron_site, prefix_at
 from interp.report.html import to_html
-from interp.safeguards import one_thread
 from interp.scoring.compositions import task_composition
 from interp.scoring.periodicity import operands_of, periodicity
 from interp.subject import Subject, subject_of
+from interp.threads import limited
 from probes.labels import REMOVED
 from probes.null import benjamini_hochberg
 from probes.parts import Parts
@@ -48,13 +48,13 @@ def known_of(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def opened(path: Path, settings: Settings, like: Checkpoint | None, data: bytes | None) -> Checkpoint:
     """Open a checkpoint; see `interp.checkpoints.open.load_checkpoint`."""
-    with one_thread():
+    with limited(1):
         return load_checkpoint(path, settings.options, like=like, data=data)
 
 
 def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Result | Weights:
     """Measure an opened checkpoint, called `name` in its audit; for scores its weights, if these are to be scored."""
-    with one_thread():
+    with limited(1):
         if settings.measure == "scores" and (weights := _weights(checkpoint, settings.site)) is not None:
             return weights
         subject = subject_of(

@@ -19,7 +19,8 @@ from interp.held import held
 from interp.jobs.executors import begin_worker, cores, end_pool, prepare_processes
 from interp.lab.study import Record, Study, StudyResult, study_called
 from interp.progress import Report, progress, silent
-from interp.safeguards import deferred_interrupt, one_thread
+from interp.safeguards import deferred_interrupt
+from interp.threads import limited
 
 POLL = 0.25  # seconds between two looks at the progress of the processes
 _progress: Any = None  # in a worker: the queue for its progress
@@ -101,7 +102,7 @@ def _measured(
             def shifted(done: int, note: str = "", before: int = before, seed: int = seed) -> None:
                 watched(before + done, _of_seed(seed, note))
 
-            with one_thread(everywhere=True):
+            with limited(1, everywhere=True):
                 record = measure(config, seed, shifted)
             if interrupted():  # what Ctrl-C ended early is not what was asked for
                 raise KeyboardInterrupt
@@ -140,7 +141,7 @@ def _begin(queue: Any) -> None:
 
 
 def _measure(name: str, config: Any, seed: int) -> Any:
-    with one_thread(everywhere=True):
+    with limited(1, everywhere=True):
         return study_called(name).measure(
             config, seed, lambda done, note="": _progress.put((seed, done, note))
         )

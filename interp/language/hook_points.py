@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
 from interp.errors import CheckpointError
+from interp.hook_points import HookPoint
 from interp.language.sites import HEADS, NEURONS, Site
 from interp.models.module_tensor import ModuleTensor
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from interp.data import Ordering, Task
 from interp.data.operations import in_order, steps_of
 from interp.hooks import capture
-from interp.measuring.logits import BLOCK
+from interp.measuring.logits import BLOCK, Activations, Streamed, blocks_of
 from interp.models import HookedModel, NeuronSite, Prefix
 
 
@@ -38,9 +38,7 @@ class NeuronArrays:
     steps: tuple[int, ...]
 
 
-def neuron_arrays(
-    site: NeuronSite, activations: Float[Tensor, "example *axes neuron"], ordering: Ordering | None
-) -> NeuronArrays:
+def neuron_arrays(site: NeuronSite, activations: Activations, ordering: Ordering | None) -> NeuronArrays:
     """Weights in task order, and how strongly each neuron acts.
 
     Args:
@@ -57,15 +55,30 @@ def neuron_arrays(
         [(200, 12), (200, 12), (200, 12)]
     """
     raw, vectors = weight_vectors(site, ordering)
-    flat = activations.flatten(0, -2)
-    some = flat.split(max(1, BLOCK // max(1, len(flat))), dim=1)
-    strength = torch.cat([part.double().square().mean(0) for part in some]).sqrt().cpu().numpy()
+    strength = root_mean_square(activations).cpu().numpy()
     if site.readout is not None:
         readout = raw[-1].astype(np.float64)
         strength = strength * readout.std(1)
     steps = steps_of(ordering, len(vectors))
     outside = share_outside(raw, vectors) if raw else np.zeros(site.width)
     return NeuronArrays(tuple(vectors), distinct_vectors(site), outside, strength, steps)
+
+
+def root_mean_square(activations: Activations) -> Float[Tensor, " neuron"]:
+    """Root mean square of each neuron over examples and all other axes, in double precision.
+
+    Example:
+        >>> root_mean_square(torch.tensor([[3.0, 1.0], [4.0, 1.0]])).square().tolist()
+        [12.5, 1.0]
+    """
+    if isinstance(activations, Streamed):
+        total = torch.zeros(activations.shape[-1], dtype=torch.float64, device=activations.device)
+        for rows in blocks_of(activations):
+            total += activations[rows].double().square().flatten(0, -2).sum(0)
+        return (total / torch.Size(activations.shape[:-1]).numel()).sqrt()
+    flat = activations.flatten(0, -2)
+    some = flat.split(max(1, BLOCK // max(1, len(flat))), dim=1)
+    return torch.cat([part.double().square().mean(0) for part in some]).sqrt()
 
 
 def share_outside(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -17,11 +17,23 @@ from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
 from interp.measuring.evaluation import as_dataset, check_pass, margins, streamed
 from interp.measuring.leakage import Leakage
-from interp.measuring.logits import Logits, Rows, StreamedLogits, by_rows, whole_of
+from interp.measuring.logits import (
+    BLOCK,
+    Activations,
+    Logits,
+    Rows,
+    Streamed,
+    by_rows,
+    chosen_columns,
+    whole_of,
+)
+from interp.measuring.rivals import Rivals, rivals_of
+from interp.measuring.streamed_prefix import AnyPrefix, StreamedPrefix, streamed_change
 from interp.models import HookedModel, NeuronSite, Prefix, neuron_site, prefix_at
 from interp.modes import make_intervention
 
 CHUNK_ELEMENTS = 30_000_000
+CACHED_ELEMENTS, LEAST_ROWS = 1_000_000, 64
 FEW = 8
 RECENT = 8
 LOGITS, ACTIVATIONS = 6, 4
@@ -40,31 +52,50 @@ class CachedPass:
         activations: Of the neurons on every example: one number each, at the site's position, or the mean over its
             positions.
         change: What the intervention adds to each activation, at every position.
-        logits: Of the unchanged network; streamed where they are many and nothing but a matrix follows the neurons.
+        logits: Of the unchanged network.
         readout: ``(neuron, output)`` if all that follows the neurons is linear, else None.
         prefix: The forward pass up to the site.
+
+    Where they are many and nothing but a matrix follows the neurons, activations, change and logits are streamed:
+    computed by blocks of examples whenever they are asked for.
     """
 
     model: HookedModel
     hook: str
     mode: str
     data: Dataset
-    activations: Float[Tensor, "example neuron"]
-    change: Float[Tensor, "example *axes neuron"]
+    activations: Float[Tensor, "example neuron"] | Streamed
+    change: Activations
     logits: Logits
     readout: Float[Tensor, "neuron output"] | None
-    prefix: Prefix
+    prefix: AnyPrefix
 
     @property
     def width(self) -> int:
         """Number of neurons at the site."""
         return self.activations.shape[1]
 
+    @property
+    def held_prefix(self) -> Prefix:
+        """The forward pass up to the site, where what follows is not linear: nothing is streamed there."""
+        assert isinstance(self.prefix, Prefix)
+        return self.prefix
+
     @cached_property
     def tolerance(self) -> float:
         """Margins up to this are rounding left over from subtracting neurons from float32 logits, not answers."""
-        largest = lambda block: block.abs().amax(1)  # noqa: E731
-        return 0.0 if self.readout is None else 1e-5 * float(by_rows(largest, self.logits).max())
+        if self.readout is None:
+            return 0.0
+        return 1e-5 * (self.rivals.largest if self._streams else float(whole_of(self.logits).abs().max()))
+
+    @property
+    def _streams(self) -> bool:
+        return isinstance(self.logits, Streamed)
+
+    @cached_property
+    def rivals(self) -> Rivals:
+        """The few logits of each example that decide its answer, from one pass over all of them."""
+        return rivals_of(self.logits, self.data)
 
     @cached_property
     def group(self) -> Int[Tensor, " example"]:
@@ -74,24 +105,32 @@ class CachedPass:
     @cached_property
     def margins(self) -> Float[Tensor, "two example"]:
         """Margins of the unchanged network: of the label as trained on, and of the true one."""
+        if self._streams:
+            return self.rivals.margins
         return both_margins(self.logits, self.data.labels, self.data.true_labels)
 
     @cached_property
     def affected(self) -> Tensor:
         """Mask of the examples that changing each neuron reaches, ``(neuron, example)``: a quiet ReLU reaches none."""
-        changed = self.change != 0
+        changed = whole_of(self.change) != 0
         return (changed if changed.ndim == 2 else changed.flatten(1, -2).any(1)).T.contiguous()
 
     @cached_property
     def _all_changed(self) -> Float[Tensor, "example output"]:
         """Logits with every neuron changed, where all that follows them is linear."""
         assert self.readout is not None
-        return torch.addmm(whole_of(self.logits), self.change, self.readout)
+        return torch.addmm(whole_of(self.logits), whole_of(self.change), self.readout)
 
     @cached_property
     def leakage(self) -> Leakage:
         """The held-out examples that the network has in effect been trained on."""
-        return Leakage(self.data, self.logits)
+        moments = self.rivals.moments if self._streams else None
+        return Leakage(self.data, self.logits, self.margins[1], moments)
+
+    @cached_property
+    def sample(self) -> Sample:
+        """Examples that random controls are measured on: all, or a random part of them where logits are streamed."""
+        return sample_of(self)
 
     @cached_property
     def _recent(self) -> dict[bytes, Tensor]:
@@ -115,16 +154,24 @@ class CachedPass:
             self._recent[key] = margins
         return self._recent[key]
 
+    def margins_without(self, neuron: int) -> Float[Tensor, "two example"]:
+        """Margins with one neuron changed, where what follows is linear: from rivals, if logits are streamed."""
+        if not self._streams or self.readout is None:
+            return self.margins_after(np.array([neuron]))
+        one = torch.tensor([neuron], device=self.logits.device)
+        change, weights = chosen_columns(self.change, one)[:, 0], self.readout[neuron]
+        margins, decided = self.rivals.changed(change, weights, self.data)
+        rows = (~decided).nonzero()[:, 0]
+        for some in rows.split(max(1, BLOCK // self.logits.shape[1])):
+            logits = self.logits[some] + change[some, None] * weights
+            margins[:, some] = both_margins(logits, self.data.labels[some], self.data.true_labels[some])
+        return margins
+
     def logits_after(self, neurons: Int[Tensor, " chosen"]) -> Logits:
         """Logits with these neurons changed: by one matrix product where linear, else from the cached prefix."""
-        if isinstance(self.logits, StreamedLogits):
-
-            def compute(rows: Rows) -> Tensor:
-                activations = self.prefix.activations[rows].clone()
-                activations[:, neurons] += self.change[rows][:, neurons]
-                return self.prefix.logits(activations, rows)
-
-            return replace(self.logits, compute=compute)
+        if isinstance(self.logits, Streamed):
+            return replace(self.logits, compute=partial(self._rows_after, neurons))
+        assert isinstance(self.change, Tensor)
         if self.readout is not None and 2 * len(neurons) <= self.width:
             return torch.addmm(self.logits, self.change[:, neurons], self.readout[neurons])
         if self.readout is not None:  # the few that stay are put back
@@ -136,21 +183,93 @@ class CachedPass:
             logits[some] = changed
         return logits
 
+    def _rows_after(self, neurons: Int[Tensor, " chosen"], rows: Rows) -> Float[Tensor, "row output"]:
+        """Logits of some examples with these neurons changed, from the activations that then are left."""
+        activations = self.prefix.activations[rows].clone()
+        activations[..., neurons] += self.change[rows][..., neurons]
+        return self.prefix.logits(activations, rows)
+
     def changed_logits(
         self, neurons: Int[Tensor, " chosen"]
     ) -> Iterator[tuple[Int[Tensor, " row"], Float[Tensor, "row output"]]]:
         """Logits with these neurons changed, for the examples that this reaches, some examples at a time."""
-        prefix, reached = self.prefix, self.affected[neurons].any(0).nonzero()[:, 0]
-        at_once = _rows_at_once(prefix, self.logits.shape[1])
+        prefix, reached = self.held_prefix, self.affected[neurons].any(0).nonzero()[:, 0]
+        at_once, chosen = (
+            rows_at_once(prefix, self.logits.shape[1]),
+            whole_of(self.change).new_zeros(self.width),
+        )
+        chosen[neurons] = 1
         with evaluation_mode(self.model):
             for rows in reached.split(at_once) if len(reached) else ():
-                shift = self.change[rows][..., neurons]
                 if len(neurons) <= FEW:
-                    yield rows, prefix.logits_shifted(neurons, shift, rows)
+                    yield rows, prefix.logits_shifted(neurons, self.change[rows][..., neurons], rows)
                 else:  # from the activations, so that taking all out leaves no rounding behind
-                    activations = prefix.activations[rows]
-                    activations[..., neurons] += shift
-                    yield rows, prefix.logits(activations, rows)
+                    some = slice(int(rows[0]), int(rows[-1]) + 1)
+                    some = some if some.stop - some.start == len(rows) else rows
+                    activations = torch.addcmul(prefix.activations[some], self.change[some], chosen)
+                    yield rows, prefix.logits(activations, some)
+
+
+SAMPLED, FEWEST_OF_GROUP = 100_000_000, 2_000
+"""Numbers of a sample's logits and activations, and examples of each group that are in it at least."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Some of the examples of a pass, held in memory, as its own pass.
+
+    Attributes:
+        cached: The pass of these examples.
+        rows: Which they are; None if they are all.
+        drawn: Examples of each group in the sample, ``(group,)``.
+        weights: Examples of each group for one in the sample, ``(group,)``.
+    """
+
+    cached: CachedPass
+    rows: Int[Tensor, " row"] | None
+    drawn: Int[np.ndarray, " group"]
+    weights: Float[np.ndarray, " group"]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for the report, if not all examples are in it."""
+        if self.rows is None:
+            return ()
+        return (
+            f"Random controls, cross-fitted sets and ranks of memorised labels were measured on {len(self.rows):,} of "
+            f"{int(self.weights @ self.drawn):,} examples, drawn at random from each kind.",
+        )
+
+    def counts(self, counts: np.ndarray) -> np.ndarray:
+        """Counts by group ``(…, group, 2)`` in the sample, as they are expected of all examples."""
+        return counts if self.rows is None else counts * self.weights[:, None]
+
+
+def sample_of(cached: CachedPass, seed: int = 0) -> Sample:
+    """The examples that random controls are measured on, each group in proportion; all where logits are held."""
+    data, group = cached.data, cached.group.cpu().numpy()
+    sizes = np.bincount(group, minlength=len(GROUPS))
+    share = SAMPLED / (len(data) * (data.n_classes + 2 * cached.width))
+    if share >= 1 or isinstance(cached.logits, Tensor) or isinstance(cached.activations, Tensor):
+        return Sample(cached, None, sizes, np.ones(len(GROUPS)))
+    generator = np.random.default_rng(seed)
+    chosen = []
+    for number in range(len(GROUPS)):
+        inside = np.flatnonzero(group == number)
+        most = min(len(inside), max(FEWEST_OF_GROUP, round(share * len(inside))))
+        chosen.append(np.sort(generator.choice(inside, most, replace=False)))
+    drawn = np.array([len(one) for one in chosen])
+    rows = torch.as_tensor(np.sort(np.concatenate(chosen)), device=data.inputs.device)
+    part = replace(
+        cached,
+        data=data.at(rows),
+        activations=cached.activations.at(rows),
+        change=cached.change[rows],
+        logits=cached.logits[rows],
+        prefix=StreamedPrefix(cached.model, cached.hook, data.inputs[rows]),
+    )
+    part.__dict__["tolerance"] = cached.tolerance
+    return Sample(part, rows, drawn, sizes / np.maximum(drawn, 1))
 
 
 def cached_pass(
@@ -172,32 +291,47 @@ def cached_pass(
     check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, site=place)
     data = data.to(device)
     with evaluation_mode(model):
-        _check_memory(model, place, data)
-        prefix = prefix_at(model, place.hook, data.inputs)
-        logits = _logits_of(prefix, place, data)
-        full = prefix.activations
-        change = make_intervention(mode, full, seed=seed).start()(full) - full
-    if not by_rows(lambda block: block.isfinite().all(1), logits).all():
+        if streamed(place, data):
+            arrays = _streamed_arrays(model, place, data, mode, seed)
+        else:
+            arrays = _held_arrays(model, place, data, mode, seed)
+    readout = None if place.readout is None else place.readout.detach()
+    cached = CachedPass(model, place.hook, mode, data, *arrays[:3], readout, arrays[3])
+    logits = cached.logits
+    finite = np.isfinite(cached.rivals.largest) if isinstance(logits, Streamed) else logits.isfinite().all()
+    if not finite:
         raise ConfigError(
             "the network's logits hold NaN or infinity: its weights are damaged or its training diverged"
         )
-    readout = None if place.readout is None else place.readout.detach()
-    one_each = scored_activations(prefix, place)
-    return CachedPass(model, place.hook, mode, data, one_each, change, logits, readout, prefix)
+    return cached
 
 
-def _logits_of(prefix: Prefix, place: NeuronSite, data: Dataset) -> Logits:
-    """All logits; streamed where they are too many to be held."""
-    n, classes = len(data), data.n_classes
-    if streamed(place, data):
-        check_shape(prefix.logits(prefix.activations[:1], slice(1)), 1, classes)
-        return StreamedLogits(
-            (n, classes), data.inputs.device, lambda rows: prefix.logits(prefix.activations[rows], rows)
-        )
-    chunks = torch.arange(n, device=data.inputs.device).split(_rows_at_once(prefix, classes))
+Arrays = tuple[Float[Tensor, "example neuron"] | Streamed, Activations, Logits, AnyPrefix]
+
+
+def _held_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode: str, seed: int) -> Arrays:
+    """Activations, change, logits and prefix in memory."""
+    _check_memory(model, place, data)
+    prefix = prefix_at(model, place.hook, data.inputs)
+    full, classes = prefix.activations, data.n_classes
+    chunks = torch.arange(len(data), device=data.inputs.device).split(rows_at_once(prefix, classes))
     logits = prefix.logits() if len(chunks) < 2 else torch.cat([prefix.logits(rows=some) for some in chunks])
-    check_shape(logits, n, classes)
-    return logits
+    check_shape(logits, len(data), classes)
+    change = make_intervention(mode, full, seed=seed).start()(full) - full
+    return scored_activations(prefix, place), change, logits, prefix
+
+
+def _streamed_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode: str, seed: int) -> Arrays:
+    """The same, computed by blocks of examples."""
+    prefix, classes = StreamedPrefix(model, place.hook, data.inputs), data.n_classes
+    check_shape(prefix.logits(rows=slice(1)), 1, classes)
+    logits = Streamed((len(data), classes), data.inputs.device, lambda rows: prefix.logits(rows=rows))
+    scored = replace(
+        prefix.activations,
+        shape=(len(data), place.width),
+        compute=lambda rows: scored_activations(prefix.of(rows), place),
+    )
+    return scored, streamed_change(mode, prefix.activations, seed), logits, prefix
 
 
 def _check_memory(model: HookedModel, place: NeuronSite, data: Dataset) -> None:
@@ -207,10 +341,14 @@ def _check_memory(model: HookedModel, place: NeuronSite, data: Dataset) -> None:
         check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, measured=numbers, site=place)
 
 
-def _rows_at_once(prefix: Prefix, n_outputs: int) -> int:
-    """Examples whose rest of the network is run together."""
-    per_example = prefix.stream[0].numel() + n_outputs if len(prefix.stream) else 1
-    return max(1, CHUNK_ELEMENTS // max(1, per_example))
+def rows_at_once(prefix: Prefix, n_outputs: int) -> int:
+    """Examples whose rest of the network is run together: on a CPU as many as stay in its cache."""
+    stream = prefix.stream
+    per_example = max(1, stream[0].numel() + n_outputs if len(stream) else 1)
+    cached = (
+        max(LEAST_ROWS, CACHED_ELEMENTS // per_example) if stream.device.type == "cpu" else CHUNK_ELEMENTS
+    )
+    return max(1, min(cached, CHUNK_ELEMENTS // per_example))
 
 
 def check_shape(logits: Tensor, examples: int, classes: int) -> None:

@@ -173,6 +173,9 @@ def crossfit(
         >>> crossfit(cached, fits, [np.arange(5), np.arange(8)]).size
         6.5
     """
+    cached, rows = cached.sample.cached, cached.sample.rows
+    if rows is not None:
+        fits = [fit[rows] for fit in fits]
     judged_by = judged_by or memory_shown_by(cached.data)
     unchanged = cached.margins > cached.tolerance
     if judged_by is None or accuracies(cached, unchanged)[judged_by] is None:

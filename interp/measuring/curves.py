@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -15,14 +14,22 @@ from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.drawing import Drawable
+from interp.hooks import evaluation_mode
 from interp.measuring import kernels
 from interp.measuring.band import Band
-from interp.measuring.cached_pass import CachedPass, both_margins, group_sums
-from interp.measuring.logits import Logits, blocks_of
+from interp.measuring.cached_pass import CachedPass, both_margins, group_sums, rows_at_once
+from interp.measuring.logits import Logits, Rows, Streamed, blocks_of
+from interp.measuring.set_logits import logits_of_order, normed_counts
+from interp.measuring.suffix_logits import followed
+from interp.models.suffix import Affine
 from interp.output import plain
 from interp.progress import Report, silent
 
 TORCH_BLOCK_BYTES = 256e6
+PRODUCT_BLOCK = 250_000
+"""Logits that are worked on together, which should fit the cache."""
+STREAMED_POINTS = 101
+"""Points of a curve where logits are streamed."""
 Counts = np.ndarray  # (step, group, 2): right answers by label and by true label
 
 
@@ -85,21 +92,7 @@ class Curve(Drawable):
         }
 
 
-@contextmanager
-def kernel_threads() -> Iterator[int]:
-    """Let the kernels use as many threads as PyTorch does, and give their number.
-
-    Both share one pool of threads: without this, calling a kernel would change PyTorch's number for good.
-    """
-    threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    try:
-        yield numba.get_num_threads()
-    finally:
-        torch.set_num_threads(threads)
-
-
-def kernel_arguments(cached: CachedPass, rows: slice = slice(None)) -> tuple[np.ndarray, ...]:
+def kernel_arguments(cached: CachedPass, rows: Rows = slice(None)) -> tuple[np.ndarray, ...]:
     """Arguments of both kernels for some examples: change, readout, logits, labels, true labels, group."""
     assert cached.readout is not None
 
@@ -113,6 +106,11 @@ def kernel_arguments(cached: CachedPass, rows: slice = slice(None)) -> tuple[np.
     return change, readout, logits.T, *(array(x[rows], torch.int64) for x in labelled)
 
 
+def kernel_options(cached: CachedPass) -> dict[str, Any]:
+    """What all kernels are told beside arrays; they use as many threads as PyTorch does."""
+    return {"n_groups": len(GROUPS), "n_workers": torch.get_num_threads(), "tolerance": cached.tolerance}
+
+
 def use_kernels(cached: CachedPass) -> bool:
     """True where the compiled kernels apply: a linear rest of the network, in main memory."""
     return cached.readout is not None and cached.logits.device.type == "cpu"
@@ -123,13 +121,39 @@ def _counts_by_kernel(cached: CachedPass, orders: Sequence[np.ndarray], report: 
     if not orders or not len(orders[0]):
         return [counts_of_logits(cached, cached.logits)[None] for _ in orders]
     counts = [np.zeros((len(order) + 1, len(GROUPS), 2), np.int64) for order in orders]
-    for rows in blocks_of(cached.logits):
-        change, readout, logits, *labelled = kernel_arguments(cached, rows)
-        with kernel_threads() as threads:
-            rest = (logits, *labelled, len(GROUPS), threads, cached.tolerance)
-            for total, order in zip(counts, orders, strict=True):
-                total += kernels.cumulative_hits(change, readout, order, *rest)[0]
-        report(rows.stop)
+    change, readout, logits, *labelled = kernel_arguments(cached)
+    how = kernel_options(cached)
+    for done, (total, order) in enumerate(zip(counts, orders, strict=True), 1):
+        total += kernels.cumulative_hits(change, readout, order, logits, *labelled, **how)[0]
+        report(done)
+    return counts
+
+
+def counts_at_points(
+    cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report = silent
+) -> Counts:
+    """Counts after each number of changed neurons in `removed`, by matrix products, some examples at a time.
+
+    Args:
+        report: Given the number of examples that are done.
+    """
+    assert cached.readout is not None
+    readout, chosen = cached.readout.float(), torch.as_tensor(order)
+    parts = [(chosen[i:j], readout[chosen[i:j]]) for i, j in pairwise(removed)]
+    counts = np.zeros((len(removed), len(GROUPS), 2), np.int64)
+    labelled = [x.contiguous().numpy() for x in (cached.data.labels, cached.data.true_labels, cached.group)]
+    size = max(1, PRODUCT_BLOCK // cached.logits.shape[1])
+    for start in range(0, len(cached.data), size):
+        rows = slice(start, start + size)
+        logits, change = cached.logits[rows].float().contiguous(), cached.change[rows].float()
+        logits = logits.clone() if isinstance(cached.logits, Tensor) else logits
+        own = [x[rows] for x in labelled]
+        for point in range(len(removed)):
+            if point:
+                neurons, weights = parts[point - 1]
+                logits.addmm_(change[:, neurons], weights)
+            counts[point] += kernels.answer_counts(logits.numpy(), *own, **kernel_options(cached))
+        report(min(rows.stop, len(cached.data)))
     return counts
 
 
@@ -149,6 +173,7 @@ def counts_by_blocks(cached: CachedPass, order: np.ndarray) -> Counts:
     readout, counts = cached.readout, np.zeros((len(order) + 1, len(GROUPS), 2))
     for rows in blocks_of(cached.logits):
         logits, labels = cached.logits[rows], (cached.data.labels[rows], cached.data.true_labels[rows])
+        change = cached.change[rows]
 
         def add(
             step: int, logits: Tensor, rows: slice = rows, labels: tuple[Tensor, Tensor] = labels
@@ -159,7 +184,7 @@ def counts_by_blocks(cached: CachedPass, order: np.ndarray) -> Counts:
         add(0, logits)
         block = max(1, int(TORCH_BLOCK_BYTES / (4 * logits.numel())))
         for start, neurons in enumerate(torch.as_tensor(order, device=logits.device).split(block)):
-            updates = cached.change[rows][:, neurons].T[:, :, None] * readout[neurons][:, None, :]
+            updates = change[:, neurons].T[:, :, None] * readout[neurons][:, None, :]
             steps = updates.cumsum(0).add_(logits)
             for i, step in enumerate(steps):
                 add(1 + start * block + i, step)
@@ -171,11 +196,24 @@ def counts_by_prefix(
     cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report = silent
 ) -> Counts:
     """Counts after each number of changed neurons in `removed`, running the rest of the network each time."""
-    chosen, counts = torch.as_tensor(order, device=cached.logits.device), []
-    for i, k in enumerate(removed):
-        counts.append(counts_of_logits(cached, cached.logits_after(chosen[:k])))
-        report(i + 1)
-    return np.stack(counts)
+    data, counts = cached.data, np.zeros((len(removed), len(GROUPS), 2))
+    chosen, n = torch.as_tensor(order, device=cached.logits.device), len(data)
+    step = rows_at_once(cached.held_prefix, cached.logits.shape[1])
+    by_kernel = isinstance(cached.held_prefix.suffix, Affine) and followed(cached.held_prefix)
+    for start in range(0, n, step):
+        rows = slice(start, min(n, start + step))
+        if by_kernel:
+            counts += normed_counts(cached, order, removed, rows, torch.get_num_threads())
+            report(len(removed) * rows.stop // n)
+            continue
+        labels = data.labels[rows], data.true_labels[rows]
+        with evaluation_mode(cached.model):
+            for done, (i, logits) in enumerate(logits_of_order(cached, chosen, removed, rows), 1):
+                right = (both_margins(logits, *labels) > cached.tolerance).double()
+                counts[i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
+                report((len(removed) * start + done * (rows.stop - start)) // n)
+    counts[removed == 0] = counts_of_margins(cached, cached.margins)
+    return counts
 
 
 def split_accuracy(
@@ -192,6 +230,11 @@ def split_accuracy(
     return result
 
 
+def evenly_spaced(n: int, points: int) -> np.ndarray:
+    """At most so many whole numbers from 0 to n, evenly spaced, both ends included."""
+    return np.unique(np.linspace(0, n, min(points, n + 1)).round().astype(int))
+
+
 def measure_curve(
     cached: CachedPass,
     order: np.ndarray,
@@ -204,8 +247,9 @@ def measure_curve(
 ) -> Curve:
     """Accuracy on every split while neurons are changed in the given order, and in random orders.
 
-    Where the rest of the network is linear every step is measured, by exact rank-1 updates of the logits; else
-    at most `points` numbers of neurons, from the cached prefix.
+    Where the rest of the network is linear every step is measured, by exact rank-1 updates of the logits, or, where
+    logits are streamed, `STREAMED_POINTS` numbers of neurons, and random orders on a sample of the examples
+    (`CachedPass.sample`); else at most `points` numbers of neurons, from the cached prefix.
 
     Args:
         order: Neurons, first to last; need not be all of them.
@@ -216,15 +260,24 @@ def measure_curve(
     order, generator = np.array(order, dtype=np.int64, order="C"), np.random.default_rng(seed)
     orders = [generator.permutation(cached.width)[: len(order)] for _ in range(n_random)]
     removed = np.arange(len(order) + 1)
-    if use_kernels(cached):
-        work = points * (n_random + 1)
-        counts = _counts_by_kernel(
-            cached, [*orders, order], lambda done, note="": report(work * done // len(cached.data))
+    if isinstance(cached.logits, Streamed) and use_kernels(cached):
+        removed = evenly_spaced(len(order), STREAMED_POINTS)
+        counts = []
+        for one in orders:
+            counts.append(cached.sample.counts(counts_at_points(cached.sample.cached, one, removed)))
+            report(points * len(counts))
+        share = points / len(cached.data)
+        counts.append(
+            counts_at_points(
+                cached, order, removed, lambda done, note="": report(points * n_random + int(share * done))
+            )
         )
+    elif use_kernels(cached):
+        counts = _counts_by_kernel(cached, [*orders, order], lambda done, note="": report(points * done))
     elif cached.readout is not None:
         counts = [counts_by_blocks(cached, one) for one in (*orders, order)]
     else:
-        removed = np.unique(np.linspace(0, len(order), min(points, len(order) + 1)).round().astype(int))
+        removed = evenly_spaced(len(order), points)
         counts = []
         for one in (*orders, order):
             before = len(counts) * len(removed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from interp.interventions import neuron_indices
 from interp.measuring.band import Band
 from interp.measuring.cached_pass import CHUNK_ELEMENTS, CachedPass, group_sums
 from interp.measuring.curves import Counts, counts_of_logits, split_accuracy
-from interp.measuring.logits import by_rows
+from interp.measuring.logits import Streamed, by_rows, mapped
 from interp.measuring.removals import random_sets
 from interp.output import plain
 from interp.progress import Report, silent
@@ -139,9 +140,14 @@ def dose_response(
     sets, controlled = random_sets(len(chosen), cached.width, n_random, pool, seed)
     rows = [torch.as_tensor(neurons, device=cached.logits.device) for neurons in (chosen, *sets)]
     count = _by_lines if cached.readout is not None else _by_runs
-    own, *draws = (split_accuracy(counts, cached) for counts in count(cached, rows, 1 - steps, report))
+    sample = cached.sample
+    own = count(cached, rows[:1], 1 - steps, report)[0]
+    draws = [
+        split_accuracy(sample.counts(counts), cached)
+        for counts in count(sample.cached, rows[1:], 1 - steps, lambda done, note="": report(1 + done))
+    ]
     bands = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
-    return Dose(name, len(chosen), steps, own, bands, n_random, controlled)
+    return Dose(name, len(chosen), steps, split_accuracy(own, cached), bands, n_random, controlled)
 
 
 def _checked(factors: Sequence[float] | np.ndarray | None, linear: bool) -> np.ndarray:
@@ -165,15 +171,20 @@ def _by_lines(
     share, labels = torch.as_tensor(shares, device=cached.logits.device), cached.data.labels
     redrawn, results = cached.data.mislabelled.nonzero()[:, 0], []
     for done, neurons in enumerate(sets):
-        change, readout = cached.change[:, neurons], cached.readout[neurons]
+        readout = cached.readout[neurons]
 
         def between(
-            logits: Tensor, change: Tensor, labels: Tensor, readout: Tensor = readout
+            logits: Tensor,
+            change: Tensor,
+            labels: Tensor,
+            readout: Tensor = readout,
+            neurons: Tensor = neurons,
         ) -> Float[Tensor, "two row"]:
-            return right_between(logits, change @ readout, labels, cached.tolerance)
+            return right_between(logits, change[:, neurons] @ readout, labels, cached.tolerance)
 
-        true = by_rows(between, cached.logits, change, cached.data.true_labels)
-        own = by_rows(between, cached.logits, change[redrawn], labels[redrawn], chosen=redrawn)
+        true = by_rows(between, cached.logits, cached.change, cached.data.true_labels)
+        changed = cached.change.at(redrawn) if isinstance(cached.change, Streamed) else cached.change[redrawn]
+        own = by_rows(between, cached.logits, changed, labels[redrawn], chosen=redrawn)
         right = torch.stack([_inside(true.index_copy(1, redrawn, own), share), _inside(true, share)], dim=1)
         results.append(group_sums(right.double(), cached.group).transpose(1, 2).cpu().numpy())
         report(done + 1)
@@ -232,7 +243,7 @@ def _by_runs(
     """The same counts by running the rest of the network for each factor and set."""
     results: list[list[np.ndarray]] = [[] for _ in sets]
     for done, share in enumerate(shares):
-        scaled = replace(cached, change=cached.change * float(share))
+        scaled = replace(cached, change=mapped(cached.change, partial(torch.mul, other=float(share))))
         for counts, neurons in zip(results, sets, strict=True):
             counts.append(counts_of_logits(cached, scaled.logits_after(neurons)))
         report((done + 1) * len(sets) // len(shares))

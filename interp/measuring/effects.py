@@ -8,14 +8,18 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
+from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.measuring import kernels
-from interp.measuring.cached_pass import CachedPass, both_margins
-from interp.measuring.curves import kernel_arguments, kernel_threads, split_accuracy, use_kernels
-from interp.measuring.logits import blocks_of
-from interp.progress import Report, silent
+from interp.measuring.cached_pass import CachedPass
+from interp.measuring.curves import kernel_arguments, kernel_options, split_accuracy, use_kernels
+from interp.measuring.effect_sums import EffectSums, PairSums, Wanted, neurons_at_once
+from interp.measuring.logits import BLOCK, blocks_of
+from interp.measuring.rivals import FEWEST
+from interp.measuring.suffix_logits import followed, logits_of_pairs
+from interp.progress import Report, shifted, silent
 
 Row = TypeVar("Row")
 
@@ -38,34 +42,88 @@ def single_effects(cached: CachedPass) -> SingleEffects:
 
 def measure_neurons(
     cached: CachedPass,
-    reduce: Callable[[Float[np.ndarray, "example output"]], Row] | None = None,
+    wanted: Wanted | None = None,
+    reduce: Callable[[EffectSums], Row] | None = None,
     report: Report = silent,
 ) -> tuple[SingleEffects, list[Row]]:
-    """Each neuron's own effect, and what `reduce` makes of the logits that it adds, in one pass over the neurons.
+    """Each neuron's own effect, and the sums of what it adds to the logits, in one pass over the neurons.
 
     Args:
-        reduce: Called for every neuron in order with what it adds to every logit of every example, if what follows the
-            neurons is not linear; elsewhere that is activation times readout, and nothing is called.
+        wanted: The sums, if what follows the neurons is not linear; elsewhere what a neuron adds is activation times
+            readout, and none are taken.
+        reduce: Called with the sums of some neurons after another, in order.
     """
     if use_kernels(cached):
-        counts, sums = np.zeros((2, cached.width, len(GROUPS), 2))
-        for some in blocks_of(cached.logits):
-            with kernel_threads() as threads:
-                rest = (len(GROUPS), threads, cached.tolerance)
-                parts = kernels.single_effects(*kernel_arguments(cached, some), *rest)
+        counts, sums = _by_kernels(cached, report)
+        return _drops(cached, counts, sums), []
+    wanted = wanted if cached.readout is None else None
+    measured, reduced, at_once = [], [], neurons_at_once(cached, wanted)
+    for start in range(0, cached.width, at_once):
+        some = slice(start, min(cached.width, start + at_once))
+        batch = _batch(cached, some, wanted, shifted(report, start))
+        measured.append((batch.counts, batch.sums))
+        if wanted and reduce:
+            reduced.append(reduce(batch.effects))
+    counts, sums = (np.concatenate(column) for column in zip(*measured, strict=True))
+    return _drops(cached, counts, sums), reduced
+
+
+def _by_kernels(cached: CachedPass, report: Report) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of right answers and sums of margins without each neuron, ``(neuron, group, 2)``, where a matrix follows.
+
+    They come from each example's largest rivals; of the examples for which these do not decide, from all logits.
+    """
+    counts, sums = np.zeros((2, cached.width, len(GROUPS), 2))
+    few = cached.logits.shape[1] < FEWEST
+    for some in blocks_of(cached.change):
+        rows = torch.arange(some.start, some.stop) if few else _by_rivals(cached, some, counts, sums)
+        for part in rows.split(max(1, BLOCK // cached.logits.shape[1])):
+            parts = kernels.single_effects(*kernel_arguments(cached, part), **kernel_options(cached))
             counts += parts[0]
             sums += parts[1]
-            report(cached.width * some.stop // len(cached.data))
-        return _drops(cached, counts, sums), []
-    measured, reduced = [], []
-    for neuron in range(cached.width):
-        counts, sums, added = _one_neuron(cached, neuron, reduce is not None and cached.readout is None)
-        measured.append((counts, sums))
-        if reduce is not None and added is not None:
-            reduced.append(reduce(added))
-        report(neuron + 1)
-    counts, sums = (np.stack(column) for column in zip(*measured, strict=True))
-    return _drops(cached, counts, sums), reduced
+        report(cached.width * some.stop // len(cached.data))
+    return counts, sums
+
+
+def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.ndarray) -> Int[Tensor, " row"]:
+    """Add counts and sums of a block of examples, and give those for which rivals do not decide."""
+    assert cached.readout is not None
+    rivals, data = cached.rivals, cached.data
+    tensors = (
+        cached.change[some].float(),
+        cached.readout.T.float(),
+        rivals.own[:, some],
+        rivals.values[some],
+        rivals.classes[some],
+        data.labels[some],
+        data.true_labels[some],
+        cached.group[some],
+    )
+    arrays = [tensor.contiguous().numpy() for tensor in tensors]
+    parts = kernels.effects_on_rivals(*arrays, **kernel_options(cached) | {"complete": rivals.complete})
+    counts += parts[0].transpose(2, 0, 1)
+    sums += parts[1].transpose(2, 0, 1)
+    return some.start + torch.as_tensor(parts[2]).nonzero()[:, 0]
+
+
+def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report) -> PairSums:
+    """Sums of some neurons, by the parts of what follows them where these are known, else a pass for each neuron."""
+    width = neurons.stop - neurons.start
+    threads = torch.get_num_threads()
+    sums = PairSums(cached, width, wanted, threads)
+    if cached.readout is None and followed(cached.held_prefix):
+        for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, threads):
+            sums.add(rows, pairs, logits)
+            report(max(1, width * rows.stop // len(cached.data)))
+        return sums
+    for i in range(width):
+        neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
+        for reached, changed in cached.changed_logits(neuron):
+            example = reached.cpu().numpy()
+            block = slice(int(example[0]), int(example[-1]) + 1)
+            sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
+        report(i + 1)
+    return sums
 
 
 def _drops(cached: CachedPass, counts: np.ndarray, sums: np.ndarray) -> SingleEffects:
@@ -78,16 +136,3 @@ def _drops(cached: CachedPass, counts: np.ndarray, sums: np.ndarray) -> SingleEf
         return {s: None if (b := base[s]) is None or (c := changed[s]) is None else b - c for s in SPLITS}
 
     return SingleEffects(drops(cached.by_group(hits), counts), drops(cached.by_group(margins), sums))
-
-
-def _one_neuron(
-    cached: CachedPass, neuron: int, logits_too: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Right answers and margins by group without a neuron, and what it adds to all logits."""
-    data, margins = cached.data, cached.margins.clone()
-    added = np.zeros(tuple(cached.logits.shape), np.float32) if logits_too else None
-    for rows, logits in cached.changed_logits(torch.tensor([neuron], device=cached.logits.device)):
-        margins[:, rows] = both_margins(logits, data.labels[rows], data.true_labels[rows])
-        if added is not None:
-            added[rows.cpu().numpy()] = (cached.logits[rows] - logits).float().cpu().numpy()
-    return cached.by_group(margins > cached.tolerance), cached.by_group(margins), added

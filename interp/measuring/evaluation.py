@@ -16,9 +16,9 @@ from interp.errors import ConfigError, choose
 from interp.hooks import batches, device_of, evaluation_mode
 from interp.losses import LOSSES
 from interp.markup import html_table, number
-from interp.measuring.logits import BLOCK, HELD, Logits, by_rows
+from interp.measuring.logits import BLOCK, HELD, HELD_ACTIVATIONS, Logits, by_rows
 from interp.measuring.numbering import numbering_of
-from interp.memory import check_need
+from interp.memory import check_need, working_budget
 from interp.models import HookedModel, NeuronSite
 
 
@@ -118,7 +118,7 @@ def losses(logits: Logits, labels: Int[Tensor, " example"], *, loss: str) -> Flo
 
 
 BLOCKS = 8
-"""Blocks of streamed logits that are held at once, measured at the peak of an audit."""
+"""Blocks of streamed arrays that are held at once, measured at the peak of an audit."""
 COPIES = 3
 """Arrays of all logits, and of all activations, that a forward pass and its measurement hold at once."""
 
@@ -137,7 +137,7 @@ def check_pass(
     Args:
         logits, activations: Arrays of all of them that are held at once at the peak, as measured.
         measured: Activations of an example at the site, if the site's width does not tell.
-        site: Where logits may be streamed, the neurons' site; they take the memory of a few blocks then.
+        site: Where both may be streamed, the neurons' site; they take the memory of a few blocks then.
 
     Raises:
         ConfigError: It does; the message has both figures.
@@ -145,26 +145,35 @@ def check_pass(
     prompt = getattr(model, "prompt", None)
     neurons = max((site.width for site in model.neuron_sites()), default=0)
     each = neurons * (1 if prompt is None else len(prompt)) if measured is None else measured
-    held = (
-        BLOCKS * BLOCK // len(data) if site is not None and streamed(site, data) else logits * data.n_classes
-    )
-    _check_numbers(data, held + activations * each, f" at {neurons:,} neurons")
+    numbers = len(data) * (logits * data.n_classes + activations * each)
+    if site is not None and streamed(site, data):
+        numbers = BLOCKS * BLOCK
+    _check_numbers(data, numbers, f" at {neurons:,} neurons")
 
 
 def streamed(site: NeuronSite, data: Dataset) -> bool:
-    """True if logits are computed by blocks: they are too many to be held, and a matrix makes them of the neurons."""
-    return site.readout is not None and len(data) * data.n_classes > HELD
+    """True if logits and activations are computed by blocks: a matrix makes the former of the latter, and they are too
+    many to be held."""
+    if site.readout is None:
+        return False
+    logits, activations = len(data) * data.n_classes, len(data) * site.width
+    held = 4 * (ARRAYS[0] * logits + ARRAYS[1] * activations)
+    return logits > HELD or activations > HELD_ACTIVATIONS or held > working_budget()
+
+
+ARRAYS = (20, 4)
+"""Arrays of all logits and of all activations that are held at once, measured at the peak of an audit."""
 
 
 def check_logits(data: Dataset, arrays: int = COPIES) -> None:
     """Refuse, as `check_pass`, arrays of all logits."""
-    _check_numbers(data, arrays * data.n_classes)
+    _check_numbers(data, len(data) * arrays * data.n_classes)
 
 
 def _check_numbers(data: Dataset, numbers: int, where: str = "") -> None:
-    """Refuse so many numbers for each example."""
+    """Refuse so many numbers."""
     check_need(
-        4 * len(data) * numbers,
+        4 * numbers,
         f"measuring {len(data):,} examples of {data.n_classes:,} classes{where}",
         "take a task with fewer examples, such as a table of some of them (--table)",
     )

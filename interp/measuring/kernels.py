@@ -14,23 +14,12 @@ special one. A tie is no answer.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from interp.compiled import compiled, in_parts
 
 BLOCK = 128
 """Examples that are worked on together, side by side in memory, so that one instruction serves several of them."""
 HIDDEN = np.float32(-1e30)
-
-
-def compiled(**how):
-    """A decorator that compiles a function, and keeps the result on the disk where there is a place for it."""
-
-    def compile_one(function):
-        try:
-            return njit(cache=True, **how)(function)
-        except RuntimeError:  # neither the installation nor a home can be written to
-            return njit(**how)(function)
-
-    return compile_one
 
 
 @compiled()
@@ -95,7 +84,39 @@ def _count(n, weights, change, answers, top, tolerance, counts):
         counts[group[i], 1] += (truth[i] > least) & (same | (truth[i] > own[i] + tolerance))
 
 
-@compiled(parallel=True, fastmath=True)
+@compiled(fastmath=True)
+def _cumulative_part(
+    part, n_parts, counts, final, change, readout, order, logits, labels, true_labels, group, least
+):
+    """Every `n_parts`-th block of `cumulative_hits`."""
+    n_steps, counts = order.shape[0], counts[part]
+    own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    change_1, change_2 = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    rows, tops = np.empty((logits.shape[1], BLOCK), np.float32), np.empty((2, BLOCK), np.float32)
+    for start in range(part * BLOCK, logits.shape[0], n_parts * BLOCK):
+        end = min(start + BLOCK, logits.shape[0])
+        n, label, true_label = end - start, labels[start:end], true_labels[start:end]
+        answers = label, true_label, group[start:end], own, truth
+        _load(logits, start, labels, true_labels, rows, own, truth)
+        change_1[:] = 0
+        _tops_with(rows, readout[0], change_1, tops[0])
+        _count(n, readout[0], change_1, answers, tops[0], least, counts[0])
+        for step in range(0, n_steps, 2):
+            first, second = order[step], order[min(step + 1, n_steps - 1)]
+            weights_1, weights_2 = readout[first], readout[second]
+            _take(change, first, start, change_1)
+            _take(change, second, start, change_2)
+            _advance(rows, weights_1, weights_2, change_1, change_2, np.float32(step + 1 < n_steps), tops)
+            _count(n, weights_1, change_1, answers, tops[0], least, counts[step + 1])
+            if step + 1 < n_steps:
+                _count(n, weights_2, change_2, answers, tops[1], least, counts[step + 2])
+        for i in range(n):
+            rows[label[i], i], rows[true_label[i], i] = own[i], truth[i]
+        for c in range(rows.shape[0]):
+            for i in range(n):
+                final[start + i, c] = rows[c, i]
+
+
 def cumulative_hits(
     change, readout, order, logits, labels, true_labels, group, n_groups, n_workers, tolerance
 ):
@@ -107,73 +128,247 @@ def cumulative_hits(
             best with the examples of a class side by side in memory.
         order: Neurons in the order in which they are changed, ``(step,)``.
         labels, true_labels, group: As trained on, by the rule, and a number below `n_groups`, ``(example,)`` each.
-        n_workers: Parts that the examples are worked on in.
+        n_workers: Threads, each of which works on a part of the examples.
         tolerance: An answer is right if its logit is above all others by more than this.
 
     Returns:
         Counts ``(step + 1, group, 2)`` of right answers by label and by true label, and the final logits.
     """
-    n_steps, least = order.shape[0], np.float32(tolerance)
-    counts = np.zeros((n_workers, n_steps + 2, n_groups, 2), dtype=np.int64)
+    counts = np.zeros((n_workers, len(order) + 1, n_groups, 2), dtype=np.int64)
     final = np.empty(logits.shape[::-1], np.float32).T
-    for worker in prange(n_workers):
-        own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        change_1, change_2 = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        rows, tops = np.empty((logits.shape[1], BLOCK), np.float32), np.empty((2, BLOCK), np.float32)
-        for start in range(worker * BLOCK, logits.shape[0], n_workers * BLOCK):
-            end = min(start + BLOCK, logits.shape[0])
-            n, label, true_label = end - start, labels[start:end], true_labels[start:end]
-            mine, answers = counts[worker], (label, true_label, group[start:end], own, truth)
-            _load(logits, start, labels, true_labels, rows, own, truth)
-            change_1[:] = 0
-            _tops_with(rows, readout[0], change_1, tops[0])
-            _count(n, readout[0], change_1, answers, tops[0], least, mine[0])
-            for step in range(0, n_steps, 2):
-                first, second = order[step], order[min(step + 1, n_steps - 1)]
-                weights_1, weights_2 = readout[first], readout[second]
-                _take(change, first, start, change_1)
-                _take(change, second, start, change_2)
-                _advance(rows, weights_1, weights_2, change_1, change_2, np.float32(step + 1 < n_steps), tops)
-                _count(n, weights_1, change_1, answers, tops[0], least, mine[step + 1])
-                if step + 1 < n_steps:
-                    _count(n, weights_2, change_2, answers, tops[1], least, mine[step + 2])
-            for i in range(n):
-                rows[label[i], i], rows[true_label[i], i] = own[i], truth[i]
-            for c in range(rows.shape[0]):
-                for i in range(n):
-                    final[start + i, c] = rows[c, i]
-    return counts[:, : n_steps + 1].sum(axis=0), final
+    examples = logits, labels, true_labels, group
+    in_parts(
+        _cumulative_part, n_workers, counts, final, change, readout, order, *examples, np.float32(tolerance)
+    )
+    return counts.sum(axis=0), final
 
 
-@compiled(parallel=True, fastmath=True)
+@compiled(fastmath=True)
+def _single_part(part, n_parts, counts, sums, change, readout, logits, labels, true_labels, group, tolerance):
+    """Every `n_parts`-th block of `single_effects`."""
+    counts, sums = counts[part], sums[part]
+    own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    amount, top = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    rows = np.empty((logits.shape[1], BLOCK), np.float32)
+    for start in range(part * BLOCK, logits.shape[0], n_parts * BLOCK):
+        _load(logits, start, labels, true_labels, rows, own, truth)
+        for neuron in range(readout.shape[0]):
+            weights = readout[neuron]
+            _take(change, neuron, start, amount)
+            _tops_with(rows, weights, amount, top)
+            for i in range(min(BLOCK, logits.shape[0] - start)):
+                label, true_label, g = labels[start + i], true_labels[start + i], group[start + i]
+                mine = own[i] + amount[i] * weights[label]
+                true = truth[i] + amount[i] * weights[true_label]
+                same = label == true_label
+                margin = mine - (top[i] if same else max(top[i], true))
+                true_margin = true - (top[i] if same else max(top[i], mine))
+                counts[neuron, g, 0] += margin > tolerance
+                counts[neuron, g, 1] += true_margin > tolerance
+                sums[neuron, g, 0] += margin
+                sums[neuron, g, 1] += true_margin
+
+
 def single_effects(change, readout, logits, labels, true_labels, group, n_groups, n_workers, tolerance):
     """Right answers and margins after changing each neuron alone; arguments as in `cumulative_hits`.
 
     Returns:
         Counts ``(neuron, group, 2)`` of right answers and sums of margins of the same shape.
     """
-    width = readout.shape[0]
-    counts = np.zeros((n_workers, width, n_groups, 2), dtype=np.int64)
-    sums = np.zeros((n_workers, width, n_groups, 2), dtype=np.float64)
-    for worker in prange(n_workers):
-        own, truth = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        amount, top = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-        rows = np.empty((logits.shape[1], BLOCK), np.float32)
-        for start in range(worker * BLOCK, logits.shape[0], n_workers * BLOCK):
-            _load(logits, start, labels, true_labels, rows, own, truth)
-            for neuron in range(width):
-                weights = readout[neuron]
-                _take(change, neuron, start, amount)
-                _tops_with(rows, weights, amount, top)
-                for i in range(min(BLOCK, logits.shape[0] - start)):
-                    label, true_label, g = labels[start + i], true_labels[start + i], group[start + i]
-                    mine = own[i] + amount[i] * weights[label]
-                    true = truth[i] + amount[i] * weights[true_label]
-                    same = label == true_label
-                    margin = mine - (top[i] if same else max(top[i], true))
-                    true_margin = true - (top[i] if same else max(top[i], mine))
-                    counts[worker, neuron, g, 0] += margin > tolerance
-                    counts[worker, neuron, g, 1] += true_margin > tolerance
-                    sums[worker, neuron, g, 0] += margin
-                    sums[worker, neuron, g, 1] += true_margin
+    shape = n_workers, len(readout), n_groups, 2
+    counts, sums = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+    examples = logits, labels, true_labels, group
+    in_parts(_single_part, n_workers, counts, sums, change, readout, *examples, tolerance)
     return counts.sum(axis=0), sums.sum(axis=0)
+
+
+@compiled(fastmath=True)
+def _raise_to(tops, change, weights, value):
+    """Raise each neuron's largest rival to one more of them, and give the largest of what they are raised to."""
+    for n in range(tops.shape[0]):
+        raised = value + change[n] * weights[n]
+        tops[n] = raised if raised > tops[n] else tops[n]
+
+
+@compiled(fastmath=True)
+def _passed(tops, change, low, high, value):
+    """True if a class whose logit is at most `value` could pass the largest rival, for any neuron."""
+    worst = HIDDEN
+    for n in range(tops.shape[0]):
+        up, down = change[n] * high[n], change[n] * low[n]
+        most = value + (up if up > down else down) - tops[n]
+        worst = most if most > worst else worst
+    return worst > 0
+
+
+@compiled(fastmath=True)
+def _add_margins(tops, change, own, truth, of_label, of_true, same, least, hits, sums):
+    """Count the right answers without each neuron alone, and add up the margins."""
+    for n in range(tops.shape[0]):
+        mine, true, top = own + change[n] * of_label[n], truth + change[n] * of_true[n], tops[n]
+        first = mine - (top if same or top > true else true)
+        second = true - (top if same or top > mine else mine)
+        hits[0, n] += first > least
+        hits[1, n] += second > least
+        sums[0, n] += first
+        sums[1, n] += second
+
+
+@compiled(fastmath=True)
+def _rivals_part(
+    part,
+    n_parts,
+    counts,
+    sums,
+    left_out,
+    change,
+    weights,
+    extremes,
+    own,
+    values,
+    classes,
+    labels,
+    true_labels,
+    group,
+    complete,
+    least,
+):
+    """Every `n_parts`-th example of `effects_on_rivals`."""
+    kept, tops = values.shape[1], np.empty(change.shape[1], np.float32)
+    for i in range(part, change.shape[0], n_parts):
+        moved, open_ = change[i], True
+        tops[:] = HIDDEN
+        for j in range(kept):
+            if open_:
+                _raise_to(tops, moved, weights[classes[i, j]], values[i, j])
+                following = values[i, j + 1] if j + 1 < kept else values[i, j]
+                open_ = _passed(tops, moved, extremes[0], extremes[1], following)
+        if open_ and not complete:
+            left_out[i] = True
+        else:
+            a, b, g = labels[i], true_labels[i], group[i]
+            _add_margins(
+                tops,
+                moved,
+                own[0, i],
+                own[1, i],
+                weights[a],
+                weights[b],
+                a == b,
+                least,
+                counts[part, g],
+                sums[part, g],
+            )
+
+
+def effects_on_rivals(
+    change,
+    weights,
+    own,
+    values,
+    classes,
+    labels,
+    true_labels,
+    group,
+    complete,
+    n_groups,
+    n_workers,
+    tolerance,
+):
+    """Right answers and margins after changing each neuron alone, from the largest rivals of each example.
+
+    A class that is not among them has at most the logit of the last. Where that and the extreme weights of a neuron do
+    not prove that such a class stays behind, for every neuron, the example is left out.
+
+    Args:
+        change: New minus old activation, ``(example, neuron)``, C-contiguous float32.
+        weights: Of the readout, ``(output, neuron)``, C-contiguous float32.
+        own, values, classes, complete: As in `interp.measuring.rivals.Rivals`.
+
+    Returns:
+        Counts and sums as `single_effects`, and the examples that were left out.
+    """
+    shape = n_workers, n_groups, 2, change.shape[1]
+    counts, sums = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+    left_out = np.zeros(len(change), dtype=bool)
+    extremes = np.stack([weights.min(axis=0), weights.max(axis=0)])
+    in_parts(
+        _rivals_part,
+        n_workers,
+        counts,
+        sums,
+        left_out,
+        change,
+        weights,
+        extremes,
+        own,
+        values,
+        classes,
+        labels,
+        true_labels,
+        group,
+        complete,
+        np.float32(tolerance),
+    )
+    return counts.sum(axis=0), sums.sum(axis=0), left_out
+
+
+@compiled()
+def _largest_part(part, n_parts, logits, labels, true_labels, values, classes):
+    """Every `n_parts`-th example of `largest_rivals`."""
+    kept = values.shape[1]
+    for i in range(part, logits.shape[0], n_parts):
+        row, a, b, top, which = logits[i], labels[i], true_labels[i], values[i], classes[i]
+        top[:] = -np.inf
+        which[:] = 0
+        least = top[kept - 1]
+        for c in range(row.shape[0]):
+            value = row[c]
+            if value > least and c != a and c != b:
+                j = kept - 1
+                while j > 0 and top[j - 1] < value:
+                    top[j], which[j] = top[j - 1], which[j - 1]
+                    j -= 1
+                top[j], which[j] = value, c
+                least = top[kept - 1]
+
+
+def largest_rivals(n_workers, logits, labels, true_labels, values, classes):
+    """Fill in the largest logits of each example beside those of its labels, in descending order, and their classes.
+
+    Args:
+        logits: ``(example, output)``, C-contiguous float32; without NaN.
+        values, classes: ``(example, rival)``; minus infinity and class 0 where there are no more classes.
+    """
+    in_parts(_largest_part, n_workers, logits, labels, true_labels, values, classes)
+
+
+@compiled(fastmath=True)
+def _top(row):
+    """The largest logit of an example."""
+    top = HIDDEN
+    for c in range(row.shape[0]):
+        top = row[c] if row[c] > top else top
+    return top
+
+
+@compiled()
+def _answers_part(part, n_parts, counts, logits, labels, true_labels, group, least):
+    """Every `n_parts`-th example of `answer_counts`."""
+    for i in range(part, logits.shape[0], n_parts):
+        row, a, b = logits[i], labels[i], true_labels[i]
+        own, truth = row[a], row[b]
+        row[a] = HIDDEN
+        row[b] = HIDDEN
+        top = _top(row) + least
+        row[a], row[b] = own, truth
+        same = a == b
+        counts[part, group[i], 0] += (own > top) & (same | (own > truth + least))
+        counts[part, group[i], 1] += (truth > top) & (same | (truth > own + least))
+
+
+def answer_counts(logits, labels, true_labels, group, n_groups, n_workers, tolerance):
+    """Right answers ``(group, 2)`` by label and by true label, of logits ``(example, output)``."""
+    counts = np.zeros((n_workers, n_groups, 2), dtype=np.int64)
+    in_parts(_answers_part, n_workers, counts, logits, labels, true_labels, group, np.float32(tolerance))
+    return counts.sum(axis=0)

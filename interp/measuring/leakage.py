@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.data import Dataset
 from interp.data.operations import MAX_MODULUS
 from interp.measuring.evaluation import margins
-from interp.measuring.logits import Logits, blocks_of, by_rows
+from interp.measuring.logits import Logits, blocks_of, by_rows, moments_of
 
 SYMMETRIC = 0.01
 """Up to this relative difference between the logits of (a, b) and (b, a) a network counts as symmetric."""
@@ -25,16 +25,20 @@ class Leakage:
 
     Attributes:
         logits: The network's.
+        margins: Of the true labels; computed from the logits if None.
+        moments: Sums of each output's logits and of their squares, ``(two, output)``; from the logits if None.
         asymmetry: Root mean square difference between the logits of (a, b) and (b, a), relative to their spread over
             examples; None if there are no such pairs.
     """
 
     data: Dataset
     logits: Logits
+    margins: Float[Tensor, " example"] | None = None
+    moments: Float[Tensor, "two output"] | None = None
 
     @cached_property
     def asymmetry(self) -> float | None:
-        return swap_asymmetry(self.logits, self.data)
+        return swap_asymmetry(self.logits, self.data, self.moments)
 
     @property
     def symmetric(self) -> bool:
@@ -52,7 +56,8 @@ class Leakage:
         if not self.data.test.any():
             return None
         honest = self.data.test & ~self.leaked
-        right = margins(self.logits, self.data.true_labels)[honest] > 0
+        true = margins(self.logits, self.data.true_labels) if self.margins is None else self.margins
+        right = true[honest] > 0
         return {
             "test_pairs": int(self.data.test.sum()),
             "leaked": int(self.leaked.sum()),
@@ -62,7 +67,9 @@ class Leakage:
         }
 
 
-def swap_asymmetry(logits: Logits, data: Dataset) -> float | None:
+def swap_asymmetry(
+    logits: Logits, data: Dataset, moments: Float[Tensor, "two output"] | None = None
+) -> float | None:
     """Difference between a network's answers to (a, b) and (b, a), from 0 (alike) to about 1.4 (unrelated).
 
     Only pairs with a and b different and both orders among the examples count; None if there are none, or more values
@@ -93,6 +100,8 @@ def swap_asymmetry(logits: Logits, data: Dataset) -> float | None:
     differences = by_rows(
         lambda block, rows: squares(block, logits[rows]), logits, swapped[both], chosen=both
     )
-    mean = torch.stack([logits[rows].double().sum(0) for rows in blocks_of(logits)]).sum(0) / len(a)
-    spread = by_rows(lambda block: squares(block, mean.to(block.dtype)), logits).mean()
-    return float((differences.mean() / spread.clamp_min(1e-30)).sqrt())
+    if moments is None:
+        moments = torch.stack([moments_of(logits[rows]) for rows in blocks_of(logits)]).sum(0)
+    mean, square = (moments / len(a)).to(torch.float64)
+    spread = float((square - mean.square()).mean())
+    return float((differences.mean() / max(spread, 1e-30)).sqrt())

@@ -113,7 +113,7 @@ def slope(
 
 def none_gone(cached: CachedPass) -> Float[Tensor, " neuron"]:
     """Shares of an unchanged network."""
-    return cached.activations.new_zeros(cached.width)
+    return torch.zeros(cached.width, dtype=cached.activations.dtype, device=cached.activations.device)
 
 
 def attribution_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
@@ -175,7 +175,7 @@ def flip_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0)
     held_out = aim.held_out
     kept = slope(cached, aim.rows[held_out], none_gone(cached), right(aim.true_labels[held_out], aim.scale))
     kept = kept / held_out.sum()
-    gone = cached.activations.new_zeros(len(rows), cached.width)
+    gone = none_gone(cached).expand(len(rows), -1).clone()
     for _ in range(min(FLIP_STEPS, cached.width)):
         with evaluation_mode(cached.model):
             standing = margins(masked_logits(cached, rows, gone), labels) > cached.tolerance
@@ -221,5 +221,7 @@ ORDERS: dict[str, Order] = {
 def affordable_order(cached: CachedPass, fit: Bool[Tensor, " example"]) -> str:
     """``"greedy"`` where its search takes at most `GREEDY_WORK`, else ``"attribution"``."""
     rows = min(int(fit.sum()), 3 * MOST_ROWS)
-    per_row = cached.change[0].numel() * (CANDIDATES if cached.readout is None else cached.logits.shape[1])
+    per_row = torch.Size(cached.change.shape[1:]).numel() * (
+        CANDIDATES if cached.readout is None else cached.logits.shape[1]
+    )
     return "greedy" if rows * per_row * cached.width <= GREEDY_WORK else "attribution"

@@ -15,7 +15,15 @@ from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.crossfit import CrossFit, crossfit, halves, memory_shown_by
 from interp.measuring.evaluation import margins
-from interp.measuring.memory_orders import ORDERS, Aim, Order, affordable_order, aim_at, masked_logits
+from interp.measuring.memory_orders import (
+    ORDERS,
+    Aim,
+    Order,
+    affordable_order,
+    aim_at,
+    masked_logits,
+    none_gone,
+)
 from interp.output import plain
 
 LOSS = 0.01
@@ -164,7 +172,7 @@ def _logits_along(cached: CachedPass, rows: Tensor, order: np.ndarray, sizes: np
             logits = torch.addmm(logits, change[:, block], cached.readout[block])
             yield logits
         return
-    gone = cached.activations.new_zeros(cached.width)
+    gone = none_gone(cached)
     for size in sizes:
         gone[chosen[:size]] = 1.0
         with evaluation_mode(cached.model):

@@ -115,16 +115,18 @@ def removal(
     chosen = neuron_indices(neurons, cached.width)
     sets, controlled = random_sets(len(chosen), cached.width, n_draws, pool, seed)
 
-    draws = []
+    draws, sample = [], cached.sample
     for draw, neurons in enumerate(sets):
         report(draw)
-        draws.append(_measured(cached, cached.margins_after(neurons)))
+        counts = counts_of_margins(sample.cached, sample.cached.margins_after(neurons))
+        draws.append(_accuracies(cached, sample.counts(counts)))
     report(n_draws)
     random = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
     ranks = None
     if cached.data.mislabelled.any():
-        after = cached.logits_after(torch.as_tensor(chosen, dtype=torch.long, device=cached.logits.device))
-        ranks = memory_traces(after, cached.logits, cached.data, tolerance=cached.tolerance, seed=seed)
+        some = sample.cached
+        after = some.logits_after(torch.as_tensor(chosen, dtype=torch.long, device=cached.logits.device))
+        ranks = memory_traces(after, some.logits, some.data, tolerance=cached.tolerance, seed=seed)
     accuracies = _measured(cached, cached.margins), _measured(cached, cached.margins_after(chosen))
     return Removal(len(chosen), *accuracies, random, n_draws, controlled, ranks)
 
@@ -149,7 +151,12 @@ def random_sets(
 
 def _measured(cached: CachedPass, margins: Float[Tensor, "two example"]) -> SplitValues:
     """Accuracy on every split."""
-    accuracy = split_accuracy(counts_of_margins(cached, margins)[None], cached)
+    return _accuracies(cached, counts_of_margins(cached, margins))
+
+
+def _accuracies(cached: CachedPass, counts: np.ndarray) -> SplitValues:
+    """Accuracy on every split from counts by group."""
+    accuracy = split_accuracy(counts[None], cached)
     return SplitValues(
         **{split: None if value is None else float(value[0]) for split, value in accuracy.items()}
     )

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformer_lens import HookedRootModule
 
 from interp.errors import ConfigError, HookNameError, InterventionError
+from interp.hook_points import HookedRootModule
 from interp.models.adopted_runs import check_gradients, check_twin, in_chunks, is_linear
 from interp.models.axes import axes_by_kind
 from interp.models.checkpointing import without_checkpointing

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformer_lens import HookedRootModule
-from transformer_lens.hook_points import HookPoint
 
 from interp.errors import CheckpointError, ConfigError
+from interp.hook_points import HookedRootModule, HookPoint
 from interp.models.layers import ACTIVATIONS, Linear, SeededDropout, TokenInput, take_weights
 from interp.models.protocol import NeuronSite, Prefix, check_site
 from interp.models.shapes import MLPConfig

@@ -13,6 +13,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from interp.errors import ConfigError, HookNameError, near_matches
+from interp.models.suffix import Suffix
 
 Names = str | Sequence[str] | Callable[[str], bool]
 
@@ -54,6 +55,10 @@ class Prefix:
         after: The rest of the network, for any subset of examples, with the same rows of `carried`.
         carried: What else `after` needs, a row for each example.
         has_positions: Whether the second axis of `activations` is the token position.
+        suffix: The same as `after`, which reads `stream`, in parts that small changes are followed through; None where
+            it is not known in parts.
+        whole: For a single position of a site, the pass up to all of them.
+        position: Which of its positions that is.
     """
 
     activations: Float[Tensor, "example *axes neuron"]
@@ -62,6 +67,9 @@ class Prefix:
     offset: Float[Tensor, "example *axes stream"] | None = None
     carried: tuple[Tensor, ...] = ()
     has_positions: bool = False
+    suffix: Suffix | None = None
+    whole: Prefix | None = None
+    position: int | None = None
 
     @cached_property
     def stream(self) -> Tensor:
@@ -228,7 +236,8 @@ def prefix_at(model: HookedModel, hook: str, inputs: Tensor) -> Prefix:
 
     offset = () if whole.offset is None else (whole.offset,)
     activations = select_position(whole.activations, position, name)
-    return Prefix(activations, after, carried=(whole.activations, *offset, *whole.carried))
+    carried = (whole.activations, *offset, *whole.carried)
+    return Prefix(activations, after, carried=carried, suffix=whole.suffix, whole=whole, position=position)
 
 
 def select_position(activation: Tensor, position: int, name: str) -> Tensor:

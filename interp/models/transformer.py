@@ -10,11 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interp.errors import CheckpointError, ConfigError
+from interp.models.folding import folded, last_block
 from interp.models.layers import ACTIVATIONS, Linear, take_weights
 from interp.models.mlp import MAX_PARAMETERS
 from interp.models.prompt import Prompt
-from interp.models.protocol import NeuronSite, Prefix, check_site
+from interp.models.protocol import NeuronSite, Prefix, check_site, has_hooks
 from interp.models.shapes import TransformerConfig
+from interp.models.suffix import Suffix
 from interp.models.transformer_parts import Attention, TransformerBlock, TransformerMLP, TransformerStack
 
 OWN = ("kind", "vocab", "n_outputs", "prompt", "readout")  # settings that are no part of the shape
@@ -128,9 +130,21 @@ class SmallTransformer(TransformerStack):
             z = activations.transpose(-1, -2)
             return Prefix(z[:, 0] if last else z, after_heads, carried=(resid,), has_positions=not last)
         offset = resid if block.mlp.b_out is None else resid + block.mlp.b_out
+        writes, suffix = block.mlp.W_out, self._suffix(layer)
         if not last:
-            return Prefix(activations, after, block.mlp.W_out, offset, has_positions=True)
-        return Prefix(activations[:, 0], lambda stream: after(stream[:, None]), block.mlp.W_out, offset[:, 0])
+            return Prefix(activations, after, writes, offset, has_positions=True, suffix=suffix)
+        return Prefix(
+            activations[:, 0], lambda stream: after(stream[:, None]), writes, offset[:, 0], suffix=suffix
+        )
+
+    @torch.no_grad()
+    def _suffix(self, layer: int) -> Suffix | None:
+        """The network after a layer in parts, where that is its last block or the logits alone, and without hooks."""
+        following = self.layers[layer + 1 :]
+        if len(following) > 1 or any(has_hooks(point) for point in self.hook_dict.values()):
+            return None
+        head = folded(self.ln_final, self.unembed.weight, self.unembed.bias)
+        return last_block(following[0], self.readout, head) if following else head
 
     @torch.no_grad()
     def absorb(

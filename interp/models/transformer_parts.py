@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformer_lens import HookedRootModule
-from transformer_lens.hook_points import HookPoint
 
+from interp.hook_points import HookedRootModule, HookPoint
 from interp.models.layers import Linear
 from interp.models.protocol import check_tokens
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from interp.language.records import LanguageReport
 from interp.report import captions
-from interp.report.language import language_document
 from interp.report.parts import Chip, Document
 from interp.report.sections import accuracy_table, parts_sentence, sections
 from interp.report.wording import headline, model_sentence, task_sentence
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 def document(report: AnyReport) -> Document:
     """The report of a classifier or a language model as a document."""
     if isinstance(report, LanguageReport):
+        from interp.report.language import language_document  # loads all of language models and Arrow
+
         return language_document(report)
     return _of_classifier(report)
 

@@ -62,7 +62,7 @@ def render(part: Part) -> str:
             words = (f"<dt>{prose(word)}</dt><dd>{prose(text)}</dd>" for word, text in part.meanings.items())
             return f'<dl class="words">{"".join(f"<div>{word}</div>" for word in words)}</dl>'
         case Markup():
-            return part.html
+            return part.html()
 
 
 def _verdict(shown: Document) -> Iterator[str]:

@@ -109,13 +109,13 @@ def _group(report: LanguageReport, group: GroupMemory, place: int) -> Iterator[S
     yield Section(within, title, first, forms=FORMS)
 
     def part(name: str, heading: str, *parts: Part, forms: tuple[str, ...] = FORMS) -> Section:
-        shown = [Markup(f"<h3>{heading}</h3>"), *parts]
+        shown = [Markup(lambda: f"<h3>{heading}</h3>"), *parts]
         return Section(
             f"{name}-{place}", f"{heading}, {printable(group.title)}", shown, forms=forms, within=within
         )
 
     if len(group.removed):
-        text = Markup(slider_html(report, group, place, text_html(report, group)))
+        text = Markup(lambda: slider_html(report, group, place, text_html(report, group)))
         yield part(
             "text",
             f"The text without them ({len(group.removed)} {kind})",

@@ -56,9 +56,9 @@ class Chart:
 
 @dataclass(frozen=True)
 class Markup:
-    """Finished HTML."""
+    """HTML, by the function that writes it: no other form waits for it."""
 
-    html: str
+    html: Callable[[], str]
     forms = (HTML,)
 
 

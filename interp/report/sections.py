@@ -73,7 +73,7 @@ def sections(report: AuditReport) -> Iterator[Section]:
     yield Section("ipr", "How periodic the neurons are", [_periodicity(report)])
     yield Section("effect", "Periodicity against causal effect", [_effect(report)])
     yield Section("ablation", "Taking neurons out one after another", _ablation(report))
-    yield Section("weights", "Single neurons", [Markup(neurons_html(report.portraits))])
+    yield Section("weights", "Single neurons", [Markup(partial(neurons_html, report.portraits))])
     if report.circuit is not None:
         yield Section("computing", "How it computes", _circuit(report), forms=FORMS)
     elif report.table.parts.known:

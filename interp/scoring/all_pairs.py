@@ -9,6 +9,7 @@ from interp.data import Ordering, Task
 from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
 from interp.measuring.cached_pass import CachedPass
+from interp.measuring.logits import chosen_columns, whole_of
 from interp.models import neuron_site, prefix_at
 
 
@@ -32,12 +33,13 @@ def all_pairs_activations(
         neurons: Which of them, by index; all if None.
         ordering: Whose pairs are computed where the task leaves them out; the task's own if None.
     """
-    chosen = slice(None) if neurons is None else neurons
+    chosen = torch.arange(cached.width) if neurons is None else neurons
     inputs = cached.data.inputs
     index = inputs[:, 0] * p + inputs[:, 1]
     missing = torch.ones(p * p, dtype=torch.bool, device=inputs.device)
     missing[index] = False
-    known = cached.activations[:, chosen]
+    known = cached.activations if neurons is None else chosen_columns(cached.activations, chosen)
+    known = whole_of(known)
     full = known.new_full((p * p, known.shape[1]), float("nan"))
     full[index] = known
     needed = missing & _in_ordering(task.ordering if ordering is None else ordering, p, inputs.device)

@@ -13,14 +13,17 @@ from torch import Tensor
 from interp.measuring.arrays import as_array
 from interp.measuring.base_rate import base_rate_of_margins
 from interp.measuring.cached_pass import CachedPass
+from interp.measuring.effect_sums import EffectSums, Wanted
 from interp.measuring.effects import SingleEffects, measure_neurons
+from interp.measuring.logits import columns_of
 from interp.progress import Report, silent
 from probes import evidence
 from probes.evidence import Evidence, Examples
 from probes.labels import share_of_all
 
 ALL_TRAINING, WRONG_LABELS = "all training examples", "wrong labels"
-Tables = tuple[Float[np.ndarray, "true output"], dict[str, tuple[float, ...]]]
+Columns = tuple[Float[np.ndarray, "present neuron"], dict[str, Evidence]]
+Tables = tuple[Float[np.ndarray, "neuron true output"], dict[str, Float[np.ndarray, "neuron three"]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,31 +43,43 @@ class Questions:
     memory: dict[str, Examples]
     learnt: bool
 
-    def of_effects(self, effects: Float[np.ndarray, "example output"]) -> Tables:
-        """Sums that the evidence on one neuron is made from, where what follows it is not linear."""
-        n_classes = effects.shape[1]
-        by_class = evidence.effects_by_class(effects[self.rule], self.classes[self.rule], n_classes)
-        sums = {name: evidence.memory_of_effects(effects, rows) for name, rows in self.memory.items()}
-        return by_class.astype(np.float32), sums
+    def of_sums(self, sums: EffectSums, wanted: Wanted) -> Tables:
+        """Sums that the evidence on some neurons is made from, where what follows them is not linear."""
+        by_class = sums.tables[_index(wanted.tables, self.rule)]
+        present = np.maximum(np.bincount(self.classes[self.rule], minlength=by_class.shape[1]), 1)
+        memory = {}
+        for name, rows in self.memory.items():
+            reference = sums.true if rows.against_true else sums.mean
+            weighted = sums.weighted[[w is rows.weights for _, w in wanted.weighted].index(True)]
+            table = sums.tables[_index(wanted.tables, rows.held_out)]
+            memory[name] = evidence.memory_of_effects(sums.label, reference, weighted, table, rows)
+        return (by_class / present[:, None]).astype(np.float32), memory
 
     def of_neurons(self, rows: Sequence[Tables], seed: int) -> NeuronEvidence:
-        """Evidence on all neurons from the sums of each."""
-        tables = np.stack([table for table, _ in rows])
+        """Evidence on all neurons from the sums of some after others."""
+        tables = np.concatenate([table for table, _ in rows])
         sizes = np.bincount(self.classes[self.rule], minlength=tables.shape[1])
         rule = evidence.rule_evidence_of_effects(tables, sizes, seed)
         memory = {
-            name: evidence.memory_evidence_of(np.array([sums[name] for _, sums in rows]), examples)
+            name: evidence.memory_evidence_of(np.concatenate([sums[name] for _, sums in rows]), examples)
             for name, examples in self.memory.items()
         }
         return NeuronEvidence(rule, memory, self)
 
-    def of_readout(self, activations: np.ndarray, readout: np.ndarray, seed: int) -> NeuronEvidence:
-        """Evidence on all neurons where what follows them is linear, from either both or both turned round."""
-        rule = evidence.rule_evidence(activations[self.rule], readout, self.classes[self.rule], seed)
-        memory = {
-            name: evidence.memory_evidence(activations, readout, examples)
+    def of_columns(self, change: np.ndarray, readout: np.ndarray) -> Columns:
+        """Sums and evidence of some neurons that a matrix reads, from change and readout or both negated."""
+        classes = self.classes[self.rule]
+        sums = evidence.sums_by_class(change[self.rule], classes)
+        return sums, {
+            name: evidence.memory_evidence(change, readout, examples)
             for name, examples in self.memory.items()
         }
+
+    def of_readout(self, columns: Sequence[Columns], readout: np.ndarray, seed: int) -> NeuronEvidence:
+        """Evidence on all neurons from the columns of some neurons after others."""
+        sums = np.concatenate([one for one, _ in columns], axis=1)
+        rule = evidence.rule_evidence_of_sums(sums, readout, self.classes[self.rule], seed)
+        memory = {name: evidence.joined([some[name] for _, some in columns]) for name in self.memory}
         return NeuronEvidence(rule, memory, self)
 
 
@@ -148,19 +163,39 @@ def measure_evidence(
         seed: Of the permutations.
     """
     if cached.readout is None:
-        reduce = lambda effects: [questions.of_effects(effects) for questions in asked]  # noqa: E731
-        effects, rows = measure_neurons(cached, reduce, report)
+        wanted = _wanted(asked)
+        reduce = lambda sums: [questions.of_sums(sums, wanted) for questions in asked]  # noqa: E731
+        effects, rows = measure_neurons(cached, wanted, reduce, report)
         columns = list(zip(*rows, strict=True)) or [()] * len(asked)
         return effects, [q.of_neurons(column, seed) for q, column in zip(asked, columns, strict=True)]
     effects, _ = measure_neurons(cached, report=report)
     return effects, linear_evidence(cached, asked, seed)
 
 
+def _wanted(asked: Sequence[Questions]) -> Wanted:
+    """The sums that all questions need, each once."""
+    tables: list[Bool[np.ndarray, " example"]] = []
+    weighted = []
+    for questions in asked:
+        for mask in (questions.rule, *(rows.held_out for rows in questions.memory.values())):
+            if not any(np.array_equal(mask, other) for other in tables):
+                tables.append(mask)
+        for rows in questions.memory.values():
+            weighted.append((rows.held_out, rows.weights))
+    return Wanted(tables, weighted)
+
+
+def _index(masks: Sequence[np.ndarray], mask: np.ndarray) -> int:
+    """The place of an equal mask."""
+    return next(i for i, other in enumerate(masks) if np.array_equal(mask, other))
+
+
 def linear_evidence(cached: CachedPass, asked: Sequence[Questions], seed: int) -> list[NeuronEvidence]:
     """Evidence from each set of examples where what follows the neurons is linear."""
     assert cached.readout is not None
-    change, removed = (
-        as_array(cached.change),
-        -as_array(cached.readout),
-    )  # both turned round: no copy of the first
-    return [questions.of_readout(change, removed, seed) for questions in asked]
+    removed = -as_array(cached.readout)  # both turned round: no copy of the change
+    parts: list[list[Columns]] = [[] for _ in asked]
+    for some, columns in columns_of(cached.change):
+        for part, questions in zip(parts, asked, strict=True):
+            part.append(questions.of_columns(as_array(columns), removed[some]))
+    return [questions.of_readout(part, removed, seed) for questions, part in zip(asked, parts, strict=True)]

@@ -10,6 +10,7 @@ import numpy as np
 from interp.data import Task
 from interp.measuring.arrays import NeuronArrays, grid_of
 from interp.measuring.cached_pass import CachedPass
+from interp.measuring.logits import columns_of, neurons_at_once
 from interp.models import NeuronSite
 from interp.progress import PATIENCE, progress
 from interp.scoring.all_pairs import all_pairs_activations, operands_of
@@ -22,7 +23,8 @@ from probes.orders import order_p_values, sum_profile
 from probes.periodicity import ipr
 from probes.spectrum import Convention, power
 
-GRID_CHUNK = 256
+GRID_CHUNK, GRID_NUMBERS, GRID_COPIES = 256, 20_000_000, 2
+"""Neurons and numbers that are transformed at once, and copies of the neurons' activations over all pairs."""
 MIN_DRAWS, DRAWS_PER_NEURON = 20_000, 40
 Columns = dict[str, np.ndarray]
 
@@ -121,15 +123,17 @@ def _over_pairs(
         return {}, None, {}
     ordering, parts, profiles, tests = task.ordering, [], [], []
     steps = (1, 1) if ordering is None else ordering.steps
-    activations = all_pairs_activations(cached, task, p)
-    with progress("random orders", cached.width, after=PATIENCE) as report:
-        for chunk in activations.split(GRID_CHUNK, dim=1):
-            grid = grid_of(chunk, p, ordering)
-            parts.append(activation_scores(grid, steps))
-            profiles.append(sum_profile(grid, steps))
-            if seed is not None:
-                tests.append(order_p_values(grid, seed, steps=steps))
-            report(sum(map(len, profiles)))
+    at_once = max(1, min(GRID_CHUNK, GRID_NUMBERS // p**2))
+    with progress("periods of activations", cached.width, after=PATIENCE) as report:
+        for some in neurons_at_once(cached.activations, GRID_COPIES):
+            activations = all_pairs_activations(cached, task, p, some)
+            for chunk in activations.split(at_once, dim=1):
+                grid = grid_of(chunk, p, ordering)
+                parts.append(activation_scores(grid, steps))
+                profiles.append(sum_profile(grid, steps))
+                if seed is not None:
+                    tests.append(order_p_values(grid, seed, steps=steps))
+                report(sum(map(len, profiles)))
     columns, tested = (
         {name: np.concatenate([part[name] for part in chunks]) for name in chunks[0]} if chunks else {}
         for chunks in (parts, tests)
@@ -139,10 +143,15 @@ def _over_pairs(
 
 def position_profile(cached: CachedPass, positions: np.ndarray) -> np.ndarray:
     """Mean activation at each position of the order that a table gives, ``(neuron, position)``."""
-    activations = cached.activations.double().cpu().numpy()
     n = int(positions.max()) + 1
     counts = np.bincount(positions, minlength=n)
-    sums = np.stack([np.bincount(positions, weights=column, minlength=n) for column in activations.T])
+    sums = np.stack(
+        [
+            np.bincount(positions, weights=column, minlength=n)
+            for _, columns in columns_of(cached.activations)
+            for column in columns.double().cpu().numpy().T
+        ]
+    )
     return sums[:, counts > 0] / counts[counts > 0]
 
 

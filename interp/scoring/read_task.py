@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import binom
+from scipy.special import bdtrc
 from torch import Tensor
 
 from interp.data import ModularTask
@@ -123,7 +123,7 @@ def _shows(answers: np.ndarray, table: np.ndarray) -> bool:
     """True for more right answers than constant or random ones, significantly and clearly so."""
     results = table[table >= 0]
     base, share = np.bincount(results).max() / len(results), _agreement(answers, table)
-    above = binom.sf(round(share * len(results)) - 1, len(results), base) < 1e-6
+    above = bdtrc(round(share * len(results)) - 1, len(results), base) < 1e-6
     return bool(above and share - base >= CLEARLY * (1 - base))
 
 

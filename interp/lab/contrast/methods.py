@@ -13,6 +13,7 @@ from interp.lab.study import StudyResult
 from interp.markup import percentage
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.crossfit import CrossFit, crossfit, halves
+from interp.measuring.logits import whole_of
 from interp.measuring.memory_orders import ORDERS, Order, affordable_order
 from interp.measuring.memory_set import chosen_set
 from interp.subject import Subject
@@ -56,7 +57,7 @@ def crossfitted(subject: Subject, n_random: int) -> dict[str, CrossFit]:
     orders: dict[str, Order] = {name: order for name, order in ORDERS.items() if name != "greedy"}
     if affordable_order(cached, fits[0]) == "greedy":
         orders["greedy"] = ORDERS["greedy"]
-    if cached.activations.dim() == 2:
+    if cached.activations.ndim == 2:
         orders |= {
             name: _by_statistic(name)
             for name in STATISTICS
@@ -115,7 +116,7 @@ def compared(result: StudyResult) -> list[str]:
 
 def _by_statistic(name: str) -> Order:
     def order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0) -> np.ndarray:
-        sets, x = input_sets(cached.data), cached.activations
+        sets, x = input_sets(cached.data), whole_of(cached.activations)
         scores = contrast_scores(x[sets.first & fit], x[sets.other & fit], cached.readout)[name]
         return np.argsort(-scores, kind="stable")
 

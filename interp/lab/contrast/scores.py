@@ -14,6 +14,7 @@ from interp.errors import ConfigError
 from interp.lab.sets import Effect
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.evaluation import margins
+from interp.measuring.logits import whole_of
 from interp.subject import Subject
 
 
@@ -155,7 +156,8 @@ def effect_of(cached: CachedPass, sets: InputSets) -> Effect:
 def scores_of(subject: Subject, sets: InputSets) -> dict[str, np.ndarray]:
     """All scores of a site's neurons; `periodicity` is for comparison."""
     cached, table = subject.cached, subject.table
-    scores = contrast_scores(cached.activations[sets.first], cached.activations[sets.other], cached.readout)
+    activations = whole_of(cached.activations)
+    scores = contrast_scores(activations[sets.first], activations[sets.other], cached.readout)
     scores["selectivity"] = table[f"effect_{sets.split}"] - table["effect_test"]
     if cached.readout is not None:
         scores["attribution"] = _attribution(cached, cached.readout, sets)
@@ -164,7 +166,7 @@ def scores_of(subject: Subject, sets: InputSets) -> dict[str, np.ndarray]:
 
 def _attribution(cached: CachedPass, readout: Tensor, sets: InputSets) -> np.ndarray:
     """To the wrong label against the true one; without wrong labels, to the label on one set against the other."""
-    activations, data = cached.activations, cached.data
+    activations, data = whole_of(cached.activations), cached.data
     one, two = sets.first, sets.other
     if sets.split != "train":
         return label_attribution(activations[one], readout, data.labels[one], data.true_labels[one])

@@ -19,6 +19,7 @@ from interp.lab.study import Record, Settings, Study, StudyResult, setting
 from interp.markup import percentage
 from interp.measuring.cached_pass import CachedPass, cached_pass
 from interp.measuring.evaluation import margins
+from interp.measuring.logits import whole_of
 from interp.models import Prompt, SmallTransformer, TransformerConfig
 from interp.progress import Report
 
@@ -102,7 +103,8 @@ def group_order(
 ) -> Int[np.ndarray, " neuron"]:
     """All neurons, those first that serve the examples of one group more than those of the others, by a score."""
     inside = torch.from_numpy(group == which)
-    scores = contrast_scores(cached.activations[inside], cached.activations[~inside], cached.readout)
+    activations = whole_of(cached.activations)
+    scores = contrast_scores(activations[inside], activations[~inside], cached.readout)
     return chosen_neurons(scores[choose("score", score, tuple(scores))], 1.0)
 
 

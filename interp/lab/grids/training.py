@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-
-import torch
-from threadpoolctl import threadpool_limits
 
 from interp.analysis.trajectory import stages_of
 from interp.checkpoints.files import HISTORY, RESUME, checkpoint_files
@@ -20,6 +16,7 @@ from interp.held import held
 from interp.jobs.worker import Chunk
 from interp.lab.grids.run import RECORD, SETTLED, Run, trained_file
 from interp.models import HookedMLP
+from interp.threads import limited, paying
 from interp.training import TrainingRun, finish, prepare, train_together
 from interp.training.stopping import settled
 
@@ -31,8 +28,9 @@ class TrainChunk(Chunk):
     """Runs that one worker trains, together where there are several, and then measures.
 
     A run that diverges is a failed row named by its folder; paths are the runs' folders. Threads are at most
-    as many as said, or as PyTorch likes if None; the other fields are as in `Grid`. The place is the number of the
-    results' folder in its file system, if that is known to be the same for all workers.
+    as many as said, or as PyTorch likes if None, and one where so many are no faster; the other fields are as in
+    `Grid`. The place is the number of the results' folder in its file system, if that is known to be the same for all
+    workers.
     """
 
     runs: tuple[Run, ...] = ()
@@ -45,7 +43,7 @@ class TrainChunk(Chunk):
     def files(self) -> tuple[str, ...]:
         """The runs' last checkpoints; runs that have not ended yet are trained first, which Ctrl-C interrupts."""
         out = Path(self.paths[0]).parents[1]
-        with held(out, create=False), _threads(self.threads):
+        with held(out, create=False), limited(paying(self.threads), everywhere=True):
             if self.place not in (None, out.stat().st_ino):
                 raise ConfigError(f"{str(out)!r} is not the folder any more that the job writes to")
             _train(self)
@@ -54,17 +52,6 @@ class TrainChunk(Chunk):
     def alone(self) -> Iterator[TrainChunk]:
         for path, run in zip(self.paths, self.runs, strict=True):
             yield replace(self, paths=(path,), runs=(run,))
-
-
-@contextmanager
-def _threads(most: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(most or before)
-    try:
-        with nullcontext() if most is None else threadpool_limits(most):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _train(chunk: TrainChunk) -> None:

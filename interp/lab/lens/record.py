@@ -15,6 +15,7 @@ from interp.lab.lens.effects import DirectEffect, clamp_and_compare, direct_effe
 from interp.lab.lens.series import SeriesDecoding
 from interp.lab.study import Record
 from interp.measuring.cached_pass import CachedPass
+from interp.measuring.logits import whole_of
 from interp.measuring.removals import removal
 from interp.subject import Subject
 from probes.labels import Criteria
@@ -64,7 +65,7 @@ def _promises(
     subject: Subject, inputs: Tensor, effect: DirectEffect, config: Any, generator: np.random.Generator
 ) -> dict[str, float | None]:
     """Random neurons that are ever active, each clamped to a value within its range."""
-    activations = subject.cached.activations.double().cpu().numpy()
+    activations = whole_of(subject.cached.activations).double().cpu().numpy()
     low, high = activations.min(0), activations.max(0)
     active = np.flatnonzero(high > low)
     if not len(active):
@@ -89,7 +90,7 @@ def _without(cached: CachedPass, real: np.ndarray, writing: np.ndarray, seed: in
 
     Only where examples are known to be corrupted, and the random ones are not nearly the same set.
     """
-    alive = writing & (cached.activations != 0).any(0).cpu().numpy()
+    alive = writing & (whole_of(cached.activations) != 0).any(0).cpu().numpy()
     neurons = alive & ~real
     splits = {"corrupted": "corrupted_as_labelled", "test": "test"}
     numbers: dict[str, float | None] = {f"{s}_{kind}": None for s in splits for kind in ("without", "random")}

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from interp.analysis.circuit import circuit, embeddings, gradient_symmetricity, logit_grid, operand_positions
+from interp.analysis.circuit import circuit, embeddings, gradient_symmetricity, operand_positions
 from interp.data import ModularTask, TableTask
 from interp.models import Prompt, SmallTransformer, TransformerConfig, adopt, analytic_mlp
 
@@ -84,7 +84,6 @@ def test_other_tasks_have_no_circuit() -> None:
     assert measured(model, TableTask.from_arrays(data.inputs, data.labels)) is None
     some = TableTask.from_arrays(data.inputs[5:], data.labels[5:], task="add", p=P)
     assert measured(model, some) is None
-    assert logit_grid(torch.zeros(len(data), P), data, TASK.ordering, P).shape == (P, P, P)
 
 
 def test_a_network_that_has_not_learnt_the_rule_has_no_algorithm() -> None:

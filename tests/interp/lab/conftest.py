@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from interp.safeguards import one_thread
+from interp.threads import limited
 
 
 @pytest.fixture(autouse=True, scope="module")
 def single_thread() -> Iterator[None]:
     """One thread of every library."""
-    with one_thread(everywhere=True):
+    with limited(1, everywhere=True):
         yield

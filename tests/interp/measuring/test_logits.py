@@ -10,12 +10,12 @@ import torch
 from interp import audit, dose
 from interp.data import ModularTask
 from interp.errors import ConfigError
-from interp.measuring import evaluation, logits
+from interp.measuring import curves, evaluation, logits
 from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import counts_by_blocks, measure_curve
 from interp.measuring.evaluation import evaluate, measure_logits
 from interp.measuring.leakage import swap_asymmetry
-from interp.measuring.logits import StreamedLogits, blocks_of, by_rows, whole_of
+from interp.measuring.logits import Streamed, blocks_of, by_rows, whole_of
 from interp.measuring.traces import memory_traces
 from interp.models import HookedMLP, planted_mlp
 
@@ -34,13 +34,13 @@ def streaming(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "HELD", 0)
     monkeypatch.setattr(logits, "BLOCK", ROWS * 24)
 
-    def refuse(_: StreamedLogits) -> None:
+    def refuse(_: Streamed) -> None:
         raise AssertionError("all logits were asked for")
 
-    monkeypatch.setattr(StreamedLogits, "whole", refuse)
+    monkeypatch.setattr(Streamed, "whole", refuse)
 
 
-def counted(values: torch.Tensor) -> tuple[StreamedLogits, list[int]]:
+def counted(values: torch.Tensor) -> tuple[Streamed, list[int]]:
     """Streamed logits of known values, and how many rows were computed at a time."""
     asked: list[int] = []
 
@@ -48,7 +48,7 @@ def counted(values: torch.Tensor) -> tuple[StreamedLogits, list[int]]:
         asked.append(len(values[rows]))
         return values[rows]
 
-    return StreamedLogits(tuple(values.shape), values.device, compute), asked
+    return Streamed(tuple(values.shape), values.device, compute), asked
 
 
 def assert_alike(one: Any, two: Any, path: str = "") -> None:
@@ -84,7 +84,7 @@ def test_doses_and_curves_are_the_same(
     whole = dose(*planted, order, n_random=2), measure_curve(cached, order, n_random=2)
     request.getfixturevalue("streaming")
     streamed = cached_pass(*planted)
-    assert isinstance(streamed.logits, StreamedLogits)
+    assert isinstance(streamed.logits, Streamed)
     parts = dose(*planted, order, n_random=2), measure_curve(streamed, order, n_random=2)
     for one, two in zip(whole, parts, strict=True):
         for split, values in one.accuracy.items():
@@ -128,6 +128,60 @@ def test_rows_are_put_together_in_their_order(monkeypatch: pytest.MonkeyPatch) -
 
 def test_all_logits_are_refused_where_memory_does_not_hold_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROKSCOPE_MEMORY", "1")
-    streamed = StreamedLogits((518_400, 720), torch.device("cpu"), lambda rows: torch.zeros(1, 720))
-    with pytest.raises(ConfigError, match="the logits of 518,400 examples of 720 classes needs about"):
+    streamed = Streamed((518_400, 720), torch.device("cpu"), lambda rows: torch.zeros(1, 720))
+    with pytest.raises(ConfigError, match="holding 518,400 examples of 720 numbers needs about"):
         streamed.whole()
+
+
+def test_columns_of_all_examples_fit_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = torch.randn(50, 9, generator=torch.Generator().manual_seed(0))
+    streamed, _ = counted(values)
+    monkeypatch.setattr(logits, "BLOCK", 60)
+    monkeypatch.setenv(
+        "GROKSCOPE_MEMORY", f"{2 * 2 * 4 * 50 * 4}b"
+    )  # four columns and a copy of them, in half of it
+    parts = list(logits.columns_of(streamed))
+    assert [(some.start, some.stop) for some, _ in parts] == [(0, 4), (4, 8), (8, 9)]
+    torch.testing.assert_close(torch.cat([part for _, part in parts], dim=1), values)
+    chosen = torch.tensor([8, 2])
+    torch.testing.assert_close(logits.chosen_columns(streamed, chosen), values[:, chosen])
+    torch.testing.assert_close(whole_of(streamed.at(chosen)), values[chosen])
+    torch.testing.assert_close(whole_of(logits.mapped(streamed, torch.neg)), -values)
+    monkeypatch.setenv("GROKSCOPE_MEMORY", "100b")
+    with pytest.raises(ConfigError, match="holding 2 neurons on 50 examples needs about"):
+        logits.chosen_columns(streamed, chosen)
+
+
+def test_controls_are_measured_on_a_sample_that_stands_for_all(
+    planted: tuple[HookedMLP, ModularTask],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = cached_pass(*planted)
+    assert held.sample.cached is held
+    assert held.sample.notes == ()
+    request.getfixturevalue("streaming")
+    monkeypatch.setattr("interp.measuring.cached_pass.SAMPLED", len(held.data) * 50)
+    monkeypatch.setattr("interp.measuring.cached_pass.FEWEST_OF_GROUP", 20)
+    sample = cached_pass(*planted).sample
+    assert 20 < len(sample.rows) < len(held.data) // 2
+    sizes = np.bincount(held.group, minlength=3)
+    np.testing.assert_allclose(sample.weights * sample.drawn, sizes)
+    assert (np.bincount(held.group[sample.rows], minlength=3) == sample.drawn).all()
+    torch.testing.assert_close(sample.cached.logits, held.logits[sample.rows])
+    torch.testing.assert_close(sample.cached.margins, held.margins[:, sample.rows])
+    ones = np.stack([sample.drawn, sample.drawn], axis=1)
+    np.testing.assert_allclose(sample.counts(ones)[:, 0], sizes)
+    report = audit(*planted, n_random=3)
+    assert any(f"on {len(sample.rows):,} of {len(held.data):,} examples" in note for note in report.notes)
+
+
+def test_points_of_a_curve_are_those_of_every_step(planted: tuple[HookedMLP, ModularTask]) -> None:
+    cached = cached_pass(*planted)
+    order = np.random.default_rng(0).permutation(cached.width)
+    removed = curves.evenly_spaced(len(order), 9)
+    whole = measure_curve(cached, order, n_random=0)
+    points = curves.split_accuracy(curves.counts_at_points(cached, order, removed), cached)
+    for split, values in points.items():
+        np.testing.assert_allclose(values, whole.accuracy[split][removed], atol=2e-3)  # ties of rounding
+    torch.testing.assert_close(cached.logits, cached_pass(*planted).logits)  # left as they were

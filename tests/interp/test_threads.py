@@ -1,0 +1,77 @@
+"""As many threads as pay, unless somebody has said how many."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from interp import threads
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process with two threads, of whose number nobody has said anything."""
+    for name in threads.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def clocked(monkeypatch: pytest.MonkeyPatch, share: float) -> list[int]:
+    """Replace the clock: a product takes 1 with one thread, and this share of it with several. The threads measured."""
+    now, asked = [0.0], list[int]()
+    mm = torch.mm
+
+    def timed(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        asked.append(torch.get_num_threads())
+        now[0] += 1.0 if asked[-1] == 1 else share
+        return mm(left[:1], right)
+
+    monkeypatch.setattr(torch, "mm", timed)
+    monkeypatch.setattr(threads, "perf_counter", lambda: now[0])
+    return asked
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(("share", "kept"), [(0.5, 2), (0.8, 2), (0.9, 1), (1.1, 1), (9.0, 1)])
+def test_several_are_kept_where_they_are_clearly_faster(monkeypatch, share: float, kept: int) -> None:
+    asked = clocked(monkeypatch, share)
+    assert threads.paying() == kept
+    assert set(asked) == {1, 2}
+    assert len(asked) <= 3 or share < threads.HOPELESS  # a slow one is not measured on
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two")
+def test_the_number_is_given_up_for_good(monkeypatch) -> None:
+    clocked(monkeypatch, 2.0)
+    assert (threads.choose(), torch.get_num_threads()) == (2, 1)
+    assert threads.choose() is None
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("name", threads.VARIABLES)
+def test_the_environment_wins_and_nothing_is_measured(monkeypatch, name: str) -> None:
+    monkeypatch.setenv(name, "2")
+    asked = clocked(monkeypatch, 9.0)
+    assert (threads.choose(), threads.paying(), threads.paying(5), asked) == (None, 2, 2, [])
+    assert threads.paying(1) == 1
+
+
+def blas() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_limit_holds_inside_and_only_there(everywhere: bool) -> None:
+    before = blas()
+    with threads.limited(1, everywhere=everywhere):
+        assert torch.get_num_threads() == 1
+        assert blas() == ({1} if everywhere else before)
+        with threads.limited(2):
+            assert torch.get_num_threads() == 1  # at most
+    assert (torch.get_num_threads(), blas()) == (2, before)
