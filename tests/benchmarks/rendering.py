@@ -81,7 +81,7 @@ def markdown(rows: Sequence[Mapping[str, str]], about: Mapping[str, str]) -> str
 
 
 def figure(rows: Sequence[Mapping[str, str]]) -> Any:
-    """How many times each limit is kept: to the right of 1 it is, to the left it is not."""
+    """How many times each limit is kept: right of 1 it is, left of 1 it is not."""
     import plotly.graph_objects as go
 
     judged = [row for row in rows if row["held"] and row["ratio"]]
@@ -94,12 +94,15 @@ def figure(rows: Sequence[Mapping[str, str]]) -> Any:
     ]
     names = [f"{row['work']}: {row['against'] or row['limit']}" for row in judged]
     colours = ["#2a7f62" if row["held"] == "True" else "#c4452d" for row in judged]
-    drawn = go.Figure(
-        go.Bar(x=kept[::-1], y=names[::-1], orientation="h", marker_color=colours[::-1], base=0)
-    )
-    drawn.update_xaxes(type="log", title="times that the limit is kept")
+    points = go.Scatter(x=kept, y=names, mode="markers", marker={"color": colours, "size": 9})
+    drawn = go.Figure(points)
+    drawn.update_xaxes(type="log", dtick=1, title="times that the limit is kept")
+    drawn.update_yaxes(autorange="reversed", tickmode="linear", range=[-0.7, len(judged) - 0.3])
     drawn.add_vline(1, line_dash="dot")
-    return drawn.update_layout(width=1100, height=120 + 20 * len(judged), template="plotly_white")
+    margins = {"t": 20, "b": 60, "l": 20, "r": 20}
+    return drawn.update_layout(
+        width=1100, height=100 + 22 * len(judged), template="plotly_white", margin=margins
+    )
 
 
 def save_image(figure: Any, path: Path) -> None:

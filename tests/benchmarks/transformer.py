@@ -50,12 +50,14 @@ LINES = {
     ),
     "curve-transformer": Line(f"curve of {WIDTH + 1} steps, one-layer transformer, p=113", curve),
     "effects-norms": Line(
-        f"effects of {WIDTH} neurons, the same with norms", lambda: effects("one-layer, with norms", 10)
+        f"effects of {WIDTH} neurons, one layer and norms, p=113",
+        lambda: effects("one-layer, with norms", 10),
     ),
     "effects-two-layer": Line(
-        f"effects of {WIDTH} neurons, two-layer transformer, first layer", lambda: effects("two-layer", 10)
+        f"effects of {WIDTH} neurons, first of two layers, p=113", lambda: effects("two-layer", 10)
     ),
     "effects-two-layer-norms": Line(
-        f"effects of {WIDTH} neurons, the same with norms", lambda: effects("two-layer, with norms", 10)
+        f"effects of {WIDTH} neurons, first of two layers and norms, p=113",
+        lambda: effects("two-layer, with norms", 10),
     ),
 }
