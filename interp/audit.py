@@ -25,7 +25,6 @@ from interp.checkpoints.options import OpenOptions
 from interp.data import Task
 from interp.devices import resolve_device
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.evaluation import ARRAYS, check_pass
 from interp.measuring.removals import Removal, removal
 from interp.models import HookedModel, neuron_site
 from interp.progress import PATIENCE, progress
@@ -98,8 +97,6 @@ def audit(
 
 def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
     """The report without its sentences."""
-    logits, activations = ARRAYS
-    check_pass(subject.model, subject.data, logits=logits, activations=activations, site=subject.place)
     table = subject.table
     return AuditReport(
         **_origin(subject, table),

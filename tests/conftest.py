@@ -14,7 +14,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker, also of what 
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
-UNCHECKED = {"interp.measuring.kernels"}  # compiled by numba, which needs bare functions
+UNCHECKED = {  # compiled by numba, which needs bare functions
+    "interp.measuring.kernels",
+    "interp.measuring.suffix_kernels",
+}
 MODULES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for package in ("interp", "probes")

@@ -127,6 +127,7 @@ def pretended_device() -> Iterator[None]:
     with (
         patch("torch.cuda.is_available", lambda: True),
         patch.object(nn.Module, "to", _moved),
+        patch("torch.optim.adam._get_fused_kernels_supported_devices", lambda: ["meta", "cpu"]),
         _Naming(),
         _Making(),
     ):

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-SKIPPED = {"interp.measuring.kernels"}  # numba's dispatchers hide their docstrings, and hold no examples
+SKIPPED = {
+    "interp.measuring.kernels",
+    "interp.measuring.suffix_kernels",
+}  # numba's dispatchers hide their docstrings, and hold no examples
 
 
 class Finder(doctest.DocTestFinder):

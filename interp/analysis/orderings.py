@@ -224,7 +224,7 @@ def _reader(subject: Subject, p: int, strength: np.ndarray) -> Reader:
         scores: Reader = partial(_of_weights, site, live)
     else:
         live = np.argsort(-strength, kind="stable")[: min(MOST_GRIDS, int((strength > 0).sum()))]
-        activations = all_pairs_activations(subject.cached, subject.task, p)[:, torch.as_tensor(live)]
+        activations = all_pairs_activations(subject.cached, subject.task, p, torch.as_tensor(live))
         scores = partial(_of_activations, activations, p)
     weight = {"weight": strength[live] / strength[live].sum()}
 

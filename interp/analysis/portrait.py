@@ -189,8 +189,11 @@ def _margins_without(cached: CachedPass, neuron: int) -> Float[Tensor, " example
     data, margins = cached.data, cached.margins[0].clone()
     if cached.readout is not None:
         return cached.margins_without(neuron)[0]
-    for rows, logits in cached.changed_logits(torch.tensor([neuron], device=margins.device)):
-        margins[rows] = both_margins(logits, data.labels[rows], data.true_labels[rows])[0]
+    one = torch.tensor([neuron], device=margins.device)
+    for start, part in cached.parts():
+        for rows, logits in part.changed_logits(one):
+            some = start + rows
+            margins[some] = both_margins(logits, data.labels[some], data.true_labels[some])[0]
     return margins
 
 

@@ -115,8 +115,8 @@ class Dataset:
         """The same examples with their tensors on `device`."""
         return self._with(lambda tensor: tensor.to(device))
 
-    def at(self, rows: Int[Tensor, " row"]) -> Dataset:
-        """Some of the examples, by their indices."""
+    def at(self, rows: Int[Tensor, " row"] | slice) -> Dataset:
+        """Some of the examples, by their indices or a slice."""
         return self._with(lambda tensor: tensor[rows])
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Dataset:

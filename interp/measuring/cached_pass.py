@@ -15,7 +15,7 @@ from interp.data import GROUPS, Dataset, Task
 from interp.errors import ConfigError
 from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
-from interp.measuring.evaluation import as_dataset, check_pass, margins, streamed
+from interp.measuring.evaluation import as_dataset, margins, streamed
 from interp.measuring.leakage import Leakage
 from interp.measuring.logits import (
     BLOCK,
@@ -36,8 +36,6 @@ CHUNK_ELEMENTS = 30_000_000
 CACHED_ELEMENTS, LEAST_ROWS = 1_000_000, 64
 FEW = 8
 RECENT = 8
-LOGITS, ACTIVATIONS = 6, 4
-"""Arrays of them all that are held at once, measured at the peak of scoring."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +54,8 @@ class CachedPass:
         readout: ``(neuron, output)`` if all that follows the neurons is linear, else None.
         prefix: The forward pass up to the site.
 
-    Where they are many and nothing but a matrix follows the neurons, activations, change and logits are streamed:
-    computed by blocks of examples whenever they are asked for.
+    Where they are many, activations, change and logits are streamed: computed by blocks of examples whenever they are
+    asked for.
     """
 
     model: HookedModel
@@ -77,7 +75,7 @@ class CachedPass:
 
     @property
     def held_prefix(self) -> Prefix:
-        """The forward pass up to the site, where what follows is not linear: nothing is streamed there."""
+        """The forward pass up to the site, of a pass that is held, or a part of one that is not."""
         assert isinstance(self.prefix, Prefix)
         return self.prefix
 
@@ -131,6 +129,32 @@ class CachedPass:
     def sample(self) -> Sample:
         """Examples that random controls are measured on: all, or a random part of them where logits are streamed."""
         return sample_of(self)
+
+    def part(self, rows: Rows) -> CachedPass:
+        """The pass of some of the examples, held in memory."""
+        assert isinstance(self.prefix, StreamedPrefix)
+        prefix, place = self.prefix.of(rows), neuron_site(self.model, self.hook)
+        with torch.no_grad():
+            part = replace(
+                self,
+                data=self.data.at(rows),
+                activations=scored_activations(prefix, place),
+                change=self.change[rows],
+                logits=prefix.logits(),
+                prefix=prefix,
+            )
+        part.__dict__["tolerance"] = self.tolerance
+        return part
+
+    def parts(self) -> Iterator[tuple[int, CachedPass]]:
+        """Held passes of some examples after others, with the number of the first; itself where it is held."""
+        if not isinstance(self.prefix, StreamedPrefix):
+            yield 0, self
+            return
+        one = torch.Size(self.prefix.activations.shape[1:]).numel() + self.logits.shape[1]
+        step = max(1, PART // one)
+        for start in range(0, len(self.data), step):
+            yield start, self.part(slice(start, start + step))
 
     @cached_property
     def _recent(self) -> dict[bytes, Tensor]:
@@ -194,11 +218,8 @@ class CachedPass:
     ) -> Iterator[tuple[Int[Tensor, " row"], Float[Tensor, "row output"]]]:
         """Logits with these neurons changed, for the examples that this reaches, some examples at a time."""
         prefix, reached = self.held_prefix, self.affected[neurons].any(0).nonzero()[:, 0]
-        at_once, chosen = (
-            rows_at_once(prefix, self.logits.shape[1]),
-            whole_of(self.change).new_zeros(self.width),
-        )
-        chosen[neurons] = 1
+        at_once = rows_at_once(prefix, self.logits.shape[1])
+        chosen = prefix.activations.new_zeros(self.width).index_fill_(0, neurons, 1)
         with evaluation_mode(self.model):
             for rows in reached.split(at_once) if len(reached) else ():
                 if len(neurons) <= FEW:
@@ -210,6 +231,8 @@ class CachedPass:
                     yield rows, prefix.logits(activations, some)
 
 
+PART = 8 * BLOCK
+"""Logits and activations of a part of the examples."""
 SAMPLED, FEWEST_OF_GROUP = 100_000_000, 2_000
 """Numbers of a sample's logits and activations, and examples of each group that are in it at least."""
 
@@ -249,7 +272,8 @@ def sample_of(cached: CachedPass, seed: int = 0) -> Sample:
     """The examples that random controls are measured on, each group in proportion; all where logits are held."""
     data, group = cached.data, cached.group.cpu().numpy()
     sizes = np.bincount(group, minlength=len(GROUPS))
-    share = SAMPLED / (len(data) * (data.n_classes + 2 * cached.width))
+    one = torch.Size(cached.change.shape[1:]).numel()
+    share = SAMPLED / (len(data) * (data.n_classes + 3 * one))
     if share >= 1 or isinstance(cached.logits, Tensor) or isinstance(cached.activations, Tensor):
         return Sample(cached, None, sizes, np.ones(len(GROUPS)))
     generator = np.random.default_rng(seed)
@@ -260,16 +284,7 @@ def sample_of(cached: CachedPass, seed: int = 0) -> Sample:
         chosen.append(np.sort(generator.choice(inside, most, replace=False)))
     drawn = np.array([len(one) for one in chosen])
     rows = torch.as_tensor(np.sort(np.concatenate(chosen)), device=data.inputs.device)
-    part = replace(
-        cached,
-        data=data.at(rows),
-        activations=cached.activations.at(rows),
-        change=cached.change[rows],
-        logits=cached.logits[rows],
-        prefix=StreamedPrefix(cached.model, cached.hook, data.inputs[rows]),
-    )
-    part.__dict__["tolerance"] = cached.tolerance
-    return Sample(part, rows, drawn, sizes / np.maximum(drawn, 1))
+    return Sample(cached.part(rows), rows, drawn, sizes / np.maximum(drawn, 1))
 
 
 def cached_pass(
@@ -288,10 +303,10 @@ def cached_pass(
     """
     place, device = neuron_site(model, site), device_of(model)
     data = as_dataset(task)
-    check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, site=place)
     data = data.to(device)
     with evaluation_mode(model):
-        if streamed(place, data):
+        few = prefix_at(model, place.hook, data.inputs[:2]).activations
+        if streamed(data, few[:1].numel()):
             arrays = _streamed_arrays(model, place, data, mode, seed)
         else:
             arrays = _held_arrays(model, place, data, mode, seed)
@@ -311,7 +326,6 @@ Arrays = tuple[Float[Tensor, "example neuron"] | Streamed, Activations, Logits, 
 
 def _held_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode: str, seed: int) -> Arrays:
     """Activations, change, logits and prefix in memory."""
-    _check_memory(model, place, data)
     prefix = prefix_at(model, place.hook, data.inputs)
     full, classes = prefix.activations, data.n_classes
     chunks = torch.arange(len(data), device=data.inputs.device).split(rows_at_once(prefix, classes))
@@ -332,13 +346,6 @@ def _streamed_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode:
         compute=lambda rows: scored_activations(prefix.of(rows), place),
     )
     return scored, streamed_change(mode, prefix.activations, seed), logits, prefix
-
-
-def _check_memory(model: HookedModel, place: NeuronSite, data: Dataset) -> None:
-    """Refuse, before it is run on all of them, a network whose activations on all examples are beyond the budget."""
-    if place.axis != -1 or place.position is not None or place.layout:  # a number at each position or pixel
-        numbers = prefix_at(model, place.hook, data.inputs[:2]).activations[0].numel()
-        check_pass(model, data, logits=LOGITS, activations=ACTIVATIONS, measured=numbers, site=place)
 
 
 def rows_at_once(prefix: Prefix, n_outputs: int) -> int:

@@ -23,7 +23,7 @@ from interp.measuring.set_logits import logits_of_order, normed_counts
 from interp.measuring.suffix_logits import followed
 from interp.models.suffix import Affine
 from interp.output import plain
-from interp.progress import Report, silent
+from interp.progress import Report, shifted, silent
 
 TORCH_BLOCK_BYTES = 256e6
 PRODUCT_BLOCK = 250_000
@@ -196,6 +196,19 @@ def counts_by_prefix(
     cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report = silent
 ) -> Counts:
     """Counts after each number of changed neurons in `removed`, running the rest of the network each time."""
+    counts, n = np.zeros((len(removed), len(GROUPS), 2)), len(cached.data)
+    for start, part in cached.parts():
+        own = len(removed) * start / n, len(part.data) / n
+        counts += _counts_of_part(
+            part, order, removed, lambda done, note="", own=own: report(int(own[0] + own[1] * done))
+        )
+    counts[removed == 0] = counts_of_margins(cached, cached.margins)
+    report(len(removed))
+    return counts
+
+
+def _counts_of_part(cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report) -> Counts:
+    """The same of examples that are held."""
     data, counts = cached.data, np.zeros((len(removed), len(GROUPS), 2))
     chosen, n = torch.as_tensor(order, device=cached.logits.device), len(data)
     step = rows_at_once(cached.held_prefix, cached.logits.shape[1])
@@ -212,7 +225,6 @@ def counts_by_prefix(
                 right = (both_margins(logits, *labels) > cached.tolerance).double()
                 counts[i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
                 report((len(removed) * start + done * (rows.stop - start)) // n)
-    counts[removed == 0] = counts_of_margins(cached, cached.margins)
     return counts
 
 
@@ -279,9 +291,10 @@ def measure_curve(
     else:
         removed = evenly_spaced(len(order), points)
         counts = []
-        for one in (*orders, order):
-            before = len(counts) * len(removed)
-            counts.append(counts_by_prefix(cached, one, removed, lambda done, note="": report(before + done)))  # noqa: B023
+        for one in orders:
+            own = shifted(report, len(counts) * len(removed))
+            counts.append(cached.sample.counts(counts_by_prefix(cached.sample.cached, one, removed, own)))
+        counts.append(counts_by_prefix(cached, order, removed, shifted(report, n_random * len(removed))))
     *draws, accuracy = (split_accuracy(one, cached) for one in counts)
     bands = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
     return Curve(name, cached.mode, removed, removed / cached.width, accuracy, bands, n_random)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp.data import SPLITS
+from interp.data import GROUPS, SPLITS
 from interp.drawing import Drawable
 from interp.errors import ConfigError, InterventionError
 from interp.interventions import neuron_indices
@@ -241,10 +241,12 @@ def _by_runs(
     cached: CachedPass, sets: list[Int[Tensor, " chosen"]], shares: np.ndarray, report: Report
 ) -> list[Counts]:
     """The same counts by running the rest of the network for each factor and set."""
-    results: list[list[np.ndarray]] = [[] for _ in sets]
-    for done, share in enumerate(shares):
-        scaled = replace(cached, change=mapped(cached.change, partial(torch.mul, other=float(share))))
-        for counts, neurons in zip(results, sets, strict=True):
-            counts.append(counts_of_logits(cached, scaled.logits_after(neurons)))
-        report((done + 1) * len(sets) // len(shares))
-    return [np.stack(counts) for counts in results]
+    results = np.zeros((len(sets), len(shares), len(GROUPS), 2))
+    for start, part in cached.parts():
+        for i, share in enumerate(shares):
+            scaled = replace(part, change=mapped(part.change, partial(torch.mul, other=float(share))))
+            for j, neurons in enumerate(sets):
+                results[j, i] += counts_of_logits(part, scaled.logits_after(neurons))
+            done = start + len(part.data) * (i + 1) / len(shares)
+            report(int(done * len(sets) / len(cached.data)))
+    return list(results)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,9 +13,10 @@ from interp.data import GROUPS
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.suffix_kernels import add_pairs
 from interp.measuring.through_block import Pairs
+from interp.memory import working_budget
 
 HELD = 200_000_000
-"""Bytes of the sums of the neurons that are measured together."""
+"""Bytes that the sums of the neurons that are measured together take at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +59,9 @@ class PairSums:
         effects: What was wanted.
     """
 
-    def __init__(self, cached: CachedPass, width: int, wanted: Wanted | None, threads: int) -> None:
+    def __init__(self, cached: CachedPass, width: int, wanted: Wanted | None) -> None:
         data, n, classes = cached.data, len(cached.data), cached.logits.shape[1]
-        self.cached, self.threads, margins = cached, threads, cached.margins
+        self.cached, margins = cached, cached.margins
         hits = cached.by_group(margins > cached.tolerance)
         self.counts = np.repeat(hits[None], width, axis=0)
         self.sums = np.repeat(cached.by_group(margins)[None], width, axis=0)
@@ -74,6 +76,19 @@ class PairSums:
         weighted = np.zeros((len(wanted.weighted), width, kept), np.float32)
         tables = np.zeros((len(wanted.tables), width, classes, classes))
         self.effects = EffectSums(label, true, mean, weighted, tables)
+
+    def part(self) -> PairSums:
+        """Sums of other examples of the same neurons, from 0, to be taken in later; both can be added to at a time."""
+        twin, e = copy(self), self.effects
+        twin.counts, twin.sums = np.zeros_like(self.counts), np.zeros_like(self.sums)
+        twin.effects = replace(e, tables=np.zeros_like(e.tables))
+        return twin
+
+    def take(self, part: PairSums) -> None:
+        """Add the sums of a `part`."""
+        self.counts += part.counts
+        self.sums += part.sums
+        np.add(self.effects.tables, part.effects.tables, out=self.effects.tables)
 
     def add(self, rows: slice, pairs: Pairs, logits: Float[np.ndarray, "pair output"]) -> None:
         """Take in the logits after a change of the neuron of each pair on its example, one of `rows`."""
@@ -91,7 +106,6 @@ class PairSums:
             (self.counts, self.sums),
             (e.label, e.true, e.mean, e.weighted, e.tables),
             self.plan,
-            self.threads,
         )
 
 
@@ -100,7 +114,7 @@ def neurons_at_once(cached: CachedPass, wanted: Wanted | None) -> int:
     w = wanted or Wanted()
     kept = 4 * len(cached.data) * (3 + len(w.weighted)) if wanted else 0
     numbers = kept + 8 * len(w.tables) * cached.logits.shape[1] ** 2 + 32 * len(GROUPS)
-    return max(1, HELD // numbers)
+    return max(1, min(HELD, working_budget() // 4) // numbers)
 
 
 def _plan(wanted: Wanted, n: int, classes: int) -> tuple[np.ndarray, ...]:

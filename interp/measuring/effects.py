@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
+from interp.hooks import evaluation_mode
 from interp.measuring import kernels
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import kernel_arguments, kernel_options, split_accuracy, use_kernels
@@ -20,6 +23,7 @@ from interp.measuring.logits import BLOCK, blocks_of
 from interp.measuring.rivals import FEWEST
 from interp.measuring.suffix_logits import followed, logits_of_pairs
 from interp.progress import Report, shifted, silent
+from interp.threads import limited
 
 Row = TypeVar("Row")
 
@@ -107,23 +111,58 @@ def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.nda
 
 
 def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Report) -> PairSums:
-    """Sums of some neurons, by the parts of what follows them where these are known, else a pass for each neuron."""
-    width = neurons.stop - neurons.start
-    threads = torch.get_num_threads()
-    sums = PairSums(cached, width, wanted, threads)
-    if cached.readout is None and followed(cached.held_prefix):
-        for rows, pairs, logits in logits_of_pairs(cached.held_prefix, cached.change, neurons, threads):
-            sums.add(rows, pairs, logits)
-            report(max(1, width * rows.stop // len(cached.data)))
-        return sums
-    for i in range(width):
-        neuron = torch.tensor([neurons.start + i], device=cached.logits.device)
-        for reached, changed in cached.changed_logits(neuron):
-            example = reached.cpu().numpy()
+    """Sums of some neurons, from one part of the examples after another."""
+    width, n = neurons.stop - neurons.start, len(cached.data)
+    sums = PairSums(cached, width, wanted)
+    for start, part in cached.parts():
+        share, before = len(part.data) / n, width * start / n
+
+        def of_part(done: int, note: str = "", share: float = share, before: float = before) -> None:
+            report(int(before + share * done))
+
+        with evaluation_mode(part.model):
+            add = _follow if part.readout is None and followed(part.held_prefix) else _run_again
+            add(part, start, neurons, sums, of_part)
+    return sums
+
+
+def _run_again(part: CachedPass, start: int, neurons: slice, sums: PairSums, report: Report) -> None:
+    """Add the logits of examples that are held, by a pass for each neuron.
+
+    Args:
+        start: Number of the first of them among all.
+    """
+    for i in range(neurons.stop - neurons.start):
+        neuron = torch.tensor([neurons.start + i], device=part.logits.device)
+        for reached, changed in part.changed_logits(neuron):
+            example = start + reached.cpu().numpy()
             block = slice(int(example[0]), int(example[-1]) + 1)
             sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
         report(i + 1)
-    return sums
+
+
+def _follow(part: CachedPass, start: int, neurons: slice, sums: PairSums, report: Report) -> None:
+    """The same by the parts of what follows: each thread works on blocks of examples alone, so that none waits."""
+    n, width, blocks = len(part.data), neurons.stop - neurons.start, count()
+
+    def work(own: PairSums, report: Report) -> None:
+        for rows, (neuron, example), logits in logits_of_pairs(
+            part.held_prefix, part.change, neurons, blocks
+        ):
+            own.add(slice(start + rows.start, start + rows.stop), (neuron, start + example), logits)
+            report(max(1, width * rows.start // n))
+
+    others = [sums.part() for _ in range(torch.get_num_threads() - 1)]
+    with (
+        limited(1),
+        ThreadPoolExecutor(max(1, len(others)), initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        running = [pool.submit(work, other, silent) for other in others]
+        work(sums, report)
+        for one, other in zip(running, others, strict=True):
+            one.result()
+            sums.take(other)
+    report(width)
 
 
 def _drops(cached: CachedPass, counts: np.ndarray, sums: np.ndarray) -> SingleEffects:

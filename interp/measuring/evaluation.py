@@ -19,7 +19,7 @@ from interp.markup import html_table, number
 from interp.measuring.logits import BLOCK, HELD, HELD_ACTIVATIONS, Logits, by_rows
 from interp.measuring.numbering import numbering_of
 from interp.memory import check_need, working_budget
-from interp.models import HookedModel, NeuronSite
+from interp.models import HookedModel
 
 
 @dataclass(frozen=True, init=False)
@@ -117,52 +117,44 @@ def losses(logits: Logits, labels: Int[Tensor, " example"], *, loss: str) -> Flo
     return logits.scatter_add(1, labels[:, None], -target).square().mean(1)
 
 
-BLOCKS = 8
-"""Blocks of streamed arrays that are held at once, measured at the peak of an audit."""
+BLOCKS, KEPT = 8, 50
+"""Blocks of streamed arrays that are held at once, and numbers of each example, measured at the peak of an audit."""
 COPIES = 3
 """Arrays of all logits, and of all activations, that a forward pass and its measurement hold at once."""
+ARRAYS = (20, 4)
+"""Arrays of all logits and of all activations that are held at once, measured at the peak of an audit."""
 
 
-def check_pass(
-    model: HookedModel,
-    data: Dataset,
-    *,
-    logits: int = COPIES,
-    activations: int = COPIES,
-    measured: int | None = None,
-    site: NeuronSite | None = None,
-) -> None:
-    """Refuse, before any memory is taken, work on all examples that needs more than the budget.
-
-    Args:
-        logits, activations: Arrays of all of them that are held at once at the peak, as measured.
-        measured: Activations of an example at the site, if the site's width does not tell.
-        site: Where both may be streamed, the neurons' site; they take the memory of a few blocks then.
+def check_pass(model: HookedModel, data: Dataset) -> None:
+    """Refuse, before any memory is taken, a forward pass of all examples at once that needs more than the budget.
 
     Raises:
         ConfigError: It does; the message has both figures.
     """
     prompt = getattr(model, "prompt", None)
     neurons = max((site.width for site in model.neuron_sites()), default=0)
-    each = neurons * (1 if prompt is None else len(prompt)) if measured is None else measured
-    numbers = len(data) * (logits * data.n_classes + activations * each)
-    if site is not None and streamed(site, data):
-        numbers = BLOCKS * BLOCK
-    _check_numbers(data, numbers, f" at {neurons:,} neurons")
+    each = neurons * (1 if prompt is None else len(prompt))
+    _check_numbers(data, COPIES * len(data) * (data.n_classes + each), f" at {neurons:,} neurons")
 
 
-def streamed(site: NeuronSite, data: Dataset) -> bool:
-    """True if logits and activations are computed by blocks: a matrix makes the former of the latter, and they are too
-    many to be held."""
-    if site.readout is None:
+def streamed(data: Dataset, activations: int) -> bool:
+    """True if logits and activations are computed by blocks, as they are too many to be held.
+
+    Args:
+        activations: Numbers of one example at the site.
+
+    Raises:
+        ConfigError: Not even the blocks fit the budget.
+    """
+    logits, all_activations = len(data) * data.n_classes, len(data) * activations
+    held = 4 * (ARRAYS[0] * logits + ARRAYS[1] * all_activations)
+    if logits <= HELD and all_activations <= HELD_ACTIVATIONS and held <= working_budget():
         return False
-    logits, activations = len(data) * data.n_classes, len(data) * site.width
-    held = 4 * (ARRAYS[0] * logits + ARRAYS[1] * activations)
-    return logits > HELD or activations > HELD_ACTIVATIONS or held > working_budget()
-
-
-ARRAYS = (20, 4)
-"""Arrays of all logits and of all activations that are held at once, measured at the peak of an audit."""
+    one = data.n_classes + activations
+    _check_numbers(
+        data, min(BLOCKS * max(BLOCK, one), held // 4) + KEPT * len(data), f" at {activations:,} neurons"
+    )
+    return True
 
 
 def check_logits(data: Dataset, arrays: int = COPIES) -> None:

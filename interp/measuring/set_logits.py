@@ -19,7 +19,7 @@ from interp.models.suffix import Affine
 def logits_of_order(
     cached: CachedPass, order: Int[Tensor, " step"], removed: Int[np.ndarray, " point"], rows: slice
 ) -> Iterator[tuple[int, Float[Tensor, "row output"]]]:
-    """Which entry of `removed` it is, and the logits of some examples with so many neurons of an order changed.
+    """Logits of some examples with more and more neurons of an order changed, after the entry of `removed` that it is.
 
     From most to fewest, none left out, by what neurons that are put back add to the stream that the rest of the network
     reads: so taking all of them out leaves no rounding behind.
@@ -43,9 +43,8 @@ def logits_of_order(
 
 
 def _changed_stream(prefix: Prefix, change: Tensor, neurons: Tensor, rows: slice) -> Tensor:
-    """What the rest of the network reads, with these neurons changed."""
-    chosen = change.new_zeros(change.shape[-1])
-    chosen[neurons] = 1
+    """The stream that the rest of the network reads, with these neurons changed."""
+    chosen = change.new_zeros(change.shape[-1]).index_fill_(0, neurons, 1)
     activations = torch.addcmul(prefix.activations[rows], change, chosen)
     if prefix.writes is None or prefix.offset is None:
         return activations
@@ -55,7 +54,7 @@ def _changed_stream(prefix: Prefix, change: Tensor, neurons: Tensor, rows: slice
 @torch.no_grad()
 def normed_counts(
     cached: CachedPass, order: np.ndarray, removed: np.ndarray, rows: slice, threads: int
-) -> Float[np.ndarray, "point group two"]:
+) -> Int[np.ndarray, "point group two"]:
     """Right answers of some examples, as labelled and by the true label, with so many neurons of an order changed.
 
     For sites that a norm and a matrix follow; from most to none, as in `logits_of_order`.

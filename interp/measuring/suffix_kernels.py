@@ -28,14 +28,24 @@ def _add_rows(amounts, rows, out):
 
 
 @compiled(fastmath=True)
-def _block_inputs_part(part, n_parts, pairs, gathered, moved, rows, bias, eps, pre, out):
-    """One part of `block_inputs`."""
+def block_inputs(pairs, gathered, moved, rows, bias, eps, pre, out):
+    """The inputs of a last block's neurons, and the sum that their outputs are added to, after a change of one neuron.
+
+    Args:
+        pairs: Neurons and examples, ``(pair,)`` each.
+        gathered, moved: How much of each row is added up, ``(example, neuron, head * position)`` of the examples' rows
+            and ``(example, neuron, head + 1)`` of the neurons'.
+        rows: Of the unchanged stream ``(example, column)``; of what each head reads at each position
+            ``(example, head * position, column)``; and of what each neuron writes, as each head reads it and last as
+            it is, ``(neuron, head + 1, column)``. Columns are the block's neurons, then those of `out`.
+        bias: Of the columns.
+        eps: Of the norm before the block's neurons; below 0 if there is none.
+        pre, out: To be filled in, ``(pair, …)`` each.
+    """
     neuron, example = pairs
     base, values, written = rows
-    width = pre.shape[1]
-    step = (len(neuron) + n_parts - 1) // n_parts
-    total = np.empty(base.shape[1], np.float32)
-    for i in range(part * step, min(len(neuron), (part + 1) * step)):
+    width, total = pre.shape[1], np.empty(base.shape[1], np.float32)
+    for i in range(len(neuron)):
         n, e = neuron[i], example[i]
         total[:] = base[e]
         _add_rows(gathered[e, n], values[e], total)
@@ -52,41 +62,8 @@ def _block_inputs_part(part, n_parts, pairs, gathered, moved, rows, bias, eps, p
             out[i, j - width] = total[j] + bias[j]
 
 
-def block_inputs(pairs, gathered, moved, rows, bias, eps, pre, out, n_workers):
-    """The inputs of a last block's neurons, and the sum that their outputs are added to, after a change of one neuron.
-
-    Args:
-        pairs: Neurons and examples, ``(pair,)`` each.
-        gathered, moved: How much of each row is added up, ``(example, neuron, head * position)`` of the examples' rows
-            and ``(example, neuron, head + 1)`` of the neurons'.
-        rows: Of the unchanged stream ``(example, column)``; of what each head reads at each position
-            ``(example, head * position, column)``; and of what each neuron writes, as each head reads it and last as
-            it is, ``(neuron, head + 1, column)``. Columns are the block's neurons, then those of `out`.
-        bias: Of the columns.
-        eps: Of the norm before the block's neurons; below 0 if there is none.
-        pre, out: To be filled in, ``(pair, …)`` each.
-        n_workers: Parts that the pairs are worked on in.
-    """
-    in_parts(_block_inputs_part, n_workers, pairs, gathered, moved, rows, bias, eps, pre, out)
-
-
 @compiled(fastmath=True)
-def _normed_logits_part(
-    part, n_parts, pairs, change, variance, cross, spread, base, readout, bias, eps, logits
-):
-    """One part of `normed_logits`."""
-    neuron, example = pairs
-    step = (len(neuron) + n_parts - 1) // n_parts
-    for i in range(part * step, min(len(neuron), (part + 1) * step)):
-        n, e = neuron[i], example[i]
-        d = change[e, n]
-        total = variance[e] + d * (np.float32(2) * cross[e, n] + d * spread[n])
-        scale = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
-        for c in range(logits.shape[1]):
-            logits[i, c] = scale * (base[e, c] + d * readout[n, c]) + bias[c]
-
-
-def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, eps, logits, n_workers):
+def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, eps, logits):
     """Logits after a norm and a matrix, with the change of one neuron before them.
 
     Args:
@@ -97,22 +74,15 @@ def normed_logits(pairs, change, variance, cross, spread, base, readout, bias, e
         base, readout: The matrix times the stream ``(example, output)`` and times what each neuron writes.
         bias, eps: Of the matrix, and of the norm.
         logits: To be filled in, ``(pair, output)``.
-        n_workers: Parts that the pairs are worked on in.
     """
-    in_parts(
-        _normed_logits_part,
-        n_workers,
-        pairs,
-        change,
-        variance,
-        cross,
-        spread,
-        base,
-        readout,
-        bias,
-        eps,
-        logits,
-    )
+    neuron, example = pairs
+    for i in range(len(neuron)):
+        n, e = neuron[i], example[i]
+        d = change[e, n]
+        total = variance[e] + d * (np.float32(2) * cross[e, n] + d * spread[n])
+        scale = np.float32(1) / np.sqrt(max(total, np.float32(0)) + eps)
+        for c in range(logits.shape[1]):
+            logits[i, c] = scale * (base[e, c] + d * readout[n, c]) + bias[c]
 
 
 @compiled(fastmath=True)
@@ -126,7 +96,7 @@ def _move(rows, weights, amount):
 
 @compiled(fastmath=True)
 def _norm_scale(x, eps, scale):
-    """What a norm multiplies each column by, whose mean is 0."""
+    """The factor of a norm for each column, whose mean is 0."""
     scale[:] = 0
     for c in range(x.shape[0]):
         for i in range(BLOCK):
@@ -217,30 +187,24 @@ def normed_hits(
         Counts ``(step + 1, group, 2)`` as labelled and by the true label; 0 where they are not asked for.
     """
     counts = np.zeros((n_workers, len(order) + 1, n_groups, 2), dtype=np.int64)
-    in_parts(
-        _normed_hits_part,
-        n_workers,
-        counts,
-        change,
-        order,
-        counted,
-        stream,
-        written,
-        base,
-        readout,
-        bias,
-        eps,
-        answers,
-        tolerance,
-    )
+    arrays = change, order, counted, stream, written, base, readout, bias, eps, answers, tolerance
+    in_parts(_normed_hits_part, n_workers, counts, *arrays)
     return counts.sum(axis=0)
 
 
 @compiled()
-def _add_pairs_part(
-    part, n_parts, pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan
-):
-    """One part of `add_pairs`."""
+def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan):
+    """Add the logits of pairs to all sums.
+
+    Args:
+        pairs: Neurons and examples, ``(pair,)`` each.
+        low: The example of the first row of `before`.
+        logits, before: After the change of a neuron ``(pair, output)``, and before any ``(example, output)``.
+        answers: Labels, true labels and groups, ``(example,)`` each.
+        margins: Before any change, ``(two, example)``.
+        tolerance: Margins up to this are no right answers.
+        totals, effects, plan: See `interp.measuring.effect_sums`.
+    """
     neuron, example = pairs
     labels, true_labels, group = answers
     counts, sums = totals
@@ -250,8 +214,6 @@ def _add_pairs_part(
     added = np.empty(classes, np.float32)
     for i in range(len(neuron)):
         n, e = neuron[i], example[i]
-        if n % n_parts != part:
-            continue
         a, b, g = labels[e], true_labels[e], group[e]
         mine, true, top = logits[i, a], logits[i, b], _rival(logits[i], a, b)
         margin = mine - (top if a == b else max(top, true))
@@ -275,35 +237,6 @@ def _add_pairs_part(
                 for k in range(starts[s * classes + b], starts[s * classes + b + 1]):
                     total += weights[k] * added[outputs[k]]
                 of_weights[s, n, e] = total
-
-
-def add_pairs(pairs, low, logits, before, answers, margins, tolerance, totals, effects, plan, n_workers):
-    """Add the logits of pairs to all sums; a neuron is one worker's alone.
-
-    Args:
-        pairs: Neurons and examples, ``(pair,)`` each.
-        low: The example of the first row of `before`.
-        logits, before: After the change of a neuron ``(pair, output)``, and before any ``(example, output)``.
-        answers: Labels, true labels and groups, ``(example,)`` each.
-        margins: Before any change, ``(two, example)``.
-        tolerance: Margins up to this are no right answers.
-        totals, effects, plan: See `interp.measuring.effect_sums`.
-        n_workers: Parts that the neurons are worked on in.
-    """
-    in_parts(
-        _add_pairs_part,
-        n_workers,
-        pairs,
-        low,
-        logits,
-        before,
-        answers,
-        margins,
-        tolerance,
-        totals,
-        effects,
-        plan,
-    )
 
 
 @compiled(fastmath=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,8 @@ def followable(activations: Tensor) -> bool:
     return activations.device.type == "cpu" and activations.dtype == torch.float32
 
 
-@torch.no_grad()
 def logits_of_pairs(
-    prefix: Prefix, change: Any, neurons: slice, threads: int
+    prefix: Prefix, change: Any, neurons: slice, blocks: Iterator[int] | None = None
 ) -> Iterator[tuple[slice, Pairs, Float[np.ndarray, "pair output"]]]:
     """Blocks of examples, neurons and examples of them whose activation changes, and the logits after it.
 
@@ -40,18 +40,21 @@ def logits_of_pairs(
         prefix: One that `followed` is true of.
         change: What is added to each activation, ``(example, …, neuron)``; rows of it are asked for.
         neurons: Which of them are changed, each alone.
-        threads: That the loops run in.
+        blocks: Numbers of blocks of examples, from 0 without end; callers with the same iterator share the work.
     """
     suffix, source = prefix.suffix, prefix.whole or prefix
     assert suffix is not None
     assert source.writes is not None
-    writes = source.writes[neurons]
+    writes = source.writes[neurons].detach()
     kind = ThroughBlock if isinstance(suffix, LastBlock) else _ThroughNorm
-    part = kind(suffix, writes, threads)  # type: ignore[arg-type]
-    for start in range(0, len(source.activations), part.examples):
-        rows = slice(start, min(start + part.examples, len(source.activations)))
+    part = kind(suffix, writes)  # type: ignore[arg-type]
+    n = len(source.activations)
+    for block in count() if blocks is None else blocks:
+        if (start := block * part.examples) >= n:
+            return
+        rows = slice(start, min(start + part.examples, n))
         amount = _visible(prefix, change[rows][..., neurons], part.positions)
-        tables = part.tables(source.stream[rows], amount)
+        tables = part.tables(source.stream[rows].detach(), amount)
         changed = (amount != 0).numpy()
         for first in range(0, amount.shape[-1], step := max(1, PAIRS // len(amount))):
             some = changed[..., first : first + step]
@@ -78,9 +81,9 @@ class _ThroughNorm:
 
     positions = None
 
-    def __init__(self, head: Affine, writes: Tensor, threads: int) -> None:
+    def __init__(self, head: Affine, writes: Tensor) -> None:
         assert head.eps is not None
-        self.head, self.writes, self.threads = head, head.centred(writes), threads
+        self.head, self.writes = head, head.centred(writes)
         self.examples = min(PAIRS, max(1, TABLE // head.matrix.shape[1]))
         self.readout = (self.writes @ head.matrix).numpy()
         self.spread = self.writes.square().mean(1).numpy()
@@ -97,6 +100,6 @@ class _ThroughNorm:
         """Logits of some pairs."""
         change, variance, cross, base = tables
         logits = np.empty((len(pairs[0]), len(self.bias)), np.float32)
-        spread, readout, rest = self.spread, self.readout, (self.bias, self.eps, logits, self.threads)
-        normed_logits(pairs, change, variance, cross, spread, base, readout, *rest)
+        rest = (self.bias, self.eps, logits)
+        normed_logits(pairs, change, variance, cross, self.spread, base, self.readout, *rest)
         return logits

@@ -32,8 +32,8 @@ class ThroughBlock:
         examples: How many are worked on together.
     """
 
-    def __init__(self, block: LastBlock, writes: Float[Tensor, "neuron stream"], threads: int) -> None:
-        self.block, self.threads, self.positions = block, threads, block.visible
+    def __init__(self, block: LastBlock, writes: Float[Tensor, "neuron stream"]) -> None:
+        self.block, self.positions = block, block.visible
         head, centred, eps = block.head, block.key.centred, block.key.eps
         onward = head.matrix if head.eps is None else centred(torch.eye(len(head.matrix)))
         self.reader = torch.cat([block.neurons.matrix, onward], dim=1)
@@ -63,7 +63,7 @@ class ThroughBlock:
         stream: Float[Tensor, "example any stream"],
         change: Float[Tensor, "example position neuron"],
     ) -> tuple[Array, ...]:
-        """How much of which vectors is added up: `gathered`, `moved` and two of the `rows` of `block_inputs`."""
+        """Vectors, and their amounts, of some examples: `gathered`, `moved` and two of the `rows` of `block_inputs`."""
         block = self.block
         x = block.key.centred(stream[:, list(block.visible)])
         own = x[:, block.readout]
@@ -80,7 +80,7 @@ class ThroughBlock:
         own: Float[Tensor, "example stream"],
         change: Float[Tensor, "example position neuron"],
     ) -> Float[Tensor, "example head position neuron"]:
-        """How much each head takes of each position's stream, after each neuron's change: attention times norm.
+        """The amount of each position's stream that each head takes, after each neuron's change: attention times norm.
 
         A query is ``scale * (Q + d * u) + b``, with d the neuron's change at the answer's position and u the query of
         what it writes; keys likewise.
@@ -127,7 +127,7 @@ class ThroughBlock:
         """Logits of at most `PAIRS` pairs, in memory that is used again."""
         n, head = len(pairs[0]), self.block.head
         pre, out, (gathered, moved, *rows) = self.pre[:n], self.out[:n], tables
-        rest = (self.bias, self.eps, pre.numpy(), out.numpy(), self.threads)
-        block_inputs(pairs, gathered, moved, (*rows, self.written), *rest)
+        columns = (self.bias, self.eps, pre.numpy(), out.numpy())
+        block_inputs(pairs, gathered, moved, (*rows, self.written), *columns)
         out = out.addmm_(self.block.activation(pre), self.outputs)
         return (out if head.eps is None else head(out)).numpy()

@@ -35,29 +35,25 @@ def effects(shape: str, least: float) -> Contest:
     return Contest(lambda: single_effects(state), {**own, **effect_peers(model, TASK, SOME, WIDTH, least)})
 
 
-def curve() -> Contest:
+def curve(shape: str, least: float) -> Contest:
     """All cumulative removals, on every split; peers measure one accuracy."""
-    model = network("one-layer")
+    model = network(shape)
     state, order = cached_pass(model, TASK, site=SITE), np.arange(WIDTH)
     own = {"forward passes": Peer(lambda: forward_of(model, TASK))}
-    peers = {**own, **curve_peers(model, TASK, SOME, WIDTH, 100)}
+    peers = {**own, **curve_peers(model, TASK, SOME, WIDTH, least)}
     return Contest(lambda: measure_curve(state, order, n_random=0), peers)
 
 
+ONE, TWO = "one-layer transformer, p=113", "first of two layers, p=113"
 LINES = {
-    "effects-transformer": Line(
-        f"effects of {WIDTH} neurons, one-layer transformer, p=113", lambda: effects("one-layer", 50)
-    ),
-    "curve-transformer": Line(f"curve of {WIDTH + 1} steps, one-layer transformer, p=113", curve),
+    "effects-transformer": Line(f"effects of {WIDTH} neurons, {ONE}", lambda: effects("one-layer", 50)),
+    "curve-transformer": Line(f"curve of {WIDTH + 1} steps, {ONE}", lambda: curve("one-layer", 100)),
     "effects-norms": Line(
-        f"effects of {WIDTH} neurons, one layer and norms, p=113",
-        lambda: effects("one-layer, with norms", 10),
+        f"effects of {WIDTH} neurons, {ONE}, with norms", lambda: effects("one-layer, with norms", 10)
     ),
-    "effects-two-layer": Line(
-        f"effects of {WIDTH} neurons, first of two layers, p=113", lambda: effects("two-layer", 10)
-    ),
+    "effects-two-layer": Line(f"effects of {WIDTH} neurons, {TWO}", lambda: effects("two-layer", 10)),
     "effects-two-layer-norms": Line(
-        f"effects of {WIDTH} neurons, first of two layers and norms, p=113",
-        lambda: effects("two-layer, with norms", 10),
+        f"effects of {WIDTH} neurons, {TWO}, with norms", lambda: effects("two-layer, with norms", 10)
     ),
+    "curve-two-layer": Line(f"curve of {WIDTH + 1} steps, {TWO}", lambda: curve("two-layer", 10)),
 }

@@ -130,6 +130,10 @@ def test_progress_is_told_where_neurons_go_one_by_one() -> None:
     assert isinstance(report, Report)
     found = cached_pass(transformer(norm="layer"), TASK, site=POST)
     measure_neurons(found, report=report)
+    assert told == [1, found.width]  # all together
+    told.clear()
+    found = cached_pass(transformer(n_layers=3), TASK, site=POST)
+    measure_neurons(found, report=report)
     assert told == [1, 2, 3, 4, 5]
     told.clear()
     measure_curve(found, ORDER, n_random=2, report=report)

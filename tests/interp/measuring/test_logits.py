@@ -17,7 +17,7 @@ from interp.measuring.evaluation import evaluate, measure_logits
 from interp.measuring.leakage import swap_asymmetry
 from interp.measuring.logits import Streamed, blocks_of, by_rows, whole_of
 from interp.measuring.traces import memory_traces
-from interp.models import HookedMLP, planted_mlp
+from interp.models import HookedMLP, Prompt, SmallTransformer, TransformerConfig, planted_mlp
 
 ROWS = 100
 
@@ -74,6 +74,29 @@ def test_an_audit_of_streamed_logits_is_that_of_held_ones(
     held = json.loads(json.dumps(audit(*planted, n_random=3).to_dict()))
     request.getfixturevalue("streaming")
     assert_alike(held, json.loads(json.dumps(audit(*planted, n_random=3).to_dict())))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"n_layers": 2, "norm": "layer"},
+        {"norm": "layer", "bias": True},
+        {"n_layers": 3, "causal": False},
+    ],
+)
+def test_an_audit_with_layers_after_the_site_is_the_same_in_parts(
+    shape: dict[str, Any], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p = 11
+    task = ModularTask("add", p, train_fraction=0.6, corrupt_fraction=0.2)
+    config = TransformerConfig(**{"d_model": 16, "n_heads": 2, "d_head": 8, "d_mlp": 12, **shape})
+    model = SmallTransformer(config, p + 1, p, Prompt.parse("a b =", p=p), seed=1).eval()
+    held = json.loads(json.dumps(audit(model, task, n_random=2).to_dict()))
+    request.getfixturevalue("streaming")
+    one = torch.Size(cached_pass(model, task).change.shape[1:]).numel() + p
+    monkeypatch.setattr("interp.measuring.cached_pass.PART", 40 * one)
+    assert len(list(cached_pass(model, task).parts())) == 4
+    assert_alike(held, json.loads(json.dumps(audit(model, task, n_random=2).to_dict())))
 
 
 def test_doses_and_curves_are_the_same(
