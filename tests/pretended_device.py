@@ -65,7 +65,7 @@ def _computed(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     held = tree_map_only(Pretended, lambda one: one.held, (args, kwargs))
     result = operation(*held[0], **held[1])
     if name.endswith("_"):
-        return args[0]
+        return args[0] if isinstance(args[0], Tensor) else None
     return tree_map(_pretend, result) if inside else result
 
 
@@ -127,7 +127,7 @@ def pretended_device() -> Iterator[None]:
     with (
         patch("torch.cuda.is_available", lambda: True),
         patch.object(nn.Module, "to", _moved),
-        patch("torch.optim.adam._get_fused_kernels_supported_devices", lambda: ["meta", "cpu"]),
+        patch("torch.optim.optimizer._get_fused_kernels_supported_devices", lambda: ["meta", "cuda"]),
         _Naming(),
         _Making(),
     ):
