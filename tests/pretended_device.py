@@ -86,6 +86,9 @@ class _Naming(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function is Tensor.tolist and isinstance(args[0], Pretended):
             return args[0].held.tolist()
+        if function == Tensor.data.__set__ and isinstance(args[0], Pretended):
+            args[0].held = args[1].held
+            return None
         if function in (Tensor.__getitem__, Tensor.__setitem__):
             args = (args[0], _listed(args[1]), *args[2:])  # PyTorch would make lists tensors without numbers
         if function is torch.device:
