@@ -63,6 +63,16 @@ class Examples:
         """For a held-out example of each true class, how much each of its logits counts for the training examples."""
         return self.counts - np.diag(self.sizes[0]) if self.against_true else self.counts
 
+    @cached_property
+    def trained_rows(self) -> np.ndarray:
+        """The training examples that are compared, sorted by true class."""
+        return self.in_classes(self.trained)
+
+    @cached_property
+    def held_out_rows(self) -> np.ndarray:
+        """The held-out examples that they are compared with, sorted by true class."""
+        return self.in_classes(self.held_out)
+
     def in_classes(self, mask: np.ndarray) -> np.ndarray:
         """Rows of the mask whose true class has both kinds, sorted by class."""
         rows = np.flatnonzero(mask & (self.sizes[0] > 0)[self.classes])
@@ -181,7 +191,7 @@ def memory_evidence(
         >>> (memory_evidence(x, np.array([[-1.0, 1.0]] * 2), examples).p < 0.01).tolist()
         [True, False]
     """
-    (rows, others), n = (examples.in_classes(m) for m in (examples.trained, examples.held_out)), len(readout)
+    rows, others, n = examples.trained_rows, examples.held_out_rows, len(readout)
     if not len(rows) or not n:
         return _nothing(n)
     step = max(1, BLOCK // len(activations))
@@ -201,7 +211,8 @@ def _memory_of_some(
     c, held, counts = examples.n_classes, examples.sizes[1][:, None], examples.counts
     x, y = (np.asarray(activations[chosen], np.float64) for chosen in (rows, others))
     by_class, by_held = _class_sums(x, examples.classes[rows], c), _class_sums(y, examples.classes[others], c)
-    by_label = _class_sums(x, examples.labels[rows], c)
+    labels, classes = examples.labels[rows], examples.classes[rows]
+    by_label = by_class if np.array_equal(labels, classes) else _class_sums(x, labels, c)
     first, second = counts @ weights.T, counts @ np.square(weights.T)
     total = (weights.T * by_label).sum(0)
     if examples.against_true:
@@ -295,14 +306,17 @@ def _permuted(left: np.ndarray, right: np.ndarray | None, seed: int) -> Evidence
 
 def _class_sums(values: np.ndarray, classes: np.ndarray, n_classes: int) -> np.ndarray:
     """Sums over the examples of each class, ``(class, column)``."""
-    small = (
-        classes.astype(np.int16) if n_classes <= np.iinfo(np.int16).max else classes
-    )  # sorted by its digits
-    order = np.argsort(small, kind="stable")
-    present, starts = np.unique(classes[order], return_index=True)
+    order = None
+    if len(classes) and (classes[1:] < classes[:-1]).any():
+        small = classes.astype(np.int16) if n_classes <= np.iinfo(np.int16).max else classes
+        order = np.argsort(small, kind="stable")  # by its digits
+    ordered = classes if order is None else classes[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    present = ordered[starts]
     sums, step = np.zeros((n_classes, values.shape[1])), max(1, BLOCK // max(1, len(values)))
     for i in range(0, values.shape[1] if len(present) else 0, step):
-        some = np.asarray(values[:, i : i + step], np.float64)[order]
+        some = np.asarray(values[:, i : i + step], np.float64)
+        some = some if order is None else some[order]
         sums[present, i : i + step] = np.add.reduceat(some, starts, axis=0)
     return sums
 
