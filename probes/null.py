@@ -47,8 +47,17 @@ def fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " 
 
 @lru_cache(maxsize=32)
 def _log_tail(m: int) -> np.ndarray:
-    """`fisher_tail`'s logarithm at evenly spaced g from 1/m to 1/2; beyond, one term of the sum is left."""
-    return np.log(fisher_tail(np.linspace(1 / m, 0.5, KNOTS), m))
+    """`fisher_tail`'s logarithm between evenly spaced g from 1/m to 1/2; beyond, one term of the sum is left.
+
+    Coefficients ``(knot, power)`` of the cubic through four neighbouring knots, in the distance from the second, which
+    is below 1 but at both ends of the table.
+    """
+    table = np.log(fisher_tail(np.linspace(1 / m, 0.5, KNOTS), m))
+    knot = np.clip(np.arange(KNOTS), 1, KNOTS - 3)
+    before, at, after, later = (table[knot + i] for i in (-1, 0, 1, 2))
+    slope = after - before / 3 - at / 2 - later / 6
+    bend = (before + after) / 2 - at
+    return np.stack([at, slope, bend, (later - before) / 6 + (at - after) / 2], axis=1)
 
 
 def quick_fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarray, " vector"]:
@@ -61,20 +70,17 @@ def quick_fisher_tail(g: Float[np.ndarray, " vector"], m: int) -> Float[np.ndarr
     """
     if m < 3 or not g.size:
         return fisher_tail(g, m)
-    table, low = _log_tail(m), 1 / m
+    low = 1 / m
     place = (np.minimum(g, 0.5) - low) * ((KNOTS - 1) / (0.5 - low))
     knot = np.clip(place.astype(np.int64), 1, KNOTS - 3)
     t = place - knot
-    before, at, after, later = (table[knot + i] for i in (-1, 0, 1, 2))
-    cubic = (
-        at * (t + 1) * (t - 1) * (t - 2) / 2
-        - before * t * (t - 1) * (t - 2) / 6
-        - after * (t + 1) * t * (t - 2) / 2
-        + later * (t + 1) * t * (t - 1) / 6
-    )
-    with np.errstate(divide="ignore"):
-        curve = np.where(g < 0.5, cubic, np.log(m) + (m - 1) * np.log1p(-np.minimum(g, 1.0)))
-    return np.minimum(np.exp(curve), 1.0)
+    at, slope, bend, cubic = _log_tail(m).take(knot, axis=0).T
+    tail = np.exp(at + t * (slope + t * (bend + t * cubic)))
+    large = g >= 0.5
+    if large.any():
+        with np.errstate(divide="ignore"):
+            tail[large] = np.exp(np.log(m) + (m - 1) * np.log1p(-np.minimum(g[large], 1.0)))
+    return np.minimum(tail, 1.0)
 
 
 def stretched(

@@ -54,10 +54,11 @@ def plan(work: Workload, items: dict[Identity, Any], store: Store) -> Plan:
     measured = {settings for _, (_, settings) in by_key.values()}
     with progress("looking for what is stored", len(items), after=PATIENCE) as report:
         for i, ((path, settings), item) in enumerate(items.items()):
-            row, stamp = known.get((path, settings)), stamp_of(path)
+            row, comparable = known.get((path, settings)), settings in measured
+            stamp = stamp_of(path) if row is not None or comparable else ""
             if row is not None and (row.stamp != stamp or (row.ok and not stamp)):
                 row = None  # its files have changed, as far as is known
-            compared = row is None and settings in measured and not is_remote(path)
+            compared = row is None and comparable and not is_remote(path)
             content = content_of(path) if compared else None
             same = by_key.get(key_of(content, settings)) if content is not None else None
             if (row is not None and row.ok) or (same is not None and same[1] == (path, settings)):

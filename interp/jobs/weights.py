@@ -30,7 +30,7 @@ from probes.features import joint_scores, sampled, sampled_rows
 from probes.null import benjamini_hochberg
 from probes.spectrum import Convention
 
-STACK = 2**16
+STACK = 2**18
 """Numbers of one weight matrix that are scored together: more leaves the processor's cache, and is slower."""
 BLOCK = 2**15
 FIRST_SITE = "blocks.0.mlp.hook_post"

@@ -114,38 +114,33 @@ def _batch(cached: CachedPass, neurons: slice, wanted: Wanted | None, report: Re
     sums = PairSums(cached, width, wanted)
     for start, part in cached.parts():
         share, before = len(part.data) / n, width * start / n
+
+        def of_part(done: int, note: str = "", share: float = share, before: float = before) -> None:
+            report(int(before + share * done))
+
         with evaluation_mode(part.model):
-            _add_part(
-                sums,
-                start,
-                part,
-                neurons,
-                lambda done, note="", share=share, before=before: report(int(before + share * done)),
-            )
+            add = _follow if part.readout is None and followed(part.held_prefix) else _run_again
+            add(part, start, neurons, sums, of_part)
     return sums
 
 
-def _add_part(sums: PairSums, start: int, part: CachedPass, neurons: slice, report: Report) -> None:
-    """Add examples that are held, by the parts of what follows the neurons where these are known, else by a pass each.
+def _run_again(part: CachedPass, start: int, neurons: slice, sums: PairSums, report: Report) -> None:
+    """Add the logits of examples that are held, by a pass for each neuron.
 
     Args:
-        start: Number of the first example among all.
+        start: Number of the first of them among all.
     """
-    width = neurons.stop - neurons.start
-    if part.readout is None and followed(part.held_prefix):
-        _follow(sums, start, part, neurons, report)
-        return
-    for i in range(width):
-        changed_one = torch.tensor([neurons.start + i], device=part.logits.device)
-        for reached, changed in part.changed_logits(changed_one):
+    for i in range(neurons.stop - neurons.start):
+        neuron = torch.tensor([neurons.start + i], device=part.logits.device)
+        for reached, changed in part.changed_logits(neuron):
             example = start + reached.cpu().numpy()
             block = slice(int(example[0]), int(example[-1]) + 1)
             sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
         report(i + 1)
 
 
-def _follow(sums: PairSums, start: int, part: CachedPass, neurons: slice, report: Report) -> None:
-    """Add the logits of all pairs, from blocks of examples in several threads."""
+def _follow(part: CachedPass, start: int, neurons: slice, sums: PairSums, report: Report) -> None:
+    """The same by the parts of what follows, from blocks of examples in several threads."""
     n, width = len(part.data), neurons.stop - neurons.start
     threads = [sums, *(sums.part() for _ in range(torch.get_num_threads() - 1))]
 

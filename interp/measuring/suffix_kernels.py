@@ -187,22 +187,8 @@ def normed_hits(
         Counts ``(step + 1, group, 2)`` as labelled and by the true label; 0 where they are not asked for.
     """
     counts = np.zeros((n_workers, len(order) + 1, n_groups, 2), dtype=np.int64)
-    in_parts(
-        _normed_hits_part,
-        n_workers,
-        counts,
-        change,
-        order,
-        counted,
-        stream,
-        written,
-        base,
-        readout,
-        bias,
-        eps,
-        answers,
-        tolerance,
-    )
+    arrays = change, order, counted, stream, written, base, readout, bias, eps, answers, tolerance
+    in_parts(_normed_hits_part, n_workers, counts, *arrays)
     return counts.sum(axis=0)
 
 

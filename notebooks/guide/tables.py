@@ -10,6 +10,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,12 @@ def _range(values: Any) -> str:
     return f"{values.mean():.0f} %" + (f" ({low} to {high})" if high > low else "")
 
 
+def benchmarks(state: str) -> str:
+    """The committed table of benchmarks, as ``tests/benchmarks/all.py`` wrote it."""
+    place = RESULTS / "benchmarks" / f"{state}.md"
+    return place.read_text(encoding="utf-8") if place.exists() else "Not measured.\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "names": names,
     "columns": columns,
@@ -292,6 +299,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "stored-neurons": stored_neurons,
     "stored-sequences": stored_sequences,
     "results": results,
+    **{f"benchmarks-{state}": partial(benchmarks, state) for state in ("idle", "busy", "cuda")},
 }
 """What makes each table, by the name in its marker."""
 

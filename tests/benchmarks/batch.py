@@ -1,26 +1,27 @@
-"""What batch jobs cost, as ratios in one run: ``python tests/benchmarks/batch.py [FOLDER] [--neurons]``.
+"""Batch jobs over checkpoints of the paper's size (p=97, N=500), and over one network of very many neurons.
 
-Makes 2,000 checkpoints of the paper's size (p=97, N=500; 1.2 GB) in the folder, if they are not there yet, and
-compares a job over them with a bare loop, one worker with two, and scoring with other ways to compute the same. With
-``--neurons`` also the cost per neuron from 10³ to 10⁷ neurons (another 13 GB).
+Makes 2,000 checkpoints (1.2 GB) and a network of a million neurons (another 1.2 GB) in a folder of the temporary ones,
+or that `GROKSCOPE_BENCHMARKS` names, if they are not there yet; for large lines one of ten million (12 GB).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
-from statistics import median
-from tempfile import mkdtemp
-from time import perf_counter
+from tempfile import gettempdir, mkdtemp
 from typing import Any
 
 import numpy as np
+from timing import Contest, Cost, Limit, Line, Peer, at_least, at_most, cost_of
 
-P, WIDTH, COUNT, SAMPLE = 97, 500, 2_000, 200
-REPEATS, ROUNDS = 200, 3
+P, WIDTH, COUNT = 97, 500, 2_000
+SIZES = {"1,000": 10**3, "10,000": 10**4, "100,000": 10**5}
+FOLDER = Path(os.environ.get("GROKSCOPE_BENCHMARKS", Path(gettempdir()) / "grokscope-benchmarks"))
 
 
 def make(folder: Path, count: int = COUNT) -> list[str]:
@@ -64,38 +65,32 @@ def matrices(path: str) -> list[Any]:
     return [*tensors["embed.W_E"].transpose(1, 2), tensors["unembed.W_U"]]
 
 
-def bare_loop(paths: list[str]) -> float:
-    """Seconds of what the job is compared with: load every file, and transform its matrices."""
+def bare_loop(paths: list[str]) -> None:
+    """What the job is compared with: load every file, and transform its matrices."""
     import torch
 
-    start = perf_counter()
+    torch.set_num_threads(1)
     for path in paths:
         for matrix in matrices(path):
             torch.fft.rfft(matrix)
-    return perf_counter() - start
 
 
-def job(paths: list[str], workers: int) -> float:
-    """Seconds of a job into an empty folder, all of it but audits of outliers."""
+def job(paths: list[str], workers: int) -> Cost:
+    """A job into an empty folder, all of it but audits of outliers."""
     from interp.jobs import batch
 
-    out = Path(mkdtemp(prefix="grokscope-benchmark-"))
+    out = Path(mkdtemp(prefix="job-", dir=FOLDER))
+
+    def run() -> None:
+        result = batch(paths, out / "scored", workers=workers, outliers=0)
+        if (result.done, result.failed) != (len(paths), 0):
+            raise RuntimeError(f"{result.failed} of {len(paths)} checkpoints failed")
+
     try:
-        found = batch(paths, out / "scored", workers=workers, outliers=0)
-        assert (found.done, found.failed) == (len(paths), 0)
-        return found.seconds
+        cost = cost_of(run)
+        return cost if workers == 1 else Cost(cost.wall, 0)  # what workers use is not known here
     finally:
         rmtree(out)
-
-
-def best(compute: Any, repeats: int = REPEATS) -> float:
-    """Milliseconds, the median of many."""
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        compute()
-        times.append(perf_counter() - start)
-    return 1e3 * median(times)
 
 
 def authors_loop(vectors: list[np.ndarray]) -> list[float]:
@@ -110,126 +105,111 @@ def authors_loop(vectors: list[np.ndarray]) -> list[float]:
     return scores
 
 
-def scoring(path: str) -> None:
+def spectra(threads: int) -> Contest:
     """IPR of all neurons of one network whose weights are in memory."""
     import torch
     from threadpoolctl import threadpool_limits
 
-    from probes import spectrum
     from probes.periodicity import ipr
     from probes.spectrum import real_dft
 
-    tensors = [matrix.contiguous() for matrix in matrices(path)]
-    stacked, stack = torch.stack(tensors), np.stack([tensor.numpy() for tensor in tensors])
-    loop = best(lambda: authors_loop(list(stack)), 5)
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        with threadpool_limits(threads):
-            rfft = best(lambda: torch.fft.rfft(stacked))
-            own = best(lambda: [ipr(found.power) for found in map(real_dft, stack)])
-        print(f"IPR of 3 x {WIDTH} vectors, {threads} threads: {own:.3f} ms; one neuron at a time {loop:.1f} ms "
-              f"({loop / own:.0f}x), bare batched rfft {rfft:.3f} ms ({rfft / own:.1f}x)")  # fmt: skip
-    for n in (59, 97, 113, 257, 509, 769, 1021):
-        x = np.random.default_rng(0).normal(size=(1500, n)).astype(np.float32)
-        limit = spectrum.LARGEST_PRODUCT
-        times = []
-        for spectrum.LARGEST_PRODUCT in (10**6, 0):
-            times.append(best(lambda x=x: real_dft(x), 20))
-        spectrum.LARGEST_PRODUCT = limit
-        print(f"  n={n}: by matrix product {times[0]:.2f} ms, by FFT {times[1]:.2f} ms")
+    threadpool_limits(threads)
+    torch.set_num_threads(threads)
+    stacked = torch.stack([one.contiguous() for one in matrices(make(FOLDER / "series")[-1])])
+    stack = stacked.numpy()
+    peers = {
+        "bare batched rfft of torch": Peer(lambda: lambda: torch.fft.rfft(stacked), at_least(2)),
+        "one neuron at a time": Peer(lambda: lambda: authors_loop(list(stack)), at_least(20)),
+    }
+    return Contest(lambda: ipr(real_dft(stack).power), peers)
 
 
-def alone(paths: list[str], first: str) -> tuple[float, float]:
-    """Seconds of measuring, and most memory in MiB, of a job in a process of its own that measured one file before."""
-    code = (
-        "import sys, json, tempfile\nfrom interp.jobs import batch\nfrom interp.jobs.worker import peak_memory\n"
-        "paths, first = json.load(sys.stdin), sys.argv[2]\n"
-        "with tempfile.TemporaryDirectory(dir=sys.argv[1]) as out:\n"
-        "    batch(first, out + '/first', workers=1, outliers=0)\n"
-        "    found = batch(paths, out, workers=1, outliers=0)\n"
-        "    assert not found.failed, found.store.checkpoints.to_pylist()[0]['error']\n"
-        "    print(sum(found.store.checkpoints['seconds'].to_pylist()), peak_memory() / 2**20)"
-    )
+ALONE = """
+import json, sys, tempfile
+from interp.jobs import batch
+paths, first = json.load(sys.stdin)
+with tempfile.TemporaryDirectory(dir=sys.argv[1]) as out:
+    batch(first, out + "/first", workers=1, outliers=0)
+    result = batch(paths, out + "/all", workers=1, outliers=0)
+    rows = result.store.checkpoints.to_pylist()
+    assert not result.failed, rows[0]["error"]
+    print(sum(row["seconds"] for row in rows))
+"""
+
+
+def alone(paths: list[str], first: str, neurons: int) -> Cost:
+    """Measuring a neuron, in a process of its own that measured one file before."""
     run = subprocess.run(
-        [sys.executable, "-c", code, str(Path(paths[0]).parents[1]), first],
-        input=json.dumps(paths), capture_output=True, text=True, check=True,
+        [sys.executable, "-c", ALONE, str(FOLDER)],
+        input=json.dumps([paths, first]), capture_output=True, text=True, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    seconds, memory = map(float, run.stdout.split())
-    return seconds, memory
+    seconds = float(run.stdout) / neurons
+    return Cost(seconds, seconds)
 
 
-def sharded(folder: Path, width: int) -> Path:
-    """A network of random weights in two shards, written neuron block by neuron block, and the index of its shards."""
+def sharded(width: int) -> str:
+    """A network of random weights in two shards, written block by block, and the index of its shards."""
+    from interp.checkpoints.files import FORMAT
+    from interp.data import ModularTask
+    from interp.models import HookedMLP, MLPConfig
+
+    folder, name = FOLDER / "wide", f"wide-{width}"
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"wide-{width}"
     index = folder / f"{name}.safetensors.index.json"
     if index.exists():
-        return index
+        return str(index)
     generator = np.random.default_rng(width)
     shapes = {"embed.W_E": (2, P, width), "unembed.W_U": (width, P)}
-    for i, (tensor, shape) in enumerate(shapes.items(), 1):
-        size = 4 * int(np.prod(shape))
-        header = json.dumps({tensor: {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
-        with (folder / f"{name}-{i:05d}-of-00002.safetensors").open("wb") as file:
+    files = {tensor: f"{name}-{i:05d}-of-00002.safetensors" for i, tensor in enumerate(shapes, 1)}
+    for tensor, shape in shapes.items():
+        left = int(np.prod(shape))
+        header = json.dumps(
+            {tensor: {"dtype": "F32", "shape": shape, "data_offsets": [0, 4 * left]}}
+        ).encode()
+        with (folder / files[tensor]).open("wb") as file:
             file.write(len(header).to_bytes(8, "little") + header)
-            left = size // 4
             while left:
                 block = generator.standard_normal(min(left, 2**24), dtype=np.float32)
                 block.tofile(file)
                 left -= len(block)
-    from interp.data import ModularTask
-
-    task = ModularTask("add", p=P)
-    model = {
-        "kind": "mlp",
-        "vocab": P,
-        "n_outputs": P,
-        "n_tokens": 2,
-        "width": width,
-        "depth": 2,
-        "tied": False,
-    }
-    settings = {"format": "grokscope-1", "step": 0, "model": model, "task": task.to_dict()}
+    model = HookedMLP(MLPConfig(width=1), P).to_dict() | {"width": width}
+    settings = {"format": FORMAT, "step": 0, "model": model, "task": ModularTask("add", p=P).to_dict()}
     (folder / f"{name}.json").write_text(json.dumps(settings))
-    files = {tensor: f"{name}-{i:05d}-of-00002.safetensors" for i, tensor in enumerate(shapes, 1)}
     index.write_text(json.dumps({"weight_map": files}))
-    return index
+    return str(index)
 
 
-def cost_per_neuron(folder: Path, series: list[str]) -> None:
-    """From two checkpoints of 500 neurons to one of ten million."""
-    for neurons in (10**3, 10**4, 10**5, 10**6, 10**7):
-        paths = series[-neurons // WIDTH :] if neurons <= 10**5 else [str(sharded(folder / "wide", neurons))]
-        runs = [alone(paths, series[0]) for _ in range(3 if neurons < 10**6 else 1)]
-        seconds, memory = min(runs)
-        print(
-            f"{neurons:>10,} neurons: {1e6 * seconds / neurons:.2f} us each, peak {memory:.0f} MiB",
-            flush=True,
+def flat(width: int) -> Contest:
+    """Cost a neuron of one network of so many neurons, and of series of networks of 500."""
+    series, wide = make(FOLDER / "series"), sharded(width)
+    peers = {
+        f"{words} neurons in files of {WIDTH}": Peer(
+            lambda n=n: lambda: alone(series[-n // WIDTH :], series[0], n), Limit("within", 1.25)
         )
+        for words, n in SIZES.items()
+    }
+    return Contest(lambda: alone([wide], series[0], width), peers, memory=2, started=True)
 
 
-def main() -> None:
-    """Print all ratios."""
-    import torch
-
-    folder = Path(next((a for a in sys.argv[1:] if not a.startswith("-")), "/tmp/grokscope-benchmark"))
-    paths = make(folder / "series")
-    scoring(paths[-1])
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        bare_loop(paths[:SAMPLE])
-        print(f"bare loop, {threads} threads: {1e3 * bare_loop(paths) / COUNT:.2f} ms a checkpoint")
-    torch.set_num_threads(1)
-    job(paths[:SAMPLE], 1)
-    rounds = [(bare_loop(paths), job(paths, 1), job(paths, 2)) for _ in range(ROUNDS)]
-    bare, one, two = (median(times) for times in zip(*rounds, strict=True))
-    print(f"{COUNT} checkpoints: bare loop {bare:.2f} s, one worker {one:.2f} s ({one / bare:.2f}x), "
-          f"two workers {two:.2f} s ({one / two:.2f}x faster than one)")  # fmt: skip
-    few, many = alone(paths[:SAMPLE], paths[-1])[1], alone(paths, paths[0])[1]
-    print(f"peak memory: {few:.0f} MiB at {SAMPLE}, {many:.0f} MiB at {COUNT} ({many / few - 1:+.1%})")
-    if "--neurons" in sys.argv:
-        cost_per_neuron(folder, paths)
+def jobs(workers: int, peer: str, other: Callable[[list[str]], object], limit: Limit | None) -> Contest:
+    paths = make(FOLDER / "series")
+    return Contest(lambda: job(paths, workers), {peer: Peer(lambda: lambda: other(paths), limit)})
 
 
-if __name__ == "__main__":
-    main()
+LINES = {
+    "spectra": Line(f"IPR of 3 x {WIDTH} vectors, one thread", lambda: spectra(1)),
+    "spectra-two-threads": Line(f"IPR of 3 x {WIDTH} vectors, two threads", lambda: spectra(2)),
+    "batch-job": Line(
+        f"batch of {COUNT:,} checkpoints, one worker",
+        lambda: jobs(1, "load and rfft alone", bare_loop, at_most(5)),
+    ),
+    "batch-workers": Line(
+        f"batch of {COUNT:,} checkpoints, two workers",
+        lambda: jobs(2, "one worker", lambda paths: job(paths, 1), at_least(1.7)),
+    ),
+    "batch-neurons": Line("batch, a neuron of a network of 1,000,000", lambda: flat(10**6)),
+    "batch-neurons-large": Line(
+        "batch, a neuron of a network of 10,000,000", lambda: flat(10**7), large=True
+    ),
+}

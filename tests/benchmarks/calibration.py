@@ -263,23 +263,6 @@ def qq_plots(rows: Sequence[dict[str, Any]]) -> Any:
     )  # fmt: skip
 
 
-def save_image(figure: Any, path: Path) -> None:
-    """A picture of a figure, as the browser on this machine draws it."""
-    from playwright.sync_api import sync_playwright
-
-    path.with_suffix(".html").write_text(
-        figure.to_html(include_plotlyjs=True, config={"displayModeBar": False})
-    )
-    with sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1220, "height": 500})
-        page.goto(path.with_suffix(".html").resolve().as_uri())
-        page.wait_for_selector(".main-svg")
-        page.screenshot(path=path)
-        chromium.close()
-    path.with_suffix(".html").unlink()
-
-
 def main() -> None:
     """Print one line for each p-value and null; without --short, write the committed JSON and picture too."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -306,6 +289,8 @@ def main() -> None:
     if given.out is not None or not given.short:
         results.write_text(json.dumps({"alpha": ALPHA, "rows": rows}, indent=1) + "\n")
     if not given.short:
+        from rendering import save_image
+
         save_image(qq_plots(rows), picture)
 
 

@@ -1,18 +1,13 @@
-"""Exact removal of a real model's neurons, screened by first order, against one hooked pass a neuron.
-
-python tests/benchmarks/locating.py [--hooked 100]
-"""
+"""Exact removal of a real model's neurons, screened by first order, against one hooked pass a neuron."""
 
 from __future__ import annotations
 
-import argparse
-import resource
-from time import perf_counter
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
-from language_models import real_model
-from scipy.stats import spearmanr
+from timing import Contest, Line, Peer, Work, at_least
 
 from interp.hooks import hooked
 from interp.language.gradients import first_order
@@ -21,11 +16,14 @@ from interp.language.opening import open_language_model
 from interp.language.sequences import Sequences, token_sequences
 from interp.language.zero_out import zero_out
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from language_models import real_model
+
 TEXT = (
     "When in the Course of human events, it becomes necessary for one people to dissolve the political bands "
     "which have connected them with another"
 )
-SCREENED = 500
+SCREENED, SOME = 500, 16
 
 
 def zeroed(unit: int, activations: torch.Tensor) -> torch.Tensor:
@@ -44,41 +42,47 @@ def loss_of(model: LanguageModel, sequences: Sequences) -> float:
     return float(torch.nn.functional.cross_entropy(logits.double(), ids[0, start:]))
 
 
-def main() -> None:
-    """Print seconds, their ratio and the rank correlation."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--hooked", type=int, default=100, help="neurons of the sample")
-    size = parser.parse_args().hooked
+def chosen_units(model: LanguageModel, sequences: Sequences) -> np.ndarray:
+    first = first_order(model, sequences)[0]
+    return np.argsort(-np.abs(first), kind="stable")[:SCREENED]
+
+
+def hooked_passes(model: LanguageModel, sequences: Sequences, chosen: np.ndarray) -> Work:
+    """One hooked pass for each of the chosen neurons."""
+    units = model.units()
+
+    def run() -> None:
+        for unit in chosen.tolist():
+            site, own = units.sites[int(units.site_index[unit])], int(units.unit[unit])
+            with hooked(model, {site.hook: lambda values, own=own: zeroed(own, values)}):
+                loss_of(model, sequences)
+
+    return run
+
+
+def screening() -> Contest:
+    """All neurons by first order, and those of most effect removed one at a time."""
     model = open_language_model(real_model())
     sequences = token_sequences([model.tokenizer(TEXT)["input_ids"]])
-    units = model.units()
-    loss_of(model, sequences)
-    start = perf_counter()
-    first = first_order(model, sequences)[0]
-    chosen = np.argsort(-np.abs(first), kind="stable")[:SCREENED]
-    rises = zero_out(model, sequences, chosen)[0]
-    screened = perf_counter() - start
-    sample = np.random.default_rng(0).choice(SCREENED, size, replace=False)
-    before, plain = loss_of(model, sequences), []
-    start = perf_counter()
-    for unit in chosen[sample].tolist():
-        site = units.sites[int(units.site_index[unit])]
-        own = int(units.unit[unit])
-        with hooked(model, {site.hook: lambda values, own=own: zeroed(own, values)}):
-            plain.append(loss_of(model, sequences) - before)
-    one = (perf_counter() - start) / size
-    print(
-        f"{len(sequences.ids[0])} tokens: {len(units):,} neurons screened and {SCREENED} removed in {screened:.1f} s; "
-        f"one hooked pass a neuron takes {one:.3f} s, {len(units) * one:.0f} s for all: "
-        f"{len(units) * one / screened:.0f} times as long, {SCREENED * one / screened:.1f} times for the {SCREENED}"
-    )
-    print(
-        f"Spearman correlation of both on {size} of the screened: {spearmanr(rises[sample], plain).statistic:.5f}, "
-        f"largest difference {np.abs(rises[sample] - plain).max():.1e} nats; of first order and exact on all "
-        f"{SCREENED}: {spearmanr(first[chosen], rises).statistic:.3f}"
-    )
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    sample = np.random.default_rng(0).choice(chosen_units(model, sequences), SOME, replace=False)
+    n = len(model.units())
+    hooks = {
+        "a hooked pass for each screened": Peer(
+            lambda: hooked_passes(model, sequences, sample),
+            at_least(2),
+            SCREENED / SOME,
+            f"{SOME} of {SCREENED}, scaled",
+        ),
+        "a hooked pass for each neuron": Peer(
+            lambda: hooked_passes(model, sequences, sample),
+            at_least(50),
+            n / SOME,
+            f"{SOME} of {n:,}, scaled",
+        ),
+    }
+    return Contest(lambda: zero_out(model, sequences, chosen_units(model, sequences)), hooks)
 
 
-if __name__ == "__main__":
-    main()
+LINES = {
+    "screening": Line("neurons of SmolLM2-135M screened, 500 removed exactly", screening),
+}

@@ -1,53 +1,61 @@
-"""What the main job costs, as ratios against named baselines in one run.
-
-    python tests/benchmarks/main_job.py
-
-The network is the paper's: p=97, 500 quadratic neurons, half of all pairs trained on. Baselines alternate with what
-they are compared to, a few runs of each in turn, and medians are quoted, so that a drifting machine moves both.
-"""
+"""The main job at the paper's size: p=97, 500 quadratic neurons, half of all pairs trained on."""
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from peers import curve_peers, effect_peers, forward_of
+from timing import Contest, Line, Peer, Work, at_least, at_most
 from torch.nn import functional as F
 
+from interp import audit
 from interp.data import ModularTask
-from interp.hooks import evaluation_mode
 from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import measure_curve
 from interp.measuring.effects import single_effects
-from interp.measuring.evaluation import measure_logits
-from interp.models import HookedMLP, MLPConfig
+from interp.models import HookedMLP, MLPConfig, analytic_mlp
 from interp.training import TrainConfig, TrainingRun
 
-P, WIDTH = 97, 500
-TURN = 5
+P, WIDTH, SOME = 97, 500, 16
+TASK = ModularTask("add", p=P, train_fraction=0.5, corrupt_fraction=0.35)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+def mostly_periodic() -> HookedMLP:
+    """The closed form, of which a fifth of the neurons are noise."""
+    model, generator = analytic_mlp("add", P, width=WIDTH), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weights in (model.embed.W_E[..., -WIDTH // 5 :], model.unembed.weight[-WIDTH // 5 :]):
+            weights.normal_(0, 0.05, generator=generator)
+    return model
 
 
-def alternate(rounds: int, **work: Callable[[], object]) -> dict[str, float]:
-    """Median seconds of each piece of work; they take turns of `TURN` runs after a warm-up run each turn."""
-    times = {name: [] for name in work}
-    for _ in range(rounds):
-        for name, run in work.items():
-            run()
-            times[name] += [seconds(run) for _ in range(TURN)]
-    return {name: float(np.median(values)) for name, values in times.items()}
+def audited() -> Contest:
+    model = mostly_periodic()
+    return Contest(lambda: audit(model, TASK), {}, seconds=3)
 
 
-def column_gather_step(task: ModularTask) -> Callable[[], None]:
+def curve() -> Contest:
+    """All cumulative removals, on every split; peers measure one accuracy."""
+    model = mostly_periodic()
+    state, order = cached_pass(model, TASK), np.arange(WIDTH)
+    own = {"forward passes": Peer(lambda: forward_of(model, TASK), at_most(8))}
+    peers = {**own, **curve_peers(model, TASK, SOME, WIDTH, 50)}
+    return Contest(lambda: measure_curve(state, order, n_random=0), peers)
+
+
+def effects() -> Contest:
+    """Each neuron's own effect on accuracies and margins of every split; peers measure one accuracy."""
+    model = mostly_periodic()
+    state = cached_pass(model, TASK)
+    own = {"forward passes": Peer(lambda: forward_of(model, TASK), at_most(10))}
+    return Contest(lambda: single_effects(state), {**own, **effect_peers(model, TASK, SOME, WIDTH, 50)})
+
+
+def column_gather_step() -> Callable[[], None]:
     """A training step as the authors' notebook lays it out: weights (neuron, token), gathered by column."""
-    data, generator = task.dataset, torch.Generator().manual_seed(0)
+    data, generator = TASK.dataset, torch.Generator().manual_seed(0)
     a, b = data.inputs[data.train].T.contiguous()
     targets = F.one_hot(data.labels[data.train], P).float().T
     shapes = ((WIDTH, P), (WIDTH, P), (P, WIDTH))
@@ -62,60 +70,25 @@ def column_gather_step(task: ModularTask) -> Callable[[], None]:
     return step
 
 
-def matrix_products(n: int) -> Callable[[], object]:
+def matrix_products() -> Work:
+    """The three products of a step with the readout, forward and backward, and nothing else."""
+    n = int(TASK.dataset.train.sum())
     x, w, g = torch.randn(n, WIDTH), torch.randn(WIDTH, P), torch.randn(n, P)
     return lambda: (x @ w, g @ w.T, x.T @ g)
 
 
-def curve_by_hooks(model: HookedMLP, task: ModularTask, order: np.ndarray, steps: int) -> None:
-    """The same curve with one `run_with_hooks` a step."""
-    mask = torch.ones(WIDTH)
-    with evaluation_mode(model):
-        for k in range(steps):
-            if k:
-                mask[order[k - 1]] = 0
-            hook = ("blocks.0.mlp.hook_post", lambda x, hook: x * mask)
-            measure_logits(model.run_with_hooks(task.dataset.inputs, fwd_hooks=[hook]), task.dataset)
+def training() -> Contest:
+    run = TrainingRun(HookedMLP(MLPConfig(width=WIDTH), vocab=P), TASK, TrainConfig())
+    peers = {
+        "its three matrix products": Peer(matrix_products, at_most(1.5)),
+        "notebook's column gather": Peer(column_gather_step, at_least(2.2)),
+    }
+    return Contest(run.update, peers)
 
 
-def main() -> None:
-    """Print every ratio with its baseline."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    task = ModularTask("add", p=P, train_fraction=0.5, corrupt_fraction=0.35)
-    model = HookedMLP(MLPConfig(width=WIDTH), vocab=P).eval()
-    state, order, inputs = cached_pass(model, task), np.arange(WIDTH), task.dataset.inputs
-
-    def forward() -> None:
-        with torch.no_grad():
-            model(inputs)
-
-    found = alternate(
-        rounds,
-        forward=forward,
-        curve=lambda: measure_curve(state, order, n_random=0),
-        effects=lambda: single_effects(state),
-    )
-    by_hooks = seconds(lambda: curve_by_hooks(model, task, order, WIDTH + 1))
-    with_control = seconds(lambda: measure_curve(state, order, n_random=20))
-    run = TrainingRun(HookedMLP(MLPConfig(width=WIDTH), vocab=P), task, TrainConfig())
-    steps = alternate(
-        rounds,
-        ours=run.update,
-        gather=column_gather_step(task),
-        products=matrix_products(int(task.dataset.train.sum())),
-    )
-    print(f"one forward pass over all pairs                      {1e3 * found['forward']:8.1f} ms")
-    print(f"full curve, 501 points, every split                  {1e3 * found['curve']:8.1f} ms")
-    print(f"  in forward passes (at most 12)                     {found['curve'] / found['forward']:8.1f}")
-    print(f"  times faster than run_with_hooks (at least 50)     {by_hooks / found['curve']:8.1f}")
-    print(f"all single-neuron effects, in forward passes         {found['effects'] / found['forward']:8.1f}")
-    print(f"full curve with 20 random ones                       {1e3 * with_control:8.1f} ms")
-    print(f"training step                                        {1e3 * steps['ours']:8.1f} ms")
-    print(f"  times faster than column gather (at least 2.2)     {steps['gather'] / steps['ours']:8.2f}")
-    print(f"  over its three matrix products (at most 2)         {steps['ours'] / steps['products']:8.2f}")
-
-
-if __name__ == "__main__":
-    main()
+LINES = {
+    "audit": Line(f"audit after start-up, p={P}, N={WIDTH}", audited),
+    "curve": Line(f"curve of all {WIDTH + 1} steps, p={P}, N={WIDTH}", curve),
+    "effects": Line(f"effects of {WIDTH} neurons, p={P}", effects),
+    "training": Line(f"training step, p={P}, N={WIDTH}", training),
+}

@@ -1,70 +1,59 @@
-"""What an audit's measurements cost on a 512-neuron transformer with p=113, as ratios of one run.
-
-python tests/benchmarks/transformer.py
-"""
+"""What an audit measures of 512-neuron transformers with p=113, beside other people's ways."""
 
 from __future__ import annotations
 
-import resource
-from time import perf_counter
-
 import numpy as np
-import torch
+from peers import SITE, curve_peers, effect_peers, forward_of
+from timing import Contest, Line, Peer
 
 from interp.data import ModularTask
-from interp.interventions import ablate
 from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import measure_curve
-from interp.measuring.evaluation import evaluate
+from interp.measuring.effects import single_effects
 from interp.models import Prompt, SmallTransformer, TransformerConfig
-from interp.scoring.evidence import measure_evidence, questions_of
 
 TASK = ModularTask("add", 113, train_fraction=0.3, corrupt_fraction=0.1, corrupt="wrong")
-SITE, WIDTH, HOOKED = "blocks.0.mlp.hook_post", 512, 3
+WIDTH, SOME = 512, 4
 SHAPES = {
-    "linear rest": TransformerConfig(causal=True),
-    "layer norm after the site": TransformerConfig(causal=True, norm="layer", bias=True),
-    "another layer after the site": TransformerConfig(causal=True, n_layers=2),
-    "another layer and layer norms": TransformerConfig(causal=True, n_layers=2, norm="layer", bias=True),
+    "one-layer": {},
+    "one-layer, with norms": {"norm": "layer", "bias": True},
+    "two-layer": {"n_layers": 2},
+    "two-layer, with norms": {"n_layers": 2, "norm": "layer", "bias": True},
 }
 
 
-def seconds(work: object, repeats: int = 3) -> float:
-    """Shortest of several runs."""
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        work()
-        times.append(perf_counter() - start)
-    return min(times)
+def network(shape: str) -> SmallTransformer:
+    config = TransformerConfig(causal=True, **SHAPES[shape])
+    return SmallTransformer(config, 114, 113, Prompt.parse("a b =", p=113)).eval()
 
 
-def main() -> None:
-    """Print one line a shape."""
-    data = TASK.dataset
-    for name, config in SHAPES.items():
-        model = SmallTransformer(config, 114, 113, Prompt.parse("a b =", p=113)).eval()
-
-        def hooked(model: SmallTransformer = model) -> None:
-            with ablate(model, [3], site=SITE):
-                evaluate(model, TASK)
-
-        with torch.no_grad():
-            forward = seconds(lambda model=model: model(data.inputs))
-            by_hooks = seconds(hooked, HOOKED)
-        cached = cached_pass(model, TASK, site=SITE)
-        measure_curve(cached, np.arange(WIDTH), n_random=0)
-        measure_evidence(cached, [questions_of(cached)], 0)
-        effects = seconds(lambda cached=cached: measure_evidence(cached, [questions_of(cached)], 0), 2)
-        curves = seconds(lambda cached=cached: measure_curve(cached, np.arange(WIDTH), n_random=1), 1)
-        points = 2 * (len(measure_curve(cached, np.arange(WIDTH), n_random=0).removed) - 1)
-        print(
-            f"{name}: forward pass {forward:.3f} s; effects and evidence of {WIDTH} neurons {effects:.2f} s, "
-            f"{WIDTH * by_hooks / effects:.0f} times faster than hooks; a curve and a random one of {points} points "
-            f"{curves:.2f} s, {points * by_hooks / curves:.0f} times faster than hooks"
-        )
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+def effects(shape: str, least: float) -> Contest:
+    """Effects of the first layer's neurons on accuracies and margins of every split; peers measure one accuracy."""
+    model = network(shape)
+    state = cached_pass(model, TASK, site=SITE)
+    own = {"forward passes": Peer(lambda: forward_of(model, TASK))}
+    return Contest(lambda: single_effects(state), {**own, **effect_peers(model, TASK, SOME, WIDTH, least)})
 
 
-if __name__ == "__main__":
-    main()
+def curve(shape: str, least: float) -> Contest:
+    """All cumulative removals, on every split; peers measure one accuracy."""
+    model = network(shape)
+    state, order = cached_pass(model, TASK, site=SITE), np.arange(WIDTH)
+    own = {"forward passes": Peer(lambda: forward_of(model, TASK))}
+    peers = {**own, **curve_peers(model, TASK, SOME, WIDTH, least)}
+    return Contest(lambda: measure_curve(state, order, n_random=0), peers)
+
+
+ONE, TWO = "one-layer transformer, p=113", "first of two layers, p=113"
+LINES = {
+    "effects-transformer": Line(f"effects of {WIDTH} neurons, {ONE}", lambda: effects("one-layer", 50)),
+    "curve-transformer": Line(f"curve of {WIDTH + 1} steps, {ONE}", lambda: curve("one-layer", 100)),
+    "effects-norms": Line(
+        f"effects of {WIDTH} neurons, {ONE}, with norms", lambda: effects("one-layer, with norms", 10)
+    ),
+    "effects-two-layer": Line(f"effects of {WIDTH} neurons, {TWO}", lambda: effects("two-layer", 10)),
+    "effects-two-layer-norms": Line(
+        f"effects of {WIDTH} neurons, {TWO}, with norms", lambda: effects("two-layer, with norms", 10)
+    ),
+    "curve-two-layer": Line(f"curve of {WIDTH + 1} steps, {TWO}", lambda: curve("two-layer", 10)),
+}

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import gammaincc
 from scipy.stats import false_discovery_control
 
-from probes.features import _spectrum, _tail, joint_scores
+from probes.features import _fisher_g, _spectrum, _tail, joint_scores
 from probes.null import (
     benjamini_hochberg,
     combine,
@@ -32,7 +32,7 @@ P_VALUES = arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 1) | st.
 def g_test(x: np.ndarray) -> np.ndarray:
     """The p-value of each vector alone."""
     rows = x.reshape(-1, x.shape[-1]).astype(np.float64)
-    return _tail(_spectrum(rows)).reshape(x.shape[:-1])
+    return _tail(_fisher_g(_spectrum(rows).share, x.shape[-1]), x.shape[-1]).reshape(x.shape[:-1])
 
 
 def exact_tail(g: float, m: int) -> float:
