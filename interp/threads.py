@@ -7,8 +7,10 @@ threads can be three times slower than one, so that a command measures which is 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from time import perf_counter
 
 SHAPE = 2_048, 512, 128
@@ -48,6 +50,39 @@ def limited(most: int, *, everywhere: bool = False) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+def shared(work: Callable[[Iterator[int], int], None]) -> int:
+    """Call a function in as many threads as PyTorch has now, each of which computes alone, so that none waits.
+
+    Args:
+        work: Called with numbers from 0 without end, of which each goes to one thread, and the number of the thread; 0
+            is the caller's.
+
+    Returns:
+        The number of threads.
+
+    Example:
+        >>> results = []
+        >>> def work(blocks, thread):
+        ...     while (block := next(blocks)) < 3:
+        ...         results.append(block)
+        >>> n = shared(work)
+        >>> sorted(results)
+        [0, 1, 2]
+    """
+    import torch
+
+    n, blocks = torch.get_num_threads(), count()
+    if n == 1:
+        work(blocks, 0)
+        return n
+    with limited(1), ThreadPoolExecutor(n - 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        others = [pool.submit(work, blocks, thread) for thread in range(1, n)]
+        work(blocks, 0)
+        for other in others:
+            other.result()
+    return n
 
 
 def choose() -> int | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from interp.measuring.suffix_logits import followed
 from interp.models.suffix import Affine
 from interp.output import plain
 from interp.progress import Report, shifted, silent
+from interp.threads import shared
 
 TORCH_BLOCK_BYTES = 256e6
 PRODUCT_BLOCK = 250_000
@@ -208,24 +209,33 @@ def counts_by_prefix(
 
 
 def _counts_of_part(cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report) -> Counts:
-    """The same of examples that are held."""
-    data, counts = cached.data, np.zeros((len(removed), len(GROUPS), 2))
-    chosen, n = torch.as_tensor(order, device=cached.logits.device), len(data)
-    step = rows_at_once(cached.held_prefix, cached.logits.shape[1])
-    by_kernel = isinstance(cached.held_prefix.suffix, Affine) and followed(cached.held_prefix)
-    for start in range(0, n, step):
-        rows = slice(start, min(n, start + step))
-        if by_kernel:
-            counts += normed_counts(cached, order, removed, rows, torch.get_num_threads())
-            report(len(removed) * rows.stop // n)
-            continue
-        labels = data.labels[rows], data.true_labels[rows]
-        with evaluation_mode(cached.model):
+    """The same of examples that are held, in blocks, in several threads where the rest of the network is in parts."""
+    data, prefix, n = cached.data, cached.held_prefix, len(cached.data)
+    chosen = torch.as_tensor(order, device=cached.logits.device)
+    step = rows_at_once(prefix, cached.logits.shape[1])
+    apart = followed(prefix)
+    counts = np.zeros((torch.get_num_threads() if apart else 1, len(removed), len(GROUPS), 2))
+
+    @torch.no_grad()
+    def work(blocks: Iterator[int], thread: int) -> None:
+        while (start := step * next(blocks)) < n:
+            rows = slice(start, min(n, start + step))
+            if apart and isinstance(prefix.suffix, Affine):
+                counts[thread] += normed_counts(cached, order, removed, rows)
+                continue
+            labels = data.labels[rows], data.true_labels[rows]
             for done, (i, logits) in enumerate(logits_of_order(cached, chosen, removed, rows), 1):
                 right = (both_margins(logits, *labels) > cached.tolerance).double()
-                counts[i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
-                report((len(removed) * start + done * (rows.stop - start)) // n)
-    return counts
+                counts[thread, i] += group_sums(right, cached.group[rows]).T.cpu().numpy()
+                if not thread:
+                    report((len(removed) * start + done * (rows.stop - start)) // n)
+
+    with evaluation_mode(cached.model):
+        if apart:
+            shared(work)
+        else:
+            work(count(), 0)
+    return counts.sum(0)
 
 
 def split_accuracy(

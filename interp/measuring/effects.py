@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -23,7 +21,7 @@ from interp.measuring.logits import BLOCK, blocks_of
 from interp.measuring.rivals import FEWEST
 from interp.measuring.suffix_logits import followed, logits_of_pairs
 from interp.progress import Report, shifted, silent
-from interp.threads import limited
+from interp.threads import shared
 
 Row = TypeVar("Row")
 
@@ -142,26 +140,22 @@ def _run_again(part: CachedPass, start: int, neurons: slice, sums: PairSums, rep
 
 
 def _follow(part: CachedPass, start: int, neurons: slice, sums: PairSums, report: Report) -> None:
-    """The same by the parts of what follows: each thread works on blocks of examples alone, so that none waits."""
-    n, width, blocks = len(part.data), neurons.stop - neurons.start, count()
+    """The same by the parts of what follows, from blocks of examples in several threads."""
+    n, width = len(part.data), neurons.stop - neurons.start
+    threads = [sums, *(sums.part() for _ in range(torch.get_num_threads() - 1))]
 
-    def work(own: PairSums, report: Report) -> None:
+    def work(blocks: Iterator[int], thread: int) -> None:
         for rows, (neuron, example), logits in logits_of_pairs(
             part.held_prefix, part.change, neurons, blocks
         ):
-            own.add(slice(start + rows.start, start + rows.stop), (neuron, start + example), logits)
-            report(max(1, width * rows.start // n))
+            some = slice(start + rows.start, start + rows.stop)
+            threads[thread].add(some, (neuron, start + example), logits)
+            if not thread:
+                report(max(1, width * rows.start // n))
 
-    others = [sums.part() for _ in range(torch.get_num_threads() - 1)]
-    with (
-        limited(1),
-        ThreadPoolExecutor(max(1, len(others)), initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
-        running = [pool.submit(work, other, silent) for other in others]
-        work(sums, report)
-        for one, other in zip(running, others, strict=True):
-            one.result()
-            sums.take(other)
+    shared(work)
+    for other in threads[1:]:
+        sums.take(other)
     report(width)
 
 

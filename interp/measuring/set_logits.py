@@ -13,7 +13,7 @@ from interp.data import GROUPS
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.suffix_kernels import normed_hits
 from interp.models import Prefix
-from interp.models.suffix import Affine
+from interp.models.suffix import Affine, LastBlock
 
 
 def logits_of_order(
@@ -32,6 +32,7 @@ def logits_of_order(
     prefix, change = cached.held_prefix, cached.change[rows]
     carried, at = tuple(kept[rows] for kept in prefix.carried), len(order)
     stream = _changed_stream(prefix, change, order, rows)
+    after = prefix.suffix if isinstance(prefix.suffix, LastBlock) and not prefix.whole else prefix.after
     for i in np.argsort(-removed, kind="stable")[: np.count_nonzero(removed)].tolist():
         back, at = order[int(removed[i]) : at], int(removed[i])
         if prefix.writes is None:
@@ -39,7 +40,7 @@ def logits_of_order(
         elif len(back):
             stream = stream - change[..., back] @ prefix.writes[back]
         read = stream.clone() if prefix.writes is None else stream  # what follows may change it in place
-        yield i, prefix.after(read, *carried)
+        yield i, after(read, *carried)
 
 
 def _changed_stream(prefix: Prefix, change: Tensor, neurons: Tensor, rows: slice) -> Tensor:
@@ -53,7 +54,7 @@ def _changed_stream(prefix: Prefix, change: Tensor, neurons: Tensor, rows: slice
 
 @torch.no_grad()
 def normed_counts(
-    cached: CachedPass, order: np.ndarray, removed: np.ndarray, rows: slice, threads: int
+    cached: CachedPass, order: np.ndarray, removed: np.ndarray, rows: slice
 ) -> Int[np.ndarray, "point group two"]:
     """Right answers of some examples, as labelled and by the true label, with so many neurons of an order changed.
 
@@ -80,6 +81,6 @@ def normed_counts(
         tuple(y[rows].numpy() for y in (cached.data.labels, cached.data.true_labels, cached.group)),
         len(GROUPS),
         np.float32(cached.tolerance),
-        threads,
+        1,
     )
     return counts[len(order) - removed]

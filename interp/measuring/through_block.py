@@ -46,17 +46,13 @@ class ThroughBlock:
         self.eps = np.float32(-1 if eps is None else eps)
         self.writes = centred(writes)
         self.query, self.key, value = (
-            self.by_head(self.writes @ part.matrix) for part in (block.query, block.key, block.value)
+            block.by_head(self.writes @ part.matrix) for part in (block.query, block.key, block.value)
         )
         through = torch.einsum("nhd,hdw->nhw", value, self.value_reader)
         self.written = torch.cat([through, (self.writes @ self.reader)[:, None]], dim=1).numpy()
         numbers = block.n_heads * len(block.visible) * self.reader.shape[1]
         self.examples = min(PAIRS, max(1, TABLE // numbers))
         self.pre, self.out = torch.empty(PAIRS, len(block.writes)), torch.empty(PAIRS, onward.shape[1])
-
-    def by_head(self, x: Float[Tensor, "*axes all"]) -> Float[Tensor, "*axes head d_head"]:
-        """Projections with an axis of heads."""
-        return x.unflatten(-1, (self.block.n_heads, -1))
 
     def tables(
         self,
@@ -67,7 +63,7 @@ class ThroughBlock:
         block = self.block
         x = block.key.centred(stream[:, list(block.visible)])
         own = x[:, block.readout]
-        values = torch.einsum("ephd,hdw->ehpw", self.by_head(x @ block.value.matrix), self.value_reader)
+        values = torch.einsum("ephd,hdw->ehpw", block.by_head(x @ block.value.matrix), self.value_reader)
         gathered = self._gathered(x, own, change)
         moved = torch.cat([(gathered * change[:, None]).sum(2), change[:, None, block.readout]], dim=1)
         base = own @ self.reader + self.constant
@@ -87,8 +83,8 @@ class ThroughBlock:
         """
         block, scale = self.block, self._scale(x, change)
         at, d = (part[:, None, None, block.readout] for part in (scale, change))
-        query, keys = self.by_head(own @ block.query.matrix), self.by_head(x @ block.key.matrix)
-        query_bias, key_bias = self.by_head(block.query.bias), self.by_head(block.key.bias)
+        query, keys = block.by_head(own @ block.query.matrix), block.by_head(x @ block.key.matrix)
+        query_bias, key_bias = block.by_head(block.query.bias), block.by_head(block.key.bias)
 
         def asked(same: Tensor, by_neuron: Tensor, by_bias: Tensor) -> Tensor:
             return at * (same + d * by_neuron) + by_bias

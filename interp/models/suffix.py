@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,34 @@ class LastBlock:
     writes: Float[Tensor, "neuron stream"]
     writes_bias: Float[Tensor, " stream"]
     head: Affine
+
+    def by_head(self, x: Float[Tensor, "*axes all"]) -> Float[Tensor, "*axes head d_head"]:
+        """Projections with an axis of heads."""
+        return x.unflatten(-1, (self.n_heads, -1))
+
+    @cached_property
+    def _matrices(self) -> tuple[Tensor, Tensor]:
+        """Matrices of keys and values by head, ``(head, d_head, stream)`` and ``(head, stream, d_head)``."""
+        key, value = (self.by_head(part.matrix).transpose(0, 1) for part in (self.key, self.value))
+        return key.mT.contiguous(), value.contiguous()
+
+    def __call__(self, stream: Float[Tensor, "example position d_model"]) -> Float[Tensor, "example output"]:
+        """Logits, given the stream that enters the block: no key or value of a single position is computed."""
+        x, (key, value) = stream[:, list(self.visible)], self._matrices
+        own = x[:, self.readout]
+        if self.key.eps is not None:
+            x = F.layer_norm(x, x.shape[-1:], eps=self.key.eps)
+        query = self.by_head(x[:, self.readout] @ self.query.matrix + self.query.bias)
+        asked = torch.bmm(query.transpose(0, 1), key).transpose(0, 1)
+        scores = torch.bmm(asked, x.mT) + (query * self.by_head(self.key.bias)).sum(-1, keepdim=True)
+        pattern = (scores / query.shape[-1] ** 0.5).softmax(-1)
+        if self.coeff != 1:
+            pattern = self.coeff * pattern + (1 - self.coeff)
+        taken = torch.bmm(torch.bmm(pattern, x).transpose(0, 1), value).transpose(0, 1).flatten(1)
+        z = taken + self.value.bias * (self.coeff + (1 - self.coeff) * len(self.visible))
+        resid = own + z @ self.mix + self.mix_bias
+        post = self.activation(self.neurons(resid))
+        return self.head(torch.addmm(resid + self.writes_bias, post, self.writes))
 
 
 Suffix = Affine | LastBlock

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from threadpoolctl import threadpool_info
@@ -75,3 +77,37 @@ def test_a_limit_holds_inside_and_only_there(everywhere: bool) -> None:
         with threads.limited(2):
             assert torch.get_num_threads() == 1  # at most
     assert (torch.get_num_threads(), blas()) == (2, before)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_shared_work_is_done_once_and_each_thread_computes_alone(n: int) -> None:
+    before = torch.get_num_threads()
+    blocks_of_threads: dict[int, list[int]] = {}
+    try:
+        torch.set_num_threads(n)
+
+        def work(blocks: Iterator[int], thread: int) -> None:
+            assert torch.get_num_threads() == 1
+            while (block := next(blocks)) < 50:
+                blocks_of_threads.setdefault(thread, []).append(block)
+
+        assert threads.shared(work) == n
+        assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(before)
+    assert sorted(block for blocks in blocks_of_threads.values() for block in blocks) == list(range(50))
+
+
+def test_an_error_of_shared_work_is_raised() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+
+        def work(blocks: Iterator[int], thread: int) -> None:
+            if thread:
+                raise ValueError("of the other thread")
+
+        with pytest.raises(ValueError, match="of the other thread"):
+            threads.shared(work)
+    finally:
+        torch.set_num_threads(before)
