@@ -140,6 +140,7 @@ def main() -> None:
     """Measure, write and print the table."""
     asked = arguments()
     os.environ["GROKSCOPE_DEVICE"] = asked.device
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `grokscope` sets it, for our way and theirs
     if asked.part:
         line = import_module(asked.part).LINES[asked.only[0]]
         print("\n" + json.dumps(measure(asked.only[0], line, asked.quick)))

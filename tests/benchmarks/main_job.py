@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
 import torch
@@ -16,8 +17,11 @@ from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import measure_curve
 from interp.measuring.effects import single_effects
 from interp.models import HookedMLP, MLPConfig, analytic_mlp
+from interp.safeguards import kept_memory
 from interp.training import TrainConfig, TrainingRun
 
+WITHIN = ExitStack()
+"""What a line's process computes in, until it ends."""
 P, WIDTH, SOME = 97, 500, 16
 TASK = ModularTask("add", p=P, train_fraction=0.5, corrupt_fraction=0.35)
 
@@ -79,6 +83,7 @@ def matrix_products() -> Work:
 
 def training() -> Contest:
     run = TrainingRun(HookedMLP(MLPConfig(width=WIDTH), vocab=P), TASK, TrainConfig())
+    WITHIN.enter_context(kept_memory())
     peers = {
         "its three matrix products": Peer(matrix_products, at_most(1.5)),
         "notebook's column gather": Peer(column_gather_step, at_least(2.2)),
