@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -17,11 +19,14 @@ from interp.measuring.effect_sums import EffectSums, Wanted
 from interp.measuring.effects import SingleEffects, measure_neurons
 from interp.measuring.logits import columns_of
 from interp.progress import Report, silent
+from interp.threads import shared
 from probes import evidence
 from probes.evidence import Evidence, Examples
 from probes.labels import share_of_all
 
 ALL_TRAINING, WRONG_LABELS = "all training examples", "wrong labels"
+AT_ONCE = 8_000_000
+"""Activations that one thread works on."""
 Columns = tuple[Float[np.ndarray, "present neuron"], dict[str, Evidence]]
 Tables = tuple[Float[np.ndarray, "neuron true output"], dict[str, Float[np.ndarray, "neuron three"]]]
 
@@ -42,6 +47,12 @@ class Questions:
     classes: np.ndarray
     memory: dict[str, Examples]
     learnt: bool
+
+    @cached_property
+    def rule_rows(self) -> np.ndarray:
+        """The examples of the rule, sorted by class."""
+        rows = np.flatnonzero(self.rule)
+        return rows[np.argsort(self.classes[rows], kind="stable")]
 
     def of_sums(self, sums: EffectSums, wanted: Wanted) -> Tables:
         """Sums that the evidence on some neurons is made from, where what follows them is not linear."""
@@ -68,8 +79,8 @@ class Questions:
 
     def of_columns(self, change: np.ndarray, readout: np.ndarray) -> Columns:
         """Sums and evidence of some neurons that a matrix reads, from change and readout or both negated."""
-        classes = self.classes[self.rule]
-        sums = evidence.sums_by_class(change[self.rule], classes)
+        rows = self.rule_rows
+        sums = evidence.sums_by_class(change[rows], self.classes[rows])
         return sums, {
             name: evidence.memory_evidence(change, readout, examples)
             for name, examples in self.memory.items()
@@ -194,8 +205,28 @@ def linear_evidence(cached: CachedPass, asked: Sequence[Questions], seed: int) -
     """Evidence from each set of examples where what follows the neurons is linear."""
     assert cached.readout is not None
     removed = -as_array(cached.readout)  # both turned round: no copy of the change
-    parts: list[list[Columns]] = [[] for _ in asked]
+    parts: list[list[Columns]] = []
     for some, columns in columns_of(cached.change):
-        for part, questions in zip(parts, asked, strict=True):
-            part.append(questions.of_columns(as_array(columns), removed[some]))
-    return [questions.of_readout(part, removed, seed) for questions, part in zip(asked, parts, strict=True)]
+        parts += _of_columns(as_array(columns), removed[some], asked)
+    rows = zip(*parts, strict=True) if parts else [()] * len(asked)
+    return [
+        questions.of_readout(list(row), removed, seed) for questions, row in zip(asked, rows, strict=True)
+    ]
+
+
+def _of_columns(change: np.ndarray, readout: np.ndarray, asked: Sequence[Questions]) -> list[list[Columns]]:
+    """Sums and evidence of some neurons after others, for each set of examples, in threads of their own."""
+    step = max(1, min(AT_ONCE // len(change), -(-len(readout) // torch.get_num_threads())))
+    starts = range(0, len(readout), step)
+    results: list[list[Columns]] = [[] for _ in starts]
+    for questions in asked:  # worked out once, and not in each thread
+        _ = questions.rule_rows, [(one.trained_rows, one.held_out_rows) for one in questions.memory.values()]
+
+    def work(blocks: Iterator[int], _: int) -> None:
+        while (i := next(blocks)) < len(starts):
+            some = slice(starts[i], starts[i] + step)
+            own = np.ascontiguousarray(change[:, some])
+            results[i] = [questions.of_columns(own, readout[some]) for questions in asked]
+
+    shared(work)
+    return results
