@@ -43,9 +43,10 @@ def compiled(**how: Any) -> Callable[[Function], Any]:
         with _cached_in(cache_folder(Path(function.__code__.co_filename))):
             try:
                 kernel = compile_one(cache=True)(function)
+                _occasions[function] = "once per installation"
             except RuntimeError:  # numba's word for no place that can be written to
                 kernel = compile_one(function)
-        _kernels.add(kernel.py_func)
+                _occasions[function] = "as no folder keeps them"
         return kernel
 
     return compile_cached
@@ -118,8 +119,9 @@ class _Announcement(event.Listener):
         self.depth, self.shown = 0, ExitStack()
 
     def on_start(self, event: Any) -> None:
-        if self.depth == 0 and event.data["dispatcher"].py_func in _kernels:
-            self.shown.enter_context(busy("compiling kernels, once per installation"))
+        occasion = _occasions.get(event.data["dispatcher"].py_func)
+        if self.depth == 0 and occasion is not None:
+            self.shown.enter_context(busy(f"compiling kernels, {occasion}"))
         self.depth += 1
 
     def on_end(self, event: Any) -> None:
@@ -128,5 +130,6 @@ class _Announcement(event.Listener):
             self.shown.close()
 
 
-_kernels: set[Function] = set()
+_occasions: dict[Function, str] = {}
+"""When each of our functions is compiled."""
 event.register("numba:compile", _Announcement())

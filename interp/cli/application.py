@@ -84,6 +84,7 @@ app.add_typer(study.app, name="study", epilog=examples_shown(study.EXAMPLES))
 
 def main() -> None:
     """Run the command line; what goes wrong is one line and exit code 2, or 70 where it is a mistake of ours."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin are slow beside a busy process
     try:
         app()
     except KeyboardInterrupt:

@@ -28,7 +28,7 @@ from interp.progress import Report, shifted, silent
 TORCH_BLOCK_BYTES = 256e6
 PRODUCT_BLOCK = 250_000
 """Logits that are worked on together, which should fit the cache."""
-STREAMED_POINTS = 101
+STREAMED_POINTS = 51
 """Points of a curve where logits are streamed."""
 Counts = np.ndarray  # (step, group, 2): right answers by label and by true label
 
@@ -107,7 +107,7 @@ def kernel_arguments(cached: CachedPass, rows: Rows = slice(None)) -> tuple[np.n
 
 
 def kernel_options(cached: CachedPass) -> dict[str, Any]:
-    """What all kernels are told beside arrays; they use as many threads as PyTorch does."""
+    """Arguments of all kernels that are no arrays; they use as many threads as PyTorch does."""
     return {"n_groups": len(GROUPS), "n_workers": torch.get_num_threads(), "tolerance": cached.tolerance}
 
 

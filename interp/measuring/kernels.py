@@ -216,23 +216,9 @@ def _add_margins(tops, change, own, truth, of_label, of_true, same, least, hits,
 
 @compiled(fastmath=True)
 def _rivals_part(
-    part,
-    n_parts,
-    counts,
-    sums,
-    left_out,
-    change,
-    weights,
-    extremes,
-    own,
-    values,
-    classes,
-    labels,
-    true_labels,
-    group,
-    complete,
-    least,
-):
+    part, n_parts, counts, sums, left_out, change, weights, extremes, own, values, classes, labels, true_labels,
+    group, complete, least,
+):  # fmt: skip
     """Every `n_parts`-th example of `effects_on_rivals`."""
     kept, tops = values.shape[1], np.empty(change.shape[1], np.float32)
     for i in range(part, change.shape[0], n_parts):
@@ -248,33 +234,14 @@ def _rivals_part(
         else:
             a, b, g = labels[i], true_labels[i], group[i]
             _add_margins(
-                tops,
-                moved,
-                own[0, i],
-                own[1, i],
-                weights[a],
-                weights[b],
-                a == b,
-                least,
-                counts[part, g],
+                tops, moved, own[0, i], own[1, i], weights[a], weights[b], a == b, least, counts[part, g],
                 sums[part, g],
-            )
+            )  # fmt: skip
 
 
 def effects_on_rivals(
-    change,
-    weights,
-    own,
-    values,
-    classes,
-    labels,
-    true_labels,
-    group,
-    complete,
-    n_groups,
-    n_workers,
-    tolerance,
-):
+    change, weights, own, values, classes, labels, true_labels, group, complete, n_groups, n_workers, tolerance,
+):  # fmt: skip
     """Right answers and margins after changing each neuron alone, from the largest rivals of each example.
 
     A class that is not among them has at most the logit of the last. Where that and the extreme weights of a neuron do
@@ -293,23 +260,9 @@ def effects_on_rivals(
     left_out = np.zeros(len(change), dtype=bool)
     extremes = np.stack([weights.min(axis=0), weights.max(axis=0)])
     in_parts(
-        _rivals_part,
-        n_workers,
-        counts,
-        sums,
-        left_out,
-        change,
-        weights,
-        extremes,
-        own,
-        values,
-        classes,
-        labels,
-        true_labels,
-        group,
-        complete,
-        np.float32(tolerance),
-    )
+        _rivals_part, n_workers, counts, sums, left_out, change, weights, extremes, own, values, classes,
+        labels, true_labels, group, complete, np.float32(tolerance),
+    )  # fmt: skip
     return counts.sum(axis=0), sums.sum(axis=0), left_out
 
 

@@ -15,7 +15,7 @@ from interp.models.protocol import check_tokens
 
 
 class _Square(torch.autograd.Function):
-    """x² with a gradient that makes one temporary instead of PyTorch's three: a fifth of a training step."""
+    """x² with a gradient of one pass and no temporary, instead of PyTorch's three: a fifth of a training step."""
 
     generate_vmap_rule = True
 
@@ -30,7 +30,7 @@ class _Square(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return (gradient * x).mul_(2)
+        return torch.addcmul(x.new_zeros(()), gradient, x, value=2)
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

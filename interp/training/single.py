@@ -18,7 +18,7 @@ from interp.errors import ConfigError
 from interp.held import held
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
 from interp.progress import Report, progress, silent
-from interp.safeguards import deferred_interrupt, flushed_denormals
+from interp.safeguards import deferred_interrupt, flushed_denormals, kept_memory
 from interp.training.need import check_memory, vocabulary
 from interp.training.settings import TrainConfig
 from interp.training.state import Trainable, TrainingRun, Until, remove_halves
@@ -102,7 +102,7 @@ def train(
 def finish(run: TrainingRun, report: Report = silent, *, during: During | None = None) -> TrainResult:
     """Train from where a run stands until it ends; Ctrl-C ends it after the current step. See `train`."""
     around = during or (lambda model, step: nullcontext())
-    with held(run.folder), flushed_denormals(), deferred_interrupt() as interrupted:
+    with held(run.folder), flushed_denormals(), kept_memory(), deferred_interrupt() as interrupted:
         run.begin(report)
         while not run.ended and not interrupted():
             with around(run.model, run.step):

@@ -17,7 +17,7 @@ from interp.held import held
 from interp.models import HookedMLP
 from interp.models.layers import ACTIVATIONS
 from interp.progress import Report, silent
-from interp.safeguards import deferred_interrupt, flushed_denormals
+from interp.safeguards import deferred_interrupt, flushed_denormals, kept_memory
 from interp.training.single import TrainResult, result_of
 from interp.training.state import TrainingRun, optimizer_for
 
@@ -136,7 +136,7 @@ def train_together(runs: Iterable[TrainingRun], report: Report = silent) -> list
     """
     runs = list(runs)
     _check_alike(runs)
-    with ExitStack() as stack, flushed_denormals(), deferred_interrupt() as interrupted:
+    with ExitStack() as stack, flushed_denormals(), kept_memory(), deferred_interrupt() as interrupted:
         for run in runs:
             stack.enter_context(held(run.folder))
         tell = lambda step=0, note="": report(sum(run.step for run in runs), note)  # noqa: E731

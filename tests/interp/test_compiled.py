@@ -7,11 +7,15 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
+from interp import compiled as module
 from interp.compiled import compiled, in_parts
 
 KERNEL = """
@@ -115,3 +119,32 @@ def test_parts_run_at_once_and_their_errors_arrive() -> None:
 
     with pytest.raises(ValueError, match="of one part"):
         in_parts(fail, 2)
+
+
+def test_compiling_is_announced_once_and_only_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    shown = []
+
+    @contextmanager
+    def busy(doing: str) -> Iterator[None]:
+        shown.append(doing)
+        yield
+        shown.append("")
+
+    monkeypatch.setattr(module, "busy", busy)
+
+    @compiled()
+    def inner(x):
+        return x + 1
+
+    @compiled()
+    def outer(x):
+        return inner(x) * 2
+
+    @numba.njit
+    def foreign(x):
+        return x
+
+    assert (foreign(1), shown) == (1, [])
+    assert [outer(1), outer(2)] == [4, 6]
+    assert shown == ["compiling kernels, once per installation", ""]
