@@ -12,9 +12,8 @@ from jaxtyping import Bool, Complex, Float, Int, Num
 
 SIDES = ("one", "two")
 CONSTANTS = ("drop", "keep")
-LARGEST_PRODUCT = (
-    1_200  # positions up to which matrix products are faster than an FFT (tests/benchmarks/batch.py)
-)
+LARGEST_PRODUCT = 800
+"""Positions up to which matrix products are faster than an FFT, whose lengths are mostly prime here."""
 SMALL = 1e-4  # of the squared mean: less variation is transformed after centring, to keep rounding out of it
 
 

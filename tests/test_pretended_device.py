@@ -68,7 +68,12 @@ def check_same(on_device: Any, start: Callable[[str], Callable[[], Any]]) -> Non
     on_device.check_close(measured, expected)
 
 
-@pytest.mark.parametrize("name", networks())
+DEFAULT = ("perceptron", "two layers and norms")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in networks()]
+)
 def test_audits(on_device: Any, name: str) -> None:
     model = networks()[name].eval()
     check_same(on_device, lambda device: lambda: audit(deepcopy(model), TASK, device=device).to_dict())

@@ -276,9 +276,12 @@ def _range(values: Any) -> str:
 
 
 def benchmarks(state: str) -> str:
-    """The committed table of benchmarks, as ``tests/benchmarks/all.py`` wrote it."""
-    place = RESULTS / "benchmarks" / f"{state}.md"
-    return place.read_text(encoding="utf-8") if place.exists() else "Not measured.\n"
+    """The committed table of benchmarks, as ``tests/benchmarks/all.py`` wrote it, and the figure of an idle machine's."""
+    place, drawn = RESULTS / "benchmarks" / f"{state}.md", GUIDE.parent / "images" / "benchmarks.png"
+    if not place.exists():
+        return "Not measured.\n"
+    picture = "![How many times each limit is kept](../images/benchmarks.png)\n\n"
+    return (picture if state == "idle" and drawn.exists() else "") + place.read_text(encoding="utf-8")
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -23,7 +23,7 @@ TEXT = (
     "When in the Course of human events, it becomes necessary for one people to dissolve the political bands "
     "which have connected them with another"
 )
-SCREENED, SOME = 500, 16
+SCREENED, SOME = 100, 8
 
 
 def zeroed(unit: int, activations: torch.Tensor) -> torch.Tensor:
@@ -69,7 +69,7 @@ def screening() -> Contest:
     hooks = {
         "a hooked pass for each screened": Peer(
             lambda: hooked_passes(model, sequences, sample),
-            at_least(2),
+            None,
             SCREENED / SOME,
             f"{SOME} of {SCREENED}, scaled",
         ),
@@ -84,5 +84,5 @@ def screening() -> Contest:
 
 
 LINES = {
-    "screening": Line("neurons of SmolLM2-135M screened, 500 removed exactly", screening),
+    "screening": Line("neurons of SmolLM2-135M screened, 100 removed exactly", screening),
 }
