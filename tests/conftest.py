@@ -16,6 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker, also of what 
 ROOT = Path(__file__).parents[1]
 UNCHECKED = {  # compiled by numba, which needs bare functions
     "interp.measuring.kernels",
+    "interp.measuring.rival_kernels",
     "interp.measuring.suffix_kernels",
 }
 MODULES = {

@@ -10,6 +10,7 @@ import pytest
 
 SKIPPED = {
     "interp.measuring.kernels",
+    "interp.measuring.rival_kernels",
     "interp.measuring.suffix_kernels",
 }  # numba's dispatchers hide their docstrings, and hold no examples
 

@@ -28,6 +28,7 @@ from interp.measuring.logits import (
     whole_of,
 )
 from interp.measuring.rivals import Rivals, rivals_of
+from interp.measuring.sample import Sample, draw_sample
 from interp.measuring.streamed_prefix import AnyPrefix, StreamedPrefix, streamed_change
 from interp.models import HookedModel, NeuronSite, Prefix, neuron_site, prefix_at
 from interp.modes import make_intervention
@@ -128,7 +129,13 @@ class CachedPass:
     @cached_property
     def sample(self) -> Sample:
         """Examples that random controls are measured on: all, or a random part of them where logits are streamed."""
-        return sample_of(self)
+        one = self.data.n_classes + 3 * torch.Size(self.change.shape[1:]).numel()
+        return draw_sample(self.group, SAMPLED // one if self._streams else len(self.data))
+
+    @cached_property
+    def sampled(self) -> CachedPass:
+        """The pass of the `sample`, held in memory; itself where these are all examples."""
+        return self if self.sample.rows is None else self.part(self.sample.rows)
 
     def part(self, rows: Rows) -> CachedPass:
         """The pass of some of the examples, held in memory."""
@@ -231,61 +238,8 @@ class CachedPass:
                     yield rows, prefix.logits(activations, some)
 
 
-PART = 8 * BLOCK
-"""Logits and activations of a part of the examples."""
-SAMPLED, FEWEST_OF_GROUP = 100_000_000, 2_000
-"""Numbers of a sample's logits and activations, and examples of each group that are in it at least."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """Some of the examples of a pass, held in memory, as its own pass.
-
-    Attributes:
-        cached: The pass of these examples.
-        rows: Which they are; None if they are all.
-        drawn: Examples of each group in the sample, ``(group,)``.
-        weights: Examples of each group for one in the sample, ``(group,)``.
-    """
-
-    cached: CachedPass
-    rows: Int[Tensor, " row"] | None
-    drawn: Int[np.ndarray, " group"]
-    weights: Float[np.ndarray, " group"]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """A sentence for the report, if not all examples are in it."""
-        if self.rows is None:
-            return ()
-        return (
-            f"Random controls, cross-fitted sets and ranks of memorised labels were measured on {len(self.rows):,} of "
-            f"{round(self.weights @ self.drawn):,} examples, drawn at random from each kind; curves have points at "
-            "evenly spaced numbers of neurons.",
-        )
-
-    def counts(self, counts: np.ndarray) -> np.ndarray:
-        """Counts by group ``(…, group, 2)`` in the sample, as they are expected of all examples."""
-        return counts if self.rows is None else counts * self.weights[:, None]
-
-
-def sample_of(cached: CachedPass, seed: int = 0) -> Sample:
-    """The examples that random controls are measured on, each group in proportion; all where logits are held."""
-    data, group = cached.data, cached.group.cpu().numpy()
-    sizes = np.bincount(group, minlength=len(GROUPS))
-    one = torch.Size(cached.change.shape[1:]).numel()
-    share = SAMPLED / (len(data) * (data.n_classes + 3 * one))
-    if share >= 1 or isinstance(cached.logits, Tensor) or isinstance(cached.activations, Tensor):
-        return Sample(cached, None, sizes, np.ones(len(GROUPS)))
-    generator = np.random.default_rng(seed)
-    chosen = []
-    for number in range(len(GROUPS)):
-        inside = np.flatnonzero(group == number)
-        most = min(len(inside), max(FEWEST_OF_GROUP, round(share * len(inside))))
-        chosen.append(np.sort(generator.choice(inside, most, replace=False)))
-    drawn = np.array([len(one) for one in chosen])
-    rows = torch.as_tensor(np.sort(np.concatenate(chosen)), device=data.inputs.device)
-    return Sample(cached.part(rows), rows, drawn, sizes / np.maximum(drawn, 1))
+PART, SAMPLED = 8 * BLOCK, 100_000_000
+"""Logits and activations of a part of the examples, and of a sample of them."""
 
 
 def cached_pass(

@@ -173,7 +173,7 @@ def crossfit(
         >>> crossfit(cached, fits, [np.arange(5), np.arange(8)]).size
         6.5
     """
-    cached, rows = cached.sample.cached, cached.sample.rows
+    cached, rows = cached.sampled, cached.sample.rows
     if rows is not None:
         fits = [fit[rows] for fit in fits]
     judged_by = judged_by or memory_shown_by(cached.data)

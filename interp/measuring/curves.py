@@ -286,7 +286,7 @@ def measure_curve(
         removed = evenly_spaced(len(order), STREAMED_POINTS)
         counts = []
         for one in orders:
-            counts.append(cached.sample.counts(counts_at_points(cached.sample.cached, one, removed)))
+            counts.append(cached.sample.counts(counts_at_points(cached.sampled, one, removed)))
             report(points * len(counts))
         share = points / len(cached.data)
         counts.append(
@@ -303,7 +303,7 @@ def measure_curve(
         counts = []
         for one in orders:
             own = shifted(report, len(counts) * len(removed))
-            counts.append(cached.sample.counts(counts_by_prefix(cached.sample.cached, one, removed, own)))
+            counts.append(cached.sample.counts(counts_by_prefix(cached.sampled, one, removed, own)))
         counts.append(counts_by_prefix(cached, order, removed, shifted(report, n_random * len(removed))))
     *draws, accuracy = (split_accuracy(one, cached) for one in counts)
     bands = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}

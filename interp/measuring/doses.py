@@ -144,7 +144,7 @@ def dose_response(
     own = count(cached, rows[:1], 1 - steps, report)[0]
     draws = [
         split_accuracy(sample.counts(counts), cached)
-        for counts in count(sample.cached, rows[1:], 1 - steps, lambda done, note="": report(1 + done))
+        for counts in count(cached.sampled, rows[1:], 1 - steps, lambda done, note="": report(1 + done))
     ]
     bands = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
     return Dose(name, len(chosen), steps, split_accuracy(own, cached), bands, n_random, controlled)

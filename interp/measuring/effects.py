@@ -13,7 +13,7 @@ from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.hooks import evaluation_mode
-from interp.measuring import kernels
+from interp.measuring import kernels, rival_kernels
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import kernel_arguments, kernel_options, split_accuracy, use_kernels
 from interp.measuring.effect_sums import EffectSums, PairSums, Wanted, neurons_at_once
@@ -102,7 +102,7 @@ def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.nda
         cached.group[some],
     )
     arrays = [tensor.contiguous().numpy() for tensor in tensors]
-    parts = kernels.effects_on_rivals(*arrays, **kernel_options(cached) | {"complete": rivals.complete})
+    parts = rival_kernels.effects_on_rivals(*arrays, **kernel_options(cached) | {"complete": rivals.complete})
     counts += parts[0].transpose(2, 0, 1)
     sums += parts[1].transpose(2, 0, 1)
     return some.start + torch.as_tensor(parts[2]).nonzero()[:, 0]

@@ -118,13 +118,13 @@ def removal(
     draws, sample = [], cached.sample
     for draw, neurons in enumerate(sets):
         report(draw)
-        counts = counts_of_margins(sample.cached, sample.cached.margins_after(neurons))
+        counts = counts_of_margins(cached.sampled, cached.sampled.margins_after(neurons))
         draws.append(_accuracies(cached, sample.counts(counts)))
     report(n_draws)
     random = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
     ranks = None
     if cached.data.mislabelled.any():
-        some = sample.cached
+        some = cached.sampled
         after = some.logits_after(torch.as_tensor(chosen, dtype=torch.long, device=cached.logits.device))
         ranks = memory_traces(after, some.logits, some.data, tolerance=cached.tolerance, seed=seed)
     accuracies = _measured(cached, cached.margins), _measured(cached, cached.margins_after(chosen))

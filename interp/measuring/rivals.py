@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.data import Dataset
-from interp.measuring import kernels
+from interp.measuring import rival_kernels
 from interp.measuring.logits import Logits, Rows, blocks_of, moments_of
 
 KEPT = 16
@@ -97,7 +97,7 @@ def rivals_of(logits: Logits, data: Dataset, kept: int = KEPT) -> Rivals:
         own[:, rows] = block.gather(1, both).T
         if block.device.type == "cpu":
             tensors = block.contiguous(), labels[rows], true[rows], values[rows], places[rows]
-            kernels.largest_rivals(torch.get_num_threads(), *(tensor.numpy() for tensor in tensors))
+            rival_kernels.largest_rivals(torch.get_num_threads(), *(tensor.numpy() for tensor in tensors))
         else:
             top = block.scatter(1, both, float("-inf")).topk(kept, dim=1)
             values[rows], places[rows] = top.values, top.indices.to(torch.int32)

@@ -48,7 +48,7 @@ class StreamedPrefix:
 
     @property
     def has_positions(self) -> bool:
-        """Whether the second axis of `activations` is the token position."""
+        """True if the second axis of `activations` is the token position."""
         return self._first.has_positions
 
     @cached_property

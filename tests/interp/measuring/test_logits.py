@@ -181,18 +181,19 @@ def test_controls_are_measured_on_a_sample_that_stands_for_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     held = cached_pass(*planted)
-    assert held.sample.cached is held
+    assert held.sampled is held
     assert held.sample.notes == ()
     request.getfixturevalue("streaming")
-    monkeypatch.setattr("interp.measuring.cached_pass.SAMPLED", len(held.data) * 50)
-    monkeypatch.setattr("interp.measuring.cached_pass.FEWEST_OF_GROUP", 20)
-    sample = cached_pass(*planted).sample
+    monkeypatch.setattr("interp.measuring.cached_pass.SAMPLED", len(held.data) * 150)
+    monkeypatch.setattr("interp.measuring.sample.FEWEST_OF_GROUP", 20)
+    cached = cached_pass(*planted)
+    sample = cached.sample
     assert 20 < len(sample.rows) < len(held.data) // 2
     sizes = np.bincount(held.group, minlength=3)
     np.testing.assert_allclose(sample.weights * sample.drawn, sizes)
     assert (np.bincount(held.group[sample.rows], minlength=3) == sample.drawn).all()
-    torch.testing.assert_close(sample.cached.logits, held.logits[sample.rows])
-    torch.testing.assert_close(sample.cached.margins, held.margins[:, sample.rows])
+    torch.testing.assert_close(cached.sampled.logits, held.logits[sample.rows])
+    torch.testing.assert_close(cached.sampled.margins, held.margins[:, sample.rows])
     ones = np.stack([sample.drawn, sample.drawn], axis=1)
     np.testing.assert_allclose(sample.counts(ones)[:, 0], sizes)
     report = audit(*planted, n_random=3)
