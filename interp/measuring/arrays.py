@@ -68,8 +68,8 @@ def root_mean_square(activations: Activations) -> Float[Tensor, " neuron"]:
     """Root mean square of each neuron over examples and all other axes, in double precision.
 
     Example:
-        >>> root_mean_square(torch.tensor([[3.0, 1.0], [4.0, 1.0]])).square().tolist()
-        [12.5, 1.0]
+        >>> root_mean_square(torch.tensor([[1.0, 1.0], [7.0, 1.0]])).tolist()
+        [5.0, 1.0]
     """
     if isinstance(activations, Streamed):
         total = torch.zeros(activations.shape[-1], dtype=torch.float64, device=activations.device)

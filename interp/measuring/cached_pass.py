@@ -294,7 +294,9 @@ def _streamed_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode:
     """The same, computed by blocks of examples."""
     prefix, classes = StreamedPrefix(model, place.hook, data.inputs), data.n_classes
     check_shape(prefix.logits(rows=slice(1)), 1, classes)
-    logits = Streamed((len(data), classes), data.inputs.device, lambda rows: prefix.logits(rows=rows))
+    logits = Streamed(
+        (len(data), classes), data.inputs.device, lambda rows: prefix.logits(rows=rows), needs=prefix.needs
+    )
     scored = replace(
         prefix.activations,
         shape=(len(data), place.width),

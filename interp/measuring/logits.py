@@ -31,6 +31,7 @@ class Streamed:
         device: Where they are computed.
         compute: The rows of some examples, by their indices or a slice, without gradients.
         dtype: Of the numbers.
+        needs: Numbers that are held while a row is computed, if they are more than it has.
 
     Example:
         >>> cpu = torch.device("cpu")
@@ -43,6 +44,7 @@ class Streamed:
     device: torch.device
     compute: Callable[[Rows], Shaped[Tensor, "row ..."]]
     dtype: torch.dtype = torch.float32
+    needs: int = 0
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -59,7 +61,7 @@ class Streamed:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Streamed:
         """The same array with a function of each block of rows in their place, which keeps their shape."""
-        return Streamed(self.shape, self.device, lambda rows: change(self[rows]), self.dtype)
+        return replace(self, compute=lambda rows: change(self[rows]))
 
     def at(self, chosen: Int[Tensor, " row"]) -> Streamed:
         """The array of some examples, by their indices."""
@@ -116,7 +118,7 @@ def blocks_of(array: Tensor | Streamed, examples: int | None = None) -> Iterator
     n = len(array) if examples is None else examples
     size = max(1, n)
     if isinstance(array, Streamed):
-        size = max(1, BLOCK // max(1, torch.Size(array.shape[1:]).numel()))
+        size = max(1, BLOCK // max(1, array.needs, torch.Size(array.shape[1:]).numel()))
     for start in range(0, n, size):
         yield slice(start, min(n, start + size))
 

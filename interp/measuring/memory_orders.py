@@ -83,6 +83,13 @@ def aim_at(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0, mos
     return Aim(rows, forget, held_out, data.labels[rows], data.true_labels[rows], wrong, scale)
 
 
+def held_rows(cached: CachedPass, rows: Int[Tensor, " row"]) -> tuple[CachedPass, Int[Tensor, " row"]]:
+    """A pass that holds some examples, and their places in it: the pass itself where nothing is streamed."""
+    if isinstance(cached.logits, Tensor):
+        return cached, rows
+    return cached.part(rows), torch.arange(len(rows), device=rows.device)
+
+
 def masked_logits(
     cached: CachedPass, rows: Int[Tensor, " row"], share: Float[Tensor, "... neuron"]
 ) -> Float[Tensor, "row output"]:
@@ -124,6 +131,7 @@ def attribution_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: i
     by their root mean square over the neurons, since logits of the two sets are not comparable.
     """
     aim = aim_at(cached, fit, seed)
+    part, rows = held_rows(cached, aim.rows)
 
     def effect(inside: Tensor, labels: Tensor, true: Tensor | None) -> Tensor:
         def lead(logits: Tensor) -> Tensor:
@@ -131,7 +139,7 @@ def attribution_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: i
             rival = logits.mean(1) if true is None else logits.gather(1, true[:, None])[:, 0]
             return (own - rival)[inside].mean()
 
-        added = -slope(cached, aim.rows, none_gone(cached), lead)
+        added = -slope(part, rows, none_gone(cached), lead)
         return added / added.square().mean().sqrt().clamp_min(1e-12)
 
     memory = effect(aim.forget, aim.labels, aim.true_labels if aim.wrong else None)
@@ -144,14 +152,13 @@ def greedy_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 
     The best `CANDIDATES` to first order are tried on the network itself.
     """
     aim, gone = aim_at(cached, fit, seed), none_gone(cached)
+    part, rows = held_rows(cached, aim.rows)
     order: list[int] = []
     with evaluation_mode(cached.model):
         for _ in range(cached.width):
-            gain = slope(cached, aim.rows, gone, aim.value).masked_fill(gone > 0, -torch.inf)
+            gain = slope(part, rows, gone, aim.value).masked_fill(gone > 0, -torch.inf)
             tried = gain.topk(min(CANDIDATES, cached.width - len(order))).indices
-            values = [
-                aim.value(masked_logits(cached, aim.rows, gone.index_fill(0, one, 1.0))) for one in tried
-            ]
+            values = [aim.value(masked_logits(part, rows, gone.index_fill(0, one, 1.0))) for one in tried]
             best = tried[torch.stack(values).argmax()]
             gone[best] = 1.0
             order.append(int(best))
@@ -167,21 +174,22 @@ def flip_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0)
     the one that lowers held-out log-probabilities less comes first.
     """
     aim = aim_at(cached, fit, seed)
-    rows, labels = aim.rows[aim.forget][:FLIPPED], aim.labels[aim.forget][:FLIPPED]
+    part, places = held_rows(cached, aim.rows)
+    rows, labels = places[aim.forget][:FLIPPED], aim.labels[aim.forget][:FLIPPED]
 
     def right(labels: Tensor, scale: float) -> Callable[[Tensor], Tensor]:
         return lambda logits: F.log_softmax(scale * logits, dim=1).gather(1, labels[:, None]).sum()
 
     held_out = aim.held_out
-    kept = slope(cached, aim.rows[held_out], none_gone(cached), right(aim.true_labels[held_out], aim.scale))
+    kept = slope(part, places[held_out], none_gone(cached), right(aim.true_labels[held_out], aim.scale))
     kept = kept / held_out.sum()
     gone = none_gone(cached).expand(len(rows), -1).clone()
     for _ in range(min(FLIP_STEPS, cached.width)):
         with evaluation_mode(cached.model):
-            standing = margins(masked_logits(cached, rows, gone), labels) > cached.tolerance
+            standing = margins(masked_logits(part, rows, gone), labels) > cached.tolerance
         if not standing.any():
             break
-        gain = kept - slope(cached, rows, gone, right(labels, aim.scale))
+        gain = kept - slope(part, rows, gone, right(labels, aim.scale))
         taken = gain.masked_fill(gone > 0, -torch.inf).argmax(1)
         gone[standing, taken[standing]] = 1.0
     return _descending(gone.sum(0) + 0.5 * torch.tanh(kept))
@@ -194,11 +202,12 @@ def mask_order(cached: CachedPass, fit: Bool[Tensor, " example"], seed: int = 0)
     BalancedSubnet (Sakarvadia and others 2024, arXiv 2410.02159, there over weights).
     """
     aim = aim_at(cached, fit, seed)
+    part, rows = held_rows(cached, aim.rows)
     logit = torch.full_like(none_gone(cached), MASK_START, requires_grad=True)
     optimizer = torch.optim.Adam([logit], lr=MASK_RATE)
     for _ in range(MASK_STEPS):
         share = logit.detach().sigmoid()
-        logit.grad = -slope(cached, aim.rows, share, aim.value) * share * (1 - share)
+        logit.grad = -slope(part, rows, share, aim.value) * share * (1 - share)
         optimizer.step()
     return _descending(logit.detach())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -47,6 +47,12 @@ class StreamedPrefix:
         return self.of(slice(1))
 
     @property
+    def needs(self) -> int:
+        """Numbers of one example that a forward pass holds: input, activations and what follows them."""
+        one = self._first
+        return max(self.inputs[:1].numel(), one.activations.numel(), one.stream.numel())
+
+    @property
     def has_positions(self) -> bool:
         """True if the second axis of `activations` is the token position."""
         return self._first.has_positions
@@ -56,7 +62,7 @@ class StreamedPrefix:
         """Of the neurons, neurons last."""
         one = self._first.activations
         shape = (len(self.inputs), *one.shape[1:])
-        return Streamed(shape, one.device, lambda rows: self.of(rows).activations, one.dtype)
+        return Streamed(shape, one.device, lambda rows: self.of(rows).activations, one.dtype, self.needs)
 
     def logits(
         self, activations: Tensor | None = None, rows: Rows | None = None
@@ -88,7 +94,7 @@ def streamed_change(mode: str, activations: Streamed, seed: int) -> Streamed:
         def resampled(rows: Rows) -> Tensor:
             return activations[drawn[rows]] - activations[rows]
 
-        return Streamed(activations.shape, activations.device, resampled, activations.dtype)
+        return replace(activations, compute=resampled)
     reference = _mean(activations)[None] if known.from_examples else None
     change = make_intervention(mode, reference, seed=seed).start()
     return activations.map(lambda block: change(block) - block)

@@ -27,7 +27,7 @@ from probes.labels import share_of_all
 ALL_TRAINING, WRONG_LABELS = "all training examples", "wrong labels"
 AT_ONCE = 8_000_000
 """Activations that one thread works on."""
-Columns = tuple[Float[np.ndarray, "present neuron"], dict[str, Evidence]]
+Columns = tuple[np.ndarray, dict[str, Evidence]]
 Tables = tuple[Float[np.ndarray, "neuron true output"], dict[str, Float[np.ndarray, "neuron three"]]]
 
 

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -144,9 +143,9 @@ def test_a_table_replaces_the_task_for_every_checkpoint(make: Make, tmp_path: Pa
 
 
 def test_threads_are_as_before(make: Make) -> None:
-    before = torch.get_num_threads(), numba.get_num_threads()
+    before = torch.get_num_threads()
     measure_checkpoint(str(make(1)[0]), Settings("labels"))
-    assert (torch.get_num_threads(), numba.get_num_threads()) == before
+    assert torch.get_num_threads() == before
 
 
 def test_a_file_that_is_written_to_meanwhile_is_a_failure(

@@ -54,11 +54,23 @@ def test_a_convolution_is_run_some_examples_at_a_time(monkeypatch):
     assert network.most == 70
 
 
-def test_too_many_images_are_refused_before_they_are_run(monkeypatch):
+def test_too_many_images_are_run_in_parts_or_refused_before(monkeypatch):
     network, data = Images(), examples()
     model = adopt(network, "conv", example=data.inputs[:2])
+    whole = single_effects(passes.cached_pass(model, data))
+    monkeypatch.setattr("interp.measuring.logits.BLOCK", 2_000)
+    monkeypatch.setattr("interp.measuring.evaluation.BLOCK", 2_000)
+    monkeypatch.setattr(passes, "PART", 10_000)
     network.most = 0
-    monkeypatch.setenv("GROKSCOPE_MEMORY", str(400_000 / 2**30))  # room for 4 numbers an example, not for 144
-    with pytest.raises(ConfigError, match="300 examples of 3 classes at 4 neurons needs about"):
+    monkeypatch.setenv(
+        "GROKSCOPE_MEMORY", "200kb"
+    )  # room for blocks of images, not for the conv's output on all
+    effects = single_effects(passes.cached_pass(model, data)).accuracy_drop
+    assert 0 < network.most < 100
+    for split, drop in effects.items():
+        assert drop is None or np.allclose(drop, whole.accuracy_drop[split])
+    network.most = 0
+    monkeypatch.setenv("GROKSCOPE_MEMORY", "20kb")
+    with pytest.raises(ConfigError, match="300 examples of 3 classes at 144 neurons needs about"):
         passes.cached_pass(model, data)
     assert network.most == 2

@@ -16,10 +16,11 @@ from interp.measuring.curves import counts_by_blocks, measure_curve
 from interp.measuring.evaluation import evaluate, measure_logits
 from interp.measuring.leakage import swap_asymmetry
 from interp.measuring.logits import Streamed, blocks_of, by_rows, whole_of
+from interp.measuring.removals import removal
 from interp.measuring.traces import memory_traces
 from interp.models import HookedMLP, Prompt, SmallTransformer, TransformerConfig, planted_mlp
 
-ROWS = 100
+ROWS = 200
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +197,11 @@ def test_controls_are_measured_on_a_sample_that_stands_for_all(
     torch.testing.assert_close(cached.sampled.margins, held.margins[:, sample.rows])
     ones = np.stack([sample.drawn, sample.drawn], axis=1)
     np.testing.assert_allclose(sample.counts(ones)[:, 0], sizes)
-    report = audit(*planted, n_random=3)
-    assert any(f"on {len(sample.rows):,} of {len(held.data):,} examples" in note for note in report.notes)
+    assert f"on {len(sample.rows):,} of {len(held.data):,} examples" in sample.notes[0]
+    neurons = np.arange(0, cached.width, 4)
+    whole, part = removal(held, neurons, n_draws=9), removal(cached, neurons, n_draws=9)
+    assert part.after == whole.after
+    assert part.random["all"].mean == pytest.approx(whole.random["all"].mean, abs=0.1)
 
 
 def test_points_of_a_curve_are_those_of_every_step(planted: tuple[HookedMLP, ModularTask]) -> None:

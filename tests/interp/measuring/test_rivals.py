@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data import GROUPS, ModularTask
+from interp.data import ModularTask
 from interp.measuring import effects, kernels
 from interp.measuring.cached_pass import CachedPass, both_margins, cached_pass
-from interp.measuring.curves import kernel_arguments
+from interp.measuring.curves import kernel_arguments, kernel_options
 from interp.measuring.effects import single_effects
 from interp.measuring.logits import moments_of
 from interp.measuring.rivals import rivals_of
@@ -63,10 +63,7 @@ def test_one_neuron_less_is_decided_by_rivals_or_left_open(cached: CachedPass) -
 def test_effects_by_rivals_equal_those_of_all_logits(
     cached: CachedPass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with kernels.kernel_threads() as threads:
-        counts, sums = kernels.single_effects(
-            *kernel_arguments(cached), len(GROUPS), threads, cached.tolerance
-        )
+    counts, sums = kernels.single_effects(*kernel_arguments(cached), **kernel_options(cached))
     expected = effects._drops(cached, counts, sums)
     few = replace(cached)
     few.__dict__["rivals"] = rivals_of(cached.logits, cached.data, 3)  # some examples are left open
