@@ -126,9 +126,9 @@ def _measured(subject: Subject, n_random: int, **extra: Any) -> AuditReport:
 
 def _origin(subject: Subject, table: NeuronTable) -> dict[str, Any]:
     """Facts of the file, by the report's names."""
-    source, sample = subject.source, subject.cached.sample
+    source = subject.source
     shared = {name: getattr(source, name) for name in ("dialect", "step", "stored")}
-    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()), *sample.notes)
+    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()), *subject.cached.notes)
     return {"checkpoint": str(source.path or "a model in memory"), **shared}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from probes.periodicity import gini
 from probes.progress_measures import _components, _distinct, _scale
@@ -23,6 +23,7 @@ class LogitSums:
         variation: Squared logits less their example's mean, summed.
         largest: Largest size of a logit.
         correct: The logit of the right answer.
+        right: Whether it is the largest, the first of equals.
 
     Example:
         >>> i, j, c = np.ogrid[:7, :7, :7]
@@ -37,6 +38,7 @@ class LogitSums:
     variation: float
     largest: float
     correct: Float[np.ndarray, "n n"]
+    right: Bool[np.ndarray, "n n"]
 
     @property
     def means(self) -> Float[np.ndarray, " n"]:
@@ -109,7 +111,7 @@ def sum_logits(blocks: Iterable[tuple[int, Float[np.ndarray, "left output"]]], n
         n: Number of operands, and of outputs.
     """
     by_sum, correct, power = np.zeros((n, n)), np.zeros((n, n)), np.zeros((2, n // 2))
-    variation, largest, left = 0.0, 0.0, np.arange(n)
+    variation, largest, left, answered = 0.0, 0.0, np.arange(n), np.zeros((n, n), bool)
     for right, block in blocks:
         largest = max(largest, float(np.abs(block).max()))
         values = block.astype(np.float64)
@@ -118,5 +120,6 @@ def sum_logits(blocks: Iterable[tuple[int, Float[np.ndarray, "left output"]]], n
         sums = (left + right) % n
         by_sum[sums] += values
         correct[:, right] = values[left, sums]
+        answered[:, right] = block.argmax(1) == sums
         variation += float(np.square(values - values.mean(1, keepdims=True)).sum())
-    return LogitSums(by_sum / n, power, variation, largest, correct)
+    return LogitSums(by_sum / n, power, variation, largest, correct, answered)

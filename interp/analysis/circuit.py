@@ -139,7 +139,6 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
     energy = sum(measures.spectrum_norms(matrix) ** 2 for matrix in matrices) if matrices else None
     ginis = [measures.spectrum_gini(matrix) for matrix in matrices]
     trained = train_grid(task.dataset, order, p)
-    right = as_array(subject.cached.margins[1] > 0)[row]
     along = sums.along_sum(keys)
     return Circuit(
         embedding_frequencies=None if energy is None else measures.key_frequencies(np.sqrt(energy)),
@@ -154,7 +153,7 @@ def circuit(network: Network, task: Task | None = None, *, site: str | None = No
         logit_variance_explained=sums.variance_explained(keys),
         gradient_symmetricity=gradient_symmetricity(model, task),
         distance_irrelevance=measures.distance_irrelevance(sums.correct),
-        by_rule=float(right[trained if trained.all() else ~trained].mean()),
+        by_rule=float(sums.right[trained if trained.all() else ~trained].mean()),
     )
 
 

@@ -17,6 +17,7 @@ from interp.drawing import Drawable
 from interp.interventions import neuron_indices
 from interp.measuring.arrays import grid_of, weight_vectors
 from interp.measuring.cached_pass import CachedPass, both_margins
+from interp.measuring.logits import chosen_columns
 from interp.models import NeuronSite
 from interp.scoring.compositions import task_composition
 from interp.scoring.pair_order import by_cosets, in_pair_order, pair_order
@@ -145,10 +146,12 @@ def portraits(subject: Subject, neurons: Iterable[int], *, served: int = SERVED)
                 pair_shares(composition.components, grid[read].astype(np.float64)) for grid in activations
             ]
     rows = {int(neuron): i for i, neuron in enumerate(table.neuron)}
-    result = {}
-    for neuron, spectrum, grid, share in zip(chosen.tolist(), spectra, grids, shares, strict=True):
+    result, changes = {}, _changes(cached, chosen)
+    for neuron, spectrum, grid, share, change in zip(
+        chosen.tolist(), spectra, grids, shares, changes, strict=True
+    ):
         values = {name: table[name][rows[neuron]] for name in table}
-        after = _margins_without(cached, neuron)
+        after = _margins_without(cached, neuron, change)
         fall = cached.margins[0] - after
         loss = None if p is None else in_pair_order(fall[:, None], task)[0]
         listed = _served(cached, after, fall, served)
@@ -184,16 +187,23 @@ def _spectra(site: NeuronSite, task: Task, neurons: np.ndarray) -> list[Spectrum
     return [task_spectrum(task, [vector[neuron] for vector in vectors], names) for neuron in neurons]
 
 
-def _margins_without(cached: CachedPass, neuron: int) -> Float[Tensor, " example"]:
+def _changes(cached: CachedPass, neurons: np.ndarray) -> list[Tensor | None]:
+    """What removing each neuron changes on every example, where a matrix reads the neurons; else None."""
+    if cached.readout is None or not len(neurons):
+        return [None] * len(neurons)
+    return list(chosen_columns(cached.change, torch.as_tensor(neurons)).T)
+
+
+def _margins_without(cached: CachedPass, neuron: int, change: Tensor | None) -> Float[Tensor, " example"]:
     """Margins of the labels as trained on, without one neuron; only examples that it reaches are computed again."""
     data, margins = cached.data, cached.margins[0].clone()
-    if cached.readout is not None:
-        return cached.margins_without(neuron)[0]
+    if change is not None:
+        return cached.margins_without(neuron, change)[0]
     one = torch.tensor([neuron], device=margins.device)
     for start, part in cached.parts():
         for rows, logits in part.changed_logits(one):
             some = start + rows
-            margins[some] = both_margins(logits, data.labels[some], data.true_labels[some])[0]
+            margins[some] = both_margins(logits, data.labels[some], data.true_labels[some])[0].to(margins)
     return margins
 
 

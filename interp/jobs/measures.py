@@ -17,7 +17,7 @@ from interp.jobs.columns import RECORDED, TELLING, Result, scores_result, summar
 from interp.jobs.settings import Settings
 from interp.jobs.weights import Weights
 from interp.measuring.arrays import distinct_vectors, neuron_arrays, weight_vectors
-from interp.measuring.cached_pass import check_shape
+from interp.measuring.evaluation import check_shape
 from interp.measuring.removals import Removal, removal
 from interp.models import neuron_site, prefix_at
 from interp.report.html import to_html

@@ -15,7 +15,7 @@ from interp.data import GROUPS, Dataset, Task
 from interp.errors import ConfigError
 from interp.hooks import device_of, evaluation_mode
 from interp.measuring.arrays import scored_activations
-from interp.measuring.evaluation import as_dataset, margins, streamed
+from interp.measuring.evaluation import as_dataset, check_shape, margins, streamed
 from interp.measuring.leakage import Leakage
 from interp.measuring.logits import (
     BLOCK,
@@ -24,7 +24,6 @@ from interp.measuring.logits import (
     Rows,
     Streamed,
     by_rows,
-    chosen_columns,
     whole_of,
 )
 from interp.measuring.rivals import Rivals, rivals_of
@@ -132,6 +131,14 @@ class CachedPass:
         one = self.data.n_classes + 3 * torch.Size(self.change.shape[1:]).numel()
         return draw_sample(self.group, SAMPLED // one if self._streams else len(self.data))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report on what is not measured at every step or on every example."""
+        if not self._streams:
+            return ()
+        few = "Curves have points at evenly spaced numbers of neurons, as the network is large."
+        return (*([few] if self.readout is not None else ()), *self.sample.notes)
+
     @cached_property
     def sampled(self) -> CachedPass:
         """The pass of the `sample`, held in memory; itself where these are all examples."""
@@ -185,17 +192,21 @@ class CachedPass:
             self._recent[key] = margins
         return self._recent[key]
 
-    def margins_without(self, neuron: int) -> Float[Tensor, "two example"]:
-        """Margins with one neuron changed, where what follows is linear: from rivals, if logits are streamed."""
+    def margins_without(self, neuron: int, change: Float[Tensor, " example"]) -> Float[Tensor, "two example"]:
+        """Margins with one neuron changed, where what follows is linear: from rivals, if logits are streamed.
+
+        Args:
+            change: The neuron's, as in `change`.
+        """
         if not self._streams or self.readout is None:
             return self.margins_after(np.array([neuron]))
-        one = torch.tensor([neuron], device=self.logits.device)
-        change, weights = chosen_columns(self.change, one)[:, 0], self.readout[neuron]
+        weights = self.readout[neuron]
         margins, decided = self.rivals.changed(change, weights, self.data)
         rows = (~decided).nonzero()[:, 0]
         for some in rows.split(max(1, BLOCK // self.logits.shape[1])):
             logits = self.logits[some] + change[some, None] * weights
-            margins[:, some] = both_margins(logits, self.data.labels[some], self.data.true_labels[some])
+            after = both_margins(logits, self.data.labels[some], self.data.true_labels[some])
+            margins[:, some] = after.to(margins)
         return margins
 
     def logits_after(self, neurons: Int[Tensor, " chosen"]) -> Logits:
@@ -293,9 +304,10 @@ def _held_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode: str
 def _streamed_arrays(model: HookedModel, place: NeuronSite, data: Dataset, mode: str, seed: int) -> Arrays:
     """The same, computed by blocks of examples."""
     prefix, classes = StreamedPrefix(model, place.hook, data.inputs), data.n_classes
-    check_shape(prefix.logits(rows=slice(1)), 1, classes)
+    few = prefix.logits(rows=slice(1))
+    check_shape(few, 1, classes)
     logits = Streamed(
-        (len(data), classes), data.inputs.device, lambda rows: prefix.logits(rows=rows), needs=prefix.needs
+        (len(data), classes), few.device, lambda rows: prefix.logits(rows=rows), few.dtype, prefix.needs
     )
     scored = replace(
         prefix.activations,
@@ -313,15 +325,6 @@ def rows_at_once(prefix: Prefix, n_outputs: int) -> int:
         max(LEAST_ROWS, CACHED_ELEMENTS // per_example) if stream.device.type == "cpu" else CHUNK_ELEMENTS
     )
     return max(1, min(cached, CHUNK_ELEMENTS // per_example))
-
-
-def check_shape(logits: Tensor, examples: int, classes: int) -> None:
-    """Raise a `ConfigError` unless there is one row an example and one logit a class."""
-    if logits.shape != (examples, classes):
-        raise ConfigError(
-            f"the logits have shape {tuple(logits.shape)}; the task has {examples} examples of {classes} classes. "
-            "Is this network for another task?"
-        )
 
 
 def group_sums(values: Tensor, group: Tensor) -> Tensor:

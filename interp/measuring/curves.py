@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,8 @@ from interp.progress import Report, shifted, silent
 from interp.threads import shared
 
 TORCH_BLOCK_BYTES = 256e6
-PRODUCT_BLOCK = 250_000
-"""Logits that are worked on together, which should fit the cache."""
+PRODUCT_BLOCK, BLOCKS = 250_000, 16
+"""Logits that one thread works on, which should fit its cache, and so many times as many whose logits are computed."""
 STREAMED_POINTS = 51
 """Points of a curve where logits are streamed."""
 Counts = np.ndarray  # (step, group, 2): right answers by label and by true label
@@ -139,23 +139,55 @@ def counts_at_points(
         report: Given the number of examples that are done.
     """
     assert cached.readout is not None
-    readout, chosen = cached.readout.float(), torch.as_tensor(order)
-    parts = [(chosen[i:j], readout[chosen[i:j]]) for i, j in pairwise(removed)]
-    counts = np.zeros((len(removed), len(GROUPS), 2), np.int64)
-    labelled = [x.contiguous().numpy() for x in (cached.data.labels, cached.data.true_labels, cached.group)]
+    chosen = torch.as_tensor(order)
+    readout, counts = cached.readout[chosen].float(), np.zeros((len(removed), len(GROUPS), 2), np.int64)
     size = max(1, PRODUCT_BLOCK // cached.logits.shape[1])
-    for start in range(0, len(cached.data), size):
-        rows = slice(start, start + size)
-        logits, change = cached.logits[rows].float().contiguous(), cached.change[rows].float()
-        logits = logits.clone() if isinstance(cached.logits, Tensor) else logits
-        own = [x[rows] for x in labelled]
-        for point in range(len(removed)):
-            if point:
-                neurons, weights = parts[point - 1]
-                logits.addmm_(change[:, neurons], weights)
-            counts[point] += kernels.answer_counts(logits.numpy(), *own, **kernel_options(cached))
-        report(min(rows.stop, len(cached.data)))
+    for start in range(0, len(cached.data), BLOCKS * size):
+        rows = slice(start, min(start + BLOCKS * size, len(cached.data)))
+        answers = (x[rows] for x in (cached.data.labels, cached.data.true_labels, cached.group))
+        labelled = [x.cpu().contiguous().numpy() for x in answers]
+        logits, change = cached.logits[rows].float(), cached.change[rows].float()[:, chosen]
+        counts += _counts_of_rows((logits, change, readout), labelled, removed, size, cached.tolerance)
+        report(rows.stop)
     return counts
+
+
+def _counts_of_rows(
+    arrays: tuple[Tensor, Tensor, Tensor],
+    labelled: list[np.ndarray],
+    removed: np.ndarray,
+    size: int,
+    tolerance: float,
+) -> Counts:
+    """The same of some examples, in threads that work on so many of them each at a time.
+
+    Args:
+        arrays: Their logits, and change and readout of the neurons in their order.
+        labelled: Their labels, true labels and groups.
+    """
+    logits, change, readout = arrays
+    counts = np.zeros((torch.get_num_threads(), len(removed), len(GROUPS), 2), np.int64)
+    starts = range(0, len(logits), size)
+    how: dict[str, Any] = {"n_groups": len(GROUPS), "n_workers": 1, "tolerance": tolerance}
+
+    def work(blocks: Iterator[int], thread: int) -> None:
+        while (i := next(blocks)) < len(starts):
+            rows = slice(starts[i], starts[i] + size)
+            own, moved = logits[rows].clone(memory_format=torch.contiguous_format), change[rows]
+            answers = [x[rows] for x in labelled]
+            for point, last in enumerate(removed):
+                if point:
+                    some = slice(removed[point - 1], last)
+                    own.addmm_(moved[:, some], readout[some])
+                if own.device.type == "cpu":
+                    counts[thread, point] += kernels.answer_counts(own.numpy(), *answers, **how)
+                else:
+                    label, true, group = (torch.as_tensor(x, device=own.device) for x in answers)
+                    right = (both_margins(own, label, true) > tolerance).double()
+                    counts[thread, point] += group_sums(right, group).T.cpu().numpy().astype(np.int64)
+
+    shared(work)
+    return counts.sum(axis=0)
 
 
 def counts_of_logits(cached: CachedPass, logits: Logits) -> np.ndarray:
@@ -282,7 +314,7 @@ def measure_curve(
     order, generator = np.array(order, dtype=np.int64, order="C"), np.random.default_rng(seed)
     orders = [generator.permutation(cached.width)[: len(order)] for _ in range(n_random)]
     removed = np.arange(len(order) + 1)
-    if isinstance(cached.logits, Streamed) and use_kernels(cached):
+    if isinstance(cached.logits, Streamed) and cached.readout is not None:
         removed = evenly_spaced(len(order), STREAMED_POINTS)
         counts = []
         for one in orders:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
+from torch import Tensor
 
 from interp.data import GROUPS
 from interp.measuring.cached_pass import CachedPass
@@ -67,7 +68,6 @@ class PairSums:
         self.sums = np.repeat(cached.by_group(margins)[None], width, axis=0)
         answers = (data.labels, data.true_labels, cached.group)
         self.answers = tuple(x.cpu().numpy() for x in answers)
-        self.rows, self.before = slice(0), np.empty((0, classes), np.float32)
         self.margins = margins.float().cpu().numpy()
         kept = n if wanted else 0
         wanted = wanted or Wanted()
@@ -90,16 +90,25 @@ class PairSums:
         self.sums += part.sums
         np.add(self.effects.tables, part.effects.tables, out=self.effects.tables)
 
-    def add(self, rows: slice, pairs: Pairs, logits: Float[np.ndarray, "pair output"]) -> None:
-        """Take in the logits after a change of the neuron of each pair on its example, one of `rows`."""
-        if rows != self.rows:
-            self.rows, self.before = rows, self.cached.logits[rows].float().cpu().numpy()
-        e = self.effects
+    def add(
+        self,
+        start: int,
+        pairs: Pairs,
+        logits: Float[np.ndarray, "pair output"],
+        before: Float[Tensor, "example output"],
+    ) -> None:
+        """Take in the logits after a change of the neuron of each pair on its example.
+
+        Args:
+            start: Number of the first example of `before`.
+            before: Logits of the examples of the pairs before any change.
+        """
+        e, wanted = self.effects, self.effects.label.shape[1] > 0
         add_pairs(
             pairs,
-            rows.start,
+            start,
             logits,
-            self.before,
+            before.float().cpu().numpy() if wanted else logits[:0],
             self.answers,
             self.margins,
             np.float32(self.cached.tolerance),

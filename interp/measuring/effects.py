@@ -94,8 +94,8 @@ def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.nda
     tensors = (
         cached.change[some].float(),
         cached.readout.T.float(),
-        rivals.own[:, some],
-        rivals.values[some],
+        rivals.own[:, some].float(),
+        rivals.values[some].float(),
         rivals.classes[some],
         data.labels[some],
         data.true_labels[some],
@@ -133,9 +133,10 @@ def _run_again(part: CachedPass, start: int, neurons: slice, sums: PairSums, rep
     for i in range(neurons.stop - neurons.start):
         neuron = torch.tensor([neurons.start + i], device=part.logits.device)
         for reached, changed in part.changed_logits(neuron):
-            example = start + reached.cpu().numpy()
-            block = slice(int(example[0]), int(example[-1]) + 1)
-            sums.add(block, (np.full_like(example, i), example), changed.float().cpu().numpy())
+            first, last = int(reached[0]), int(reached[-1])
+            example, logits = start + reached.cpu().numpy(), changed.float().cpu().numpy()
+            before = part.logits[slice(first, last + 1)]
+            sums.add(start + first, (np.full_like(example, i), example), logits, before)
         report(i + 1)
 
 
@@ -148,8 +149,8 @@ def _follow(part: CachedPass, start: int, neurons: slice, sums: PairSums, report
         for rows, (neuron, example), logits in logits_of_pairs(
             part.held_prefix, part.change, neurons, blocks
         ):
-            some = slice(start + rows.start, start + rows.stop)
-            threads[thread].add(some, (neuron, start + example), logits)
+            pairs = neuron, start + example
+            threads[thread].add(start + rows.start, pairs, logits, part.logits[rows])
             if not thread:
                 report(max(1, width * rows.start // n))
 

@@ -157,6 +157,15 @@ def streamed(data: Dataset, activations: int) -> bool:
     return True
 
 
+def check_shape(logits: Tensor, examples: int, classes: int) -> None:
+    """Raise a `ConfigError` unless there is one row an example and one logit a class."""
+    if logits.shape != (examples, classes):
+        raise ConfigError(
+            f"the logits have shape {tuple(logits.shape)}; the task has {examples} examples of {classes} classes. "
+            "Is this network for another task?"
+        )
+
+
 def check_logits(data: Dataset, arrays: int = COPIES) -> None:
     """Refuse, as `check_pass`, arrays of all logits."""
     _check_numbers(data, len(data) * arrays * data.n_classes)

@@ -145,13 +145,14 @@ def by_rows(
     if isinstance(array, Tensor):
         return reduce(array if chosen is None else array[chosen], *others)
     n = len(array) if chosen is None else len(chosen)
-    whole = reduce(array[slice(0)], *(other[:0] for other in others))
-    whole = whole.new_empty(
-        *whole.shape[:-1], n
-    )  # once: parts between the blocks would keep memory from being reused
-    for rows in blocks_of(array, n):
+    whole = None
+    for rows in blocks_of(array, max(n, 1)):
         block = array[rows if chosen is None else chosen[rows]]
-        whole[..., rows] = reduce(block, *(other[rows] for other in others))
+        part = reduce(block, *(other[rows] for other in others))
+        if whole is None:  # once: parts between the blocks would keep memory from being reused
+            whole = part.new_empty(*part.shape[:-1], n)
+        whole[..., rows] = part
+    assert whole is not None
     return whole
 
 

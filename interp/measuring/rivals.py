@@ -84,18 +84,18 @@ def rivals_of(logits: Logits, data: Dataset, kept: int = KEPT) -> Rivals:
     n, classes = logits.shape
     kept = max(1, min(kept, classes - 1))
     labels, true = data.labels, data.true_labels
-    own = torch.empty(2, n, device=labels.device)
-    values = torch.empty(n, kept, device=labels.device)
+    own = torch.empty(2, n, dtype=logits.dtype, device=labels.device)
+    values = torch.empty(n, kept, dtype=logits.dtype, device=labels.device)
     places = torch.empty(n, kept, dtype=torch.int32, device=labels.device)
-    largest = torch.zeros((), device=labels.device)
+    largest = torch.zeros((), dtype=logits.dtype, device=labels.device)
     moments = torch.zeros(2, classes, dtype=torch.float64, device=labels.device)
     for rows in blocks_of(logits):
-        block = logits[rows].float()
+        block = logits[rows]
         largest = torch.maximum(largest, block.abs().max())  # NaN wins
         moments += moments_of(block)
         both = torch.stack([labels[rows], true[rows]], dim=1)
         own[:, rows] = block.gather(1, both).T
-        if block.device.type == "cpu":
+        if block.device.type == "cpu" and block.dtype == torch.float32:
             tensors = block.contiguous(), labels[rows], true[rows], values[rows], places[rows]
             rival_kernels.largest_rivals(torch.get_num_threads(), *(tensor.numpy() for tensor in tensors))
         else:

@@ -36,8 +36,7 @@ class Sample:
             return ()
         return (
             f"Random controls, cross-fitted sets and ranks of memorised labels were measured on {len(self.rows):,} of "
-            f"{round(self.weights @ self.drawn):,} examples, drawn at random from each kind; curves have points at "
-            "evenly spaced numbers of neurons.",
+            f"{round(self.weights @ self.drawn):,} examples, drawn at random from each kind.",
         )
 
     def counts(self, counts: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from interp.modes import make_intervention, parse_mode
 
 @dataclass(frozen=True, eq=False)
 class StreamedPrefix:
-    """A `Prefix` of which nothing is held: it is run again for every block of examples.
+    """A `Prefix` that is run again for every block of examples: the network must stay as it is, hooks included.
 
     Attributes:
         model: The network.
@@ -38,9 +38,20 @@ class StreamedPrefix:
     inputs: Shaped[Tensor, "example ..."]
 
     def of(self, rows: Rows) -> Prefix:
-        """The forward pass of some examples."""
+        """The forward pass of some examples; the last one is kept, as several arrays are made of it."""
+        key = (rows.start, rows.stop, rows.step) if isinstance(rows, slice) else None
+        if key is not None and key in self._last:
+            return self._last[key]
         with evaluation_mode(self.model):
-            return prefix_at(self.model, self.hook, self.inputs[rows])
+            prefix = prefix_at(self.model, self.hook, self.inputs[rows])
+        if key is not None:
+            self._last.clear()
+            self._last[key] = prefix
+        return prefix
+
+    @cached_property
+    def _last(self) -> dict[tuple[int | None, ...], Prefix]:
+        return {}
 
     @cached_property
     def _first(self) -> Prefix:

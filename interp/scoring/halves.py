@@ -25,10 +25,12 @@ def labels_on(
 
     Args:
         cached: What `table` was made from.
-        fits: Masks; memorised and held-out examples outside one are not looked at.
+        fits: Masks; memorised and held-out examples outside one are not looked at, nor those outside the `sample` of a
+            large network.
         seed: Of the permutations.
     """
-    asked = [questions_of(cached, fit) for fit in fits]
+    cached, rows = cached.sampled, cached.sample.rows
+    asked = [questions_of(cached, fit if rows is None else fit[rows]) for fit in fits]
     if cached.readout is None:
         with progress("labels of halves", cached.width, after=PATIENCE) as report:
             evidence = measure_evidence(cached, asked, seed, report)[1]

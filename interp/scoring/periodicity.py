@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.fft
+import torch
 
 from interp.data import Task
 from interp.measuring.arrays import NeuronArrays, grid_of
@@ -124,7 +126,10 @@ def _over_pairs(
     ordering, parts, profiles, tests = task.ordering, [], [], []
     steps = (1, 1) if ordering is None else ordering.steps
     at_once = max(1, min(GRID_CHUNK, GRID_NUMBERS // p**2))
-    with progress("periods of activations", cached.width, after=PATIENCE) as report:
+    with (
+        progress("periods of activations", cached.width, after=PATIENCE) as report,
+        scipy.fft.set_workers(torch.get_num_threads()),
+    ):
         for some in neurons_at_once(cached.activations, GRID_COPIES):
             activations = all_pairs_activations(cached, task, p, some)
             for chunk in activations.split(at_once, dim=1):

@@ -74,7 +74,9 @@ def test_an_audit_of_streamed_logits_is_that_of_held_ones(
 ) -> None:
     held = json.loads(json.dumps(audit(*planted, n_random=3).to_dict()))
     request.getfixturevalue("streaming")
-    assert_alike(held, json.loads(json.dumps(audit(*planted, n_random=3).to_dict())))
+    streamed = json.loads(json.dumps(audit(*planted, n_random=3).to_dict()))
+    assert streamed["reading"].pop().startswith("Curves have points at evenly spaced numbers of neurons")
+    assert_alike(held, streamed)
 
 
 @pytest.mark.parametrize(
