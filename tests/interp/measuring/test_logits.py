@@ -1,6 +1,8 @@
 """Logits that are computed by blocks: the same results as those that are held, and never all of them at once."""
 
 import json
+from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,10 @@ from interp.measuring.evaluation import evaluate, measure_logits
 from interp.measuring.leakage import swap_asymmetry
 from interp.measuring.logits import Streamed, blocks_of, by_rows, whole_of
 from interp.measuring.removals import removal
+from interp.measuring.streamed_prefix import StreamedPrefix
 from interp.measuring.traces import memory_traces
 from interp.models import HookedMLP, Prompt, SmallTransformer, TransformerConfig, planted_mlp
+from interp.scoring.evidence import measure_evidence, questions_of
 
 ROWS = 200
 
@@ -99,7 +103,46 @@ def test_an_audit_with_layers_after_the_site_is_the_same_in_parts(
     one = torch.Size(cached_pass(model, task).change.shape[1:]).numel() + p
     monkeypatch.setattr("interp.measuring.cached_pass.PART", 40 * one)
     assert len(list(cached_pass(model, task).parts())) == 4
-    assert_alike(held, json.loads(json.dumps(audit(model, task, n_random=2).to_dict())))
+    streamed = json.loads(json.dumps(audit(model, task, n_random=2).to_dict()))
+    streamed["reading"] = [note for note in streamed["reading"] if not note.startswith("Curves have points")]
+    assert_alike(held, streamed)
+
+
+def test_threads_that_follow_a_change_do_not_run_the_network(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p = 11
+    task = ModularTask("add", p, train_fraction=0.6, corrupt_fraction=0.2)
+    config = TransformerConfig(d_model=16, n_heads=2, d_head=8, d_mlp=12, n_layers=2)
+    model = SmallTransformer(config, p + 1, p, Prompt.parse("a b =", p=p), seed=1).eval()
+    site = "blocks.0.mlp.hook_post"
+    held = cached_pass(model, task, site=site)
+    expected = measure_evidence(held, [questions_of(held)], 0)[1][0]
+    request.getfixturevalue("streaming")
+    for module in ("suffix_logits", "through_block"):
+        monkeypatch.setattr(f"interp.measuring.{module}.PAIRS", 20)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        for _ in range(5):
+            cached = cached_pass(model, task, site=site)
+            questions = [questions_of(cached)]
+            monkeypatch.setattr(StreamedPrefix, "of", only_of_this_thread(StreamedPrefix.of))
+            evidence = measure_evidence(cached, questions, 0)[1][0]
+            np.testing.assert_allclose(evidence.rule.effect, expected.rule.effect, atol=1e-5)
+    finally:
+        torch.set_num_threads(before)
+
+
+def only_of_this_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that fails where another thread calls it."""
+    own = get_ident()
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        assert get_ident() == own
+        return function(*args, **kwargs)
+
+    return called
 
 
 def test_doses_and_curves_are_the_same(
@@ -146,7 +189,7 @@ def test_rows_are_put_together_in_their_order(monkeypatch: pytest.MonkeyPatch) -
     chosen = torch.tensor([7, 3, 24, 3, 0, 1, 2, 8, 9, 10, 11, 12])
     sums = by_rows(lambda block, add: block.sum(1) + add, streamed, torch.arange(12), chosen=chosen)
     torch.testing.assert_close(sums, values[chosen].sum(1) + torch.arange(12))
-    assert asked == [0, 10, 2]
+    assert asked == [10, 2]
     assert [rows.stop for rows in blocks_of(streamed)] == [10, 20, 25]
     assert [rows.stop for rows in blocks_of(values)] == [25]
     torch.testing.assert_close(whole_of(streamed), values)
