@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -55,7 +55,8 @@ def compiled(**how: Any) -> Callable[[Function], Any]:
 def in_parts(kernel: Function, n_parts: int, *arguments: Any) -> None:
     """Call ``kernel(part, n_parts, *arguments)`` for each part, in as many threads.
 
-    The kernel writes what it computes into arguments, each part in a place of its own.
+    The kernel writes what it computes into arguments, each part in a place of its own. An error is raised at once:
+    parts that run then are not waited for, and those that have not begun never do.
 
     Example:
         >>> import numpy as np
@@ -71,11 +72,14 @@ def in_parts(kernel: Function, n_parts: int, *arguments: Any) -> None:
     if n_parts == 1:
         kernel(0, 1, *arguments)
         return
-    with ThreadPoolExecutor(n_parts - 1) as pool:
+    pool = ThreadPoolExecutor(n_parts - 1)
+    try:
         others = [pool.submit(kernel, part, n_parts, *arguments) for part in range(1, n_parts)]
         kernel(0, n_parts, *arguments)
-        for other in others:
+        for other in as_completed(others):
             other.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @lru_cache

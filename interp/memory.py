@@ -14,8 +14,8 @@ LIMIT = "GROKSCOPE_MEMORY"
 """The environment variable that sets the budget: an amount such as ``2GiB``, or a number of GiB."""
 SHARE, WORKING_SHARE = 0.75, 0.25
 """Of the memory that is available now: what a computation may take at most, and what it takes where it has a choice."""
-GIB = 2**30
-UNITS = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": GIB, "kb": 10**3, "mb": 10**6, "gb": 10**9, "": GIB}
+MIB, GIB = 2**20, 2**30
+UNITS = {"b": 1, "kib": 2**10, "mib": MIB, "gib": GIB, "kb": 10**3, "mb": 10**6, "gb": 10**9, "": GIB}
 
 
 def budget() -> int:
@@ -113,9 +113,13 @@ def check_need(need: int, purpose: str, advice: str) -> None:
     most = budget()
     if need > most:
         raise ConfigError(
-            f"{purpose} needs about {need / GIB:.1f} GiB of memory, and {most / GIB:.1f} GiB may be used; {advice}, or "
-            f"raise the limit with --memory or {LIMIT}, such as 8GiB"
+            f"{purpose} needs about {_shown(need)} of memory, and {_shown(most)} may be used; {advice}, or raise the "
+            f"limit with the environment variable {LIMIT}, such as 8GiB, or with --memory where a command has it"
         )
+
+
+def _shown(size: int) -> str:
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
 
 
 def _available() -> int:

@@ -57,7 +57,7 @@ def shared(work: Callable[[Iterator[int], int], None]) -> int:
 
     Args:
         work: Called with numbers from 0 without end, of which each goes to one thread, and the number of the thread; 0
-            is the caller's.
+            is the caller's. Once it has failed in one thread, or the user interrupts, no other gets a further number.
 
     Returns:
         The number of threads.
@@ -73,16 +73,48 @@ def shared(work: Callable[[Iterator[int], int], None]) -> int:
     """
     import torch
 
-    n, blocks = torch.get_num_threads(), count()
+    n, blocks = torch.get_num_threads(), _Blocks()
     if n == 1:
         work(blocks, 0)
         return n
-    with limited(1), ThreadPoolExecutor(n - 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        others = [pool.submit(work, blocks, thread) for thread in range(1, n)]
-        work(blocks, 0)
+
+    def own(thread: int) -> None:
+        with blocks:
+            work(blocks, thread)
+
+    with (
+        limited(1),
+        ThreadPoolExecutor(n - 1, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        blocks,
+    ):
+        others = [pool.submit(own, thread) for thread in range(1, n)]
+        own(0)
         for other in others:
             other.result()
     return n
+
+
+class _Ended(Exception):
+    """Another thread has failed; a StopIteration would turn into an error of the generators that it passes."""
+
+
+class _Blocks(Iterator[int]):
+    """Numbers from 0 without end, as long as nothing has failed in a block that it is the context of."""
+
+    def __init__(self) -> None:
+        self.numbers, self.failed = count(), False
+
+    def __next__(self) -> int:
+        if self.failed:
+            raise _Ended
+        return next(self.numbers)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
+        self.failed = self.failed or error is not None
+        return isinstance(error, _Ended)
 
 
 def choose() -> int | None:

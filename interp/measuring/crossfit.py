@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.data import GROUPS, SPLITS, Dataset
@@ -173,47 +174,59 @@ def crossfit(
         >>> crossfit(cached, fits, [np.arange(5), np.arange(8)]).size
         6.5
     """
-    cached, rows = cached.sampled, cached.sample.rows
-    if rows is not None:
-        fits = [fit[rows] for fit in fits]
+    sample, cached = cached.sample, cached.sampled
+    if sample.rows is not None:
+        fits = [fit[sample.rows] for fit in fits]
+    measured = partial(accuracies, cached, sample.weights)
     judged_by = judged_by or memory_shown_by(cached.data)
     unchanged = cached.margins > cached.tolerance
-    if judged_by is None or accuracies(cached, unchanged)[judged_by] is None:
+    if judged_by is None or measured(unchanged)[judged_by] is None:
         return None
     chosen = [np.asarray(neurons, dtype=np.int64) for neurons in sets]
     sizes = tuple(len(one) for one in chosen)
     before, after, dropped = [], [], np.zeros(2)
     for one, fit in zip(chosen, fits, strict=True):
         right = cached.margins_after(one) > cached.tolerance
-        sides = [
-            (accuracies(cached, unchanged, side), accuracies(cached, right, side)) for side in (fit, ~fit)
-        ]
+        sides = [(measured(unchanged, side), measured(right, side)) for side in (fit, ~fit)]
         dropped += [(start[judged_by] or 0.0) - (end[judged_by] or 0.0) for start, end in sides]
         before.append(sides[1][0])
         after.append(sides[1][1])
     kept = float(dropped[1] / dropped[0]) if dropped[0] > 0 else None
-    random, controlled = _random_bands(cached, sizes, n_draws, pool, seed)
+    random, controlled = _random_bands(cached, sample.weights, sizes, n_draws, pool, seed)
     means = mean_of(before), mean_of(after)
     return CrossFit(judged_by, sizes, *means, random, kept, n_draws, controlled)
 
 
 def _random_bands(
-    cached: CachedPass, sizes: Sequence[int], n_draws: int, pool: np.ndarray | None, seed: int
+    cached: CachedPass,
+    weights: np.ndarray,
+    sizes: Sequence[int],
+    n_draws: int,
+    pool: np.ndarray | None,
+    seed: int,
 ) -> tuple[dict[str, Band | None], bool]:
     """Bands of accuracies without random sets of these sizes in turn, and whether they can tell anything."""
     drawn = [random_sets(sizes[i % len(sizes)], cached.width, 1, pool, seed + i) for i in range(n_draws)]
-    draws = [accuracies(cached, cached.margins_after(one) > cached.tolerance) for (one,), _ in drawn]
+    draws = [accuracies(cached, weights, cached.margins_after(one) > cached.tolerance) for (one,), _ in drawn]
     bands = {name: Band.of([draw[name] for draw in draws]) for name in (*SPLITS, GAP)}
     return bands, all(fair for _, fair in drawn)
 
 
 def accuracies(
-    cached: CachedPass, right: Bool[Tensor, "two example"], inside: Bool[Tensor, " example"] | None = None
+    cached: CachedPass,
+    weights: Float[np.ndarray, " group"],
+    right: Bool[Tensor, "two example"],
+    inside: Bool[Tensor, " example"] | None = None,
 ) -> dict[str, float | None]:
-    """Accuracy by split, and the `GAP`, on the examples inside a mask (all if None); None without examples."""
+    """Accuracy by split, and the `GAP`, on the examples inside a mask (all if None); None without examples.
+
+    Args:
+        weights: Of an example of each group, from `Sample`, so that splits mix groups as all examples do.
+    """
     kept = torch.ones_like(right[0]) if inside is None else inside
-    totals = torch.bincount(cached.group[kept], minlength=len(GROUPS)).cpu().numpy()
-    measured = split_accuracy(cached.by_group(right & kept)[None], cached, totals)
+    totals = torch.bincount(cached.group[kept], minlength=len(GROUPS)).cpu().numpy() * weights
+    counts = cached.by_group(right & kept) * weights[:, None]
+    measured = split_accuracy(counts[None], cached, totals)
     values = {name: None if value is None else float(value[0]) for name, value in measured.items()}
     train, test = values["train"], values["test"]
     return {**values, GAP: None if train is None or test is None else train - test}

@@ -141,7 +141,7 @@ class SmallTransformer(TransformerStack):
     def _suffix(self, layer: int) -> Suffix | None:
         """The network after a layer in parts, where that is its last block or the logits alone, and without hooks."""
         following = self.layers[layer + 1 :]
-        if len(following) > 1 or any(has_hooks(point) for point in self.hook_dict.values()):
+        if len(following) > 1 or any(has_hooks(module) for module in self.modules()):
             return None
         head = folded(self.ln_final, self.unembed.weight, self.unembed.bias)
         return last_block(following[0], self.readout, head) if following else head

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from interp.data import Ordering, Task
-from interp.hooks import device_of, evaluation_mode
+from interp.hooks import device_of
 from interp.measuring.arrays import scored_activations
 from interp.measuring.cached_pass import CachedPass
-from interp.measuring.logits import chosen_columns, whole_of
-from interp.models import neuron_site, prefix_at
+from interp.measuring.logits import blocks_of, chosen_columns, whole_of
+from interp.measuring.streamed_prefix import StreamedPrefix
+from interp.models import neuron_site
 
 
 def operands_of(task: Task) -> int | None:
@@ -45,9 +46,10 @@ def all_pairs_activations(
     needed = missing & _in_ordering(task.ordering if ordering is None else ordering, p, inputs.device)
     if needed.any():
         pairs = torch.cartesian_prod(*[torch.arange(p, device=inputs.device)] * 2)[needed]
-        with evaluation_mode(cached.model):
-            prefix = prefix_at(cached.model, cached.hook, pairs.to(device_of(cached.model)))
-        full[needed] = scored_activations(prefix, neuron_site(cached.model, cached.hook))[:, chosen]
+        prefix = StreamedPrefix(cached.model, cached.hook, pairs.to(device_of(cached.model)))
+        site, places = neuron_site(cached.model, cached.hook), needed.nonzero()[:, 0]
+        for rows in blocks_of(prefix.activations):
+            full[places[rows]] = scored_activations(prefix.of(rows), site)[:, chosen]
     return full
 
 

@@ -220,7 +220,8 @@ def _of_columns(change: np.ndarray, readout: np.ndarray, asked: Sequence[Questio
     starts = range(0, len(readout), step)
     results: list[list[Columns]] = [[] for _ in starts]
     for questions in asked:  # worked out once, and not in each thread
-        _ = questions.rule_rows, [(one.trained_rows, one.held_out_rows) for one in questions.memory.values()]
+        _ = questions.rule_rows
+        _ = [(one.trained_rows, one.held_out_rows, one.counts) for one in questions.memory.values()]
 
     def work(blocks: Iterator[int], _: int) -> None:
         while (i := next(blocks)) < len(starts):

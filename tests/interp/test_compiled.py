@@ -148,3 +148,19 @@ def test_compiling_is_announced_once_and_only_ours(monkeypatch: pytest.MonkeyPat
     assert (foreign(1), shown) == (1, [])
     assert [outer(1), outer(2)] == [4, 6]
     assert shown == ["compiling kernels, once per installation", ""]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_does_not_wait_for_the_other_parts(failing: int) -> None:
+    raised, ended = threading.Event(), []
+
+    def wait(part: int, n_parts: int) -> None:
+        if part == failing:
+            raise ValueError("of one part")
+        if part:
+            ended.append(raised.wait(timeout=20))
+
+    with pytest.raises(ValueError, match="of one part"):
+        in_parts(wait, 3)
+    assert not ended
+    raised.set()

@@ -33,3 +33,16 @@ def test_a_budget_holds_inside_the_block_alone(monkeypatch: pytest.MonkeyPatch) 
     assert memory.LIMIT not in os.environ
     monkeypatch.setattr(memory, "_free", lambda: 800)
     assert (memory.budget(), memory.working_budget()) == (600, 200)
+
+
+def test_a_refusal_shows_what_is_small_and_names_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(memory.LIMIT, "200MiB")
+    with pytest.raises(
+        ConfigError, match=r"about 300\.0 MiB of memory, and 200\.0 MiB may be used; rest, or"
+    ):
+        memory.check_need(300 * 2**20, "this", "rest")
+    monkeypatch.setenv(memory.LIMIT, "1GiB")
+    with pytest.raises(
+        ConfigError, match=r"2\.5 GiB of memory, and 1\.0 GiB may.*GROKSCOPE_MEMORY.* has it$"
+    ):
+        memory.check_need(5 * 2**29, "this", "rest")

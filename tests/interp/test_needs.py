@@ -33,7 +33,7 @@ from interp.training import TrainConfig, prepare
 from interp.training.need import memory_of
 
 Limit = Callable[[float], None]
-OVER = "GiB may be used"
+OVER = "[GM]iB may be used"
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_texts_that_unfold_beyond_the_budget(tmp_path: Path, monkeypatch: pytest
         read_parquet(bomb(tmp_path / "t.parquet"))
     with pytest.raises(ConfigError, match="expected numbers throughout"):  # its texts are held once each
         TableTask.from_file(bomb(tmp_path / "u.parquet", a=None, label=None))
-    with pytest.raises(ConfigError, match="GiB may be used"):
+    with pytest.raises(ConfigError, match=r"512\.0 MiB may be used"):
         read_runs(bomb(tmp_path / "runs.parquet", phase=None).parent)
 
 

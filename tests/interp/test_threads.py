@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -111,3 +113,29 @@ def test_an_error_of_shared_work_is_raised() -> None:
             threads.shared(work)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_threads_end_as_soon_as_one_has_failed(failing: int, error: type[BaseException]) -> None:
+    """Through a generator too, which a work may take its numbers by."""
+    before, many, done = torch.get_num_threads(), 3_000, []
+    first = threading.Barrier(2, timeout=20)
+
+    def work(blocks: Iterator[int], thread: int) -> None:
+        for block in (next(blocks) for _ in range(many)):
+            if len(done) < 2:
+                done.append(block)
+                first.wait()
+            if thread == failing:
+                raise error("of one thread")
+            time.sleep(0.001)
+            done.append(block)
+
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(error, match="of one thread"):
+            threads.shared(work)
+    finally:
+        torch.set_num_threads(before)
+    assert len(done) < many / 2

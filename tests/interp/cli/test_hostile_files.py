@@ -210,7 +210,7 @@ def test_more_than_the_budget_is_refused_before_it_is_taken(
     from pyarrow import parquet
 
     monkeypatch.setenv("GROKSCOPE_MEMORY", "0.00005")
-    assert "GiB may be used" in fail("score", net)
+    assert "MiB may be used" in fail("score", net)
     rows = pyarrow.nulls(10**6, pyarrow.int64()).fill_null(1)
     parquet.write_table(pyarrow.table({"a": rows, "b": rows, "label": rows}), tmp_path / "t.parquet")
     assert "1,000,000 rows and 3 columns" in fail("score", net, "--table", tmp_path / "t.parquet")

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from interp.data import Dataset, ModularTask
+from interp.measuring import evaluation
 from interp.measuring.cached_pass import CachedPass, cached_pass
 from interp.measuring.crossfit import GAP, crossfit, halves, memory_shown_by
+from interp.measuring.sample import Sample
 from interp.models import HookedMLP, MLPConfig, planted_mlp
 
 TASK = ModularTask("add", p=23, train_fraction=0.6, corrupt_fraction=0.3)
@@ -129,3 +131,25 @@ def test_swapped_pairs_and_repeated_examples_stay_together() -> None:
     repeated = replace(data, inputs=data.inputs[twice])
     for fit in halves(repeated):
         assert (fit == fit[twice]).all()
+
+
+def test_a_sample_mixes_groups_as_all_examples_do(
+    monkeypatch: pytest.MonkeyPatch, planted: CachedPass
+) -> None:
+    """A tenth of the wrong labels, and every other example, tell the accuracies of all: 1 in 10 counts ten times."""
+    fits = halves(DATA, repeats=1)
+    sets = [np.flatnonzero(planted_mlp(TASK).labels == "memorizing")] * 2
+    whole = crossfit(planted, fits, sets, n_draws=3)
+    monkeypatch.setattr(evaluation, "HELD", 0)
+    some = cached_pass(planted.model, TASK)
+    rows = torch.cat([(~DATA.corrupted).nonzero()[:, 0], DATA.corrupted.nonzero()[::10, 0]]).sort().values
+    drawn, sizes = (np.bincount(group, minlength=3) for group in (some.group[rows], some.group))
+    some.__dict__["sample"] = Sample(rows, drawn, sizes / drawn)
+    part = crossfit(some, fits, sets, n_draws=3)
+    assert whole is not None
+    assert part is not None
+    assert len(some.sampled.data) == len(rows) < len(DATA)
+    for split in ("train", "all", GAP):
+        assert part.before[split] == pytest.approx(whole.before[split], abs=0.03)
+        assert part.after[split] == pytest.approx(whole.after[split], abs=0.03)
+        assert part.random[split].mean == pytest.approx(whole.random[split].mean, abs=0.04)

@@ -35,3 +35,18 @@ def test_a_norm_and_the_logits_are_the_end_of_the_last_layer() -> None:
     model = SmallTransformer(TransformerConfig(8, 2, 3, 6, norm="layer"), 5, 5).eval()
     prefix = model.prefix("blocks.0.mlp.hook_post", torch.tensor([[1, 2], [3, 4]]))
     torch.testing.assert_close(prefix.suffix(prefix.stream), prefix.logits())
+
+
+@pytest.mark.parametrize("name", ["blocks.1.mlp", "blocks.1.attn.hook_z", "unembed", "ln_final"])
+def test_a_hook_on_any_module_acts(name: str) -> None:
+    model = SmallTransformer(TransformerConfig(8, 2, 3, 6, n_layers=2, norm="layer"), 5, 5).eval()
+    inputs, hook = torch.tensor([[1, 2], [3, 4]]), "blocks.0.mlp.hook_post"
+    before = model(inputs)
+    assert model.prefix(hook, inputs).suffix is not None
+    handle = model.get_submodule(name).register_forward_hook(lambda module, read, out: 2 * out + 1)
+    prefix = model.prefix(hook, inputs)
+    assert prefix.suffix is None
+    torch.testing.assert_close(prefix.logits(), model(inputs))
+    assert not torch.allclose(prefix.logits(), before)
+    handle.remove()
+    assert model.prefix(hook, inputs).suffix is not None
