@@ -302,8 +302,8 @@ def measure_curve(
     """Accuracy on every split while neurons are changed in the given order, and in random orders.
 
     Where the rest of the network is linear every step is measured, by exact rank-1 updates of the logits, or, where
-    logits are streamed, `STREAMED_POINTS` numbers of neurons, and random orders on a sample of the examples
-    (`CachedPass.sample`); else at most `points` numbers of neurons, from the cached prefix.
+    logits are streamed, `STREAMED_POINTS` numbers of neurons; else at most `points`, from the cached prefix. All orders
+    are measured on `CachedPass.sample`, which is all examples but for large networks.
 
     Args:
         order: Neurons, first to last; need not be all of them.
@@ -317,15 +317,9 @@ def measure_curve(
     if isinstance(cached.logits, Streamed) and cached.readout is not None:
         removed = evenly_spaced(len(order), STREAMED_POINTS)
         counts = []
-        for one in orders:
+        for one in (*orders, order):
             counts.append(cached.sample.counts(counts_at_points(cached.sampled, one, removed)))
             report(points * len(counts))
-        share = points / len(cached.data)
-        counts.append(
-            counts_at_points(
-                cached, order, removed, lambda done, note="": report(points * n_random + int(share * done))
-            )
-        )
     elif use_kernels(cached):
         counts = _counts_by_kernel(cached, [*orders, order], lambda done, note="": report(points * done))
     elif cached.readout is not None:
@@ -333,10 +327,9 @@ def measure_curve(
     else:
         removed = evenly_spaced(len(order), points)
         counts = []
-        for one in orders:
+        for one in (*orders, order):
             own = shifted(report, len(counts) * len(removed))
             counts.append(cached.sample.counts(counts_by_prefix(cached.sampled, one, removed, own)))
-        counts.append(counts_by_prefix(cached, order, removed, shifted(report, n_random * len(removed))))
     *draws, accuracy = (split_accuracy(one, cached) for one in counts)
     bands = {split: Band.of([draw[split] for draw in draws]) for split in SPLITS}
     return Curve(name, cached.mode, removed, removed / cached.width, accuracy, bands, n_random)

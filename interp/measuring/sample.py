@@ -35,8 +35,8 @@ class Sample:
         if self.rows is None:
             return ()
         return (
-            f"Random controls, cross-fitted sets and ranks of memorised labels were measured on {len(self.rows):,} of "
-            f"{round(self.weights @ self.drawn):,} examples, drawn at random from each kind.",
+            "Curves, random controls, cross-fitted sets and ranks of memorised labels were measured on "
+            f"{len(self.rows):,} of {round(self.weights @ self.drawn):,} examples, drawn at random from each kind.",
         )
 
     def counts(self, counts: np.ndarray) -> np.ndarray:
