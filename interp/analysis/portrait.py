@@ -17,7 +17,7 @@ from interp.drawing import Drawable
 from interp.interventions import neuron_indices
 from interp.measuring.arrays import grid_of, weight_vectors
 from interp.measuring.cached_pass import CachedPass, both_margins
-from interp.measuring.logits import chosen_columns
+from interp.measuring.logits import BLOCK, chosen_columns
 from interp.models import NeuronSite
 from interp.scoring.compositions import task_composition
 from interp.scoring.pair_order import by_cosets, in_pair_order, pair_order
@@ -188,7 +188,7 @@ def _spectra(site: NeuronSite, task: Task, neurons: np.ndarray) -> list[Spectrum
 
 
 def _changes(cached: CachedPass, neurons: np.ndarray) -> list[Tensor | None]:
-    """What removing each neuron changes on every example, where a matrix reads the neurons; else None."""
+    """The change that removing each neuron makes on every example, where a matrix reads the neurons; else None."""
     if cached.readout is None or not len(neurons):
         return [None] * len(neurons)
     return list(chosen_columns(cached.change, torch.as_tensor(neurons)).T)
@@ -197,14 +197,31 @@ def _changes(cached: CachedPass, neurons: np.ndarray) -> list[Tensor | None]:
 def _margins_without(cached: CachedPass, neuron: int, change: Tensor | None) -> Float[Tensor, " example"]:
     """Margins of the labels as trained on, without one neuron; only examples that it reaches are computed again."""
     data, margins = cached.data, cached.margins[0].clone()
+    if change is not None and isinstance(cached.logits, Tensor):
+        return cached.margins_after(np.array([neuron]))[0]
     if change is not None:
-        return cached.margins_without(neuron, change)[0]
+        return _margins_by_rivals(cached, neuron, change)
     one = torch.tensor([neuron], device=margins.device)
     for start, part in cached.parts():
         for rows, logits in part.changed_logits(one):
             some = start + rows
             margins[some] = both_margins(logits, data.labels[some], data.true_labels[some])[0].to(margins)
     return margins
+
+
+def _margins_by_rivals(
+    cached: CachedPass, neuron: int, change: Float[Tensor, " example"]
+) -> Float[Tensor, " example"]:
+    """The same from each example's largest rivals; all logits only where these do not decide."""
+    assert cached.readout is not None
+    data, weights = cached.data, cached.readout[neuron]
+    margins, decided = cached.rivals.changed(change, weights, data)
+    rows = (~decided).nonzero()[:, 0]
+    for some in rows.split(max(1, BLOCK // cached.logits.shape[1])):
+        logits = cached.logits[some] + change[some, None] * weights
+        after = both_margins(logits, data.labels[some], data.true_labels[some])
+        margins[:, some] = after.to(margins)
+    return margins[0]
 
 
 def _served(cached: CachedPass, after: Tensor, fall: Tensor, most: int) -> tuple[Served, ...]:

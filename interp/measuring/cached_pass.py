@@ -192,23 +192,6 @@ class CachedPass:
             self._recent[key] = margins
         return self._recent[key]
 
-    def margins_without(self, neuron: int, change: Float[Tensor, " example"]) -> Float[Tensor, "two example"]:
-        """Margins with one neuron changed, where what follows is linear: from rivals, if logits are streamed.
-
-        Args:
-            change: The neuron's, as in `change`.
-        """
-        if not self._streams or self.readout is None:
-            return self.margins_after(np.array([neuron]))
-        weights = self.readout[neuron]
-        margins, decided = self.rivals.changed(change, weights, self.data)
-        rows = (~decided).nonzero()[:, 0]
-        for some in rows.split(max(1, BLOCK // self.logits.shape[1])):
-            logits = self.logits[some] + change[some, None] * weights
-            after = both_margins(logits, self.data.labels[some], self.data.true_labels[some])
-            margins[:, some] = after.to(margins)
-        return margins
-
     def logits_after(self, neurons: Int[Tensor, " chosen"]) -> Logits:
         """Logits with these neurons changed: by one matrix product where linear, else from the cached prefix."""
         if isinstance(self.logits, Streamed):

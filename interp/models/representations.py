@@ -64,7 +64,7 @@ def representations_of(table: Table, seed: int = 0) -> list[Representation]:
 
     Example:
         >>> addition = np.add.outer(np.arange(4), np.arange(4)) % 4
-        >>> [(r.dimension, r.size, r.character.round().tolist()) for r in representations_of(addition)]
+        >>> [(r.dimension, r.size, (r.character.round() + 0).tolist()) for r in representations_of(addition)]
         [(1, 1, [1.0, 1.0, 1.0, 1.0]), (1, 1, [1.0, -1.0, 1.0, -1.0]), (2, 2, [2.0, 0.0, -2.0, 0.0])]
     """
     n = len(table)

@@ -28,7 +28,7 @@ def test_freed_memory_is_used_again() -> None:
     pages = 4 * SIZE // resource.getpagesize()
     with kept_memory():
         torch.ones(SIZE)
-        assert faults() < pages
+        assert faults() < 5 * pages  # of 20 arrays
 
 
 @pytest.mark.parametrize("lacking", ["win32", "linux"])
