@@ -118,7 +118,7 @@ def use_kernels(cached: CachedPass) -> bool:
 
 
 def _counts_by_kernel(cached: CachedPass, orders: Sequence[np.ndarray], report: Report) -> list[Counts]:
-    """Counts after each step of each order; `report` is given the number of examples that are done."""
+    """Counts after each step of each order; `report` is given the number of orders that are done."""
     if not orders or not len(orders[0]):
         return [counts_of_logits(cached, cached.logits)[None] for _ in orders]
     counts = [np.zeros((len(order) + 1, len(GROUPS), 2), np.int64) for order in orders]
@@ -130,14 +130,8 @@ def _counts_by_kernel(cached: CachedPass, orders: Sequence[np.ndarray], report: 
     return counts
 
 
-def counts_at_points(
-    cached: CachedPass, order: np.ndarray, removed: np.ndarray, report: Report = silent
-) -> Counts:
-    """Counts after each number of changed neurons in `removed`, by matrix products, some examples at a time.
-
-    Args:
-        report: Given the number of examples that are done.
-    """
+def counts_at_points(cached: CachedPass, order: np.ndarray, removed: np.ndarray) -> Counts:
+    """Counts after each number of changed neurons in `removed`, by matrix products, some examples at a time."""
     assert cached.readout is not None
     chosen = torch.as_tensor(order)
     readout, counts = cached.readout[chosen].float(), np.zeros((len(removed), len(GROUPS), 2), np.int64)
@@ -148,7 +142,6 @@ def counts_at_points(
         labelled = [x.cpu().contiguous().numpy() for x in answers]
         logits, change = cached.logits[rows].float(), cached.change[rows].float()[:, chosen]
         counts += _counts_of_rows((logits, change, readout), labelled, removed, size, cached.tolerance)
-        report(rows.stop)
     return counts
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
@@ -76,9 +76,10 @@ def _by_kernels(cached: CachedPass, report: Report) -> tuple[np.ndarray, np.ndar
     They come from each example's largest rivals; of the examples for which these do not decide, from all logits.
     """
     counts, sums = np.zeros((2, cached.width, len(GROUPS), 2))
-    few = cached.logits.shape[1] < FEWEST
+    assert cached.readout is not None
+    few, weights = cached.logits.shape[1] < FEWEST, cached.readout.T.float().contiguous()
     for some in blocks_of(cached.change):
-        rows = torch.arange(some.start, some.stop) if few else _by_rivals(cached, some, counts, sums)
+        rows = torch.arange(some.start, some.stop) if few else _by_rivals(cached, weights, some, counts, sums)
         for part in rows.split(max(1, BLOCK // cached.logits.shape[1])):
             parts = kernels.single_effects(*kernel_arguments(cached, part), **kernel_options(cached))
             counts += parts[0]
@@ -87,13 +88,18 @@ def _by_kernels(cached: CachedPass, report: Report) -> tuple[np.ndarray, np.ndar
     return counts, sums
 
 
-def _by_rivals(cached: CachedPass, some: slice, counts: np.ndarray, sums: np.ndarray) -> Int[Tensor, " row"]:
+def _by_rivals(
+    cached: CachedPass,
+    weights: Float[Tensor, "output neuron"],
+    some: slice,
+    counts: np.ndarray,
+    sums: np.ndarray,
+) -> Int[Tensor, " row"]:
     """Add counts and sums of a block of examples, and give those for which rivals do not decide."""
-    assert cached.readout is not None
     rivals, data = cached.rivals, cached.data
     tensors = (
         cached.change[some].float(),
-        cached.readout.T.float(),
+        weights,
         rivals.own[:, some].float(),
         rivals.values[some].float(),
         rivals.classes[some],

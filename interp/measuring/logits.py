@@ -76,13 +76,27 @@ class Streamed:
             ConfigError: It needs more of it than the budget.
         """
         n, *axes = self.shape
-        size = 4
-        for axis in self.shape:
-            size *= axis
-        check_need(
-            size, f"holding {n:,} examples of {' x '.join(f'{axis:,}' for axis in axes)} numbers",
-            "take fewer examples",
-        )  # fmt: skip
+        purpose = f"holding {n:,} examples of {' x '.join(f'{axis:,}' for axis in axes)} numbers"
+        check_need(4 * torch.Size(self.shape).numel(), purpose, "take fewer examples")
+        return self._filled()
+
+    def columns(self, neurons: Int[Tensor, " chosen"]) -> Shaped[Tensor, "example ..."]:
+        """All examples of some entries of the last axis, in memory.
+
+        Raises:
+            ConfigError: They need more of it than the budget.
+        """
+        shape = (*self.shape[:-1], len(neurons))
+        purpose = f"holding {len(neurons)} neurons on {len(self):,} examples"
+        check_need(4 * torch.Size(shape).numel(), purpose, "take fewer neurons")
+        return replace(
+            self,
+            shape=shape,
+            compute=lambda rows: self.compute(rows)[..., neurons],
+            needs=max(self.needs, torch.Size(self.shape[1:]).numel()),
+        )._filled()
+
+    def _filled(self) -> Shaped[Tensor, "example ..."]:
         whole = torch.empty(self.shape, dtype=self.dtype, device=self.device)
         for rows in blocks_of(self):
             whole[rows] = self[rows]
@@ -194,20 +208,5 @@ COLUMNS_SHARE, COLUMNS_MOST = 0.5, 2**31
 def chosen_columns(
     array: Activations, neurons: Int[Tensor, " chosen"]
 ) -> Float[Tensor, "example *axes chosen"]:
-    """All examples of some neurons, in memory.
-
-    Raises:
-        ConfigError: They need more of it than the budget.
-    """
-    if isinstance(array, Tensor):
-        return array[..., neurons]
-    shape = (*array.shape[:-1], len(neurons))
-    check_need(
-        4 * torch.Size(shape).numel(),
-        f"holding {len(neurons)} neurons on {len(array):,} examples",
-        "take fewer neurons",
-    )
-    whole = torch.empty(shape, dtype=array.dtype, device=array.device)
-    for rows in blocks_of(array):
-        whole[rows] = array[rows][..., neurons]
-    return whole
+    """All examples of some neurons, in memory; see `Streamed.columns`."""
+    return array[..., neurons] if isinstance(array, Tensor) else array.columns(neurons)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from interp.data import Dataset
 from interp.measuring import rival_kernels
-from interp.measuring.logits import Logits, Rows, blocks_of, moments_of
+from interp.measuring.logits import Logits, blocks_of, moments_of
 
 KEPT = 16
 """Classes beside the labels whose logits are kept, the largest ones."""
@@ -43,13 +43,13 @@ class Rivals:
     @property
     def margins(self) -> Float[Tensor, "two example"]:
         """Margins of the label as trained on and of the true one, as `both_margins` has them."""
-        return self.margins_of(self.own, self.values[:, 0])
+        return self._margins_of(self.own, self.values[:, 0])
 
-    def margins_of(
-        self, own: Float[Tensor, "two row"], top: Float[Tensor, " row"], rows: Rows = slice(None)
-    ) -> Float[Tensor, "two row"]:
-        """Margins of some examples where their labels' logits and the largest other one are these."""
-        other = torch.where(self.different[rows], own.flip(0), -torch.inf)
+    def _margins_of(
+        self, own: Float[Tensor, "two example"], top: Float[Tensor, " example"]
+    ) -> Float[Tensor, "two example"]:
+        """Margins where the labels' logits and the largest other one are these."""
+        other = torch.where(self.different, own.flip(0), -torch.inf)
         return own - torch.maximum(top, other)
 
     def changed(
@@ -64,7 +64,7 @@ class Rivals:
         tops = (self.values + change[:, None] * weights[self.classes.long()]).amax(1)
         beyond = self.values[:, -1] + torch.maximum(change * weights.max(), change * weights.min())
         labels = torch.stack([data.labels, data.true_labels])
-        margins = self.margins_of(self.own + change * weights[labels], tops)
+        margins = self._margins_of(self.own + change * weights[labels], tops)
         return margins, (beyond <= tops) | self.complete
 
 

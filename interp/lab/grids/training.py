@@ -28,7 +28,7 @@ class TrainChunk(Chunk):
     """Runs that one worker trains, together where there are several, and then measures.
 
     A run that diverges is a failed row named by its folder; paths are the runs' folders. Threads are at most
-    as many as said, or as PyTorch likes if None, and one where so many are no faster; the other fields are as in
+    as many as given, or as PyTorch likes if None, and one where so many are no faster; the other fields are as in
     `Grid`. The place is the number of the results' folder in its file system, if that is known to be the same for all
     workers.
     """
