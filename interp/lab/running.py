@@ -58,6 +58,7 @@ def run_study(
     """
     study = name if isinstance(name, Study) else study_called(name)
     config = study.settings(**settings)
+    study = study if study.variant is None else study.variant(config)
     seeds = tuple(int(seed) for seed in seeds)
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise ConfigError(f"seeds={list(seeds)} are no seeds; give one or more different numbers from 0 on")

@@ -77,6 +77,7 @@ class Study:
         draw: The figure.
         inspect: The same as `measure` for a user's own opened checkpoint, given before the settings; None: the study
             trains its own networks only.
+        variant: The study that settings choose, where it is a family of several; None: there is one.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Study:
     judge: Callable[[StudyResult], list[str]]
     draw: Callable[[StudyResult], Figure]
     inspect: Callable[[Any, Any, int, Report], Record] | None = None
+    variant: Callable[[Any], Study] | None = None
 
     def settings(self, **given: Any) -> Any:
         """The study's settings with these changed; a `ConfigError` for one that is unknown or out of range."""

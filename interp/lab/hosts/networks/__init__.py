@@ -1,0 +1,1 @@
+"""Networks with state; one file each, whose docstring is its line in every list, with its `HOST`."""
