@@ -9,7 +9,7 @@ from torch import Tensor
 
 from interp.errors import InterventionError
 from interp.interventions import Edit, in_scope, intervene
-from interp.measuring.logits import Activations
+from interp.measuring.logits import Activations, mapped
 from interp.models import HookedModel, NeuronSite
 from interp.modes import (
     Change,
@@ -30,6 +30,10 @@ def limited_change(change: Activations, scope: TimeScope, place: NeuronSite) -> 
         InterventionError: The site has no steps, or not these.
     """
     axis = place.time_axis
+    if axis == 1 and len(change.shape) == len(place.axes) - 1 and place.position is not None:
+        # only the position that the answer is read at was computed, as no other one matters from here on
+        inside = float(place.position in scope)
+        return mapped(change, lambda block: block * inside)
     if axis is None or len(change.shape) != len(place.axes):
         raise InterventionError(
             f"{place.hook!r} has no steps to limit the intervention to ({scope}): its axes are "
