@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from interp.hooks import capture
 from interp.interventions import ablate
+from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import StudyResult
 from interp.models import adopt
 from interp.models.adopted import Adopted
@@ -143,11 +144,17 @@ def rounded(values: Any) -> list[float]:
     return [round(float(value), 4) for value in values]
 
 
+def over_seeds(result: StudyResult, *names: str) -> list[OverSeeds]:
+    """Numbers that every seed of these hosts has."""
+    numbers = result.all_over(*names)
+    assert numbers is not None
+    return numbers
+
+
 def cost_sentence(result: StudyResult, chosen: str, others: str, ablation: str, control: str) -> str:
     """Accuracy with all units, under an ablation and under its control, and which of these costs more."""
-    whole, without, beside = result.over("whole"), result.over(chosen), result.over(others)
-    side = result.difference(others, chosen)
-    assert whole is not None and without is not None and beside is not None and side is not None
+    whole, without, beside = over_seeds(result, "whole", chosen, others)
+    side = beside.minus(without)
     verdict = side.verdict("The first costs more", "The first costs less", "Which costs more is not decided")
     return (
         f"Accuracy is {whole.words()} with all units, {without.words()} with {ablation}, and {beside.words()} with "

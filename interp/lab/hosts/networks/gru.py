@@ -16,6 +16,7 @@ from interp.lab.hosts.recurrent import (
     cost_sentence,
     generator_for,
     most,
+    over_seeds,
     rounded,
     seeded,
     train_on,
@@ -129,9 +130,8 @@ def units(config: Config) -> int:
 
 def judge(result: StudyResult) -> list[str]:
     """Sentences on selective units against random ones, on the two scopes in time, and on the gates."""
-    gates = result.all_over("replaced_written", "replaced_next", "replaced_not")
-    side = result.difference("replaced_written", "replaced_not")
-    assert gates is not None and side is not None
+    gates = over_seeds(result, "replaced_written", "replaced_next", "replaced_not")
+    side = gates[0].minus(gates[2])
     verdict = side.verdict(
         "The gates open for a symbol to be written",
         "The gates open less for a symbol to be written",
