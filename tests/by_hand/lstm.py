@@ -27,4 +27,4 @@ def forward(module: nn.Module, inputs: Tensor, change: Change) -> Tensor:
             hidden = change(f"lstm:hidden[{place}]", step, torch.sigmoid(show) * torch.tanh(cell))
             states.append(hidden)
         driving = torch.stack(states, 1)
-    return F.linear(hidden, module.readout.weight, module.readout.bias)
+    return F.linear(driving[:, -1], module.readout.weight, module.readout.bias)
