@@ -40,9 +40,6 @@ class HebbianLIF(nn.Module):
         inhibition: Taken from every cell when as many cells fire as a pattern has.
     """
 
-    recurrent: Tensor
-    readout: Tensor
-
     def __init__(
         self,
         patterns: Float[Tensor, "pattern cell"],
@@ -56,9 +53,10 @@ class HebbianLIF(nn.Module):
         self.decay, self.drive = decay, drive
         active = patterns.sum(1).mean()
         stored = (patterns.T @ patterns).fill_diagonal_(0)
-        self.register_buffer("recurrent", (strength * stored - inhibition) / active)
+        self.recurrent = nn.Parameter((strength * stored - inhibition) / active, requires_grad=False)
         members, others = patterns / patterns.sum(1, keepdim=True), 1 - patterns
-        self.register_buffer("readout", (members - others / others.sum(1, keepdim=True)).T.contiguous())
+        readout = (members - others / others.sum(1, keepdim=True)).T.contiguous()
+        self.readout = nn.Parameter(readout, requires_grad=False)
 
     def forward(self, cue: Float[Tensor, "example cell"]) -> Float[Tensor, "example pattern"]:
         """Overlap of the activity that a cue leaves with every stored pattern."""
@@ -177,7 +175,7 @@ def _decayed(patterns: Tensor, cues: Tensor, labels: Tensor) -> dict[str, float 
     for place, pattern in enumerate(patterns):
         network = HebbianLIF(patterns)
         part = HebbianLIF(pattern[None], inhibition=0.0).recurrent
-        network.recurrent -= 0.9 * part
+        network.recurrent.sub_(0.9 * part)
         values = overlaps(network, cues, labels)
         own.append(values[labels == place].mean().item())
         others.append(values[labels != place].mean().item())
