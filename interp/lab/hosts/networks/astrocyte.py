@@ -213,7 +213,12 @@ def _judged(over: dict[str, OverSeeds], arm: str, words: str) -> list[str]:
 
 
 def _small(seed: int) -> nn.Module:
-    return Astrocytes(16, 4, SYMBOLS + DISTRACTORS + 1, torch.Generator().manual_seed(seed), recurrent=True)
+    generator = torch.Generator().manual_seed(seed)
+    network = Astrocytes(16, 4, SYMBOLS + DISTRACTORS + 1, generator, recurrent=True)
+    with torch.no_grad():
+        network.sensory.mul_(2)  # enough spikes at every step for each to matter
+        network.recurrent.mul_(4)
+    return network
 
 
 def _example() -> Tensor:

@@ -217,12 +217,13 @@ def judge(result: StudyResult) -> list[str]:
 
 
 def _small(seed: int) -> nn.Module:
-    return HebbianLIF(random_patterns(5, np.random.default_rng(seed)))
+    own = random_patterns(2, np.random.default_rng(seed + 1))
+    return HebbianLIF(torch.cat((random_patterns(3, np.random.default_rng(0)), own)))
 
 
 def _example() -> Tensor:
-    generator = np.random.default_rng(0)
-    return fragments(random_patterns(5, generator), 0.5, 1, generator)[0]
+    generator = np.random.default_rng(0)  # patterns that every small network has stored
+    return fragments(random_patterns(3, generator), 0.5, 2, generator)[0]
 
 
 HOST = Host(

@@ -52,4 +52,4 @@ def test_logits_are_the_overlaps_of_a_loop_by_hand_and_of_edited_weights() -> No
         return value.index_fill(1, torch.from_numpy(dead), 0.0)
 
     assert torch.allclose(without(network, "tap:spikes", dead)(cues), forward(network, cues, zero), atol=1e-6)
-    assert host_called("lif-hebbian").example().shape == (5, 200)
+    assert host_called("lif-hebbian").example().shape == (6, 200)
