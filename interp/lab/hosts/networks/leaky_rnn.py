@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from functools import partial
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -13,21 +10,27 @@ from torch.nn.functional import cross_entropy
 
 from interp.lab.hosts.host import Config, Host
 from interp.lab.study import Record, StudyResult
-from interp.lab.timescales.tasks import delayed_recall
-from interp.models.taps import Tap, listening, tap
+from interp.lab.timescales.ablation import (
+    BARS,
+    LINES,
+    QUANTITIES,
+    SETS,
+    accuracy,
+    curves_by_delay,
+    delay_numbers,
+    delay_sentences,
+    sets_by_time_constant,
+)
+from interp.lab.timescales.tasks import Recall, delayed_recall
+from interp.models.taps import tap
 from interp.progress import Report
 
 SYMBOLS, STEPS, WIDTH = 8, 26, 48
 DELAYS = (1, 2, 4, 8, 12, 16, 20, 24)
 SHORT, LONG = DELAYS[:3], DELAYS[-3:]
 MIDDLE = 18  # the delay at which units are ablated for a part of the time
-UPDATES, BATCH, TESTED, DRAWS = 2000, 128, 2000, 5
-SETS = {
-    "longest": "longest time constants",
-    "shortest": "shortest time constants",
-    "random": "as many random ones",
-}
-LINES = {"whole": "all units"} | {name: f"without {words}" for name, words in SETS.items()}
+UPDATES, BATCH, TESTED = 2000, 128, 2000
+SITE = "tap:hidden"
 
 
 class LeakyRNN(nn.Module):
@@ -118,102 +121,45 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     generator = torch.Generator().manual_seed(seed)
     model = trained(config, generator, report)
     tau = model.tau.detach().numpy()
-    order, n = np.argsort(tau), WIDTH // 3
-    draws = np.random.default_rng(seed)
-    random = [draws.choice(WIDTH, n, replace=False) for _ in range(DRAWS)]
-    sets = {"longest": [order[-n:]], "shortest": [order[:n]], "random": random}
-    curves = {name: np.zeros(len(DELAYS)) for name in ("whole", *SETS)}
-    for place, delay in enumerate(DELAYS):
-        recall = delayed_recall(TESTED, [delay], generator, symbols=SYMBOLS, steps=STEPS)
-        accuracy = partial(_accuracy, model, recall.inputs, recall.labels)
-        curves["whole"][place] = accuracy([])
-        for name, units in sets.items():
-            curves[name][place] = np.mean([accuracy(one) for one in units])
-    short, long = np.isin(DELAYS, SHORT), np.isin(DELAYS, LONG)
+    sets = sets_by_time_constant(tau, np.random.default_rng(seed))
+
+    def draw(delay: int) -> Recall:
+        return delayed_recall(TESTED, [delay], generator, symbols=SYMBOLS, steps=STEPS)
+
+    curves = curves_by_delay(model, SITE, sets, DELAYS, draw)
     numbers: dict[str, float | None] = {
-        "tau_shortest": float(tau[order[:n]].mean()),
-        "tau_longest": float(tau[order[-n:]].mean()),
-        "whole_short": float(curves["whole"][short].mean()),
-        "whole_long": float(curves["whole"][long].mean()),
+        f"tau_{name}": float(tau[sets[name][0]].mean()) for name in ("shortest", "longest")
     }
-    for name in SETS:
-        lost = curves["whole"] - curves[name]
-        after_short, after_long = float(lost[short].mean()), float(lost[long].mean())
-        numbers |= {
-            f"lost_{name}_short": after_short,
-            f"lost_{name}_long": after_long,
-            f"excess_{name}": after_long - after_short,
-        }
-    numbers |= _over_time(model, sets, generator)
+    numbers |= delay_numbers(curves, DELAYS, SHORT, LONG)
+    recall, shown = draw(MIDDLE), STEPS - 1 - MIDDLE
+    whole = accuracy(model, SITE, recall)
+    for span, steps in {"before": range(shown), "between": range(shown + 1, 2 * shown + 1)}.items():
+        for name, draws in sets.items():
+            left = np.mean([accuracy(model, SITE, recall, units, steps) for units in draws])
+            numbers[f"lost_{name}_{span}"] = whole - float(left)
     lines = {LINES[name]: curve.round(4).tolist() for name, curve in curves.items()}
     return Record(numbers, {"x": list(DELAYS), "lines": lines})
 
 
-def _over_time(
-    model: LeakyRNN, sets: dict[str, list[np.ndarray]], generator: torch.Generator
-) -> dict[str, float | None]:
-    """Accuracy lost where units are ablated before the symbol is shown, and for as long while it is remembered."""
-    recall = delayed_recall(TESTED, [MIDDLE], generator, symbols=SYMBOLS, steps=STEPS)
-    shown = STEPS - 1 - MIDDLE
-    spans = {"before": range(shown), "between": range(shown + 1, 2 * shown + 1)}
-    whole = _accuracy(model, recall.inputs, recall.labels, [])
-    return {
-        f"lost_{name}_{span}": whole
-        - float(np.mean([_accuracy(model, recall.inputs, recall.labels, one, steps) for one in units]))
-        for span, steps in spans.items()
-        for name, units in sets.items()
-    }
-
-
-@torch.no_grad()
-def _accuracy(
-    model: LeakyRNN, inputs: Tensor, labels: Tensor, units: np.ndarray | list[int], steps: range | None = None
-) -> float:
-    """Accuracy with units held at zero, at some steps or at all."""
-    step = -1
-
-    def zeroed(call: Tap, value: Tensor) -> Tensor:
-        nonlocal step
-        step += 1
-        if steps is not None and step not in steps:
-            return value
-        return value.index_fill(1, torch.as_tensor(units), 0.0)
-
-    with listening(zeroed) if len(units) else nullcontext():
-        return (model(inputs).argmax(1) == labels).float().mean().item()
-
-
 def judge(result: StudyResult) -> list[str]:
     """Memory at all; time constants against delays; and the time at which units are needed."""
-    numbers = {name: over for name in result.records[0].numbers if (over := result.over(name)) is not None}
-    long, chance = numbers["whole_long"], 1 / SYMBOLS
-    sentences = [
-        f"Symbols are recalled after {LONG[0]} to {LONG[-1]} steps in {long.words('{:.1%}'.format)} of new examples; "
-        f"chance is {chance:.1%}."
-    ]
-    for name in ("longest", "shortest"):
-        excess, beside = numbers[f"excess_{name}"], result.difference(f"excess_{name}", "excess_random")
-        assert beside is not None
-        lost = [numbers[f"lost_{name}_{delay}"].words("{:.1%}".format) for delay in ("short", "long")]
-        sentences.append(
-            f"Without the third of the units that has the {SETS[name]}, {lost[0]} are lost after short delays and "
-            f"{lost[1]} after long ones: long delays "
-            + excess.verdict("lose more", "lose less", "do not decidedly lose more or less")
-            + f" (difference {excess.words('{:.3f}'.format)}), "
-            + beside.verdict("by more than", "by less than", "which is not decidedly apart from")
-            + " without as many random ones."
-        )
-    before, between = numbers["lost_longest_before"], numbers["lost_longest_between"]
-    steps = STEPS - 1 - MIDDLE
-    sentences.append(
-        f"Ablated for {steps} steps only, units of the longest time constants cost {before.words('{:.1%}'.format)} "
-        f"before the symbol is shown, and {between.words('{:.1%}'.format)} while it is remembered: "
+    whole = result.over("whole_long")
+    spans = result.all_over("lost_longest_before", "lost_longest_between")
+    assert whole is not None
+    assert spans is not None
+    before, between = spans
+    return [
+        f"Symbols are recalled after {LONG[0]} to {LONG[-1]} steps in {whole.words('{:.1%}'.format)} of new examples; "
+        f"chance is {1 / SYMBOLS:.1%}.",
+        *delay_sentences(result),
+        f"Ablated for {STEPS - 1 - MIDDLE} steps only, units of the longest time constants cost "
+        f"{before.words('{:.1%}'.format)} before the symbol is shown, and {between.words('{:.1%}'.format)} while it is "
+        "remembered: "
         + between.minus(before).verdict(
-            "their state holds it then", "they are needed before, which is odd", "not decided"
+            "they hold it then", "they are needed before it comes", "which costs more is not decided"
         )
-        + "."
-    )
-    return sentences
+        + ".",
+    ]
 
 
 HOST = Host(
@@ -228,28 +174,21 @@ HOST = Host(
     ),
     build=build,
     example=example,
-    sites=("tap:hidden",),
+    sites=(SITE,),
     measure=measure,
     units=updates,
     quantities={
         "tau_shortest": "mean of the third of shortest time constants (steps)",
         "tau_longest": "mean of the third of longest time constants (steps)",
-        "whole_short": "accuracy, short delays",
-        "whole_long": "accuracy, long delays",
     }
+    | QUANTITIES
     | {
-        f"lost_{name}_{delay}": f"lost without {words}, {delay} delays"
+        f"lost_{name}_{span}": f"lost with {words} ablated {when}"
         for name, words in SETS.items()
-        for delay in ("short", "long")
-    }
-    | {f"excess_{name}": f"long minus short delays: lost without {words}" for name, words in SETS.items()}
-    | {
-        f"lost_{name}_{span}": f"lost with {words} ablated {span_words}"
-        for name, words in SETS.items()
-        for span, span_words in (("before", "before the symbol"), ("between", "after the symbol"))
+        for span, when in (("before", "before the symbol"), ("between", "after the symbol"))
     },
     judge=judge,
-    bars={f"lost_{name}_{delay}": f"{name}, {delay} delays" for name in SETS for delay in ("short", "long")},
+    bars=BARS,
     axis="accuracy lost",
     lines=("delay (steps)", "accuracy"),
 )
