@@ -108,6 +108,35 @@ def delay_numbers(
     return numbers
 
 
+@torch.no_grad()
+def states(model: nn.Module, site: str, inputs: Tensor) -> Float[Tensor, "example time neuron"]:
+    """Activations at a site inside the loop."""
+    kept = []
+
+    def keep(call: Tap, value: Tensor) -> Tensor:
+        if f"tap:{call.name}" == site:
+            kept.append(value)
+        return value
+
+    with listening(keep):
+        model(inputs)
+    return torch.stack(kept, 1)
+
+
+def decoded(
+    model: nn.Module, site: str, units: Int[np.ndarray, " chosen"], known: Recall, new: Recall
+) -> float:
+    """Accuracy on new examples of a linear read-out of units at the last step, fitted to others by least squares."""
+    design, states_new = (
+        torch.cat([states(model, site, one.inputs)[:, -1, units], torch.ones(len(one.inputs), 1)], 1).double()
+        for one in (known, new)
+    )
+    targets = torch.nn.functional.one_hot(known.labels).double()
+    square = design.T @ design + 1e-6 * len(design) * torch.eye(design.shape[1])
+    weights = torch.linalg.solve(square, design.T @ targets)
+    return ((states_new @ weights).argmax(1) == new.labels).double().mean().item()
+
+
 QUANTITIES = (
     {f"whole_{where}": f"accuracy, {where} delays" for where in ("short", "long")}
     | {

@@ -57,3 +57,30 @@ def delayed_recall(
     inputs = noise * torch.randn(n, steps, symbols, generator=generator)
     inputs[torch.arange(n), steps - 1 - delay, labels] += 1
     return Recall(inputs, labels, delay)
+
+
+def spike_recall(
+    n: int,
+    delays: Sequence[int],
+    generator: torch.Generator,
+    *,
+    symbols: int = 6,
+    steps: int = 42,
+    channels: int = 4,
+    rate: float = 0.02,
+) -> Recall:
+    """Draw examples of delayed recall whose symbols are bursts: each of a symbol's channels spikes once, with p = 0.9.
+
+    Args:
+        channels: Of each symbol.
+        rate: Probability of a spike of the background, at every channel and step.
+
+    Example:
+        >>> recall = spike_recall(2, [3], torch.Generator().manual_seed(0), steps=5)
+        >>> recall.inputs.shape, recall.inputs.unique().tolist()
+        (torch.Size([2, 5, 24]), [0.0, 1.0])
+    """
+    recall = delayed_recall(n, delays, generator, symbols=symbols, steps=steps, noise=0)
+    bursts = recall.inputs.repeat_interleave(channels, -1)
+    drawn = torch.rand(bursts.shape, generator=generator)
+    return Recall((drawn < torch.where(bursts > 0, 0.9, rate)).float(), recall.labels, recall.delays)
