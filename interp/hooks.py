@@ -15,6 +15,7 @@ from interp.models import HookedModel, split_position
 from interp.models.checkpointing import without_checkpointing
 from interp.models.protocol import HasHooks, Names, select_position
 from interp.models.protocol import evaluation_mode as evaluation_mode
+from interp.models.site_point import Steps, loop_at, step_at
 
 Model = TypeVar("Model", bound=HasHooks)
 
@@ -54,18 +55,18 @@ def hooked(model: Model, changes: Mapping[str, Callable[[Tensor], Tensor | None]
     """Run `changes` at their hook points inside the block; exactly these are removed at its end.
 
     They are functions of the activation, at position N for a name that ends in ``@N``; returning None leaves it as it
-    is. They are invisible to TransformerLens' `reset_hooks`, so `run_with_cache` and `run_with_hooks` may be called
+    is. At a site in a loop they are called once a step, with that step's activation. They are invisible to TransformerLens' `reset_hooks`, so `run_with_cache` and `run_with_hooks` may be called
     inside the block and see the changed activations; hooks that others added stay in place. Hooks act on the model's
     Python forward pass: a model that `torch.compile` compiled earlier ignores them. Activation checkpointing is off
     meanwhile, see `interp.models.checkpointing`. A `HookNameError` if a name does not exist.
     """
 
     def call(
-        change: Callable[[Tensor], Tensor | None], name: str, _module: nn.Module, _args: Any, output: Tensor
+        change: Callable[[Tensor], Tensor | None], name: str, point: nn.Module, _args: Any, output: Tensor
     ) -> Any:
         _, position = split_position(name)
-        if position is None:
-            return change(output)
+        if position is None or loop_at(point) is not None:
+            return change(output) if position in (None, step_at(point)) else None
         changed = change(select_position(output, position, name))
         if changed is None:
             return None
@@ -102,6 +103,7 @@ def capture(
     batch_size: int | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
+    carry: bool = False,
 ) -> dict[str, Tensor]:
     """Activations at the named hooks, and at no others, in evaluation mode.
 
@@ -112,12 +114,15 @@ def capture(
         batch_size: Examples in one forward pass; all if None. Bounds the memory of everything not captured.
         device: Where the captures go, chunk by chunk; the model's device if None.
         dtype: Type of the captures; unchanged if None.
+        carry: Of a network that keeps state between calls: go on from it, and leave it as the call does. Else it is
+            put back, so that the same call captures the same again. All examples then are one batch.
 
     Returns:
-        One tensor ``(example, …)`` for each name.
+        One tensor ``(example, …)`` for each name; of a site in a loop ``(example, step, …)``.
 
     Raises:
         HookNameError: A name does not exist, or nothing matches.
+        ConfigError: The number of steps, or the shape, differs between batches or steps.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig
@@ -126,14 +131,29 @@ def capture(
         torch.Size([2, 4])
     """
     captured: dict[str, list[Tensor]] = {name: [] for name in resolve(model, names)}
+    if carry and batch_size is not None:
+        raise ConfigError("carry=True goes on from the state of one batch; leave out batch_size")
 
-    def keep(name: str, activation: Tensor) -> None:
-        captured[name].append(activation.detach().to(device=device, dtype=dtype, copy=True))
+    def keep(steps: Steps, name: str, activation: Tensor) -> None:
+        point = model.hook_dict[split_position(name)[0]]
+        steps.keep(point, activation.detach().to(device=device, dtype=dtype, copy=True))
 
-    with evaluation_mode(model), hooked(model, {name: partial(keep, name) for name in captured}):
+    with evaluation_mode(model, carry=carry):
         for chunk in batches(inputs, batch_size, device_of(model)):
-            model(chunk)
-    silent = [name for name, chunks in captured.items() if not chunks]
-    if silent:
-        raise HookNameError(f"the hook {silent[0]!r} exists but was never reached in a forward pass")
-    return {name: torch.cat(chunks) if len(chunks) > 1 else chunks[0] for name, chunks in captured.items()}
+            passed = {name: Steps() for name in captured}
+            with hooked(model, {name: partial(keep, steps, name) for name, steps in passed.items()}):
+                model(chunk)
+            for name, steps in passed.items():
+                if not steps.kept:
+                    raise HookNameError(f"the hook {name!r} exists but was never reached in a forward pass")
+                at_one = split_position(name)[1] is not None
+                captured[name].append(steps.kept[0][1] if at_one else steps.joined(name))
+    return {name: _batches_joined(name, chunks) for name, chunks in captured.items()}
+
+
+def _batches_joined(name: str, chunks: list[Tensor]) -> Tensor:
+    """Captures of all batches as one tensor."""
+    if len({chunk.shape[1:] for chunk in chunks}) > 1:
+        shapes = " and ".join(map(str, dict.fromkeys(tuple(chunk.shape) for chunk in chunks)))
+        raise ConfigError(f"{name!r} has shapes {shapes} in different batches; capture them one by one")
+    return torch.cat(chunks) if len(chunks) > 1 else chunks[0]

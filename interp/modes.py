@@ -21,6 +21,10 @@ Change = Callable[[Any], Any]
 """From activations of the chosen neurons to new ones, ``(…, neuron)`` both."""
 
 
+StepChange = Callable[[Any, int], Any]
+"""The same at a step of a loop, given it."""
+
+
 @runtime_checkable
 class Intervention(Protocol):
     """A change of the chosen neurons' activations ``(…, neuron)``."""
@@ -92,6 +96,17 @@ class Patch:
 
         return change
 
+    def start_stepwise(self) -> StepChange:
+        """At each step of a loop its own values: ``(step, …, neuron)``, or also examples before."""
+
+        def change(x: Tensor, step: int) -> Tensor:
+            values = self.values
+            if values.ndim >= x.ndim:  # or else the same at every step
+                values = values[:, step] if values.ndim > x.ndim else values[step]
+            return Patch(values).start()(x)
+
+        return change
+
     def affine(self) -> tuple[float, Tensor] | None:
         return (0.0, self.values) if self.values.ndim < 2 else None
 
@@ -121,8 +136,31 @@ class Resample:
 
         return change
 
+    def start_stepwise(self) -> StepChange:
+        """At all steps of one forward pass those of the same other example."""
+        change, drawn = self.start(), dict[str, Any]()
+
+        def at_step(x: Tensor, step: int) -> Tensor:
+            if drawn.get("steps") is None or step in drawn["steps"] or len(drawn["rows"]) != len(x):
+                whole = self.activations
+                like = x.unsqueeze(1).expand(len(x), whole.shape[1], *x.shape[1:])
+                drawn.update(steps=set(), rows=change(like))
+            drawn["steps"].add(step)
+            return drawn["rows"][:, step]
+
+        return at_step
+
     def affine(self) -> None:
         return None
+
+
+def started_stepwise(intervention: Intervention) -> StepChange:
+    """A function from activations at a step of a loop, and the step, to new ones."""
+    own = getattr(intervention, "start_stepwise", None)
+    if own is not None:
+        return own()
+    change = intervention.start()
+    return lambda x, step: change(x)
 
 
 @dataclass(frozen=True)

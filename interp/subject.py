@@ -44,6 +44,7 @@ class Subject:
         criteria: Of the labels.
         seed: Of all draws.
         checkpoint: Where the network came from, if from a file.
+        during: Steps that interventions are limited to, see `interp.Edit`; all if None.
 
     Example:
         >>> from interp.data import ModularTask
@@ -60,6 +61,7 @@ class Subject:
     criteria: Criteria = field(default_factory=Criteria)
     seed: int = 0
     checkpoint: Checkpoint | None = None
+    during: Any = None
 
     @property
     def source(self) -> Checkpoint:
@@ -101,7 +103,8 @@ class Subject:
         Raises:
             InterventionError: There is no such mode.
         """
-        return cached_pass(self.model, self.task, site=self.site, mode=mode, seed=self.seed)
+        settings: dict[str, Any] = {"site": self.site, "mode": mode, "seed": self.seed, "during": self.during}
+        return cached_pass(self.model, self.task, **settings)
 
     @cached_property
     def table(self) -> NeuronTable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from torch import Tensor
 from interp.data import GROUPS, Dataset, Task
 from interp.errors import ConfigError
 from interp.hooks import device_of, evaluation_mode
+from interp.interventions import Edit
 from interp.measuring.arrays import scored_activations
 from interp.measuring.evaluation import as_dataset, check_shape, margins, streamed
+from interp.measuring.in_loop import edit_in_loop, limited_change, logits_in_loop
 from interp.measuring.leakage import Leakage
 from interp.measuring.logits import (
     BLOCK,
@@ -31,6 +34,7 @@ from interp.measuring.sample import Sample, draw_sample
 from interp.measuring.streamed_prefix import AnyPrefix, StreamedPrefix, streamed_change
 from interp.models import HookedModel, NeuronSite, Prefix, neuron_site, prefix_at
 from interp.modes import make_intervention
+from interp.time_scope import TimeScope
 
 CHUNK_ELEMENTS = 30_000_000
 CACHED_ELEMENTS, LEAST_ROWS = 1_000_000, 64
@@ -53,6 +57,7 @@ class CachedPass:
         logits: Of the unchanged network.
         readout: ``(neuron, output)`` if all that follows the neurons is linear, else None.
         prefix: The forward pass up to the site.
+        during: Steps that the intervention is limited to; all if None.
 
     Where they are many, activations, change and logits are streamed: computed by blocks of examples whenever they are
     asked for.
@@ -67,6 +72,7 @@ class CachedPass:
     logits: Logits
     readout: Float[Tensor, "neuron output"] | None
     prefix: AnyPrefix
+    during: TimeScope | None = None
 
     @property
     def width(self) -> int:
@@ -210,6 +216,8 @@ class CachedPass:
 
     def _rows_after(self, neurons: Int[Tensor, " chosen"], rows: Rows) -> Float[Tensor, "row output"]:
         """Logits of some examples with these neurons changed, from the activations that then are left."""
+        if neuron_site(self.model, self.hook).loop is not None:
+            return whole_of(self.part(rows).logits_after(neurons))
         activations = self.prefix.activations[rows].clone()
         activations[..., neurons] += self.change[rows][..., neurons]
         return self.prefix.logits(activations, rows)
@@ -223,7 +231,9 @@ class CachedPass:
         chosen = prefix.activations.new_zeros(self.width).index_fill_(0, neurons, 1)
         with evaluation_mode(self.model):
             for rows in reached.split(at_once) if len(reached) else ():
-                if len(neurons) <= FEW:
+                if prefix.in_loop:
+                    yield rows, logits_in_loop(self.model, self._edit(neurons, rows), self.data.inputs[rows])
+                elif len(neurons) <= FEW:
                     yield rows, prefix.logits_shifted(neurons, self.change[rows][..., neurons], rows)
                 else:  # from the activations, so that taking all out leaves no rounding behind
                     some = slice(int(rows[0]), int(rows[-1]) + 1)
@@ -231,13 +241,24 @@ class CachedPass:
                     activations = torch.addcmul(prefix.activations[some], self.change[some], chosen)
                     yield rows, prefix.logits(activations, some)
 
+    def _edit(self, neurons: Int[Tensor, " chosen"], rows: Int[Tensor, " row"]) -> Edit:
+        """The intervention at a site in a loop, on some examples."""
+        after = self.held_prefix.activations[rows] + self.change[rows]
+        return edit_in_loop(self.hook, self.mode, neurons, after, self.during)
+
 
 PART, SAMPLED = 8 * BLOCK, 100_000_000
 """Logits and activations of a part of the examples, and of a sample of them."""
 
 
 def cached_pass(
-    model: HookedModel, task: Task | Dataset, *, site: str | None = None, mode: str = "zero", seed: int = 0
+    model: HookedModel,
+    task: Task | Dataset,
+    *,
+    site: str | None = None,
+    mode: str = "zero",
+    seed: int = 0,
+    during: Any = None,
 ) -> CachedPass:
     """Run the network once and keep what sweeps need.
 
@@ -245,9 +266,11 @@ def cached_pass(
         site: Hook name of the neurons; the model's last site if None. With ``@N`` at its end they are changed at
             position N only, else at every position.
         mode: One of `interp.modes.MODES`; means and resamples are over all examples.
+        during: Steps that the intervention is limited to, see `interp.Edit`; all if None.
 
     Raises:
-        HookNameError: There are no neurons at the site. InterventionError: the mode is unknown.
+        HookNameError: There are no neurons at the site.
+        InterventionError: The mode is unknown, or the site has no such steps.
         ConfigError: The network's answers are not finite, or it is for another task.
     """
     place, device = neuron_site(model, site), device_of(model)
@@ -259,8 +282,11 @@ def cached_pass(
             arrays = _streamed_arrays(model, place, data, mode, seed)
         else:
             arrays = _held_arrays(model, place, data, mode, seed)
+    scope = None if during is None else TimeScope.of(during)
+    if scope is not None:
+        arrays = (arrays[0], limited_change(arrays[1], scope, place), *arrays[2:])
     readout = None if place.readout is None else place.readout.detach()
-    cached = CachedPass(model, place.hook, mode, data, *arrays[:3], readout, arrays[3])
+    cached = CachedPass(model, place.hook, mode, data, *arrays[:3], readout, arrays[3], scope)
     logits = cached.logits
     finite = np.isfinite(cached.rivals.largest) if isinstance(logits, Streamed) else logits.isfinite().all()
     if not finite:

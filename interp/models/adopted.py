@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,13 +16,15 @@ from interp.errors import ConfigError, HookNameError, InterventionError
 from interp.hook_points import HookedRootModule
 from interp.models.adopted_runs import check_gradients, check_twin, in_chunks, is_linear
 from interp.models.axes import axes_by_kind
+from interp.models.carried_state import CarriedState, kept_state
 from interp.models.checkpointing import without_checkpointing
 from interp.models.layers import add_hook_points
-from interp.models.module_tensor import ModuleTensor, changing_tensors
+from interp.models.module_tensor import ModuleTensor, Passage, changing_tensors
 from interp.models.nested import Keys
 from interp.models.outputs import at_position, read_logits
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_site, has_hooks
+from interp.models.site_point import SitePoint, Steps, collecting
 from interp.models.watched import Call
 from interp.models.weight_edits import absorbed, editable_sides, linear_readout
 
@@ -32,7 +34,10 @@ class Adopted(HookedRootModule):
 
     The network itself stays as it is: PyTorch hooks are on its submodules only while `forward` runs. What a hook point
     sees has PyTorch's own layout, except that examples come first, and that neurons which two axes count, as heads and
-    their dimension do, are one axis, the last.
+    their dimension do, are one axis, the last. A site in a loop is passed once a step: its hook point sees one step,
+    with ``hook.step``, and `run_with_cache` and `interp.capture` put the steps together, right after the examples.
+
+    A network that keeps state between calls carries it from one call to the next; see `interp.models.evaluation_mode`.
 
     Example:
         >>> from interp.models.adoption import adopt
@@ -53,26 +58,32 @@ class Adopted(HookedRootModule):
         n_outputs: int | None,
         call: Call,
         output: Keys | None = None,
+        loop: str | None = None,
     ) -> None:
         super().__init__()
         self.module, self.tensors = module, dict(tensors)
         self.prompt, self.readout, self.n_outputs, self.call = prompt, readout, n_outputs, call
-        self.output, self.keys = output, output
+        self.output, self.keys, self.loop = output, output, loop
         self.output_axis: int | None = None
         self.output_notes, self.axis_notes = tuple[str, ...](), tuple[str, ...]()
         self.axes = {name: axes_by_kind(self._owner(name), tensor) for name, tensor in tensors.items()}
         for name, axes in self.axes.items():  # neurons on the last axis may have positions before them
             if axes.axis == -1 and not axes.example_axis:
                 self.axes[name] = replace(axes, position=readout)
+            if loop is not None and tensors[name].of_module:
+                self.axes[name] = replace(self.axes[name], loop=loop)
         self.linear: dict[str, tuple[str, ...]] | None = None
         self.example: Tensor | None = None
         self.random = False
-        self.points = add_hook_points(self, list(tensors)).train(module.training)
+        self.stateful: tuple[str, ...] | None = None
+        self._start: CarriedState | None = None
+        self.points = add_hook_points(self, list(tensors), SitePoint).train(module.training)
         self.training = module.training
 
     def _owner(self, site: str) -> nn.Module:
-        """The submodule that a site belongs to."""
-        return self.module.get_submodule(self.tensors[site].path)
+        """The submodule that a site belongs to; the whole network of a tap."""
+        tensor = self.tensors[site]
+        return self.module if tensor.side == "tap" else self.module.get_submodule(tensor.path)
 
     def forward(self, inputs: Tensor) -> Float[Tensor, "example output"]:
         """Logits of the network at the position that the answer is read at.
@@ -84,7 +95,10 @@ class Adopted(HookedRootModule):
         given = inputs if self.prompt is None else self.prompt(inputs)
         gradients = torch.is_grad_enabled()
         acting = not gradients or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
-        changing = changing_tensors(self.module, self.tensors, partial(self._hooked, len(inputs), gradients))
+        change = partial(self._hooked, len(inputs), gradients)
+        changing = changing_tensors(self.module, self.tensors, change, self._loops())
+        if self._start is not None:
+            self._start.restore(self.module)
         with without_checkpointing() if acting else nullcontext(), changing:
             output = self.call(self.module, given)
         logits, self.keys, notes = read_logits(
@@ -98,11 +112,46 @@ class Adopted(HookedRootModule):
         """Sentences about outputs and axes where there was a choice."""
         return (*self.output_notes, *self.axis_notes)
 
-    def _hooked(self, n_examples: int, gradients: bool, site: str, tensor: Tensor) -> Tensor:
+    def _loops(self) -> set[str]:
+        """Sites at submodules that run once a step."""
+        return {
+            name for name, axes in self.axes.items() if axes.loop is not None and self.tensors[name].of_module
+        }
+
+    @contextmanager
+    def independent_calls(self) -> Iterator[None]:
+        """Start every call inside the block from the state at its beginning, and put that back at its end."""
+        if self._start is not None or self.stateful == ():
+            yield
+            return
+        with kept_state(self.module) as self._start:
+            try:
+                yield
+            finally:
+                self._start = None
+
+    def run_with_cache(self, *args: Any, **kwargs: Any) -> Any:
+        """As TransformerLens', with the steps of a site in a loop put together, ``(example, step, …)``."""
+        steps = {name: Steps() for name, axes in self.axes.items() if axes.loop is not None}
+        with ExitStack() as stack:
+            for name, kept in steps.items():
+                stack.callback(self.hook_dict[name].register_forward_hook(collecting(kept)).remove)
+            output, cache = super().run_with_cache(*args, **kwargs)
+        held = getattr(cache, "cache_dict", cache)
+        for name in steps.keys() & held.keys():
+            joined = steps[name].joined(name).to(held[name].device)
+            held[name] = joined.squeeze(0) if held[name].ndim < joined.ndim - 1 else joined
+        return output, cache
+
+    def _hooked(
+        self, n_examples: int, gradients: bool, site: str, tensor: Tensor, passage: Passage
+    ) -> Tensor:
         """The tensor as a site's hooks leave it."""
         point, axes = self.hook_dict[site], self.axes[site]
         if not has_hooks(point):
             return tensor
+        assert isinstance(point, SitePoint)
+        point.loop, point.step = axes.loop, passage.step
         if gradients and not torch.is_grad_enabled():
             check_gradients(self.module, self.tensors[site])
         shown = axes.shown(tensor)
@@ -133,10 +182,10 @@ class Adopted(HookedRootModule):
             )
         layer = linear_readout(self._owner(name), self.n_outputs) if self._only_linear_follows(name) else None
         readout = layer[0] if layer else None
-        layout = f"({', '.join(axes.layout)})"
-        return NeuronSite(
-            name, axes.width, readout=readout, axis=axes.axis, position=axes.position, layout=layout
-        )
+        shown = axes.names if axes.loop else axes.layout
+        layout = f"({', '.join(shown)})"
+        places: dict[str, Any] = {"axis": axes.axis, "position": axes.position, "loop": axes.loop}
+        return NeuronSite(name, axes.width, readout=readout, layout=layout, axes=axes.names, **places)
 
     def _only_linear_follows(self, name: str) -> bool:
         """True if the example showed that the logits are linear in a site's neurons, and no hook changes that now."""
@@ -149,7 +198,8 @@ class Adopted(HookedRootModule):
         """Matrix and bias of the layer that reads a site, if it gives the logits, for these activations and others."""
         layer = linear_readout(self._owner(name), self.n_outputs)
         no_place = activations.ndim == 3 and self.axes[name].position is None
-        usable = self.axes[name].of_weights and self.tensors[name].side == "input"
+        in_loop = self.axes[name].loop is not None  # a neuron changes others at later steps
+        usable = self.axes[name].of_weights and self.tensors[name].side == "input" and not in_loop
         if not usable or layer is None or no_place or activations.ndim > 3:
             return None
         linear = is_linear(
@@ -157,12 +207,22 @@ class Adopted(HookedRootModule):
         )
         return layer if linear else None
 
-    def _continue(self, name: str, activations: Tensor, inputs: Tensor) -> Tensor:
-        """Logits if a site's tensor, with its neurons last, were another one."""
+    def _continue(
+        self, name: str, activations: Tensor, inputs: Tensor, before: Tensor | None = None
+    ) -> Tensor:
+        """Logits if a site's tensor, with its neurons last, were another one.
+
+        Of a site in a loop, `before` are its activations, and what differs from them is added to each step's.
+        """
         axis = self.axes[name].axis
         assert axis is not None
         changed = activations.movedim(-1, axis)
-        handle = self.hook_dict[name].register_forward_hook(lambda *_: changed)
+        added = None if before is None else changed - before.movedim(-1, axis)
+
+        def change(point: Any, _: Any, output: Tensor) -> Tensor:
+            return changed if added is None else output + added[:, point.step]
+
+        handle = self.hook_dict[name].register_forward_hook(change)
         try:
             return self(inputs)
         finally:
@@ -197,8 +257,9 @@ class Adopted(HookedRootModule):
                 "adopt the network again, with an example like these"
             )
         positions = site.position is not None and activations.ndim >= 3
-        after = partial(self._continue, hook)
-        return Prefix(activations, after, carried=(inputs,), has_positions=positions)
+        after, in_loop = partial(self._continue, hook), site.loop is not None
+        carried = (inputs, activations) if in_loop else (inputs,)
+        return Prefix(activations, after, carried=carried, has_positions=positions, in_loop=in_loop)
 
     def absorb(self, hook: str, scale: Float[Tensor, " neuron"], shift: Float[Tensor, " neuron"]) -> Adopted:
         """A copy whose weights make ``activations * scale + shift`` of a site; the user's network is unchanged.
@@ -213,9 +274,10 @@ class Adopted(HookedRootModule):
                 "cannot change them; leave it hooked"
             )
         module = absorbed(self.module, tensor, scale, shift)
-        same = {name: getattr(self, name) for name in ("prompt", "readout", "n_outputs", "call", "output")}
-        twin = Adopted(module, self.tensors, **same)
+        settings = ("prompt", "readout", "n_outputs", "call", "output", "loop")
+        twin = Adopted(module, self.tensors, **{name: getattr(self, name) for name in settings})
         twin.axes, twin.linear, twin.output_axis = dict(self.axes), self.linear, self.output_axis
+        twin.stateful = self.stateful
         if self.example is not None:
             check_twin(self, twin, self._site(hook), scale, shift, self.example)
         return twin

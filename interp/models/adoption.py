@@ -36,12 +36,16 @@ def adopt(
     output: str | int | Keys | None = None,
     axis: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     part: str | None = None,
+    loop: str | None = None,
 ) -> Adopted:
     """Give a network hook points where its submodules' inputs and outputs are, without changing it.
 
     A site is a submodule's name and one of its tensors: ``encoder.layers.3.linear2:input`` or ``conv1:output`` (also
     written ``conv1``). Of several tensors it is the first one; others are ``lstm:output[1]``,
-    ``block:output.last_hidden_state`` or ``attn:input.mask``. Which axis counts neurons is what the kind of module
+    ``block:output.last_hidden_state`` or ``attn:input.mask``. States inside PyTorch's recurrent layers are
+    ``lstm:hidden[0]``, ``lstm:cell[1]`` and ``rnn:hidden[0].reverse`` (without a number the last layer's), and tensors
+    that no submodule gives are ``tap:NAME``, see `interp.tap`; ``tap:memory[slot]`` counts another axis of a tap as
+    units. Which axis counts neurons is what the kind of module
     tells, or runs on the example show (`interp.models.learnt_axes`); the result's ``notes`` say what was decided.
 
     Args:
@@ -58,6 +62,8 @@ def adopt(
             dimension; of every site, or by site. Needs `example`.
         part: Of complex numbers: real, imag or abs is what the neurons are. A change leaves the other part as it is;
             magnitudes can be captured but not changed.
+        loop: Of sites at submodules that run more than once in a forward pass: the axis that their runs are in
+            captures, such as ``time``. PyTorch's recurrent cells need no saying.
 
     Returns:
         A hooked model, which holds `module` itself.
@@ -77,7 +83,8 @@ def adopt(
     tensors = _tensors_of(module, [sites] if isinstance(sites, str) else sites, check_part(part))
     keys = output if output is None or isinstance(output, tuple) else output_keys(str(output))
     settings: dict[str, Any] = {"prompt": prompt, "readout": readout, "n_outputs": n_outputs}
-    adopted = Adopted(module, tensors, call=forward or operator.call, output=keys, **settings)
+    _check_loop(loop)
+    adopted = Adopted(module, tensors, call=forward or operator.call, output=keys, loop=loop, **settings)
     given = _given_axes(axis, tensors)
     if example is None:
         _check_without_example(module, tensors, given)
@@ -90,14 +97,19 @@ def _tensors_of(module: nn.Module, sites: Sequence[str], part: str | None) -> di
     """The tensors that sites name, by their full names; an error if there are none, or the network has no such one."""
     tensors: dict[str, ModuleTensor] = {}
     for name in sites:
-        tensor = replace(ModuleTensor.parse(name), part=part)
-        _check_site(module, tensor)
+        tensor = _checked_site(module, replace(ModuleTensor.parse(name), part=part))
         if str(tensor) in tensors:
             raise ConfigError(f"the site {str(tensor)!r} is named twice; name each once")
         tensors[str(tensor)] = tensor
     if not tensors:
         raise ConfigError("no site was named; name a submodule, such as layer1.0.conv1 or fc:input")
     return tensors
+
+
+def _check_loop(loop: str | None) -> None:
+    """Refuse what is no name of an axis, or the name of another one."""
+    if loop is not None and (not str(loop).isidentifier() or loop in ("example", "neuron")):
+        raise ConfigError(f"loop={loop!r} is no name of the axis of a loop's steps; write time or segment")
 
 
 def _given_axes(axis: Any, sites: Collection[str]) -> dict[str, tuple[int, ...]]:
@@ -152,8 +164,10 @@ def _check_network(module: nn.Module, n_outputs: int | None) -> None:
             )
 
 
-def _check_site(module: nn.Module, tensor: ModuleTensor) -> None:
-    """Raise an error unless the network has the submodule, and it puts examples first."""
+def _checked_site(module: nn.Module, tensor: ModuleTensor) -> ModuleTensor:
+    """The tensor by its full name; an error unless the network has the submodule and it can be hooked."""
+    if tensor.side == "tap":
+        return tensor
     modules = dict(module.named_modules(remove_duplicate=False))
     if tensor.path not in modules:
         raise HookNameError(
@@ -164,6 +178,10 @@ def _check_site(module: nn.Module, tensor: ModuleTensor) -> None:
         raise ConfigError(
             f"{tensor.path!r} is TorchScript, which cannot be changed by hooks; choose a site around it"
         )
+    if tensor.of_module:
+        return tensor
+    state = tensor.state_of(owner)
+    return replace(tensor, keys=(state.layer, *(["reverse"] if state.reverse else [])))
 
 
 def _check_without_example(
@@ -174,6 +192,12 @@ def _check_without_example(
         raise ConfigError("axis= is checked on an example; pass example=… too, a few of the network's inputs")
     modules = dict(module.named_modules(remove_duplicate=False))
     for tensor in tensors.values():
+        if tensor.side == "tap":
+            raise ConfigError(
+                f"only running the network tells the axes of {str(tensor)!r}; pass example=…, a few of its inputs"
+            )
+        if not tensor.of_module:
+            continue
         parts = tensor.path.split(".")
         for path in (".".join(parts[:n]) for n in range(len(parts) + 1)):
             by_kind = path == tensor.path and axes_by_kind(modules[path], tensor).example_axis

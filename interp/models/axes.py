@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from interp.models.module_tensor import ModuleTensor
+from interp.models.module_tensor import STATES, ModuleTensor
+from interp.models.unrolled import width_of
 
 _NORMS = (
     (nn.BatchNorm2d, -3),
@@ -42,6 +43,8 @@ class Axes:
         merged: Lengths of the last two of these, if they are shown as one.
         layout: Each of the tensor's axes in a word: example, position, neuron or other.
         of_weights: Whether the weights of the site's module are one for each neuron along the axis.
+        loop: Name of the axis that the steps of a loop are in captures, right after the examples; None: there is none.
+            The tensor then is one step's, and so are all other attributes but `position` and `length`.
     """
 
     width: int | None = None
@@ -53,6 +56,14 @@ class Axes:
     merged: tuple[int, int] | None = None
     layout: tuple[str, ...] = ()
     of_weights: bool = True
+    loop: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the axes of captures; empty where they are not known."""
+        own = tuple(self.layout[i] for i in self.order) if self.order else self.layout
+        own = (*own[:-2], "neuron") if self.merged else own
+        return (own[0], self.loop, *own[1:]) if self.loop and own else own
 
     def shown(self, tensor: Tensor) -> Tensor:
         """A submodule's tensor as its hook point shows it.
@@ -78,7 +89,7 @@ class Axes:
 
 
 def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
-    """Axes as far as the kind of submodule alone tells; positions are left out.
+    """Axes as far as the kind of submodule alone tells; positions are left out, and nothing is known of taps.
 
     Of a kind of PyTorch's with a forward pass of its own the width alone counts.
 
@@ -87,6 +98,10 @@ def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
         >>> axes.width, axes.axis
         (3, -3)
     """
+    if tensor.side == "tap":
+        return Axes()
+    if tensor.side in STATES:
+        return Axes(width_of(module, tensor.side), -1, layout=("example", "neuron"), of_weights=True, loop="time")
     axes = _axes_of_kind(module, tensor)
     kind = next((k for k in type(module).__mro__ if k.__module__.startswith("torch.nn.modules.")), None)
     same = kind is None or kind is nn.Module or type(module).forward is getattr(kind, "forward", None)
@@ -94,12 +109,15 @@ def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
 
 
 def _axes_of_kind(module: Any, tensor: ModuleTensor) -> Axes:
+    outward = tensor.side == "output"
+    if isinstance(module, nn.RNNCellBase):
+        fed = not outward and tensor.keys in ((), (0,), ("input",))
+        return Axes(module.input_size if fed else module.hidden_size, -1, loop="time")
     if isinstance(module, nn.RNNBase):
         return _recurrent_axes(module, tensor)
     if isinstance(module, nn.MultiheadAttention):
         own = tensor.keys in ((), (0,), ("query",))
         return Axes(module.embed_dim, -1) if own else Axes()
-    outward = tensor.side == "output"
     if isinstance(module, nn.Linear):
         return Axes(module.out_features if outward else module.in_features, -1)
     if is_conv1d_of_transformers(module):

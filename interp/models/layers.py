@@ -114,9 +114,11 @@ def take_weights(twin: nn.Module, model: nn.Module) -> None:
     twin.train(model.training)
 
 
-def add_hook_points(model: HookedRootModule, names: list[str]) -> nn.ModuleList:
+def add_hook_points(
+    model: HookedRootModule, names: list[str], kind: type[HookPoint] = HookPoint
+) -> nn.ModuleList:
     """New hook points under these names, which TransformerLens' `setup` would name by attribute instead."""
-    points = nn.ModuleList(HookPoint() for _ in names)
+    points = nn.ModuleList(kind() for _ in names)
     model.hook_dict = dict(zip(names, points, strict=True))  # type: ignore[arg-type]
     model.mod_dict = dict(model.hook_dict)
     for name, point in model.hook_dict.items():

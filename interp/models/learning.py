@@ -11,14 +11,20 @@ from torch import Tensor
 from interp.errors import ConfigError
 from interp.models.adopted import Adopted
 from interp.models.axes import time_first
+from interp.models.carried_state import kept_state
 from interp.models.checkpointing import without_checkpointing
 from interp.models.learnt_axes import example_axis, learn_axes
 from interp.models.nested import item_at
 from interp.models.outputs import logits_keys, read_logits
 from interp.models.protocol import evaluation_mode
+from interp.models.site_point import step_at
 from interp.models.watched import Run, Watched, same_rows
 
-MOST_ROWS = 8
+MOST_ROWS, MOST_NAMED = 8, 5
+_CARRIED = (
+    "the network keeps state between calls ({}); measuring starts every call from the state that it has, and puts that "
+    "back"
+)
 
 
 def learn(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]]) -> None:
@@ -51,6 +57,9 @@ def learn(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]])
 def _learn_axes(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]]) -> tuple[Run, Run]:
     """Learn the axes; the runs on the example, and with one more."""
     watched = Watched(model.module, model.call, model.prompt, model.tensors, model.axes)
+    with kept_state(model.module) as state:
+        model.call(model.module, example if model.prompt is None else model.prompt(example))
+        model.stateful = tuple(state.changed(model.module))
     (few, output), (more, longer) = watched.run(example), watched.with_one_more(example)
     learnt = learn_axes(few, more, watched.with_fewer_positions(example), given, model.readout)
     model.axes |= {name: one.axes for name, one in learnt.items()}
@@ -60,8 +69,9 @@ def _learn_axes(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, 
     axis = model.output_axis = example_axis("the output", shape, more_shape, len(example))
     settings = (model.readout, model.n_outputs, model.output, axis)
     _, model.keys, model.output_notes = read_logits(output, len(example), *settings)
+    carried = [_CARRIED.format(", ".join(model.stateful[:MOST_NAMED]))] if model.stateful else []
     turned = [f"axis {axis} of the output, {shape}, counts examples"] if axis else []
-    model.axis_notes = (*turned, *(one.note for one in learnt.values() if one.note))
+    model.axis_notes = (*carried, *turned, *(one.note for one in learnt.values() if one.note))
     return few, more
 
 
@@ -83,7 +93,7 @@ def _remarks(
     for name, tensor in cache.items():
         if model.tensors[name].part == "abs":  # cannot be changed
             continue
-        if not same_rows(_changed(model, example, name, lambda x: x * 1.0), logits):
+        if not same_rows(_changed(model, example, name, lambda x, step: x * 1.0), logits):
             raise ConfigError(
                 f"the network does not go on with what takes the place of {name!r}: a module works in place, and the "
                 "network uses the tensor that it was given. Choose another site near it"
@@ -97,7 +107,12 @@ def _remarks_on_use(
     """Sentences about a site that the answers do not depend on, or only at positions that are not scored."""
     size = max(1.0, float(tensor.abs().max())) if tensor.numel() else 1.0
     noise = size * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(0)).to(tensor)
-    if torch.equal(_changed(model, example, name, lambda x: noise - x), logits):
+    stepped = model.axes[name].loop is not None
+
+    def exchanged(x: Tensor, step: int | None) -> Tensor:
+        return (noise[:, step] if stepped else noise) - x
+
+    if torch.equal(_changed(model, example, name, exchanged), logits):
         yield (
             f"the answers do not depend on {name!r}: the network does not use what is there, so removing neurons there "
             "changes nothing"
@@ -107,8 +122,10 @@ def _remarks_on_use(
     if axes.position is None or tensor.ndim < 3 or not 1 < tensor.shape[1] <= MOST_ROWS:
         return
 
-    def only(place: int) -> Callable[[Tensor], Tensor]:
-        def change(x: Tensor) -> Tensor:
+    def only(place: int) -> Callable[[Tensor, int | None], Tensor]:
+        def change(x: Tensor, step: int | None) -> Tensor:
+            if stepped:
+                return exchanged(x, step) if step == place else x
             x = x.clone()
             x[:, place] = noise[:, place] - x[:, place]
             return x
@@ -130,9 +147,13 @@ def _remarks_on_use(
         )
 
 
-def _changed(model: Adopted, example: Tensor, name: str, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """Logits with a site's tensor changed."""
-    handle = model.hook_dict[name].register_forward_hook(lambda _module, _args, output: change(output) + 0.0)
+def _changed(
+    model: Adopted, example: Tensor, name: str, change: Callable[[Tensor, int | None], Tensor]
+) -> Tensor:
+    """Logits with a site's tensor changed, given it and the step of its loop."""
+    handle = model.hook_dict[name].register_forward_hook(
+        lambda point, _args, output: change(output, step_at(point)) + 0.0
+    )
     try:
         return model(example)
     finally:

@@ -8,6 +8,8 @@ from math import prod
 
 from interp.errors import ConfigError, HookNameError
 from interp.models.axes import Axes
+from interp.models.module_tensor import ModuleTensor
+from interp.models.protocol import STEPS
 from interp.models.watched import Run, Seen, Shape
 
 MOST_AXES = 5
@@ -67,6 +69,9 @@ def learn_axes(
     for place, one in enumerate(few.seen):
         if not one.site:
             continue
+        if one.tap is not None or one.axes.layout:
+            learnt[one.name] = Learnt(_declared(one, few, readout))
+            continue
         if not 1 < len(one.shape) <= MOST_AXES:
             raise ConfigError(
                 f"{one.name!r} has shape {one.shape}; expected examples, neurons, and at most {MOST_AXES} axes"
@@ -79,10 +84,47 @@ def learn_axes(
         chosen, reason = _neurons(one, examples, positions, as_long, near, given.get(one.name))
         nothing_tells = fewer is None and few.positions is None
         axes = _axes(one, examples, None if nothing_tells else positions | as_long, chosen, readout)
+        if axes.loop is not None:
+            axes = _in_loop(axes, few.steps[one.name], readout)
         own = one.axes.axis is not None and chosen == (one.axis,)
         note = f"{one.name}, {one.shape}, is read as ({', '.join(axes.layout)}): {reason}" if reason else None
         learnt[one.name] = Learnt(replace(axes, of_weights=own), note)
     return learnt
+
+
+def _declared(one: Seen, few: Run, readout: int) -> Axes:
+    """The axes of a tap, which names them, or of a recurrent layer's state, whose kind does."""
+    steps = few.steps[one.name]
+    if one.tap is None:
+        return _in_loop(one.axes, steps, readout)
+    names, unit = one.tap.axes, ModuleTensor.parse(one.name).unit
+    unit = unit or ("neuron" if "neuron" in names else names[-1])
+    if unit not in names[1:]:
+        raise HookNameError(
+            f"the tap {one.tap.name!r} has no axis {unit!r} that could count units; its axes are {' '.join(names)}"
+        )
+    if one.shape[0] != few.examples:
+        raise HookNameError(
+            f"the tap {one.tap.name!r} is given shape {one.shape} for {few.examples} examples; its first axis must "
+            "count them"
+        )
+    place = names.index(unit)
+    axes = Axes(one.shape[place], place - len(names), layout=names, of_weights=False, loop=one.tap.loop)
+    if axes.loop is not None:
+        return _in_loop(axes, steps, readout)
+    if len(names) > 2 and place > 1 and names[1] in STEPS:
+        return replace(axes, **_read_at(one.shape[1], readout))
+    return axes
+
+
+def _in_loop(axes: Axes, steps: int, readout: int) -> Axes:
+    """Axes of a site that is passed once a step."""
+    return replace(axes, **_read_at(steps, readout))
+
+
+def _read_at(length: int, readout: int) -> dict[str, int | None]:
+    """The step that scores are taken from: the one that the answer is read at, if there is such a one."""
+    return {"length": length, "position": readout % length if -length <= readout < length else None}
 
 
 def _positions(shape: Shape, shorter: Shape | None, examples: int) -> set[int]:

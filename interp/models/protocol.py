@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from interp.errors import ConfigError, HookNameError, near_matches
 from interp.models.suffix import Suffix
 
+STEPS = ("time", "segment", "position")
+"""Axes that an intervention can be limited along."""
 Names = str | Sequence[str] | Callable[[str], bool]
 
 
@@ -32,6 +34,9 @@ class NeuronSite:
             one that the answer is read at. None: there are none, or scores are taken from their mean.
         layout: Each axis of the module's own tensor in a word, such as ``(position, example, neuron)``; empty where the
             hook point shows the tensor as it is.
+        axes: Names of the axes of captures, such as ``("example", "time", "neuron")``; empty where they are not known.
+        loop: Which of them is the steps of a loop: the hook point is passed once a step, and a neuron that is changed
+            at one may change all neurons at later ones. None: the hook point is passed once.
     """
 
     hook: str
@@ -41,6 +46,21 @@ class NeuronSite:
     axis: int = -1
     position: int | None = None
     layout: str = ""
+    axes: tuple[str, ...] = ("example", "neuron")
+    loop: str | None = None
+
+    @property
+    def axes_neurons_last(self) -> tuple[str, ...]:
+        """`axes` in the order of `Prefix.activations`."""
+        names = list(self.axes)
+        unit = [names.pop(self.axis)] if names else []
+        return (*names, *unit)
+
+    @property
+    def time_axis(self) -> int | None:
+        """Where the steps are in `Prefix.activations`: the index of the first of `STEPS`; None if there are none."""
+        names = self.axes_neurons_last[:-1]
+        return next((names.index(name) for name in STEPS if name in names), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +79,9 @@ class Prefix:
             it is not known in parts.
         whole: For a single position of a site, the pass up to all of them.
         position: Which of its positions that is.
+        in_loop: Whether the site is passed once a step. `after` then adds to each step's neurons what differs from
+            `activations`, and they go on from there; a change that depends on the neurons has to act in the loop, see
+            `interp.interventions.intervene`.
     """
 
     activations: Float[Tensor, "example *axes neuron"]
@@ -70,6 +93,7 @@ class Prefix:
     suffix: Suffix | None = None
     whole: Prefix | None = None
     position: int | None = None
+    in_loop: bool = False
 
     @cached_property
     def stream(self) -> Tensor:
@@ -176,12 +200,18 @@ def has_hooks(point: nn.Module) -> bool:
 
 
 @contextmanager
-def evaluation_mode(model: HookedModel) -> Iterator[HookedModel]:
-    """Dropout off and running statistics in use, without gradients; every module's mode is restored."""
+def evaluation_mode(model: HookedModel, *, carry: bool = False) -> Iterator[HookedModel]:
+    """Dropout off and running statistics in use, without gradients; every module's mode is restored.
+
+    Args:
+        carry: Let a network that keeps state go on with it from call to call. Else every call inside the block starts
+            from the state at its beginning, which is put back at its end.
+    """
     training = [module for module in model.modules() if module.training]
     model.train(False)
+    independent = None if carry else getattr(model, "independent_calls", None)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), nullcontext() if independent is None else independent():
             yield model
     finally:
         for module in training:

@@ -6,6 +6,7 @@ in the network makes each a site that `interp.adopt` knows as ``tap:NAME``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,6 +36,11 @@ class Tap:
     def check(self, value: Tensor) -> None:
         """Raise a `ConfigError` unless the axes are those of the value."""
         names = (*self.axes, *([self.loop] if self.loop else []))
+        if not re.fullmatch(r"[A-Za-z_][\w.]*", self.name) or self.name in ("input", "output"):
+            raise ConfigError(
+                f"tap({self.name!r}) has no name that sites can have; write letters, digits, _ and dots, and neither "
+                "input nor output"
+            )
         if self.axes[:1] != ("example",) or len(set(names)) < len(names):
             raise ConfigError(
                 f"tap({self.name!r}) has axes {' '.join(self.axes)!r} and loop={self.loop!r}; expected example first, "

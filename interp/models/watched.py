@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from interp.errors import ConfigError
 from interp.models.axes import Axes, axes_by_kind, keeps_axes
-from interp.models.module_tensor import ModuleTensor, changing_tensors
+from interp.models.carried_state import kept_state
+from interp.models.module_tensor import ModuleTensor, Passage, changing_tensors
 from interp.models.nested import tensors_in
 from interp.models.prompt import Prompt
+from interp.models.taps import Tap
 
 Shape = tuple[int, ...]
 Call = Callable[[nn.Module, Tensor], Any]
@@ -30,6 +32,7 @@ class Seen:
         axes: As the kind of its module tells.
         tensor: The tensor itself, which one module may give and the next one read.
         site: Whether it is a site's; else it is only near one.
+        tap: Of a site that is a tap, the axes that it names.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Seen:
     axes: Axes
     site: bool = False
     tensor: Tensor | None = None
+    tap: Tap | None = None
 
     @property
     def axis(self) -> int | None:
@@ -54,12 +58,14 @@ class Run:
     Attributes:
         seen: Tensors of sites, and of submodules whose kind tells an axis, in the order in which they passed.
         links: What activation functions, dropout and the like read, and what they give.
+        steps: How often each site was passed.
     """
 
     examples: int
     positions: int | None
     seen: list[Seen] = field(default_factory=list)
     links: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    steps: dict[str, int] = field(default_factory=dict)
 
     def shapes(self) -> dict[str, Shape]:
         """The shape of each site's tensor."""
@@ -76,8 +82,11 @@ class Run:
     @contextmanager
     def watching(
         self, module: nn.Module, sites: Mapping[str, Axes]
-    ) -> Iterator[Callable[[str, Tensor], None]]:
-        """Note submodules' tensors while the network runs inside the block; sites' are noted by calling the result."""
+    ) -> Iterator[Callable[[str, Tensor, Passage], None]]:
+        """Note submodules' tensors while the network runs inside the block; sites' are noted by calling the result.
+
+        Of a site in a loop the first step counts.
+        """
 
         def note(name: str, axes: Axes, _: nn.Module, args: Any, output: Any = None) -> None:
             passed = args if output is None else output
@@ -86,8 +95,11 @@ class Run:
                 for _, tensor in islice(tensors_in(passed), 1)
             )
 
-        def note_site(name: str, tensor: Tensor) -> None:
-            self.seen.append(Seen(name, tuple(tensor.shape), sites[name], site=True, tensor=tensor))
+        def note_site(name: str, tensor: Tensor, passage: Passage) -> None:
+            self.steps[name] = self.steps.get(name, 0) + 1
+            if self.steps[name] == 1:
+                shape, axes = tuple(tensor.shape), sites[name]
+                self.seen.append(Seen(name, shape, axes, site=True, tensor=tensor, tap=passage.tap))
 
         def link(_: nn.Module, args: Any, output: Any) -> None:
             pairs = zip(tensors_in(args), tensors_in(output), strict=False)
@@ -134,15 +146,16 @@ class Watched:
         run = Run(len(inputs), tokens.shape[1] if many else None)
         with run.watching(self.module, self.axes) as note:
 
-            def noted(site: str, tensor: Tensor) -> Tensor:
+            def noted(site: str, tensor: Tensor, passage: Passage) -> Tensor:
                 if not tensor.is_floating_point():  # of complex numbers a part is shown
                     raise ConfigError(
                         f"{site!r} holds {tensor.dtype} numbers, such as tokens, and no activations"
                     )
-                note(site, tensor)
+                note(site, tensor, passage)
                 return tensor
 
-            with changing_tensors(self.module, self.tensors, noted):
+            loops = {name for name, axes in self.axes.items() if axes.loop is not None}
+            with kept_state(self.module), changing_tensors(self.module, self.tensors, noted, loops):
                 return run, self.call(self.module, tokens)
 
     def with_one_more(self, example: Tensor) -> tuple[Run, Any]:

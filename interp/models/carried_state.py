@@ -1,0 +1,163 @@
+"""State that a network keeps between calls: its buffers, and tensors and numbers among its attributes."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+PLAIN = (type(None), bool, int, float)
+_OF_MODULES = {*vars(nn.Module()), "training"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """A tensor, its version and a copy, so that what was changed in place can be told and put back."""
+
+    tensor: Tensor
+    version: int
+    copy: Tensor
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> _Kept:
+        return cls(tensor, tensor._version, tensor.detach().clone())
+
+    def same(self, tensor: Any) -> bool:
+        """True if this tensor still stands there, or another one with the same numbers."""
+        if not isinstance(tensor, Tensor) or tensor.shape != self.copy.shape:
+            return False
+        untouched = tensor is self.tensor and tensor._version == self.version
+        return untouched or torch.equal(tensor, self.copy)
+
+    def restored(self) -> Tensor:
+        """The same tensor, with its numbers."""
+        if self.tensor._version != self.version:
+            with torch.no_grad():
+                if self.tensor.requires_grad or self.tensor.grad_fn is not None:
+                    return self.copy
+                self.tensor.copy_(self.copy)
+        return self.tensor
+
+
+@dataclass(frozen=True, eq=False)
+class CarriedState:
+    """The state of a network at one time.
+
+    Example:
+        >>> class Counter(nn.Module):
+        ...     calls = 0
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.memory = None
+        ...     def forward(self, x):
+        ...         self.memory = x
+        >>> counter = Counter()
+        >>> before = CarriedState.of(counter)
+        >>> counter(torch.ones(2))
+        >>> before.changed(counter)
+        ['memory']
+        >>> before.restore(counter)
+        >>> print(counter.memory)
+        None
+    """
+
+    modules: dict[str, tuple[dict[str, Any], dict[str, Any]]]
+
+    @classmethod
+    def of(cls, module: nn.Module) -> CarriedState:
+        """The present state of a network and all its submodules."""
+        return cls({name: _state(inner) for name, inner in module.named_modules()})
+
+    def changed(self, module: nn.Module) -> list[str]:
+        """Names of what is now another."""
+        names = []
+        for path, inner in module.named_modules():
+            before, after = self.modules.get(path, ({}, {})), _state(inner)
+            for old, new in zip(before, after, strict=True):
+                keys = [key for key in {**old, **new} if not _same(old.get(key), new.get(key))]
+                names += [f"{path}.{key}" if path else key for key in keys]
+        return names
+
+    def restore(self, module: nn.Module) -> None:
+        """Put the state back."""
+        for path, inner in module.named_modules():
+            buffers, attributes = self.modules.get(path, ({}, {}))
+            for name, value in buffers.items():
+                inner._buffers[name] = _restored(value)
+            for name in _attributes(inner).keys() - attributes.keys():
+                del inner.__dict__[name]
+            for name, value in attributes.items():
+                inner.__dict__[name] = _restored(value)
+
+
+def _state(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Buffers and attributes that may be state."""
+    kept = {name: _noted(value) for name, value in module._buffers.items()}
+    return kept, {name: _noted(value) for name, value in _attributes(module).items()}
+
+
+def _attributes(module: nn.Module) -> dict[str, Any]:
+    own = {name: value for name, value in module.__dict__.items() if name not in _OF_MODULES}
+    return {name: value for name, value in own.items() if _may_be_state(value)}
+
+
+def _may_be_state(value: Any) -> bool:
+    """True for tensors and numbers, and for lists, tuples and dictionaries of them."""
+    if isinstance(value, (*PLAIN, Tensor)):
+        return not isinstance(value, nn.Parameter)
+    if isinstance(value, (list, tuple, deque)):
+        return all(map(_may_be_state, value))
+    return isinstance(value, dict) and all(map(_may_be_state, value.values()))
+
+
+def _mapped(value: Any, change: Any) -> Any:
+    """A container like this one with every tensor changed."""
+    if isinstance(value, (Tensor, _Kept)):
+        return change(value)
+    if isinstance(value, dict):
+        twin = copy.copy(value)
+        twin.update({key: _mapped(one, change) for key, one in value.items()})
+        return twin
+    if isinstance(value, deque):
+        return deque((_mapped(one, change) for one in value), value.maxlen)
+    if isinstance(value, (list, tuple)):
+        items = [_mapped(one, change) for one in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
+
+
+def _noted(value: Any) -> Any:
+    return _mapped(value, _Kept.of)
+
+
+def _restored(value: Any) -> Any:
+    return _mapped(value, _Kept.restored)
+
+
+def _same(old: Any, new: Any) -> bool:
+    """True if two noted values are alike."""
+    if isinstance(old, _Kept) and isinstance(new, _Kept):
+        return old.same(new.tensor)
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, dict):
+        return old.keys() == new.keys() and all(_same(old[key], new[key]) for key in old)
+    if isinstance(old, (list, tuple, deque)):
+        return len(old) == len(new) and all(map(_same, old, new))
+    return bool(old == new or (old != old and new != new))
+
+
+@contextmanager
+def kept_state(module: nn.Module) -> Iterator[CarriedState]:
+    """The state at the beginning of the block, which is put back at its end."""
+    state = CarriedState.of(module)
+    try:
+        yield state
+    finally:
+        state.restore(module)
