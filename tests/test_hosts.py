@@ -12,7 +12,9 @@ from conforming_hosts import BLOCK, PAGE, PROPERTIES, Case, cell, line
 from interp.hooks import capture
 from interp.lab.hosts.host import HOSTS
 
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning"
+)
 FIRST = "leaky-rnn"
 
 
