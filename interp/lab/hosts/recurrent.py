@@ -24,7 +24,7 @@ from interp.progress import Report
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
 """Examples of a task, given how many and a generator: inputs ``(example, step, feature)`` and labels ``(example,)``."""
 
-BATCH, EVALUATED, DRAWS, NOTES = 64, 512, 5, 20
+BATCH, EVALUATED, DRAWS, NOTES = 64, 512, 10, 20
 TRAINING, CHOOSING, EVALUATING = range(3)
 """Purposes that examples are drawn for, each with random numbers of its own."""
 

@@ -170,10 +170,11 @@ HOST = Host(
     about=(
         "The closed-form continuous-time cell of ncps (arXiv 2106.13898), trained to tell how long ago a mark was, in "
         f"{len(EDGES) + 1} classes, from {STEPS} steps at irregular times. The time between two steps enters nothing "
-        "but the gates, where each unit multiplies it by a rate of its own; a rate at zero takes the unit's clock away and "
-        f"leaves the rest. The {ABLATED} units of {UNITS} whose last states for each class lie furthest apart, on "
-        "examples drawn for this choice, lose their clocks. The claim: after the mark this costs more than in as many "
-        "random others, and more than before the mark. Lines show the accuracy without clocks in each single step."
+        "but the gates, where each unit multiplies it by a rate of its own; a rate at zero takes the unit's clock "
+        f"away and leaves the rest. The {ABLATED} units of {UNITS} whose last states for each class lie furthest "
+        "apart, on examples drawn for this choice, lose their clocks. The claim: after the mark this costs more than "
+        "in as many random others, and more than before the mark. Lines show the accuracy without clocks in each "
+        "single step."
     ),
     build=build,
     example=example,

@@ -28,6 +28,7 @@ from interp.progress import Report
 KEYS, VALUES, PAIRS, AGAIN = 16, 8, 6, 4
 FROZEN = PAIRS // 2
 SIZE, ABLATED, UPDATES = 24, 8, 450
+KEY = "memory.to_keys:output"
 SURPRISE, UPDATE, MEMORY, SLOTS = "tap:surprise", "tap:update", "tap:memory", "tap:memory[slot]"
 WEIGHTS = "weights.0"  # the only tensor of a memory of one layer
 
@@ -118,7 +119,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     with seeded(seed):
         module = Memory()
     train_on(module, draw, units(config), seed, report, lr=1e-2)
-    bench = Bench.of(module, HOST.sites, draw, seed)
+    bench = Bench.of(module, HOST.sites, draw, seed, **HOST.settings)
     asked, everything = asked_step(bench.inputs), list(range(SIZE))
     skipped = np.array([bench.right(UPDATE, everything, str(step)) for step in range(PAIRS)])
     own = asked[None] == np.arange(PAIRS)[:, None]
@@ -195,17 +196,17 @@ HOST = Host(
         "A neural memory whose weights are updated at test time, after Titans (arXiv 2501.00663), in the package "
         f"titans-pytorch; of one layer here, so that it is a matrix. It is shown {PAIRS} pairs of a key and a value, "
         "drawn anew for each example, and asked for the value of one key; all it can keep of them is the matrix. The "
-        "claim: to skip the update that stores a pair costs its recall and no other's, most of all for the last pair, as momentum carries part of each update into the "
-        "steps that follow; a memory that is frozen half-way "
-        f"recalls the earlier pairs only; the {ABLATED} of {SIZE} rows with the largest weights, on examples drawn for "
-        "this choice, cost more than as many random others; and a pair surprises less when it is shown again, where "
-        "surprise is the memory's error at the pair before the update. Lines show the accuracy with one step's update "
-        "skipped. Hooks cannot see inside the update: the package computes its gradient of one example at a time under "
-        "torch.func, so the sites are taps of its result."
+        "claim: to skip the update that stores a pair costs its recall and no other's, most of all for the last "
+        "pair, as momentum carries part of each update into the steps that follow; a memory that is frozen half-way "
+        f"recalls the earlier pairs only; the {ABLATED} of {SIZE} rows with the largest weights, on examples drawn "
+        "for this choice, cost more than as many random others; and a pair surprises less when it is shown again, "
+        "where surprise is the memory's error at the pair before the update. Lines show the accuracy with one step's "
+        "update skipped. Hooks cannot see inside the update: the package computes its gradient of one example at a "
+        "time under torch.func, so sites are the keys that go into it and taps of its result."
     ),
     build=build,
     example=example,
-    sites=(SURPRISE, UPDATE, SLOTS, MEMORY),
+    sites=(KEY, SURPRISE, UPDATE, SLOTS, MEMORY),
     measure=measure,
     units=units,
     quantities={
@@ -232,5 +233,6 @@ HOST = Host(
         "slots_random": "random slots",
     },
     lines=("step whose update is skipped", "accuracy"),
+    settings={"loop": "time"},
     package="titans_pytorch",
 )
