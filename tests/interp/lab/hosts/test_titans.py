@@ -28,6 +28,7 @@ from interp.lab.hosts.networks.titans import (
     example,
 )
 from interp.models import adopt
+from interp.models.adopted import Adopted
 
 SIZE = KEYS + VALUES
 
@@ -53,6 +54,11 @@ def delta_rule() -> Memory:
     return module
 
 
+@pytest.fixture(scope="module")
+def adopted() -> Adopted:
+    return adopt(delta_rule(), HOST.sites, example=draw(3, torch.Generator().manual_seed(0))[0], loop="time")
+
+
 def test_the_forward_pass_is_that_by_hand() -> None:
     module = build(0)
     logits = by_hand.forward(module, example(), lambda site, step, value: value)
@@ -61,24 +67,23 @@ def test_the_forward_pass_is_that_by_hand() -> None:
 
 
 @torch.no_grad()
-def test_orthogonal_keys_recall_their_values_exactly_and_no_longer_surprise() -> None:
-    module = delta_rule()
+def test_orthogonal_keys_recall_their_values_exactly_and_no_longer_surprise(adopted: Adopted) -> None:
     inputs, labels = draw(40, torch.Generator().manual_seed(0))
     shown = torch.nn.functional.one_hot(labels, VALUES).float()
-    logits = module(inputs)
+    logits = adopted(inputs)
     torch.testing.assert_close(logits / logits.amax(1, keepdim=True), shown, atol=1e-5, rtol=0)
     again = inputs.clone()
     again[:, 4] = again[:, 0]
-    surprise = capture(adopt(module, HOST.sites, example=inputs[:3], loop="time"), again, SURPRISE)[SURPRISE]
+    surprise = capture(adopted, again, SURPRISE)[SURPRISE]
     assert surprise.shape == (40, PAIRS, 1)
     assert surprise[:, 4].max() < 1e-8
     assert surprise[:, :4].min() > 0.1
 
 
 @torch.no_grad()
-def test_a_skipped_update_loses_its_pair_alone() -> None:
+def test_a_skipped_update_loses_its_pair_alone(adopted: Adopted) -> None:
     inputs, labels = draw(60, torch.Generator().manual_seed(1))
-    adopted, asked = adopt(delta_rule(), HOST.sites, example=inputs[:3], loop="time"), asked_step(inputs)
+    asked = asked_step(inputs)
     with ablate(adopted, range(SIZE), "zero", site=UPDATE, during="2"):
         logits = adopted(inputs)
     lost = torch.as_tensor(asked == 2)
@@ -88,9 +93,8 @@ def test_a_skipped_update_loses_its_pair_alone() -> None:
 
 
 @torch.no_grad()
-def test_slots_are_rows_of_the_memory() -> None:
+def test_slots_are_rows_of_the_memory(adopted: Adopted) -> None:
     inputs, _ = draw(4, torch.Generator().manual_seed(1))
-    adopted = adopt(delta_rule(), HOST.sites, example=inputs[:3], loop="time")
     stored = capture(adopted, inputs, MEMORY)[MEMORY]
     assert stored.shape == (4, PAIRS, SIZE, SIZE)
     key = int(inputs[0, 1, :KEYS].argmax())
