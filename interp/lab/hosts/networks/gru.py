@@ -192,5 +192,6 @@ HOST = Host(
         "between": "selective, between",
         "between_random": "random, between",
     },
-    lines=("step", "share of state replaced"),
+    axis="accuracy (share of examples)",
+    lines=("step", "state replaced (share)"),
 )

@@ -198,7 +198,8 @@ HOST = Host(
         "clocks_before": "selective, before the mark",
         "no_clock": "no clock at all",
     },
-    lines=("step without clocks", "accuracy"),
+    axis="accuracy (share of examples)",
+    lines=("step without clocks", "accuracy (share of examples)"),
     settings={"loop": "time"},
     package="ncps",
 )

@@ -169,7 +169,7 @@ def judge(result: StudyResult) -> list[str]:
             result,
             "own_last",
             "own_before",
-            "the last update skipped for the last pair, which no later step's momentum can carry on,",
+            "the last update skipped for the last pair, which no later step's momentum can carry on",
             "the update of their own skipped for the pairs before",
         ),
         cost_sentence(
@@ -232,7 +232,8 @@ HOST = Host(
         "slots": "largest slots",
         "slots_random": "random slots",
     },
-    lines=("step whose update is skipped", "accuracy"),
+    axis="accuracy (share of examples)",
+    lines=("step whose update is skipped", "accuracy (share of examples)"),
     settings={"loop": "time"},
     package="titans_pytorch",
 )
