@@ -33,7 +33,9 @@ class KeyValue(nn.Module):
     compares a query with the keys. Only what is read of the memory reaches the answer.
     """
 
-    def __init__(self, features: int, values: int, *, hidden: int = 32, slots: int = SLOTS, width: int = 16) -> None:
+    def __init__(
+        self, features: int, values: int, *, hidden: int = 32, slots: int = SLOTS, width: int = 16
+    ) -> None:
         super().__init__()
         self.width = width
         self.controller = nn.GRUCell(features + width, hidden)
@@ -199,12 +201,18 @@ def _blank(write: Float[Tensor, "example time slot"], steps: Int[Tensor, "exampl
 
 def judge(result: StudyResult) -> list[str]:
     """Sentences on the pair's own slot against others, and on pairs and keys that are new."""
-    whole, own, random, other = (result.over(name) for name in ("whole", "own", "random", "other"))
-    fall, beside = result.difference("random", "own"), result.difference("whole", "other")
-    seen, unseen, new = (result.over(name) for name in ("seen", "unseen", "new"))
+    numbers = result.all_over("whole", "own", "random", "other", "seen", "unseen", "new")
+    assert numbers is not None
+    whole, own, random, other, seen, unseen, new = numbers
+    fall, beside = random.minus(own), whole.minus(other)
     chance = 1 / VALUES
-    assert whole and own and random and other and fall and beside and seen and unseen and new
-    level = "at chance" if own.low <= chance <= own.high else "above chance" if own.low > chance else "not at chance"
+    level = (
+        "at chance"
+        if own.low <= chance <= own.high
+        else "above chance"
+        if own.low > chance
+        else "not at chance"
+    )
     return [
         f"Answers are right in {whole.words(percentage)} of sequences; with the slot emptied that the pair was "
         f"written to, in {own.words(percentage)}, {level} ({percentage(chance)}), which is "
