@@ -208,7 +208,7 @@ def judge(result: StudyResult) -> list[str]:
         f"{size.verdict('superior', 'inferior', 'not decidedly different')}: "
         + size.verdict(
             "routing helps beyond size.",
-            "interference is a matter of size, which routing does not replace.",
+            "size does more against interference than routing.",
             "routing is not decidedly better than size alone.",
         ),
     ]
