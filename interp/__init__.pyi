@@ -45,6 +45,7 @@ from .models import TransformerConfig as TransformerConfig
 from .models import adopt as adopt
 from .models import analytic_mlp as analytic_mlp
 from .models import planted_mlp as planted_mlp
+from .models.taps import tap as tap
 from .modes import Clamp as Clamp
 from .modes import Patch as Patch
 from .modes import Resample as Resample
@@ -53,6 +54,7 @@ from .modes import Zero as Zero
 from .subject import Subject as Subject
 from .subject import open_subject as open_subject
 from .subject import score as score
+from .time_scope import TimeScope as TimeScope
 from .training import TrainConfig as TrainConfig
 from .training import train as train
 from .training import train_together as train_together

@@ -44,7 +44,6 @@ class Subject:
         criteria: Of the labels.
         seed: Of all draws.
         checkpoint: Where the network came from, if from a file.
-        during: Steps that interventions are limited to, see `interp.Edit`; all if None.
 
     Example:
         >>> from interp.data import ModularTask
@@ -61,7 +60,6 @@ class Subject:
     criteria: Criteria = field(default_factory=Criteria)
     seed: int = 0
     checkpoint: Checkpoint | None = None
-    during: Any = None
 
     @property
     def source(self) -> Checkpoint:
@@ -94,17 +92,17 @@ class Subject:
         """The forward pass, cached at the site, with what removing neurons would change there."""
         return self.cached_with("zero")
 
-    def cached_with(self, mode: str) -> CachedPass:
+    def cached_with(self, mode: str, during: Any = None) -> CachedPass:
         """The forward pass with what another intervention would change.
 
         Args:
             mode: One of `interp.modes.MODES`.
+            during: Steps that it is limited to, see `interp.Edit`; all if None.
 
         Raises:
-            InterventionError: There is no such mode.
+            InterventionError: There is no such mode, or the site has no such steps.
         """
-        settings: dict[str, Any] = {"site": self.site, "mode": mode, "seed": self.seed, "during": self.during}
-        return cached_pass(self.model, self.task, **settings)
+        return cached_pass(self.model, self.task, site=self.site, mode=mode, seed=self.seed, during=during)
 
     @cached_property
     def table(self) -> NeuronTable:

@@ -96,3 +96,8 @@ class TimeScope:
             return "steps " + ", ".join(map(str, self.steps))
         first, last = ("the first" if self.start is None else self.start), self.until
         return f"steps {first} to {'the last' if last is None else last}"
+
+
+def check_steps(text: str) -> None:
+    """Raise an `InterventionError` unless a text names steps, see `TimeScope.of`."""
+    TimeScope.of(text)

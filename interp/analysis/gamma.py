@@ -262,5 +262,6 @@ def _accuracy(cached: CachedPass, scales: np.ndarray) -> SplitValues:
     """Accuracy on every split with every neuron multiplied by its own scale."""
     share = torch.as_tensor(1 - scales, dtype=cached.change.dtype, device=cached.change.device)
     everyone: Tensor = torch.arange(cached.width, device=share.device)
-    logits = replace(cached, change=mapped(cached.change, lambda block: block * share)).logits_after(everyone)
+    changed = replace(cached, change=mapped(cached.change, lambda block: block * share), share=share)
+    logits = changed.logits_after(everyone)
     return measure_logits(logits, cached.data, tolerance=cached.tolerance).accuracy

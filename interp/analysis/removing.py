@@ -45,6 +45,7 @@ def curve(
     site: str | None = None,
     n_random: int = 20,
     seed: int | None = None,
+    during: Any = None,
 ) -> Curve:
     """Accuracy on every split while neurons are removed or rescaled one after another.
 
@@ -58,6 +59,8 @@ def curve(
         site: Hook name of the neurons; the model's last site if None.
         n_random: Random orders for the control.
         seed: Of the random orders and resampling.
+        during: Steps that the intervention is limited to, see `interp.Edit`; all if None. Labels and scores that choose
+            neurons are of all steps.
 
     Returns:
         The curve with its random control; `.plot()` draws it.
@@ -66,7 +69,7 @@ def curve(
         ConfigError: The order is unknown. InterventionError: the neurons or mode cannot be used.
     """
     subject = subject_of(network, task, site=site, seed=seed)
-    cached = subject.cached_with(mode)
+    cached = subject.cached_with(mode, during)
     if isinstance(order, str) and order == "random":
         name, chosen = "random", np.random.default_rng(subject.seed).permutation(cached.width)
     elif order is None or isinstance(order, str):
@@ -87,6 +90,7 @@ def remove(
     site: str | None = None,
     n_random: int = 20,
     seed: int | None = None,
+    during: Any = None,
 ) -> Removal:
     """Accuracy on every split without a set of neurons, beside random sets of the same size.
 
@@ -98,6 +102,8 @@ def remove(
         site: Hook name of the neurons; the model's last site if None.
         n_random: Random sets for the control.
         seed: Of the random sets and resampling.
+        during: Steps that the intervention is limited to, see `interp.Edit`; all if None. Labels and scores that choose
+            neurons are of all steps.
 
     Raises:
         InterventionError: The neurons or mode cannot be used. HookNameError: there are no neurons at the site.
@@ -110,7 +116,7 @@ def remove(
     """
     subject = subject_of(network, task, site=site, seed=seed)
     _, chosen = chosen_neurons(subject, neurons)
-    cached = subject.cached_with(mode)
+    cached = subject.cached_with(mode, during)
     return removal(cached, chosen, n_draws=n_random, pool=subject.alive, seed=subject.seed)
 
 
@@ -123,6 +129,7 @@ def dose(
     site: str | None = None,
     n_random: int = 20,
     seed: int | None = None,
+    during: Any = None,
 ) -> Dose:
     """Accuracy on every split as neurons are multiplied by each factor, beside random sets of the same size.
 
@@ -137,6 +144,8 @@ def dose(
         site: Hook name of the neurons; that of the rows, or else the model's last site.
         n_random: Random sets for the control; 0 for none.
         seed: Of the random sets.
+        during: Steps that the intervention is limited to, see `interp.Edit`; all if None. Labels and scores that choose
+            neurons are of all steps.
 
     Returns:
         Accuracies in [0, 1] by split; `.plot()` draws them.
@@ -156,7 +165,7 @@ def dose(
     name, chosen = chosen_neurons(subject, neurons)
     with progress("rescaling", n_random + 1, after=PATIENCE) as report:
         return dose_response(
-            subject.cached,
+            subject.cached if during is None else subject.cached_with("zero", during),
             chosen,
             factors,
             name=name,
@@ -210,6 +219,7 @@ def ablate_checkpoint(
     n_random: int = 20,
     seed: int | None = None,
     device: torch.device | str = "cpu",
+    during: Any = None,
 ) -> Removal:
     """Accuracy on every split before and after an intervention, beside random sets of the same size.
 
@@ -223,6 +233,8 @@ def ablate_checkpoint(
         overwrite: Replace files that are there already; never the checkpoint itself.
         site: Hook name of the neurons; the model's last site if None.
         n_random: Random sets of the same size.
+        during: Steps that the intervention is limited to, see `interp.Edit`; all if None. Labels and scores that choose
+            neurons are of all steps.
 
     Raises:
         CheckpointError: The file cannot be read, or no file can hold the edited network. InterventionError: the
@@ -235,13 +247,13 @@ def ablate_checkpoint(
         checkpoint = open_subject(checkpoint, options, device=device, site=site, seed=seed)
     subject, opened = checkpoint, checkpoint.source
     target = None if save is None else edited_file(save, opened, overwrite)
-    cached = subject.cached_with(mode)
+    cached = subject.cached_with(mode, during)
     _, chosen = chosen_neurons(subject, neurons)
     edited = None
     if target is not None:
         activations = chosen_columns(cached.prefix.activations, torch.as_tensor(chosen))
         intervention = make_intervention(mode, activations, seed=subject.seed)
-        edited = bake(subject.model, Edit(cached.hook, chosen, intervention))
+        edited = bake(subject.model, Edit(cached.hook, chosen, intervention, during))
     result = removal(cached, chosen, n_draws=n_random, pool=subject.alive, seed=subject.seed)
     if target is not None and edited is not None:
         write_edited(target, edited, opened, f"{mode} on {len(chosen)} neurons ({neurons})")

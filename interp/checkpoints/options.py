@@ -37,6 +37,7 @@ class OpenOptions:
         axis: Which axis of the last `site` counts neurons, where neither its module nor runs of `model` tell: -1, or
             -2,-1 for two that count them together.
         part: Of complex activations of `model` what is scored: real, imag or abs.
+        loop: Where submodules of `model` run once a step: what the steps are, time or segment.
         weights: Which weights of a file that holds several, such as ema.
         ordering: The order to read neurons in: natural, log (discrete logarithm) or task, which is the default.
 
@@ -58,6 +59,7 @@ class OpenOptions:
     output: str | None = None
     axis: str | None = None
     part: str | None = None
+    loop: str | None = None
     weights: str | None = None
     ordering: str | None = None
 
@@ -68,6 +70,7 @@ class OpenOptions:
                 "output",
                 "axis",
                 "part",
+                "loop",
                 why="says how your own module is used; give --model too",
             )
         else:

@@ -15,6 +15,7 @@ from interp.markup import percentage
 from interp.measuring.evaluation import all_logits
 from interp.measuring.numbering import numbered
 from interp.models import Adopted, Prompt, adopt
+from interp.models.carried_state import kept_state
 from interp.models.complex_parts import PARTS
 from interp.models.nested import item_at
 from interp.models.outputs import logits_keys, output_keys
@@ -56,7 +57,7 @@ def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedFor
     """
     data, prompt = task.dataset, prompt_of(options, task)
     few = data.inputs[:3]
-    with torch.no_grad():
+    with torch.no_grad(), kept_state(module):
         output = module(few if prompt is None else prompt(few))
     classes = {data.n_classes, len(torch.unique(data.labels))}
     given = None if options.output is None else output_keys(options.output)
@@ -73,6 +74,7 @@ def adopt_for(module: nn.Module, task: Task, options: OpenOptions) -> AdoptedFor
         "output": keys,
         "axis": options.neuron_axes,
         "part": options.part,
+        "loop": options.loop,
     }
     model = adopt(module, options.sites, **settings)
     if model.random:

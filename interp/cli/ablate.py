@@ -13,6 +13,7 @@ from interp.cli.loading import loading
 from interp.cli.options import (
     Device,
     Draws,
+    During,
     Force,
     Mode,
     Neurons,
@@ -30,6 +31,7 @@ EXAMPLES = (
     "grokscope ablate runs/r0 --neurons label:memorizing",
     "grokscope ablate runs/r0 --neurons lowest:0.7 --mode mean",
     "grokscope ablate runs/r0 --neurons @neurons.txt --mode scale=0.25 --save edited.safetensors",
+    "grokscope ablate rnn.pt --model rnn.py:build --site rnn:hidden --table recall.csv --neurons 0-9 --during 3-8",
 )
 
 
@@ -43,6 +45,7 @@ def ablate(
     mode: Mode = "zero",
     save: Annotated[Path | None, typer.Option(help="Write the network with the edit in its weights.")] = None,
     force: Force = False,
+    during: During = None,
     random: Draws = 20,
     relearn: RelearnSteps = None,
     relearn_lr: RelearnRate = None,
@@ -58,8 +61,8 @@ def ablate(
 
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
-        removal = ablate_checkpoint(subject, neurons, mode, save=save, overwrite=force, n_random=random)
-    print_removal(removal, f"{neurons}, {mode}", Terminal())
+        removal = ablate_checkpoint(subject, neurons, mode, save=save, overwrite=force, n_random=random, during=during)
+    print_removal(removal, f"{neurons}, {mode}{'' if during is None else f', steps {during}'}", Terminal())
     if relearn is not None:
         from interp.analysis.relearning import NOTHING
         from interp.analysis.relearning import relearn as relearn_memories

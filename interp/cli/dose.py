@@ -10,7 +10,7 @@ import typer
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say, write, write_numbers
 from interp.cli.loading import loading
-from interp.cli.options import Device, Draws, Neurons, Seed, Source, output, with_options
+from interp.cli.options import Device, Draws, During, Neurons, Seed, Source, output, with_options
 from interp.progress import busy
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def dose(
         Path | None, output("Write the curve as a page that works offline.", ".html", refusal=REFUSAL)
     ] = None,
     json: Annotated[Path | None, output("Write the curve as JSON.", ".json", refusal=REFUSAL)] = None,
+    during: During = None,
     random: Draws = 20,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -63,7 +64,7 @@ def dose(
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         factors = _factors(subject, low, high, points)
-        curve = measure(subject, neurons=neurons, factors=factors, n_random=random)
+        curve = measure(subject, neurons=neurons, factors=factors, n_random=random, during=during)
     say(*subject.source.notes)
     _print_dose(curve)
     write(lambda path: _write_page(curve, str(checkpoint), path), html)

@@ -69,6 +69,13 @@ Neurons = Annotated[
     ),
 ]
 Mode = Annotated[str, _checked("{modes}.", _imported("interp.modes", "parse_mode"))]
+During = Annotated[
+    str | None,
+    _checked(
+        "Only at these steps of a site with time (positions of a transformer), from 0: 4-9, 4-, -9 or 0,3,5-7.",
+        _imported("interp.time_scope", "check_steps"),
+    ),
+]
 FailIf = Annotated[
     str | None,
     _checked(

@@ -19,7 +19,7 @@ from interp.data import Dataset
 from interp.errors import ConfigError
 from interp.explorer.edits import Change, composed
 from interp.hooks import evaluation_mode
-from interp.interventions import Edit, bake
+from interp.interventions import Edit, bake, intervene
 from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.cached_pass import both_margins
 from interp.measuring.curves import split_accuracy
@@ -104,6 +104,9 @@ class Session:
         if cached.readout is not None:
             return self._changed(scale, shift)
         with self._lock, evaluation_mode(cached.model):
+            if cached.in_loop:
+                with intervene(cached.model, *self.edited(changes)):
+                    return cached.model(cached.data.inputs)
             return cached.prefix.logits(whole_of(cached.prefix.activations) * scale + shift)
 
     def _split(self, before: tuple[Change, ...], neurons: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from interp.hooks import device_of, evaluation_mode
 from interp.interventions import Edit
 from interp.measuring.arrays import scored_activations
 from interp.measuring.evaluation import as_dataset, check_shape, margins, streamed
-from interp.measuring.in_loop import edit_in_loop, limited_change, logits_in_loop
+from interp.measuring.in_loop import intervention_in_loop, limited_change, logits_in_loop
 from interp.measuring.leakage import Leakage
 from interp.measuring.logits import (
     BLOCK,
@@ -58,6 +58,7 @@ class CachedPass:
         readout: ``(neuron, output)`` if all that follows the neurons is linear, else None.
         prefix: The forward pass up to the site.
         during: Steps that the intervention is limited to; all if None.
+        share: How much of the intervention `change` is, of each neuron or of all.
 
     Where they are many, activations, change and logits are streamed: computed by blocks of examples whenever they are
     asked for.
@@ -73,11 +74,17 @@ class CachedPass:
     readout: Float[Tensor, "neuron output"] | None
     prefix: AnyPrefix
     during: TimeScope | None = None
+    share: Tensor | float = 1.0
 
     @property
     def width(self) -> int:
         """Number of neurons at the site."""
         return self.activations.shape[1]
+
+    @property
+    def in_loop(self) -> bool:
+        """True if the site is passed once a step, so that a changed neuron changes others at later steps."""
+        return self.prefix.in_loop
 
     @property
     def held_prefix(self) -> Prefix:
@@ -216,7 +223,7 @@ class CachedPass:
 
     def _rows_after(self, neurons: Int[Tensor, " chosen"], rows: Rows) -> Float[Tensor, "row output"]:
         """Logits of some examples with these neurons changed, from the activations that then are left."""
-        if neuron_site(self.model, self.hook).loop is not None:
+        if self.in_loop:
             return whole_of(self.part(rows).logits_after(neurons))
         activations = self.prefix.activations[rows].clone()
         activations[..., neurons] += self.change[rows][..., neurons]
@@ -231,8 +238,8 @@ class CachedPass:
         chosen = prefix.activations.new_zeros(self.width).index_fill_(0, neurons, 1)
         with evaluation_mode(self.model):
             for rows in reached.split(at_once) if len(reached) else ():
-                if prefix.in_loop:
-                    yield rows, logits_in_loop(self.model, self._edit(neurons, rows), self.data.inputs[rows])
+                if self.in_loop:
+                    yield rows, self.logits_in_loop(neurons, rows)
                 elif len(neurons) <= FEW:
                     yield rows, prefix.logits_shifted(neurons, self.change[rows][..., neurons], rows)
                 else:  # from the activations, so that taking all out leaves no rounding behind
@@ -241,10 +248,20 @@ class CachedPass:
                     activations = torch.addcmul(prefix.activations[some], self.change[some], chosen)
                     yield rows, prefix.logits(activations, some)
 
-    def _edit(self, neurons: Int[Tensor, " chosen"], rows: Int[Tensor, " row"]) -> Edit:
-        """The intervention at a site in a loop, on some examples."""
-        after = self.held_prefix.activations[rows] + self.change[rows]
-        return edit_in_loop(self.hook, self.mode, neurons, after, self.during)
+    def logits_in_loop(
+        self, neurons: Int[Tensor, " chosen"], rows: Rows, share: Tensor | float | None = None
+    ) -> Float[Tensor, "row output"]:
+        """Logits of some examples with these neurons changed inside the loop that the site is in.
+
+        Args:
+            share: How much of the intervention, see `interp.measuring.in_loop.Partial`; the pass's own if None.
+        """
+        after = (self.held_prefix.activations[rows] + self.change[rows])[..., neurons]
+        own = self.share if share is None else share
+        own = own[..., neurons] if isinstance(own, Tensor) and own.ndim else own
+        intervention = intervention_in_loop(self.mode, after, own)
+        edit = Edit(self.hook, neurons.cpu().numpy(), intervention, self.during)
+        return logits_in_loop(self.model, edit, self.data.inputs[rows])
 
 
 PART, SAMPLED = 8 * BLOCK, 100_000_000

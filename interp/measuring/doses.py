@@ -244,7 +244,8 @@ def _by_runs(
     results = np.zeros((len(sets), len(shares), len(GROUPS), 2))
     for start, part in cached.parts():
         for i, share in enumerate(shares):
-            scaled = replace(part, change=mapped(part.change, partial(torch.mul, other=float(share))))
+            change = mapped(part.change, partial(torch.mul, other=float(share)))
+            scaled = replace(part, change=change, share=float(share))
             for j, neurons in enumerate(sets):
                 results[j, i] += counts_of_logits(part, scaled.logits_after(neurons))
             done = start + len(part.data) * (i + 1) / len(shares)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from interp.errors import InterventionError
 from interp.interventions import Edit, in_scope, intervene
-from interp.measuring.logits import Activations
+from interp.measuring.logits import Activations, mapped
 from interp.models import HookedModel, NeuronSite
-from interp.modes import Patch, make_intervention, parse_mode
+from interp.modes import (
+    Change,
+    Intervention,
+    Patch,
+    StepChange,
+    make_intervention,
+    parse_mode,
+    started_stepwise,
+)
 from interp.time_scope import TimeScope
 
 
@@ -22,6 +30,10 @@ def limited_change(change: Activations, scope: TimeScope, place: NeuronSite) -> 
         InterventionError: The site has no steps, or not these.
     """
     axis = place.time_axis
+    if axis == 1 and len(change.shape) == len(place.axes) - 1 and place.position is not None:
+        # only the position that the answer is read at was computed, as no other one matters from here on
+        inside = float(place.position in scope)
+        return mapped(change, lambda block: block * inside)
     if axis is None or len(change.shape) != len(place.axes):
         raise InterventionError(
             f"{place.hook!r} has no steps to limit the intervention to ({scope}): its axes are "
@@ -34,22 +46,42 @@ def limited_change(change: Activations, scope: TimeScope, place: NeuronSite) -> 
     return replace(whole, compute=lambda rows: (part := whole[rows]) * in_scope(scope, part, axis))
 
 
-def edit_in_loop(
-    hook: str,
-    mode: str,
-    neurons: Int[Tensor, " chosen"],
-    after: Float[Tensor, "row *axes neuron"],
-    during: TimeScope | None,
-) -> Edit:
-    """An intervention on some examples at a site in a loop.
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """A share of an intervention: 0 leaves the neurons, 1 is all of it; differentiable in the share.
+
+    Attributes:
+        share: One number, one for each neuron ``(neuron,)``, or for each example as well ``(example, …, neuron)``.
+    """
+
+    intervention: Intervention
+    share: Tensor | float
+
+    def start(self) -> Change:
+        change = self.intervention.start()
+        return lambda x: x + self.share * (change(x) - x)
+
+    def start_stepwise(self) -> StepChange:
+        """The same at each step of a loop."""
+        change = started_stepwise(self.intervention)
+        return lambda x, step: x + self.share * (change(x, step) - x)
+
+    def affine(self) -> None:
+        return None
+
+
+def intervention_in_loop(
+    mode: str, after: Float[Tensor, "row *axes chosen"], share: Tensor | float = 1.0
+) -> Intervention:
+    """An intervention that acts at each step of a loop, on some examples.
 
     Args:
         after: What a mode that takes values from examples gives these, at every step.
+        share: How much of it, see `Partial`.
     """
-    chosen = neurons.cpu().numpy()
-    if parse_mode(mode)[0].from_examples:
-        return Edit(hook, chosen, Patch(after[..., neurons]), during)
-    return Edit(hook, chosen, make_intervention(mode, None), during)
+    known, _ = parse_mode(mode)
+    whole = Patch(after) if known.from_examples else make_intervention(mode, None)
+    return whole if isinstance(share, float) and share == 1 else Partial(whole, share)
 
 
 def logits_in_loop(model: HookedModel, edit: Edit, inputs: Tensor) -> Float[Tensor, "row output"]:

@@ -99,6 +99,9 @@ def masked_logits(
         share: One number a neuron, ``(neuron,)``, or one for each example too, ``(row, neuron)``.
     """
     change = cached.change[rows]
+    if cached.in_loop:
+        shares = share.view(len(rows), *[1] * (change.ndim - 3), -1) if share.ndim == 2 else share
+        return cached.logits_in_loop(torch.arange(cached.width, device=share.device), rows, shares)
     if share.ndim == 2:
         share = share.view(len(rows), *[1] * (change.ndim - 2), -1)
     if cached.readout is not None:

@@ -30,6 +30,10 @@ def logits_of_order(
         rows: The examples.
     """
     prefix, change = cached.held_prefix, cached.change[rows]
+    if cached.in_loop:
+        for i in np.argsort(-removed, kind="stable")[: np.count_nonzero(removed)].tolist():
+            yield i, cached.logits_in_loop(order[: int(removed[i])], rows)
+        return
     carried, at = tuple(kept[rows] for kept in prefix.carried), len(order)
     stream = _changed_stream(prefix, change, order, rows)
     after = prefix.suffix if isinstance(prefix.suffix, LastBlock) and not prefix.whole else prefix.after

@@ -68,6 +68,11 @@ class StreamedPrefix:
         """True if the second axis of `activations` is the token position."""
         return self._first.has_positions
 
+    @property
+    def in_loop(self) -> bool:
+        """True if the site is passed once a step."""
+        return self._first.in_loop
+
     @cached_property
     def activations(self) -> Streamed:
         """Of the neurons, neurons last."""

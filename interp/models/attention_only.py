@@ -90,8 +90,11 @@ class AttentionOnly(TransformerStack):
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """For each layer its heads, by their patterns and by what they gather."""
         last = {"attn.hook_z": self.config.n_ctx - 1}
+        axes = {-3: ("example", "head", "query", "key"), -2: ("example", "position", "head", "dimension")}
         return tuple(
-            NeuronSite(f"blocks.{layer}.{part}", self.config.n_heads, axis=axis, position=last.get(part))
+            NeuronSite(
+                f"blocks.{layer}.{part}", self.config.n_heads, axis=axis, position=last.get(part), axes=axes[axis]
+            )
             for layer in range(self.config.n_layers)
             for part, axis in PARTS.items()
         )

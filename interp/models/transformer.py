@@ -92,10 +92,10 @@ class SmallTransformer(TransformerStack):
         for layer, block in enumerate(self.layers):
             linear = layer == len(self.blocks) - 1 and self.config.norm == "none"
             readout = block.mlp.W_out @ self.unembed.weight if linear else None
-            heads = NeuronSite(f"blocks.{layer}.{HEADS}", self.config.n_heads, axis=-2, position=self.readout)
-            neurons = NeuronSite(
-                f"blocks.{layer}.{NEURONS}", self.config.d_mlp, readout=readout, position=self.readout
-            )
+            place: dict[str, Any] = {"position": self.readout, "axes": ("example", "position", "neuron")}
+            neurons = NeuronSite(f"blocks.{layer}.{NEURONS}", self.config.d_mlp, readout=readout, **place)
+            place |= {"axis": -2, "axes": ("example", "position", "head", "dimension")}
+            heads = NeuronSite(f"blocks.{layer}.{HEADS}", self.config.n_heads, **place)
             sites += [heads, neurons]
         return tuple(sites)
 

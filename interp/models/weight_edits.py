@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from interp.errors import InterventionError
 from interp.models.axes import is_conv1d_of_transformers
 from interp.models.module_tensor import ModuleTensor
+from interp.models.recurrent_edits import remove_units, state_kind
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -27,7 +28,8 @@ def absorbed(
 ) -> nn.Module:
     """A copy whose weights beside a tensor make ``tensor * scale + shift`` take its place, exactly.
 
-    A linear layer or convolution reads the tensor; or one of these, a norm with weights or an embedding gives it.
+    A linear layer or convolution reads the tensor; or one of these, a norm with weights or an embedding gives it. Of
+    states of recurrent layers, units can only be removed.
 
     Raises:
         InterventionError: The weights beside the tensor cannot do it (the message names which can), or the network
@@ -40,17 +42,24 @@ def absorbed(
         >>> twin.weight.tolist(), twin.bias.tolist()
         ([[6.0, 0.0]], [6.0])
     """
+    if tensor.side == "tap":
+        raise InterventionError(
+            f"{str(tensor)!r} is a tap, which no weights are known to give; leave the change hooked, or save one in the "
+            "weights that compute what it is given"
+        )
     module: Any = root.get_submodule(tensor.path)
     if tensor.part is not None:
         raise InterventionError(
             f"no weights change the {tensor.part} part of {str(tensor)!r} alone; ablate it without saving"
         )
-    if tensor.side not in editable_sides(module):
+    state = state_kind(module, tensor)
+    if state is None and tensor.side not in editable_sides(module):
         raise InterventionError(
             f"the weights of {tensor.path!r}, a {type(module).__name__}, cannot change its {tensor.side}; "
             f"what can be saved in weights is {_nearest(root, tensor)}"
         )
-    _check_weights(root, module, tensor)
+    if state is None:
+        _check_weights(root, module, tensor)
     try:
         twin = copy.deepcopy(root)
     except (RuntimeError, TypeError) as error:
@@ -58,6 +67,9 @@ def absorbed(
             f"the network cannot be copied, so nothing can be saved in its weights: {error}"
         ) from error
     module = twin.get_submodule(tensor.path)
+    if state is not None:
+        remove_units(module, tensor, scale, shift)
+        return twin
     scale, shift = scale.to(module.weight), shift.to(module.weight)
     if isinstance(module, nn.Embedding):  # the row of padding too: hooks reach it as well
         _replace(module, "weight", module.weight * scale + shift)

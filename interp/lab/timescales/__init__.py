@@ -1,0 +1,1 @@
+"""Time constants of units against the timescales of their activity, and against the delays that they serve."""

@@ -1,0 +1,170 @@
+"""Ablation by time constant: the third of longest, the third of shortest and random units, after each delay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from interp.lab.study import StudyResult
+from interp.lab.timescales.tasks import Recall
+from interp.models.taps import Tap, listening
+
+SETS = {
+    "longest": "the longest time constants",
+    "shortest": "the shortest time constants",
+    "random": "as many random units",
+}
+"""Sets of units that are ablated."""
+LINES = {
+    "whole": "all units",
+    "longest": "without the longest time constants",
+    "shortest": "without the shortest",
+    "random": "without as many random units",
+}
+"""Names of curves of accuracy by delay."""
+DRAWS = 5
+
+
+def sets_by_time_constant(
+    tau: Float[np.ndarray, " neuron"], generator: np.random.Generator
+) -> dict[str, list[Int[np.ndarray, " chosen"]]]:
+    """The third of the units with the longest time constants, the third with the shortest, and random ones.
+
+    Example:
+        >>> sets = sets_by_time_constant(np.array([9.0, 2, 1, 5, 3, 4]), np.random.default_rng(0))
+        >>> sets["longest"][0].tolist(), sets["shortest"][0].tolist(), len(sets["random"])
+        ([3, 0], [2, 1], 5)
+    """
+    order, n = np.argsort(tau), max(1, len(tau) // 3)
+    random = [generator.choice(len(tau), n, replace=False) for _ in range(DRAWS)]
+    return {"longest": [order[-n:]], "shortest": [order[:n]], "random": random}
+
+
+@torch.no_grad()
+def accuracy(
+    model: nn.Module,
+    site: str,
+    recall: Recall,
+    units: Int[np.ndarray, " chosen"] | None = None,
+    steps: range | None = None,
+) -> float:
+    """Accuracy with units held at zero inside the loop, at some steps or at all."""
+    step = -1
+
+    def zeroed(call: Tap, value: Tensor) -> Tensor:
+        nonlocal step
+        if f"tap:{call.name}" != site:
+            return value
+        step += 1
+        if steps is not None and step not in steps:
+            return value
+        return value.index_fill(-1, torch.as_tensor(units), 0.0)
+
+    with nullcontext() if units is None else listening(zeroed):
+        return (model(recall.inputs).argmax(1) == recall.labels).float().mean().item()
+
+
+def curves_by_delay(
+    model: nn.Module,
+    site: str,
+    sets: Mapping[str, Sequence[Int[np.ndarray, " chosen"]]],
+    delays: Sequence[int],
+    draw: Callable[[int], Recall],
+) -> dict[str, Float[np.ndarray, " delay"]]:
+    """Accuracy after each delay, ``"whole"`` and without each set of units: the mean over the draws of a set.
+
+    Args:
+        draw: Examples of one delay.
+    """
+    curves = {name: np.zeros(len(delays)) for name in ("whole", *sets)}
+    for place, delay in enumerate(delays):
+        recall = draw(delay)
+        curves["whole"][place] = accuracy(model, site, recall)
+        for name, draws in sets.items():
+            curves[name][place] = np.mean([accuracy(model, site, recall, units) for units in draws])
+    return curves
+
+
+def delay_numbers(
+    curves: Mapping[str, Float[np.ndarray, " delay"]],
+    delays: Sequence[int],
+    short: Sequence[int],
+    long: Sequence[int],
+) -> dict[str, float | None]:
+    """Accuracy after short and long delays, and the accuracy lost without each set of units."""
+    at = {"short": np.isin(delays, short), "long": np.isin(delays, long)}
+    numbers: dict[str, float | None] = {
+        f"whole_{name}": float(curves["whole"][chosen].mean()) for name, chosen in at.items()
+    }
+    for name in SETS:
+        lost = {where: float((curves["whole"] - curves[name])[chosen].mean()) for where, chosen in at.items()}
+        numbers |= {f"lost_{name}_{where}": value for where, value in lost.items()}
+        numbers[f"excess_{name}"] = lost["long"] - lost["short"]
+    return numbers
+
+
+@torch.no_grad()
+def states(model: nn.Module, site: str, inputs: Tensor) -> Float[Tensor, "example time neuron"]:
+    """Activations at a site inside the loop."""
+    kept = []
+
+    def keep(call: Tap, value: Tensor) -> Tensor:
+        if f"tap:{call.name}" == site:
+            kept.append(value)
+        return value
+
+    with listening(keep):
+        model(inputs)
+    return torch.stack(kept, 1)
+
+
+def decoded(
+    model: nn.Module, site: str, units: Int[np.ndarray, " chosen"], known: Recall, new: Recall
+) -> float:
+    """Accuracy on new examples of a linear read-out of units at the last step, fitted to others by least squares."""
+    design, states_new = (
+        torch.cat([states(model, site, one.inputs)[:, -1, units], torch.ones(len(one.inputs), 1)], 1).double()
+        for one in (known, new)
+    )
+    targets = torch.nn.functional.one_hot(known.labels).double()
+    square = design.T @ design + 1e-6 * len(design) * torch.eye(design.shape[1])
+    weights = torch.linalg.solve(square, design.T @ targets)
+    return ((states_new @ weights).argmax(1) == new.labels).double().mean().item()
+
+
+QUANTITIES = (
+    {f"whole_{where}": f"accuracy, {where} delays" for where in ("short", "long")}
+    | {
+        f"lost_{name}_{where}": f"lost without {SETS[name]}, {where} delays"
+        for name in SETS
+        for where in ("short", "long")
+    }
+    | {f"excess_{name}": f"long minus short delays, without {SETS[name]}" for name in SETS}
+)
+"""Words for the numbers of `delay_numbers`."""
+BARS = {f"lost_{name}_{where}": f"{name}, {where} delays" for name in SETS for where in ("short", "long")}
+
+
+def delay_sentences(result: StudyResult) -> list[str]:
+    """Sentences on long against short delays, without units of the longest and of the shortest time constants."""
+    sentences = []
+    for name in ("longest", "shortest"):
+        losses = result.all_over(f"lost_{name}_short", f"lost_{name}_long", f"excess_{name}")
+        beside = result.difference(f"excess_{name}", "excess_random")
+        assert losses is not None
+        assert beside is not None
+        short, long, excess = losses
+        sentences.append(
+            f"Without the third of the units that has {SETS[name]}, {short.words('{:.1%}'.format)} are lost after "
+            f"short delays and {long.words('{:.1%}'.format)} after long ones: long delays "
+            + excess.verdict("lose more", "lose less", "do not decidedly lose more or less")
+            + f" (difference {excess.words('{:.3f}'.format)}). Of random units the difference is "
+            + beside.verdict("smaller", "larger", "not decidedly smaller or larger")
+            + "."
+        )
+    return sentences
