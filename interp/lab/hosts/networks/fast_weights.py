@@ -102,7 +102,7 @@ def updates(config: Config) -> int:
 
 
 def correct(model: Adopted, inputs: Tensor, labels: Tensor) -> Bool[Tensor, " example"]:
-    """Which questions are answered."""
+    """Questions that are answered."""
     with torch.no_grad():
         return model(inputs).argmax(1) == labels
 

@@ -132,7 +132,7 @@ def updates(config: Config) -> int:
 def correct(
     model: Adopted, inputs: Tensor, labels: Tensor, slot: int | None = None, during: str = "0-"
 ) -> Bool[Tensor, " example"]:
-    """Which questions are answered, with a memory kept empty during some steps."""
+    """Questions that are answered, with a memory kept empty during some steps."""
     with torch.no_grad():
         if slot is None:
             return model(inputs).argmax(1) == labels

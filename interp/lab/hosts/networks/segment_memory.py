@@ -166,7 +166,7 @@ def updates(config: Config) -> int:
 
 
 def correct(model: Adopted, inputs: Tensor, labels: Tensor) -> Bool[Tensor, " example"]:
-    """Which questions are answered from a memory that is empty at the first segment."""
+    """Questions that are answered from a memory that is empty at the first segment."""
     network = model.module
     assert isinstance(network, SegmentMemory)
     network.reset()
