@@ -65,7 +65,7 @@ def adopt(
         A hooked model, which holds `module` itself.
 
     Raises:
-        HookNameError: The network has no such submodule, or does not run it exactly once.
+        HookNameError: The network has no such submodule, or does not run it once, or once a step.
         ConfigError: The network cannot be hooked, or a setting or the example does not fit it.
 
     Example:
@@ -74,12 +74,11 @@ def adopt(
         >>> [(site.hook, site.width) for site in model.neuron_sites()]
         [('0:output', 8), ('2:input', 8)]
     """
-    module = _unwrapped(module)
-    _check_network(module, n_outputs, loop)
+    _check_network(module := _unwrapped(module), n_outputs, loop)
     tensors = _tensors_of(module, [sites] if isinstance(sites, str) else sites, check_part(part))
-    keys = output if output is None or isinstance(output, tuple) else output_keys(str(output))
     settings: dict[str, Any] = {"prompt": prompt, "readout": readout, "n_outputs": n_outputs, "loop": loop}
-    adopted = Adopted(module, tensors, call=forward or operator.call, output=keys, **settings)
+    settings["output"] = output if output is None or isinstance(output, tuple) else output_keys(str(output))
+    adopted = Adopted(module, tensors, call=forward or operator.call, **settings)
     if example is None:
         _check_without_example(module, tensors, _given_axes(axis, tensors))
     else:

@@ -70,7 +70,8 @@ def learn_axes(
         if not one.site:
             continue
         if one.tap is not None or one.axes.layout:
-            learnt[one.name] = Learnt(_declared(one, few, readout))
+            axes = _declared(one, few, readout)
+            learnt[one.name] = Learnt(axes, _loop_note(one.name, axes))
             continue
         if not 1 < len(one.shape) <= MOST_AXES:
             raise ConfigError(
@@ -88,7 +89,8 @@ def learn_axes(
             axes = _read_at(axes, few.steps[one.name], readout)
         own = one.axes.axis is not None and chosen == (one.axis,)
         note = f"{one.name}, {one.shape}, is read as ({', '.join(axes.layout)}): {reason}" if reason else None
-        learnt[one.name] = Learnt(replace(axes, of_weights=own), note)
+        noted = [note for note in (note, _loop_note(one.name, axes)) if note]
+        learnt[one.name] = Learnt(replace(axes, of_weights=own), "; ".join(noted) or None)
     return learnt
 
 
@@ -120,6 +122,17 @@ def _declared(one: Seen, few: Run, readout: int) -> Axes:
 def _read_at(axes: Axes, length: int, readout: int) -> Axes:
     """Axes with so many steps; scores are taken from the one that the answer is read at, if there is such a one."""
     return replace(axes, length=length, position=readout % length if -length <= readout < length else None)
+
+
+def _loop_note(name: str, axes: Axes) -> str | None:
+    """A sentence about a site that is passed once a step."""
+    if axes.loop is None:
+        return None
+    scored = "their mean" if axes.position is None else f"step {axes.position}"
+    return (
+        f"{name} is passed {axes.length} times, once a step, and read as ({', '.join(axes.names)}): scores are of "
+        f"{scored}, and interventions act inside the loop"
+    )
 
 
 def _positions(shape: Shape, shorter: Shape | None, examples: int) -> set[int]:
