@@ -125,9 +125,7 @@ class _Run:
                 )
         return given
 
-    def _layers(
-        self, x: Tensor, states: list[Tensor], lengths: Tensor | None
-    ) -> tuple[Tensor, list[Tensor]]:
+    def _layers(self, x: Tensor, states: list[Tensor], lengths: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """The last layer's output ``(example, step, neuron)``, and the last state of every layer and direction."""
         layer, last = self.layer, [[] for _ in states]  # type: ignore[var-annotated]
         directions = 2 if layer.bidirectional else 1

@@ -60,8 +60,8 @@ def columns() -> str:
     """Columns of a neuron table."""
     from probes.columns import COLUMNS
 
-    rows = ((code(name), one.title, one.unit, one.meaning) for name, one in COLUMNS.items())
-    return table(("column", "title", "unit", "what it holds"), rows)
+    rows = ((code(name), one.title, one.unit, one.over, one.meaning) for name, one in COLUMNS.items())
+    return table(("column", "title", "unit", "over", "what it holds"), rows)
 
 
 def labels() -> str:

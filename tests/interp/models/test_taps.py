@@ -58,7 +58,11 @@ def test_calls_become_the_axis_that_the_tap_names() -> None:
         (Slots("slot example neuron"), "tap:memory", "expected example first"),
         (Slots("example slot slot"), "tap:memory", "each name once"),
         (Slots(calls=2), "tap:memory", "is called 2 times in one forward pass and says loop=None"),
-        (Slots(), "tap:memory[head]", "no axis 'head' that could count units; its axes are example slot neuron"),
+        (
+            Slots(),
+            "tap:memory[head]",
+            "no axis 'head' that could count units; its axes are example slot neuron",
+        ),
         (Slots(), "tap:memory[example]", "no axis 'example' that could count units"),
         (Slots(), "tap:state", "called no tap of the name 'state'"),
     ],
@@ -75,7 +79,10 @@ def test_taps_need_an_example() -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "input", "output", "3"])
 def test_names_that_no_site_can_have_are_refused(name: str) -> None:
-    with listening(lambda call, value: value), pytest.raises(ConfigError, match="has no name that sites can have"):
+    with (
+        listening(lambda call, value: value),
+        pytest.raises(ConfigError, match="has no name that sites can have"),
+    ):
         interp.tap(name, torch.ones(1, 2))
 
 
@@ -107,7 +114,9 @@ def test_taps_work_in_functional_calls_and_gradients_flow() -> None:
 
         def forward(self, x: Tensor) -> Tensor:
             weights = self.emit(x.mean(0, keepdim=True)).reshape(1, 2, 6)
-            weights = interp.tap("weights", weights.expand(len(x), 2, 6), "example output neuron", loop=None)[0]
+            weights = interp.tap("weights", weights.expand(len(x), 2, 6), "example output neuron", loop=None)[
+                0
+            ]
             return torch.func.functional_call(self.target, {"weight": weights}, (x,))
 
     module = Hyper()

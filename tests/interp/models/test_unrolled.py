@@ -42,7 +42,9 @@ def tensors(value: Any) -> Iterator[Tensor]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("layers", "both", "bias", "first"), [*product((1, 2), *[(False, True)] * 3)])
-def test_step_by_step_gives_what_the_layer_gives(kind: str, layers: int, both: bool, bias: bool, first: bool) -> None:
+def test_step_by_step_gives_what_the_layer_gives(
+    kind: str, layers: int, both: bool, bias: bool, first: bool
+) -> None:
     net = layer(kind, num_layers=layers, bidirectional=both, bias=bias, batch_first=first)
     x = inputs()
     packed = pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False)
@@ -81,7 +83,9 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def by_hand(read: Read, x: np.ndarray, gone: dict[tuple[str, int, int], list[int]], during: Any) -> tuple[Any, Any]:
+def by_hand(
+    read: Read, x: np.ndarray, gone: dict[tuple[str, int, int], list[int]], during: Any
+) -> tuple[Any, Any]:
     """Logits and all states, one example, one layer, one direction and one step after another, in double precision."""
     net = read.net
     weight = {name: p.detach().double().numpy() for name, p in net.named_parameters()}
