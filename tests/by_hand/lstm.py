@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -28,3 +29,14 @@ def forward(module: nn.Module, inputs: Tensor, change: Change) -> Tensor:
             states.append(hidden)
         driving = torch.stack(states, 1)
     return F.linear(driving[:, -1], module.readout.weight, module.readout.bias)
+
+
+def without(module: nn.Module, site: str, neurons: list[int]) -> nn.Module:
+    """A copy whose cells are given nothing to add; zero for a hidden unit too, as nothing else reads its cell."""
+    edited, size = deepcopy(module), module.lstm.hidden_size
+    place = site.partition("[")[2][0]
+    rows = [2 * size + int(neuron) for neuron in neurons]
+    with torch.no_grad():
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(edited.lstm, f"{name}_l{place}")[rows] = 0.0
+    return edited

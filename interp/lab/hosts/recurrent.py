@@ -113,7 +113,7 @@ class Bench:
     def right(
         self, site: str | None = None, neurons: Sequence[int] = (), during: Any = None
     ) -> Bool[np.ndarray, " example"]:
-        """Which answers are right, with these units at zero in these steps."""
+        """True where the answer is right, with these units at zero in these steps."""
         silent = (
             ablate(self.model, list(neurons), "zero", site=site, during=during) if site else nullcontext()
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,10 @@ from interp.lab.hosts.recurrent import (
     train_on,
 )
 from interp.lab.hosts.study import study_of
+from interp.lab.running import run_study
 from interp.lab.study import Record, StudyResult
+
+RESULTS = Path(__file__).parents[4] / "notebooks" / "results" / "studies"
 
 
 def test_spread_is_the_variance_of_class_means_with_equal_weights() -> None:
@@ -78,3 +83,39 @@ def test_the_sentence_follows_the_interval(without: list[float], verdict: str) -
     records = tuple(Record({"whole": 1.0, "a": value, "b": 0.6}, {}) for value in without)
     result = StudyResult(study_of(Config(which="rnn")), Config(which="rnn"), (0, 1, 2), records)
     assert verdict in cost_sentence(result, "a", "b", "these at zero", "others at zero")
+
+
+COSTS = [
+    ("rnn", "writing", "holding", 1),
+    ("rnn", "delay", "delay_random", None),  # the claim is not decided
+    ("gru", "after", "between", 1),
+    ("gru", "after", "after_random", None),
+    ("lstm", "layer_0", "layer_1", 1),
+    ("lstm", "layer_0", "layer_0_random", None),
+    ("snntorch", "membrane", "spikes", -1),  # the claim does not hold: spikes carry the symbol
+    ("snntorch", "all_spikes", "all_membranes", 1),
+    ("ncps", "clocks", "clocks_before", 1),
+    ("ncps", "clocks", "clocks_random", None),
+    ("titans", "own", "other", 1),
+    ("titans", "own_last", "own_before", 1),
+    ("titans", "frozen_later", "frozen_earlier", 1),
+    ("titans", "slots", "slots_random", 1),
+    ("titans", "surprise_again", "surprise_new", 1),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "second", "sign"), COSTS)
+def test_committed_results_decide_what_is_said_of_them(
+    name: str, first: str, second: str, sign: int | None
+) -> None:
+    settings = {"out": RESULTS / f"hosts-{name}", "show_progress": False, "workers": 1, "which": name}
+    result = run_study(
+        "hosts", range(6), **settings
+    )  # a seed that is not there would have to be measured anew
+    higher = result.difference(second, first)
+    assert higher is not None
+    assert higher.sign == sign
+    accuracies = result.over("whole")
+    assert accuracies is not None
+    assert min(accuracies.values) > 0.95
+    assert len(result.findings()) >= 3
