@@ -102,7 +102,7 @@ def updates(config: Config) -> int:
 
 
 def correct(model: Adopted, inputs: Tensor, labels: Tensor) -> Bool[Tensor, " example"]:
-    """Which questions are answered."""
+    """Questions that are answered."""
     with torch.no_grad():
         return model(inputs).argmax(1) == labels
 
@@ -164,15 +164,14 @@ def _surprise(model: Adopted, generator: torch.Generator) -> dict[str, float | N
 
 def judge(result: StudyResult) -> list[str]:
     """Sentences on stopped updates, on rows of the memory, and on surprise."""
-    early, early_frozen, late, late_frozen = (
-        result.over(name) for name in ("early", "early_frozen", "late", "late_frozen")
-    )
-    stopped, others, rows, rows_random = (result.over(name) for name in ("stopped", "others", "rows", "rows_random"))
-    again, new = result.over("surprise_again"), result.over("surprise_new")
-    lost, kept = result.difference("late", "late_frozen"), result.difference("early_frozen", "early")
-    fall, less = result.difference("rows_random", "rows"), result.difference("surprise_new", "surprise_again")
-    assert early and early_frozen and late and late_frozen and stopped and others and rows and rows_random
-    assert again and new and lost and kept and fall and less
+    numbers = result.all_over("early", "early_frozen", "late", "late_frozen", "stopped", "others")
+    rest = result.all_over("rows", "rows_random", "surprise_again", "surprise_new")
+    assert numbers is not None
+    assert rest is not None
+    early, early_frozen, late, late_frozen, stopped, others = numbers
+    rows, rows_random, again, new = rest
+    lost, kept = late.minus(late_frozen), early_frozen.minus(early)
+    fall, less = rows_random.minus(rows), new.minus(again)
     return [
         f"Without updates after pair {HALF}, recall of later pairs goes from {late.words(percentage)} to "
         f"{late_frozen.words(percentage)} (chance {percentage(1 / VALUES)}), "

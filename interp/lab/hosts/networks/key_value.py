@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from interp import ablate, adopt, capture
 from interp.lab.hosts.host import Config, Host
+from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import Record, StudyResult
 from interp.markup import percentage
 from interp.models import Adopted
@@ -33,7 +35,9 @@ class KeyValue(nn.Module):
     compares a query with the keys. Only what is read of the memory reaches the answer.
     """
 
-    def __init__(self, features: int, values: int, *, hidden: int = 32, slots: int = SLOTS, width: int = 16) -> None:
+    def __init__(
+        self, features: int, values: int, *, hidden: int = 32, slots: int = SLOTS, width: int = 16
+    ) -> None:
         super().__init__()
         self.width = width
         self.controller = nn.GRUCell(features + width, hidden)
@@ -144,14 +148,11 @@ def updates(config: Config) -> int:
 
 
 def correct(
-    model: Adopted, inputs: Tensor, labels: Tensor, slot: int | None = None, during: str = "0-"
+    model: Adopted, inputs: Tensor, labels: Tensor, slots: Sequence[int] = (), during: str = "0-"
 ) -> Bool[Tensor, " example"]:
-    """Which questions are answered, with a slot kept empty during some steps."""
-    with torch.no_grad():
-        if slot is None:
-            return model(inputs).argmax(1) == labels
-        with ablate(model, [slot], site=MEMORY, during=during):
-            return model(inputs).argmax(1) == labels
+    """Questions that are answered with these slots kept empty during some steps."""
+    with torch.no_grad(), ablate(model, slots, site=MEMORY, during=during):
+        return model(inputs).argmax(1) == labels
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
@@ -177,6 +178,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     after = _by_slot(model, inputs, labels, f"{PLACE}-").float()
     for name, chosen in (("own", own), ("other", other), ("random", random)):
         numbers[name] = float(after[chosen, rows][elsewhere].mean())
+    numbers |= _two_slots(model, inputs, labels, write[:, PLACE], generator)
     lines: dict[str, list[float]] = {"its own slot": [], "a random other slot": []}
     for step in range(STEPS):
         once = _by_slot(model, inputs, labels, str(step)).float()
@@ -186,7 +188,22 @@ def measure(config: Config, seed: int, report: Report) -> Record:
 
 
 def _by_slot(model: Adopted, inputs: Tensor, labels: Tensor, during: str) -> Bool[Tensor, "slot example"]:
-    return torch.stack([correct(model, inputs, labels, slot, during) for slot in range(SLOTS)])
+    return torch.stack([correct(model, inputs, labels, [slot], during) for slot in range(SLOTS)])
+
+
+def _two_slots(
+    model: Adopted, inputs: Tensor, labels: Tensor, write: Tensor, generator: torch.Generator
+) -> dict[str, float | None]:
+    """Accuracy without the two slots that most of the pair was written to, and without two random others."""
+    sets = list(combinations(range(SLOTS), 2))
+    answers = torch.stack([correct(model, inputs, labels, slots, f"{PLACE}-") for slots in sets]).float()
+    order = write.argsort(1, descending=True)
+    drawn = torch.rand(len(order), SLOTS - 2, generator=generator).argsort(1)[:, :2]
+    numbers: dict[str, float | None] = {"written_two": float(write.gather(1, order[:, :2]).sum(1).mean())}
+    for name, chosen in (("two", order[:, :2]), ("two_random", order[:, 2:].gather(1, drawn))):
+        places = [sets.index((min(slots), max(slots))) for slots in chosen.tolist()]
+        numbers[name] = float(answers[places, torch.arange(len(places))].mean())
+    return numbers
 
 
 def _blank(write: Float[Tensor, "example time slot"], steps: Int[Tensor, "example pair"]) -> Tensor:
@@ -199,23 +216,37 @@ def _blank(write: Float[Tensor, "example time slot"], steps: Int[Tensor, "exampl
 
 def judge(result: StudyResult) -> list[str]:
     """Sentences on the pair's own slot against others, and on pairs and keys that are new."""
-    whole, own, random, other = (result.over(name) for name in ("whole", "own", "random", "other"))
-    fall, beside = result.difference("random", "own"), result.difference("whole", "other")
-    seen, unseen, new = (result.over(name) for name in ("seen", "unseen", "new"))
-    chance = 1 / VALUES
-    assert whole and own and random and other and fall and beside and seen and unseen and new
-    level = "at chance" if own.low <= chance <= own.high else "above chance" if own.low > chance else "not at chance"
+    numbers = result.all_over(
+        "whole", "own", "random", "other", "written", "two", "two_random", "written_two"
+    )
+    binding = result.all_over("seen", "unseen", "new")
+    assert numbers is not None
+    assert binding is not None
+    whole, own, random, other, written, two, two_random, written_two = numbers
+    seen, unseen, new = binding
+    fall, beside, more = random.minus(own), whole.minus(other), two_random.minus(two)
     return [
         f"Answers are right in {whole.words(percentage)} of sequences; with the slot emptied that the pair was "
-        f"written to, in {own.words(percentage)}, {level} ({percentage(chance)}), which is "
+        f"written to, in {own.words(percentage)}, {_level(own)}, which is "
         f"{fall.verdict('less than', 'more than', 'not decidedly different from')} with a random other slot "
         f"emptied, {random.words(percentage)}.",
         f"With another pair's slot emptied they are right in {other.words(percentage)}: "
         + beside.verdict("it costs something too.", "it costs nothing.", "no cost of it is decided."),
+        f"The write weight of that slot is {written.words()}, of the two largest together {written_two.words()}; with "
+        f"both emptied answers are right in {two.words(percentage)}, {_level(two)}, which is "
+        f"{more.verdict('less than', 'more than', 'not decidedly different from')} with two random others emptied, "
+        f"{two_random.words(percentage)}.",
         f"One-shot binding: {seen.words(percentage)} for combinations that training showed, "
         f"{unseen.words(percentage)} for combinations of key and value that it never showed, and "
         f"{new.words(percentage)} for keys that it never showed.",
     ]
+
+
+def _level(over: OverSeeds) -> str:
+    """Where an accuracy is beside chance."""
+    chance = 1 / VALUES
+    place = "below" if over.high < chance else "above" if over.low > chance else "not decidedly beside"
+    return f"{place} chance ({percentage(chance)})"
 
 
 HOST = Host(
@@ -225,9 +256,10 @@ HOST = Host(
         "into one of ten slots and reads them by key, after the idea of memory-augmented controllers (fast and slow "
         "learning of neural memory controllers) and of dual-coding memory for one-shot word learning, not after "
         "their algorithms. Sequences of 12 steps show 8 pairs and ask for one. The slot with the largest write "
-        "weight at the pair's step is kept empty from that step on; so is another pair's slot, and a random other "
-        "one. Answers are also counted for combinations of key and value held back from training, and for keys "
-        "that training never showed. Lines show a slot emptied at one step only, before or after the pair is shown."
+        "weight at the pair's step is kept empty from that step on; so is another pair's slot, a random other one, and "
+        "the two with the largest weights. Answers are also counted for combinations of key and value held back from "
+        "training, and for keys that training never showed. Lines show a slot emptied at one step only, before or after "
+        "the pair is shown."
     ),
     build=build,
     example=example,
@@ -242,6 +274,9 @@ HOST = Host(
         "own": "without the pair's own slot",
         "other": "without another pair's slot",
         "random": "without a random other slot",
+        "two": "without the two slots it was mostly written to",
+        "two_random": "without two random others",
+        "written_two": "the two largest write weights, summed",
         "written": "largest write weight at the pair's step",
         "blank": "total write weight at blank steps",
         "distinct": "share of pairs whose slot is not shared",
@@ -254,6 +289,8 @@ HOST = Host(
         "own": "without its slot",
         "other": "without another pair's slot",
         "random": "without a random slot",
+        "two": "without its two slots",
+        "two_random": "without two random slots",
     },
     lines=("step at which the slot is emptied, from the pair on", "accuracy"),
 )

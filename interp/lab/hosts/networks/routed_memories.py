@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -51,7 +53,7 @@ class RoutedMemories(nn.Module):
         self.norm, self.answer = nn.LayerNorm(value_width), nn.Linear(value_width, values)
 
     def route(self, keys: Int[Tensor, " example"]) -> Float[Tensor, "example slot"]:
-        """Shares of the memories, 0 except for the chosen, which sum to 1; and 1 for the shared one, if there is one."""
+        """Shares of the memories, 0 except for the chosen, which sum to 1; and 1 for one that is shared."""
         scores = torch.softmax(self.router(keys), 1)
         least = scores.topk(self.top, 1).values[:, -1:]
         chosen = scores * (scores >= least)
@@ -72,7 +74,7 @@ class RoutedMemories(nn.Module):
         return self.answer(self.norm((key[:, :, None] * mixed).sum(1)))
 
 
-NETWORKS: dict[str, dict[str, int]] = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "routed": {},
     "single": {"memories": 1, "top": 1, "shared": False},
     "large": {"memories": 1, "top": 1, "shared": False, "width": WIDTH * (MEMORIES + 1)},
@@ -130,7 +132,7 @@ def updates(config: Config) -> int:
 def correct(
     model: Adopted, inputs: Tensor, labels: Tensor, slot: int | None = None, during: str = "0-"
 ) -> Bool[Tensor, " example"]:
-    """Which questions are answered, with a memory kept empty during some steps."""
+    """Questions that are answered, with a memory kept empty during some steps."""
     with torch.no_grad():
         if slot is None:
             return model(inputs).argmax(1) == labels
@@ -180,13 +182,12 @@ def _by_slot(model: Adopted, inputs: Tensor, labels: Tensor, during: str) -> Flo
 
 def judge(result: StudyResult) -> list[str]:
     """Sentences on the memories of the key that is asked for, on time, and on one memory against several."""
-    routed, single, large = (result.over(name) for name in NETWORKS)
-    first, second, shared, random, unrouted = (result.over(name) for name in ABLATED)
-    early, late = result.difference("early_whole", "early"), result.difference("late_whole", "late")
-    fall, less = result.difference("random", "first"), result.difference("routed", "single")
-    size, noise = result.difference("routed", "large"), result.difference("routed", "shared")
-    assert routed and single and large and first and second and shared and random and unrouted
-    assert early and late and fall and less and size and noise
+    numbers = result.all_over(*NETWORKS, *ABLATED, "early", "early_whole", "late", "late_whole")
+    assert numbers is not None
+    routed, single, large, first, second, shared, random, unrouted, *times = numbers
+    early, late = times[1].minus(times[0]), times[3].minus(times[2])
+    fall, less = random.minus(first), routed.minus(single)
+    size, noise = routed.minus(large), routed.minus(shared)
     return [
         f"Answers are right in {routed.words(percentage)} of sequences; with the memory emptied that the key is mainly "
         f"routed to, in {first.words(percentage)}, "
@@ -207,7 +208,7 @@ def judge(result: StudyResult) -> list[str]:
         f"{size.verdict('superior', 'inferior', 'not decidedly different')}: "
         + size.verdict(
             "routing helps beyond size.",
-            "interference is a matter of size, which routing does not replace.",
+            "size does more against interference than routing.",
             "routing is not decidedly better than size alone.",
         ),
     ]

@@ -68,7 +68,9 @@ class SegmentMemory(nn.Module):
 
     memory: Tensor
 
-    def __init__(self, tokens: int, outputs: int, length: int, *, width: int = 32, slots: int = SEGMENTS) -> None:
+    def __init__(
+        self, tokens: int, outputs: int, length: int, *, width: int = 32, slots: int = SEGMENTS
+    ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(tokens, width)
         self.position = nn.Parameter(0.5 * torch.randn(length + 2, width))
@@ -89,7 +91,9 @@ class SegmentMemory(nn.Module):
         """
         n = len(inputs)
         if len(self.memory) not in (1, n):
-            raise ValueError(f"the memory is of {len(self.memory)} examples and the input of {n}; reset() it first")
+            raise ValueError(
+                f"the memory is of {len(self.memory)} examples and the input of {n}; reset() it first"
+            )
         memory = self.memory.expand(n, -1, -1)
         for tokens in inputs.unbind(1):
             memory = tap("memory", memory, "example slot neuron", loop="segment")
@@ -162,11 +166,13 @@ def updates(config: Config) -> int:
 
 
 def correct(model: Adopted, inputs: Tensor, labels: Tensor) -> Bool[Tensor, " example"]:
-    """Which questions are answered from a memory that is empty at the first segment."""
-    model.module.reset()
+    """Questions that are answered from a memory that is empty at the first segment."""
+    network = model.module
+    assert isinstance(network, SegmentMemory)
+    network.reset()
     with torch.no_grad():
         answers = model(inputs).argmax(1) == labels
-    model.module.reset()
+    network.reset()
     return answers
 
 
@@ -180,7 +186,9 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     others = texts(EVALUATED, generator)[0]
     emptied, overwritten, late = [], [], []
     for segment in range(SEGMENTS):
-        with ablate(model, [segment], site=MEMORY, during=str(SEGMENTS)):  # slots are in the order of segments then
+        with ablate(
+            model, [segment], site=MEMORY, during=str(SEGMENTS)
+        ):  # slots are in the order of segments then
             emptied.append(correct(model, inputs, labels))
         everything, at = range(network.norm.normalized_shape[0]), str(segment)
         with ablate(model, everything, "resample", site=SUMMARY, reference=others, seed=seed, during=at):
@@ -191,7 +199,8 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     numbers: dict[str, float | None] = {"whole": float(whole.mean())}
     rows = torch.arange(EVALUATED)
     draws = [
-        (asked + torch.randint(1, SEGMENTS, (EVALUATED,), generator=generator)) % SEGMENTS for _ in range(DRAWS)
+        (asked + torch.randint(1, SEGMENTS, (EVALUATED,), generator=generator)) % SEGMENTS
+        for _ in range(DRAWS)
     ]
     for name, each in (("emptied", emptied), ("overwritten", overwritten), ("unwritten", late)):
         answers = torch.stack(each).float()
@@ -207,13 +216,16 @@ def measure(config: Config, seed: int, report: Report) -> Record:
 
 def judge(result: StudyResult) -> list[str]:
     """Sentences on the memory of the segment that is asked about, against that of a random other one."""
-    whole = result.over("whole")
-    assert whole is not None
-    sentences = [f"Questions are answered right in {whole.words(percentage)} of new texts (chance {percentage(1 / VALUES)})."]
-    for name, words in CHANGES.items():
-        own, random = result.over(f"{name}_own"), result.over(f"{name}_random")
-        fall, cost = result.difference(f"{name}_random", f"{name}_own"), result.difference("whole", f"{name}_random")
-        assert own and random and fall and cost
+    numbers = result.all_over(
+        "whole", *(f"{name}_{which}" for name in CHANGES for which in ("own", "random"))
+    )
+    assert numbers is not None
+    whole, *each = numbers
+    sentences = [
+        f"Questions are answered right in {whole.words(percentage)} of new texts (chance {percentage(1 / VALUES)})."
+    ]
+    for words, own, random in zip(CHANGES.values(), each[::2], each[1::2], strict=True):
+        fall, cost = random.minus(own), whole.minus(random)
         side = fall.verdict("below", "above", "not decidedly apart from")
         harm = cost.verdict("which costs something too", "which costs nothing", "of which no cost is decided")
         sentences.append(
@@ -249,7 +261,11 @@ HOST = Host(
     quantities={"whole": "accuracy"}
     | {
         f"{name}_{which}": f"accuracy, {words}, {end}"
-        for name, words in (("emptied", "slot emptied"), ("overwritten", "overwritten"), ("unwritten", "set to 0"))
+        for name, words in (
+            ("emptied", "slot emptied"),
+            ("overwritten", "overwritten"),
+            ("unwritten", "set to 0"),
+        )
         for which, end in (("own", "segment asked about"), ("random", "random other segment"))
     },
     judge=judge,
