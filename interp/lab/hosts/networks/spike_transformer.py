@@ -309,6 +309,6 @@ HOST = Host(
         "all_next": "all pairs",
         "all_next_shuffled": "all, shuffled",
     },
-    axis="AUC of connections",
-    lines=("distance in tokens", "attention of the last position"),
+    axis="AUC (0.5: chance)",
+    lines=("distance (tokens)", "attention of the last position (share)"),
 )
