@@ -145,7 +145,7 @@ class _Acting:
         self.change, self.step_change = edit.intervention.start(), started_stepwise(edit.intervention)
 
     def check(self, site: NeuronSite | None, hook: str, position: int | None) -> None:
-        """Raise an `InterventionError` if the edit is limited in time and the site has no time, or is one step of it."""
+        """Raise an `InterventionError` if the edit is limited in time, and the site has no time or is one step."""
         if self.scope is None:
             return
         axes = () if site is None else site.axes_neurons_last
@@ -245,7 +245,8 @@ def bake(model: HookedModel, *edits: Edit) -> HookedModel:
         width = neuron_site(model, edit.hook).width
         if edit.during is not None:
             raise InterventionError(
-                f"the edit at {edit.hook!r} is limited to {edit.scope}; weights act at every step, so it cannot be saved"
+                f"the edit at {edit.hook!r} is limited to {edit.scope}; weights act at every step, so it cannot be "
+                "saved"
             )
         if "@" in edit.hook:
             raise InterventionError(

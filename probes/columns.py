@@ -6,11 +6,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-LOGITS, CYCLES = "logit units", "cycles"
+LOGITS, CYCLES, EXAMPLES = "logit units", "cycles", "examples"
 WEIGHTS = "probes.features.weight_features"
 GRID = "probes.activity.activation_scores"
 RULE, MEMORY = "probes.evidence.rule_evidence", "probes.evidence.memory_evidence"
 PERIODICITY = "interp.scoring.periodicity.periodicity"
+TIME = "probes.timescales.time_scores"
+OVER = {
+    WEIGHTS: "residues",
+    PERIODICITY: "residues",
+    GRID: "pairs of operands",
+    RULE: "held-out examples",
+    MEMORY: "examples",
+    TIME: "steps of time, examples",
+}
+"""Axes that the scores of each source transform or average over, unless a column says so itself."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,7 @@ class Column:
         unit: Of its values; empty where they have none.
         kind: ``"float"``, ``"double"`` (where float32 would lose what matters), ``"int"`` or ``"text"``.
         source: The function that makes it.
+        axes: See `over`; empty for those of its source.
     """
 
     title: str
@@ -28,6 +39,12 @@ class Column:
     meaning: str
     kind: str = "float"
     source: str = "interp.scoring.score.score_neurons"
+    axes: str = ""
+
+    @property
+    def over(self) -> str:
+        """Axes of weights or activations that the score transforms or averages over; empty where there are none."""
+        return self.axes or OVER.get(self.source, "")
 
     @property
     def heading(self) -> str:
@@ -63,8 +80,8 @@ COLUMNS: dict[str, Column] = {
     "sum_frequency": Column("frequency along a + b", CYCLES, "The frequency of `sum_share`.", "int", GRID),
     "activation_ipr": Column("activation IPR", "", "IPR of the two-dimensional spectrum.", "float", GRID),
     "silent": Column("silent", "", "Share of pairs at which the activation is exactly 0.", "float", GRID),
-    "strength": Column("strength", LOGITS, "Root mean square of what the neuron adds to a logit."),
-    "outside": Column("outside", "", "Share of its squared weights at tokens outside the ordering."),
+    "strength": Column("strength", LOGITS, "Root mean square of what the neuron adds to a logit.", axes=EXAMPLES),
+    "outside": Column("outside", "", "Share of its squared weights at tokens outside the ordering.", axes="tokens"),
     "rule_effect": Column("adds to the rule", LOGITS, "What it adds to true labels of held-out examples.", source=RULE),
     "rule_share": Column("share of the rule", "", "`rule_effect` in that of all neurons."),
     "rule_p": Column("p-value of the rule", "", "Its readout permuted over classes.", "double", RULE),
@@ -74,8 +91,12 @@ COLUMNS: dict[str, Column] = {
     "memory_p": Column("p-value of memory", "", "Training against held-out examples.", "double", MEMORY),
     "memory_q": Column("q-value of memory", "", "False-discovery rate of `memory_p`."),
     "memory_by": Column("memory decided by", "", "Training examples that decided on memory.", "text"),
-    "effect_<split>": Column("effect", LOGITS, "Mean margin lost without the neuron."),
-    "accuracy_effect_<split>": Column("accuracy effect", "", "Accuracy lost without the neuron."),
+    "timescale": Column("timescale", "steps", "Tau of the exponential fall of its autocorrelation.", "float", TIME),
+    "time_ipr": Column("IPR along time", "", "IPR of its spectrum above first-order noise.", "float", TIME),
+    "time_frequency": Column("frequency along time", "cycles/step", "The strongest one of it.", "float", TIME),
+    "time_p_value": Column("p-value of the rhythm", "", "Of that one, for first-order noise.", "double", TIME),
+    "effect_<split>": Column("effect", LOGITS, "Mean margin lost without the neuron.", axes=EXAMPLES),
+    "accuracy_effect_<split>": Column("accuracy effect", "", "Accuracy lost without the neuron.", axes=EXAMPLES),
 }  # fmt: skip
 """Every column by name, in the order of a table; ``<split>`` and ``<vector>`` stand for each of them."""
 

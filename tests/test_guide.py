@@ -86,7 +86,7 @@ class TestTables:
 
     def test_a_new_column_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(COLUMNS, "curvature", Column("curvature", "rad", "How bent it is."))
-        assert "| `curvature` | curvature | rad | How bent it is. |" in tables.columns()
+        assert "| `curvature` | curvature | rad |  | How bent it is. |" in tables.columns()
 
     def test_a_new_label_appears(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(LABELS, "rivalling", replace(LABELS["dead"], meaning="Works against the others."))

@@ -61,7 +61,9 @@ def ablate(
 
     with busy("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
-        removal = ablate_checkpoint(subject, neurons, mode, save=save, overwrite=force, n_random=random, during=during)
+        removal = ablate_checkpoint(
+            subject, neurons, mode, save=save, overwrite=force, n_random=random, during=during
+        )
     print_removal(removal, f"{neurons}, {mode}{'' if during is None else f', steps {during}'}", Terminal())
     if relearn is not None:
         from interp.analysis.relearning import NOTHING

@@ -93,7 +93,11 @@ class AttentionOnly(TransformerStack):
         axes = {-3: ("example", "head", "query", "key"), -2: ("example", "position", "head", "dimension")}
         return tuple(
             NeuronSite(
-                f"blocks.{layer}.{part}", self.config.n_heads, axis=axis, position=last.get(part), axes=axes[axis]
+                f"blocks.{layer}.{part}",
+                self.config.n_heads,
+                axis=axis,
+                position=last.get(part),
+                axes=axes[axis],
             )
             for layer in range(self.config.n_layers)
             for part, axis in PARTS.items()

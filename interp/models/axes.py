@@ -101,7 +101,9 @@ def axes_by_kind(module: Any, tensor: ModuleTensor) -> Axes:
     if tensor.side == "tap":
         return Axes()
     if tensor.side in STATES:
-        return Axes(width_of(module, tensor.side), -1, layout=("example", "neuron"), of_weights=True, loop="time")
+        return Axes(
+            width_of(module, tensor.side), -1, layout=("example", "neuron"), of_weights=True, loop="time"
+        )
     axes = _axes_of_kind(module, tensor)
     kind = next((k for k in type(module).__mro__ if k.__module__.startswith("torch.nn.modules.")), None)
     same = kind is None or kind is nn.Module or type(module).forward is getattr(kind, "forward", None)

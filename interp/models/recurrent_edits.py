@@ -13,23 +13,28 @@ from interp.models.module_tensor import STATES, ModuleTensor
 
 CLOSED = -1e4
 """A bias that closes a gate: its sigmoid is exactly 0."""
-GATES = {
+GATES: dict[Any, dict[str, tuple[tuple[str, int], ...]]] = {
     nn.GRU: {"hidden": (("closed", 1), ("zero", 2))},  # reset, update, new
-    nn.LSTM: {"hidden": (("closed", 3),), "cell": (("closed", 0), ("closed", 1))},  # input, forget, new, output
+    nn.LSTM: {
+        "hidden": (("closed", 3),),
+        "cell": (("closed", 0), ("closed", 1)),
+    },  # input, forget, new, output
     nn.RNN: {"hidden": (("zero", 0),)},
 }
 """Rows of weights, by the number of the gate, that make a unit 0 at every step, and the state that they make it of."""
-_CELLS = {nn.GRUCell: nn.GRU, nn.LSTMCell: nn.LSTM, nn.RNNCell: nn.RNN}
+_CELLS: dict[Any, Any] = {nn.GRUCell: nn.GRU, nn.LSTMCell: nn.LSTM, nn.RNNCell: nn.RNN}
 
 
 def state_kind(module: nn.Module, tensor: ModuleTensor) -> str | None:
-    """Which state of a recurrent layer or cell a tensor is, ``hidden`` or ``cell``; None if weights cannot change it."""
+    """The recurrent state that a tensor is, ``hidden`` or ``cell``; None if weights cannot change it."""
     if tensor.side in STATES:
         return tensor.side
     if tensor.side != "output" or not isinstance(module, tuple(_CELLS)):
         return None
     shown = tensor.keys in ((), (0,)) or (tensor.keys == (-1,) and not isinstance(module, nn.LSTMCell))
-    return "hidden" if shown else None  # of an LSTM cell's two states the second is changed too late for the first
+    return (
+        "hidden" if shown else None
+    )  # of an LSTM cell's two states the second is changed too late for the first
 
 
 @torch.no_grad()
@@ -57,7 +62,8 @@ def remove_units(
     kind = state_kind(module, tensor)
     assert kind is not None
     layer: Any = module
-    family = next(base for base in (*GATES, *_CELLS) if isinstance(layer, base))
+    kinds: tuple[Any, ...] = (*GATES, *_CELLS)
+    family = next(base for base in kinds if isinstance(layer, base))
     family = _CELLS.get(family, family)
     suffix = ""
     if tensor.side in STATES:
@@ -66,10 +72,10 @@ def remove_units(
     names = [f"{name}{suffix}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     if any(name in dict(getattr(module, "parametrizations", {})) for name in names):
         raise InterventionError(
-            f"the weights of {tensor.path!r} are computed anew in every forward pass, by a parametrization; remove that "
-            "first"
+            f"the weights of {tensor.path!r} are computed anew in every forward pass, by a parametrization; remove "
+            "that first"
         )
-    if kind == "hidden" and getattr(layer, "proj_size", 0):
+    if kind == "hidden" and isinstance(module, nn.RNNBase) and module.proj_size:
         getattr(layer, f"weight_hr{suffix}")[gone] = 0
         return
     for action, gate in GATES[family][kind]:

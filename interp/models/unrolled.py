@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -124,9 +125,7 @@ class _Run:
                 )
         return given
 
-    def _layers(
-        self, x: Tensor, states: list[Tensor], lengths: Tensor | None
-    ) -> tuple[Tensor, list[Tensor]]:
+    def _layers(self, x: Tensor, states: list[Tensor], lengths: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """The last layer's output ``(example, step, neuron)``, and the last state of every layer and direction."""
         layer, last = self.layer, [[] for _ in states]  # type: ignore[var-annotated]
         directions = 2 if layer.bidirectional else 1
@@ -155,16 +154,26 @@ class _Run:
         outputs: list[Tensor | None] = [None] * x.shape[1]
         for step in reversed(range(x.shape[1])) if reverse else range(x.shape[1]):
             active = None if lengths is None else (step < lengths)[:, None]
-
-            def change(kind: str, new: Tensor, step: int = step, active: Any = active) -> Tensor:
-                before = states[("hidden", "cell").index(kind)]
-                new = new if active is None else torch.where(active, new, before)
-                changed = self.change(State(kind, number, reverse), step, new)
-                return changed if active is None else torch.where(active, changed, before)
-
+            change = partial(self._changed, states, number, reverse, step, active)
             states = _step(layer, x[:, step], states, weights, projection, change)
             outputs[step] = states[0]
         return torch.stack(outputs, 1), states  # type: ignore[arg-type]
+
+    def _changed(
+        self,
+        states: list[Tensor],
+        number: int,
+        reverse: bool,
+        step: int,
+        active: Tensor | None,
+        kind: str,
+        new: Tensor,
+    ) -> Tensor:
+        """A state as `change` leaves it; of an example that has ended the one before."""
+        before = states[0 if kind == "hidden" else 1]
+        new = new if active is None else torch.where(active, new, before)
+        changed = self.change(State(kind, number, reverse), step, new)
+        return changed if active is None else torch.where(active, changed, before)
 
 
 def _step(

@@ -44,8 +44,8 @@ def absorbed(
     """
     if tensor.side == "tap":
         raise InterventionError(
-            f"{str(tensor)!r} is a tap, which no weights are known to give; leave the change hooked, or save one in the "
-            "weights that compute what it is given"
+            f"{str(tensor)!r} is a tap, which no weights are known to give; leave the change hooked, or save one in "
+            "the weights that compute what it is given"
         )
     module: Any = root.get_submodule(tensor.path)
     if tensor.part is not None:

@@ -14,6 +14,7 @@ from interp.measuring.crossfit import not_testable
 from interp.models import neuron_site
 from interp.progress import PATIENCE, progress
 from interp.scoring.evidence import NeuronEvidence, measure_evidence, questions_of
+from interp.scoring.over_time import time_columns
 from interp.scoring.periodicity import periodicity
 from interp.scoring.selection import default_order
 from interp.scoring.table import NeuronTable
@@ -70,6 +71,7 @@ def score_neurons(
         "memory_p": facts.memory_p,
         "memory_q": decided.memory_q,
         "memory_by": facts.memory_by,
+        **time_columns(cached, place),
     }
     for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
         table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}

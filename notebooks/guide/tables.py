@@ -60,8 +60,8 @@ def columns() -> str:
     """Columns of a neuron table."""
     from probes.columns import COLUMNS
 
-    rows = ((code(name), one.title, one.unit, one.meaning) for name, one in COLUMNS.items())
-    return table(("column", "title", "unit", "what it holds"), rows)
+    rows = ((code(name), one.title, one.unit, one.over, one.meaning) for name, one in COLUMNS.items())
+    return table(("column", "title", "unit", "over", "what it holds"), rows)
 
 
 def labels() -> str:
@@ -121,6 +121,21 @@ def studies() -> str:
 
     rows = ((code(name), line, _papers(study_called(name).about)) for name, line in STUDIES.items())
     return table(("study", "topic", "arXiv"), rows)
+
+
+def demonstrations() -> str:
+    """Networks with state, each with what its committed demonstration came to."""
+    from interp.lab import run_study
+    from interp.lab.hosts.host import HOSTS
+
+    rows = []
+    for name, line in HOSTS.items():
+        folder = RESULTS / "studies" / f"hosts-{name}"
+        seeds = sorted(int(file.stem.removeprefix("seed-")) for file in folder.glob("seed-*.json"))
+        if seeds:
+            result = run_study("hosts", seeds, out=folder, workers=1, show_progress=False, which=name)
+            rows.append((code(name), f"{line} {' '.join(result.findings())}"))
+    return table(("host", "what its memory holds, and what ablating it costs"), rows)
 
 
 def _papers(text: str) -> str:
@@ -292,6 +307,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "modes": modes,
     "dialects": dialects,
     "studies": studies,
+    "demonstrations": demonstrations,
     "commands": commands,
     "opening": opening,
     "language-options": language_options,

@@ -13,8 +13,9 @@ from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, Transf
 from interp.scoring.table import NeuronTable
 from interp.subject import score
 from probes.activity import activation_scores
-from probes.columns import COLUMNS, GRID, WEIGHTS, Column, column, expanded
+from probes.columns import COLUMNS, GRID, OVER, TIME, WEIGHTS, Column, column, expanded
 from probes.features import weight_features
+from probes.timescales import time_scores
 
 TASK = ModularTask("add", p=7, corrupt_fraction=0.2)
 
@@ -33,8 +34,9 @@ def transformer() -> NeuronTable:
 @pytest.mark.parametrize("network", [mlp, transformer])
 def test_a_scored_table_has_the_known_columns_and_no_others(network) -> None:
     table = network()
-    known = expanded(list(SPLITS), len(table.meta["null"]["vector_lengths"]))
-    assert set(table.columns) == set(known)
+    every = expanded(list(SPLITS), len(table.meta["null"]["vector_lengths"]))
+    known = {name: described for name, described in every.items() if described.source != TIME}
+    assert set(table.columns) == set(known)  # neither has an axis of time
     kinds = {"float": "f", "double": "f", "int": "i", "text": "UO"}
     for name, described in known.items():
         assert table[name].dtype.kind in kinds[described.kind], name
@@ -45,6 +47,7 @@ def test_every_column_says_who_makes_it() -> None:
     by_source = {
         WEIGHTS: set(weight_features([one] * 3)),
         GRID: set(activation_scores(one[:, :, None] * one[:, None])),
+        TIME: set(time_scores(one[:, :, None])),
     }
     described = expanded(list(SPLITS))
     for source, columns in by_source.items():
@@ -61,6 +64,15 @@ def test_columns_are_described_for_readers() -> None:
         assert known.kind in ("float", "double", "int", "text"), name
     titles = [known.title for known in COLUMNS.values()]
     assert len(set(titles)) == len(titles)
+
+
+def test_scores_say_which_axes_they_go_over() -> None:
+    assert column("ipr").over == "residues"
+    assert column("activation_ipr").over == "pairs of operands"
+    assert column("effect_test").over == "examples"
+    assert column("timescale").over == "steps of time, examples"
+    assert column("label").over == column("q_value").over == ""
+    assert set(OVER) < {known.source for known in COLUMNS.values()}
 
 
 def test_columns_of_splits_and_vectors_are_written_out() -> None:

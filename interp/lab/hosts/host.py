@@ -46,7 +46,7 @@ class Host:
         judge: Sentences that say what the seeds decide.
         bars: Of the figure's left panel: words for each number that has a bar.
         axis: What the bars measure.
-        lines: Of the right panel, drawn of ``curves["x"]`` and ``curves["lines"]``: titles of both axes; empty for none.
+        lines: Of the right panel, drawn of ``curves["x"]`` and ``curves["lines"]``: titles of both axes; or empty.
         settings: Further arguments of `interp.adopt`.
         package: What it is imported from, if it is no part of PyTorch or of this project.
     """

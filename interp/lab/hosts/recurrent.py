@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,7 +24,7 @@ from interp.progress import Report
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
 """Examples of a task, given how many and a generator: inputs ``(example, step, feature)`` and labels ``(example,)``."""
 
-BATCH, EVALUATED, DRAWS, NOTES = 64, 512, 5, 20
+BATCH, EVALUATED, DRAWS, NOTES = 64, 512, 10, 20
 TRAINING, CHOOSING, EVALUATING = range(3)
 """Purposes that examples are drawn for, each with random numbers of its own."""
 
@@ -110,17 +110,19 @@ class Bench:
         model = adopt(module.eval(), sites, example=inputs[:2], **settings)
         return cls(model, inputs, labels, np.random.default_rng(seed))
 
+    def right(
+        self, site: str | None = None, neurons: Sequence[int] = (), during: Any = None
+    ) -> Bool[np.ndarray, " example"]:
+        """Which answers are right, with these units at zero in these steps."""
+        silent = (
+            ablate(self.model, list(neurons), "zero", site=site, during=during) if site else nullcontext()
+        )
+        with torch.no_grad(), silent:
+            return (self.model(self.inputs).argmax(-1) == self.labels).numpy()
+
     def accuracy(self, site: str | None = None, neurons: Sequence[int] = (), during: Any = None) -> float:
         """Share of right answers, with these units at zero in these steps."""
-        if site is None:
-            return self._right()
-        with ablate(self.model, list(neurons), "zero", site=site, during=during):
-            return self._right()
-
-    def _right(self) -> float:
-        with torch.no_grad():
-            answers = self.model(self.inputs).argmax(-1)
-        return float((answers == self.labels).float().mean())
+        return float(self.right(site, neurons, during).mean())
 
     def random_accuracy(self, site: str, chosen: Sequence[int], width: int, during: Any = None) -> float:
         """Mean accuracy with as many random others at zero."""

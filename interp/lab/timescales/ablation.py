@@ -8,11 +8,13 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
 
+from interp.hooks import capture
+from interp.interventions import ablate
 from interp.lab.study import StudyResult
 from interp.lab.timescales.tasks import Recall
-from interp.models.taps import Tap, listening
+from interp.models import HookedModel
+from interp.time_scope import TimeScope
 
 SETS = {
     "longest": "the longest time constants",
@@ -47,30 +49,19 @@ def sets_by_time_constant(
 
 @torch.no_grad()
 def accuracy(
-    model: nn.Module,
+    model: HookedModel,
     site: str,
     recall: Recall,
     units: Int[np.ndarray, " chosen"] | None = None,
-    steps: range | None = None,
+    during: TimeScope | None = None,
 ) -> float:
     """Accuracy with units held at zero inside the loop, at some steps or at all."""
-    step = -1
-
-    def zeroed(call: Tap, value: Tensor) -> Tensor:
-        nonlocal step
-        if f"tap:{call.name}" != site:
-            return value
-        step += 1
-        if steps is not None and step not in steps:
-            return value
-        return value.index_fill(-1, torch.as_tensor(units), 0.0)
-
-    with nullcontext() if units is None else listening(zeroed):
+    with nullcontext() if units is None else ablate(model, units, "zero", site=site, during=during):
         return (model(recall.inputs).argmax(1) == recall.labels).float().mean().item()
 
 
 def curves_by_delay(
-    model: nn.Module,
+    model: HookedModel,
     site: str,
     sets: Mapping[str, Sequence[Int[np.ndarray, " chosen"]]],
     delays: Sequence[int],
@@ -108,27 +99,14 @@ def delay_numbers(
     return numbers
 
 
-@torch.no_grad()
-def states(model: nn.Module, site: str, inputs: Tensor) -> Float[Tensor, "example time neuron"]:
-    """Activations at a site inside the loop."""
-    kept = []
-
-    def keep(call: Tap, value: Tensor) -> Tensor:
-        if f"tap:{call.name}" == site:
-            kept.append(value)
-        return value
-
-    with listening(keep):
-        model(inputs)
-    return torch.stack(kept, 1)
-
-
 def decoded(
-    model: nn.Module, site: str, units: Int[np.ndarray, " chosen"], known: Recall, new: Recall
+    model: HookedModel, site: str, units: Int[np.ndarray, " chosen"], known: Recall, new: Recall
 ) -> float:
     """Accuracy on new examples of a linear read-out of units at the last step, fitted to others by least squares."""
     design, states_new = (
-        torch.cat([states(model, site, one.inputs)[:, -1, units], torch.ones(len(one.inputs), 1)], 1).double()
+        torch.nn.functional.pad(
+            capture(model, one.inputs, site)[site][:, -1, units], (0, 1), value=1.0
+        ).double()
         for one in (known, new)
     )
     targets = torch.nn.functional.one_hot(known.labels).double()

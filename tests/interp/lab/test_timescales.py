@@ -8,6 +8,8 @@ import torch
 from interp.lab.hosts.networks.leaky_rnn import LeakyRNN
 from interp.lab.timescales.ablation import SETS, accuracy, delay_numbers, sets_by_time_constant
 from interp.lab.timescales.tasks import delayed_recall
+from interp.models import adopt
+from interp.time_scope import TimeScope
 
 
 def test_sets_are_thirds_by_time_constant() -> None:
@@ -19,17 +21,19 @@ def test_sets_are_thirds_by_time_constant() -> None:
 
 
 def test_ablation_at_all_steps_leaves_what_the_bias_answers() -> None:
-    model = LeakyRNN(4, 6, 4, torch.Generator().manual_seed(0))
-    recall = delayed_recall(40, [2], torch.Generator().manual_seed(1), symbols=4, steps=6)
+    network = LeakyRNN(4, 6, 4, torch.Generator().manual_seed(0))
+    recall = delayed_recall(40, [2], torch.Generator().manual_seed(1), symbols=4, steps=6, noise=0)
     with torch.no_grad():
-        model.readout.bias[2] = 1
+        network.readout.bias[2] = 1
+    model = adopt(network, ["tap:hidden"], example=recall.inputs[:4])
     everything = np.arange(6)
     expected = (recall.labels == 2).float().mean().item()
     assert accuracy(model, "tap:hidden", recall, everything) == expected
-    assert accuracy(model, "tap:hidden", recall, everything, range(5, 6)) == expected
-    assert accuracy(model, "tap:hidden", recall, everything, range(0)) == accuracy(
-        model, "tap:hidden", recall
+    assert accuracy(model, "tap:hidden", recall, everything, TimeScope(5, 5)) == expected
+    early, nothing = (
+        accuracy(model, "tap:hidden", recall, *one) for one in ((everything, TimeScope(0, 2)), ())
     )
+    assert early == nothing  # the symbol comes at step 3; the state before it is noise's
 
 
 def test_numbers_by_delay_are_means_over_delays() -> None:

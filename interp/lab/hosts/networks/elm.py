@@ -22,6 +22,7 @@ from interp.lab.timescales.ablation import (
     sets_by_time_constant,
 )
 from interp.lab.timescales.tasks import Recall, spike_recall
+from interp.models import adopt
 from interp.models.taps import tap
 from interp.progress import Report
 
@@ -123,12 +124,13 @@ def trained(config: Config, generator: torch.Generator, report: Report) -> Leaky
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Accuracy after each delay without memory units of longest or shortest time constants or random ones."""
     generator = torch.Generator().manual_seed(seed)
-    model = trained(config, generator, report)
-    sets = sets_by_time_constant(model.tau.numpy(), np.random.default_rng(seed))
+    network = trained(config, generator, report)
+    sets = sets_by_time_constant(network.tau.numpy(), np.random.default_rng(seed))
 
     def draw(delay: int) -> Recall:
         return spike_recall(TESTED, [delay], generator, symbols=SYMBOLS, steps=STEPS)
 
+    model = adopt(network, HOST.sites, example=draw(DELAYS[0]).inputs[:8])
     curves = curves_by_delay(model, SITE, sets, DELAYS, draw)
     numbers = delay_numbers(curves, DELAYS, SHORT, LONG)
     known, new = draw(LONG[-1]), draw(LONG[-1])

@@ -94,8 +94,8 @@ def replaced(
     layer, size = module.gru, module.gru.hidden_size
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
     rows = slice(size, 2 * size)
-    driven = inputs @ layer.weight_ih_l0[rows].T + layer.bias_ih_l0[rows]
-    return 1 - torch.sigmoid(driven + before @ layer.weight_hh_l0[rows].T + layer.bias_hh_l0[rows])
+    driving, recurrent, *biases = (one[rows] for one in layer.all_weights[0])
+    return 1 - torch.sigmoid(inputs @ driving.T + before @ recurrent.T + biases[0] + biases[1])
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
@@ -192,5 +192,6 @@ HOST = Host(
         "between": "selective, between",
         "between_random": "random, between",
     },
-    lines=("step", "share of state replaced"),
+    axis="accuracy (share of examples)",
+    lines=("step", "state replaced (share)"),
 )

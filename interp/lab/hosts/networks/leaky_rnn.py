@@ -22,8 +22,10 @@ from interp.lab.timescales.ablation import (
     sets_by_time_constant,
 )
 from interp.lab.timescales.tasks import Recall, delayed_recall
+from interp.models import adopt
 from interp.models.taps import tap
 from interp.progress import Report
+from interp.time_scope import TimeScope
 
 SYMBOLS, STEPS, WIDTH = 8, 26, 48
 DELAYS = (1, 2, 4, 8, 12, 16, 20, 24)
@@ -119,13 +121,14 @@ def trained(config: Config, generator: torch.Generator, report: Report) -> Leaky
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Accuracy after each delay, whole and without the units of longest or shortest time constants or random ones."""
     generator = torch.Generator().manual_seed(seed)
-    model = trained(config, generator, report)
-    tau = model.tau.detach().numpy()
+    network = trained(config, generator, report)
+    tau = network.tau.detach().numpy()
     sets = sets_by_time_constant(tau, np.random.default_rng(seed))
 
     def draw(delay: int) -> Recall:
         return delayed_recall(TESTED, [delay], generator, symbols=SYMBOLS, steps=STEPS)
 
+    model = adopt(network, HOST.sites, example=draw(DELAYS[0]).inputs[:8])
     curves = curves_by_delay(model, SITE, sets, DELAYS, draw)
     numbers: dict[str, float | None] = {
         f"tau_{name}": float(tau[sets[name][0]].mean()) for name in ("shortest", "longest")
@@ -133,9 +136,10 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     numbers |= delay_numbers(curves, DELAYS, SHORT, LONG)
     recall, shown = draw(MIDDLE), STEPS - 1 - MIDDLE
     whole = accuracy(model, SITE, recall)
-    for span, steps in {"before": range(shown), "between": range(shown + 1, 2 * shown + 1)}.items():
+    spans = {"before": TimeScope(until=shown - 1), "between": TimeScope(shown + 1, 2 * shown)}
+    for span, during in spans.items():
         for name, draws in sets.items():
-            left = np.mean([accuracy(model, SITE, recall, units, steps) for units in draws])
+            left = np.mean([accuracy(model, SITE, recall, units, during) for units in draws])
             numbers[f"lost_{name}_{span}"] = whole - float(left)
     lines = {LINES[name]: curve.round(4).tolist() for name, curve in curves.items()}
     return Record(numbers, {"x": list(DELAYS), "lines": lines})

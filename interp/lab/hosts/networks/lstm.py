@@ -214,5 +214,6 @@ HOST = Host(
         "layer_1": "second layer, counting",
         "layer_1_random": "second layer, random",
     },
-    lines=("step at which cells are at zero", "accuracy"),
+    axis="accuracy (share of examples)",
+    lines=("step at which cells are at zero", "accuracy (share of examples)"),
 )

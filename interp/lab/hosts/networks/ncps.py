@@ -169,11 +169,12 @@ HOST = Host(
     title="ncps: clocks in the gates",
     about=(
         "The closed-form continuous-time cell of ncps (arXiv 2106.13898), trained to tell how long ago a mark was, in "
-        f"{len(EDGES) + 1} classes, from {STEPS} steps at irregular times. The time between two steps enters nothing but "
-        "the gates, where each unit multiplies it by a rate of its own; a rate at zero takes the unit's clock away and "
-        f"leaves the rest. The {ABLATED} units of {UNITS} whose last states for each class lie furthest apart, on "
-        "examples drawn for this choice, lose their clocks. The claim: after the mark this costs more than in as many "
-        "random others, and more than before the mark. Lines show the accuracy without clocks in each single step."
+        f"{len(EDGES) + 1} classes, from {STEPS} steps at irregular times. The time between two steps enters nothing "
+        "but the gates, where each unit multiplies it by a rate of its own; a rate at zero takes the unit's clock "
+        f"away and leaves the rest. The {ABLATED} units of {UNITS} whose last states for each class lie furthest "
+        "apart, on examples drawn for this choice, lose their clocks. The claim: after the mark this costs more than "
+        "in as many random others, and more than before the mark. Lines show the accuracy without clocks in each "
+        "single step."
     ),
     build=build,
     example=example,
@@ -197,7 +198,8 @@ HOST = Host(
         "clocks_before": "selective, before the mark",
         "no_clock": "no clock at all",
     },
-    lines=("step without clocks", "accuracy"),
+    axis="accuracy (share of examples)",
+    lines=("step without clocks", "accuracy (share of examples)"),
     settings={"loop": "time"},
     package="ncps",
 )

@@ -146,5 +146,6 @@ HOST = Host(
         "delay_random": "random, in the delay",
         "before": "selective, before the symbol",
     },
-    lines=("step at which units are at zero", "accuracy"),
+    axis="accuracy (share of examples)",
+    lines=("step at which units are at zero", "accuracy (share of examples)"),
 )

@@ -187,6 +187,7 @@ HOST = Host(
         "all_membranes": "all potentials",
         "all_spikes": "all spikes",
     },
-    lines=("step of the ablation", "accuracy"),
+    axis="accuracy (share of examples)",
+    lines=("step of the ablation", "accuracy (share of examples)"),
     package="snntorch",
 )

@@ -6,10 +6,15 @@ import pytest
 import torch
 from by_hand import elm as by_hand
 
+from interp.hooks import capture
 from interp.lab.hosts.networks.elm import HOST, LeakyMemory, build, example
-from interp.lab.timescales.ablation import states
 from interp.lab.timescales.tasks import spike_recall
+from interp.models import adopt
 from interp.models.taps import listening
+
+
+def states(module: LeakyMemory, site: str, inputs: torch.Tensor) -> torch.Tensor:
+    return capture(adopt(module, HOST.sites, example=inputs.expand(4, -1, -1)), inputs, site)[site]
 
 
 def test_the_forward_pass_is_that_by_hand() -> None:
