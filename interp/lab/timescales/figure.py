@@ -24,11 +24,16 @@ def timescales_figure(result: Any) -> Figure:
     _units(figure, curves)
     for place, (name, words) in enumerate(LINES.items()):
         values = [one["accuracy"][name] for one in curves]
-        line_over_seeds(figure, curves[0]["delays"], values, words, COLOURS[place], **axes(2))
+        hover = f"{words}: %{{y:.1%}} after %{{x}} steps<extra></extra>"
+        line_over_seeds(
+            figure, curves[0]["delays"], values, words, COLOURS[place], hovertemplate=hover, **axes(2)
+        )
     for place, (curriculum, words) in enumerate(CURRICULA.items()):
         values = [one["parity"][curriculum]["tau"] for one in curves]
         colour = COLOURS[len(LINES) + place]
-        line_over_seeds(figure, curves[0]["bits"], values, f"parity, {words}", colour, **axes(3))
+        hover = f"{words}: %{{y:.2f}} steps at %{{x}} bits<extra></extra>"
+        look = {"hovertemplate": hover, **axes(3)}
+        line_over_seeds(figure, curves[0]["bits"], values, f"parity, {words}", colour, **look)
     accuracy = {"title": {"text": "accuracy"}, "range": [0, 1.03]}
     place_panel(figure, 2, DOMAINS[1], {"title": {"text": "delay (steps)"}}, accuracy)
     bits = {"title": {"text": "bits of parity"}, "dtick": 1}

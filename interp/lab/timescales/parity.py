@@ -23,7 +23,7 @@ ENOUGH, MEMORY = (
     0.98,
     0.95,
 )  # running accuracy from which the next N comes, and how much of it is kept each update
-BATCH, LEARNING_RATE, LONGEST = 128, 3e-3, 4.0
+BATCH, LEARNING_RATE = 128, 3e-3
 RECORD, EXAMPLES = 60, 200  # steps and examples of activity whose timescale is measured
 SHARES, DRAWS, TESTED = (0.05, 0.1, 0.2), 5, 2000
 
@@ -70,6 +70,7 @@ def learn(
     curriculum: str,
     most: int,
     width: int,
+    longest: float,
     generator: torch.Generator,
     report: Report,
 ) -> tuple[HookedModel, list[Stage]]:
@@ -81,8 +82,9 @@ def learn(
     Args:
         curriculum: One of `CURRICULA`.
         most: Updates for each N.
+        longest: Time constants are drawn between 1 and so many steps before training.
     """
-    network = LeakyRNN(1, width, 2 * len(bits), generator, longest=LONGEST, phi=nn.LeakyReLU(0.1))
+    network = LeakyRNN(1, width, 2 * len(bits), generator, longest=longest, phi=nn.LeakyReLU(0.1))
     model = adopt(network, [SITE], example=parity_inputs(4, 4, generator))
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     stages = []

@@ -36,6 +36,9 @@ class Config(Settings):
     bits: int = setting(6, "Parity is learnt of two bits, three, and so on to so many.", "[4, 12]")
     most: int = setting(800, "Updates for each number of bits, at most.", "[1, inf)")
     width: int = setting(64, "Units of the networks for parity.", "[10, inf)")
+    longest: float = setting(
+        4.0, "Their time constants are drawn between 1 and so many steps before training.", "(1, inf)"
+    )
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
@@ -46,7 +49,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     curves["bits"], curves["parity"] = list(bits), {}
     for place, curriculum in enumerate(CURRICULA):
         part = shifted(report, config.updates + place * len(bits) * config.most, "parity")
-        model, stages = learn(bits, curriculum, config.most, config.width, generator, part)
+        model, stages = learn(bits, curriculum, config.most, config.width, config.longest, generator, part)
         left = robustness(model, bits, config.width, generator, np.random.default_rng(seed))
         tau, activity = [one.tau for one in stages], [one.activity for one in stages]
         numbers |= {
