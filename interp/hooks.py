@@ -58,7 +58,8 @@ def hooked(model: Model, changes: Mapping[str, Callable[[Tensor], Tensor | None]
     is. At a site in a loop they are called once a step, with that step's activation. They are invisible to
     TransformerLens' `reset_hooks`, so `run_with_cache` and `run_with_hooks` may be called inside the block and see the
     changed activations; hooks that others added stay in place. Hooks act on the model's Python forward pass: a model
-    that `torch.compile` compiled earlier ignores them. Activation checkpointing is off meanwhile, see `interp.models.checkpointing`. A `HookNameError` if a name does not exist.
+    that `torch.compile` compiled earlier ignores them. Activation checkpointing is off meanwhile, see
+    `interp.models.checkpointing`. A `HookNameError` if a name does not exist.
     """
 
     def call(

@@ -57,7 +57,8 @@ class TimeScope:
         if isinstance(given, str):
             ends = _RANGE.fullmatch(given)
             if ends and any(ends.groups()):
-                return cls(*(None if end is None else int(end) for end in ends.groups()))
+                start, until = (None if end is None else int(end) for end in ends.groups())
+                return cls(start, until)
             if not given.strip()[:1].isdecimal():
                 raise InterventionError(f"{given!r} names no steps; write {STEPS_WRITTEN}")
             return cls(steps=tuple(indices_in(given)))

@@ -67,6 +67,11 @@ class Case:
 
         return self.by_hand(keep), record
 
+    def logits(self) -> Tensor:
+        """Logits through the hook points, from the state that the network has."""
+        with interp.hooks.evaluation_mode(self.model):
+            return self.model(self.inputs)
+
     @property
     def sites(self) -> dict[str, NeuronSite]:
         return {site.hook: site for site in self.model.neuron_sites()}
@@ -125,7 +130,7 @@ def capture_equals_hand(case: Case) -> None:
     """Captures and logits equal the forward pass by hand, bit for bit."""
     logits, record = case.recorded()
     captured = interp.capture(case.model, case.inputs, list(case.sites))
-    assert torch.equal(case.model(case.inputs), logits), "logits"
+    assert torch.equal(case.logits(), logits), "logits"
     for hook, tensor in captured.items():
         steps = record[base(hook)]
         one = None in steps
@@ -137,9 +142,9 @@ def identity_changes_nothing(case: Case) -> None:
     """Hooks that return what they are given leave the logits as they are, bit for bit, and near the plain module's."""
     with torch.no_grad():
         plain = copy.deepcopy(case.module)(case.inputs)
-        logits = case.model(case.inputs)
+        logits = case.logits()
         with interp.hooks.hooked(case.model, dict.fromkeys(case.sites, lambda x: x.clone())):
-            assert torch.equal(case.model(case.inputs), logits)
+            assert torch.equal(case.logits(), logits)
     plain = plain if plain.ndim == 2 else plain[:, -1]
     torch.testing.assert_close(logits, plain, **CLOSE)
 
@@ -173,20 +178,19 @@ def hooks_leave_nothing(case: Case) -> None:
     before = contents(case.model)
     interp.capture(case.model, case.inputs, list(case.sites))
     for site in case.sites.values():
-        with interp.hooks.evaluation_mode(case.model), interp.ablate(case.model, [0], site=site.hook):
-            case.model(case.inputs)
+        with interp.ablate(case.model, [0], site=site.hook):
+            case.logits()
 
         def fail(_: Tensor) -> None:
             raise ZeroDivisionError
 
-        with interp.hooks.evaluation_mode(case.model):
-            try:
-                with interp.hooks.hooked(case.model, {site.hook: fail}):
-                    case.model(case.inputs)
-            except ZeroDivisionError:
-                pass
-            else:
-                raise AssertionError(f"{site.hook} was not reached")
+        try:
+            with interp.hooks.hooked(case.model, {site.hook: fail}):
+                case.logits()
+        except ZeroDivisionError:
+            pass
+        else:
+            raise AssertionError(f"{site.hook} was not reached")
     assert equal_contents(contents(case.model), before)
 
 
@@ -224,8 +228,8 @@ def ablation_in_time(case: Case) -> str | None:
         for inside in scopes:
             for factor, intervention in ((0.0, Zero()), (0.5, Scale(0.5))):
                 edit = Edit(site.hook, case.chosen(site), intervention, inside)
-                with interp.hooks.evaluation_mode(case.model), intervene(case.model, edit):
-                    logits = case.model(case.inputs)
+                with intervene(case.model, edit):
+                    logits = case.logits()
                 by_hand = case.changed_by_hand(site, factor, inside)
                 torch.testing.assert_close(logits, by_hand, **CLOSE, msg=f"{site.hook} {factor} {inside}")
     return "yes" if timed else "no time axis"
@@ -242,7 +246,7 @@ def zero_equals_weights(case: Case) -> str | None:
         with torch.no_grad():
             expected = edited(case.inputs)
             with interp.ablate(case.model, case.chosen(site), site=site.hook):
-                logits = case.model(case.inputs)
+                logits = case.logits()
         torch.testing.assert_close(logits, expected if expected.ndim == 2 else expected[:, -1], **CLOSE)
         names.append(f"`{base(site.hook)}`")
     return ", ".join(dict.fromkeys(names)) or "not defined"
@@ -259,8 +263,8 @@ def edits_are_saved(case: Case) -> str | None:
             if not re.search("hooked|what can be saved", str(error)):
                 raise
             continue
-        with interp.hooks.evaluation_mode(case.model), intervene(case.model, edit):
-            expected = case.model(case.inputs)
+        with intervene(case.model, edit):
+            expected = case.logits()
         with interp.hooks.evaluation_mode(twin):
             torch.testing.assert_close(twin(case.inputs), expected, **CLOSE)
         names.append(f"`{site.hook}`")
@@ -300,8 +304,7 @@ def batch_measures(case: Case) -> None:
         folder = Path(place)
         torch.save(reshaped(case.name).state_dict(), folder / "net.pt")
         (folder / "net.py").write_text(MODEL.format(name=case.name))
-        with interp.hooks.evaluation_mode(case.model):
-            logits = case.model(case.inputs)
+        logits = case.logits()
         rows = case.inputs.flatten(1).repeat(4, 1)
         labels = logits.argmax(1).repeat(4)
         names = [f"x{i}" for i in range(rows.shape[1])]

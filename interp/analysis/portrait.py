@@ -16,8 +16,9 @@ from interp.data import Task
 from interp.drawing import Drawable
 from interp.interventions import neuron_indices
 from interp.measuring.arrays import grid_of, weight_vectors
-from interp.measuring.cached_pass import CachedPass, both_margins
+from interp.measuring.cached_pass import CachedPass
 from interp.measuring.logits import BLOCK, chosen_columns
+from interp.measuring.passed import both_margins
 from interp.models import NeuronSite
 from interp.scoring.compositions import task_composition
 from interp.scoring.pair_order import by_cosets, in_pair_order, pair_order

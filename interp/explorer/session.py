@@ -21,10 +21,10 @@ from interp.explorer.edits import Change, composed
 from interp.hooks import evaluation_mode
 from interp.interventions import Edit, bake, intervene
 from interp.measuring.base_rate import BaseRate, base_rate_of
-from interp.measuring.cached_pass import both_margins
 from interp.measuring.curves import split_accuracy
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.logits import chosen_columns, whole_of
+from interp.measuring.passed import both_margins
 from interp.plots import ANSWERS
 from interp.subject import Subject
 

@@ -17,8 +17,9 @@ from interp.drawing import Drawable
 from interp.hooks import evaluation_mode
 from interp.measuring import kernels
 from interp.measuring.band import Band
-from interp.measuring.cached_pass import CachedPass, both_margins, group_sums, rows_at_once
+from interp.measuring.cached_pass import CachedPass, rows_at_once
 from interp.measuring.logits import Logits, Rows, Streamed, blocks_of
+from interp.measuring.passed import both_margins, group_sums
 from interp.measuring.set_logits import logits_of_order, normed_counts
 from interp.measuring.suffix_logits import followed
 from interp.models.suffix import Affine

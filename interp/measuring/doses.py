@@ -17,9 +17,10 @@ from interp.drawing import Drawable
 from interp.errors import ConfigError, InterventionError
 from interp.interventions import neuron_indices
 from interp.measuring.band import Band
-from interp.measuring.cached_pass import CHUNK_ELEMENTS, CachedPass, group_sums
+from interp.measuring.cached_pass import CHUNK_ELEMENTS, CachedPass
 from interp.measuring.curves import Counts, counts_of_logits, split_accuracy
 from interp.measuring.logits import Streamed, by_rows, mapped
+from interp.measuring.passed import group_sums
 from interp.measuring.removals import random_sets
 from interp.output import plain
 from interp.progress import Report, silent

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,11 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interp.errors import ConfigError, HookNameError, InterventionError
-from interp.hook_points import HookedRootModule
-from interp.models.adopted_runs import check_gradients, check_twin, in_chunks, is_linear
+from interp.errors import ConfigError, InterventionError
+from interp.models.adopted_runs import (
+    check_gradients,
+    check_twin,
+    continued,
+    given_to_hooks,
+    in_chunks,
+    is_linear,
+)
 from interp.models.axes import axes_by_kind
-from interp.models.carried_state import CarriedState, kept_state
 from interp.models.checkpointing import without_checkpointing
 from interp.models.layers import add_hook_points
 from interp.models.module_tensor import ModuleTensor, Passage, changing_tensors
@@ -24,12 +29,13 @@ from interp.models.nested import Keys
 from interp.models.outputs import at_position, read_logits
 from interp.models.prompt import Prompt
 from interp.models.protocol import NeuronSite, Prefix, check_site, has_hooks
-from interp.models.site_point import SitePoint, Steps, collecting
+from interp.models.site_point import SitePoint
+from interp.models.stepped_root import SteppedRoot
 from interp.models.watched import Call
 from interp.models.weight_edits import absorbed, editable_sides, linear_readout
 
 
-class Adopted(HookedRootModule):
+class Adopted(SteppedRoot):
     """A user's network with hook points at the sites that `adopt` was given; made by `adopt`.
 
     The network itself stays as it is: PyTorch hooks are on its submodules only while `forward` runs. What a hook point
@@ -75,8 +81,6 @@ class Adopted(HookedRootModule):
         self.linear: dict[str, tuple[str, ...]] | None = None
         self.example: Tensor | None = None
         self.random = False
-        self.stateful: tuple[str, ...] | None = None
-        self._start: CarriedState | None = None
         self.points = add_hook_points(self, list(tensors), SitePoint).train(module.training)
         self.training = module.training
 
@@ -96,9 +100,8 @@ class Adopted(HookedRootModule):
         gradients = torch.is_grad_enabled()
         acting = not gradients or any(has_hooks(self.hook_dict[name]) for name in self.tensors)
         change = partial(self._hooked, len(inputs), gradients)
-        changing = changing_tensors(self.module, self.tensors, change, self._loops())
-        if self._start is not None:
-            self._start.restore(self.module)
+        changing = changing_tensors(self.module, self.tensors, change, self.stepped_sites())
+        self.begin_call()
         with without_checkpointing() if acting else nullcontext(), changing:
             output = self.call(self.module, given)
         logits, self.keys, notes = read_logits(
@@ -112,36 +115,9 @@ class Adopted(HookedRootModule):
         """Sentences about outputs and axes where there was a choice."""
         return (*self.output_notes, *self.axis_notes)
 
-    def _loops(self) -> set[str]:
-        """Sites at submodules that run once a step."""
-        return {
-            name for name, axes in self.axes.items() if axes.loop is not None and self.tensors[name].of_module
-        }
-
-    @contextmanager
-    def independent_calls(self) -> Iterator[None]:
-        """Start every call inside the block from the state at its beginning, and put that back at its end."""
-        if self._start is not None or self.stateful == ():
-            yield
-            return
-        with kept_state(self.module) as self._start:
-            try:
-                yield
-            finally:
-                self._start = None
-
-    def run_with_cache(self, *args: Any, **kwargs: Any) -> Any:
-        """As TransformerLens', with the steps of a site in a loop put together, ``(example, step, …)``."""
-        steps = {name: Steps() for name, axes in self.axes.items() if axes.loop is not None}
-        with ExitStack() as stack:
-            for name, kept in steps.items():
-                stack.callback(self.hook_dict[name].register_forward_hook(collecting(kept)).remove)
-            output, cache = super().run_with_cache(*args, **kwargs)
-        held = getattr(cache, "cache_dict", cache)
-        for name in steps.keys() & held.keys():
-            joined = steps[name].joined(name).to(held[name].device)
-            held[name] = joined.squeeze(0) if held[name].ndim < joined.ndim - 1 else joined
-        return output, cache
+    def stepped_sites(self) -> list[str]:
+        """Names of the sites that are passed once a step."""
+        return [name for name, axes in self.axes.items() if axes.loop is not None]
 
     def _hooked(
         self, n_examples: int, gradients: bool, site: str, tensor: Tensor, passage: Passage
@@ -154,20 +130,7 @@ class Adopted(HookedRootModule):
         point.loop, point.step = axes.loop, passage.step
         if gradients and not torch.is_grad_enabled():
             check_gradients(self.module, self.tensors[site])
-        shown = axes.shown(tensor)
-        if shown.ndim < 1 or len(shown) != n_examples:
-            raise HookNameError(
-                f"{site!r} has shape {tuple(tensor.shape)} for {n_examples} examples; its axis {axes.example_axis} "
-                "must count them. Pass example=… to adopt, which tells the axis, or choose a site where the examples "
-                "are not mixed"
-            )
-        kept = shown.clone()  # what later changes the tensor in place does not reach what hooks keep
-        changed = point(kept)
-        if changed is kept and not kept.requires_grad and torch.equal(kept, shown):
-            return tensor
-        changed = axes.restored(changed)
-        dense = tensor.is_contiguous()
-        return changed.clone(memory_format=torch.contiguous_format if dense else torch.preserve_format)
+        return given_to_hooks(point, axes, tensor, n_examples, site)
 
     def neuron_sites(self) -> tuple[NeuronSite, ...]:
         """One site for each that was adopted, in their order; a `ConfigError` where only an example tells its axis."""
@@ -203,30 +166,9 @@ class Adopted(HookedRootModule):
         if not usable or layer is None or no_place or activations.ndim > 3:
             return None
         linear = is_linear(
-            layer, activations, logits, lambda x: self._continue(name, x, inputs), self.readout
+            layer, activations, logits, lambda x: continued(self, name, x, inputs), self.readout
         )
         return layer if linear else None
-
-    def _continue(
-        self, name: str, activations: Tensor, inputs: Tensor, before: Tensor | None = None
-    ) -> Tensor:
-        """Logits if a site's tensor, with its neurons last, were another one.
-
-        Of a site in a loop, `before` are its activations, and what differs from them is added to each step's.
-        """
-        axis = self.axes[name].axis
-        assert axis is not None
-        changed = activations.movedim(-1, axis)
-        added = None if before is None else changed - before.movedim(-1, axis)
-
-        def change(point: Any, _: Any, output: Tensor) -> Tensor:
-            return changed if added is None else output + added[:, point.step]
-
-        handle = self.hook_dict[name].register_forward_hook(change)
-        try:
-            return self(inputs)
-        finally:
-            handle.remove()
 
     def prefix(self, hook: str, inputs: Tensor) -> Prefix:
         """The forward pass up to a site; what follows runs the network again, with the site's tensor replaced.
@@ -257,7 +199,7 @@ class Adopted(HookedRootModule):
                 "adopt the network again, with an example like these"
             )
         positions = site.position is not None and activations.ndim >= 3
-        after, in_loop = partial(self._continue, hook), site.loop is not None
+        after, in_loop = partial(continued, self, hook), site.loop is not None
         carried = (inputs, activations) if in_loop else (inputs,)
         return Prefix(activations, after, carried=carried, has_positions=positions, in_loop=in_loop)
 

@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interp.errors import ConfigError, InterventionError
+from interp.errors import ConfigError, HookNameError, InterventionError
+from interp.models.axes import Axes
 from interp.models.module_tensor import ModuleTensor
 from interp.models.outputs import at_position
-from interp.models.protocol import HookedModel, NeuronSite, evaluation_mode
+from interp.models.protocol import HookedModel, NeuronSite, evaluation_mode, neuron_site
 from interp.models.watched import same_rows
 
 CHUNK, FEW = 2**23, 64  # numbers and examples that are run together
@@ -101,3 +102,48 @@ def in_chunks(model: HookedModel, hook: str, inputs: Tensor) -> tuple[Tensor, Te
     if len(runs) == 1:
         return runs[0][0], runs[0][1][hook]
     return torch.cat([logits for logits, _ in runs]), torch.cat([cache[hook] for _, cache in runs])
+
+
+def given_to_hooks(point: nn.Module, axes: Axes, tensor: Tensor, n_examples: int, site: str) -> Tensor:
+    """A site's tensor as the hooks of its hook point leave it; the same object where they leave it as it is.
+
+    Raises:
+        HookNameError: Examples are not on the axis where they should be.
+    """
+    shown = axes.shown(tensor)
+    if shown.ndim < 1 or len(shown) != n_examples:
+        raise HookNameError(
+            f"{site!r} has shape {tuple(tensor.shape)} for {n_examples} examples; its axis {axes.example_axis} "
+            "must count them. Pass example=… to adopt, which tells the axis, or choose a site where the examples "
+            "are not mixed"
+        )
+    kept = shown.clone()  # what later changes the tensor in place does not reach what hooks keep
+    changed = point(kept)
+    if changed is kept and not kept.requires_grad and torch.equal(kept, shown):
+        return tensor
+    changed = axes.restored(changed)
+    dense = tensor.is_contiguous()
+    return changed.clone(memory_format=torch.contiguous_format if dense else torch.preserve_format)
+
+
+def continued(
+    model: HookedModel, name: str, activations: Tensor, inputs: Tensor, before: Tensor | None = None
+) -> Tensor:
+    """Logits if a site's tensor, with its neurons last, were another one.
+
+    Args:
+        before: Of a site in a loop, its activations; what differs from them is added to each step's, and the network
+            goes on from there.
+    """
+    axis = neuron_site(model, name).axis
+    changed = activations.movedim(-1, axis)
+    added = None if before is None else changed - before.movedim(-1, axis)
+
+    def change(point: Any, _: Any, output: Tensor) -> Tensor:
+        return changed if added is None else output + added[:, point.step]
+
+    handle = model.hook_dict[name].register_forward_hook(change)
+    try:
+        return model(inputs)
+    finally:
+        handle.remove()

@@ -43,10 +43,9 @@ def adopt(
     A site is a submodule's name and one of its tensors: ``encoder.layers.3.linear2:input`` or ``conv1:output`` (also
     written ``conv1``). Of several tensors it is the first one; others are ``lstm:output[1]``,
     ``block:output.last_hidden_state`` or ``attn:input.mask``. States inside PyTorch's recurrent layers are
-    ``lstm:hidden[0]``, ``lstm:cell[1]`` and ``rnn:hidden[0].reverse`` (without a number the last layer's), and tensors
-    that no submodule gives are ``tap:NAME``, see `interp.tap`; ``tap:memory[slot]`` counts another axis of a tap as
-    units. Which axis counts neurons is what the kind of module
-    tells, or runs on the example show (`interp.models.learnt_axes`); the result's ``notes`` say what was decided.
+    ``lstm:hidden[0]``, ``lstm:cell[1]`` and ``rnn:hidden[0].reverse``; a tensor that no submodule gives is ``tap:NAME``
+    or, with another axis than its neurons, ``tap:NAME[slot]``, see `interp.tap`. Which axis counts neurons is what the
+    kind of module tells, or runs on the example show (`interp.models.learnt_axes`); see the result's ``notes``.
 
     Args:
         module: The network; DataParallel and torch.compile around it are taken off.
@@ -56,20 +55,17 @@ def adopt(
         readout: Where the output has positions: the one that the answer is read at.
         n_outputs: How many outputs are classes; all if None.
         forward: How to call the network, given it and the inputs; ``module(inputs)`` if None.
-        output: Of several, the one that holds the logits: an index or a name, such as 1 or ``head.logits``. If None
-            ``logits``, the only one that can be, or the one with `n_outputs`.
+        output: Of several, the one that holds the logits: an index or a name, such as 1 or ``head.logits``.
         axis: Counts neurons in the module's own tensor: -1, or two that count them together, such as heads and their
             dimension; of every site, or by site. Needs `example`.
-        part: Of complex numbers: real, imag or abs is what the neurons are. A change leaves the other part as it is;
-            magnitudes can be captured but not changed.
-        loop: Of sites at submodules that run more than once in a forward pass: the axis that their runs are in
-            captures, such as ``time``. PyTorch's recurrent cells need no saying.
+        part: Of complex numbers: real, imag or abs is what the neurons are; magnitudes can be captured but not changed.
+        loop: Of submodules that run once a step: what the steps are, such as ``time``; not needed of recurrent cells.
 
     Returns:
         A hooked model, which holds `module` itself.
 
     Raises:
-        HookNameError: The network has no such submodule, or does not run it exactly once.
+        HookNameError: The network has no such submodule, or does not run it once, or once a step.
         ConfigError: The network cannot be hooked, or a setting or the example does not fit it.
 
     Example:
@@ -78,18 +74,15 @@ def adopt(
         >>> [(site.hook, site.width) for site in model.neuron_sites()]
         [('0:output', 8), ('2:input', 8)]
     """
-    module = _unwrapped(module)
-    _check_network(module, n_outputs)
+    _check_network(module := _unwrapped(module), n_outputs, loop)
     tensors = _tensors_of(module, [sites] if isinstance(sites, str) else sites, check_part(part))
-    keys = output if output is None or isinstance(output, tuple) else output_keys(str(output))
-    settings: dict[str, Any] = {"prompt": prompt, "readout": readout, "n_outputs": n_outputs}
-    _check_loop(loop)
-    adopted = Adopted(module, tensors, call=forward or operator.call, output=keys, loop=loop, **settings)
-    given = _given_axes(axis, tensors)
+    settings: dict[str, Any] = {"prompt": prompt, "readout": readout, "n_outputs": n_outputs, "loop": loop}
+    settings["output"] = output if output is None or isinstance(output, tuple) else output_keys(str(output))
+    adopted = Adopted(module, tensors, call=forward or operator.call, **settings)
     if example is None:
-        _check_without_example(module, tensors, given)
+        _check_without_example(module, tensors, _given_axes(axis, tensors))
     else:
-        learn(adopted, example, given)
+        learn(adopted, example, _given_axes(axis, tensors))
     return adopted
 
 
@@ -104,12 +97,6 @@ def _tensors_of(module: nn.Module, sites: Sequence[str], part: str | None) -> di
     if not tensors:
         raise ConfigError("no site was named; name a submodule, such as layer1.0.conv1 or fc:input")
     return tensors
-
-
-def _check_loop(loop: str | None) -> None:
-    """Refuse what is no name of an axis, or the name of another one."""
-    if loop is not None and (not str(loop).isidentifier() or loop in ("example", "neuron")):
-        raise ConfigError(f"loop={loop!r} is no name of the axis of a loop's steps; write time or segment")
 
 
 def _given_axes(axis: Any, sites: Collection[str]) -> dict[str, tuple[int, ...]]:
@@ -138,8 +125,10 @@ def _unwrapped(module: nn.Module) -> nn.Module:
             return module
 
 
-def _check_network(module: nn.Module, n_outputs: int | None) -> None:
-    """Raise a `ConfigError` if hooks would not be run or not see whole tensors, or for no number of outputs."""
+def _check_network(module: nn.Module, n_outputs: int | None, loop: str | None) -> None:
+    """Raise a `ConfigError` if hooks would not be run or not see whole tensors, or for no number of outputs or axis."""
+    if loop is not None and (not str(loop).isidentifier() or loop in ("example", "neuron")):
+        raise ConfigError(f"loop={loop!r} is no name of the axis of a loop's steps; write time or segment")
     if n_outputs is not None and (type(n_outputs) is not int or n_outputs < 1):
         raise ConfigError(f"n_outputs={n_outputs!r} is no number of classes; expected a whole number from 1")
     if isinstance(module, torch.jit.ScriptModule):

@@ -70,7 +70,8 @@ def learn_axes(
         if not one.site:
             continue
         if one.tap is not None or one.axes.layout:
-            learnt[one.name] = Learnt(_declared(one, few, readout))
+            axes = _declared(one, few, readout)
+            learnt[one.name] = Learnt(axes, _loop_note(one.name, axes))
             continue
         if not 1 < len(one.shape) <= MOST_AXES:
             raise ConfigError(
@@ -85,10 +86,11 @@ def learn_axes(
         nothing_tells = fewer is None and few.positions is None
         axes = _axes(one, examples, None if nothing_tells else positions | as_long, chosen, readout)
         if axes.loop is not None:
-            axes = _in_loop(axes, few.steps[one.name], readout)
+            axes = _read_at(axes, few.steps[one.name], readout)
         own = one.axes.axis is not None and chosen == (one.axis,)
         note = f"{one.name}, {one.shape}, is read as ({', '.join(axes.layout)}): {reason}" if reason else None
-        learnt[one.name] = Learnt(replace(axes, of_weights=own), note)
+        noted = [note for note in (note, _loop_note(one.name, axes)) if note]
+        learnt[one.name] = Learnt(replace(axes, of_weights=own), "; ".join(noted) or None)
     return learnt
 
 
@@ -96,7 +98,7 @@ def _declared(one: Seen, few: Run, readout: int) -> Axes:
     """The axes of a tap, which names them, or of a recurrent layer's state, whose kind does."""
     steps = few.steps[one.name]
     if one.tap is None:
-        return _in_loop(one.axes, steps, readout)
+        return _read_at(one.axes, steps, readout)
     names, unit = one.tap.axes, ModuleTensor.parse(one.name).unit
     unit = unit or ("neuron" if "neuron" in names else names[-1])
     if unit not in names[1:]:
@@ -111,20 +113,26 @@ def _declared(one: Seen, few: Run, readout: int) -> Axes:
     place = names.index(unit)
     axes = Axes(one.shape[place], place - len(names), layout=names, of_weights=False, loop=one.tap.loop)
     if axes.loop is not None:
-        return _in_loop(axes, steps, readout)
+        return _read_at(axes, steps, readout)
     if len(names) > 2 and place > 1 and names[1] in STEPS:
-        return replace(axes, **_read_at(one.shape[1], readout))
+        return _read_at(axes, one.shape[1], readout)
     return axes
 
 
-def _in_loop(axes: Axes, steps: int, readout: int) -> Axes:
-    """Axes of a site that is passed once a step."""
-    return replace(axes, **_read_at(steps, readout))
+def _read_at(axes: Axes, length: int, readout: int) -> Axes:
+    """Axes with so many steps; scores are taken from the one that the answer is read at, if there is such a one."""
+    return replace(axes, length=length, position=readout % length if -length <= readout < length else None)
 
 
-def _read_at(length: int, readout: int) -> dict[str, int | None]:
-    """The step that scores are taken from: the one that the answer is read at, if there is such a one."""
-    return {"length": length, "position": readout % length if -length <= readout < length else None}
+def _loop_note(name: str, axes: Axes) -> str | None:
+    """A sentence about a site that is passed once a step."""
+    if axes.loop is None:
+        return None
+    scored = "their mean" if axes.position is None else f"step {axes.position}"
+    return (
+        f"{name} is passed {axes.length} times, once a step, and read as ({', '.join(axes.names)}): scores are of "
+        f"{scored}, and interventions act inside the loop"
+    )
 
 
 def _positions(shape: Shape, shorter: Shape | None, examples: int) -> set[int]:

@@ -13,7 +13,7 @@ from interp.models.module_tensor import STATES, ModuleTensor
 
 CLOSED = -1e4
 """A bias that closes a gate: its sigmoid is exactly 0."""
-GATES = {
+GATES: dict[Any, dict[str, tuple[tuple[str, int], ...]]] = {
     nn.GRU: {"hidden": (("closed", 1), ("zero", 2))},  # reset, update, new
     nn.LSTM: {
         "hidden": (("closed", 3),),
@@ -22,7 +22,7 @@ GATES = {
     nn.RNN: {"hidden": (("zero", 0),)},
 }
 """Rows of weights, by the number of the gate, that make a unit 0 at every step, and the state that they make it of."""
-_CELLS = {nn.GRUCell: nn.GRU, nn.LSTMCell: nn.LSTM, nn.RNNCell: nn.RNN}
+_CELLS: dict[Any, Any] = {nn.GRUCell: nn.GRU, nn.LSTMCell: nn.LSTM, nn.RNNCell: nn.RNN}
 
 
 def state_kind(module: nn.Module, tensor: ModuleTensor) -> str | None:
@@ -62,7 +62,8 @@ def remove_units(
     kind = state_kind(module, tensor)
     assert kind is not None
     layer: Any = module
-    family = next(base for base in (*GATES, *_CELLS) if isinstance(layer, base))
+    kinds: tuple[Any, ...] = (*GATES, *_CELLS)
+    family = next(base for base in kinds if isinstance(layer, base))
     family = _CELLS.get(family, family)
     suffix = ""
     if tensor.side in STATES:
@@ -74,7 +75,7 @@ def remove_units(
             f"the weights of {tensor.path!r} are computed anew in every forward pass, by a parametrization; remove "
             "that first"
         )
-    if kind == "hidden" and getattr(layer, "proj_size", 0):
+    if kind == "hidden" and isinstance(module, nn.RNNBase) and module.proj_size:
         getattr(layer, f"weight_hr{suffix}")[gone] = 0
         return
     for action, gate in GATES[family][kind]:

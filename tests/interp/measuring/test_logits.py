@@ -231,7 +231,7 @@ def test_controls_are_measured_on_a_sample_that_stands_for_all(
     assert held.sampled is held
     assert held.sample.notes == ()
     request.getfixturevalue("streaming")
-    monkeypatch.setattr("interp.measuring.cached_pass.SAMPLED", len(held.data) * 150)
+    monkeypatch.setattr("interp.measuring.passed.SAMPLED", len(held.data) * 150)
     monkeypatch.setattr("interp.measuring.sample.FEWEST_OF_GROUP", 20)
     cached = cached_pass(*planted)
     sample = cached.sample

@@ -8,10 +8,11 @@ import torch
 
 from interp.data import ModularTask
 from interp.measuring import effects, kernels
-from interp.measuring.cached_pass import CachedPass, both_margins, cached_pass
+from interp.measuring.cached_pass import CachedPass, cached_pass
 from interp.measuring.curves import kernel_arguments, kernel_options
 from interp.measuring.effects import single_effects
 from interp.measuring.logits import moments_of
+from interp.measuring.passed import both_margins
 from interp.measuring.rivals import rivals_of
 from interp.models import HookedMLP, MLPConfig, planted_mlp
 
