@@ -130,7 +130,8 @@ def _of_parity(result: StudyResult) -> list[str]:
         )
         sentences.append(
             f"From parity of {FEWEST_BITS} bits to {last}, {called} {single} with a single head and {multi} with "
-            f"several; the former slope is {apart.verdict('larger', 'smaller', 'not decidedly apart')}.{holds}"
+            f"several; the slope of a single head is {apart.verdict('above', 'below', 'not decidedly apart from')} that of "
+            f"several.{holds}"
         )
     left, apart = result.all_over("left_single", "left_multi"), result.difference("left_multi", "left_single")
     assert left is not None
