@@ -1,4 +1,4 @@
-"""What a network's forward pass was at one site: activations, logits, and the change that an intervention makes."""
+"""A forward pass at one site: activations, logits, and the change that an intervention makes."""
 
 from __future__ import annotations
 

@@ -72,28 +72,42 @@ class CarriedState:
     @classmethod
     def of(cls, module: nn.Module) -> CarriedState:
         """The present state of a network and all its submodules."""
-        return cls({name: _state(inner) for name, inner in module.named_modules()})
+        modules = {name: _state(inner) for name, inner in module.named_modules() if not _lazy(inner)}
+        return cls(modules)
 
     def changed(self, module: nn.Module) -> list[str]:
         """Names of what is now another."""
         names = []
         for path, inner in module.named_modules():
-            before, after = self.modules.get(path, ({}, {})), _state(inner)
-            for old, new in zip(before, after, strict=True):
-                keys = [key for key in {**old, **new} if not _same(old.get(key), new.get(key))]
-                names += [f"{path}.{key}" if path else key for key in keys]
+            for old, new in zip(self.modules.get(path, ()), _state(inner), strict=False):
+                names += [f"{path}.{key}" if path else key for key in _changed(old, new)]
         return names
 
     def restore(self, module: nn.Module) -> None:
-        """Put the state back."""
+        """Put the state back; objects that are unchanged stay the same."""
         for path, inner in module.named_modules():
-            buffers, attributes = self.modules.get(path, ({}, {}))
-            for name, value in buffers.items():
-                inner._buffers[name] = _restored(value)
-            for name in _attributes(inner).keys() - attributes.keys():
-                del inner.__dict__[name]
-            for name, value in attributes.items():
-                inner.__dict__[name] = _restored(value)
+            if path not in self.modules:
+                continue
+            places: tuple[dict[str, Any], ...] = (inner._buffers, inner.__dict__)
+            for place, old, new in zip(places, self.modules[path], _state(inner), strict=True):
+                for name in _changed(old, new):
+                    if name in old:
+                        place[name] = _restored(old[name])
+                    else:
+                        del place[name]
+
+
+def _lazy(module: nn.Module) -> bool:
+    """True for a module that gets its shape, and attributes of it, when it first runs."""
+    return isinstance(module, nn.modules.lazy.LazyModuleMixin)
+
+
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Names whose noted values differ, or that are only in one of two states."""
+    both = dict.fromkeys([*old, *new])
+    return [
+        name for name in both if not (name in old and name in new and _same(old[name], new[name]))
+    ]
 
 
 def _state(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,7 +13,8 @@ from interp.data import SPLITS, ModularTask
 from interp.errors import ConfigError, HookNameError
 from interp.interventions import ablate
 from interp.measuring import cached_pass as cached
-from interp.measuring.cached_pass import GROUPS, cached_pass
+from interp.data import GROUPS
+from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import measure_curve
 from interp.measuring.effects import measure_neurons, single_effects
 from interp.measuring.evaluation import all_logits, evaluate

@@ -15,15 +15,17 @@ N = 300
 
 
 class Images(nn.Module):
-    """Counts the images that it is given at once."""
+    """Counts the images that it is given at once; in the class, as what a network keeps of a measurement is put back."""
+
+    most = 0
 
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.conv, self.fc, self.most = nn.Conv2d(1, 4, 3), nn.Linear(4, 3), 0
+        self.conv, self.fc = nn.Conv2d(1, 4, 3), nn.Linear(4, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.most = max(self.most, len(x))
+        Images.most = max(Images.most, len(x))
         return self.fc(self.conv(x).relu().square().mean((2, 3)))
 
 
@@ -40,8 +42,8 @@ def test_a_convolution_is_run_some_examples_at_a_time(monkeypatch):
     model = adopt(network, "conv", example=data.inputs[:2])
     whole = passes.cached_pass(model, data)
     expected = single_effects(whole)
-    assert network.most == N
-    network.most = 0
+    assert Images.most == N
+    Images.most = 0
     monkeypatch.setattr(adopted_runs, "CHUNK", 70 * 144)  # numbers of 70 examples, 4 channels of 6 x 6
     monkeypatch.setattr(passes, "CHUNK_ELEMENTS", 50 * 147)
     cached = passes.cached_pass(model, data)
@@ -51,7 +53,7 @@ def test_a_convolution_is_run_some_examples_at_a_time(monkeypatch):
     for split, drop in single_effects(cached).accuracy_drop.items():
         assert (drop is None) == (expected.accuracy_drop[split] is None)
         assert drop is None or np.allclose(drop, expected.accuracy_drop[split])
-    assert network.most == 70
+    assert Images.most == 70
 
 
 def test_too_many_images_are_run_in_parts_or_refused_before(monkeypatch):
@@ -61,7 +63,7 @@ def test_too_many_images_are_run_in_parts_or_refused_before(monkeypatch):
     monkeypatch.setattr("interp.measuring.logits.BLOCK", 2_000)
     monkeypatch.setattr("interp.measuring.evaluation.BLOCK", 2_000)
     monkeypatch.setattr(passes, "PART", 10_000)
-    network.most = 0
+    Images.most = 0
     monkeypatch.setenv(
         "GROKSCOPE_MEMORY", "200kb"
     )  # room for blocks of images, not for the conv's output on all
@@ -69,8 +71,8 @@ def test_too_many_images_are_run_in_parts_or_refused_before(monkeypatch):
     assert 0 < network.most < 100
     for split, drop in effects.items():
         assert drop is None or np.allclose(drop, whole.accuracy_drop[split])
-    network.most = 0
+    Images.most = 0
     monkeypatch.setenv("GROKSCOPE_MEMORY", "20kb")
     with pytest.raises(ConfigError, match="300 examples of 3 classes at 144 neurons needs about"):
         passes.cached_pass(model, data)
-    assert network.most == 2
+    assert Images.most == 2

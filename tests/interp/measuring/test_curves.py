@@ -15,7 +15,8 @@ import interp
 from interp.data import SPLITS, ModularTask
 from interp.interventions import Edit, ablate, intervene
 from interp.measuring import kernels
-from interp.measuring.cached_pass import GROUPS, cached_pass
+from interp.data import GROUPS
+from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import (
     counts_by_blocks,
     counts_by_prefix,
