@@ -79,7 +79,8 @@ def _command(name: str) -> Any:
 
     study = study_called(name)
     written = f"--seeds 5 --out {name} --html {name}.html --json {name}.json"
-    examples = ["", written, *["runs/r0"] * (study.inspect is not None)]
+    chosen = f"--which {next(reversed(study.choices))}" if study.choices else ""
+    examples = [*dict.fromkeys(["", chosen]), written, *["runs/r0"] * (study.inspect is not None)]
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     single.command(
         name,

@@ -9,3 +9,4 @@ from .schedule import Held as Held
 from .schedule import Schedule as Schedule
 from .study import StudyResult as StudyResult
 from .study import study_called as study_called
+from .timescales.measure import activity_timescales as activity_timescales

@@ -78,6 +78,7 @@ class Study:
         inspect: The same as `measure` for a user's own opened checkpoint, given before the settings; None: the study
             trains its own networks only.
         variant: The study that settings choose, where it is a family of several; None: there is one.
+        choices: Names and lines of these, which the setting ``which`` chooses among.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Study:
     draw: Callable[[StudyResult], Figure]
     inspect: Callable[[Any, Any, int, Report], Record] | None = None
     variant: Callable[[Any], Study] | None = None
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     def settings(self, **given: Any) -> Any:
         """The study's settings with these changed; a `ConfigError` for one that is unknown or out of range."""

@@ -44,15 +44,8 @@ def score_neurons(
     ordered = (
         task.ordering is not None or getattr(task, "positions", None) is not None or "components" in null_meta
     )
-    decided = decide(
-        columns,
-        arrays.strength,
-        outside,
-        evidence,
-        criteria,
-        ordered=ordered,
-        parts=Parts.of(null_meta),
-    )
+    parts = Parts.of(null_meta)
+    decided = decide(columns, arrays.strength, outside, evidence, criteria, ordered=ordered, parts=parts)
     facts = decided.facts
     table = {
         "neuron": np.arange(place.width),

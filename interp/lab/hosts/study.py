@@ -40,4 +40,5 @@ STUDY = Study(
     judge=lambda result: [],
     draw=lambda result: host_figure(result, host_called(result.config.which)),
     variant=study_of,
+    choices=HOSTS,
 )

@@ -264,5 +264,6 @@ HOST = Host(
         for delay in ("long", "short")
         for case in ("intact", "zero", "random")
     },
-    lines=("delay in steps", "accuracy"),
+    axis="accuracy (share of sequences)",
+    lines=("delay (steps)", "accuracy (share of sequences)"),
 )

@@ -258,8 +258,8 @@ HOST = Host(
         "their algorithms. Sequences of 12 steps show 8 pairs and ask for one. The slot with the largest write "
         "weight at the pair's step is kept empty from that step on; so is another pair's slot, a random other one, and "
         "the two with the largest weights. Answers are also counted for combinations of key and value held back from "
-        "training, and for keys that training never showed. Lines show a slot emptied at one step only, before or after "
-        "the pair is shown."
+        "training, and for keys that training never showed. Lines show a slot emptied at one step only, before the "
+        "pair is shown or after."
     ),
     build=build,
     example=example,

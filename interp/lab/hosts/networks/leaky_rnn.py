@@ -101,12 +101,12 @@ def updates(config: Config) -> int:
     return max(1, round(UPDATES * config.effort))
 
 
-def trained(config: Config, generator: torch.Generator, report: Report) -> LeakyRNN:
+def trained(n_updates: int, generator: torch.Generator, report: Report) -> LeakyRNN:
     """A network that recalls symbols after all of `DELAYS`."""
     model = LeakyRNN(SYMBOLS, WIDTH, SYMBOLS, generator)
     optimiser = torch.optim.Adam(model.parameters(), 0.01)
-    decay = torch.optim.lr_scheduler.PolynomialLR(optimiser, updates(config))
-    for update in range(updates(config)):
+    decay = torch.optim.lr_scheduler.PolynomialLR(optimiser, n_updates)
+    for update in range(n_updates):
         batch = delayed_recall(BATCH, DELAYS, generator, symbols=SYMBOLS, steps=STEPS)
         loss = cross_entropy(model(batch.inputs), batch.labels)
         optimiser.zero_grad()
@@ -121,7 +121,7 @@ def trained(config: Config, generator: torch.Generator, report: Report) -> Leaky
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Accuracy after each delay, whole and without the units of longest or shortest time constants or random ones."""
     generator = torch.Generator().manual_seed(seed)
-    network = trained(config, generator, report)
+    network = trained(updates(config), generator, report)
     tau = network.tau.detach().numpy()
     sets = sets_by_time_constant(tau, np.random.default_rng(seed))
 

@@ -274,6 +274,6 @@ HOST = Host(
         "silent_during": "silent in cue",
         "silent_after": "silent after",
     },
-    axis="overlap with the stored pattern",
-    lines=("share of the pattern in the cue", "overlap"),
+    axis="overlap (1: recalled whole)",
+    lines=("cue (share of the pattern)", "overlap (1: recalled whole)"),
 )

@@ -275,6 +275,6 @@ HOST = Host(
             "passing_behind": "passed, behind",
         }.items()
     },
-    axis="amplitude as a share of the intact one",
-    lines=("segment", "amplitude"),
+    axis="amplitude (share of the intact one)",
+    lines=("segment", "amplitude (1: the tanh's limit)"),
 )

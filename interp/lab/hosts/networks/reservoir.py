@@ -261,5 +261,6 @@ HOST = Host(
         "kept_1": "noise 1",
         "again_1": "trained again",
     },
-    lines=("share of units ablated", "accuracy"),
+    axis="accuracy (share of digits)",
+    lines=("units ablated (share)", "accuracy (share of digits)"),
 )

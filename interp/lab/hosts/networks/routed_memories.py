@@ -225,8 +225,8 @@ HOST = Host(
         "memories (MoM), not its algorithm; the router reads the key alone. Sequences show 32 pairs and ask for one. "
         "As the question is read one memory is emptied: the first or second that its key is routed to, the shared one, "
         "a random other one, or one that it is not routed to, which the network by its construction does not read. "
-        "Two rivals are trained beside it: one memory of the size of each of the five, and one as large as all five. "
-        "Lines show accuracy by the number of pairs; all are trained on 32."
+        "Two rivals are trained beside it: one memory of the size of each of the five, and one as large as all five, "
+        "with longer keys. Lines show accuracy by the number of pairs; all are trained on 32."
     ),
     build=build,
     example=example,

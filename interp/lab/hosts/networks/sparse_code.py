@@ -239,6 +239,6 @@ HOST = Host(
         "random_50": "random half",
         "random_75": "random 75 %",
     },
-    axis="rank correlation; share recalled",
-    lines=("features replaced, of 20", "share recalled"),
+    axis="rank correlation, or recall (share)",
+    lines=("features replaced (of 20)", "recall (share of cues)"),
 )
