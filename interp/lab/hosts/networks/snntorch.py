@@ -46,19 +46,29 @@ class Spiking(nn.Module):
         self.recurrent = nn.Linear(units, units, bias=False)
         self.neurons = Leaky(beta=torch.full((units,), LEAK), learn_beta=True)
         self.readout = nn.Linear(units, SYMBOLS)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Empty what the cell keeps of its last step, with gradients: here nothing goes on to another call."""
+        self.neurons.mem = self.neurons.reset = self.readout.weight.new_zeros(0)
 
     def forward(self, inputs: Float[Tensor, "example step feature"]) -> Float[Tensor, "example symbol"]:
         """Logits of the symbol that was shown."""
-        membrane = spikes = inputs.new_zeros(len(inputs), self.readout.in_features)
-        counts = torch.zeros_like(spikes)
+        try:
+            return self.readout(self._counts(inputs))
+        finally:  # after an error too
+            self._forget()
+
+    def _counts(self, inputs: Float[Tensor, "example step feature"]) -> Float[Tensor, "example neuron"]:
+        """Spikes of each neuron from the cue on."""
+        membrane = spikes = counts = inputs.new_zeros(len(inputs), self.readout.in_features)
         for step in range(inputs.shape[1]):
             current = self.current(inputs[:, step]) + self.recurrent(spikes)
             spikes, membrane = self.neurons(current, membrane)
             spikes, membrane = tap("spikes", spikes), tap("membrane", membrane)
             if step >= CUE:
                 counts = counts + spikes
-        self.neurons.mem = inputs.new_zeros(0)  # which would keep the last potentials, with their gradients
-        return self.readout(counts)
+        return counts
 
 
 def draw(number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ from interp.lab.hosts.networks.snntorch import (
     example,
 )
 from interp.models import adopt
+from interp.models.taps import listening
 
 
 def driven_once(current: float) -> dict[str, torch.Tensor]:
@@ -71,7 +72,10 @@ def test_no_state_is_left_behind() -> None:
     first = module(example())
     first.sum().backward()
     assert torch.equal(deepcopy(module)(example()[:2]), module(example())[:2])
-    assert module.neurons.mem.numel() == 0
+    assert module.neurons.mem.numel() == module.neurons.reset.numel() == 0
+    with pytest.raises(IndexError), listening(lambda call, value: value[:, 99]):
+        module(example())
+    assert module.neurons.mem.numel() == module.neurons.reset.numel() == 0
 
 
 def test_the_symbol_is_shown_once_and_the_cue_after_it() -> None:
