@@ -104,6 +104,30 @@ def test_held_heads_and_neurons_move_the_phase_change_and_idle_schedules_nothing
         assert over(result, "identical").values == (1.0,) * len(result.seeds)
 
 
+def test_slow_units_serve_long_delays_and_parity_does_not_make_units_slower_here() -> None:
+    result = stored("timescales")
+    assert over(result, "whole_long").mean > 0.9
+    assert over(result, "rank_correlation").sign == 1
+    assert over(result, "excess_longest").sign == 1
+    assert over(result, "excess_shortest").sign is None
+    beside = result.difference("excess_longest", "excess_random")
+    assert beside is not None
+    assert beside.sign == 1
+    assert over(result, "learnt_single").values == over(result, "learnt_multi").values == (5.0,) * 3
+    assert over(result, "tau_slope_single").sign == -1
+    assert "That it rises with N does not hold here." in " ".join(result.findings())
+
+
+@pytest.mark.parametrize("name", ["leaky-rnn", "elm"])
+def test_slow_units_of_both_leaky_networks_serve_long_delays(name: str) -> None:
+    result = stored(f"hosts-{name}", which=name)
+    assert over(result, "whole_long").mean > 0.9
+    assert over(result, "excess_longest").sign == 1
+    beside = result.difference("excess_longest", "excess_random")
+    assert beside is not None
+    assert beside.sign == 1
+
+
 def test_neurons_write_what_they_read_and_do_what_they_promise() -> None:
     result = stored("lens")
     assert over(result, "agreement").values == (1.0,) * len(result.seeds)

@@ -125,13 +125,11 @@ def _of_parity(result: StudyResult) -> list[str]:
             f"{one.verdict('rises', 'falls', 'does not decidedly change')} ({one.words('{:+.3f}'.format)} steps a bit)"
             for one in slopes
         )
-        holds = (
-            "" if kind == "activity" or slopes[0].sign == 1 else " That it rises with N does not hold here."
-        )
+        falls = " That it rises with N does not hold here." if kind == "tau" and slopes[0].sign == -1 else ""
+        steeper = apart.verdict("above", "below", "not decidedly apart from")
         sentences.append(
             f"From parity of {FEWEST_BITS} bits to {last}, {called} {single} with a single head and {multi} with "
-            f"several; the slope of a single head is {apart.verdict('above', 'below', 'not decidedly apart from')} that of "
-            f"several.{holds}"
+            f"several; the former slope is {steeper} the latter.{falls}"
         )
     left, apart = result.all_over("left_single", "left_multi"), result.difference("left_multi", "left_single")
     assert left is not None
