@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 from jaxtyping import Float
-from scipy import stats
+from scipy import special
 
 from probes.spectrum import is_flat
 
@@ -140,7 +140,7 @@ def rhythm(acts: Float[np.ndarray, "example time neuron"]) -> Rhythm:
             shares = power / power.sum(0)
             coherence = np.abs(transformed.mean(0)) ** 2 / power
             independent = np.clip(np.log(2) / np.median(coherence, axis=0), 1, n)
-        tail = m * stats.beta.sf(shares.max(0), independent, independent * (m - 1))
+        tail = m * special.betainc(independent * (m - 1), independent, 1 - shares.max(0))
         bad = flat | np.isnan(shares).any(0) | (power.sum(0) <= ROUNDING * steps * size)
         for values, one in (
             (result.ipr, (shares**2).sum(0)),

@@ -79,7 +79,7 @@ def _command(name: str) -> Any:
 
     study = study_called(name)
     written = f"--seeds 5 --out {name} --html {name}.html --json {name}.json"
-    chosen = f"--which {next(reversed(study.choices))}" if study.choices else ""
+    chosen = f"--which {list(study.choices)[-1]}" if study.choices else ""
     examples = [*dict.fromkeys(["", chosen]), written, *["runs/r0"] * (study.inspect is not None)]
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     single.command(

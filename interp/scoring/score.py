@@ -64,8 +64,7 @@ def score_neurons(
         "memory_p": facts.memory_p,
         "memory_q": decided.memory_q,
         "memory_by": facts.memory_by,
-        **time_columns(cached, place),
-    }
+    } | time_columns(cached, place)
     for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
         table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}
     order = ORDERS[null_meta["source"]]

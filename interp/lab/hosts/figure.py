@@ -14,9 +14,10 @@ LEFT, RIGHT = (0.0, 0.42), (0.56, 1.0)
 
 def host_figure(result: Any, host: Host) -> Figure:
     """Bars of the numbers that the host names, and its curves, where it has some, in a second panel."""
-    figure = blank(host.title + seeds_in_title(len(result.seeds)), "", host.axis)
+    figure = blank(host.title + seeds_in_title(len(result.seeds)), "condition", host.axis)
     present = {words: over for name, words in host.bars.items() if (over := result.over(name)) is not None}
-    bars(figure, list(present), list(present.values()), {"color": INK})
+    hover = f"%{{x}}: {host.axis} %{{y:.3f}}<extra></extra>"
+    bars(figure, list(present), list(present.values()), {"color": INK}, hovertemplate=hover)
     if not host.lines:
         return figure
     place_panel(figure, 1, LEFT, {"tickangle": -25})
@@ -25,5 +26,7 @@ def host_figure(result: Any, host: Host) -> Figure:
     curves = [record.curves for record in result.records]
     for place, name in enumerate(curves[0]["lines"]):
         values = [one["lines"][name] for one in curves]
-        line_over_seeds(figure, curves[0]["x"], values, name, COLOURS[place % len(COLOURS)], **axes(2))
+        hover = f"{name}, {x_title} %{{x}}: %{{y:.3f}}<extra></extra>"
+        colour = COLOURS[place % len(COLOURS)]
+        line_over_seeds(figure, curves[0]["x"], values, name, colour, hovertemplate=hover, **axes(2))
     return figure.update_layout(legend={"y": -0.3}, margin={"b": 130}, height=460, hovermode="closest")
