@@ -237,7 +237,9 @@ HOST = Host(
         "pattern's own cells are compared with as many random ones; the part of the weights that one pattern has "
         "decays; all cells are silent for five steps during the cue or after it. The claims: recall degrades with"
         " load, falls smoothly as cells are ablated, depends on a pattern's own cells, and decay forgets one "
-        "pattern alone. The figure shows overlaps, and overlap against the share of a pattern that its cue shows."
+        "pattern alone. How steep the fall is depends on the strength of the weights: weaker ones recall less and"
+        " fall over a cliff. The figure shows overlaps, and overlap against the share of a pattern that its cue "
+        "shows."
     ),
     build=_small,
     example=_example,
