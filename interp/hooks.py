@@ -84,8 +84,9 @@ def hooked(model: Model, changes: Mapping[str, Callable[[Tensor], Tensor | None]
 
 
 def device_of(model: HookedModel) -> torch.device:
-    """Where the model's parameters are."""
-    return next(iter(model.parameters())).device
+    """Where the model's parameters are, or else its buffers; the CPU of a model without any."""
+    buffers = getattr(model, "buffers", list)
+    return next((one.device for one in (*model.parameters(), *buffers())), torch.device("cpu"))
 
 
 def batches(inputs: Tensor, batch_size: int | None, device: torch.device) -> Iterator[Tensor]:
