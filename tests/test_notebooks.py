@@ -52,6 +52,8 @@ SMALL: dict[str, dict[str, Any]] = {
             "lens": {"p": 13, "width": 32, "steps": 20},
             "plant": {"training": 5, "steps": 5, "methods": "gradient,contrast"},
             "memory-sinks": {"steps": 3, "width": 12, "duplicates": 4, "held_out": 8, "n_random": 1},
+            "timescales": {"updates": 5, "bits": 4, "most": 3, "width": 12},
+            "hosts": {"effort": 0.005},
         },
     },
     "09": {"WIDTH": 128, "STEPS": 120, "LABEL_NOISE": 0.1},

@@ -117,6 +117,9 @@ def test_slow_units_serve_long_delays_and_parity_does_not_make_units_slower_here
     assert over(result, "learnt_single").values == over(result, "learnt_multi").values == (5.0,) * 3
     assert over(result, "tau_slope_single").sign == -1
     assert "That it rises with N does not hold here." in " ".join(result.findings())
+    longer = stored("timescales-nine-bits", bits=9, most=2000)
+    assert over(longer, "learnt_single").values == (8.0,) * 3
+    assert over(longer, "tau_slope_single").sign == -1
 
 
 @pytest.mark.parametrize("name", ["leaky-rnn", "elm"])

@@ -84,8 +84,8 @@ def test_rhythm_is_that_of_a_loop() -> None:
 
         def powers(a: float, neuron: int = neuron) -> tuple[np.ndarray, np.ndarray]:
             residual = acts[:, 1:, neuron] - a * acts[:, :-1, neuron]
-            waves = np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(1, m + 1)) / n)
-            transformed = residual @ waves
+            basis = np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(1, m + 1)) / n)
+            transformed = residual @ basis
             return (np.abs(transformed) ** 2).mean(0), transformed.mean(0)
 
         coarse = np.linspace(-0.99, 0.99, 401)

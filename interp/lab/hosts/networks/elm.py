@@ -185,6 +185,6 @@ HOST = Host(
     },
     judge=judge,
     bars=BARS,
-    axis="accuracy lost",
+    axis="accuracy lost (0 to 1)",
     lines=("delay (steps)", "accuracy"),
 )
