@@ -46,6 +46,7 @@ from .models import adopt as adopt
 from .models import analytic_mlp as analytic_mlp
 from .models import planted_mlp as planted_mlp
 from .models.taps import tap as tap
+from .modes import ActivityGain as ActivityGain
 from .modes import Clamp as Clamp
 from .modes import Patch as Patch
 from .modes import Resample as Resample

@@ -78,6 +78,53 @@ class Clamp:
         return None
 
 
+@dataclass(frozen=True)
+class ActivityGain:
+    """Multiply each neuron by a gain that follows its own recent activity; an example of a hook that keeps state.
+
+    At step t the gain is ``1 + strength * a[t]`` with ``a[t] = decay * a[t-1] + (1 - decay) * |x[t]|``, from 0 before
+    the first step of each forward pass. Steps are those of the loop, or the axis after the examples.
+
+    Example:
+        >>> import torch
+        >>> ActivityGain(1.0, decay=0.5).start()(torch.ones(1, 3, 1)).flatten().tolist()
+        [1.5, 1.75, 1.875]
+    """
+
+    strength: float
+    decay: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise InterventionError(f"decay={self.decay} is not in [0, 1)")
+
+    def start(self) -> Change:
+        def change(x: Tensor) -> Tensor:
+            import torch
+
+            at_step = self.start_stepwise()
+            if x.ndim < 3:
+                return at_step(x, 0)
+            return torch.stack([at_step(one, step) for step, one in enumerate(x.unbind(1))], 1)
+
+        return change
+
+    def start_stepwise(self) -> StepChange:
+        """At each step of a loop; a step that is not later than the last one begins anew."""
+        kept: dict[str, Any] = {}
+
+        def change(x: Tensor, step: int) -> Tensor:
+            begun = kept.get("step", step) < step and kept["trace"].shape == x.shape
+            trace = (1 - self.decay) * x.abs() + (self.decay * kept["trace"] if begun else 0)
+            kept.update(step=step, trace=trace)
+            return x * (1 + self.strength * trace)
+
+        return change
+
+    def affine(self) -> None:
+        return None
+
+
 @dataclass(frozen=True, eq=False)
 class Patch:
     """Set the neurons to given values: ``(neuron,)`` or ``(…, neuron)`` for every example, or row by row."""

@@ -130,6 +130,21 @@ def test_single_neuron_effects_are_differences_of_the_loop() -> None:
     assert removal.after.all == pytest.approx(accuracy(scaled([0, 5], 0.0)))
 
 
+def test_a_gain_that_keeps_state_is_that_of_the_loop_in_every_forward_pass() -> None:
+    edit = interp.Edit(SITE, np.arange(WIDTH), interp.ActivityGain(0.8, decay=0.6))
+    traces = [torch.zeros(len(TOKENS), WIDTH)]
+
+    def gained(h: Tensor, step: int) -> Tensor:
+        traces.append(0.6 * traces[-1] + 0.4 * h.abs())
+        return h * (1 + 0.8 * traces[-1])
+
+    expected = by_hand(gained)
+    with torch.no_grad(), interp.intervene(MODEL, edit):
+        torch.testing.assert_close(MODEL(TOKENS), expected)
+        torch.testing.assert_close(MODEL(TOKENS[:9]), expected[:9])
+    assert not torch.allclose(expected, scaled([], 1.0))
+
+
 def test_curves_and_doses_are_those_of_the_loop() -> None:
     order = [3, 1, 0, 5, 2, 4]
     curve = interp.curve(MODEL, TASK, order, n_random=1)
