@@ -24,6 +24,7 @@ class TimeScope:
         start: The first one; from the beginning if None.
         until: The last one, which counts; to the end if None.
         steps: Only these, if given.
+        length: How many steps there have to be, as of a mask over all of them; any number if None.
 
     Example:
         >>> TimeScope(start=2).mask(4).tolist()
@@ -35,6 +36,7 @@ class TimeScope:
     start: int | None = None
     until: int | None = None
     steps: tuple[int, ...] | None = None
+    length: int | None = None
 
     def __post_init__(self) -> None:
         for value in (self.start, self.until, *(self.steps or ())):
@@ -64,7 +66,7 @@ class TimeScope:
             return cls(steps=tuple(indices_in(given)))
         mask = np.asarray(list(given) if isinstance(given, Iterable) else [given])
         if mask.dtype == bool and mask.ndim == 1:
-            return cls(steps=tuple(map(int, np.flatnonzero(mask))))
+            return cls(steps=tuple(map(int, np.flatnonzero(mask))), length=len(mask))
         if mask.ndim != 1 or mask.dtype.kind not in "iu":
             raise InterventionError(
                 f"during={given!r} names no steps; give a text such as {STEPS_WRITTEN}, a boolean mask or a TimeScope"
@@ -85,7 +87,9 @@ class TimeScope:
         return np.array([step in self for step in range(length)], dtype=bool)
 
     def check(self, length: int) -> None:
-        """Raise an `InterventionError` if a step that is named does not exist among so many."""
+        """Raise an `InterventionError` if a named step is not among so many, or a mask is not of so many."""
+        if self.length not in (None, length):
+            raise InterventionError(f"the mask has {self.length} steps; the site has {length}")
         named = max(self.start or 0, self.until or 0, *(self.steps or (0,)))
         if named >= length:
             raise InterventionError(f"there is no step {named}; the site has steps 0 to {length - 1}")

@@ -109,6 +109,7 @@ def relearn(
     site: str | None = None,
     draws: int = 3,
     seed: int | None = None,
+    during: Any = None,
 ) -> Relearning | None:
     """Fine-tune a network without some neurons on its memorised wrong labels until half of them are answered.
 
@@ -127,6 +128,7 @@ def relearn(
         site: Hook name of the neurons; the model's last site if None.
         draws: Draws of each control.
         seed: Of the draws.
+        during: Steps that the neurons are taken out at, see `interp.Edit`; all if None.
 
     Returns:
         None where no neurons are chosen, no label is known to be wrong, or there are fewer than three classes.
@@ -147,7 +149,8 @@ def relearn(
     config, data = _settings(subject, steps, lr), subject.data
     if not len(chosen) or not data.mislabelled.any() or data.n_classes < 3:
         return None
-    edit = edit_from_mode(subject.model, chosen, mode, site=subject.hook, reference=data, seed=subject.seed)
+    settings: dict[str, Any] = {"reference": data, "seed": subject.seed, "during": during}
+    edit = edit_from_mode(subject.model, chosen, mode, site=subject.hook, **settings)
     plan = _plan(data, draws, np.random.default_rng(subject.seed))
     curves: dict[str, tuple[tuple[float, ...], ...]] = {MEMORISED: (), NEVER_TRAINED: (), OTHER_LABEL: ()}
     with progress("relearning", len(plan), after=PATIENCE) as report:

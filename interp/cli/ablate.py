@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -70,7 +70,8 @@ def ablate(
         from interp.analysis.relearning import relearn as relearn_memories
 
         with busy("relearning"):
-            relearnt = relearn_memories(subject, None, neurons, steps=relearn, lr=relearn_lr, mode=mode)
+            settings: dict[str, Any] = {"steps": relearn, "lr": relearn_lr, "mode": mode, "during": during}
+            relearnt = relearn_memories(subject, None, neurons, **settings)
         say(NOTHING if relearnt is None else relearnt.sentence())
     if save is not None:
         say(f"wrote {save.with_suffix('.safetensors')}")

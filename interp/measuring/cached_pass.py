@@ -194,7 +194,7 @@ def cached_pass(
             arrays = _held_arrays(model, place, data, mode, seed)
     scope = None if during is None else TimeScope.of(during)
     if scope is not None:
-        arrays = (arrays[0], limited_change(arrays[1], scope, place), *arrays[2:])
+        arrays = (arrays[0], limited_change(arrays[1], scope, place, model, data.inputs), *arrays[2:])
     readout = None if place.readout is None else place.readout.detach()
     cached = CachedPass(model, place.hook, mode, data, *arrays[:3], readout, arrays[3], scope)
     logits = cached.logits

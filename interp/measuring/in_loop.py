@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.errors import InterventionError
+from interp.hooks import capture
 from interp.interventions import Edit, in_scope, intervene
 from interp.measuring.logits import Activations, mapped
 from interp.models import HookedModel, NeuronSite
@@ -23,8 +24,13 @@ from interp.modes import (
 from interp.time_scope import TimeScope
 
 
-def limited_change(change: Activations, scope: TimeScope, place: NeuronSite) -> Activations:
+def limited_change(
+    change: Activations, scope: TimeScope, place: NeuronSite, model: HookedModel, inputs: Tensor
+) -> Activations:
     """The change of activations at the steps in a scope; none at others.
+
+    Args:
+        inputs: Which tell how many steps there are, where only one of them was computed.
 
     Raises:
         InterventionError: The site has no steps, or not these.
@@ -32,6 +38,8 @@ def limited_change(change: Activations, scope: TimeScope, place: NeuronSite) -> 
     axis = place.time_axis
     if axis == 1 and len(change.shape) == len(place.axes) - 1 and place.position is not None:
         # only the position that the answer is read at was computed, as no other one matters from here on
+        few = capture(model, inputs[:1], place.hook)[place.hook]
+        scope.check(few.movedim(place.axis, -1).shape[axis])
         inside = float(place.position in scope)
         return mapped(change, lambda block: block * inside)
     if axis is None or len(change.shape) != len(place.axes):

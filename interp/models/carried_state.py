@@ -18,31 +18,42 @@ _OF_MODULES = {*vars(nn.Module()), "training"}
 
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """A tensor, its version and a copy, so that what was changed in place can be told and put back."""
+    """A tensor and a copy, so that what was changed in place can be told and put back.
+
+    Numbers are compared, as a tensor's version does not count what is changed through its ``data``.
+    """
 
     tensor: Tensor
-    version: int
     copy: Tensor
 
     @classmethod
     def of(cls, tensor: Tensor) -> _Kept:
-        return cls(tensor, tensor._version, tensor.detach().clone())
+        return cls(tensor, tensor.detach().clone())
 
     def same(self, tensor: Any) -> bool:
         """True if this tensor still stands there, or another one with the same numbers."""
-        if not isinstance(tensor, Tensor) or tensor.shape != self.copy.shape:
+        if not isinstance(tensor, Tensor) or _kind(tensor) != _kind(self.copy):
             return False
-        untouched = tensor is self.tensor and tensor._version == self.version
-        return untouched or torch.equal(tensor, self.copy)
+        return torch.equal(tensor, self.copy) or _equal_with_nan(tensor, self.copy)
 
     def restored(self) -> Tensor:
         """The same tensor, with its numbers."""
-        if self.tensor._version != self.version:
+        if not self.same(self.tensor):
+            tracked = self.tensor.requires_grad or self.tensor.grad_fn is not None
+            if tracked or self.tensor.is_inference() or _kind(self.tensor) != _kind(self.copy):
+                return self.copy
             with torch.no_grad():
-                if self.tensor.requires_grad or self.tensor.grad_fn is not None:
-                    return self.copy
                 self.tensor.copy_(self.copy)
         return self.tensor
+
+
+def _kind(tensor: Tensor) -> tuple[Any, ...]:
+    return tensor.shape, tensor.dtype, tensor.device
+
+
+def _equal_with_nan(one: Tensor, other: Tensor) -> bool:
+    """True if two tensors hold the same numbers, of which some are none."""
+    return bool(((one == other) | ((one != one) & (other != other))).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +116,7 @@ def _lazy(module: nn.Module) -> bool:
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Names whose noted values differ, or that are only in one of two states."""
     both = dict.fromkeys([*old, *new])
-    return [
-        name for name in both if not (name in old and name in new and _same(old[name], new[name]))
-    ]
+    return [name for name in both if not (name in old and name in new and _same(old[name], new[name]))]
 
 
 def _state(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -60,7 +60,8 @@ def unrolled(layer: nn.RNNBase, change: Change) -> Iterator[None]:
 
     What it returns takes the state's place there: in the next step, in the layer above and in what the layer gives
     back. Of a packed sequence, an example that has ended keeps its last state, and a reverse direction the first one
-    until the example's last step; `change` sees these, and has no effect on them.
+    until the example's last step; `change` sees these, and has no effect on them. Of a layer that is called several
+    times inside the block, such as once a step, the steps of a call are counted on from those of the calls before.
 
     Example:
         >>> layer, x = nn.RNN(2, 3, batch_first=True), torch.randn(4, 5, 2)
@@ -69,8 +70,22 @@ def unrolled(layer: nn.RNNBase, change: Change) -> Iterator[None]:
         0.0
     """
 
+    if "forward" in layer.__dict__:
+        raise ConfigError(
+            f"the forward pass of the {type(layer).__name__} was replaced by another one, whose states are not known"
+        )
+    passed = 0
+
     def forward(given: Any, hx: Any = None) -> Any:
-        return _Run(layer, change).forward(given, hx)
+        nonlocal passed
+        before = passed
+
+        def change_on(state: State, step: int, new: Tensor) -> Tensor:
+            nonlocal passed
+            passed = max(passed, before + step + 1)
+            return change(state, before + step, new)
+
+        return _Run(layer, change_on).forward(given, hx)
 
     layer.forward = forward
     try:

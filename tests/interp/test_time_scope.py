@@ -54,3 +54,9 @@ def test_what_names_no_steps_is_refused(given: object, message: str) -> None:
 def test_steps_that_do_not_exist_are_refused(given: str) -> None:
     with pytest.raises(InterventionError, match=r"there is no step \d; the site has steps 0 to 5"):
         TimeScope.of(given).mask(6)
+
+
+@pytest.mark.parametrize("mask", [[True, False], [True, False, False, False, False, False], True])
+def test_a_mask_of_another_length_is_refused(mask: object) -> None:
+    with pytest.raises(InterventionError, match="the mask has"):
+        TimeScope.of(mask).mask(5)

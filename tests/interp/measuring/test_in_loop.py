@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import interp
+from interp.analysis.relearning import relearn
 from interp.data import TableTask
 from interp.errors import InterventionError
 from interp.measuring.cached_pass import CachedPass, cached_pass
@@ -223,3 +224,20 @@ def test_positions_of_a_transformer_are_its_time() -> None:
     torch.testing.assert_close(whole_of(answer), whole_of(own.logits_after(neurons)))
     other = cached_pass(model, task, site=last, during="0").logits_after(neurons)
     torch.testing.assert_close(whole_of(other), whole_of(own.logits))
+    for during in ("2", [True]):
+        with pytest.raises(InterventionError, match=r"there is no step 2|the mask has 1 steps"):
+            interp.remove(model, task, neurons.numpy(), site=last, during=during)
+
+
+def test_relearning_takes_neurons_out_at_the_same_steps() -> None:
+    labels = LABELS.clone()
+    labels[:10] = (labels[:10] + 1) % CLASSES
+    task = TableTask.from_arrays(
+        TOKENS.numpy(), labels.numpy(), true_labels=LABELS.numpy(), train=np.arange(60) < 30
+    )
+    relearnt = [relearn(MODEL, task, range(WIDTH), steps=40, draws=1, during=during) for during in (None, "0")]
+    assert relearnt[0] is not None
+    assert relearnt[1] is not None
+    assert relearnt[0].curves != relearnt[1].curves
+    with pytest.raises(InterventionError, match="there is no step 5"):
+        relearn(MODEL, task, [0], steps=1, draws=1, during="5")

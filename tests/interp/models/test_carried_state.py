@@ -138,3 +138,22 @@ def test_what_is_new_is_taken_away_and_tensors_stay_the_same_objects() -> None:
     with kept_state(module):
         module.calls += 5
     assert module.calls == 0
+
+
+def test_what_is_changed_through_data_or_was_made_in_inference_mode_is_put_back() -> None:
+    module = Keeper("attribute")
+    with torch.inference_mode():
+        module.attribute = torch.ones(2, 4)
+    module.named["nan"] = torch.full((2,), torch.nan)
+    state = CarriedState.of(module)
+    assert not state.changed(module)
+    memory = module._buffers["memory"]
+    assert memory is not None
+    memory.data.add_(1)
+    with torch.inference_mode():
+        module.attribute.mul_(3)
+    assert sorted(state.changed(module)) == ["attribute", "memory"]
+    state.restore(module)
+    assert module._buffers["memory"] is memory
+    assert not memory.any()
+    assert torch.equal(module.attribute, torch.ones(2, 4))

@@ -200,3 +200,59 @@ def test_gradients_through_an_ablation_are_those_of_the_layer_with_removed_weigh
     twin = interp.bake(model, interp.Edit("net:hidden[0]", np.array([0]), interp.Zero()))
     twin(inputs()).square().sum().backward()
     torch.testing.assert_close(hooked[1:, 1:], twin.module.net.weight_hh_l0.grad[1:, 1:])
+
+
+class _Called(nn.Module):
+    """Calls its layer on so many steps at a time."""
+
+    def __init__(self, at_once: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.at_once = at_once
+        self.rnn, self.readout = nn.GRU(IN, WIDTH, batch_first=True), nn.Linear(WIDTH, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = None
+        for part in x.split(self.at_once, 1):
+            _, h = self.rnn(part, h)
+        return self.readout(h[0])
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_steps_of_a_layer_that_is_called_several_times_are_counted_on(at_once: int) -> None:
+    x = torch.randn(4, STEPS, IN, generator=torch.Generator().manual_seed(0))
+    model, whole = (interp.adopt(_Called(n), "rnn:hidden", example=x) for n in (at_once, STEPS))
+    site = "rnn:hidden[0]"
+    assert model.neuron_sites()[0].position == STEPS - 1
+    torch.testing.assert_close(*(interp.capture(one, x, site)[site] for one in (model, whole)))
+    for during in ("0", "2-4"):
+        logits = []
+        for one in (model, whole):
+            with torch.no_grad(), interp.ablate(one, [0, 3], during=during):
+                logits.append(one(x))
+        torch.testing.assert_close(*logits)
+
+
+def test_a_forward_pass_that_was_replaced_is_refused_and_stays() -> None:
+    layer: Any = nn.GRU(IN, WIDTH, batch_first=True)
+    layer.forward = own = layer.forward
+    with (
+        pytest.raises(ConfigError, match="was replaced by another one"),
+        unrolled(layer, lambda *given: given[2]),
+    ):
+        pass
+    assert layer.forward is own
+
+
+def test_values_row_by_row_at_one_step_are_those_of_each_example() -> None:
+    x = torch.randn(4, STEPS, IN, generator=torch.Generator().manual_seed(0))
+    model = interp.adopt(_Called(STEPS), "rnn:hidden", example=x)
+    values = torch.randn(4, WIDTH, generator=torch.Generator().manual_seed(1))
+    at = "rnn:hidden[0]@3"
+    with torch.no_grad():
+        with interp.intervene(model, interp.Edit(at, np.arange(WIDTH), interp.modes.Patch(values))):
+            patched = model(x)
+        expected = model.module.readout(model.module.rnn(x[:, 4:], values[None])[1][0])
+        torch.testing.assert_close(patched, expected)
+        with interp.ablate(model, [0, 1], "resample", site=at, reference=x):
+            assert not torch.equal(model(x), model(x.roll(1, 1)))
