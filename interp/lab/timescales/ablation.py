@@ -1,4 +1,4 @@
-"""Ablation by time constant: the third of longest, the third of shortest and random units, after each delay."""
+"""Ablation by time constant: the thirds of longest, of middle and of shortest, and random units, after each delay."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from interp.hooks import capture
 from interp.interventions import ablate
+from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import StudyResult
 from interp.lab.timescales.tasks import Recall
 from interp.models import HookedModel
@@ -18,6 +19,7 @@ from interp.time_scope import TimeScope
 
 SETS = {
     "longest": "the longest time constants",
+    "middle": "the middle time constants",
     "shortest": "the shortest time constants",
     "random": "as many random units",
 }
@@ -25,6 +27,7 @@ SETS = {
 LINES = {
     "whole": "all units",
     "longest": "without the longest time constants",
+    "middle": "without the middle ones",
     "shortest": "without the shortest",
     "random": "without as many random units",
 }
@@ -35,7 +38,7 @@ DRAWS = 5
 def sets_by_time_constant(
     tau: Float[np.ndarray, " neuron"], generator: np.random.Generator
 ) -> dict[str, list[Int[np.ndarray, " chosen"]]]:
-    """The third of the units with the longest time constants, the third with the shortest, and random ones.
+    """The thirds of the units with the longest time constants, with the middle ones and the shortest, and random ones.
 
     Example:
         >>> sets = sets_by_time_constant(np.array([9.0, 2, 1, 5, 3, 4]), np.random.default_rng(0))
@@ -44,7 +47,13 @@ def sets_by_time_constant(
     """
     order, n = np.argsort(tau), max(1, len(tau) // 3)
     random = [generator.choice(len(tau), n, replace=False) for _ in range(DRAWS)]
-    return {"longest": [order[-n:]], "shortest": [order[:n]], "random": random}
+    middle = (len(tau) - n) // 2
+    return {
+        "longest": [order[-n:]],
+        "middle": [order[middle : middle + n]],
+        "shortest": [order[:n]],
+        "random": random,
+    }
 
 
 @torch.no_grad()
@@ -128,21 +137,56 @@ QUANTITIES = (
 BARS = {f"lost_{name}_{where}": f"{name}, {where} delays" for name in SETS for where in ("short", "long")}
 
 
-def delay_sentences(result: StudyResult) -> list[str]:
-    """Sentences on long against short delays, without units of the longest and of the shortest time constants."""
+NEAR_CHANCE = 0.1  # above chance; accuracy that is no higher cannot fall by much more
+
+
+def delay_sentences(result: StudyResult, chance: float) -> list[str]:
+    """Sentences on long against short delays, without units of the longest and of the shortest time constants.
+
+    Where accuracy after short delays is near chance without some units, they say so: nothing is left there that long
+    delays could lose, and a difference decides nothing.
+    """
     sentences = []
     for name in ("longest", "shortest"):
         losses = result.all_over(f"lost_{name}_short", f"lost_{name}_long", f"excess_{name}")
-        beside = result.difference(f"excess_{name}", "excess_random")
         assert losses is not None
-        assert beside is not None
         short, long, excess = losses
-        sentences.append(
-            f"Without the third of the units that has {SETS[name]}, {short.words('{:.1%}'.format)} are lost after "
-            f"short delays and {long.words('{:.1%}'.format)} after long ones: long delays "
+        said = (
+            f"Without the third of the units that has {SETS[name]}, accuracy {_change(short)} after short delays and "
+            f"{_change(long)} after long ones: long delays "
             + excess.verdict("lose more", "lose less", "do not decidedly lose more or less")
-            + f" (difference {excess.words('{:.3f}'.format)}). Of random units the difference is "
-            + beside.verdict("smaller", "larger", "not decidedly smaller or larger")
-            + "."
+            + f" (difference {excess.words('{:.3f}'.format)})"
         )
+        if _at_chance(result, name, chance):
+            sentences.append(said + f", but {_LEFT}.")
+            continue
+        controls = [
+            f"{_beside(result, name, control)} that without {words}"
+            + (f" ({_LEFT})" if _at_chance(result, control, chance) else "")
+            for control, words in (("middle", "the third between"), ("random", "as many random units"))
+        ]
+        sentences.append(f"{said}; this is {', and '.join(controls)}.")
     return sentences
+
+
+_LEFT = "after short delays hardly more than chance is left, so that long ones can lose no more"
+
+
+def _change(lost: OverSeeds) -> str:
+    """A loss in words: ``falls by``, or ``rises by`` for a negative one."""
+    gained = lost.mean < 0
+    shown = OverSeeds.of([-value for value in lost.values]) if gained else lost
+    return f"{'rises' if gained else 'falls'} by {shown.words('{:.1%}'.format)}"
+
+
+def _beside(result: StudyResult, name: str, control: str) -> str:
+    apart = result.difference(f"excess_{name}", f"excess_{control}")
+    assert apart is not None
+    return apart.verdict("more than", "less than", "not decidedly more or less than")
+
+
+def _at_chance(result: StudyResult, name: str, chance: float) -> bool:
+    """Whether accuracy after short delays is near chance without a set of units."""
+    left = result.difference("whole_short", f"lost_{name}_short")
+    assert left is not None
+    return left.mean < chance + NEAR_CHANCE

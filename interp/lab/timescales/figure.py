@@ -30,7 +30,7 @@ def timescales_figure(result: Any) -> Figure:
         )
     for place, (curriculum, words) in enumerate(CURRICULA.items()):
         values = [one["parity"][curriculum]["tau"] for one in curves]
-        colour = COLOURS[len(LINES) + place]
+        colour = COLOURS[(len(LINES) + place) % len(COLOURS)]
         hover = f"{words}: %{{y:.2f}} steps at %{{x}} bits<extra></extra>"
         look = {"hovertemplate": hover, **axes(3)}
         line_over_seeds(figure, curves[0]["bits"], values, f"parity, {words}", colour, **look)

@@ -110,7 +110,7 @@ def judge(result: StudyResult) -> list[str]:
             f"correlation is {correlation.words('{:.2f}'.format)}, and the timescale of activity is "
             f"{ratio.words('{:.1f}'.format)} times the time constant."
         )
-    return [*sentences, *delay_sentences(result), *_of_parity(result)]
+    return [*sentences, *delay_sentences(result, 1 / SYMBOLS), *_of_parity(result)]
 
 
 def _of_parity(result: StudyResult) -> list[str]:
@@ -155,9 +155,10 @@ STUDY = Study(
         "Leaky recurrent units have time constants among their parameters, and their activity has a timescale, which "
         "recurrent connections change as well. A network with trainable time constants (after arXiv 2309.12927 and "
         "the leaky memory of arXiv 2306.16922) recalls one of eight symbols after 1 to 24 steps. Its time constants "
-        "are compared with the fall of the autocorrelation of hooked activity, and the third of its units with the "
-        "longest, the third with the shortest, and as many random ones are held at zero inside the loop: units of "
-        "long time constants should cost long delays more than short ones, and the others not. Then parity of the "
+        "are compared with the fall of the autocorrelation of hooked activity, and the thirds of its units with the "
+        "longest, the middle and the shortest, and as many random ones are held at zero inside the loop: units of "
+        "long time constants should cost long delays more than short ones, and the others not. A set that leaves hardly "
+        "more than chance after short delays decides nothing, as long ones can lose no more. Then parity of the "
         "last N bits is learnt for N = 2 to 6, one N after another, either for the newest N only (single head) or for "
         "all so far (multi-head): the paper reports that time constants rise with N with a single head only, and that "
         "multi-head networks withstand ablation better; it trains more units, and more bits, for longer. The figure "

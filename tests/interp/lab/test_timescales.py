@@ -28,6 +28,7 @@ def test_sets_are_thirds_by_time_constant() -> None:
     tau = np.random.default_rng(0).permutation(np.arange(1.0, 13))
     sets = sets_by_time_constant(tau, np.random.default_rng(1))
     assert sorted(tau[sets["longest"][0]]) == [9, 10, 11, 12]
+    assert sorted(tau[sets["middle"][0]]) == [5, 6, 7, 8]
     assert sorted(tau[sets["shortest"][0]]) == [1, 2, 3, 4]
     assert [len(set(one.tolist())) for one in sets["random"]] == [4] * 5
 
@@ -142,6 +143,8 @@ def made_up(tau_slope: float, excess: float) -> StudyResult:
         numbers |= {
             "tau_slope_multi": jitter,
             "excess_random": jitter,
+            "excess_middle": excess,
+            "whole_short": 1.0,
             "learnt_single": 5.0,
             "learnt_multi": 5.0,
         }
@@ -167,6 +170,29 @@ def test_findings_can_say_either() -> None:
     )
     text = " ".join(dataclasses.replace(unknown, records=(changed, *unknown.records[1:])).findings())
     assert "is not known in every seed" in text
+
+
+def test_a_set_that_leaves_chance_decides_nothing() -> None:
+    """A control that has nothing left after short delays could not have come out otherwise, and is said to be so."""
+    result = made_up(0.2, 0.4)
+    first, second = (one for one in result.findings() if one.startswith("Without the third"))
+    assert "this is not decidedly more or less than that without the third between, and more than" in first
+    assert "hardly more than chance" not in first + second
+    for record in result.records:
+        record.numbers["lost_random_short"] = record.numbers["lost_shortest_short"] = 0.85  # type: ignore[index]
+        record.numbers["lost_longest_short"] = -0.006  # type: ignore[index]
+    first, second = (one for one in result.findings() if one.startswith("Without the third"))
+    assert first.endswith(
+        "random units (after short delays hardly more than chance is left, so that long ones can "
+        "lose no more)."
+    )
+    assert second.endswith(
+        ", but after short delays hardly more than chance is left, so that long ones can lose no more."
+    )
+    assert (
+        "accuracy rises by 0.6% after short delays and falls by 50.0% (47.5% to 52.5%) after long ones"
+        in first
+    )
 
 
 def test_the_figure_is_complete() -> None:

@@ -150,7 +150,7 @@ def judge(result: StudyResult) -> list[str]:
     return [
         f"Bursts of spikes are recalled after {LONG[0]} to {LONG[-1]} steps in {whole} of new examples; chance is "
         f"{1 / SYMBOLS:.1%}.",
-        *delay_sentences(result),
+        *delay_sentences(result, 1 / SYMBOLS),
         f"After {LONG[-1]} steps a linear read-out of the memory units of the longest time constants names the symbol "
         f"in {longest} of new examples, one of the shortest in {shortest}: "
         + apart.verdict(
@@ -168,9 +168,10 @@ HOST = Host(
         "A leaky-memory neuron (ELM, arXiv 2306.16922): leaky synaptic traces, and memory units whose time constants "
         f"are spread from 1 to {LONGEST:.0f} steps and stay as they are, updated by a small MLP. It is trained to "
         "recall which of six groups of synapses had a burst of spikes 1 to 40 steps ago, in a background of spikes; "
-        "classes instead of the paper's continuous output. The third of the memory units with the longest time "
-        "constants, the third with the shortest, and as many random ones (five draws) are held at zero inside the "
-        "loop, on new examples. The claim: slow units cost long delays more than short ones, and fast units do not. "
+        "classes instead of the paper's continuous output. The thirds of the memory units with the longest, the "
+        "middle and the shortest time constants, and as many random ones (five draws) are held at zero inside the "
+        "loop, on new examples. The claim: slow units cost long delays more than short ones, more than units of middle "
+        "time constants do, and fast units do not. "
         "The figure shows accuracy lost, and accuracy by delay."
     ),
     build=build,

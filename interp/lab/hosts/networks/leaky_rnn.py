@@ -155,7 +155,7 @@ def judge(result: StudyResult) -> list[str]:
     return [
         f"Symbols are recalled after {LONG[0]} to {LONG[-1]} steps in {whole.words('{:.1%}'.format)} of new examples; "
         f"chance is {1 / SYMBOLS:.1%}.",
-        *delay_sentences(result),
+        *delay_sentences(result, 1 / SYMBOLS),
         f"Ablated for {STEPS - 1 - MIDDLE} steps only, units of the longest time constants cost "
         f"{before.words('{:.1%}'.format)} before the symbol is shown, and {between.words('{:.1%}'.format)} while it is "
         "remembered: "
@@ -170,11 +170,12 @@ HOST = Host(
     title="Leaky units: longer time constants for longer delays?",
     about=(
         "A recurrent network of leaky units with trainable time constants, after the idea of arXiv 2309.12927, is "
-        "trained to recall one of eight symbols under noise after delays of 1 to 24 steps. The third of the units with "
-        "the longest time constants, the third with the shortest, and as many random ones (five draws) are held at "
+        "trained to recall one of eight symbols under noise after delays of 1 to 24 steps. The thirds of the units with "
+        "the longest, the middle and the shortest time constants, and as many random ones (five draws) are held at "
         "zero inside the loop, on new examples. The claim: units of long time constants cost long delays more than "
-        "short ones, and units of short time constants do not. A span of ablation before the symbol is the control "
-        "for one of the same length while it is remembered. The figure shows accuracy lost, and accuracy by delay."
+        "short ones, more than units of middle time constants do, and units of short ones do not. A set that leaves "
+        "hardly more than chance after short delays decides nothing: random ones hold short time constants as well. "
+        "A span of ablation before the symbol is the control for one of the same length while it is remembered. The figure shows accuracy lost, and accuracy by delay."
     ),
     build=build,
     example=example,

@@ -238,7 +238,8 @@ HOST = Host(
         "sine. The excitatory neurons of one segment are ablated, beside as many of different segments, the "
         "inhibitory ones of the same segment, and a lesion that passes before amplitudes are measured. The claim:"
         " behind the lesion the oscillation ends and before it it stays. Only bends connect segments, so that "
-        "what is behind a lesion can move by an oscillation of its own alone. The same is measured for a chain "
+        "what is behind a lesion can move by an oscillation of its own alone, and nothing before it can change: that "
+        "it stays there follows from the wiring and is no finding. The same is measured for a chain "
         "whose weights may have any sign. The figure shows amplitudes by segment."
     ),
     build=_small,
