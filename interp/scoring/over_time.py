@@ -16,12 +16,10 @@ MOST_NUMBERS = 2**26
 """Of activity, which of more is read at every second example, every third, and so on."""
 
 
-def along_time(
-    activations: Activations, names: Sequence[str]
-) -> Float[np.ndarray, "example time neuron"] | None:
-    """Activity by example and step; None where there is no axis of time, or only one step of it was computed.
+def along_time(activations: Activations, names: Sequence[str]) -> Float[np.ndarray, "row time neuron"] | None:
+    """Activity by row and step; None where there is no axis of time, or only one step of it was computed.
 
-    Other axes than time, such as segments, count as more examples.
+    A row is an example; other axes than time, such as segments, count as more of them.
 
     Args:
         activations: Neurons last.
