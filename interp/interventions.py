@@ -119,7 +119,7 @@ def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
     def combined(hook: str) -> Change:
         name, position = split_position(hook)
         site, point = sites.get(name), model.hook_dict.get(name)
-        looped = point is not None and position is None  # one position is reached once
+        looped = position is None  # one position is reached once
         for one in by_hook[hook]:
             one.check(site, hook, position)
 
@@ -127,7 +127,7 @@ def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
             changed = activations.clone()
             neurons_last = changed.movedim(-1 if site is None else site.axis, -1)  # a view into `changed`
             for one in by_hook[hook]:
-                one.apply(neurons_last, site, step_at(point) if looped else None)
+                one.apply(neurons_last, site, step_at(point) if point is not None and looped else None)
             return changed
 
         return change

@@ -291,7 +291,7 @@ def _range(values: Any) -> str:
 
 
 def benchmarks(state: str) -> str:
-    """The committed table of benchmarks, as ``tests/benchmarks/all.py`` wrote it, and the figure of an idle machine's."""
+    """The committed table of benchmarks, as ``tests/benchmarks/all.py`` wrote it, and an idle machine's figure."""
     place, drawn = RESULTS / "benchmarks" / f"{state}.md", GUIDE.parent / "images" / "benchmarks.png"
     if not place.exists():
         return "Not measured.\n"

@@ -53,7 +53,9 @@ STUDY = replace(
     title="Networks with state: what their memory holds",
     about=(
         "Recurrent, spiking, fast-weight, memory and prompt networks, adopted and ablated over time by the same calls "
-        "as any other network. --which names one of them: " + ", ".join(HOSTS) + ". Each is trained on its smallest "
+        "as any other network. --which names one of them: "
+        + ", ".join(HOSTS)
+        + ". Each is trained on its smallest "
         "task; then units, slots or segments of its memory are ablated, beside as many random ones."
     ),
     variant=study_of,

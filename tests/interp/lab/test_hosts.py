@@ -52,7 +52,7 @@ def test_other_names_and_missing_packages_are_errors(monkeypatch: pytest.MonkeyP
     with pytest.raises(ConfigError, match="unknown host 'gruu'"):
         run_study("hosts", which="gruu", show_progress=False)
     monkeypatch.setattr(hosts, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="needs the package 'snntorch'.*grokscope.hosts"):
+    with pytest.raises(ConfigError, match=r"needs the package 'snntorch'.*grokscope.hosts"):
         run_study("hosts", which="snntorch", show_progress=False)
 
 

@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from interp.data import SPLITS, ModularTask
+from interp.data import GROUPS, SPLITS, ModularTask
 from interp.errors import ConfigError, HookNameError
 from interp.interventions import ablate
 from interp.measuring import cached_pass as cached
-from interp.data import GROUPS
 from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import measure_curve
 from interp.measuring.effects import measure_neurons, single_effects

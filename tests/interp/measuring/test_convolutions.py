@@ -15,7 +15,7 @@ N = 300
 
 
 class Images(nn.Module):
-    """Counts the images that it is given at once; in the class, as what a network keeps of a measurement is put back."""
+    """Counts the images that it is given at once; in the class, as what a network keeps is put back."""
 
     most = 0
 

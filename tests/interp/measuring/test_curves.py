@@ -12,10 +12,9 @@ import pytest
 import torch
 
 import interp
-from interp.data import SPLITS, ModularTask
+from interp.data import GROUPS, SPLITS, ModularTask
 from interp.interventions import Edit, ablate, intervene
 from interp.measuring import kernels
-from interp.data import GROUPS
 from interp.measuring.cached_pass import cached_pass
 from interp.measuring.curves import (
     counts_by_blocks,

@@ -235,7 +235,9 @@ def test_relearning_takes_neurons_out_at_the_same_steps() -> None:
     task = TableTask.from_arrays(
         TOKENS.numpy(), labels.numpy(), true_labels=LABELS.numpy(), train=np.arange(60) < 30
     )
-    relearnt = [relearn(MODEL, task, range(WIDTH), steps=40, draws=1, during=during) for during in (None, "0")]
+    relearnt = [
+        relearn(MODEL, task, range(WIDTH), steps=40, draws=1, during=during) for during in (None, "0")
+    ]
     assert relearnt[0] is not None
     assert relearnt[1] is not None
     assert relearnt[0].curves != relearnt[1].curves

@@ -170,12 +170,14 @@ HOST = Host(
     title="Leaky units: longer time constants for longer delays?",
     about=(
         "A recurrent network of leaky units with trainable time constants, after the idea of arXiv 2309.12927, is "
-        "trained to recall one of eight symbols under noise after delays of 1 to 24 steps. The thirds of the units with "
+        "trained to recall one of eight symbols under noise after delays of 1 to 24 steps. The thirds of the units "
+        "with "
         "the longest, the middle and the shortest time constants, and as many random ones (five draws) are held at "
         "zero inside the loop, on new examples. The claim: units of long time constants cost long delays more than "
         "short ones, more than units of middle time constants do, and units of short ones do not. A set that leaves "
         "hardly more than chance after short delays decides nothing: random ones hold short time constants as well. "
-        "A span of ablation before the symbol is the control for one of the same length while it is remembered. The figure shows accuracy lost, and accuracy by delay."
+        "A span of ablation before the symbol is the control for one of the same length while it is remembered. The "
+        "figure shows accuracy lost, and accuracy by delay."
     ),
     build=build,
     example=example,
