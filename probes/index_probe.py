@@ -41,7 +41,7 @@ def decode_parts(
     n_shuffles: int = 19,
     seed: int = 0,
 ) -> dict[str, Decoded]:
-    """How well each part of the examples is read from activations by logistic regression, cross-validated.
+    """Cross-validated accuracies with which logistic regression reads each part of the examples from activations.
 
     That a part can be read does not mean that the network uses it: ablate what the probe reads to learn that.
 

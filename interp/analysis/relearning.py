@@ -120,15 +120,13 @@ def relearn(
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
-        task: A task.
-        neurons: A text as in `select_neurons`, indices, a mask, or rows of a `NeuronTable`.
+        task, neurons: As of `interp.remove`.
         steps: At most so many in each run.
-        lr: Learning rate; that of the training if None, or 0.01 where it is not known.
-        mode: One of `interp.modes.MODES`: how the neurons are taken out.
+        lr: Learning rate; if None that of the training, or 0.01.
+        mode: One of `interp.modes.MODES`.
         site: Hook name of the neurons; the model's last site if None.
-        draws: Draws of each control.
-        seed: Of the draws.
-        during: Steps that the neurons are taken out at, see `interp.Edit`; all if None.
+        draws, seed: Draws of each control, and the seed of these.
+        during: Steps of it, see `interp.Edit`; all if None.
 
     Returns:
         None where no neurons are chosen, no label is known to be wrong, or there are fewer than three classes.
@@ -149,8 +147,8 @@ def relearn(
     config, data = _settings(subject, steps, lr), subject.data
     if not len(chosen) or not data.mislabelled.any() or data.n_classes < 3:
         return None
-    settings: dict[str, Any] = {"reference": data, "seed": subject.seed, "during": during}
-    edit = edit_from_mode(subject.model, chosen, mode, site=subject.hook, **settings)
+    drawn: dict[str, Any] = {"seed": subject.seed, "during": during}
+    edit = edit_from_mode(subject.model, chosen, mode, site=subject.hook, reference=data, **drawn)
     plan = _plan(data, draws, np.random.default_rng(subject.seed))
     curves: dict[str, tuple[tuple[float, ...], ...]] = {MEMORISED: (), NEVER_TRAINED: (), OTHER_LABEL: ()}
     with progress("relearning", len(plan), after=PATIENCE) as report:

@@ -151,21 +151,21 @@ def delay_sentences(result: StudyResult, chance: float) -> list[str]:
         losses = result.all_over(f"lost_{name}_short", f"lost_{name}_long", f"excess_{name}")
         assert losses is not None
         short, long, excess = losses
-        said = (
+        sentence = (
             f"Without the third of the units that has {SETS[name]}, accuracy {_change(short)} after short delays and "
             f"{_change(long)} after long ones: long delays "
             + excess.verdict("lose more", "lose less", "do not decidedly lose more or less")
             + f" (difference {excess.words('{:.3f}'.format)})"
         )
         if _at_chance(result, name, chance):
-            sentences.append(said + f", but {_LEFT}.")
+            sentences.append(sentence + f", but {_LEFT}.")
             continue
         controls = [
             f"{_beside(result, name, control)} that without {words}"
             + (f" ({_LEFT})" if _at_chance(result, control, chance) else "")
             for control, words in (("middle", "the third between"), ("random", "as many random units"))
         ]
-        sentences.append(f"{said}; this is {', and '.join(controls)}.")
+        sentences.append(f"{sentence}; this is {', and '.join(controls)}.")
     return sentences
 
 
@@ -186,7 +186,7 @@ def _beside(result: StudyResult, name: str, control: str) -> str:
 
 
 def _at_chance(result: StudyResult, name: str, chance: float) -> bool:
-    """Whether accuracy after short delays is near chance without a set of units."""
+    """True if accuracy after short delays is near chance without a set of units."""
     left = result.difference("whole_short", f"lost_{name}_short")
     assert left is not None
     return left.mean < chance + NEAR_CHANCE
