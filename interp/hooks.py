@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import torch
@@ -85,8 +86,8 @@ def hooked(model: Model, changes: Mapping[str, Callable[[Tensor], Tensor | None]
 
 def device_of(model: HookedModel) -> torch.device:
     """Where the model's parameters are, or else its buffers; the CPU of a model without any."""
-    buffers = getattr(model, "buffers", list)
-    return next((one.device for one in (*model.parameters(), *buffers())), torch.device("cpu"))
+    tensors = chain(model.parameters(), getattr(model, "buffers", list)())
+    return next((one.device for one in tensors), torch.device("cpu"))
 
 
 def batches(inputs: Tensor, batch_size: int | None, device: torch.device) -> Iterator[Tensor]:

@@ -143,6 +143,7 @@ class _Acting:
 
     def __init__(self, edit: Edit) -> None:
         self.edit, self.scope, self.steps = edit, edit.scope, 0
+        self.chosen: tuple[Any, ...] | None = None
         self.change, self.step_change = edit.intervention.start(), started_stepwise(edit.intervention)
 
     def check(self, site: NeuronSite | None, hook: str, position: int | None) -> None:
@@ -160,8 +161,10 @@ class _Acting:
 
     def apply(self, neurons_last: Tensor, site: NeuronSite | None, step: int | None) -> None:
         """Change the neurons, ``(example, …, neuron)``, in place; `step` is that of the loop."""
-        indices = neuron_indices(self.edit.neurons, neurons_last.shape[-1])
-        chosen = (..., torch.as_tensor(indices, device=neurons_last.device))
+        if self.chosen is None:
+            indices = neuron_indices(self.edit.neurons, neurons_last.shape[-1])
+            self.chosen = (..., torch.as_tensor(indices, device=neurons_last.device))
+        chosen = self.chosen
         if step is not None:
             self.steps = max(self.steps, step + 1)
             along_loop = site is not None and site.time_axis == 1

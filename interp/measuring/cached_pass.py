@@ -15,10 +15,10 @@ from torch import Tensor
 from interp.data import Dataset, Task
 from interp.errors import ConfigError
 from interp.hooks import device_of, evaluation_mode
-from interp.interventions import Edit
+from interp.interventions import Edit, intervene
 from interp.measuring.arrays import scored_activations
 from interp.measuring.evaluation import as_dataset, check_shape, streamed
-from interp.measuring.in_loop import intervention_in_loop, limited_change, logits_in_loop
+from interp.measuring.in_loop import intervention_in_loop, limited_change
 from interp.measuring.logits import (
     BLOCK,
     Activations,
@@ -154,7 +154,8 @@ class CachedPass(Passed):
         own = own[..., neurons] if isinstance(own, Tensor) and own.ndim else own
         intervention = intervention_in_loop(self.mode, after, own)
         edit = Edit(self.hook, neurons.cpu().numpy(), intervention, self.during)
-        return logits_in_loop(self.model, edit, self.data.inputs[rows])
+        with intervene(self.model, edit):
+            return self.model(self.data.inputs[rows])
 
 
 PART = 8 * BLOCK

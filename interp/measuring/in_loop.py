@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
 from interp.errors import InterventionError
 from interp.hooks import capture
-from interp.interventions import Edit, in_scope, intervene
+from interp.interventions import in_scope
 from interp.measuring.logits import Activations, mapped
 from interp.models import HookedModel, NeuronSite
 from interp.modes import (
@@ -47,11 +47,8 @@ def limited_change(
             f"{place.hook!r} has no steps to limit the intervention to ({scope}): its axes are "
             f"{', '.join(place.axes)}; leave out during"
         )
-    if isinstance(change, Tensor):
-        return change * in_scope(scope, change, axis)
-    whole = change
-    scope.check(whole.shape[axis])
-    return replace(whole, compute=lambda rows: (part := whole[rows]) * in_scope(scope, part, axis))
+    scope.check(change.shape[axis])
+    return mapped(change, lambda block: block * in_scope(scope, block, axis))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +87,3 @@ def intervention_in_loop(
     known, _ = parse_mode(mode)
     whole = Patch(after) if known.from_examples else make_intervention(mode, None)
     return whole if isinstance(share, float) and share == 1 else Partial(whole, share)
-
-
-def logits_in_loop(model: HookedModel, edit: Edit, inputs: Tensor) -> Float[Tensor, "row output"]:
-    """Logits with an edit at work while the loop runs: later steps go on from the neurons that it changed."""
-    with intervene(model, edit):
-        return model(inputs)

@@ -115,10 +115,6 @@ class Adopted(SteppedRoot):
         """Sentences about outputs and axes where there was a choice."""
         return (*self.output_notes, *self.axis_notes)
 
-    def stepped_sites(self) -> list[str]:
-        """Names of the sites that are passed once a step."""
-        return [name for name, axes in self.axes.items() if axes.loop is not None]
-
     def _hooked(
         self, n_examples: int, gradients: bool, site: str, tensor: Tensor, passage: Passage
     ) -> Tensor:
@@ -163,10 +159,11 @@ class Adopted(SteppedRoot):
         no_place = activations.ndim == 3 and self.axes[name].position is None
         in_loop = self.axes[name].loop is not None  # a neuron changes others at later steps
         usable = self.axes[name].of_weights and self.tensors[name].side == "input" and not in_loop
-        if not usable or layer is None or no_place or activations.ndim > 3:
+        site_axis = self.axes[name].axis
+        if not usable or layer is None or no_place or activations.ndim > 3 or site_axis is None:
             return None
         linear = is_linear(
-            layer, activations, logits, lambda x: continued(self, name, x, inputs), self.readout
+            layer, activations, logits, lambda x: continued(self, name, site_axis, x, inputs), self.readout
         )
         return layer if linear else None
 
@@ -199,7 +196,7 @@ class Adopted(SteppedRoot):
                 "adopt the network again, with an example like these"
             )
         positions = site.position is not None and activations.ndim >= 3
-        after, in_loop = partial(continued, self, hook), site.loop is not None
+        after, in_loop = partial(continued, self, hook, site.axis), site.loop is not None
         carried = (inputs, activations) if in_loop else (inputs,)
         return Prefix(activations, after, carried=carried, has_positions=positions, in_loop=in_loop)
 

@@ -13,7 +13,7 @@ from interp.errors import ConfigError, HookNameError, InterventionError
 from interp.models.axes import Axes
 from interp.models.module_tensor import ModuleTensor
 from interp.models.outputs import at_position
-from interp.models.protocol import HookedModel, NeuronSite, evaluation_mode, neuron_site
+from interp.models.protocol import HookedModel, NeuronSite, evaluation_mode
 from interp.models.watched import same_rows
 
 CHUNK, FEW = 2**23, 64  # numbers and examples that are run together
@@ -127,15 +127,20 @@ def given_to_hooks(point: nn.Module, axes: Axes, tensor: Tensor, n_examples: int
 
 
 def continued(
-    model: HookedModel, name: str, activations: Tensor, inputs: Tensor, before: Tensor | None = None
+    model: HookedModel,
+    name: str,
+    axis: int,
+    activations: Tensor,
+    inputs: Tensor,
+    before: Tensor | None = None,
 ) -> Tensor:
     """Logits if a site's tensor, with its neurons last, were another one.
 
     Args:
+        axis: Counts the neurons in what the hook point shows.
         before: Of a site in a loop, its activations; what differs from them is added to each step's, and the network
             goes on from there.
     """
-    axis = neuron_site(model, name).axis
     changed = activations.movedim(-1, axis)
     added = None if before is None else changed - before.movedim(-1, axis)
 

@@ -18,7 +18,7 @@ _OF_MODULES = {*vars(nn.Module()), "training"}
 
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """A tensor and a copy, so that what was changed in place can be told and put back.
+    """A tensor and a copy, so that what was changed in place is seen and put back.
 
     Numbers are compared, as a tensor's version does not count what is changed through its ``data``.
     """
@@ -78,19 +78,19 @@ class CarriedState:
         None
     """
 
-    modules: dict[str, tuple[dict[str, Any], dict[str, Any]]]
+    modules: dict[str, tuple[dict[str, Any], ...]]
 
     @classmethod
     def of(cls, module: nn.Module) -> CarriedState:
         """The present state of a network and all its submodules."""
-        modules = {name: _state(inner) for name, inner in module.named_modules() if not _lazy(inner)}
-        return cls(modules)
+        inner = {name: one for name, one in module.named_modules() if not _lazy(one)}
+        return cls({name: tuple(map(_noted, _places(one))) for name, one in inner.items()})
 
     def changed(self, module: nn.Module) -> list[str]:
         """Names of what is now another."""
         names = []
         for path, inner in module.named_modules():
-            for old, new in zip(self.modules.get(path, ()), _state(inner), strict=False):
+            for old, new in zip(self.modules.get(path, ()), _places(inner), strict=False):
                 names += [f"{path}.{key}" if path else key for key in _changed(old, new)]
         return names
 
@@ -100,7 +100,7 @@ class CarriedState:
             if path not in self.modules:
                 continue
             places: tuple[dict[str, Any], ...] = (inner._buffers, inner.__dict__)
-            for place, old, new in zip(places, self.modules[path], _state(inner), strict=True):
+            for place, old, new in zip(places, self.modules[path], _places(inner), strict=True):
                 for name in _changed(old, new):
                     if name in old:
                         place[name] = _restored(old[name])
@@ -114,20 +114,15 @@ def _lazy(module: nn.Module) -> bool:
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Names whose noted values differ, or that are only in one of two states."""
+    """Names whose values differ from the noted ones, or that are only in one of two states."""
     both = dict.fromkeys([*old, *new])
     return [name for name in both if not (name in old and name in new and _same(old[name], new[name]))]
 
 
-def _state(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Buffers and attributes that may be state."""
-    kept = {name: _noted(value) for name, value in module._buffers.items()}
-    return kept, {name: _noted(value) for name, value in _attributes(module).items()}
-
-
-def _attributes(module: nn.Module) -> dict[str, Any]:
-    own = {name: value for name, value in module.__dict__.items() if name not in _OF_MODULES}
-    return {name: value for name, value in own.items() if _may_be_state(value)}
+def _places(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Buffers and attributes that may be state, as they are."""
+    own = {name: value for name, value in vars(module).items() if name not in _OF_MODULES}
+    return dict(module._buffers), {name: value for name, value in own.items() if _may_be_state(value)}
 
 
 def _may_be_state(value: Any) -> bool:
@@ -164,9 +159,9 @@ def _restored(value: Any) -> Any:
 
 
 def _same(old: Any, new: Any) -> bool:
-    """True if two noted values are alike."""
-    if isinstance(old, _Kept) and isinstance(new, _Kept):
-        return old.same(new.tensor)
+    """True if a value is like a noted one."""
+    if isinstance(old, _Kept):
+        return old.same(new)
     if type(old) is not type(new):
         return False
     if isinstance(old, dict):

@@ -11,7 +11,6 @@ from torch import Tensor
 from interp.errors import ConfigError
 from interp.models.adopted import Adopted
 from interp.models.axes import time_first
-from interp.models.carried_state import kept_state
 from interp.models.checkpointing import without_checkpointing
 from interp.models.learnt_axes import example_axis, learn_axes
 from interp.models.nested import item_at
@@ -57,10 +56,8 @@ def learn(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]])
 def _learn_axes(model: Adopted, example: Tensor, given: Mapping[str, tuple[int, ...]]) -> tuple[Run, Run]:
     """Learn the axes; the runs on the example, and with one more."""
     watched = Watched(model.module, model.call, model.prompt, model.tensors, model.axes)
-    with kept_state(model.module) as state:
-        model.call(model.module, example if model.prompt is None else model.prompt(example))
-        model.stateful = tuple(state.changed(model.module))
     (few, output), (more, longer) = watched.run(example), watched.with_one_more(example)
+    model.stateful = tuple(few.changed)
     learnt = learn_axes(few, more, watched.with_fewer_positions(example), given, model.readout)
     model.axes |= {name: one.axes for name, one in learnt.items()}
     classes = () if model.n_outputs is None else (model.n_outputs,)

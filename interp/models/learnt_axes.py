@@ -121,7 +121,12 @@ def _declared(one: Seen, few: Run, readout: int) -> Axes:
 
 def _read_at(axes: Axes, length: int, readout: int) -> Axes:
     """Axes with so many steps; scores are taken from the one that the answer is read at, if there is such a one."""
-    return replace(axes, length=length, position=readout % length if -length <= readout < length else None)
+    return replace(axes, length=length, position=_place_read(length, readout))
+
+
+def _place_read(length: int, readout: int) -> int | None:
+    """The place that the answer is read at, from 0; None if there is no such one."""
+    return readout % length if -length <= readout < length else None
 
 
 def _loop_note(name: str, axes: Axes) -> str | None:
@@ -276,7 +281,7 @@ def _axes(
         length = shape[second]
     elif counts_positions:
         length = shape[second]
-        position = readout % length if -length <= readout < length else None
+        position = _place_read(length, readout)
     else:
         position = None
     kinds = dict.fromkeys(range(n), "other") | dict.fromkeys(positions or (), "position")

@@ -14,11 +14,9 @@ from interp.models.module_tensor import STATES, ModuleTensor
 CLOSED = -1e4
 """A bias that closes a gate: its sigmoid is exactly 0."""
 GATES: dict[Any, dict[str, tuple[tuple[str, int], ...]]] = {
-    nn.GRU: {"hidden": (("closed", 1), ("zero", 2))},  # reset, update, new
-    nn.LSTM: {
-        "hidden": (("closed", 3),),
-        "cell": (("closed", 0), ("closed", 1)),
-    },  # input, forget, new, output
+    # the gates of a GRU are reset, update and new; of an LSTM input, forget, new and output
+    nn.GRU: {"hidden": (("closed", 1), ("zero", 2))},
+    nn.LSTM: {"hidden": (("closed", 3),), "cell": (("closed", 0), ("closed", 1))},
     nn.RNN: {"hidden": (("zero", 0),)},
 }
 """Rows of weights, by the number of the gate, that make a unit 0 at every step, and the state that they make it of."""
@@ -31,10 +29,9 @@ def state_kind(module: nn.Module, tensor: ModuleTensor) -> str | None:
         return tensor.side
     if tensor.side != "output" or not isinstance(module, tuple(_CELLS)):
         return None
+    # of an LSTM cell's two states the second is changed too late for the first
     shown = tensor.keys in ((), (0,)) or (tensor.keys == (-1,) and not isinstance(module, nn.LSTMCell))
-    return (
-        "hidden" if shown else None
-    )  # of an LSTM cell's two states the second is changed too late for the first
+    return "hidden" if shown else None
 
 
 @torch.no_grad()
@@ -47,7 +44,7 @@ def remove_units(
     """Make units of a state 0 at every step, in the weights of its layer.
 
     A unit of an RNN gets no input; of a GRU, its update gate is closed as well, and of an LSTM the gates that let its
-    cell or its output through, whatever its first state was. Only removal can be saved: a factor would act on what the
+    cell or its output through, from any first state. Only removal can be saved: a factor would act on what the
     loop feeds back, which the same weights read.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from interp.hook_points import HookedRootModule
+from interp.models.axes import Axes
 from interp.models.carried_state import CarriedState, kept_state
 from interp.models.site_point import Steps, collecting
 
@@ -18,16 +19,18 @@ class SteppedRoot(HookedRootModule):
 
     Attributes:
         module: The network.
+        axes: Of each site.
         stateful: Names of what it keeps between calls; None where nobody has looked.
     """
 
     module: nn.Module
+    axes: dict[str, Axes]
     stateful: tuple[str, ...] | None = None
     _start: CarriedState | None = None
 
     def stepped_sites(self) -> list[str]:
         """Names of the sites that are passed once a step."""
-        raise NotImplementedError
+        return [name for name, axes in self.axes.items() if axes.loop is not None]
 
     def begin_call(self) -> None:
         """Put the state back that every call starts from, where calls are independent."""

@@ -59,6 +59,7 @@ class Run:
         seen: Tensors of sites, and of submodules whose kind tells an axis, in the order in which they passed.
         links: What activation functions, dropout and the like read, and what they give.
         steps: How often each site was passed.
+        changed: Names of the state that the network keeps from this run, which was put back after it.
     """
 
     examples: int
@@ -66,6 +67,7 @@ class Run:
     seen: list[Seen] = field(default_factory=list)
     links: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     steps: dict[str, int] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
 
     def shapes(self) -> dict[str, Shape]:
         """The shape of each site's tensor."""
@@ -155,8 +157,11 @@ class Watched:
                 return tensor
 
             loops = {name for name, axes in self.axes.items() if axes.loop is not None}
-            with kept_state(self.module), changing_tensors(self.module, self.tensors, noted, loops):
-                return run, self.call(self.module, tokens)
+            with kept_state(self.module) as state:
+                with changing_tensors(self.module, self.tensors, noted, loops):
+                    output = self.call(self.module, tokens)
+                run.changed.extend(state.changed(self.module))
+                return run, output
 
     def with_one_more(self, example: Tensor) -> tuple[Run, Any]:
         """As `run`, with the last example once more before all others."""

@@ -52,7 +52,7 @@ def test_the_timescale_of_a_known_process(tau: float) -> None:
 
 
 def test_exact_exponentials_are_fitted_between_the_candidates() -> None:
-    """Two states that are mixed so that the correlation at lag k is exp(-k / tau), whatever was drawn."""
+    """Two states that are mixed so that the correlation at lag k is exp(-k / tau), for all draws."""
     steps, tau = 16, np.array([1.5, 4.0, 9.0])
     distance = np.abs(np.subtract.outer(np.arange(steps), np.arange(steps)))
     draws = np.linalg.qr(np.random.default_rng(0).standard_normal((40, steps + 1)) * [1e-9] + 1)[0][:, 1:]

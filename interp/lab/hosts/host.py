@@ -29,6 +29,10 @@ class Config(Settings):
         1.0, "Updates of training, as a multiple of those that the network has by default.", "(0, 10]"
     )
 
+    def updates(self, default: int) -> int:
+        """Updates of training, 1 or more, where the network has so many by default."""
+        return max(1, round(default * self.effort))
+
 
 @dataclass(frozen=True, eq=False)
 class Host:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from interp.hooks import capture
 from interp.interventions import ablate
+from interp.lab.hosts.training import descend
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import StudyResult
 from interp.models import adopt
@@ -24,22 +26,14 @@ from interp.progress import Report
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
 """Examples of a task, given how many and a generator: inputs ``(example, step, feature)`` and labels ``(example,)``."""
 
-BATCH, EVALUATED, DRAWS, NOTES = 64, 512, 10, 20
+BATCH, EVALUATED, DRAWS = 64, 512, 10
 TRAINING, CHOOSING, EVALUATING = range(3)
 """Purposes that examples are drawn for, each with random numbers of its own."""
 
 
 def generator_for(seed: int, purpose: int) -> torch.Generator:
-    """Random numbers of one purpose, the same for a seed whatever else is drawn."""
+    """Random numbers of one purpose, the same for a seed if others are drawn or not."""
     return torch.Generator().manual_seed(3 * seed + purpose)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw first weights from a seed inside the block; PyTorch's own random numbers go on after it as before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def train_on(
@@ -47,17 +41,12 @@ def train_on(
 ) -> None:
     """Train a network in place with Adam; each update sees examples that none has seen before."""
     generator = generator_for(seed, TRAINING)
-    optimizer = torch.optim.Adam([one for one in module.parameters() if one.requires_grad], lr=lr)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
-    for step in range(1, updates + 1):
+
+    def loss() -> Tensor:
         inputs, labels = draw(BATCH, generator)
-        loss = F.cross_entropy(module(inputs), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(module.parameters(), 1.0)  # back through many steps, gradients can explode
-        optimizer.step()
-        schedule.step()
-        report(step, f"loss {loss.item():.2f}" if step % NOTES == 0 else "")
+        return F.cross_entropy(module(inputs), labels)
+
+    descend(module.parameters(), loss, updates, report, lr=lr, schedule=CosineAnnealingLR)
 
 
 def class_spread(

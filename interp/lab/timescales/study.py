@@ -158,14 +158,11 @@ STUDY = Study(
         "are compared with the fall of the autocorrelation of hooked activity, and the thirds of its units with the "
         "longest, the middle and the shortest, and as many random ones are held at zero inside the loop: units of "
         "long time constants should cost long delays more than short ones, and the others not. A set that leaves "
-        "hardly "
-        "more than chance after short delays decides nothing, as long ones can lose no more. Then parity of the "
+        "hardly more than chance after short delays decides nothing, as long ones can lose no more. Then parity of the "
         "last N bits is learnt for N = 2 to 6, one N after another, either for the newest N only (single head) or "
-        "for "
-        "all so far (multi-head): the paper reports that time constants rise with N with a single head only, and "
-        "that "
-        "multi-head networks withstand ablation better; it trains more units, and more bits, for longer. The figure "
-        "shows timescales of units, accuracy by delay, and mean time constants by N."
+        "for all so far (multi-head): the paper reports that time constants rise with N with a single head only, and "
+        "that multi-head networks withstand ablation better; it trains more units, and more bits, for longer. The "
+        "figure shows timescales of units, accuracy by delay, and mean time constants by N."
     ),
     config=Config,
     measure=measure,

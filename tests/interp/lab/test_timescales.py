@@ -59,7 +59,7 @@ def test_numbers_by_delay_are_means_over_delays() -> None:
 
 
 def test_without_recurrence_activity_has_the_timescale_of_the_parameters() -> None:
-    """Then a unit is a first-order process, whatever phi does to white noise, and correlates as (1 - 1/tau)^lag."""
+    """Then a unit is a first-order process, as phi of white noise is white, and correlates as (1 - 1/tau)^lag."""
     network = LeakyRNN(3, 12, 2, torch.Generator().manual_seed(0), longest=8)
     with torch.no_grad():
         network.recurrent.weight.zero_()

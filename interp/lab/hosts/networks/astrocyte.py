@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from interp.hooks import capture
 from interp.interventions import ablate
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.training import descend
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import Record, StudyResult
 from interp.models import HookedModel, adopt
@@ -110,16 +111,12 @@ def delayed_recall(
 
 def train(network: Astrocytes, updates: int, generator: torch.Generator, report: Report) -> None:
     """Fit all weights to sequences of every delay, new ones at each update."""
-    optimizer = torch.optim.Adam(
-        [weight for weight in network.parameters() if weight.requires_grad], lr=0.005
-    )
-    for update in range(updates):
+
+    def loss() -> Tensor:
         inputs, symbols = delayed_recall(BATCH, DELAYS, generator)
-        loss = nn.functional.cross_entropy(network(inputs), symbols)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        report(update + 1, f"loss {loss.item():.2f}")
+        return nn.functional.cross_entropy(network(inputs), symbols)
+
+    descend(network.parameters(), loss, updates, report, lr=0.005, clip=None)
 
 
 def accuracy(model: Callable[[Tensor], Tensor], inputs: Tensor, symbols: Tensor) -> float:
@@ -131,7 +128,7 @@ def accuracy(model: Callable[[Tensor], Tensor], inputs: Tensor, symbols: Tensor)
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Train two networks on all delays, then ablate traces, exchange them, or ablate as many random units."""
     generator = torch.Generator().manual_seed(seed)
-    updates = max(1, round(config.effort * UPDATES))
+    updates = config.updates(UPDATES)
     numbers, lines = dict[str, float | None](), dict[str, list[float]]()
     for place, arm in enumerate(ARMS):
         network = Astrocytes(UNITS, ASTROCYTES, SYMBOLS + DISTRACTORS + 1, generator, recurrent=arm == "loop")
@@ -242,7 +239,7 @@ HOST = Host(
     example=_example,
     sites=(SPIKES, TRACE),
     measure=measure,
-    units=lambda config: 2 * max(1, round(config.effort * UPDATES)) + 1,
+    units=lambda config: 2 * config.updates(UPDATES) + 1,
     quantities={
         f"{arm}_{name}": f"{words}: {quantity}"
         for arm, words in ARMS.items()

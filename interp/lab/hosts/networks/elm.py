@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import PolynomialLR
 
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.training import descend
 from interp.lab.study import Record, StudyResult
 from interp.lab.timescales.ablation import (
     BARS,
@@ -101,23 +103,18 @@ def example() -> Tensor:
 
 def updates(config: Config) -> int:
     """Updates of training."""
-    return max(1, round(UPDATES * config.effort))
+    return config.updates(UPDATES)
 
 
 def trained(config: Config, generator: torch.Generator, report: Report) -> LeakyMemory:
     """A neuron that recalls bursts of spikes after all of `DELAYS`."""
     model = LeakyMemory(4 * SYMBOLS, MEMORY, SYMBOLS, generator)
-    optimiser = torch.optim.Adam(model.parameters(), 5e-3)
-    decay = torch.optim.lr_scheduler.PolynomialLR(optimiser, updates(config))
-    for update in range(updates(config)):
+
+    def loss() -> Tensor:
         batch = spike_recall(BATCH, DELAYS, generator, symbols=SYMBOLS, steps=STEPS)
-        loss = cross_entropy(model(batch.inputs), batch.labels)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        decay.step()
-        report(update + 1, f"loss {loss.item():.2f}")
+        return cross_entropy(model(batch.inputs), batch.labels)
+
+    descend(model.parameters(), loss, updates(config), report, lr=5e-3, schedule=PolynomialLR)
     return model
 
 

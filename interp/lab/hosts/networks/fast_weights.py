@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from interp import ablate, adopt, capture
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.pairs import Pairs, random_pairs
+from interp.lab.hosts.training import descend, seeded
 from interp.lab.study import Record, StudyResult
 from interp.markup import number, percentage
 from interp.models import Adopted
@@ -57,8 +59,7 @@ class FastWeights(nn.Module):
 
 def build(seed: int) -> FastWeights:
     """A small network with random weights drawn from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return FastWeights(KEYS, VALUES, width=5)
 
 
@@ -67,38 +68,28 @@ def example() -> Int[Tensor, "example time 2"]:
     return sequences(3, torch.Generator().manual_seed(0), pairs=6)[0]
 
 
-def sequences(
-    n: int, generator: torch.Generator, pairs: int = PAIRS
-) -> tuple[Int[Tensor, "example time 2"], Int[Tensor, " example"], Int[Tensor, " example"]]:
+def sequences(n: int, generator: torch.Generator, pairs: int = PAIRS) -> Pairs:
     """Sequences of random pairs and a question, the values asked for, and the steps at which these were shown."""
-    keys = torch.rand(n, KEYS, generator=generator).argsort(1)[:, :pairs]
-    values = torch.randint(VALUES, (n, pairs), generator=generator)
-    asked, rows = torch.randint(pairs, (n,), generator=generator), torch.arange(n)
-    question = torch.stack([keys[rows, asked], torch.full((n,), VALUES)], 1)
-    return torch.cat([torch.stack([keys, values], 2), question[:, None]], 1), values[rows, asked], asked
+    return random_pairs(n, KEYS, VALUES, pairs, generator)
 
 
 def train(config: Config, seed: int, report: Report) -> FastWeights:
     """A network trained through the updates of its memory."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = FastWeights(KEYS, VALUES)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
-    for update in range(updates(config)):
+
+    def loss() -> Tensor:
         inputs, labels, _ = sequences(BATCH, generator)
-        loss = nn.functional.cross_entropy(network(inputs), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        report(update + 1, f"loss {loss.item():.2f}")
+        return nn.functional.cross_entropy(network(inputs), labels)
+
+    descend(network.parameters(), loss, updates(config), report, lr=1e-2)
     return network.eval()
 
 
 def updates(config: Config) -> int:
     """Updates of training."""
-    return round(UPDATES * config.effort)
+    return config.updates(UPDATES)
 
 
 def correct(model: Adopted, inputs: Tensor, labels: Tensor) -> Bool[Tensor, " example"]:

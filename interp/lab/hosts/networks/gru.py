@@ -18,9 +18,9 @@ from interp.lab.hosts.recurrent import (
     most,
     over_seeds,
     rounded,
-    seeded,
     train_on,
 )
+from interp.lab.hosts.training import seeded
 from interp.lab.study import Record, StudyResult
 from interp.progress import Report
 
@@ -125,7 +125,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
 
 def units(config: Config) -> int:
     """Updates of training."""
-    return max(1, round(UPDATES * config.effort))
+    return config.updates(UPDATES)
 
 
 def judge(result: StudyResult) -> list[str]:

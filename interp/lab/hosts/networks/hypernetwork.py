@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from interp import ablate, adopt
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.training import descend, seeded
 from interp.lab.study import Record, StudyResult
 from interp.markup import percentage
 from interp.models import Adopted
@@ -63,8 +64,7 @@ class Hypernetwork(nn.Module):
 
 def build(seed: int) -> Hypernetwork:
     """A small network with random weights drawn from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Hypernetwork(3, 5, 2, width=4, hidden=6, neurons=4)
 
 
@@ -106,26 +106,22 @@ def train(
     """A network trained on all tasks together, with the first images."""
     images, labels, classes = data
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = Hypernetwork(TASKS, PIXELS, 2)
-    optimizer = torch.optim.Adam(network.parameters(), lr=4e-3)
-    for update in range(updates(config)):
+
+    def loss() -> Tensor:
         rows = torch.randint(TRAINED, (BATCH,), generator=generator)
         tasks = torch.randint(TASKS, (BATCH,), generator=generator)
         logits = network(with_task(images[rows], tasks))
-        loss = nn.functional.cross_entropy(logits, classes[tasks, labels[rows]])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        report(update + 1, f"loss {loss.item():.2f}")
+        return nn.functional.cross_entropy(logits, classes[tasks, labels[rows]])
+
+    descend(network.parameters(), loss, updates(config), report, lr=4e-3)
     return network.eval()
 
 
 def updates(config: Config) -> int:
     """Updates of training."""
-    return round(UPDATES * config.effort)
+    return config.updates(UPDATES)
 
 
 def scores(

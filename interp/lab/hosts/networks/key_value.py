@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from interp import ablate, adopt, capture
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.training import descend, seeded
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import Record, StudyResult
 from interp.markup import percentage
@@ -73,8 +74,7 @@ class KeyValue(nn.Module):
 
 def build(seed: int) -> KeyValue:
     """A small network with random weights drawn from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return KeyValue(BITS + VALUES + 1, VALUES, hidden=8, slots=5, width=4)
 
 
@@ -127,24 +127,20 @@ def train(config: Config, seed: int, report: Report) -> tuple[KeyValue, Float[Te
     """A network trained on pairs of known keys, and these keys."""
     generator = torch.Generator().manual_seed(seed)
     keys = random_keys(KNOWN_KEYS, generator)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = KeyValue(BITS + VALUES + 1, VALUES)
-    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
-    for update in range(updates(config)):
+
+    def loss() -> Tensor:
         inputs, labels, _ = sequences(keys, BATCH, generator)
-        loss = nn.functional.cross_entropy(network(inputs), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        report(update + 1, f"loss {loss.item():.2f}")
+        return nn.functional.cross_entropy(network(inputs), labels)
+
+    descend(network.parameters(), loss, updates(config), report, lr=5e-3)
     return network, keys
 
 
 def updates(config: Config) -> int:
     """Updates of training."""
-    return round(UPDATES * config.effort)
+    return config.updates(UPDATES)
 
 
 def correct(

@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import PolynomialLR
 
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.training import descend
 from interp.lab.study import Record, StudyResult
 from interp.lab.timescales.ablation import (
     BARS,
@@ -98,23 +100,18 @@ def example() -> Tensor:
 
 def updates(config: Config) -> int:
     """Updates of training."""
-    return max(1, round(UPDATES * config.effort))
+    return config.updates(UPDATES)
 
 
 def trained(n_updates: int, generator: torch.Generator, report: Report) -> LeakyRNN:
     """A network that recalls symbols after all of `DELAYS`."""
     model = LeakyRNN(SYMBOLS, WIDTH, SYMBOLS, generator)
-    optimiser = torch.optim.Adam(model.parameters(), 0.01)
-    decay = torch.optim.lr_scheduler.PolynomialLR(optimiser, n_updates)
-    for update in range(n_updates):
+
+    def loss() -> Tensor:
         batch = delayed_recall(BATCH, DELAYS, generator, symbols=SYMBOLS, steps=STEPS)
-        loss = cross_entropy(model(batch.inputs), batch.labels)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        decay.step()
-        report(update + 1, f"loss {loss.item():.2f}")
+        return cross_entropy(model(batch.inputs), batch.labels)
+
+    descend(model.parameters(), loss, n_updates, report, lr=0.01, schedule=PolynomialLR)
     return model
 
 
@@ -171,9 +168,8 @@ HOST = Host(
     about=(
         "A recurrent network of leaky units with trainable time constants, after the idea of arXiv 2309.12927, is "
         "trained to recall one of eight symbols under noise after delays of 1 to 24 steps. The thirds of the units "
-        "with "
-        "the longest, the middle and the shortest time constants, and as many random ones (five draws) are held at "
-        "zero inside the loop, on new examples. The claim: units of long time constants cost long delays more than "
+        "with the longest, the middle and the shortest time constants, and as many random ones (five draws) are held "
+        "at zero inside the loop, on new examples. The claim: units of long time constants cost long delays more than "
         "short ones, more than units of middle time constants do, and units of short ones do not. A set that leaves "
         "hardly more than chance after short delays decides nothing: random ones hold short time constants as well. "
         "A span of ablation before the symbol is the control for one of the same length while it is remembered. The "

@@ -209,7 +209,7 @@ def judge(result: StudyResult) -> list[str]:
         + decay.minus(spared).verdict("it is forgotten and they are not.", "not it alone.", "not decided."),
         f"Five silent steps after the cue leave {late.words()} less overlap than five while it is present: "
         + late.verdict(
-            "after the cue the recalled pattern lives in spikes alone.",
+            "after the cue the recalled pattern is in spikes alone.",
             "the claim does not hold.",
             "not decided.",
         ),

@@ -22,9 +22,9 @@ from interp.lab.hosts.recurrent import (
     over_seeds,
     random_others,
     rounded,
-    seeded,
     train_on,
 )
+from interp.lab.hosts.training import seeded
 from interp.lab.study import Record, StudyResult
 from interp.modes import Zero
 from interp.progress import Report
@@ -140,7 +140,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
 
 def units(config: Config) -> int:
     """Updates of training."""
-    return max(1, round(UPDATES * config.effort))
+    return config.updates(UPDATES)
 
 
 def judge(result: StudyResult) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from interp.interventions import ablate
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.training import descend
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import Record, StudyResult
 from interp.models import HookedModel, adopt
@@ -95,13 +96,11 @@ def error(network: Chain, command: Tensor) -> Tensor:
 
 def train(network: Chain, updates: int, generator: torch.Generator, report: Report) -> None:
     """Fit all weights to travelling sines of new commands at each update."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.03)
-    for update in range(updates):
-        loss = error(network, commands(BATCH, generator))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        report(update + 1, f"loss {loss.item():.3f}")
+
+    def loss() -> Tensor:
+        return error(network, commands(BATCH, generator))
+
+    descend(network.parameters(), loss, updates, report, lr=0.03, clip=None)
 
 
 def amplitudes(model: HookedModel, command: Tensor) -> np.ndarray:
@@ -125,7 +124,7 @@ def lesioned(
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Train a chain with signs and one without, then ablate neurons of one segment, or as many random ones."""
     generator = torch.Generator().manual_seed(seed)
-    updates = max(1, round(config.effort * UPDATES))
+    updates = config.updates(UPDATES)
     numbers, lines = dict[str, float | None](), dict[str, list[float]]()
     for place, (arm, words) in enumerate(ARMS.items()):
         network = Chain(SEGMENTS, generator, signed=arm == "signed")
@@ -246,7 +245,7 @@ HOST = Host(
     example=_example,
     sites=(INHIBITORY, EXCITATORY),
     measure=measure,
-    units=lambda config: 2 * max(1, round(config.effort * UPDATES)) + 1,
+    units=lambda config: 2 * config.updates(UPDATES) + 1,
     quantities={
         f"{arm}_{name}": f"{words}: {quantity}"
         for arm, words in ARMS.items()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from interp import ablate, adopt
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.training import descend, seeded
 from interp.lab.study import Record, StudyResult
 from interp.markup import percentage
 from interp.models import Adopted
@@ -110,8 +111,7 @@ class Prompted(nn.Module):
 
 def build(seed: int) -> Prompted:
     """A small network with random weights drawn from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Prompted(4, width=6, length=2)
 
 
@@ -147,22 +147,19 @@ def pretrained(
     labels: Int[Tensor, " image"],
 ) -> Prompted:
     """A network whose body and head were trained on the first classes, with random components."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = Prompted(OF_TASK * TASKS)
     parameters = [*network.body.parameters(), *network.head.parameters()]
     rows, generator = torch.nonzero(labels < FIRST_CLASSES)[:, 0], torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(parameters, lr=3e-3)
     for one in parameters:
         one.requires_grad_(True)
-    for update in range(updates(config)):
+
+    def loss() -> Tensor:
         batch = rows[torch.randint(len(rows), (BATCH,), generator=generator)]
         logits = network.head(network.body(images[batch]))[:, :FIRST_CLASSES]
-        loss = nn.functional.cross_entropy(logits, labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        report(update + 1, f"body  loss {loss.item():.2f}")
+        return nn.functional.cross_entropy(logits, labels[batch])
+
+    descend(parameters, loss, updates(config), shifted(report, 0, "body"), lr=3e-3, clip=None)
     for one in parameters:
         one.requires_grad_(False)
     return network
@@ -198,7 +195,7 @@ def learn_tasks(
 
 def updates(config: Config) -> int:
     """Updates of training, of the body and of the components for each task."""
-    return round(UPDATES * config.effort)
+    return config.updates(UPDATES)
 
 
 def accuracy(

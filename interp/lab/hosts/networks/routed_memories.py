@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from interp import ablate, adopt, capture
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.pairs import Pairs, random_pairs
+from interp.lab.hosts.training import descend, seeded
 from interp.lab.study import Record, StudyResult
 from interp.markup import percentage
 from interp.models import Adopted
@@ -84,8 +86,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 def build(seed: int) -> RoutedMemories:
     """A small network with random weights drawn from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return RoutedMemories(KEYS, VALUES, width=5, value_width=4)
 
 
@@ -94,39 +95,30 @@ def example() -> Int[Tensor, "example time 2"]:
     return sequences(3, torch.Generator().manual_seed(0), pairs=7)[0]
 
 
-def sequences(
-    n: int, generator: torch.Generator, pairs: int = PAIRS
-) -> tuple[Int[Tensor, "example time 2"], Int[Tensor, " example"], Int[Tensor, " example"]]:
+def sequences(n: int, generator: torch.Generator, pairs: int = PAIRS) -> Pairs:
     """Sequences of random pairs and a question, the values asked for, and the steps at which these were shown."""
-    keys = torch.rand(n, KEYS, generator=generator).argsort(1)[:, :pairs]
-    values = torch.randint(VALUES, (n, pairs), generator=generator)
-    asked, rows = torch.randint(pairs, (n,), generator=generator), torch.arange(n)
-    question = torch.stack([keys[rows, asked], torch.full((n,), VALUES)], 1)
-    return torch.cat([torch.stack([keys, values], 2), question[:, None]], 1), values[rows, asked], asked
+    return random_pairs(n, KEYS, VALUES, pairs, generator)
 
 
 def train(config: Config, seed: int, report: Report, which: str = "routed") -> RoutedMemories:
     """One of `NETWORKS`, trained with a small cost for routes that some memories have more of than others."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = RoutedMemories(KEYS, VALUES, **NETWORKS[which])
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
-    for update in range(updates(config)):
+
+    def loss() -> Tensor:
         inputs, labels, _ = sequences(BATCH, generator)
-        loss = nn.functional.cross_entropy(network(inputs), labels)
         mean = torch.softmax(network.router.weight, 1).mean(0)
         balance = len(mean) * (mean**2).sum() - 1
-        optimizer.zero_grad()
-        (loss + balance).backward()
-        optimizer.step()
-        report(update + 1, f"{which}  loss {loss.item():.2f}")
+        return nn.functional.cross_entropy(network(inputs), labels) + balance
+
+    descend(network.parameters(), loss, updates(config), shifted(report, 0, which), lr=1e-2, clip=None)
     return network.eval()
 
 
 def updates(config: Config) -> int:
     """Updates of training of each network."""
-    return round(UPDATES * config.effort)
+    return config.updates(UPDATES)
 
 
 def correct(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from interp import ablate, adopt
 from interp.lab.hosts.host import Config, Host
+from interp.lab.hosts.training import descend, seeded
 from interp.lab.study import Record, StudyResult
 from interp.markup import percentage
 from interp.models import Adopted
@@ -110,8 +111,7 @@ class SegmentMemory(nn.Module):
 
 def build(seed: int) -> SegmentMemory:
     """A small network with random weights drawn from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return SegmentMemory(TOKENS, VALUES, LENGTH, width=8)
 
 
@@ -143,26 +143,22 @@ def texts(
 def train(config: Config, seed: int, report: Report) -> SegmentMemory:
     """A network trained to answer, its memory empty."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = SegmentMemory(TOKENS, VALUES, LENGTH)
-    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for update in range(updates(config)):
+
+    def loss() -> Tensor:
         inputs, labels, _ = texts(BATCH, generator)
         network.reset()
-        loss = nn.functional.cross_entropy(network(inputs), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        report(update + 1, f"loss {loss.item():.2f}")
+        return nn.functional.cross_entropy(network(inputs), labels)
+
+    descend(network.parameters(), loss, updates(config), report, lr=3e-3)
     network.reset()
     return network.eval()
 
 
 def updates(config: Config) -> int:
     """Updates of training."""
-    return round(UPDATES * config.effort)
+    return config.updates(UPDATES)
 
 
 def correct(model: Adopted, inputs: Tensor, labels: Tensor) -> Bool[Tensor, " example"]:

@@ -11,6 +11,7 @@ from interp.hooks import capture
 from interp.interventions import ablate
 from interp.lab.hosts.host import Config, Host
 from interp.lab.hosts.simulated_spikes import HUBS, NEURONS, auc, connections, follow_graph, simulate
+from interp.lab.hosts.training import descend
 from interp.lab.study import Record, StudyResult
 from interp.models import HookedModel, adopt
 from interp.models.taps import tap
@@ -94,16 +95,14 @@ def train(
     network: SpikeTransformer, tokens: Tensor, updates: int, generator: torch.Generator, report: Report
 ) -> None:
     """Fit predictions of the next token; a tenth of the tokens that are shown is hidden."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.002)
-    for update in range(updates):
+
+    def loss() -> Tensor:
         rows = windows(tokens, BATCH, generator)
         hidden = torch.rand(BATCH, CONTEXT, generator=generator) < HIDDEN
         logits = network.predictions(rows[:, :-1].masked_fill(hidden, BLANK))
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        report(update + 1, f"loss {loss.item():.2f}")
+        return nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
+
+    descend(network.parameters(), loss, updates, report, lr=0.002, clip=None)
 
 
 def attention_graph(
@@ -132,7 +131,7 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     graph = connections(draws)
     tokens, others = simulate(graph, BINS, draws), simulate(graph, BINS // 2, draws)
     network = SpikeTransformer(NEURONS + 1, CONTEXT, WIDTH, HEADS, LAYERS, generator)
-    updates = max(1, round(config.effort * UPDATES))
+    updates = config.updates(UPDATES)
     train(network, tokens, updates, generator, report)
     middle = len(others) // 2
     choosing, test = (
@@ -280,7 +279,7 @@ HOST = Host(
     example=_example,
     sites=(*PATTERNS, *OUTPUTS),
     measure=measure,
-    units=lambda config: max(1, round(config.effort * UPDATES)) + 1,
+    units=lambda config: config.updates(UPDATES) + 1,
     quantities={
         "own_next": "AUC in a hub's targets, attention where the target is predicted",
         "own_next_shuffled": "the same, shuffled targets",

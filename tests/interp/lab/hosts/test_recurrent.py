@@ -17,10 +17,10 @@ from interp.lab.hosts.recurrent import (
     generator_for,
     most,
     random_others,
-    seeded,
     train_on,
 )
 from interp.lab.hosts.study import study_of
+from interp.lab.hosts.training import seeded
 from interp.lab.running import run_study
 from interp.lab.study import Record, StudyResult
 
