@@ -1,0 +1,1 @@
+"""Methods against forgetting, each a small frozen object."""
