@@ -1,4 +1,4 @@
-"""Sequences of tasks: digits, permuted in pixels or labels or a few classes at a time, and operations on two numbers."""
+"""Sequences of tasks: digits, permuted in pixels or labels or by a few classes, and operations on two numbers."""
 
 from __future__ import annotations
 

@@ -169,8 +169,8 @@ def study_runs_table(grid: StudyGrid, store: Store) -> pa.Table:
     """Every run that has ended or failed.
 
     Columns: ``study``, ``variant``, the grid's axes, ``seed``, ``status`` (``ok`` or ``failed``), ``error``,
-    ``seconds``, every number of the studies by its name (``<name>_measured`` where a column before it has that name), and
-    ``record``, the file.
+    ``seconds``, every number of the studies by its name (``<name>_measured`` where a column before it has that name),
+    and ``record``, the file.
     """
     stored = {row["checkpoint"]: row for row in store.checkpoints.to_pylist()}
     rows, columns = [], dict[str, str]()

@@ -139,9 +139,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_call_goes_on(tmp_path: Path) -> 
         return measure(config, seed, report)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "interp.lab.grids.study_run.study_called", lambda name: replace(STUDY, measure=pressed)
-        )
+        patch.setattr("interp.lab.grids.study_run.study_called", lambda name: replace(STUDY, measure=pressed))
         result = run(tmp_path / "out")
     assert (result.done, result.interrupted, len(result.table)) == (1, True, 1)
     again = run(tmp_path / "out")
@@ -157,7 +155,7 @@ def test_parts_have_settings_and_grids_of_their_own(tmp_path: Path) -> None:
     grid = read_study_grid(file)
     assert [(run.variant, run.config.slope, run.seed) for run in grid.runs] == [
         *(("flat", 0, 0), ("flat", 0, 1)),
-        *(("steep", slope, seed) for slope in (4, 5) for seed in (0, 1)),
+        *(("steep", slope, seed) for seed in (0, 1) for slope in (4, 5)),
     ]
     assert grid.runs[0].config.parts == (0.1, 0.2)
     assert len({run.name for run in grid.runs}) == 3
@@ -167,10 +165,10 @@ def test_parts_have_settings_and_grids_of_their_own(tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"slop": 3}, "no setting 'slop'; did you mean 'slope'"),
-        ({"slope": "steep"}, "slope = steep is not a number"),
+        ({"slope": "steep", "grid": {}}, "slope = 'steep' is not a number"),
         ({"slope": -1, "grid": {}}, "slope=-1 is below 0"),
         ({"grid": {"seed": [-1]}}, "seed=-1 is below 0"),
-        ({"grid": {"seed": ["one"]}}, "seed = one is not a whole number"),
+        ({"grid": {"seed": ["one"]}}, "seed = 'one' is not a whole number"),
         ({"grid": {"seed": [0, 0]}}, "two runs of the grid are the same: lens_.* with seed 0"),
         ({"study": None}, "study = None is not text"),
     ],
