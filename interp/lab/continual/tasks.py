@@ -1,4 +1,4 @@
-"""Sequences of tasks: digits with their pixels permuted or a few classes at a time or with their labels permuted, and operations."""
+"""Sequences of tasks: digits, permuted in pixels or labels or a few classes at a time, and operations on two numbers."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from interp.lab.continual.method import Batch, Method, Run
 
 @dataclass(frozen=True)
 class Joint(Method):
-    """Examples of all tasks in every batch, each task as likely; of those too that are to come, which no method may see.
+    """Examples of all tasks in every batch, each task as likely; also of those to come, which no method may see.
 
     Example:
         >>> from torch import nn
