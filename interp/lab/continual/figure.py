@@ -21,7 +21,7 @@ from interp.lab.panels import (
 from interp.plots.canvas import NEUTRAL, blank, rounded
 from interp.plots.coset_indicators import COLOURS
 
-DOMAINS = ((0.2, 0.46), (0.53, 0.74), (0.8, 1.0))
+DOMAINS = ((0.21, 0.48), (0.5, 0.69), (0.77, 1.0))
 
 
 def continual_figure(result: Any) -> Figure:
@@ -33,8 +33,8 @@ def continual_figure(result: Any) -> Figure:
     _strengths(figure, result)
     _protected(figure, result, names)
     return figure.update_layout(
-        legend={"orientation": "h", "y": -0.12},
-        margin={"t": 60, "b": 110, "l": 20},
+        legend={"orientation": "h", "y": -0.15},
+        margin={"t": 60, "b": 130, "l": 20},
         height=760,
         hovermode="closest",
     )
@@ -58,9 +58,9 @@ def _methods(figure: Figure, result: Any, names: list[str]) -> None:
         error_x=intervals([one for one in forgetting if one is not None], COLOURS[1]),
         hovertemplate="%{y}: forgetting %{x:.3f}<extra></extra>",
     )
-    labels = {"title": {"text": ""}, "automargin": False, "tickfont": {"size": 11}}
-    x = {"title": {"text": "average accuracy (bars), forgetting (dots)"}, "range": [-0.1, 1.02]}
-    place_panel(figure, 1, DOMAINS[0], x, labels | {"title": {"text": "method"}})
+    labels = {"title": {"text": "method"}, "tickfont": {"size": 11}}
+    x = {"title": {"text": "average accuracy (bars),<br>forgetting (dots)"}, "range": [-0.1, 1.02]}
+    place_panel(figure, 1, DOMAINS[0], x, labels)
 
 
 def _strengths(figure: Figure, result: Any) -> None:
@@ -77,7 +77,7 @@ def _strengths(figure: Figure, result: Any) -> None:
         whole = ~np.isnan(values).any(1)
         x = np.array(strengths)
         hover = f"{WORDS[arm]}: %{{y:.3f}} at strength %{{x}}<extra></extra>"
-        look = {"dash": dash, "hovertemplate": hover, **axes(2)}
+        look = {"dash": dash, "hovertemplate": hover, **axes(3)}
         line_over_seeds(figure, x[whole], values[whole].T, WORDS[arm], colour, **look)
         broken = x[~whole]
         if len(broken):
@@ -88,9 +88,13 @@ def _strengths(figure: Figure, result: Any) -> None:
                 {"color": colour, "symbol": "x", "size": 7},
                 hovertemplate=f"{WORDS[arm]}: diverged at strength %{{x}}<extra></extra>",
                 showlegend=False,
-                **axes(2),
+                **axes(3),
             )
-    x_axis = {"title": {"text": "strength (log scale; crosses: diverged)"}, "type": "log", "dtick": 1}
+    x_axis = {
+        "title": {"text": "strength of a penalty<br>(log scale; crosses: diverged)"},
+        "type": "log",
+        "dtick": 1,
+    }
     place_panel(
         figure, 2, DOMAINS[1], x_axis, {"title": {"text": "average accuracy (share)"}, "range": [-0.03, 1.02]}
     )
@@ -108,10 +112,7 @@ def _protected(figure: Figure, result: Any, names: list[str]) -> None:
         error_x=intervals(list(shown.values())),
         showlegend=False,
         hovertemplate="%{y}: rank correlation %{x:.2f}<extra></extra>",
-        **axes(3),
+        **axes(2),
     )
-    x = {
-        "title": {"text": "importance and later movement of neurons (rank correlation)"},
-        "range": [-0.5, 1.02],
-    }
-    place_panel(figure, 3, DOMAINS[2], x, {"title": {"text": "method"}, "tickfont": {"size": 9}})
+    x = {"title": {"text": "importance and movement<br>of neurons (rank correlation)"}, "range": [-0.4, 1.05]}
+    place_panel(figure, 2, DOMAINS[1], x, {"title": {"text": " "}, "showticklabels": False})

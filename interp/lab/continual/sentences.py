@@ -49,11 +49,12 @@ def _projection(result: StudyResult) -> str:
     assert worst is not None
     least = min(worst.values)
     agree = "at least" if least >= AGREES else "below the wanted 0.95 in one case, and in the worst"
+    beside = f"{overlap.mean:.3f} with as many principal components on average, {agree} {least:.3f}"
+    components = f"{overlap.mean:.3f} with as many principal components on average, {agree} {least:.3f}"
+    beside = [_against(result, "forgetting", "projection", other) for other in ("naive", "projection_random")]
     return (
         f"With updates orthogonal to Hebbian subspaces of earlier tasks' activity, {_words(forgetting)} is forgotten: "
-        f"{_against(result, 'forgetting', 'projection', 'naive')}, and "
-        f"{_against(result, 'forgetting', 'projection', 'projection_random')}. The subspaces overlap by {overlap.mean:.3f} "
-        f"with as many principal components on average, {agree} {least:.3f}."
+        f"{_listed(beside)}. The subspaces overlap by {components}."
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interp.lab.continual import homeostatic_study, rehearsal_study
+from interp.lab.continual.alone import ALL, METHODS, Which, alone
 from interp.lab.continual.arms import arms, penalties
 from interp.lab.continual.benchmarks import BENCHMARKS
-from interp.lab.continual.comparison import MEASURES, PROTECTS, Compared, compare
+from interp.lab.continual.comparison import MEASURES, PROTECTS, compare
 from interp.lab.continual.comparison import units as units_of_comparison
 from interp.lab.continual.figure import continual_figure
 from interp.lab.continual.sentences import method_sentences
@@ -17,7 +18,7 @@ from interp.progress import Report, shifted
 
 
 @dataclass(frozen=True)
-class Config(Compared, rehearsal_study.TenTasks, homeostatic_study.ConceptShift):
+class Config(Which, rehearsal_study.TenTasks, homeostatic_study.ConceptShift):
     """Methods on sequences of tasks, rehearsal in ten tasks, and learning rates in a stream with shifts."""
 
 
@@ -74,6 +75,11 @@ def _quantities() -> dict[str, str]:
     }
 
 
+def variant(config: Config) -> Study:
+    """The study of all methods, or of the one that is named."""
+    return STUDY if config.which == ALL else alone(STUDY, config)
+
+
 STUDY = Study(
     name="continual",
     title="Tasks in sequence: what is forgotten, and what methods do about it",
@@ -100,4 +106,6 @@ STUDY = Study(
     quantities=_quantities() | rehearsal_study.QUANTITIES | homeostatic_study.QUANTITIES,
     judge=judge,
     draw=continual_figure,
+    variant=variant,
+    choices=METHODS,
 )
