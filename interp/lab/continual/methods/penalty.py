@@ -52,6 +52,8 @@ class Penalty(Method):
 
     @torch.no_grad()
     def after_task(self, run: Run) -> None:
+        if run.task == len(run.tasks) - 1:
+            return  # nothing is learnt any more
         new, before = self.importance(run), run.memory.get(self)
         if self.shuffled:
             new = {name: _shuffled(one, run.generator) for name, one in new.items()}

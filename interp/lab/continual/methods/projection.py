@@ -77,6 +77,8 @@ class Projection(Method):
     @torch.no_grad()
     def after_task(self, run: Run) -> None:
         protected = run.memory[self]
+        if run.task == len(run.tasks) - 1:
+            return  # nothing is learnt any more
         for name, activity in layer_inputs(run.network, run.current.inputs).items():
             known = protected.learnt[name]
             new = hebbian_subspace(activity, self.share, run.generator, known)
