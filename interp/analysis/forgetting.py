@@ -41,6 +41,10 @@ class HeldOut:
     low: float | None = None
     high: float | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return plain(vars(self))
+
     def sentence(self) -> str:
         """The finding in words."""
         shares = f"{percentage(self.before)} before, {percentage(self.after)} after"
@@ -90,8 +94,8 @@ class ForgettingCheck:
 
         Something is left if one trace is above its controls: readout or probe at p ≤ .01, relearning at p ≤ .05, so
         that at most 7 of 100 networks that hold nothing are called so. Memories are gone if the network held them
-        before, all three were measured, no readout or probe is more than `MARGIN` above its control by its interval, and
-        relearning takes at least `AS_SLOW` of the steps of either control.
+        before, all three were measured, readout and probe are at most `MARGIN` above their controls by their intervals,
+        and relearning takes at least `AS_SLOW` of the steps of either control.
         """
         if any(name in self._left for name in self.p_values):
             return LEFT
