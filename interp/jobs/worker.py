@@ -8,7 +8,7 @@ import re
 import resource
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -47,6 +47,10 @@ class Chunk:
     def alone(self) -> Iterator[Chunk]:
         return (Chunk((path,), self.settings) for path in self.paths)
 
+    def results(self) -> list[Result]:
+        """One for each path, in their order."""
+        return _of_checkpoints(self)
+
 
 def measure_checkpoint(path: str, settings: Settings | None = None) -> Result:
     """Open one checkpoint and measure what the settings ask for.
@@ -62,6 +66,11 @@ def measure_checkpoint(path: str, settings: Settings | None = None) -> Result:
 
 
 def work(chunk: Chunk) -> list[Result]:
+    """The results of a chunk: of checkpoints, `measure_checkpoint` of every file."""
+    return chunk.results()
+
+
+def _of_checkpoints(chunk: Chunk) -> list[Result]:
     """`measure_checkpoint` of every file of a chunk, in order.
 
     The next file is read while one is computed, one network takes the weights of all that are alike, and small networks
@@ -245,6 +254,11 @@ def key_of(content: str, digest: str) -> str:
 def failure(path: str, settings: Settings, error: Exception) -> Result:
     """The row of a checkpoint that could not be measured: its worker died more than once, or could not even begin."""
     return _result(_Item(path, stamp_of(path)), settings, error)
+
+
+def success(path: str, settings: Settings, row: Mapping[str, Any]) -> Result:
+    """The row of work that is no checkpoint's: its file is written, and some columns are known."""
+    return _result(_Item(path, stamp_of(path)), settings, Result(dict(row), None))
 
 
 def unstorable(result: Result, error: Exception) -> Result:

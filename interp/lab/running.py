@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from interp.errors import ConfigError
-from interp.files import check_place, read_json, write_json
 from interp.held import held
 from interp.jobs.executors import begin_worker, cores, end_pool, prepare_processes
+from interp.lab.kept import KeptRecords
 from interp.lab.study import Record, Study, StudyResult, study_called
 from interp.progress import Report, progress, silent
 from interp.safeguards import deferred_interrupt
@@ -66,7 +66,7 @@ def run_study(
         raise ConfigError(f"workers={workers} is no number of processes; give 1 or more")
     if opened is not None and study.inspect is None:
         raise ConfigError(f"the study {study.name!r} trains its own networks; it cannot look at a checkpoint")
-    kept = _Kept(None if out is None else Path(out), study, asdict(config) | _fingerprint(opened))
+    kept = KeptRecords(None if out is None else Path(out), study, asdict(config) | _fingerprint(opened))
     stored = {seed: kept.read(seed) for seed in seeds}
     waiting = [seed for seed in seeds if stored[seed] is None]
     alone = opened is not None or isinstance(name, Study)  # which other processes could not be given
@@ -161,35 +161,3 @@ def _fingerprint(opened: Any) -> dict[str, Any]:
     for name, tensor in sorted(opened.model.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return {"checkpoint": f"{opened.path} {digest.hexdigest()[:12]}"}
-
-
-class _Kept:
-    """Records of seeds in a folder, each of which is written whole once it is there."""
-
-    def __init__(self, folder: Path | None, study: Study, settings: dict[str, Any]) -> None:
-        self.folder, self.names = folder, set(study.quantities)
-        self.origin = json.loads(json.dumps({"study": study.name, "settings": settings}))
-        if folder is not None:
-            check_place(folder / "seed.json")
-
-    def read(self, seed: int) -> Record | None:
-        file = None if self.folder is None else self.folder / f"seed-{seed}.json"
-        if file is None or not file.exists():
-            return None
-        try:
-            stored = read_json(file, dict)
-            same = {key: stored[key] for key in self.origin} == self.origin
-            record = Record(stored["numbers"], stored["curves"])
-            same = same and not self.names - set(record.numbers)
-        except (ConfigError, TypeError, KeyError):
-            raise ConfigError(f"{str(file)!r} is no study's result; choose another folder") from None
-        if not same:
-            raise ConfigError(
-                f"{str(file)!r} was made by another study or with other settings; choose another folder, or delete it"
-            )
-        return record
-
-    def write(self, seed: int, record: Record) -> Record:
-        if self.folder is not None:
-            write_json(self.folder / f"seed-{seed}.json", {**self.origin, "seed": seed, **asdict(record)})
-        return record

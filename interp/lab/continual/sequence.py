@@ -13,12 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from interp.errors import ConfigError
+from interp.errors import ConfigError, choose
 from interp.lab.continual.method import Batch, LearningTask, Method, Run
 from interp.progress import Report, silent
 
 NAIVE = Method()
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+
+
+class DivergedError(ConfigError):
+    """Training whose loss or parameters are no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Learnt:
         untrained: Of the network before the first task.
         steps: Updates after which each task's accuracy first reached the criterion; None where it did not.
         snapshots: Parameters after each task, by name.
+        memory: What each method kept, such as importances of weights or subspaces, under the method.
     """
 
     network: nn.Module
@@ -58,6 +63,7 @@ class Learnt:
     untrained: Float[np.ndarray, " task"]
     steps: tuple[int | None, ...]
     snapshots: tuple[Mapping[str, Tensor], ...]
+    memory: Mapping[Method, Any]
 
 
 def learn_in_sequence(
@@ -74,11 +80,12 @@ def learn_in_sequence(
     Args:
         network: Changed in place; it gives logits over the classes of all tasks.
         method: See `interp.lab.continual.method`; several at once by `Together`.
-        seed: Of the order of examples, and of whatever the method draws.
+        seed: Of the order of examples, and of all that the method draws.
         report: Given updates done, of tasks times ``training.updates``.
 
     Raises:
-        ConfigError: There is no task, or the loss became infinite or nan.
+        ConfigError: There is no task, or an optimiser is unknown.
+        DivergedError: The loss or the parameters became infinite or nan; it is a `ConfigError`.
 
     Example:
         >>> x = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
@@ -89,7 +96,9 @@ def learn_in_sequence(
     """
     if not tasks:
         raise ConfigError("there is no task to learn; give one or more")
-    optimizer = OPTIMIZERS[training.optimizer](network.parameters(), lr=training.lr)
+    optimizer = OPTIMIZERS[choose("optimizer", training.optimizer, OPTIMIZERS)](
+        network.parameters(), lr=training.lr
+    )
     generator = torch.Generator().manual_seed(seed)
     run = Run(network.train(), tuple(tasks), optimizer, training.updates, training.lr, generator)
     untrained = accuracies(network, tasks)
@@ -99,9 +108,17 @@ def learn_in_sequence(
         run.task = place
         steps.append(_learn(run, method, training, report))
         method.after_task(run)
+        if not all(bool(value.isfinite().all()) for value in network.parameters()):
+            raise _diverged(run, method)
         rows.append(accuracies(network, tasks))
         snapshots.append({name: value.detach().clone() for name, value in network.state_dict().items()})
-    return Learnt(network, run.tasks, np.stack(rows), untrained, tuple(steps), tuple(snapshots))  # type: ignore[arg-type]
+    return Learnt(network, run.tasks, np.stack(rows), untrained, tuple(steps), tuple(snapshots), run.memory)  # type: ignore[arg-type]
+
+
+def _diverged(run: Run, method: Method) -> DivergedError:
+    return DivergedError(
+        f"training diverged in task {run.current.name} with {method}; lower the learning rate, or its strength"
+    )
 
 
 def _learn(run: Run, method: Method, training: Training, report: Report) -> int | None:
@@ -113,9 +130,7 @@ def _learn(run: Run, method: Method, training: Training, report: Report) -> int 
         logits = forward(run.network, batch)
         loss = cross_entropy(logits, batch.labels)
         if not loss.isfinite():
-            raise ConfigError(
-                f"training diverged in task {run.current.name} with {method}; lower the learning rate, or its strength"
-            )
+            raise _diverged(run, method)
         run.optimizer.zero_grad()
         loss.backward()
         method.gradient(run, batch, logits.detach())

@@ -161,17 +161,30 @@ def read_grid(file: Path | str, **options: Any) -> Grid:
 def grid_from(values: Mapping[str, Any], folder: Path | None = None, **options: Any) -> Grid:
     """A grid from the values in a TOML file; `folder` is what ``out`` is relative to."""
     rest = dict(values)
-    parts, common = rest.pop("runs", [{}]), typed("grid", rest.pop("grid", {}), dict)
+    parts = take_parts(rest)
+    fields = take_fields(rest, Grid, "grid", folder or Path(), options)
+    return Grid(
+        **fields, runs=tuple(run for part, chosen in parts for run in _runs({**rest, **part}, chosen))
+    )
+
+
+def take_parts(values: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Take ``[grid]`` and ``[[runs]]`` out of the values in a TOML file.
+
+    Returns:
+        The settings of each of the ``[[runs]]``, and every combination of its grid and the common one.
+    """
+    parts, common = values.pop("runs", [{}]), typed("grid", values.pop("grid", {}), dict)
     if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
         raise ConfigError("[[runs]] must be tables of settings")
-    fields = take_fields(rest, Grid, "grid", folder or Path(), options)
-    runs: list[Run] = []
+    taken, total = [], 0
     for part in parts:
-        settings = {**rest, **part}
+        settings = dict(part)
         chosen = combinations({**common, **typed("grid", settings.pop("grid", {}), dict)})
-        check_total(len(runs) + len(chosen), f"the {len(parts):,} [[runs]]")
-        runs += _runs(settings, chosen)
-    return Grid(**fields, runs=tuple(runs))
+        total += len(chosen)
+        check_total(total, f"the {len(parts):,} [[runs]]")
+        taken.append((settings, chosen))
+    return taken
 
 
 def _runs(settings: dict[str, Any], chosen: list[dict[str, Any]]) -> list[Run]:
