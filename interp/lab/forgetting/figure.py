@@ -37,17 +37,15 @@ def forgetting_figure(result: Any) -> Figure:
             hovertemplate="%{x}: %{y:.1%}<extra></extra>",
             **axes(panel),
         )
-    share = {"range": [0, 1.03]}
-    place_panel(
-        figure,
-        1,
-        DOMAINS[0],
-        {"title": {"text": "updates on random labels"}},
-        {"title": {"text": "accuracy"}} | share,
+    titles = (
+        ("updates on random labels", "accuracy"),
+        ("updates of relearning", "share relearnt"),
+        ("probe of the forget set", "share read"),
+        ("digits, refresh step", "average accuracy"),
     )
-    place_panel(figure, 2, DOMAINS[1], {"title": {"text": "updates of relearning"}}, share)
-    place_panel(figure, 3, DOMAINS[2], {"title": {"text": "probe of the forget set"}}, share)
-    place_panel(figure, 4, DOMAINS[3], {"title": {"text": "digits, refresh step"}}, share)
+    for panel, ((below, left), domain) in enumerate(zip(titles, DOMAINS, strict=True), 1):
+        y = {"title": {"text": left, "standoff": 4}, "range": [0, 1.03]}
+        place_panel(figure, panel, domain, {"title": {"text": below}}, y)
     return figure.update_layout(
         legend={"y": -0.45}, margin={"t": 60, "b": 150}, height=500, hovermode="closest"
     )

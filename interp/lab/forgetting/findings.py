@@ -91,11 +91,14 @@ def _predictors(result: StudyResult) -> list[str]:
         if over is None:
             parts.append(f"{words}: not known in every seed")
             continue
-        predicts = over.verdict("more is forgotten", "less is forgotten", "not decided")
-        parts.append(
-            f"{words}: {predicts} where it is higher (rank correlation {over.words('{:.2f}'.format)})"
+        predicts = over.verdict(
+            "more is forgotten", "less is forgotten", "it is not decided if more is forgotten"
         )
-    return ["Predictors of generalisation over the operations, before forgetting: " + "; ".join(parts) + "."]
+        each = ", ".join(map("{:.1f}".format, over.values))
+        parts.append(f"{words}: {predicts} where it is higher (rank correlations {each})")
+    return [
+        "Predictors of generalisation over the four operations, before forgetting; " + "; ".join(parts) + "."
+    ]
 
 
 def _probe(result: StudyResult) -> list[str]:
@@ -137,7 +140,7 @@ def _relearning(result: StudyResult) -> list[str]:
         f"Fine-tuned on the true labels of half of the forgotten examples, half of them are back after "
         f"{true.words(TENTH)} updates; " + ", ".join(parts) + f". Of the forgotten examples that it was not "
         f"fine-tuned on {rest.words(SHARE)} come back as well, {more} than follow another "
-        " rule that is taught in the same way."
+        "rule that is taught in the same way."
     ]
 
 

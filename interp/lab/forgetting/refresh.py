@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from interp.data import ModularTask
-from interp.lab.continual.method import Batch, Method, Run, Together
+from interp.lab.continual.method import Method, Together
 from interp.lab.continual.methods.refresh import Refresh
+from interp.lab.continual.methods.replay import Replay
 from interp.lab.continual.metrics import sequence_metrics
 from interp.lab.continual.sequence import Training, learn_in_sequence
 from interp.lab.continual.tasks import permuted_digits
@@ -41,40 +41,9 @@ SCORES = {
 }
 
 
-@dataclass(eq=False)
-class _Kept:
-    inputs: list[Tensor] = field(default_factory=list)
-    labels: list[Tensor] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class SmallReplay(Method):
-    """Half of every batch is replayed from a few examples of each former task."""
-
-    n: int = 20
-
-    def start(self, run: Run) -> None:
-        run.memory[self] = _Kept()
-
-    def before_batch(self, run: Run, batch: Batch) -> Batch:
-        kept: _Kept = run.memory[self]
-        if not kept.labels:
-            return batch
-        inputs, labels, half = torch.cat(kept.inputs), torch.cat(kept.labels), len(batch.labels) // 2
-        rows = run.drawn(half, len(labels))
-        both = torch.cat([batch.inputs[half:], inputs[rows]]), torch.cat([batch.labels[half:], labels[rows]])
-        return Batch(*both)
-
-    def after_task(self, run: Run) -> None:
-        kept: _Kept = run.memory[self]
-        rows = torch.randperm(len(run.current.labels), generator=run.generator)[: self.n]
-        kept.inputs.append(run.current.inputs[rows])
-        kept.labels.append(run.current.labels[rows])
-
-
 def compare_refresh(size: float, kept: int, seed: int) -> dict[str, float]:
     """Average accuracy after all tasks of each of `ARMS`, all from the same first weights and batches."""
-    replay, results = SmallReplay(kept), {}
+    replay, results = Replay(kept), {}
     arms: dict[str, tuple[Method, int]] = {
         "replay": (replay, UPDATES),
         "refresh": (Together((replay, Refresh(size))), UPDATES),
