@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -85,10 +86,10 @@ class Relearning(Drawable):
             True: f"faster than in each of {draws} draws of both controls, so something of the memories is left",
             False: "not faster than in every draw of the controls, so nothing here shows that memories are left",
         }[self.faster]
+        without = "Without these neurons half" if self.removed else "Half"
         return (
-            f"Without these neurons half of {self.examples} memorised labels are learnt again in "
-            f"{self._in_words(MEMORISED)}; never-trained labels take {never}, the same examples with another label "
-            f"{other}: {verdict}."
+            f"{without} of {self.examples} memorised labels are learnt again in {self._in_words(MEMORISED)}; "
+            f"never-trained labels take {never}, the same examples with another label {other}: {verdict}."
         )
 
     def _in_words(self, kind: str) -> str:
@@ -144,20 +145,36 @@ def relearn(
     """
     subject = subject_of(network, task, site=site, seed=seed)
     _, chosen = chosen_neurons(subject, neurons)
-    config, data = _settings(subject, steps, lr), subject.data
-    if not len(chosen) or not data.mislabelled.any() or data.n_classes < 3:
+    if not len(chosen):
+        _settings(subject, steps, lr)
         return None
     drawn: dict[str, Any] = {"seed": subject.seed, "during": during}
-    edit = edit_from_mode(subject.model, chosen, mode, site=subject.hook, reference=data, **drawn)
+    edit = edit_from_mode(subject.model, chosen, mode, site=subject.hook, reference=subject.data, **drawn)
+    return relearn_beside(subject, (edit,), len(chosen), steps=steps, lr=lr, draws=draws)
+
+
+def relearn_beside(
+    subject: Subject,
+    edits: tuple[Edit, ...] = (),
+    removed: int = 0,
+    *,
+    steps: int = 100,
+    lr: float | None = None,
+    draws: int = 3,
+) -> Relearning | None:
+    """As `relearn`, of a network as it is, or with edits that take so many neurons out."""
+    config, data = _settings(subject, steps, lr), subject.data
+    if not data.mislabelled.any() or data.n_classes < 3:
+        return None
     plan = _plan(data, draws, np.random.default_rng(subject.seed))
     curves: dict[str, tuple[tuple[float, ...], ...]] = {MEMORISED: (), NEVER_TRAINED: (), OTHER_LABEL: ()}
     with progress("relearning", len(plan), after=PATIENCE) as report:
         for done, (kind, rows, labels) in enumerate(plan):
             model = deepcopy(subject.model).train(False)
-            curves[kind] += (_learn(model, edit, data.inputs[rows], labels, config),)
+            curves[kind] += (_learn(model, edits, data.inputs[rows], labels, config),)
             report(done + 1)
     shown = {name: getattr(config, name) for name in ("optimizer", "lr", "loss")}
-    return Relearning(len(chosen), len(plan[0][1]), steps, shown, curves)
+    return Relearning(removed, len(plan[0][1]), steps, shown, curves)
 
 
 def _settings(subject: Subject, steps: int, lr: float | None) -> TrainConfig:
@@ -185,7 +202,7 @@ def _plan(data: Dataset, draws: int, generator: np.random.Generator) -> list[tup
 
 def _learn(
     model: HookedModel,
-    edit: Edit,
+    edits: tuple[Edit, ...],
     inputs: Shaped[Tensor, "example ..."],
     labels: Int[Tensor, " example"],
     config: TrainConfig,
@@ -193,7 +210,7 @@ def _learn(
     """Share of the labels answered after each step, until it is half; trains the model in place."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer, curve = optimizer_for(parameters, config, 0.0), list[float]()
-    with intervene(model, edit), torch.enable_grad():
+    with intervene(model, *edits) if edits else nullcontext(), torch.enable_grad():
         for step in range(config.steps + 1):
             logits = model(inputs)
             loss = losses(logits, labels, loss=config.loss).mean()

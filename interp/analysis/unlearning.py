@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
 
+from interp.analysis.forgetting import ForgettingCheck
+from interp.analysis.forgetting_check import check_forgetting
 from interp.analysis.removing import ablate_checkpoint, edited_file
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.options import OpenOptions
@@ -60,6 +63,7 @@ class Unlearning(Drawable):
         methods: First the network as it was, then one row a way.
         removal: Removing the memorizing neurons beside random sets of the same size.
         saved: Where the network without its memorizing neurons was written; None if it was not.
+        forgetting: By method, if memories are gone; empty if that was not asked for, None where there were none.
     """
 
     figure = "plots.ablation.unlearning_bars"
@@ -69,6 +73,7 @@ class Unlearning(Drawable):
     methods: tuple[Method, ...]
     removal: Removal
     saved: Path | None = None
+    forgetting: Mapping[str, ForgettingCheck | None] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Method:
         methods = {method.name: method for method in self.methods}
@@ -99,6 +104,7 @@ def compare_unlearning(
     seed: int = 0,
     device: torch.device | str = "cpu",
     show_progress: bool = True,
+    check: bool = False,
 ) -> Unlearning:
     """Remove a network's memorizing neurons, and compare with training it again so that it never keeps them.
 
@@ -114,6 +120,7 @@ def compare_unlearning(
         site, n_random, device: As in `ablate_checkpoint`.
         seed: Of the random sets and scores; training has the checkpoint's own.
         show_progress: Show a bar while training.
+        check: Ask of every way if the memories are gone, see `interp.check_forgetting`.
 
     Raises:
         CheckpointError: The file cannot be read, or no file can hold the edited network. ConfigError: it cannot be
@@ -130,6 +137,8 @@ def compare_unlearning(
     removal = ablate_checkpoint(subject, save=save, overwrite=overwrite, n_random=n_random)
     seconds, alive, width = perf_counter() - begun, len(subject.alive), subject.width
     place = device_of(subject.model)
+    checks = {REMOVED: check_forgetting(subject)} if check else {}
+    before = subject if check else None
     del subject  # holds the activations of all examples, which training again does not need
     rows = [
         Method(AS_TRAINED, removal.before, alive),
@@ -143,7 +152,36 @@ def compare_unlearning(
             raise KeyboardInterrupt
         seconds, again = perf_counter() - begun, subject_of(result.model, opened.task, site=site, seed=seed)
         rows.append(Method(name, again.accuracy, len(again.alive), seconds, result.step))
-    return Unlearning(str(opened.path or checkpoint), width, tuple(rows), removal, saved)
+        if before is not None:
+            checks[name] = check_forgetting(before, after=again)
+    return Unlearning(str(opened.path or checkpoint), width, tuple(rows), removal, saved, checks)
+
+
+def compare_checkpoints(
+    checkpoint: Path | str,
+    after: Path | str,
+    *,
+    options: OpenOptions | None = None,
+    site: str | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> ForgettingCheck | None:
+    """Ask if a network has forgotten its wrong labels after unlearning of any kind; see `interp.check_forgetting`.
+
+    Args:
+        checkpoint, after: Files, or folders, of the network before and after; both are opened with the same options,
+            and measured on the examples of the first.
+        options, site, seed, device: As of `compare_unlearning`.
+
+    Raises:
+        CheckpointError: A file cannot be read. ConfigError: the networks have other classes. HookNameError: they have
+            no common site.
+
+    Example:
+        ``compare_checkpoints("before.pt", "after.pt", options=OpenOptions(table="data.csv")).verdict``
+    """
+    before, now = (open_subject(one, options, device=device, seed=seed) for one in (checkpoint, after))
+    return check_forgetting(before, after=now, site=site)
 
 
 def _plans(

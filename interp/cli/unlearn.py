@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,10 +15,15 @@ from interp.errors import ConfigError
 from interp.progress import busy
 from interp.terminal import Terminal
 
+if TYPE_CHECKING:
+    from interp.analysis.forgetting import ForgettingCheck
+
 EXAMPLES = (
     "grokscope unlearn runs/r0 --save unlearnt.safetensors",
     "grokscope unlearn runs/r0 --save unlearnt.safetensors --compare",
     "grokscope unlearn runs/r0 --compare --steps 300 --json unlearning.json",
+    "grokscope unlearn runs/r0 --check-forgetting",
+    "grokscope unlearn before.pt --against after.pt --model net.py:build --site fc2:input --table data.csv",
 )
 COLUMNS = ("corrupted_as_labelled", "corrupted_as_true", "test")
 
@@ -42,6 +47,14 @@ def unlearn(
     ] = None,
     weight_decay: Annotated[float, typer.Option(help="Of --compare.")] = 15.0,
     batch_size: Annotated[int, typer.Option(min=2, help="Of --compare with batch norm.")] = 64,
+    check_forgetting: Annotated[
+        bool,
+        typer.Option("--check-forgetting", help="Look for memories that are only hidden, beside controls."),
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Check this network instead: a checkpoint after unlearning of your own."),
+    ] = None,
     json: Findings = None,
     random: Draws = 20,
     seed: Seed = 0,
@@ -49,10 +62,19 @@ def unlearn(
 ) -> None:
     """Take the memorizing neurons out, so that corrupted labels are forgotten, and measure every split again.
 
-    With --compare the same network is also trained again in two ways that keep it from memorising.
+    With --compare the same network is also trained again in two ways that keep it from memorising. With
+    --check-forgetting each is asked if the memories are gone: by the ranks of the wrong labels, a linear probe,
+    relearning, and held-out examples.
     """
     if steps is not None and not compare:
         raise ConfigError("--steps are those of --compare; give --compare too, or leave --steps out")
+    if against is not None:
+        if save is not None or compare:
+            raise ConfigError(
+                "--against checks a network that is there already; leave out --save and --compare"
+            )
+        _check(checkpoint, against, options, site, seed, device, json)
+        return
     with loading():
         from interp.analysis.unlearning import compare_unlearning
         from interp.markup import percentage
@@ -72,6 +94,7 @@ def unlearn(
             n_random=random,
             seed=seed,
             device=device,
+            check=check_forgetting,
         )
     print_removal(result.removal, "without memorizing neurons", Terminal())
     if compare:
@@ -81,6 +104,37 @@ def unlearn(
             seconds = "–" if method.seconds is None else f"{method.seconds:.1f}"
             rows.append((method.name, *shares, str(method.alive), seconds))
         print_table("Ways to unlearn", ("method", "labelled", "true", "test", "alive", "seconds"), rows)
+    for name, one in result.forgetting.items():
+        _show(one, name)
     if result.saved is not None:
         say(f"wrote {result.saved}")
     write_numbers(result, json)
+
+
+def _check(
+    before: Path,
+    after: Path,
+    options: OpenOptions,
+    site: str | None,
+    seed: int,
+    device: str,
+    json: Path | None,
+) -> None:
+    """Compare two networks."""
+    with loading():
+        from interp.analysis.forgetting_check import NOTHING
+        from interp.analysis.unlearning import compare_checkpoints
+
+    with busy("looking for memories"):
+        result = compare_checkpoints(before, after, options=options, site=site, seed=seed, device=device)
+    _show(result, str(after))
+    if result is None and json is not None:
+        raise ConfigError(f"{NOTHING} No JSON was written")
+    if result is not None:
+        write_numbers(result, json)
+
+
+def _show(check: ForgettingCheck | None, name: str) -> None:
+    from interp.analysis.forgetting_check import NOTHING
+
+    say("", f"Is it gone? {name}", *([NOTHING] if check is None else check.sentences()))

@@ -54,6 +54,7 @@ def test_a_strangers_network_is_opened_with_its_options(run: Command, foreign: P
         ("--json found.txt", "should end in .json"),
         ("--save {series}/step-00000120 --force", "is the checkpoint itself"),
         ("--save {series}/step-00000060", "exists already; add --force"),
+        ("--against {series} --compare", "leave out --save and --compare"),
         ("--compare --steps 5 --weight-decay -1", "weight_decay=-1.0 is no usable number"),
     ],
 )
@@ -67,3 +68,19 @@ def test_what_cannot_be_trained_again_is_not_compared(fail: Command, foreign: Pa
     error = fail("unlearn", foreign, "--task", "add", "--p", 7, "--compare", "--save", tmp_path / "x")
     assert "cannot be trained again" in error
     assert not (tmp_path / "x.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_memories_are_looked_for_after_removal_and_in_another_file(
+    run: Command, series: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "check.json"
+    output = run("unlearn", series, "--check-forgetting", "--random", 1, "--json", data)
+    check = json.loads(data.read_text())["forgetting"]["memorizing neurons removed"]
+    assert "Is it gone? memorizing neurons removed" in output
+    assert f"Verdict: {check['verdict']}" in output
+    last = series / "step-00000120.safetensors"
+    output = run("unlearn", last, "--against", last, "--json", data)
+    same = json.loads(data.read_text())
+    assert same["answered_before"] == same["answered_after"]
+    assert f"Verdict: {same['verdict']}" in output
