@@ -44,7 +44,7 @@ def acquisition(
     before: Float[np.ndarray, " fact"],
     injected: Int[np.ndarray, " fact"],
     *,
-    window: float = WINDOW,
+    window: float | Float[np.ndarray, " fact"] = WINDOW,
 ) -> Acquisition:
     """The local maximum in the window from each fact's last injection on, and its height above the value before.
 
@@ -57,7 +57,7 @@ def acquisition(
         values: Mean log probability of each fact's tokens.
         before: The same before the first injection.
         injected: Step of each fact's last injection.
-        window: Steps that the window spans.
+        window: Steps that the window spans, one number or one a fact.
 
     Example:
         >>> values = np.array([[-4.0, -1.0, -0.5, -2.0], [-4.0, -3.0, -3.5, -3.9]])
@@ -66,7 +66,7 @@ def acquisition(
         ([2, 1], [4.5, 2.0])
     """
     after = steps[None] >= injected[:, None]
-    inside = after & (steps[None] <= injected[:, None] + window)
+    inside = after & (steps[None] <= (injected + window)[:, None])
     inside |= after & (after.cumsum(1) == 1)
     shown = np.where(inside, values, -np.inf)
     peak = np.where(inside.any(1), shown.argmax(1), -1)

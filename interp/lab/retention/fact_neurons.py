@@ -8,9 +8,15 @@ import numpy as np
 
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.retention.fact_language import TARGET
-from interp.lab.retention.injected_training import ARMS, PARAPHRASE, VERBATIM, Injected, Learner, probe_rows
+from interp.lab.retention.injected_training import (
+    ARMS,
+    Injected,
+    Learner,
+    probe_rows,
+)
 from interp.lab.study import StudyResult
 from interp.language.fact_neurons import SHARE, fact_neurons
+from interp.language.injections import PARAPHRASE, VERBATIM
 from interp.language.opening import open_language_model
 from interp.language.sequences import Sequences, token_sequences
 from interp.markup import percentage

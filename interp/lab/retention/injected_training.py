@@ -13,13 +13,13 @@ from jaxtyping import Float, Int
 from torch.nn.functional import cross_entropy
 
 from interp.lab.retention.fact_language import TARGET, FactLanguage, Facts, fact_language
+from interp.language.injections import COMPOSITION, PARAPHRASE, VERBATIM
 from interp.language.small import small_language_model
 from interp.progress import Report
 
 DUPLICATED, PARAPHRASED, NEVER = "duplicated", "paraphrased", "never"
 ARMS = (DUPLICATED, PARAPHRASED)
-VERBATIM, PARAPHRASE, COMPOSITION, WRONG = "verbatim", "paraphrase", "composition", "wrong"
-DEPTHS = (VERBATIM, PARAPHRASE, COMPOSITION)
+WRONG = "wrong"
 BATCHES = (16, 128)
 BACKGROUND_BATCH, LR, BETAS, WEIGHT_DECAY = 32, 3e-3, (0.9, 0.98), 0.01
 KNOWN = 120

@@ -17,7 +17,6 @@ from interp.lab.retention.injected_training import (
     BATCHES,
     DUPLICATED,
     NEVER,
-    VERBATIM,
     WRONG,
     Injected,
     Learner,
@@ -30,6 +29,7 @@ from interp.lab.retention.injected_training import (
 from interp.lab.retention.injection_findings import QUANTITIES as QUANTITIES
 from interp.lab.retention.injection_findings import sentences as sentences
 from interp.lab.study import Settings, setting
+from interp.language.injections import VERBATIM
 from interp.progress import Report, shifted
 from probes.retention import RIVALS, WINDOW, acquisition, decay, since_peak
 

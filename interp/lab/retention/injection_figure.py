@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from interp.lab.panels import Figure, axes, bars, line_over_seeds, place_panel
-from interp.lab.retention.injected_training import ARMS, BATCHES, NEVER, PARAPHRASE, VERBATIM
+from interp.lab.retention.injected_training import (
+    ARMS,
+    BATCHES,
+    NEVER,
+)
+from interp.language.injections import PARAPHRASE, VERBATIM
 from interp.plots.canvas import NEUTRAL
 from interp.plots.coset_indicators import COLOURS
 

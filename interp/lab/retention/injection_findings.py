@@ -7,14 +7,12 @@ from interp.lab.retention.fact_neurons import NEURON_QUANTITIES, neuron_sentence
 from interp.lab.retention.injected_training import (
     ARMS,
     BATCHES,
-    DEPTHS,
     DUPLICATED,
     NEVER,
-    PARAPHRASE,
     PARAPHRASED,
-    VERBATIM,
 )
 from interp.lab.study import StudyResult
+from interp.language.injections import DEPTHS, PARAPHRASE, VERBATIM
 from probes.retention import RIVALS
 
 LEAST_R2 = 0.8
