@@ -48,7 +48,7 @@ class Injections:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How the table was read, in sentences."""
+        """Remarks on the table, in sentences."""
         return self.probes[VERBATIM].notes
 
 
@@ -156,7 +156,7 @@ def step_arrays(
     """First and last step of each row's injection, and the rows whose steps are known.
 
     Rows without steps count as injected from right after the first checkpoint on. Rows that were never injected have
-    the steps of those that were, in turn, so that they are looked at in the same windows.
+    the steps of injected ones, in turn, so that they are looked at in the same windows.
     """
     known = np.array([bool(steps) for steps in injections.steps])
     first = np.array([steps[0] if steps else series[0] + 1 for steps in injections.steps])

@@ -83,25 +83,36 @@ def retention(
         raise ConfigError(f"window={window} is below 0")
     places, rows, called = checked_series(series, table, prompt_tokens)
     steps = np.array(list(places), dtype=np.int64)
-    tokenizer = _tokenizer(places)
+    injections, arrays = _followed(places, rows, called, prompt_tokens, device, report)
+    result = _measured(injections, arrays, steps, window, np.random.default_rng(seed))
+    if isinstance(series, (str, Path)):
+        result = result.named(str(series))
+    if neurons:
+        result = result.with_neurons(*_neurons(places, steps, injections, result, share, seed, device))
+    return result
+
+
+def _followed(
+    places: Mapping[int, Any],
+    rows: list[dict[str, Any]],
+    called: str,
+    prompt_tokens: int | None,
+    device: torch.device | str,
+    report: Report,
+) -> tuple[Injections, dict[str, Float[np.ndarray, "row checkpoint"]]]:
+    """The injections, read for the first checkpoint, and their log probabilities at all, by depth."""
+    tokenizer, injections = _tokenizer(places), None
     values: dict[str, list[np.ndarray]] = {depth: [] for depth in DEPTHS}
-    injections, name = None, ""
     for done, place in enumerate(places.values(), 1):
         model = open_language_model(place, device=device)
         if injections is None:
-            tokenizer, name = tokenizer or model.tokenizer, model.name
             read = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
-            injections = injections_of(rows, called, tokenizer, **read)
+            injections = injections_of(rows, called, tokenizer or model.tokenizer, **read)
         for depth, own in _log_probabilities(model, injections).items():
             values[depth].append(own)
         report(done)
     assert injections is not None
-    arrays = {depth: np.stack(columns, axis=1) for depth, columns in values.items()}
-    result = _measured(injections, arrays, steps, window, np.random.default_rng(seed))
-    result = result.named(str(series) if isinstance(series, (str, Path)) else name)
-    if neurons:
-        result = result.with_neurons(*_neurons(places, steps, injections, result, share, seed, device))
-    return result
+    return injections, {depth: np.stack(columns, axis=1) for depth, columns in values.items()}
 
 
 def _tokenizer(places: Mapping[int, Any]) -> Any:

@@ -31,7 +31,7 @@ from interp.lab.retention.injection_findings import sentences as sentences
 from interp.lab.study import Settings, setting
 from interp.language.injections import VERBATIM
 from interp.progress import Report, shifted
-from probes.retention import RIVALS, WINDOW, acquisition, decay, since_peak
+from probes.retention import RIVALS, WINDOW, Decay, acquisition, decay, since_peak
 
 TIMES = 14
 """Times after the maximum, log-spaced, that curves are compared at."""
@@ -157,29 +157,39 @@ def retention_numbers(
     """Jump, retention and decay of every arm at every depth, and mean curves."""
     times = np.unique(np.round(np.geomspace(1, after, TIMES)))
     numbers: dict[str, float | None] = {}
-    curves: dict[str, Any] = {"times": times.tolist(), "steps": measured.steps.tolist()}
+    curves: dict[str, Any] = {"steps": measured.steps.tolist(), "mean": {}, "retained": {}}
+    steps, exposed = measured.steps[1:], np.searchsorted(measured.steps[1:], measured.injected)
     for arm, own in measured.values.items():
+        curves["mean"][arm] = {depth: values.mean(0).round(4).tolist() for depth, values in own.items()}
+        curves["retained"][arm] = {}
         for depth, values in own.items():
-            before = values[:, 0]
-            peak, jump = acquisition(measured.steps[1:], values[:, 1:], before, measured.injected)
-            numbers[f"jump_{arm}_{depth}"] = float(jump.mean())
-            curves.setdefault("mean", {}).setdefault(arm, {})[depth] = values.mean(0).round(4).tolist()
-            if arm == NEVER or depth == WRONG:
+            name, gains = f"{arm}_{depth}", values[:, 1:] - values[:, :1]
+            peak, jump = acquisition(steps, gains, np.zeros(len(gains)), measured.injected)
+            rise = gains[np.arange(len(gains)), exposed]
+            numbers |= {f"jump_{name}": float(jump.mean()), f"rise_{name}": float(rise.mean())}
+            if depth == WRONG:
                 continue
-            gains = since_peak(measured.steps[1:], values[:, 1:] - before[:, None], peak, times)
-            whole = ~np.isnan(gains).any(0)
-            fit = decay(times, gains, jump, generator) if jump.mean() > 0 else None
-            shares = (gains.mean(0) / jump.mean())[whole]
-            name = f"{arm}_{depth}"
-            numbers[f"left_{name}"] = float(shares[-1]) if len(shares) else None
-            for key in ("slope", "r2"):
-                numbers[f"{key}_{name}"] = None if fit is None else getattr(fit, key)
-            numbers[f"life_{name}"] = None if fit is None or np.isinf(fit.life) else fit.life
-            if depth == VERBATIM:
-                numbers |= {f"{rival}_{name}": None if fit is None else fit.rivals[rival] for rival in RIVALS}
-            curves.setdefault("retained", {}).setdefault(arm, {})[depth] = {
+            aligned = since_peak(steps, gains, peak, times)
+            fit = decay(times, aligned, jump, generator)
+            numbers |= _decay_numbers(name, fit)
+            whole = ~np.isnan(aligned).any(0) & bool(jump.mean() > 0)
+            share = aligned[:, whole].mean(0) / max(float(jump.mean()), 1e-9)
+            numbers[f"left_{name}"] = float(share[-1]) if arm != NEVER and len(share) else None
+            curves["retained"][arm][depth] = {
                 "times": times[whole].tolist(),
-                "share": shares.round(4).tolist(),
+                "share": share.round(4).tolist(),
                 "slope": None if fit is None else [fit.slope, fit.slope_low, fit.slope_high],
             }
+            if arm != NEVER and depth == VERBATIM:
+                plain = decay(times, since_peak(steps, gains, exposed, times), rise, generator)
+                numbers |= _decay_numbers(f"plain_{name}", plain)
     return numbers, curves
+
+
+def _decay_numbers(name: str, fit: Decay | None) -> dict[str, float | None]:
+    if fit is None:
+        return dict.fromkeys([f"{key}_{name}" for key in ("slope", "r2", "life", *RIVALS)])
+    life = None if np.isinf(fit.life) else fit.life
+    return {f"slope_{name}": fit.slope, f"r2_{name}": fit.r2, f"life_{name}": life} | {
+        f"{rival}_{name}": r2 for rival, r2 in fit.rivals.items()
+    }

@@ -27,6 +27,11 @@ QUANTITIES = (
         for arm in (*ARMS, NEVER)
     }
     | {
+        f"rise_{arm}_{VERBATIM}_{batch}": f"rise at the last exposure, {arm}, batch {batch}"
+        for batch in BATCHES
+        for arm in (*ARMS, NEVER)
+    }
+    | {
         f"{name}_{arm}_{depth}_{batch}": f"{words}, {arm}, {depth}, batch {batch}"
         for batch in BATCHES
         for depth in (VERBATIM, PARAPHRASE)
@@ -44,7 +49,7 @@ QUANTITIES = (
 
 
 def sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about injected facts: their jump and depth, their decay, repetition, batches, neurons."""
+    """Sentences on injected facts: their jump and depth, their decay, repetition, batches, neurons."""
     every = [*_jumps(result), *_decay(result), *_arms(result), *_batches(result)]
     return [*every, *neuron_sentences(result)]
 
@@ -66,9 +71,14 @@ def _jumps(result: StudyResult) -> list[str]:
             parts.append(
                 f"{depth} {arm} {_nats(both[0])}, {side} the {_nats(both[1])} of facts never injected"
             )
+    moved = [result.over(f"rise_{arm}_{VERBATIM}_{SMALL}") for arm in (*ARMS, NEVER)]
+    assert all(moved)
+    rises = [_nats(one) for one in moved if one is not None]
     return [
         f"With batches of {SMALL}, {result.config.injections} exposures lift the log probability of an answer by, in "
-        f"nats at its maximum: {'; '.join(parts)}."
+        f"nats at its maximum: {'; '.join(parts)}.",
+        f"At the last exposure itself, with no maximum chosen, it is {rises[0]} duplicated and {rises[1]} paraphrased, "
+        f"and {rises[2]} of facts never injected: the rest of their jump is noise that a maximum picks.",
     ]
 
 
@@ -89,6 +99,27 @@ def _decay(result: StudyResult) -> list[str]:
                 f"slope {slope.words('{:+.3f}'.format)}, R² {r2.words('{:.2f}'.format)}, {enough} {LEAST_R2}"
                 f"{_rivals(result, name)}."
             )
+    return [*lines, *_selection(result)]
+
+
+def _selection(result: StudyResult) -> list[str]:
+    """The same lines from the last exposure on, and through facts never injected: a chosen maximum falls by itself."""
+    lines = []
+    names = [f"plain_{arm}_{VERBATIM}_{SMALL}" for arm in ARMS]
+    plain = result.all_over(*(f"slope_{name}" for name in names))
+    if plain is not None:
+        slopes = " and ".join(
+            f"{_falling(one)} {arm} ({one.words('{:+.3f}'.format)})"
+            for arm, one in zip(ARMS, plain, strict=True)
+        )
+        lines.append(f"Counted from the last exposure instead of the maximum, it {slopes}.")
+    control = result.all_over(*(f"{name}_{NEVER}_{VERBATIM}_{SMALL}" for name in ("slope", "r2")))
+    if control is not None:
+        slope, r2 = control
+        lines.append(
+            f"The same line through the chosen maximum of facts never injected {_falling(slope)} (slope "
+            f"{slope.words('{:+.3f}'.format)}, R² {r2.words('{:.2f}'.format)})."
+        )
     return lines
 
 
