@@ -1,0 +1,1 @@
+"""Retention: few exposures, their order, and injected facts."""
