@@ -1,0 +1,1 @@
+"""Recognition, recall and order after few exposures, their forgetting, and which neurons keep them."""
