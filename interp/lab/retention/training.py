@@ -99,7 +99,9 @@ class Learner:
     def restore(self, state: Any) -> None:
         """Come back to an earlier state."""
         self.network.load_state_dict(state[0])
-        self._optimiser.load_state_dict(state[1])
+        self._optimiser.load_state_dict(
+            copy.deepcopy(state[1])
+        )  # which would be shared, and changed in place
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
