@@ -38,6 +38,7 @@ from .language.locating import locate as locate
 from .language.memory import memory_of as memory_of
 from .language.opening import open_language_model as open_language_model
 from .language.reading import read_sequences as read_sequences
+from .language.retention import retention as retention
 from .language.sequences import token_sequences as token_sequences
 from .measuring.evaluation import accuracy as accuracy
 from .models import MLPConfig as MLPConfig

@@ -159,6 +159,11 @@ def _run(folder: Path, numbered: list[tuple[int, Path]], choice: str | None) -> 
     return [place for _, place in run]
 
 
+def numbered_folders(folder: Path) -> list[tuple[int, Path]]:
+    """Folders in a folder whose names end in a step, such as ``checkpoint-400``, in order of it."""
+    return sorted((_step_of(place), place) for place in _numbered_folders(folder))
+
+
 def _numbered_folders(folder: Path) -> list[Path]:
     return [place for place in folder.iterdir() if _NUMBERED_FOLDER.fullmatch(place.name) and place.is_dir()]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,26 @@ def read_sequences(
     path = Path(path)
     called = f"the sequences {str(path)!r}"
     rows = read_rows(path, called)
-    notes = _check_columns(rows, called)
+    return sequences_of(rows, called, tokenizer, prompt_tokens=prompt_tokens, vocab=vocab, context=context)
+
+
+def sequences_of(
+    rows: Sequence[dict[str, Any]],
+    called: str,
+    tokenizer: Any = None,
+    *,
+    prompt_tokens: int | None = None,
+    vocab: int | None = None,
+    context: int | None = None,
+    more: Sequence[str] = (),
+) -> Sequences:
+    """Sequences of rows that were read; see `read_sequences`.
+
+    Args:
+        called: The subject of messages.
+        more: Names of columns that the caller uses.
+    """
+    notes = _check_columns(rows, called, (*COLUMNS, *more))
     ids = [_ids(row, place, tokenizer, called) for place, row in enumerate(rows)]
     prompts = [_prompt(row, place, called) for place, row in enumerate(rows)]
     if prompt_tokens is not None:
@@ -76,14 +95,16 @@ def read_sequences(
     return replace(sequences, text=tuple(texts))
 
 
-def _check_columns(rows: Iterable[dict[str, Any]], called: str) -> tuple[str, ...]:
+def _check_columns(
+    rows: Iterable[dict[str, Any]], called: str, columns: Sequence[str] = COLUMNS
+) -> tuple[str, ...]:
     names = dict.fromkeys(name for row in rows for name in row)
     if not {"text", "ids"} & set(names):
         raise ConfigError(f"{called} have no column 'text' or 'ids'; {near_matches('text', names)}")
-    others = [name for name in names if name not in COLUMNS]
+    others = [name for name in names if name not in columns]
     for name in others:
         plain = str(name).strip().lower().replace("-", "_").replace(" ", "_")
-        close = [known for known in COLUMNS if plain in (known, known.rstrip("s"), known + "s")]
+        close = [known for known in columns if plain in (known, known.rstrip("s"), known + "s")]
         if close:
             raise ConfigError(f"{called} have a column {cut(name)}; did you mean {close[0]!r}?")
     notes = []
@@ -114,10 +135,10 @@ def _ids(row: dict[str, Any], place: int, tokenizer: Any, called: str) -> np.nda
 
 
 def _given_ids(row: dict[str, Any], place: int, called: str) -> np.ndarray:
-    ids = _numbers(row, "ids", place, called)
+    ids = whole_numbers(row, "ids", place, called)
     if row.get("attention_mask") is None:
         return ids
-    mask = _numbers(row, "attention_mask", place, called)
+    mask = whole_numbers(row, "attention_mask", place, called)
     kept = np.flatnonzero(mask)
     if len(mask) != len(ids) or not np.isin(mask, (0, 1)).all() or not len(kept):
         raise ConfigError(
@@ -130,7 +151,8 @@ def _given_ids(row: dict[str, Any], place: int, called: str) -> np.ndarray:
     return ids[kept]
 
 
-def _numbers(row: dict[str, Any], name: str, place: int, called: str) -> np.ndarray:
+def whole_numbers(row: dict[str, Any], name: str, place: int, called: str) -> np.ndarray:
+    """Whole numbers of a row's column: a list, or a text with one; a `ConfigError` for anything else."""
     values = row[name]
     try:
         if isinstance(values, str):

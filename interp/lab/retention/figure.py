@@ -1,4 +1,4 @@
-"""Recognition and recall by exposures and by interfering updates, and order in context against trained only."""
+"""Recognition, recall and order of strings above, injected facts below."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 from interp.lab.panels import Figure, axes, line_over_seeds, place_panel, seeds_in_title
 from interp.lab.retention.exposures import FEW, MANY
+from interp.lab.retention.injection_figure import injection_panels
 from interp.plots.canvas import NEUTRAL, blank
 from interp.plots.coset_indicators import COLOURS
 
 COLUMNS = ((0.0, 0.26), (0.37, 0.63), (0.74, 1.0))
+ABOVE, BELOW = (0.6, 1.0), (0.0, 0.4)
 SHARE = {"range": [-0.08, 1.05]}
 MEMORY = {"recognised": "recognition", "recalled": "recall"}
 CONTROL = {"never_recognition": "recognition, control strings", "never_recalled": "recall, control strings"}
@@ -21,15 +23,19 @@ ORDER = {
 
 
 def retention_figure(result: Any) -> Figure:
-    """Three panels; bands are the lowest and highest of the seeds."""
-    title = "Recognition, recall and order after few exposures" + seeds_in_title(len(result.seeds))
+    """Three panels on strings above three on facts; bands are the lowest and highest of the seeds."""
+    title = "Memory of strings and of facts over time" + seeds_in_title(len(result.seeds))
     figure = blank(title, "", "")
     curves = [record.curves for record in result.records]
     _by_exposures(figure, curves)
     _by_updates(figure, curves)
     _order(figure, curves)
+    injection_panels(figure, result, 4, COLUMNS)
+    for panel in range(1, 7):
+        domain = ABOVE if panel <= 3 else BELOW
+        figure.update_layout({f"yaxis{panel if panel > 1 else ''}": {"domain": domain}})
     return figure.update_layout(
-        legend={"y": -0.3}, margin={"t": 60, "b": 130}, height=470, hovermode="closest"
+        barmode="group", legend={"y": -0.16}, margin={"t": 60, "b": 190}, height=900, hovermode="closest"
     )
 
 

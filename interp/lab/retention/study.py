@@ -12,28 +12,38 @@ from interp.lab.retention.exposures import (
 )
 from interp.lab.retention.figure import retention_figure
 from interp.lab.retention.findings import sentences
+from interp.lab.retention.injection import QUANTITIES as INJECTED
+from interp.lab.retention.injection import (
+    InjectionSettings,
+    injected_facts,
+    injection_updates,
+)
+from interp.lab.retention.injection import sentences as injected_sentences
 from interp.lab.study import Record, Study, StudyResult
-from interp.progress import Report
+from interp.progress import Report, shifted
 
 
 @dataclass(frozen=True)
-class Config(ExposureSettings):
-    """Strings that are exposed."""
+class Config(InjectionSettings, ExposureSettings):
+    """Sizes of both experiments: strings that are exposed, and facts that are injected."""
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
-    """Strings that are exposed, then new ones."""
-    return Record(*exposed_strings(config, seed, report))
+    """Strings that are exposed, then facts that are injected into another network."""
+    numbers, curves = exposed_strings(config, seed, report)
+    facts = shifted(report, exposure_updates(config), "facts")
+    more, shown = injected_facts(config, seed, facts)
+    return Record({**numbers, **more}, {**curves, **shown})
 
 
 def judge(result: StudyResult) -> list[str]:
-    """Sentences on strings."""
-    return sentences(result)
+    """Sentences on strings, then on facts."""
+    return [*sentences(result), *injected_sentences(result)]
 
 
 STUDY = Study(
     name="retention",
-    title="Retention: recognition, recall and order after few exposures",
+    title="Retention: strings after few exposures, and injected facts over time",
     about=(
         "How many exposures does a memory need, how long does it last, and is it recognised before it can be recalled? "
         "After the idea of recognition, recall and retention of few-shot memories in large language models, of which "
@@ -54,8 +64,8 @@ STUDY = Study(
     ),
     config=Config,
     measure=measure,
-    units=exposure_updates,
-    quantities=QUANTITIES,
+    units=lambda config: exposure_updates(config) + injection_updates(config),
+    quantities=QUANTITIES | INJECTED,
     judge=judge,
     draw=retention_figure,
 )
