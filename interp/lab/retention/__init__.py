@@ -1,1 +1,1 @@
-"""Retention: few exposures, their order, and injected facts."""
+"""Recognition, recall and order after few exposures, their forgetting, and which neurons keep them."""
