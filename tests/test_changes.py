@@ -303,8 +303,12 @@ def test_a_study_is_added_as_one_folder(tmp_path: Path) -> None:
     assert "--loudness" in run_after(change, "study", "shouting", "--help")
     out = tmp_path / "result.json"
     words = ("study", "shouting", "--seeds", "2", "--workers", "1", "--loudness", "3", "--json", str(out))
+    words += ("--html", str(out.with_suffix(".html")))
     assert "The echo is 3.5." in run_after(change, *words)
-    assert json.loads(out.read_text())["numbers"]["echo"]["mean"] == 3.5
+    written = json.loads(out.read_text())
+    assert written["numbers"]["echo"]["mean"] == 3.5
+    assert written["settings"] == {"loudness": 3.0}
+    assert "Shouting at neurons" in out.with_suffix(".html").read_text()
 
 
 def test_a_figure_of_the_report_is_added_where_it_is_drawn_and_in_the_sections(

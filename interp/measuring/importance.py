@@ -32,9 +32,11 @@ def importance(cached: CachedPass, loss: str = "cross_entropy") -> dict[str, Flo
     information (arXiv 1612.00796, there of weights); over all examples where the split is not known. ``mas`` is the
     mean of ``|∂ ‖logits‖² / ∂ g|`` over all examples, memory aware synapses (arXiv 1711.09601, there of weights).
 
-    A small ``fisher`` is no sign of a useless neuron: where the training examples are fitted, the gradients of all
-    vanish, so that the column compares neurons of one network, not networks. It grows with the square of the logits'
-    scale, as ``mas`` does. Removal, in the columns of effects, is the test of what a neuron does.
+    Both say how strongly a neuron acts, not for what. On networks of arXiv 2310.13061 (p = 97, 500 neurons, 35 % of the
+    labels redrawn, 300 and 1,000 steps, three seeds) their area under the ROC curve for neurons that serve the rule, by
+    their own removal, is .85 to .95, that of the neurons' plain strength .91 to .96, and that of the IPR .98 to .99; on
+    planted networks, whose memorizing neurons are the stronger ones, it is 0, and the IPR's 1. Where training examples
+    are fitted the gradients of the loss vanish, so that ``fisher`` compares neurons of one network, not networks.
 
     Where logits are streamed, they are means over the pass's `sample`, each kind of example in its proportion.
 
@@ -100,7 +102,10 @@ def _factor_gradients(
     """
     at_once = rows_at_once(part.held_prefix, part.logits.shape[1])
     for rows in torch.arange(len(part.data), device=part.data.labels.device).split(at_once):
-        with evaluation_mode(part.model), torch.enable_grad():
+        own_kernels = torch.backends.cudnn.flags(
+            enabled=False
+        )  # cuDNN's recurrent layers refuse it in evaluation
+        with evaluation_mode(part.model), torch.enable_grad(), own_kernels:
             if part.readout is not None:
                 logits = part.logits[rows].detach().requires_grad_()
                 slopes = [torch.autograd.grad(value(logits, rows), logits)[0] for value in values]

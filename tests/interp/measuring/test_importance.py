@@ -19,7 +19,16 @@ from interp.measuring.cached_pass import CachedPass, cached_pass
 from interp.measuring.evaluation import losses
 from interp.measuring.importance import drift, importance
 from interp.measuring.sample import draw_sample
-from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig, neuron_site
+from interp.models import (
+    HookedMLP,
+    MLPConfig,
+    Prompt,
+    SmallTransformer,
+    TransformerConfig,
+    neuron_site,
+    planted_mlp,
+)
+from probes.agreement import auc
 
 P = 5
 TASK = ModularTask("add", P, train_fraction=0.6, corrupt_fraction=0.3, seed=1)
@@ -160,6 +169,17 @@ def test_what_cannot_be_differentiated_is_not_known() -> None:
     assert np.isnan(scored["fisher"]).all()
     assert np.isnan(scored["mas"]).all()
     assert "no gradients" in scored.meta["notes"][0]
+
+
+def test_it_says_how_strongly_a_neuron_acts_and_not_for_what() -> None:
+    """On a planted network all memorizing neurons come before all of the rule, as they are the stronger ones."""
+    task = ModularTask("add", p=31, corrupt_fraction=0.35)
+    planted = planted_mlp(task, generalizing=50, memorizing=50, dead=3)
+    cached = cached_pass(planted.model, task)
+    alive, rule = planted.labels != "dead", planted.labels == "generalizing"
+    for values in importance(cached).values():
+        assert auc(values[alive], rule[alive]) < 0.05
+        assert (values[~alive] < 1e-6 * values.max()).all()
 
 
 def test_without_a_known_split_all_examples_count() -> None:
