@@ -56,7 +56,6 @@ def score_neurons(
     )
     parts = Parts.of(null_meta)
     decided = decide(columns, arrays.strength, outside, evidence, criteria, ordered=ordered, parts=parts)
-    facts = decided.facts
     table = {
         "neuron": np.arange(place.width),
         "label": decided.label,
@@ -65,6 +64,32 @@ def score_neurons(
         "q_value": decided.q_value,
         "strength": arrays.strength,
         "outside": outside,
+        **_evidence(decided),
+        **time_columns(cached, place),
+        **importance(cached, loss),
+        **({} if since is None else {"drift": drift(cached, since.model)}),
+    }
+    for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
+        table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}
+    meta = {
+        "convention": convention.to_dict(),
+        "criteria": criteria.to_dict(),
+        "ordering": None if task.ordering is None else task.ordering.name,
+        "null": null_meta,
+        "order": _order(table, null_meta["source"]),
+        "ordered": ordered,
+        "memory_untestable": untestable(cached.data, decided.memory_q),
+        "loss": loss,
+        "since": since and str(since.path or since.dialect),
+        "notes": _notes(table, since),
+    }
+    return NeuronTable(table, place.hook, meta)
+
+
+def _evidence(decided: Labelling) -> dict[str, np.ndarray]:
+    """Columns of what the neurons do for the rule and for memory."""
+    facts = decided.facts
+    return {
         "rule_effect": facts.rule_effect,
         "rule_share": facts.rule_share,
         "rule_p": facts.rule_p,
@@ -74,28 +99,15 @@ def score_neurons(
         "memory_p": facts.memory_p,
         "memory_q": decided.memory_q,
         "memory_by": facts.memory_by,
-        **time_columns(cached, place),
-        **importance(cached, loss),
-        **({} if since is None else {"drift": drift(cached, since.model)}),
     }
-    for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
-        table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}
-    order = ORDERS[null_meta["source"]]
+
+
+def _order(table: Mapping[str, np.ndarray], source: str | None) -> str:
+    """The column that orders the neurons by periodicity, as it is known for them."""
+    order = ORDERS[source]
     if order in table and np.isnan(table[order].astype(float)).all():
         order = ORDERS[None]
-    meta = {
-        "convention": convention.to_dict(),
-        "criteria": criteria.to_dict(),
-        "ordering": None if task.ordering is None else task.ordering.name,
-        "null": null_meta,
-        "order": order if order in table else "ipr",
-        "ordered": ordered,
-        "memory_untestable": untestable(cached.data, decided.memory_q),
-        "loss": loss,
-        "since": since and str(since.path or since.dialect),
-        "notes": _notes(table, since),
-    }
-    return NeuronTable(table, place.hook, meta)
+    return order if order in table else "ipr"
 
 
 def _notes(table: Mapping[str, np.ndarray], since: Checkpoint | None) -> list[str]:
