@@ -20,7 +20,7 @@ from interp.analysis.removing import curves_from_both_ends
 from interp.analysis.trajectory import Trajectory, trajectory_of
 from interp.checkpoints import FORMAT as NATIVE
 from interp.checkpoints import Checkpoint
-from interp.checkpoints.open import OWN_MODULE
+from interp.checkpoints.open import OWN_MODULE, load_checkpoint
 from interp.checkpoints.options import OpenOptions
 from interp.data import Task
 from interp.devices import resolve_device
@@ -56,6 +56,7 @@ def audit(
     relearn_lr: float | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    since: Path | str | Checkpoint | HookedModel | None = None,
 ) -> AuditReport:
     """Measure a network, score and label its neurons, take them out, and say what that shows.
 
@@ -72,9 +73,12 @@ def audit(
             `interp.relearn`. Not with 0 steps.
         seed: Of all draws.
         device: Where to compute; ``"auto"`` picks the fastest.
+        since: An earlier checkpoint of the same training, or a file of it that is opened in the same way: the neurons'
+            drift is measured from it.
 
     Raises:
-        CheckpointError: The file cannot be read. ConfigError: a model was given without a task.
+        CheckpointError: The file cannot be read. ConfigError: a model was given without a task, or `since` is a network
+            of another shape.
 
     Example:
         >>> from interp.data import ModularTask
@@ -83,7 +87,9 @@ def audit(
         >>> report.phase.name, report.table.counts()["memorizing"]
         ('generalisation', 0)
     """
+    earlier = load_checkpoint(since, options) if isinstance(since, (str, Path)) else since
     settings = {"task": task, "site": site, "criteria": criteria, "convention": convention, "seed": seed}
+    settings["since"] = earlier
     subject = _subject(checkpoint, options, device, **settings)
     report = _measured(
         subject,
@@ -128,7 +134,8 @@ def _origin(subject: Subject, table: NeuronTable) -> dict[str, Any]:
     """Facts of the file, by the report's names."""
     source = subject.source
     shared = {name: getattr(source, name) for name in ("dialect", "step", "stored")}
-    shared["notes"] = (*source.notes, *table.meta["null"].get("notes", ()), *subject.cached.notes)
+    notes = (*table.meta["null"].get("notes", ()), *table.meta["notes"])
+    shared["notes"] = (*source.notes, *notes, *subject.cached.notes)
     return {"checkpoint": str(source.path or "a model in memory"), **shared}
 
 

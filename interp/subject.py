@@ -44,6 +44,7 @@ class Subject:
         criteria: Of the labels.
         seed: Of all draws.
         checkpoint: Where the network came from, if from a file.
+        since: An earlier checkpoint of it, or the network as it was then, that the neurons' drift is measured from.
 
     Example:
         >>> from interp.data import ModularTask
@@ -60,6 +61,7 @@ class Subject:
     criteria: Criteria = field(default_factory=Criteria)
     seed: int = 0
     checkpoint: Checkpoint | None = None
+    since: Checkpoint | HookedModel | None = None
 
     @property
     def source(self) -> Checkpoint:
@@ -107,7 +109,17 @@ class Subject:
     @cached_property
     def table(self) -> NeuronTable:
         """One row a neuron: scores, significance, label, evidence and effects; see `interp.score`."""
-        return score_neurons(self.cached, self.task, self.convention, self.criteria, self.seed)
+        earlier = self.since
+        if earlier is not None and not isinstance(earlier, Checkpoint):
+            earlier = Checkpoint(earlier, self.task, "in memory")
+        settings = (self.convention, self.criteria, self.seed, self.loss, earlier)
+        return score_neurons(self.cached, self.task, *settings)
+
+    @property
+    def loss(self) -> str:
+        """The loss that the network was trained with, one of `interp.losses.LOSSES`; cross-entropy if nobody knows."""
+        trained = self.source.settings.get("training") or {}
+        return str(trained.get("loss", "cross_entropy"))
 
     @cached_property
     def alive(self) -> np.ndarray:
@@ -231,6 +243,7 @@ def score(
     convention: Convention | None = None,
     criteria: Criteria | None = None,
     seed: int | None = None,
+    since: Checkpoint | HookedModel | None = None,
 ) -> NeuronTable:
     """Score every neuron's periodicity in the task's ordering, measure what it does, and label it.
 
@@ -241,12 +254,14 @@ def score(
         convention: Of the Fourier scores.
         criteria: Of the labels.
         seed: Of the random-weight null distribution.
+        since: An earlier checkpoint of the same network, opened or as a hooked model, that the column ``drift`` is
+            measured from; there is none without it.
 
     Returns:
         A table with one row a neuron; `probes.columns` says what each column holds.
 
     Raises:
-        HookNameError: There are no neurons at the site.
+        HookNameError: There are no neurons at the site. ConfigError: `since` is a network of another shape.
 
     Example:
         >>> from interp.data import ModularTask
@@ -255,4 +270,5 @@ def score(
         >>> table.counts()["generalizing"]
         60
     """
-    return subject_of(network, task, site=site, convention=convention, criteria=criteria, seed=seed).table
+    settings = {"site": site, "convention": convention, "criteria": criteria, "seed": seed, "since": since}
+    return subject_of(network, task, **settings).table

@@ -12,6 +12,7 @@ GRID = "probes.activity.activation_scores"
 RULE, MEMORY = "probes.evidence.rule_evidence", "probes.evidence.memory_evidence"
 PERIODICITY = "interp.scoring.periodicity.periodicity"
 TIME = "probes.timescales.time_scores"
+IMPORTANCE, DRIFT = "interp.measuring.importance.importance", "interp.measuring.importance.drift"
 OVER = {
     WEIGHTS: "residues",
     PERIODICITY: "residues",
@@ -19,6 +20,8 @@ OVER = {
     RULE: "held-out examples",
     MEMORY: "examples",
     TIME: "steps of time, examples",
+    IMPORTANCE: "examples",
+    DRIFT: "examples",
 }
 """Axes that the scores of each source transform or average over, unless a column says so itself."""
 
@@ -95,6 +98,9 @@ COLUMNS: dict[str, Column] = {
     "time_ipr": Column("IPR along time", "", "IPR of its spectrum above first-order noise.", "float", TIME),
     "time_frequency": Column("frequency along time", "cycles/step", "The strongest one of it.", "float", TIME),
     "time_p_value": Column("p-value of the rhythm", "", "Of that one, for first-order noise.", "double", TIME),
+    "fisher": Column("Fisher information", "", "Mean squared slope of the loss in a factor on it.", "float", IMPORTANCE),
+    "mas": Column("memory aware synapses", "", "Mean slope of ‖logits‖² in a factor on it.", "float", IMPORTANCE),
+    "drift": Column("drift", "", "RMS change since an earlier checkpoint, in [0, √2].", "float", DRIFT),
     "effect_<split>": Column("effect", LOGITS, "Mean margin lost without the neuron.", axes=EXAMPLES),
     "accuracy_effect_<split>": Column("accuracy effect", "", "Accuracy lost without the neuron.", axes=EXAMPLES),
 }  # fmt: skip

@@ -111,6 +111,35 @@ def test_a_score_is_added_where_it_is_computed_and_in_the_columns(
     assert "Width of the weights." in guide_table("columns")
 
 
+def test_importance_is_in_every_table_for_being_said_in_the_columns(checkpoint: Path, tmp_path: Path) -> None:
+    """Fisher information, memory aware synapses and drift, none of which a presenter names."""
+    names = ("fisher", "mas", "drift")
+    titles = [COLUMNS[name].title for name in names]
+    subject = interp.open_subject(checkpoint, since=interp.load_checkpoint(checkpoint))
+    assert set(names) < set(subject.table)
+    assert (subject.table["drift"] == 0).all()
+    settings = {"measure": "labels", "since": checkpoint, "workers": 1, "outliers": 0}
+    kept = interp.batch(checkpoint, tmp_path / "store", **settings).store.neurons.to_table().select(names)
+    np.testing.assert_allclose(kept["mas"].to_numpy(), subject.table["mas"], rtol=1e-6)
+    assert not kept["drift"].to_numpy().any()
+    report, explored = (
+        interp.audit(subject, n_random=2).save(tmp_path / "report.html"),
+        explorer_page(subject),
+    )
+    printed = run("score", str(checkpoint), "--sort", "drift", "--since", str(checkpoint))
+    assert "Drift is since" in printed
+    assert "drift" in printed
+    guide = guide_table("columns")
+    for title in titles:
+        assert title in report.read_text()
+        assert title in explored
+        assert title in guide
+    assert "Drift is since" in report.read_text()
+    curve = interp.curve(subject, order="fisher", descending=True, n_random=0)
+    assert curve.accuracy["all"][-1] < curve.accuracy["all"][0]
+    assert "fisher" in curve.order
+
+
 @pytest.fixture
 def put_first() -> Iterator[Callable[[str, Label], None]]:
     """A function that adds a label before all others for the time of a test."""
@@ -274,8 +303,12 @@ def test_a_study_is_added_as_one_folder(tmp_path: Path) -> None:
     assert "--loudness" in run_after(change, "study", "shouting", "--help")
     out = tmp_path / "result.json"
     words = ("study", "shouting", "--seeds", "2", "--workers", "1", "--loudness", "3", "--json", str(out))
+    words += ("--html", str(out.with_suffix(".html")))
     assert "The echo is 3.5." in run_after(change, *words)
-    assert json.loads(out.read_text())["numbers"]["echo"]["mean"] == 3.5
+    written = json.loads(out.read_text())
+    assert written["numbers"]["echo"]["mean"] == 3.5
+    assert written["settings"] == {"loudness": 3.0}
+    assert "Shouting at neurons" in out.with_suffix(".html").read_text()
 
 
 def test_a_figure_of_the_report_is_added_where_it_is_drawn_and_in_the_sections(

@@ -183,7 +183,7 @@ def _settings(subject: Subject, steps: int, lr: float | None) -> TrainConfig:
         raise ConfigError(f"relearning takes at least 1 step, not {steps}")
     trained = subject.source.settings.get("training") or {}
     rate = lr if lr is not None else trained.get("lr", TrainConfig.lr)
-    return TrainConfig(steps=steps, lr=rate, loss=trained.get("loss", "cross_entropy"))
+    return TrainConfig(steps=steps, lr=rate, loss=subject.loss)
 
 
 def _plan(data: Dataset, draws: int, generator: np.random.Generator) -> list[tuple[str, Tensor, Tensor]]:

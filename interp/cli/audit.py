@@ -25,6 +25,7 @@ from interp.cli.options import (
     RelearnRate,
     RelearnSteps,
     Seed,
+    Since,
     check_relearning,
     output,
     with_options,
@@ -94,6 +95,7 @@ def audit(
     ] = None,
     relearn: RelearnSteps = None,
     relearn_lr: RelearnRate = None,
+    since: Since = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -110,7 +112,7 @@ def audit(
     refuse_other(
         sequences,
         {"prompt_tokens": prompt_tokens, **language, "save": save, "force": force or None, "scores": scores},
-        {"min_share": min_share, "relearn_lr": relearn_lr},
+        {"min_share": min_share, "relearn_lr": relearn_lr, "since": since},
     )
     shared = {"alpha": alpha, "n_random": random, "relearn_steps": relearn}
     if sequences is not None:
@@ -123,7 +125,7 @@ def audit(
         show(report, html, json, markdown)
     else:
         check_relearning(relearn, relearn_lr)
-        own = {"min_share": min_share, "relearn_lr": relearn_lr, "device": device}
+        own = {"min_share": min_share, "relearn_lr": relearn_lr, "device": device, "since": since}
         settings: dict[str, Any] = {**shared, **own, "seed": seed}
         report = _of_classifier(checkpoint, options, site, settings)
         show(report, html, json, markdown)
@@ -164,6 +166,7 @@ def _of_classifier(
             relearn_lr=given["relearn_lr"],
             seed=given["seed"],
             device=given["device"],
+            since=given["since"],
         )
     return replace(report, command=typed())
 

@@ -11,7 +11,7 @@ import typer
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say
 from interp.cli.language import PromptTokens, Sequences, refuse_other
-from interp.cli.options import Engine, RayAddress, Workers, option, spelled, with_options
+from interp.cli.options import Engine, RayAddress, Since, Workers, option, spelled, with_options
 from interp.errors import ConfigError
 from interp.files import read_toml
 from interp.progress import busy
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "grokscope batch runs --out scored",
     "grokscope batch 'runs/*/step-*.safetensors' --out scored --measure labels",
+    "grokscope batch runs/r0 --out drift --measure labels --since runs/r0/step-00000100.safetensors",
     "grokscope batch zoo/*.pth --out zoo-audits --measure audit --task add --p 113",
     "grokscope batch job.toml --workers 8",
     "grokscope batch --out scored --retry-failed",
@@ -74,6 +75,7 @@ def batch(
     random: Annotated[
         int | None, typer.Option(min=1, help="Random draws for each control; 20 if left out.")
     ] = None,
+    since: Since = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of every random draw; 0 if left out.")] = None,
 ) -> None:
     """Score the neurons of many checkpoints, and store one row a neuron and one row a checkpoint.
@@ -85,12 +87,12 @@ def batch(
 
     Exit codes: 0 all done, 2 something is wrong with the input, 3 some checkpoints failed, 130 interrupted.
     """
-    refuse_other(sequences, {"prompt_tokens": prompt_tokens}, {"random": random})
+    refuse_other(sequences, {"prompt_tokens": prompt_tokens}, {"random": random, "since": since})
     if sequences is not None:
         measure = measure or MEMORY
     settings = _given(
         measure=measure, n_random=random, seed=seed, site=site, prompt_tokens=prompt_tokens,
-        sequences=None if sequences is None else str(sequences),
+        sequences=None if sequences is None else str(sequences), since=None if since is None else str(since),
     )  # fmt: skip
     how = _given(out=out, workers=workers, engine=engine, ray_address=ray_address, outliers=outliers)
     how |= {name: True for name, value in (("force", force), ("retry_failed", retry_failed)) if value}

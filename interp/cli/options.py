@@ -96,6 +96,12 @@ Memory = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps or auto.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of every random draw.")]
+Since = Annotated[
+    Path | None,
+    typer.Option(
+        help="An earlier checkpoint of the same training, from which the neurons' drift is measured."
+    ),
+]
 Draws = Annotated[int, typer.Option("--random", min=1, help="Random draws for each control.")]
 RelearnSteps = Annotated[
     int | None,

@@ -10,13 +10,14 @@ import typer
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say, write
 from interp.cli.loading import loading
-from interp.cli.options import Device, Seed, Source, output, with_options
+from interp.cli.options import Device, Seed, Since, Source, output, with_options
 from interp.progress import busy
 
 EXAMPLES = (
     "grokscope score runs/r0",
     "grokscope score runs/r0 --save neurons.parquet",
     "grokscope score runs/r0 --sort memory_effect --top 25",
+    "grokscope score runs/r0 --since runs/r0/step-00000100.safetensors --sort drift",
     "grokscope score net.pt --p 113 --activation relu --site blocks.0.mlp.hook_post@2",
 )
 REFUSAL = "cannot write neurons to {}; expected a name ending in"
@@ -39,19 +40,22 @@ def score(
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="How many neurons to show.")] = 10,
+    since: Since = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Score and label every neuron."""
     with loading():
+        from interp.checkpoints.open import load_checkpoint
         from interp.scoring.selection import default_order, order_by
         from interp.subject import open_subject
         from probes.columns import column as column_of
 
     with busy("scoring"):
-        subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
+        earlier = None if since is None else load_checkpoint(since, options)
+        subject = open_subject(checkpoint, options, device=device, site=site, seed=seed, since=earlier)
         table = subject.table
-    say(*subject.source.notes)
+    say(*subject.source.notes, *table.meta["notes"])
     column = sort or default_order(table)
     order = order_by(table, column, descending=True)
     columns = list(dict.fromkeys([column, default_order(table), "frequency", "q_value"]))

@@ -57,9 +57,9 @@ def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Result | W
     with limited(1):
         if settings.measure == "scores" and (weights := _weights(checkpoint, settings.site)) is not None:
             return weights
-        subject = subject_of(
-            checkpoint, site=settings.site, convention=settings.convention, seed=settings.seed
-        )
+        since = None if settings.since is None else load_checkpoint(settings.since, settings.options)
+        own = {"site": settings.site, "convention": settings.convention, "seed": settings.seed}
+        subject = subject_of(checkpoint, since=since, **own)
         if settings.measure == "scores":
             return _scores(subject)
         page, removals = None, dict[str, Removal]()

@@ -140,6 +140,7 @@ def batch(
     n_random: int = 20,
     sequences: Path | str | None = None,
     prompt_tokens: int | None = None,
+    since: Path | str | None = None,
     **job: Any,
 ) -> BatchResult:
     """Measure many checkpoints, and store one row a neuron and one row a checkpoint.
@@ -153,7 +154,7 @@ def batch(
             describes the job, see `interp.jobs.spec.read_job`.
         out: The folder of the results; a TOML file may name it itself.
         measure: ``"scores"``, ``"labels"``, ``"causal"``, ``"audit"`` or ``"memory"``; see
-            `interp.jobs.settings.Settings`, also for options, site, seed, n_random, sequences and prompt_tokens.
+            `interp.jobs.settings.Settings`, also for options, site, seed, n_random, sequences, prompt_tokens and since.
         job: The other fields of `interp.jobs.spec.Job`: ``workers``, ``engine``, ``force``, ``retry_failed``, …
 
     Returns:
@@ -180,7 +181,8 @@ def batch(
         raise ConfigError("say where the results go: out='FOLDER'")
     texts = None if sequences is None else str(sequences)
     opening = options or OpenOptions()
-    settings = Settings(measure, opening, site, seed, n_random, sequences=texts, prompt_tokens=prompt_tokens)
+    more: dict[str, Any] = {"sequences": texts, "prompt_tokens": prompt_tokens, "since": since and str(since)}
+    settings = Settings(measure, opening, site, seed, n_random, **more)
     return run(Job(Path(out), (Group(tuple(listed), (settings,)),), **job))
 
 

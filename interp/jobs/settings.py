@@ -18,7 +18,7 @@ from probes.spectrum import Convention
 
 MEMORY = "memory"
 MEASURES = ("scores", "labels", "causal", "audit", MEMORY)
-FILES = ("split_from", "table", "model", "sequences")
+FILES = ("split_from", "table", "model", "sequences", "since")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Settings:
         convention: Of the IPR.
         sequences: The file of the sequences whose memory is measured, for ``"memory"`` alone.
         prompt_tokens: Tokens of every prompt, for ``"memory"``; as the file says if None.
+        since: The file of an earlier checkpoint that the neurons' drift is measured from, for ``"labels"`` and more.
 
     Raises:
         ConfigError: The measure is unknown, or a number is out of range.
@@ -55,6 +56,7 @@ class Settings:
     convention: Convention = field(default_factory=Convention)
     sequences: str | None = None
     prompt_tokens: int | None = None
+    since: str | None = None
 
     def __post_init__(self) -> None:
         choose("measure", self.measure, MEASURES)
@@ -63,6 +65,11 @@ class Settings:
             if not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}")
         self._check_memory()
+        if self.since is not None and self.measure in ("scores", MEMORY):
+            raise ConfigError(
+                f"measure={self.measure!r} runs no activations, whose drift since {self.since!r} is asked for; "
+                "take measure='labels' (--measure labels), or leave out since"
+            )
 
     def _check_memory(self) -> None:
         if self.measure == MEMORY and self.sequences is None:
@@ -89,6 +96,8 @@ class Settings:
         options: dict[str, Any] = self.options.given
         if self.sequences is not None:
             options = {"sequences": self.sequences, "prompt_tokens": self.prompt_tokens}
+        if self.since is not None:
+            options = {**options, "since": self.since}
         paths = {name: str(Path(options[name]).absolute()) for name in FILES if name in options}
         own = {name: getattr(self, name) for name in ("measure", "site", "seed", "n_random")}
         return {**options, **paths, **own, "convention": self.convention.to_dict()}

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from interp.checkpoints import Checkpoint
 from interp.data import Dataset, Task
 from interp.measuring.arrays import neuron_arrays
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.crossfit import not_testable
+from interp.measuring.importance import drift, importance
 from interp.models import neuron_site
 from interp.progress import PATIENCE, progress
 from interp.scoring.evidence import NeuronEvidence, measure_evidence, questions_of
@@ -28,12 +30,20 @@ ORDERS = {"weights": "ipr", "activations": "activation_share", None: "rule_effec
 
 
 def score_neurons(
-    cached: CachedPass, task: Task, convention: Convention, criteria: Criteria, seed: int = 0
+    cached: CachedPass,
+    task: Task,
+    convention: Convention,
+    criteria: Criteria,
+    seed: int = 0,
+    loss: str = "cross_entropy",
+    since: Checkpoint | None = None,
 ) -> NeuronTable:
     """Score every neuron's periodicity, measure what it does, and label it; `interp.score` of a cached pass.
 
     Args:
         seed: Of the random-weight null distribution.
+        loss: That the network was trained with.
+        since: An earlier checkpoint that drift is measured from; it is not measured without one.
     """
     place = neuron_site(cached.model, cached.hook)
     arrays = neuron_arrays(place, cached.activations, task.ordering)
@@ -46,7 +56,6 @@ def score_neurons(
     )
     parts = Parts.of(null_meta)
     decided = decide(columns, arrays.strength, outside, evidence, criteria, ordered=ordered, parts=parts)
-    facts = decided.facts
     table = {
         "neuron": np.arange(place.width),
         "label": decided.label,
@@ -55,6 +64,32 @@ def score_neurons(
         "q_value": decided.q_value,
         "strength": arrays.strength,
         "outside": outside,
+        **_evidence(decided),
+        **time_columns(cached, place),
+        **importance(cached, loss),
+        **({} if since is None else {"drift": drift(cached, since.model)}),
+    }
+    for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
+        table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}
+    meta = {
+        "convention": convention.to_dict(),
+        "criteria": criteria.to_dict(),
+        "ordering": None if task.ordering is None else task.ordering.name,
+        "null": null_meta,
+        "order": _order(table, null_meta["source"]),
+        "ordered": ordered,
+        "memory_untestable": untestable(cached.data, decided.memory_q),
+        "loss": loss,
+        "since": since and str(since.path or since.dialect),
+        "notes": _notes(table, since),
+    }
+    return NeuronTable(table, place.hook, meta)
+
+
+def _evidence(decided: Labelling) -> dict[str, np.ndarray]:
+    """Columns of what the neurons do for the rule and for memory."""
+    facts = decided.facts
+    return {
         "rule_effect": facts.rule_effect,
         "rule_share": facts.rule_share,
         "rule_p": facts.rule_p,
@@ -64,22 +99,27 @@ def score_neurons(
         "memory_p": facts.memory_p,
         "memory_q": decided.memory_q,
         "memory_by": facts.memory_by,
-    } | time_columns(cached, place)
-    for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
-        table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}
-    order = ORDERS[null_meta["source"]]
+    }
+
+
+def _order(table: Mapping[str, np.ndarray], source: str | None) -> str:
+    """The column that orders the neurons by periodicity, as it is known for them."""
+    order = ORDERS[source]
     if order in table and np.isnan(table[order].astype(float)).all():
         order = ORDERS[None]
-    meta = {
-        "convention": convention.to_dict(),
-        "criteria": criteria.to_dict(),
-        "ordering": None if task.ordering is None else task.ordering.name,
-        "null": null_meta,
-        "order": order if order in table else "ipr",
-        "ordered": ordered,
-        "memory_untestable": untestable(cached.data, decided.memory_q),
-    }
-    return NeuronTable(table, place.hook, meta)
+    return order if order in table else "ipr"
+
+
+def _notes(table: Mapping[str, np.ndarray], since: Checkpoint | None) -> list[str]:
+    """Sentences for the report on what importance is not known, and what drift is measured from."""
+    notes = []
+    if np.isnan(table["mas"]).all():
+        notes.append(
+            "Fisher information and slopes are not known: what follows the neurons has no gradients."
+        )
+    if since is not None:
+        notes.append(f"Drift is since {since.path or 'a network in memory'}.")
+    return notes
 
 
 def untestable(data: Dataset, memory_q: Float[np.ndarray, " neuron"]) -> str | None:

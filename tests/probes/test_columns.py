@@ -13,7 +13,7 @@ from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, Transf
 from interp.scoring.table import NeuronTable
 from interp.subject import score
 from probes.activity import activation_scores
-from probes.columns import COLUMNS, GRID, OVER, TIME, WEIGHTS, Column, column, expanded
+from probes.columns import COLUMNS, DRIFT, GRID, OVER, TIME, WEIGHTS, Column, column, expanded
 from probes.features import weight_features
 from probes.timescales import time_scores
 
@@ -35,8 +35,8 @@ def transformer() -> NeuronTable:
 def test_a_scored_table_has_the_known_columns_and_no_others(network) -> None:
     table = network()
     every = expanded(list(SPLITS), len(table.meta["null"]["vector_lengths"]))
-    known = {name: described for name, described in every.items() if described.source != TIME}
-    assert set(table.columns) == set(known)  # neither has an axis of time
+    known = {name: described for name, described in every.items() if described.source not in (TIME, DRIFT)}
+    assert set(table.columns) == set(known)  # neither has an axis of time, or an earlier checkpoint
     kinds = {"float": "f", "double": "f", "int": "i", "text": "UO"}
     for name, described in known.items():
         assert table[name].dtype.kind in kinds[described.kind], name

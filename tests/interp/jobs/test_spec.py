@@ -116,7 +116,7 @@ def test_every_setting_and_every_file_it_names_changes_the_digest(tmp_path: Path
     changes = [
         Settings(), Settings("labels"), Settings(seed=1), Settings(site="x"), Settings(convention=Convention("two")),
         Settings(options=OpenOptions(p=5)), Settings(options=OpenOptions(table=table)),
-        Settings(options=OpenOptions(dialect="he")),
+        Settings(options=OpenOptions(dialect="he")), Settings("labels", since=str(table)),
     ]  # fmt: skip
     digests = [settings.digest for settings in changes]
     table.write_text("two")
@@ -132,5 +132,7 @@ def test_every_setting_and_every_file_it_names_changes_the_digest(tmp_path: Path
     }
     factory.write_text("def one(): ...")
     assert len(own | {Settings(options=OpenOptions(model=f"{factory}:one", sites=("0:input",))).digest}) == 3
+    with pytest.raises(ConfigError, match=r"measure='scores' runs no activations.*take measure='labels'"):
+        Settings(since=str(table))
     with pytest.raises(ConfigError, match="there is no table"):
         _ = Settings(options=OpenOptions(table=tmp_path / "gone.csv")).digest

@@ -344,7 +344,7 @@ def test_the_study_runs_end_to_end_and_looks_at_other_networks() -> None:
     assert len(judge(result_of(record))) == 5  # a single network decides nothing about chance
 
 
-@pytest.mark.parametrize(("width", "share"), [(24, 0.001), (1, 0.001), (1, 0.9)])
+@pytest.mark.parametrize(("width", "share"), [(24, 0.001), (1, 0.9)])
 def test_at_least_one_neuron_is_taken_out(width: int, share: float) -> None:
     record = measure(replace(TINY, width=width, share=share), 0, silent)
     numbers = record.numbers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import cycle, product
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ KINDS = {"rnn": nn.RNN, "relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM, "project
 MORE: dict[str, dict[str, Any]] = {"relu": {"nonlinearity": "relu"}, "projected": {"proj_size": 2}}
 LENGTHS = torch.tensor([3, 7, 1, 7])
 IN, WIDTH, STEPS = 3, 5, 7
+SHAPES = [shape for shape in product((1, 2), *[(False, True)] * 3) if sum(shape) % 2]
+"""Layers, both directions, bias, examples first: half of all combinations, in which each three occur together."""
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
 
 
@@ -41,7 +43,7 @@ def tensors(value: Any) -> Iterator[Tensor]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("layers", "both", "bias", "first"), [*product((1, 2), *[(False, True)] * 3)])
+@pytest.mark.parametrize(("layers", "both", "bias", "first"), SHAPES)
 def test_step_by_step_gives_what_the_layer_gives(
     kind: str, layers: int, both: bool, bias: bool, first: bool
 ) -> None:
@@ -133,8 +135,7 @@ def name_of(kind: str, number: int, reverse: int) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize(("packed", "both"), [(False, True), (True, False), (True, True)])
 def test_captures_and_ablations_equal_loops_by_hand(kind: str, packed: bool, both: bool) -> None:
     read = Read(layer(kind, num_layers=2, bidirectional=both, batch_first=True), packed)
     x = inputs()
@@ -147,13 +148,12 @@ def test_captures_and_ablations_equal_loops_by_hand(kind: str, packed: bool, bot
     for (*place, row, step), value in states.items():
         if tuple(place) in places:
             np.testing.assert_allclose(captured[name_of(*place)][row, step].numpy(), value, atol=1e-6)
-    for place in places:
-        for during in (range(STEPS), range(2, 5)):
-            with torch.no_grad(), interp.ablate(model, [0, 1], site=name_of(*place), during=np.array(during)):
-                ablated = model(x).numpy()
-            expected, _ = by_hand(read, x.numpy(), {place: [0, 1]}, during)
-            np.testing.assert_allclose(ablated, expected, atol=1e-6)
-            assert np.abs(ablated - logits).max() > 1e-4
+    for place, during in zip(places, cycle((range(2, 5), range(STEPS))), strict=False):
+        with torch.no_grad(), interp.ablate(model, [0, 1], site=name_of(*place), during=np.array(during)):
+            ablated = model(x).numpy()
+        expected, _ = by_hand(read, x.numpy(), {place: [0, 1]}, during)
+        np.testing.assert_allclose(ablated, expected, atol=1e-6)
+        assert np.abs(ablated - logits).max() > 1e-4
 
 
 def test_an_example_that_has_ended_keeps_its_state() -> None:

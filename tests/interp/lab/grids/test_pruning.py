@@ -35,11 +35,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_curves_are_removals_of_each_network_averaged(files: list[Path]) -> None:
     found = pruning_of(files, fractions=(0.0, 0.25, 0.5), n_random=2)
+    networks = [load_checkpoint(file) for file in files]
+    orders = [order_by(score(opened.model, opened.task)) for opened in networks]
     for place, share in enumerate(found.fractions):
         ours = []
-        for file in files:
-            opened = load_checkpoint(file)
-            order = order_by(score(opened.model, opened.task))
+        for opened, order in zip(networks, orders, strict=True):
             with ablate(opened.model, order[: round(share * len(order))]):
                 ours.append(accuracy(opened.model, opened.task).corrupted_as_labelled)
         one = found.accuracy["lowest first"]["corrupted_as_labelled"][place]
