@@ -139,9 +139,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_call_goes_on(tmp_path: Path) -> 
         return measure(config, seed, report)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "interp.lab.grids.study_run.study_called", lambda name: replace(STUDY, measure=pressed)
-        )
+        patch.setattr("interp.lab.grids.study_run.study_called", lambda name: replace(STUDY, measure=pressed))
         result = run(tmp_path / "out")
     assert (result.done, result.interrupted, len(result.table)) == (1, True, 1)
     again = run(tmp_path / "out")
