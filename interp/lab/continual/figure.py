@@ -16,7 +16,6 @@ from interp.lab.panels import (
     intervals,
     line_over_seeds,
     place_panel,
-    seeds_in_title,
 )
 from interp.plots.canvas import NEUTRAL, blank, rounded
 from interp.plots.coset_indicators import COLOURS
@@ -26,8 +25,9 @@ DOMAINS = ((0.21, 0.48), (0.5, 0.69), (0.77, 1.0))
 
 def continual_figure(result: Any) -> Figure:
     """Three panels; bars and dots have 95 % intervals, bands are the lowest and highest of the seeds."""
-    title = f"{result.config.tasks} tasks of permuted digits, one after another"
-    figure = blank(title + seeds_in_title(len(result.seeds)), "", "")
+    n = len(result.seeds)
+    seeds = f" (95 % intervals, and lowest and highest, of {n} seeds)" if n > 1 else ""
+    figure = blank(f"{result.config.tasks} tasks of permuted digits, one after another{seeds}", "", "")
     names = methods_of(result, "permuted")
     _methods(figure, result, names)
     _strengths(figure, result)
@@ -78,7 +78,7 @@ def _strengths(figure: Figure, result: Any) -> None:
         x = np.array(strengths)
         hover = f"{WORDS[arm]}: %{{y:.3f}} at strength %{{x}}<extra></extra>"
         look = {"dash": dash, "hovertemplate": hover, **axes(3)}
-        line_over_seeds(figure, x[whole], values[whole].T, WORDS[arm], colour, **look)
+        line_over_seeds(figure, x[whole], values[whole].T.tolist(), WORDS[arm], colour, **look)
         broken = x[~whole]
         if len(broken):
             dots(
@@ -96,7 +96,7 @@ def _strengths(figure: Figure, result: Any) -> None:
         "dtick": 1,
     }
     place_panel(
-        figure, 2, DOMAINS[1], x_axis, {"title": {"text": "average accuracy (share)"}, "range": [-0.03, 1.02]}
+        figure, 3, DOMAINS[2], x_axis, {"title": {"text": "average accuracy (share)"}, "range": [-0.03, 1.02]}
     )
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from interp.errors import ConfigError
 
-GROUP, PASSES, BATCH = 2, 10, 64
+GROUP, BATCH = 2, 64
+PASSES, UPDATES = 10, 200  # over the activity; more passes where these are fewer updates than that
 RATE, SLOWING, MOMENTUM, SMOOTHING = 0.1, 50, 0.9, 0.05
 
 
@@ -36,7 +37,7 @@ def hebbian_units(
     start = torch.randn(activity.shape[1], n, generator=generator, dtype=activity.dtype)
     weights = torch.linalg.qr(start)[0].T
     velocity, strength, update = torch.zeros_like(weights), None, 0
-    for _ in range(PASSES):
+    for _ in range(max(PASSES, -(-UPDATES // -(-len(activity) // BATCH)))):
         for rows in torch.randperm(len(activity), generator=generator).split(BATCH):
             x = activity[rows]
             y = x @ weights.T
