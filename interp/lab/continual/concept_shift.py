@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from interp.errors import ConfigError
 from interp.lab.continual.method import Batch, LearningTask, Method, Run
+from interp.lab.continual.sequence import DivergedError
 
 
 def learn_online(
@@ -35,7 +35,7 @@ def learn_online(
         The accuracies, and the run, whose memory holds what the method kept.
 
     Raises:
-        ConfigError: The loss became infinite or nan.
+        DivergedError: The loss became infinite or nan.
 
     Example:
         >>> x = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
@@ -56,7 +56,9 @@ def learn_online(
             logits = network(examples.inputs)
             loss = cross_entropy(logits, examples.labels)
             if not loss.isfinite():
-                raise ConfigError(f"training diverged at update {len(accuracy)} with {method}; lower lr={lr}")
+                raise DivergedError(
+                    f"training diverged at update {len(accuracy)} with {method}; lower lr={lr}"
+                )
             accuracy.append(float((logits.argmax(1) == examples.labels).float().mean()))
             optimizer.zero_grad()
             loss.backward()

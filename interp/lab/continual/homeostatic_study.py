@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from interp.errors import ConfigError
 from interp.lab.continual.concept_shift import learn_online
 from interp.lab.continual.method import Method
 from interp.lab.continual.methods.homeostatic import Homeostatic, Modulated
+from interp.lab.continual.sequence import DivergedError
 from interp.lab.continual.tasks import relabelled_digits
 from interp.lab.hosts.training import seeded
 from interp.lab.study import Settings, StudyResult, setting
@@ -116,7 +116,7 @@ def _stream(
         network = nn.Sequential(nn.Linear(tasks[0].inputs.shape[1], WIDTH), nn.ReLU(), nn.Linear(WIDTH, 10))
     try:
         accuracy, run = learn_online(network, tasks, method, updates=period, lr=rate, generator=generator)
-    except ConfigError:
+    except DivergedError:
         return 0.0, []
     factors = run.memory[method].factors if isinstance(method, Homeostatic) else []
     return float(accuracy.mean()), factors

@@ -16,7 +16,7 @@ from interp.lab.continual.sequence import Learnt, Training, learn_in_sequence
 from interp.lab.continual.tasks import permuted_digits
 from interp.lab.hosts.training import seeded
 from interp.lab.study import Settings, StudyResult, setting
-from interp.progress import Report
+from interp.progress import Report, shifted
 
 TASKS, WIDTH, OLD = 10, 128, 5  # a task is old from this age on, in tasks learnt since
 ARMS = {
@@ -83,12 +83,8 @@ def ten_tasks(
     for place, (arm, method) in enumerate(arms(config).items()):
         with seeded(seed):
             network = _network(tasks[0].inputs.shape[1])
-        before = place * TASKS * training.updates
-
-        def shifted(done: int, note: str = "", before: int = before, arm: str = arm) -> None:
-            report(before + done, f"ten tasks, {ARMS[arm]}")
-
-        learnt = learn_in_sequence(network, tasks, method, training, seed=seed, report=shifted)
+        part = shifted(report, place * TASKS * training.updates, f"ten tasks, {ARMS[arm]}")
+        learnt = learn_in_sequence(network, tasks, method, training, seed=seed, report=part)
         curve = by_age(learnt.accuracy)
         curves[arm] = curve.tolist()
         numbers |= {f"ten_{name}_{arm}": value for name, value in _numbers(learnt, training.updates).items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interp.lab.continual import homeostatic_study, rehearsal_study
+from interp.lab.continual import homeostatic_study, rehearsal_study, replay_study
 from interp.lab.continual.alone import ALL, METHODS, Which, alone
 from interp.lab.continual.arms import arms, penalties
 from interp.lab.continual.benchmarks import BENCHMARKS
@@ -30,18 +30,23 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     numbers |= more
     done += rehearsal_study.units(config)
     more, curves["shift"] = homeostatic_study.concept_shift(config, seed, shifted(report, done))
+    numbers |= more
+    done += homeostatic_study.units(config)
+    more, curves["replay"] = replay_study.hidden_replay(config, seed, shifted(report, done))
     return Record(numbers | more, curves)
 
 
 def units(config: Config) -> int:
     """Steps of progress of one seed."""
-    return units_of_comparison(config) + rehearsal_study.units(config) + homeostatic_study.units(config)
+    own = units_of_comparison(config) + rehearsal_study.units(config)
+    return own + homeostatic_study.units(config) + replay_study.units(config)
 
 
 def judge(result: StudyResult) -> list[str]:
     """Every method beside its control; rehearsal; learning rates."""
     return [
         *method_sentences(result),
+        *replay_study.sentences(result),
         *rehearsal_study.sentences(result),
         *homeostatic_study.sentences(result),
     ]
@@ -103,7 +108,10 @@ STUDY = Study(
     config=Config,
     measure=measure,
     units=units,
-    quantities=_quantities() | rehearsal_study.QUANTITIES | homeostatic_study.QUANTITIES,
+    quantities=_quantities()
+    | replay_study.QUANTITIES
+    | rehearsal_study.QUANTITIES
+    | homeostatic_study.QUANTITIES,
     judge=judge,
     draw=continual_figure,
     variant=variant,

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from interp.errors import ConfigError
+from interp.lab.continual.comparison import Compared
 from interp.lab.continual.concept_shift import learn_online
 from interp.lab.continual.homeostatic_study import QUANTITIES as SHIFTS
 from interp.lab.continual.homeostatic_study import ConceptShift, concept_shift
@@ -34,6 +35,10 @@ from interp.lab.continual.rehearsal_study import (
     ten_tasks,
     units,
 )
+from interp.lab.continual.replay_study import QUANTITIES as REPLAYED
+from interp.lab.continual.replay_study import hidden_replay
+from interp.lab.continual.replay_study import sentences as replay_sentences
+from interp.lab.continual.replay_study import units as replay_units
 from interp.lab.continual.sequence import Training, forward, learn_in_sequence
 from interp.lab.continual.tasks import (
     OperationNetwork,
@@ -320,6 +325,29 @@ def test_sentences_follow_the_intervals(gap: float, words: str) -> None:
     lines = shift_sentences(result(ConceptShift(), SHIFTS, records))
     assert {0.2: "better", -0.2: "worse", 0.0: "not decided"}[gap] in lines[0]
     assert "better" not in lines[1]
+
+
+def test_sentences_on_hidden_replay_follow_the_intervals() -> None:
+    averages = {"none": 0.2, "raw": 0.9, "hidden": 0.3, "stable_all": 0.8, "fresh": 0.5, "raw_last": 0.4}
+    records = [
+        {name: averages.get(name.removeprefix("replay_average_"), 0.3) + seed / 100 for name in REPLAYED}
+        for seed in range(3)
+    ]
+    first, second, third = replay_sentences(result(Compared(), REPLAYED, records))
+    assert "hidden activations less than half (14%)" in first
+    assert "all active units stable more than half (86%)" in first
+    assert "units with half of the activation stable not decided (+0.000)" in second
+    assert "activations computed anew higher (+0.200)" in second
+    assert "hidden activations is not told apart from the same of noise" in third
+    assert "replay of examples is above replay of the last two classes" in third
+
+
+def test_a_small_run_of_hidden_replay_has_every_number() -> None:
+    config, steps = Compared(class_updates=2), []
+    numbers, curves = hidden_replay(config, 0, lambda done, note="": steps.append(done))
+    assert set(numbers) == set(REPLAYED)
+    assert steps[-1] == replay_units(config)
+    assert all(len(curve) == 5 for curve in curves.values())
 
 
 @pytest.mark.slow

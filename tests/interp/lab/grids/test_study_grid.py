@@ -25,10 +25,11 @@ from interp.lab.grids.study_grid import (
     summarise_studies,
 )
 from interp.lab.running import run_study
-from interp.lab.study import Record, Settings, Study, setting
+from interp.lab.study import Record, Settings, Study, setting, study_called
 from interp.plots.canvas import blank
 from interp.progress import Report
 
+RECIPES = sorted((Path(__file__).parents[4] / "notebooks" / "recipes" / "studies").glob("*.toml"))
 CALLS: list[tuple[float, int]] = []
 
 
@@ -184,6 +185,14 @@ def test_a_grid_names_a_study_and_leaves_a_batch_alone(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text("{}")
     with pytest.raises(ConfigError, match="holds the results of a batch"):
         run(tmp_path)
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
+def test_recipes_can_be_read(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("interp.lab.grids.study_run.study_called", study_called)
+    grid = read_study_grid(file, out=tmp_path)
+    assert len(grid.runs) >= 3
+    assert not set(grid.show) - set(grid.runs[0].meant.quantities)
 
 
 TEXT = 'study = "lens"\np = 11\nwidth = 24\n[grid]\nseed = [0, 1]\nsteps = [20, 30]\n'
