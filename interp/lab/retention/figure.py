@@ -35,7 +35,12 @@ def retention_figure(result: Any) -> Figure:
         domain = ABOVE if panel <= 3 else BELOW
         figure.update_layout({f"yaxis{panel if panel > 1 else ''}": {"domain": domain}})
     return figure.update_layout(
-        barmode="group", legend={"y": -0.16}, margin={"t": 60, "b": 190}, height=900, hovermode="closest"
+        xaxis6_title_text="neurons transplanted",
+        barmode="group",
+        legend={"y": -0.16},
+        margin={"t": 60, "b": 190},
+        height=900,
+        hovermode="closest",
     )
 
 
