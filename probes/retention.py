@@ -99,22 +99,25 @@ def since_peak(
 ) -> Float[np.ndarray, "fact time"]:
     """Values at common times after each fact's own maximum, linear in log time between those that were measured.
 
-    nan where nothing was measured as early or as late, and without a maximum.
+    Before the first of them it is linear in time from the maximum; nan where nothing was measured as late, and without
+    a maximum.
 
     Args:
         times: In steps, above 0.
 
     Example:
-        >>> steps, values = np.array([0, 1, 10, 100]), np.array([[0.0, 1.0, 0.5, 0.0]])
-        >>> since_peak(steps, values, np.array([0]), np.array([1.0, 10.0, 100.0, 1000.0])).tolist()
-        [[1.0, 0.5, 0.0, nan]]
+        >>> steps, values = np.array([0, 2, 20, 200]), np.array([[1.0, 0.8, 0.5, 0.0]])
+        >>> since_peak(steps, values, np.array([0]), np.array([1.0, 2.0, 20.0, 200.0, 2000.0])).tolist()
+        [[0.9, 0.8, 0.5, 0.0, nan]]
     """
     result = np.full((len(values), len(times)), np.nan)
     for fact, column in enumerate(peak.tolist()):
         after = steps[column + 1 :] - steps[column] if column >= 0 else steps[:0]
         if len(after):
-            own = values[fact, column + 1 :]
-            result[fact] = np.interp(np.log(times), np.log(after), own, left=np.nan, right=np.nan)
+            own = values[fact, column:]
+            late = np.interp(np.log(times), np.log(after), own[1:], right=np.nan)
+            early = own[0] + (own[1] - own[0]) * times / after[0]
+            result[fact] = np.where(times < after[0], early, late)
     return result
 
 

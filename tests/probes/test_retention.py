@@ -55,12 +55,16 @@ def test_times_are_counted_from_each_maximum() -> None:
     shown = since_peak(STEPS, values, peak, times)
     for fact in range(6):
         for place, time in enumerate(times):
-            at = np.log(STEPS[peak[fact] + 1 :] - STEPS[peak[fact]]) if peak[fact] >= 0 else np.array([])
-            if not len(at) or not at[0] <= np.log(time) <= at[-1]:
+            after = STEPS[peak[fact] + 1 :] - STEPS[peak[fact]] if peak[fact] >= 0 else STEPS[:0]
+            if not len(after) or time > after[-1]:
                 assert np.isnan(shown[fact, place])
+                continue
+            own = values[fact, peak[fact] :]
+            if time < after[0]:
+                expected = np.interp(time, [0, after[0]], own[:2])
             else:
-                expected = np.interp(np.log(time), at, values[fact, peak[fact] + 1 :])
-                assert shown[fact, place] == pytest.approx(expected)
+                expected = np.interp(np.log(time), np.log(after), own[1:])
+            assert shown[fact, place] == pytest.approx(expected)
 
 
 def test_the_line_is_that_of_polyfit_and_its_interval_covers_the_planted_slope() -> None:

@@ -83,7 +83,7 @@ def neuron_sentences(result: StudyResult) -> list[str]:
             return ["Which neurons stored the facts is not known in every seed: paraphrases did not gain."]
         own, others, random = numbers
         beside, above = own.minus(others), own.minus(random)
-        begin = opening.format(all=_words(whole), share=f"{SHARE:.0%}")
+        begin = opening.format(all=_words(whole), share=percentage(SHARE))
         more, specific = (one.verdict("more", "less", "not decidedly more") for one in (above, beside))
         lines.append(
             f"{begin} {_words(own)}, {more} than random ones ({_words(random)}) and {specific} than those that other "
@@ -91,7 +91,9 @@ def neuron_sentences(result: StudyResult) -> list[str]:
         )
     overlap = result.over("overlap")
     assert overlap is not None
-    lines.append(f"Two facts share {_words(overlap)} of their neurons; by chance it would be {SHARE:.0%}.")
+    lines.append(
+        f"Two facts share {_words(overlap)} of their neurons; by chance it would be {percentage(SHARE)}."
+    )
     return lines
 
 

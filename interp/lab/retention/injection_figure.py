@@ -16,7 +16,6 @@ from interp.plots.canvas import NEUTRAL
 from interp.plots.coset_indicators import COLOURS
 
 ARM_COLOURS = {arm: COLOURS[place] for place, arm in enumerate(ARMS)} | {NEVER: NEUTRAL}
-DASHES = {VERBATIM: None, PARAPHRASE: "dot"}
 LOG = {"type": "log", "dtick": 1}
 BARS = {
     "recovered_all": "all neurons",
@@ -52,25 +51,21 @@ def _training(figure: Figure, curves: list[Any], panel: int, domain: Sequence[fl
 
 
 def _retained(figure: Figure, curves: list[Any], panel: int, domain: Sequence[float]) -> None:
-    for batch, width in zip(BATCHES, (2.5, 1.2), strict=True):
+    for batch, dash in zip(BATCHES, (None, "dot"), strict=True):
         for arm in ARMS:
             parts = [one["batches"][str(batch)]["retained"][arm][VERBATIM] for one in curves]
             shared = min((part["times"] for part in parts), key=len)
             values = [part["share"][: len(shared)] for part in parts]
             name = f"{arm}, batches of {batch}"
             hover = f"{name}: %{{y:.0%}} left after %{{x}} updates<extra></extra>"
-            look = {"hovertemplate": hover, "width": width, **axes(panel)}
-            line_over_seeds(figure, shared, values, name, _faint(arm, batch), **look)
+            look = {"hovertemplate": hover, "dash": dash, **axes(panel)}
+            line_over_seeds(figure, shared, values, name, ARM_COLOURS[arm], **look)
     x = {"title": {"text": "updates since the maximum"}} | LOG
     place_panel(figure, panel, domain, x, {"title": {"text": "left of the jump"}, "tickformat": ".0%"})
 
 
-def _faint(arm: str, batch: int) -> str:
-    return COLOURS[ARMS.index(arm) + len(ARMS) * (1 + BATCHES.index(batch))]
-
-
 def _stored(figure: Figure, result: Any, panel: int, domain: Sequence[float]) -> None:
-    for depth, colour in ((VERBATIM, COLOURS[0]), (PARAPHRASE, COLOURS[1])):
+    for depth, colour in ((VERBATIM, COLOURS[2]), (PARAPHRASE, COLOURS[4])):
         numbers = result.all_over(*(f"{name}_{depth}" for name in BARS))
         if numbers is not None:
             settings = {"name": f"recovered, {depth}", "showlegend": True, **axes(panel)}

@@ -162,11 +162,14 @@ def _arms(result: StudyResult) -> list[str]:
             "are forgotten faster",
             "are forgotten neither decidedly faster nor slower",
         )
-        holds = (
-            ""
-            if (peak.sign, fall.sign) == (1, -1)
-            else (" That duplicated facts peak higher and are forgotten faster does not hold here.")
-        )
+        opposite = peak.sign == -1 or fall.sign == 1
+        expected = "that duplicated facts peak higher and are forgotten faster"
+        if (peak.sign, fall.sign) == (1, -1):
+            holds = ""
+        elif opposite:
+            holds = f" {expected.capitalize()} does not hold here."
+        else:
+            holds = f" These seeds do not decide {expected}."
         carried = deep.verdict("more", "less", "neither decidedly more nor less")
         lines.append(
             f"Duplicated facts {higher} than paraphrased ones with batches of {batch} (difference {_nats(peak)} nats) "

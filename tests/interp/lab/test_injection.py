@@ -186,4 +186,6 @@ def test_sentences_say_where_it_does_not_hold() -> None:
     flat = {f"slope_{DUPLICATED}_verbatim_16": 0.1}
     noisy = [planted(seed, **{name: value * (seed - 1) for name, value in flat.items()}) for seed in range(3)]
     assert OverSeeds.of([-0.1, 0.0, 0.1]).sign is None
-    assert "does not decidedly fall" in " ".join(injection.sentences(of_records(noisy)))
+    text = " ".join(injection.sentences(of_records(noisy)))
+    assert "does not decidedly fall" in text
+    assert "These seeds do not decide that duplicated facts peak higher" in text
