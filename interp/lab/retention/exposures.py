@@ -142,6 +142,7 @@ def _words() -> dict[str, str]:
         for lag in LAGS
         if start == MANY or lag <= LONGEST_AFTER_FEW
         for name, words in MEASURES.items()
+        if name in ("recognition", "recall", "recognised", "recalled")
     }
     probes = {f"probe_{name}": f"{words}, {_times(MANY)}" for name, words in PROBES.items()}
     return memory | later | order | probes | WITHOUT

@@ -34,8 +34,13 @@ def retention_figure(result: Any) -> Figure:
     for panel in range(1, 7):
         domain = ABOVE if panel <= 3 else BELOW
         figure.update_layout({f"yaxis{panel if panel > 1 else ''}": {"domain": domain}})
+    figure.update_layout(xaxis6_title_text="neurons transplanted")
     return figure.update_layout(
-        barmode="group", legend={"y": -0.16}, margin={"t": 60, "b": 190}, height=900, hovermode="closest"
+        barmode="group",
+        legend={"y": -0.16},
+        margin={"t": 60, "b": 190},
+        height=900,
+        hovermode="closest",
     )
 
 
