@@ -88,8 +88,8 @@ def audit(
         ('generalisation', 0)
     """
     earlier = load_checkpoint(since, options) if isinstance(since, (str, Path)) else since
-    settings = {"task": task, "site": site, "criteria": criteria, "convention": convention, "seed": seed}
-    settings["since"] = earlier
+    settings: dict[str, Any] = {"task": task, "site": site, "criteria": criteria, "convention": convention}
+    settings |= {"seed": seed, "since": earlier}
     subject = _subject(checkpoint, options, device, **settings)
     report = _measured(
         subject,

@@ -98,7 +98,7 @@ COLUMNS: dict[str, Column] = {
     "time_ipr": Column("IPR along time", "", "IPR of its spectrum above first-order noise.", "float", TIME),
     "time_frequency": Column("frequency along time", "cycles/step", "The strongest one of it.", "float", TIME),
     "time_p_value": Column("p-value of the rhythm", "", "Of that one, for first-order noise.", "double", TIME),
-    "fisher": Column("Fisher information", "", "Mean squared slope of the loss in a factor on it.", "float", IMPORTANCE),
+    "fisher": Column("Fisher information", "", "Mean squared slope of loss in a factor on it.", "float", IMPORTANCE),
     "mas": Column("memory aware synapses", "", "Mean slope of ‖logits‖² in a factor on it.", "float", IMPORTANCE),
     "drift": Column("drift", "", "RMS change since an earlier checkpoint, in [0, √2].", "float", DRIFT),
     "effect_<split>": Column("effect", LOGITS, "Mean margin lost without the neuron.", axes=EXAMPLES),

@@ -35,9 +35,9 @@ def importance(cached: CachedPass, loss: str = "cross_entropy") -> dict[str, Flo
     Both say how strongly a neuron acts, not for what. On networks of arXiv 2310.13061 (p = 97, 500 neurons, 35 % of the
     labels redrawn, 300 and 1,000 steps, three seeds) their area under the ROC curve for neurons that serve the rule, by
     their own removal, is .85 to .96 like that of the neurons' plain strength (.91 to .96), and decidedly below that of
-    the IPR (.96 to .99) in five of six; on planted networks, whose memorizing neurons are the stronger ones, it is 0,
-    and the IPR's 1. Where training examples are fitted the gradients of the loss vanish, so that ``fisher`` compares
-    neurons of one network, not networks.
+    the IPR (.96 to .99) in five of six; on planted networks, whose memorizing neurons are the stronger ones, it is at
+    most .1, and the IPR's 1. Where training examples are fitted the gradients of the loss vanish, so that ``fisher``
+    compares neurons of one network, not networks.
 
     Where logits are streamed, they are means over the pass's `sample`, each kind of example in its proportion.
 

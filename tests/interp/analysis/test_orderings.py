@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,18 +86,26 @@ def test_numbers_are_those_of_scoring() -> None:
     )
 
 
+def of_many(*sizes: int) -> list[Any]:
+    """Six networks of each size, and twenty in the slow tests."""
+    return [
+        *((size, 6) for size in sizes[:2]),
+        *(pytest.param(size, 20, marks=pytest.mark.slow) for size in sizes),
+    ]
+
+
 @pytest.mark.parametrize("width", [20, pytest.param(200, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("p", [7, 13, 31, pytest.param(97, marks=pytest.mark.slow)])
-def test_random_weights_fit_no_order(p: int, width: int) -> None:
-    for seed in range(20):
+@pytest.mark.parametrize(("p", "seeds"), of_many(13, 31, 7, 97))
+def test_random_weights_fit_no_order(p: int, seeds: int, width: int) -> None:
+    for seed in range(seeds):
         model = HookedMLP(MLPConfig(width=width, tied=seed % 2 == 1), vocab=p, seed=seed)
         for operation in ("add", "multiply", "a**2 + a*b"):
             assert look(model, ModularTask(operation, p=p)) is None
 
 
-@pytest.mark.parametrize("p", [7, 13, pytest.param(31, marks=pytest.mark.slow)])
-def test_random_transformers_fit_no_order(p: int) -> None:
-    for seed in range(20):
+@pytest.mark.parametrize(("p", "seeds"), of_many(7, 13, 31))
+def test_random_transformers_fit_no_order(p: int, seeds: int) -> None:
+    for seed in range(seeds):
         task = ModularTask("add" if seed % 2 else "multiply", p=p)
         assert look(new_transformer(TransformerConfig(d_model=32), task, seed=seed), task) is None
 

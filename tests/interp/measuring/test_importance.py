@@ -178,7 +178,7 @@ def test_it_says_how_strongly_a_neuron_acts_and_not_for_what() -> None:
     cached = cached_pass(planted.model, task)
     alive, rule = planted.labels != "dead", planted.labels == "generalizing"
     for values in importance(cached).values():
-        assert auc(values[alive], rule[alive]) < 0.05
+        assert auc(values[alive], rule[alive]) < 0.1
         assert (values[~alive] < 1e-6 * values.max()).all()
 
 
