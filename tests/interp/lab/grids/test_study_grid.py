@@ -15,7 +15,9 @@ from pathlib import Path
 import pyarrow.csv
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from interp.cli import app
 from interp.errors import ConfigError
 from interp.lab.grids.study_grid import (
     StudyGridResult,
@@ -185,6 +187,19 @@ def test_a_grid_names_a_study_and_leaves_a_batch_alone(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text("{}")
     with pytest.raises(ConfigError, match="holds the results of a batch"):
         run(tmp_path)
+
+
+def test_the_command_sums_up_what_is_varied_and_refuses_options_of_training(tmp_path: Path) -> None:
+    file = tmp_path / "grid.toml"
+    file.write_text('study = "lens"\nout = "o"\n[grid]\nslope = [1, 13]\nseed = [0, 1]\n')
+    result = CliRunner().invoke(app, ["sweep", str(file), "--workers", "1"])
+    assert result.exit_code == 3, result.output
+    text = " ".join(result.output.split())
+    assert "slope 1 │ 2 │" in text
+    assert "an unlucky slope" in text
+    assert "2 done now, 0 before, 2 failed" in text
+    result = CliRunner().invoke(app, ["sweep", str(file), "--early-stop"])
+    assert "--early-stop is of grids that train networks" in str(result.exception or result.output)
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
