@@ -87,7 +87,7 @@ def hidden_replay(
 
 
 def sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about hidden replay."""
+    """Sentences on hidden replay."""
     return [_recovered(result), _stale(result), _controls(result)]
 
 
