@@ -87,7 +87,7 @@ def _strengths(figure: Figure, result: Any) -> None:
                 rounded(broken),
                 [0.02 * place] * len(broken),
                 {"color": colour, "symbol": "x", "size": 7},
-                hovertemplate=f"{WORDS[arm]}: diverged at strength %{{x}}<extra></extra>",
+                hovertemplate=f"{WORDS[arm]}: diverged in a seed at strength %{{x}}<extra></extra>",
                 showlegend=False,
                 **axes(3),
             )
