@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -221,7 +222,7 @@ def test_fine_tuning_changes_the_module_that_moved_most_alone() -> None:
                 for one in ("weight", "bias")
             )
             / n
-            for before, after in zip(states, states[1:], strict=False)
+            for before, after in pairwise(states)
         ]
         moved[name] = sum(steps)
         assert module_movement(network(), states[0], states[1])[name] == pytest.approx(steps[0])
