@@ -86,7 +86,7 @@ def _period(
     config: ConceptShift, seed: int, period: int, report: Progress
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Accuracy of each arm on the seed's stream, and by rate on the other."""
-    measured, chosen = {}, {}
+    measured, chosen = dict[str, float](), dict[str, list[float]]()
     for arm in ("constant", *FOLLOWING):
         method = Method() if arm == "constant" else Homeostatic(arm, config.gain)
         if arm in CHOOSING:
@@ -123,7 +123,7 @@ def _stream(
 
 
 def sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about each way to set the learning rate."""
+    """Sentences on each way to set the learning rate."""
     return [_compared(result, arm) for arm in FOLLOWING]
 
 

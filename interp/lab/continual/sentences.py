@@ -17,7 +17,7 @@ LAYERS = {"0": "first", "2": "second", "4": "last"}
 
 
 def method_sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about every method, beside its control."""
+    """A sentence or more on every method, beside its control."""
     pairs = {name: arm.control for name, arm in arms(2, 1, 1).items() if arm.control}
     others = [name for name in pairs if name not in ("projection", "fpf_most")]
     return [
@@ -49,12 +49,11 @@ def _projection(result: StudyResult) -> str:
     assert worst is not None
     least = min(worst.values)
     agree = "at least" if least >= AGREES else "below the wanted 0.95 in one case, and in the worst"
-    beside = f"{overlap.mean:.3f} with as many principal components on average, {agree} {least:.3f}"
     components = f"{overlap.mean:.3f} with as many principal components on average, {agree} {least:.3f}"
-    beside = [_against(result, "forgetting", "projection", other) for other in ("naive", "projection_random")]
+    parts = [_against(result, "forgetting", "projection", other) for other in ("naive", "projection_random")]
     return (
         f"With updates orthogonal to Hebbian subspaces of earlier tasks' activity, {_words(forgetting)} is forgotten: "
-        f"{_listed(beside)}. The subspaces overlap by {components}."
+        f"{_listed(parts)}. The subspaces overlap by {components}."
     )
 
 

@@ -106,7 +106,7 @@ def read_study_grid(file: Path | str, **options: Any) -> StudyGrid:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> text = 'out = "swept"\nstudy = "lens"\np = 13\n[grid]\nsteps = [20, 40]\nseed = [0, 1]\n'
+        >>> text = 'out = "swept"\\nstudy = "lens"\\np = 13\\n[grid]\\nsteps = [20, 40]\\nseed = [0, 1]\\n'
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder) / "grid.toml"
         ...     _ = path.write_text(text)
@@ -234,6 +234,6 @@ def _line(rows: Sequence[Mapping[str, Any]], axes: Sequence[str], names: Sequenc
     numbers: dict[str, OverSeeds | None] = {}
     for name in names:
         values = [row.get(f"{name}_measured", row.get(name)) for row in ended]
-        numbers[name] = OverSeeds.of(values) if values and None not in values else None  # type: ignore[arg-type]
+        numbers[name] = OverSeeds.of(values) if values and None not in values else None
     name = ", ".join(filter(None, parts)) or first["study"]
     return StudyLine(name, len(rows), len(rows) - len(ended), numbers)
