@@ -93,8 +93,8 @@ def _neurons(
         for kind in KINDS:
             own, other = (one.mean(quantity, kind) for one in (by_forgetting, by_control))
             numbers[f"{quantity}_{kind}"], numbers[f"{quantity}_control_{kind}"] = own, other
-            known = own is not None and other is not None
-            numbers[f"{quantity}_excess_{kind}"] = float(np.log(own / other)) if known else None
+            unknown = own is None or other is None
+            numbers[f"{quantity}_excess_{kind}"] = None if unknown else float(np.log(own / other))  # type: ignore[operator]
     for kind in KINDS:
         numbers[f"n_{kind}"] = float((labels == kind).sum())
         before, after, kept = (periodicity(one, skill)[labels == kind] for one in (network, changed, control))
