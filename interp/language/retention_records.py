@@ -184,7 +184,7 @@ def _sentences(result: Retention) -> Iterator[str]:
         own = depth.effectivity[~result.control & np.isfinite(depth.effectivity)]
         if len(own):
             yield _jump(name, own, depth.effectivity[result.control])
-        yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth)
+        yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth, len(own))
         if depth.decay is not None and (control := depth.control) is not None:
             yield (
                 f"The same line through the maxima of controls, {name}: slope {control.slope:+.3f} "
@@ -219,7 +219,7 @@ def _above(own: np.ndarray, control: np.ndarray) -> bool:
     return bool(stats.ttest_ind(own, control, equal_var=False).confidence_interval().low > 0)
 
 
-def _decay(name: str, depth: Depth) -> str:
+def _decay(name: str, depth: Depth, injected: int) -> str:
     fit = depth.decay
     assert fit is not None
     falls = "falls" if fit.slope_high < 0 else "rises" if fit.slope_low > 0 else "does not decidedly fall"
@@ -230,7 +230,7 @@ def _decay(name: str, depth: Depth) -> str:
     return (
         f"Decay, {name}: what is left of the jump {falls} with the logarithm of time (slope {fit.slope:+.3f}, "
         f"{fit.slope_low:+.3f} to {fit.slope_high:+.3f}; R² {fit.r2:.2f} over {fit.points} times and "
-        f"{int(depth.fitted.sum())} sequences{rivals}){life}{bounds}."
+        f"{int(depth.fitted.sum())} of {injected} sequences{rivals}){life}{bounds}."
     )
 
 
