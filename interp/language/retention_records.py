@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Depth:
         reason: For that, in words; else empty.
         control: The same fit through the maxima of controls, which fall by themselves as they were chosen; None where
             it is not testable.
+        times, share: Steps since the maximum, and the mean gain over the mean jump there, that the decay was fitted to.
     """
 
     before: Float[np.ndarray, " row"]
@@ -50,6 +51,8 @@ class Depth:
     decay: Decay | None
     reason: str
     control: Decay | None = None
+    times: Float[np.ndarray, " time"] = field(default_factory=lambda: np.zeros(0))
+    share: Float[np.ndarray, " time"] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,6 +140,8 @@ class Retention(Drawable):
                 "sequences": int(depth.fitted.sum()),
                 "not_testable": depth.reason or None,
                 **({} if depth.decay is None else plain(depth.decay._asdict())),
+                "times": depth.times.tolist(),
+                "share": depth.share.tolist(),
                 "control": None if depth.control is None else plain(depth.control._asdict()),
             }
             for name, depth in self.depths.items()
