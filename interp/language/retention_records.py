@@ -37,6 +37,8 @@ class Depth:
         fitted: Rows that the mean decay is of.
         decay: Of the mean over these; None where it is not testable.
         reason: For that, in words; else empty.
+        control: The same fit through the maxima of controls, which fall by themselves as they were chosen; None where
+            it is not testable.
     """
 
     before: Float[np.ndarray, " row"]
@@ -47,6 +49,7 @@ class Depth:
     fitted: Bool[np.ndarray, " row"]
     decay: Decay | None
     reason: str
+    control: Decay | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,6 +137,7 @@ class Retention(Drawable):
                 "sequences": int(depth.fitted.sum()),
                 "not_testable": depth.reason or None,
                 **({} if depth.decay is None else plain(depth.decay._asdict())),
+                "control": None if depth.control is None else plain(depth.control._asdict()),
             }
             for name, depth in self.depths.items()
         }
@@ -180,7 +184,12 @@ def _sentences(result: Retention) -> Iterator[str]:
         own = depth.effectivity[~result.control & np.isfinite(depth.effectivity)]
         if len(own):
             yield _jump(name, own, depth.effectivity[result.control])
-        yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth)
+        yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth, len(own))
+        if depth.decay is not None and (control := depth.control) is not None:
+            yield (
+                f"The same line through the maxima of controls, {name}: slope {control.slope:+.3f} "
+                f"({control.slope_low:+.3f} to {control.slope_high:+.3f}), as a chosen maximum falls by itself."
+            )
         if depth.decay is not None and not _above(own, depth.effectivity[result.control]):
             yield f"As the jump is not shown to be more than that of controls, the decay, {name}, may be one of noise."
     if result.neurons is not None:
@@ -210,7 +219,7 @@ def _above(own: np.ndarray, control: np.ndarray) -> bool:
     return bool(stats.ttest_ind(own, control, equal_var=False).confidence_interval().low > 0)
 
 
-def _decay(name: str, depth: Depth) -> str:
+def _decay(name: str, depth: Depth, injected: int) -> str:
     fit = depth.decay
     assert fit is not None
     falls = "falls" if fit.slope_high < 0 else "rises" if fit.slope_low > 0 else "does not decidedly fall"
@@ -221,7 +230,7 @@ def _decay(name: str, depth: Depth) -> str:
     return (
         f"Decay, {name}: what is left of the jump {falls} with the logarithm of time (slope {fit.slope:+.3f}, "
         f"{fit.slope_low:+.3f} to {fit.slope_high:+.3f}; R² {fit.r2:.2f} over {fit.points} times and "
-        f"{int(depth.fitted.sum())} sequences{rivals}){life}{bounds}."
+        f"{int(depth.fitted.sum())} of {injected} sequences{rivals}){life}{bounds}."
     )
 
 
