@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -369,6 +369,40 @@ def test_the_figure_shows_every_method() -> None:
     assert {"naive", "EWC", "Hebbian projection"} <= set(figure.data[0].y)
 
 
+def test_where_everything_diverged_numbers_are_none_and_findings_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("interp.lab.continual.comparison.BENCHMARKS", {"permuted": "permuted digits"})
+    config = Compared(tasks=2, updates=3, class_updates=1, operation_updates=1, lr=1e9)
+    numbers, curves = compare(config, 0, silent)
+    permuted = {name: value for name, value in numbers.items() if name.startswith(("permuted", "overlap"))}
+    assert {"permuted_average_homeostatic_random", "overlap"} <= set(permuted)
+    assert set(permuted.values()) == {None}
+    assert "moved" not in curves
+    result = made_up(0.2)
+    records = tuple(Record(one.numbers | permuted, {}) for one in result.records)
+    broken = replace(result, records=records)
+    text = " ".join(broken.findings())
+    assert "ends at an average accuracy of an unknown share (it diverged in a seed)" in text
+    assert "rank unknown in 3 of 3 seeds" in text
+    assert "nan" not in text
+    broken.plot()
+    alone = " ".join(made_up(0.2, seeds=1).findings())
+    assert "at the strength that is best for this very seed" in alone
+    assert "other seeds" not in alone
+
+
+def test_a_network_that_is_no_longer_finite_is_not_looked_at() -> None:
+    @dataclass(frozen=True)
+    class Broken(Projection):
+        def after_step(self, run: Run) -> None:
+            if run.step == 5:
+                next(run.network.parameters()).data.fill_(np.nan)
+
+    with pytest.raises(DivergedError, match="in task 0"):
+        learn_in_sequence(network(), tasks(), Broken(), SHORT)
+
+
 @pytest.mark.slow
 def test_one_method_is_a_study_of_its_own() -> None:
     config = Config(which="ewc", strength=3.0, updates=2, class_updates=2, operation_updates=2)
@@ -387,7 +421,7 @@ def test_one_method_is_a_study_of_its_own() -> None:
 def test_all_methods_are_measured() -> None:
     config = Config(updates=6, class_updates=6, operation_updates=6)
     numbers, curves = compare(config, 0, silent)
-    own = {name for name in STUDY.quantities if not name.startswith(("ten_", "shift_"))}
+    own = {name for name in STUDY.quantities if not name.startswith(("ten_", "shift_", "replay_"))}
     assert own <= set(numbers)
     assert numbers["same_at_zero"] == 1
     assert set(curves["moved"]) == {"0", "2", "4"}

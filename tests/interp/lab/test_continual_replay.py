@@ -350,6 +350,21 @@ def test_a_small_run_of_hidden_replay_has_every_number() -> None:
     assert all(len(curve) == 5 for curve in curves.values())
 
 
+def test_rates_whose_run_diverged_have_no_random_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stream(
+        config: object, seed: int, period: int, method: Method, rate: float
+    ) -> tuple[float, list[float]]:
+        return (0.0, []) if isinstance(method, Homeostatic) else (0.5, [])
+
+    monkeypatch.setattr("interp.lab.continual.homeostatic_study._stream", stream)
+    numbers, _ = concept_shift(ConceptShift(), 0, lambda done, note="": None)
+    assert set(numbers) == set(SHIFTS)
+    assert numbers["shift_20_consequence"] == 0
+    assert numbers["shift_20_consequence_shuffled"] is None
+    line = shift_sentences(result(ConceptShift(), SHIFTS, [numbers] * 3))[0]  # type: ignore[list-item]
+    assert "not known" in line
+
+
 @pytest.mark.slow
 def test_a_short_stream_has_every_number() -> None:
     config, steps = ConceptShift(shift_updates=500), []

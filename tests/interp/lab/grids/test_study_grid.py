@@ -164,15 +164,35 @@ def test_parts_have_settings_and_grids_of_their_own(tmp_path: Path) -> None:
     assert len({run.name for run in grid.runs}) == 3
 
 
+def test_parts_that_one_setting_tells_apart_are_no_seeds_of_each_other(tmp_path: Path) -> None:
+    parts = [{"slope": 1}, {"slope": 3, "parts": [0.25]}]
+    result = run(tmp_path / "out", {"grid": {"seed": [1, 2]}, "runs": parts})
+    assert result.grid.axes == ("slope", "parts")
+    rows = result.table.to_pylist()
+    assert [(row["slope"], row["parts"], row["up"]) for row in rows] == [
+        *((1, "0.5", 1), (1, "0.5", 2), (3, "0.25", 3), (3, "0.25", 6))
+    ]
+    lines = summarise_studies(result)
+    assert [(line.name, line.runs) for line in lines] == [
+        ("slope 1, parts 0.5", 2),
+        ("slope 3, parts 0.25", 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        (
+            {"grid": {}, "runs": [{"name": "a", "seed": 0}, {"name": "b", "seed": 1}]},
+            "lens_a_.* and lens_b_.* have the same settings; give all their seeds in one",
+        ),
         ({"slop": 3}, "no setting 'slop'; did you mean 'slope'"),
         ({"slope": "steep", "grid": {}}, "slope = 'steep' is not a number"),
         ({"slope": -1, "grid": {}}, "slope=-1 is below 0"),
         ({"grid": {"seed": [-1]}}, "seed=-1 is below 0"),
         ({"grid": {"seed": ["one"]}}, "seed = 'one' is not a whole number"),
         ({"grid": {"seed": [0, 0]}}, "two runs of the grid are the same: lens_.* with seed 0"),
+        ({"show": "up"}, "show = 'up' is no list of names"),
         ({"study": None}, "study = None is not text"),
     ],
 )
