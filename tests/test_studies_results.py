@@ -122,6 +122,30 @@ def test_slow_units_serve_long_delays_and_parity_does_not_make_units_slower_here
     assert over(longer, "tau_slope_single").sign == -1
 
 
+def test_a_skill_is_forgotten_by_its_answers_and_not_by_its_hidden_states() -> None:
+    result = stored("forgetting")
+    assert min(over(result, "lowest_before").values) >= 0.99
+    assert over(result, "at_chance").values == (1.0,) * len(result.seeds)
+    assert over(result, "held_out_after_sums").low > 0.2
+    assert over(result, "held_out_after_linear").high < 0.1
+    for name in ("untrained", "shuffled"):
+        above = result.difference("probe_after", f"probe_{name}")
+        assert above is not None
+        assert above.sign == 1
+    for name in ("shifted", "never", "scratch"):
+        slower = result.difference(f"relearn_{name}_50", "relearn_true_50")
+        assert slower is not None
+        assert slower.sign == 1
+    kinds = result.difference("weights_excess_generalizing", "weights_excess_memorizing")
+    assert kinds is not None
+    assert kinds.sign == 1
+    gain = result.difference("digits_refresh", "digits_replay")
+    assert gain is not None
+    assert gain.sign != 1
+    assert over(result, "auc_unlearning").high < 0.5
+    assert "no candidates for memory here" in " ".join(result.findings())
+
+
 @pytest.mark.parametrize("name", ["leaky-rnn", "elm"])
 def test_slow_units_of_both_leaky_networks_serve_long_delays(name: str) -> None:
     result = stored(f"hosts-{name}", which=name)

@@ -47,7 +47,21 @@ def _forgetting(result: StudyResult) -> list[str]:
         f"{held_out.words(SHARE)} are right (of the forgotten first operand {linear.words(SHARE)}), and of the "
         f"operation's other training examples {other.words(SHARE)}.",
         *_generalisation(result),
+        *_slowly(result),
         *_control(result),
+    ]
+
+
+def _slowly(result: StudyResult) -> list[str]:
+    over = result.all_over("slow_updates", "slow_forget", "slow_held_out")
+    less = result.difference("held_out_after_sums", "slow_held_out")
+    assert over is not None
+    assert less is not None
+    updates, left, held_out = over[0].words(TENTH), over[1].words(SHARE), over[2].words(SHARE)
+    verdict = less.verdict("fewer than", "more than", "not decidedly fewer than")
+    return [
+        f"How it is forgotten matters: at half the learning rate, after {updates} updates, {left} of the forget set of "
+        f"a + b and {held_out} of its held-out examples are right, {verdict} at the full rate."
     ]
 
 

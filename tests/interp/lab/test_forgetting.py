@@ -113,7 +113,7 @@ def test_forgetting_ends_at_chance_and_leaves_the_network_alone() -> None:
     assert np.mean(forgotten.curves["forget"][-5:]) <= chance_interval(len(examples.rows(0, "forget")), 7)[1]
     assert accuracy(fine_tuned(network, examples, 0, 5, 0.01), examples, examples.rows(0, "forget")) == 1.0
     relearnt = relearn(
-        forgotten.network, copied(network), examples, 0, 30, 0.01, torch.Generator().manual_seed(3)
+        forgotten.network, copied(network), examples, 0, 12, 0.02, torch.Generator().manual_seed(3)
     )
     assert relearnt["scratch"].updates(0.9) == 0  # here it starts from the network that knows all
     assert 0 < relearnt["true"].updates(0.9) < len(relearnt["true"].part)
