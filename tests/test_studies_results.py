@@ -146,6 +146,34 @@ def test_a_skill_is_forgotten_by_its_answers_and_not_by_its_hidden_states() -> N
     assert "no candidates for memory here" in " ".join(result.findings())
 
 
+def test_strings_are_recognised_before_they_are_recalled() -> None:
+    result = stored("retention")
+    for first, second in (
+        ("recognition", "recall"),
+        ("recognised", "recalled"),
+        ("recognition", "by_recall"),
+    ):
+        for exposures in (3, 5, 10, 30):
+            apart = result.difference(f"{first}_{exposures}", f"{second}_{exposures}")
+            assert apart is not None
+            assert apart.sign == 1, (first, exposures)
+    assert over(result, "recognition_1").high < 0.95
+    assert over(result, "recalled_30").low > 0.5
+    assert over(result, "recognised_30_10").low > over(result, "recalled_30_10").high
+    assert over(result, "never_recognition_30").low <= 0.5 <= over(result, "never_recognition_30").high
+    for exposures in (1, 3, 5, 10):
+        apart = result.difference(f"order_in_{exposures}", f"order_trained_{exposures}")
+        assert apart is not None
+        assert apart.sign == 1, exposures
+    lasting = result.difference("order_in_30", "order_trained_30")
+    memory = result.difference("order_trained_30", "order_never_30")
+    assert lasting is not None
+    assert memory is not None
+    assert lasting.sign is None
+    assert memory.sign == 1
+    assert over(result, "labelled").values == (0.0,) * 3
+
+
 @pytest.mark.parametrize("name", ["leaky-rnn", "elm"])
 def test_slow_units_of_both_leaky_networks_serve_long_delays(name: str) -> None:
     result = stored(f"hosts-{name}", which=name)
