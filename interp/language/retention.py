@@ -24,6 +24,7 @@ from interp.progress import Report, silent
 from probes.retention import (
     FEWEST_POINTS,
     WINDOW,
+    Decay,
     acquisition,
     decay,
     line_by_log_time,
@@ -212,17 +213,33 @@ def _depth(
     after = len(steps) - 1 - peak
     enough = usable & (after >= FEWEST_POINTS)
     fit, reason = None, _untestable(usable, after)
+    gains = values - before[:, None]
     if not reason:
-        times = _times(steps, peak[enough])
-        gains = since_peak(steps, values[enough] - before[enough, None], peak[enough], times)
-        fit = decay(times, gains, jump[enough], generator) if len(times) else None
+        fit = _mean_decay(gains, jump, steps, peak, enough, generator)
         if fit is None and not jump[enough].mean() > 0:
             reason = "not testable, because the log probability did not rise in the mean"
         elif fit is None:
             reason = (
                 f"not testable, because fewer than {FEWEST_POINTS} times after the maxima are common to all"
             )
-    return Depth(before, peak, jump, left, tuple(lines), enough, fit, reason)
+    beside = asked & control & np.isfinite(jump) & (after >= FEWEST_POINTS)
+    other = _mean_decay(gains, jump, steps, peak, beside, generator) if beside.any() else None
+    return Depth(before, peak, jump, left, tuple(lines), enough, fit, reason, other)
+
+
+def _mean_decay(
+    gains: Float[np.ndarray, "row checkpoint"],
+    jump: Float[np.ndarray, " row"],
+    steps: Int[np.ndarray, " checkpoint"],
+    peak: Int[np.ndarray, " row"],
+    rows: Bool[np.ndarray, " row"],
+    generator: np.random.Generator,
+) -> Decay | None:
+    """The fit through the mean of some rows; None where it is not testable."""
+    times = _times(steps, peak[rows])
+    if not len(times):
+        return None
+    return decay(times, since_peak(steps, gains[rows], peak[rows], times), jump[rows], generator)
 
 
 def _untestable(usable: Bool[np.ndarray, " row"], after: Int[np.ndarray, " row"]) -> str:

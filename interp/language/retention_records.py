@@ -37,6 +37,8 @@ class Depth:
         fitted: Rows that the mean decay is of.
         decay: Of the mean over these; None where it is not testable.
         reason: For that, in words; else empty.
+        control: The same fit through the maxima of controls, which fall by themselves as they were chosen; None where
+            it is not testable.
     """
 
     before: Float[np.ndarray, " row"]
@@ -47,6 +49,7 @@ class Depth:
     fitted: Bool[np.ndarray, " row"]
     decay: Decay | None
     reason: str
+    control: Decay | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,6 +137,7 @@ class Retention(Drawable):
                 "sequences": int(depth.fitted.sum()),
                 "not_testable": depth.reason or None,
                 **({} if depth.decay is None else plain(depth.decay._asdict())),
+                "control": None if depth.control is None else plain(depth.control._asdict()),
             }
             for name, depth in self.depths.items()
         }
@@ -181,6 +185,11 @@ def _sentences(result: Retention) -> Iterator[str]:
         if len(own):
             yield _jump(name, own, depth.effectivity[result.control])
         yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth)
+        if depth.decay is not None and (control := depth.control) is not None:
+            yield (
+                f"The same line through the maxima of controls, {name}: slope {control.slope:+.3f} "
+                f"({control.slope_low:+.3f} to {control.slope_high:+.3f}), as a chosen maximum falls by itself."
+            )
         if depth.decay is not None and not _above(own, depth.effectivity[result.control]):
             yield f"As the jump is not shown to be more than that of controls, the decay, {name}, may be one of noise."
     if result.neurons is not None:

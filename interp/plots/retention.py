@@ -36,7 +36,7 @@ def retention_curves(result: Retention) -> Figure:
             if known.any():
                 mean = result.values[name][known].mean(0)
                 hover = f"{words}: %{{y:.3f}} at step %{{x}}<extra></extra>"
-                look = {"dash": dash, "mode": "lines+markers", "hovertemplate": hover}
+                look: dict[str, Any] = {"dash": dash, "mode": "lines+markers", "hovertemplate": hover}
                 figure.add_trace(line(result.steps.tolist(), mean, words, colour, **look))
         times, share = mean_left(result, name)
         if len(times):

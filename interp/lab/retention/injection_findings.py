@@ -105,14 +105,15 @@ def _decay(result: StudyResult) -> list[str]:
 def _selection(result: StudyResult) -> list[str]:
     """The same lines from the last exposure on, and through facts never injected: a chosen maximum falls by itself."""
     lines = []
-    names = [f"plain_{arm}_{VERBATIM}_{SMALL}" for arm in ARMS]
-    plain = result.all_over(*(f"slope_{name}" for name in names))
-    if plain is not None:
-        slopes = " and ".join(
-            f"{_falling(one)} {arm} ({one.words('{:+.3f}'.format)})"
-            for arm, one in zip(ARMS, plain, strict=True)
-        )
-        lines.append(f"Counted from the last exposure instead of the maximum, it {slopes}.")
+    for arm in ARMS:
+        name = f"plain_{arm}_{VERBATIM}_{SMALL}"
+        fits = result.all_over(f"slope_{name}", f"r2_{name}")
+        if fits is not None:
+            slope, r2 = fits
+            lines.append(
+                f"Counted from the last exposure, with no maximum chosen, it {_falling(slope)} for {arm} facts (slope "
+                f"{slope.words('{:+.3f}'.format)}, R² {r2.words('{:.2f}'.format)}{_rivals(result, name)})."
+            )
     control = result.all_over(*(f"{name}_{NEVER}_{VERBATIM}_{SMALL}" for name in ("slope", "r2")))
     if control is not None:
         slope, r2 = control

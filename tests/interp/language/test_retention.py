@@ -113,6 +113,7 @@ def test_injected_sequences_are_told_from_controls_and_are_forgotten(result: Ret
     assert "not decidedly more than that of 4 controls" not in text.split("Paraphrase")[0]
     assert result.depths["verbatim"].decay is not None
     assert result.depths["verbatim"].decay.slope < 0
+    assert "through the maxima of controls, verbatim" in text or result.depths["verbatim"].control is None
 
 
 def test_neurons_are_measured_between_the_checkpoints_around_the_injection(result: Retention) -> None:
