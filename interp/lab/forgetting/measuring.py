@@ -88,7 +88,7 @@ def _neurons(
 ) -> dict[str, float | None]:
     """Changes of both kinds of neurons by forgetting, and their logarithm over those by the control.
 
-    An operation that has too few of one kind has the logarithm of neither, so that the means of both kinds are of the same ones.
+    An operation that has too few of one kind has neither logarithm, so that both means are over the same ones.
     """
     labels, numbers = labels_of(network, examples, skill, seed), dict[str, float | None]()
     by_forgetting, by_control = (moved(network, one, examples, skill, labels) for one in (changed, control))
