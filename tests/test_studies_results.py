@@ -132,10 +132,16 @@ def test_a_skill_is_forgotten_by_its_answers_and_not_by_its_hidden_states() -> N
         above = result.difference("probe_after", f"probe_{name}")
         assert above is not None
         assert above.sign == 1
-    for name in ("shifted", "never", "scratch"):
-        slower = result.difference(f"relearn_{name}_50", "relearn_true_50")
-        assert slower is not None
-        assert slower.sign == 1
+    for name, first, second in (
+        ("shifted", "relearn_shifted_50", "relearn_true_50"),
+        ("never", "relearn_never_50", "relearn_true_50"),
+        ("rule", "rest_true", "rest_shifted"),
+        ("scratch", "rest_true", "rest_scratch"),
+    ):
+        apart = result.difference(first, second)
+        assert apart is not None, name
+        assert apart.sign == 1, name
+    assert min(over(result, "slow_forget").values) > over(result, "chance_high").high
     kinds = result.difference("weights_excess_generalizing", "weights_excess_memorizing")
     assert kinds is not None
     assert kinds.sign == 1

@@ -147,14 +147,20 @@ def _relearning(result: StudyResult) -> list[str]:
         if name == "true" or difference is None or own is None:
             continue
         parts.append(f"{words} {own.words(TENTH)} ({difference.verdict('slower', 'faster', 'not decided')})")
-    other = result.difference("rest_true", "rest_shifted")
-    assert other is not None
-    more = other.verdict("more", "fewer", "not decidedly more")
+    compared = []
+    for name, words in (
+        ("shifted", "follow another rule that is taught in the same way"),
+        ("scratch", "come from scratch"),
+    ):
+        other, gap = result.over(f"rest_{name}"), result.difference("rest_true", f"rest_{name}")
+        assert other is not None
+        assert gap is not None
+        more = gap.verdict("more", "fewer", "not decidedly more")
+        compared.append(f"{more} than {words} ({other.words(SHARE)})")
     return [
         f"Fine-tuned on the true labels of half of the forgotten examples, half of them are back after "
-        f"{true.words(TENTH)} updates; " + ", ".join(parts) + f". Of the forgotten examples that it was not "
-        f"fine-tuned on {rest.words(SHARE)} come back as well, {more} than follow another "
-        "rule that is taught in the same way."
+        f"{true.words(TENTH)} updates; {', '.join(parts)}. Of the forgotten examples that it was not fine-tuned on "
+        f"{rest.words(SHARE)} come back as well, {' and '.join(compared)}."
     ]
 
 

@@ -163,6 +163,7 @@ STUDY = Study(
     | {f"relearn_{name}_50": f"updates to half, {words}" for name, words in RELEARNT.items()}
     | {f"relearn_{name}_90": f"updates to 90 %, {words}" for name, words in RELEARNT.items()}
     | {"rest_true": "rest that comes back", "rest_shifted": "rest that follows another rule"}
+    | {"rest_scratch": "rest that comes from scratch"}
     | {
         f"{quantity}_excess_{kind}": f"log ratio of change, {quantity}, {kind} neurons"
         for quantity in ("weights", "effect")
