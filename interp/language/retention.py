@@ -102,13 +102,19 @@ def _followed(
     report: Report,
 ) -> tuple[Injections, dict[str, Float[np.ndarray, "row checkpoint"]]]:
     """The injections, read for the first checkpoint, and their log probabilities at all, by depth."""
-    tokenizer, injections = _tokenizer(places), None
+    tokenizer, injections, vocab = _tokenizer(places), None, 0
     values: dict[str, list[np.ndarray]] = {depth: [] for depth in DEPTHS}
     for done, place in enumerate(places.values(), 1):
         model = open_language_model(place, device=device)
         if injections is None:
             read = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
             injections = injections_of(rows, called, tokenizer or model.tokenizer, **read)
+            vocab = model.vocab
+        elif model.vocab != vocab:
+            raise ConfigError(
+                f"{model.name} knows {model.vocab} tokens and the first checkpoint {vocab}; expected checkpoints of "
+                "one network: move others out of the folder"
+            )
         for depth, own in _log_probabilities(model, injections).items():
             values[depth].append(own)
         report(done)
@@ -180,6 +186,10 @@ def _notes(
         )
     place = np.searchsorted(steps, last)
     late = (place < len(steps)) & known
+    if (place == len(steps)).any():
+        notes.append(
+            f"{(place == len(steps)).sum()} rows have no checkpoint from their last injection on, and are not measured"
+        )
     beyond = steps[np.minimum(place, len(steps) - 1)] > last + window
     if (late & beyond).any():
         notes.append(
@@ -202,6 +212,7 @@ def _depth(
     rows = np.arange(len(values))
     before = np.where(earlier >= 0, values[rows, earlier], np.nan)
     peak, jump = acquisition(steps, values, before, last, window=spans.astype(float))
+    peak = np.where(asked, peak, -1)
     left = retainability(values, before, np.nan_to_num(jump))
     lines = [
         line_by_log_time((steps[column + 1 :] - steps[column]).astype(float), own[column + 1 :])

@@ -30,7 +30,7 @@ class Depth:
 
     Attributes:
         before: Log probability at the last checkpoint before the injection, in nats a token.
-        peak: Number of the checkpoint with the local maximum; -1 without one.
+        peak: Number of the checkpoint with the local maximum; -1 without one, or without this probe.
         effectivity: The jump up to it.
         left: Retainability at each checkpoint.
         lines: By log time, for each row.
@@ -192,8 +192,8 @@ def _sentences(result: Retention) -> Iterator[str]:
         yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth, len(own))
         if depth.decay is not None and (control := depth.control) is not None:
             yield (
-                f"The same line through the maxima of controls, {name}: slope {control.slope:+.3f} "
-                f"({control.slope_low:+.3f} to {control.slope_high:+.3f}), as a chosen maximum falls by itself."
+                f"The same line through the maxima of controls, {name}: {_slope(control)}, as a chosen maximum falls "
+                "by itself."
             )
         if depth.decay is not None and not _above(own, depth.effectivity[result.control]):
             yield f"As the jump is not shown to be more than that of controls, the decay, {name}, may be one of noise."
@@ -228,15 +228,23 @@ def _decay(name: str, depth: Depth, injected: int) -> str:
     fit = depth.decay
     assert fit is not None
     falls = "falls" if fit.slope_high < 0 else "rises" if fit.slope_low > 0 else "does not decidedly fall"
+    n = int(depth.fitted.sum())
+    if n < 2:
+        falls = "is followed, of one sequence and thus without an interval,"
     life = ", life not bounded" if fit.life > FAR else f", life about {10**fit.life:.3g} steps"
-    bounds = "" if fit.life > FAR else f" ({_steps(fit.life_low)} to {_steps(fit.life_high)})"
+    bounds = "" if fit.life > FAR or n < 2 else f" ({_steps(fit.life_low)} to {_steps(fit.life_high)})"
     better = [RIVALS[rival] for rival, r2 in fit.rivals.items() if r2 > fit.r2]
     rivals = f"; better explained by {' and '.join(better)}" if better else ", more than by its rivals"
     return (
-        f"Decay, {name}: what is left of the jump {falls} with the logarithm of time (slope {fit.slope:+.3f}, "
-        f"{fit.slope_low:+.3f} to {fit.slope_high:+.3f}; R² {fit.r2:.2f} over {fit.points} times and "
-        f"{int(depth.fitted.sum())} of {injected} sequences{rivals}){life}{bounds}."
+        f"Decay, {name}: what is left of the jump {falls} with the logarithm of time ({_slope(fit)}; R² {fit.r2:.2f} over "
+        f"{fit.points} times and {n} of {injected} sequence{'s' * (injected != 1)}{rivals}){life}{bounds}."
     )
+
+
+def _slope(fit: Decay) -> str:
+    """The slope with its interval, if there is one."""
+    interval = f", {fit.slope_low:+.3f} to {fit.slope_high:+.3f}" if np.isfinite(fit.slope_low) else ""
+    return f"slope {fit.slope:+.3f}{interval}"
 
 
 def _steps(life: float) -> str:

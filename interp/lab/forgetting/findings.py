@@ -217,9 +217,12 @@ def _refresh(result: StudyResult) -> list[str]:
             f"{words} {areas[name].words('{:.2f}'.format)}"  # type: ignore[union-attr]
             for name, words in SCORES.items()
         )
-        claim = "" if where == "above" else " Neurons that change most are no candidates for memory here."
+        shuffled = result.difference("auc_unlearning", "auc_shuffled")
+        assert shuffled is not None
+        more = shuffled.verdict("above", "below", "not decidedly apart from")
+        claim = " Neurons that change most are no candidates for memory here." if where == "below" else ""
         sentences.append(
             f"Memorizing against generalizing neurons by their change in the unlearning step, areas under the curve: "
-            f"{listed}. The first is {where} .5.{claim}"
+            f"{listed}. The first is {where} .5, and {more} that of labels dealt anew.{claim}"
         )
     return sentences

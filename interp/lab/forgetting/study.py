@@ -134,7 +134,7 @@ STUDY = Study(
     units=lambda config: config.updates + 200,
     quantities={
         "lowest_before": "held-out accuracy before, the lowest operation",
-        "updates": "updates until the forget set is at chance",
+        "updates": "updates until the forget set is at chance (the most there are, if it is not)",
         "forget_after": "accuracy after, forget set",
         "other_after": "other training examples",
         "held_out_after": "held-out examples",

@@ -10,6 +10,7 @@ from figures import check_figure
 from interp.errors import ConfigError
 from interp.lab.continual.method import LearningTask, Run
 from interp.lab.continual.methods.refresh import Refresh
+from interp.lab.forgetting import measuring
 from interp.lab.forgetting.neurons import contributions, moved
 from interp.lab.forgetting.refresh import candidates, unlearning_change
 from interp.lab.forgetting.skills import (
@@ -83,6 +84,20 @@ def test_changes_of_neurons_are_those_of_loops() -> None:
         total += (hidden * (readout[examples.true[row]] - readout.mean(0))).detach().numpy()
     np.testing.assert_allclose(contributions(before, examples, 1), total / len(rows), rtol=1e-4, atol=1e-6)
     assert change.mean("weights", "memorizing") is None
+
+
+@pytest.mark.parametrize("few", [4, 5])
+def test_both_kinds_are_compared_over_the_same_operations(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = draw_examples(5, 0.6, 0.0, torch.Generator().manual_seed(0))
+    networks = [GatedNetwork(5, 4, 12, torch.Generator().manual_seed(seed)) for seed in (1, 2, 3)]
+    labels = np.array(["memorizing"] * few + ["generalizing"] * (12 - few))
+    monkeypatch.setattr(measuring, "labels_of", lambda *_: labels)
+    numbers = measuring._neurons(*networks, examples, 1, 0)
+    for quantity in ("weights", "effect"):
+        excess = [numbers[f"{quantity}_excess_{kind}"] for kind in ("generalizing", "memorizing")]
+        assert [one is None for one in excess] == [few < 5] * 2
+        own, control = numbers[f"{quantity}_generalizing"], numbers[f"{quantity}_control_generalizing"]
+        assert few < 5 or excess[0] == pytest.approx(np.log(own / control))
 
 
 def test_forgetting_ends_at_chance_and_leaves_the_network_alone() -> None:
@@ -215,7 +230,7 @@ def test_findings_can_say_either() -> None:
     ):
         assert words in text
     assert "better than replay alone" in text
-    assert "The first is above .5." in text
+    assert "The first is above .5, and above that of labels dealt anew." in text
     assert "no candidates" not in text
     assert "the probe reads more than in the untrained network" in text
     text = " ".join(
@@ -249,4 +264,8 @@ def test_what_does_not_differ_is_not_decided_and_the_figure_is_complete() -> Non
     result = made_up()
     text = " ".join(result.findings())
     assert text.count("not decided") >= 8
+    assert "not decidedly apart from that of labels dealt anew" in text
+    text = " ".join(made_up(auc_unlearning=0.501).findings())
+    assert "The first is not decidedly apart from .5" in text
+    assert "no candidates" not in text
     check_figure(result.plot(), inner=3)

@@ -168,7 +168,11 @@ def test_sentences_say_the_expected_shape_where_the_seeds_decide_it() -> None:
     assert (
         "its R² is not decidedly apart from that of a line by time, an exponential, a power of time)" in text
     )
-    assert "of facts never injected does not decidedly fall (slope" in text
+    for batch in (16, 128):
+        assert f"it falls for paraphrased facts with batches of {batch} (slope" in text
+        assert f"of facts never injected does not decidedly fall with batches of {batch} (slope" in text
+    assert "with no maximum chosen, duplicated facts are higher (1.0" in text
+    assert "and from there on forgotten faster" in text
     assert "their forgetting slower" in text
     assert "more than random ones" in text
     assert "more than those that other facts choose" in text
