@@ -236,8 +236,8 @@ def _decay(name: str, depth: Depth, injected: int) -> str:
     better = [RIVALS[rival] for rival, r2 in fit.rivals.items() if r2 > fit.r2]
     rivals = f"; better explained by {' and '.join(better)}" if better else ", more than by its rivals"
     return (
-        f"Decay, {name}: what is left of the jump {falls} with the logarithm of time ({_slope(fit)}; R² {fit.r2:.2f} over "
-        f"{fit.points} times and {n} of {injected} sequence{'s' * (injected != 1)}{rivals}){life}{bounds}."
+        f"Decay, {name}: what is left of the jump {falls} with the logarithm of time ({_slope(fit)}; "
+        f"R² {fit.r2:.2f} over {fit.points} times and {n} of {injected} sequence{'s' * (injected != 1)}{rivals}){life}{bounds}."
     )
 
 
