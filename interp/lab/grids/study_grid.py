@@ -113,7 +113,7 @@ def read_study_grid(file: Path | str, **options: Any) -> StudyGrid:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> text = 'out = "swept"\nstudy = "lens"\np = 13\n[grid]\nsteps = [20, 40]\nseed = [0, 1]\n'
+        >>> text = 'out = "swept"\\nstudy = "lens"\\np = 13\\n[grid]\\nsteps = [20, 40]\\nseed = [0, 1]\\n'
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder) / "grid.toml"
         ...     _ = path.write_text(text)
