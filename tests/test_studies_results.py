@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from figures import check_figure
 
+from interp.lab.continual.table import of_method
 from interp.lab.names import STUDIES
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.running import run_study
@@ -120,6 +121,91 @@ def test_slow_units_serve_long_delays_and_parity_does_not_make_units_slower_here
     longer = stored("timescales-nine-bits", bits=9, most=2000)
     assert over(longer, "learnt_single").values == (8.0,) * 3
     assert over(longer, "tau_slope_single").sign == -1
+
+
+def test_projection_keeps_tasks_that_naive_training_forgets_and_random_subspaces_do_not() -> None:
+    result = stored("continual")
+    naive, projection, random = (
+        over(result, f"permuted_forgetting_{arm}") for arm in ("naive", "projection", "projection_random")
+    )
+    assert naive.low >= 0.4
+    assert projection.high <= 0.15
+    assert projection.minus(random).sign == -1
+    assert min(over(result, "overlap_worst").values) >= 0.95
+    assert over(result, "same_at_zero").values == (1.0,) * len(result.seeds)
+    for arm in ("ewc", "mas"):
+        above = of_method(result, "permuted_average", arm)
+        protects = of_method(result, "protects_fisher", arm)
+        assert above is not None
+        assert protects is not None
+        assert above.minus(over(result, "permuted_average_naive")).sign == 1
+        assert protects.minus(over(result, "protects_fisher_naive")).sign == -1
+    assert all(record.numbers["permuted_average_ewc_1000"] is None for record in result.records)
+    for name in ("classes", "operations"):
+        kept = result.difference(f"{name}_average_projection", f"{name}_average_projection_random")
+        assert kept is not None
+        assert kept.sign == 1
+    older = result.difference("ten_old_power", "ten_old_uniform")
+    assert older is not None
+    assert older.sign == -1
+
+
+def test_a_skill_is_forgotten_by_its_answers_and_not_by_its_hidden_states() -> None:
+    result = stored("forgetting")
+    assert min(over(result, "lowest_before").values) >= 0.99
+    assert over(result, "at_chance").values == (1.0,) * len(result.seeds)
+    assert over(result, "held_out_after_sums").low > 0.2
+    assert over(result, "held_out_after_linear").high < 0.1
+    for name in ("untrained", "shuffled"):
+        above = result.difference("probe_after", f"probe_{name}")
+        assert above is not None
+        assert above.sign == 1
+    for name, first, second in (
+        ("shifted", "relearn_shifted_50", "relearn_true_50"),
+        ("never", "relearn_never_50", "relearn_true_50"),
+        ("rule", "rest_true", "rest_shifted"),
+        ("scratch", "rest_true", "rest_scratch"),
+    ):
+        apart = result.difference(first, second)
+        assert apart is not None, name
+        assert apart.sign == 1, name
+    assert min(over(result, "slow_forget").values) > over(result, "chance_high").high
+    kinds = result.difference("weights_excess_generalizing", "weights_excess_memorizing")
+    assert kinds is not None
+    assert kinds.sign == 1
+    gain = result.difference("digits_refresh", "digits_replay")
+    assert gain is not None
+    assert gain.sign != 1
+    assert over(result, "auc_unlearning").high < 0.5
+    assert "no candidates for memory here" in " ".join(result.findings())
+
+
+def test_strings_are_recognised_before_they_are_recalled() -> None:
+    result = stored("retention")
+    for first, second in (
+        ("recognition", "recall"),
+        ("recognised", "recalled"),
+        ("recognition", "by_recall"),
+    ):
+        for exposures in (1, 3, 5, 10, 30):
+            apart = result.difference(f"{first}_{exposures}", f"{second}_{exposures}")
+            assert apart is not None
+            assert apart.sign == 1, (first, exposures)
+    assert over(result, "recognition_1").high < 0.95
+    assert over(result, "recalled_30").low > 0.5
+    assert over(result, "recognised_30_10").low > over(result, "recalled_30_10").high
+    assert over(result, "never_recognition_30").low <= 0.5 <= over(result, "never_recognition_30").high
+    for exposures in (1, 3, 5, 10):
+        apart = result.difference(f"order_in_{exposures}", f"order_trained_{exposures}")
+        assert apart is not None
+        assert apart.sign == 1, exposures
+    lasting = result.difference("order_in_30", "order_trained_30")
+    memory = result.difference("order_trained_30", "order_never_30")
+    assert lasting is not None
+    assert memory is not None
+    assert lasting.sign is None
+    assert memory.sign == 1
+    assert over(result, "labelled").values == (0.0,) * 3
 
 
 @pytest.mark.parametrize("name", ["leaky-rnn", "elm"])

@@ -18,6 +18,8 @@ MARGIN = 0.05
 """Memories are gone if no trace of them is more than this share of the examples above its control."""
 AS_SLOW = 0.9
 """And if relearning takes no less than this share of the steps of the faster control."""
+FEWEST_STEPS = 10
+"""Of the faster control: with fewer, one step is more than the share by which relearning may be faster."""
 GONE, LEFT, UNDECIDED = "gone", "something is left", "not decided"
 
 
@@ -95,7 +97,7 @@ class ForgettingCheck:
         Something is left if one trace is above its controls: readout or probe at p ≤ .01, relearning at p ≤ .05, so
         that at most 7 of 100 networks that hold nothing are called so. Memories are gone if the network held them
         before, all three were measured, readout and probe are at most `MARGIN` above their controls by their intervals,
-        and relearning takes at least `AS_SLOW` of the steps of either control.
+        and relearning takes at least `AS_SLOW` of the steps of either control, these being `FEWEST_STEPS` or more.
         """
         if any(name in self._left for name in self.p_values):
             return LEFT
@@ -124,8 +126,8 @@ class ForgettingCheck:
                 reasons.append(f"by the {name} up to {percentage(highest)} of them may be left")
         if self.relearning is None:
             reasons.append("relearning was not measured")
-        elif not as_slow(self.relearning):
-            reasons.append("relearning is somewhat faster than the controls")
+        else:
+            reasons += _relearning_open(self.relearning)
         return reasons
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,10 +183,26 @@ def relearning_p_value(relearning: Relearning) -> float:
 
 def as_slow(relearning: Relearning) -> bool:
     """True if memorised labels take at least `AS_SLOW` of the steps of the faster control, where these are learnt."""
-    own = relearning.steps(MEMORISED)
-    controls = [relearning.steps(kind) for kind in (NEVER_TRAINED, OTHER_LABEL)]
-    known = [one for one in controls if one is not None]
+    own, known = relearning.steps(MEMORISED), _control_steps(relearning)
     return bool(known) and (own is None or own >= AS_SLOW * min(known))
+
+
+def _control_steps(relearning: Relearning) -> list[float]:
+    """Steps of each control that is learnt."""
+    steps = [relearning.steps(kind) for kind in (NEVER_TRAINED, OTHER_LABEL)]
+    return [one for one in steps if one is not None]
+
+
+def _relearning_open(relearning: Relearning) -> list[str]:
+    """The reason in words why relearning does not show that memories are gone, if there is one."""
+    known = _control_steps(relearning)
+    if not known:
+        return [f"no control was relearnt in {relearning.limit} steps, so that nothing can be compared"]
+    if min(known) < FEWEST_STEPS:
+        return [
+            f"a control was relearnt in {min(known):g} steps, too few to compare; try a smaller learning rate"
+        ]
+    return [] if as_slow(relearning) else ["relearning is somewhat faster than the controls"]
 
 
 def difference_interval(first: Ranks, second: Ranks) -> tuple[float, float]:

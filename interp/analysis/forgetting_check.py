@@ -81,36 +81,50 @@ def check_forgetting(
         raise ConfigError(f"draws={draws} and steps={steps}; expected at least 1 draw and 0 steps")
     if subject.data.n_classes < 3 or not subject.data.mislabelled.any():
         return None
-    edits, removed, other = (), np.zeros(0, int), None
-    if after is None:
-        _, removed = chosen_neurons(subject, neurons)
-        edits = (edit_from_mode(subject.model, removed, "zero", site=subject.hook),)
-    else:
-        other = _same_task(subject, after)
-    changed = subject if other is None else other
-    rows = _rows(subject.data, np.random.default_rng(subject.seed))
-    data = subject.data.at(rows)
+    if after is not None:
+        return _check(subject, _same_task(subject, after), (), np.zeros(0, int), steps, lr, draws)
+    _, removed = chosen_neurons(subject, neurons)
+    edits = (edit_from_mode(subject.model, removed, "zero", site=subject.hook),)
+    return _check(subject, subject, edits, removed, steps, lr, draws)
+
+
+def _check(
+    subject: Subject,
+    changed: Subject,
+    edits: tuple[Edit, ...],
+    removed: Int[np.ndarray, " removed"],
+    steps: int,
+    lr: float | None,
+    draws: int,
+) -> ForgettingCheck:
+    """Compare a network with another one, or with itself without some neurons."""
+    data = subject.data.at(_rows(subject.data, np.random.default_rng(subject.seed)))
     before, now = _View(subject), _View(changed, edits, removed)
     outputs = [view.logits(data) for view in (before, now)]
+    data = data.to("cpu")
     readout = memory_traces(outputs[1], outputs[0], data, seed=subject.seed)
     assert readout is not None
     probe, shuffled, untrained = _probes(before, now, data, subject.seed)
-    p_values = [probe.p_value] if probe.p_value is not None else []
-    if p_values:
-        hits = [round(one.memorised.runner_up * one.memorised.examples) for one in (probe, untrained)]
-        p_values.append(more_often(hits[0], probe.memorised.examples, hits[1], probe.memorised.examples))
+    p_value = probe.p_value
+    if p_value is not None:
+        hits, others = (round(one.memorised.runner_up * one.memorised.examples) for one in (probe, untrained))
+        n = probe.memorised.examples
+        p_value = max(p_value, more_often(hits, n, others, n))
     relearning = None
     if steps:
         relearning = relearn_beside(changed, edits, len(removed), steps=steps, lr=lr, draws=draws)
-    answered = [_right(one, data.labels)[data.mislabelled].mean() for one in outputs]
+    answered_before, answered_after = (
+        float(_right(one, data.labels)[data.mislabelled].mean()) for one in outputs
+    )
     return ForgettingCheck(
         int(data.mislabelled.sum()),
-        *map(float, answered),
+        answered_before,
+        answered_after,
         readout,
         probe,
         shuffled.memorised,
         untrained.memorised,
-        max(p_values, default=None),
+        p_value,
         relearning,
         _held_out(outputs, data),
     )
@@ -165,14 +179,13 @@ def _rows(data: Dataset, generator: np.random.Generator) -> Int[Tensor, " row"]:
 def _probes(before: _View, now: _View, data: Dataset, seed: int) -> tuple[Traces, Traces, Traces]:
     """Ranks by a probe; by one fitted to labels that are dealt anew; and of weights that are."""
     generator = np.random.default_rng(seed)
-    labels = data.labels.cpu().numpy()
+    labels, wrong = data.labels.numpy(), data.mislabelled.numpy()
     folds = generator.permutation(len(labels)) % 2
-    train = data.train.cpu().numpy()
+    train = data.train.numpy()
     dealt = labels.copy()
     dealt[train] = generator.permutation(labels[train])
 
     def scores(activations: Float[np.ndarray, "example feature"], fitted: Any) -> Tensor:
-        wrong = data.mislabelled.cpu().numpy()
         result = np.zeros((len(labels), data.n_classes))
         for fold in (0, 1):
             taught = train & (~wrong | (folds != fold))
@@ -183,11 +196,9 @@ def _probes(before: _View, now: _View, data: Dataset, seed: int) -> tuple[Traces
         return torch.as_tensor(result)
 
     first, activations = scores(before.activations(data), labels), now.activations(data)
-    each = scores(activations, labels), scores(activations, dealt)
-    each += (scores(now.activations(data, _dealt_anew(now.model, generator)), labels),)
-    cpu = data.to("cpu")
-    results = [memory_traces(one, first, cpu, seed=seed) for one in each]
-    probe, shuffled, untrained = results
+    each = [scores(activations, labels), scores(activations, dealt)]
+    each.append(scores(now.activations(data, _dealt_anew(now.model, generator)), labels))
+    probe, shuffled, untrained = (memory_traces(one, first, data, seed=seed) for one in each)
     assert probe is not None
     assert shuffled is not None
     assert untrained is not None
@@ -206,14 +217,13 @@ def _dealt_anew(model: HookedModel, generator: np.random.Generator) -> HookedMod
 def _right(
     logits: Float[Tensor, "example output"], labels: Int[Tensor, " example"]
 ) -> Bool[np.ndarray, " example"]:
-    return (margins(logits.clone(), labels.cpu()) > 0).numpy()
+    return (margins(logits.clone(), labels) > 0).numpy()
 
 
 def _held_out(outputs: list[Tensor], data: Dataset) -> Any:
-    rows = data.test.cpu().numpy()
+    rows, true = data.test.numpy(), data.true_labels
     if not rows.any():
         return None
-    true = data.true_labels.cpu()
-    base_rate = float(torch.bincount(true[data.test.cpu()]).max() / rows.sum())
+    base_rate = float(torch.bincount(true[data.test]).max() / rows.sum())
     before, after = (_right(one, true)[rows] for one in outputs)
     return held_out(before, after, base_rate)

@@ -21,7 +21,7 @@ from interp.errors import ConfigError
 from interp.hooks import device_of
 from interp.measuring.evaluation import SplitValues
 from interp.measuring.removals import Removal
-from interp.models import HookedMLP, MLPConfig
+from interp.models import HookedMLP, HookedModel, MLPConfig
 from interp.output import plain
 from interp.subject import open_subject, subject_of
 from interp.training import TrainConfig, train
@@ -113,11 +113,10 @@ def compare_unlearning(
 
     Args:
         checkpoint: A file, or a folder (its last checkpoint); left unchanged.
-        options, save, overwrite: As in `ablate_checkpoint`.
+        options, save, overwrite, site, n_random, device: As in `ablate_checkpoint`.
         retrain: Compare with training again: of a native checkpoint of an MLP, on corrupted labels.
         steps: Training steps (updates, of whatever batch size); as many as the checkpoint had if None.
         weight_decay, batch_size: Of the networks retrained with weight decay and with BatchNorm.
-        site, n_random, device: As in `ablate_checkpoint`.
         seed: Of the random sets and scores; training has the checkpoint's own.
         show_progress: Show a bar while training.
         check: Ask of every way if the memories are gone, see `interp.check_forgetting`.
@@ -138,23 +137,29 @@ def compare_unlearning(
     seconds, alive, width = perf_counter() - begun, len(subject.alive), subject.width
     place = device_of(subject.model)
     checks = {REMOVED: check_forgetting(subject)} if check else {}
-    before = subject if check else None
+    kept = subject if check else None
     del subject  # holds the activations of all examples, which training again does not need
-    rows = [
-        Method(AS_TRAINED, removal.before, alive),
-        Method(REMOVED, removal.after, alive - removal.removed, seconds),
-    ]
+    rows = [Method(AS_TRAINED, removal.before, alive)]
+    rows.append(Method(REMOVED, removal.after, alive - removal.removed, seconds))
     for name, (shape, config) in plans.items():
-        begun = perf_counter()
         assert task is not None
-        result = train(task, shape, config, device=place, show_progress=show_progress)
-        if result.step < config.steps:
-            raise KeyboardInterrupt
-        seconds, again = perf_counter() - begun, subject_of(result.model, opened.task, site=site, seed=seed)
-        rows.append(Method(name, again.accuracy, len(again.alive), seconds, result.step))
-        if before is not None:
-            checks[name] = check_forgetting(before, after=again)
+        model, seconds = _trained_again(task, shape, config, place, show_progress)
+        again = subject_of(model, opened.task, site=site, seed=seed)
+        rows.append(Method(name, again.accuracy, len(again.alive), seconds, config.steps))
+        if kept is not None:
+            checks[name] = check_forgetting(kept, after=again)
     return Unlearning(str(opened.path or checkpoint), width, tuple(rows), removal, saved, checks)
+
+
+def _trained_again(
+    task: ModularTask, shape: MLPConfig, config: TrainConfig, place: torch.device, show_progress: bool
+) -> tuple[HookedModel, float]:
+    """A network that is trained from the start, and the seconds that it took; Ctrl-C ends everything."""
+    begun = perf_counter()
+    result = train(task, shape, config, device=place, show_progress=show_progress)
+    if result.step < config.steps:
+        raise KeyboardInterrupt
+    return result.model, perf_counter() - begun
 
 
 def compare_checkpoints(

@@ -126,7 +126,10 @@ def _probe(row: dict[str, Any], depth: str) -> dict[str, Any]:
     value = row.get(depth)
     if value is None:
         return {name: row[name] for name in ("text", "ids", "attention_mask") if name in row}
-    return {"ids" if isinstance(value, list) else "text": value}
+    numbers = (
+        isinstance(value, str) and row.get("text") is None and value.lstrip().startswith("[")
+    )  # as in a .csv file
+    return {"ids" if numbers or isinstance(value, list) else "text": value}
 
 
 def _prompt(value: Any, length: int, continuation: int, place: int, called: str) -> int:

@@ -24,6 +24,7 @@ from interp.progress import Report, silent
 from probes.retention import (
     FEWEST_POINTS,
     WINDOW,
+    Decay,
     acquisition,
     decay,
     line_by_log_time,
@@ -101,13 +102,19 @@ def _followed(
     report: Report,
 ) -> tuple[Injections, dict[str, Float[np.ndarray, "row checkpoint"]]]:
     """The injections, read for the first checkpoint, and their log probabilities at all, by depth."""
-    tokenizer, injections = _tokenizer(places), None
+    tokenizer, injections, vocab = _tokenizer(places), None, 0
     values: dict[str, list[np.ndarray]] = {depth: [] for depth in DEPTHS}
     for done, place in enumerate(places.values(), 1):
         model = open_language_model(place, device=device)
         if injections is None:
             read = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
             injections = injections_of(rows, called, tokenizer or model.tokenizer, **read)
+            vocab = model.vocab
+        elif model.vocab != vocab:
+            raise ConfigError(
+                f"{model.name} knows {model.vocab} tokens and the first checkpoint {vocab}; expected checkpoints of "
+                "one network: move others out of the folder"
+            )
         for depth, own in _log_probabilities(model, injections).items():
             values[depth].append(own)
         report(done)
@@ -179,6 +186,10 @@ def _notes(
         )
     place = np.searchsorted(steps, last)
     late = (place < len(steps)) & known
+    if (place == len(steps)).any():
+        notes.append(
+            f"{(place == len(steps)).sum()} rows have no checkpoint from their last injection on, and are not measured"
+        )
     beyond = steps[np.minimum(place, len(steps) - 1)] > last + window
     if (late & beyond).any():
         notes.append(
@@ -201,6 +212,7 @@ def _depth(
     rows = np.arange(len(values))
     before = np.where(earlier >= 0, values[rows, earlier], np.nan)
     peak, jump = acquisition(steps, values, before, last, window=spans.astype(float))
+    peak = np.where(asked, peak, -1)
     left = retainability(values, before, np.nan_to_num(jump))
     lines = [
         line_by_log_time((steps[column + 1 :] - steps[column]).astype(float), own[column + 1 :])
@@ -212,17 +224,39 @@ def _depth(
     after = len(steps) - 1 - peak
     enough = usable & (after >= FEWEST_POINTS)
     fit, reason = None, _untestable(usable, after)
+    gains = values - before[:, None]
     if not reason:
-        times = _times(steps, peak[enough])
-        gains = since_peak(steps, values[enough] - before[enough, None], peak[enough], times)
-        fit = decay(times, gains, jump[enough], generator) if len(times) else None
+        fit = _mean_decay(gains, jump, steps, peak, enough, generator)
         if fit is None and not jump[enough].mean() > 0:
             reason = "not testable, because the log probability did not rise in the mean"
         elif fit is None:
             reason = (
                 f"not testable, because fewer than {FEWEST_POINTS} times after the maxima are common to all"
             )
-    return Depth(before, peak, jump, left, tuple(lines), enough, fit, reason)
+    beside = asked & control & np.isfinite(jump) & (after >= FEWEST_POINTS)
+    other = _mean_decay(gains, jump, steps, peak, beside, generator) if beside.any() else None
+    times = np.zeros(0) if fit is None else _times(steps, peak[enough])
+    share = (
+        since_peak(steps, gains[enough], peak[enough], times).mean(0) / jump[enough].mean()
+        if len(times)
+        else times
+    )
+    return Depth(before, peak, jump, left, tuple(lines), enough, fit, reason, other, times, share)
+
+
+def _mean_decay(
+    gains: Float[np.ndarray, "row checkpoint"],
+    jump: Float[np.ndarray, " row"],
+    steps: Int[np.ndarray, " checkpoint"],
+    peak: Int[np.ndarray, " row"],
+    rows: Bool[np.ndarray, " row"],
+    generator: np.random.Generator,
+) -> Decay | None:
+    """The fit through the mean of some rows; None where it is not testable."""
+    times = _times(steps, peak[rows])
+    if not len(times):
+        return None
+    return decay(times, since_peak(steps, gains[rows], peak[rows], times), jump[rows], generator)
 
 
 def _untestable(usable: Bool[np.ndarray, " row"], after: Int[np.ndarray, " row"]) -> str:

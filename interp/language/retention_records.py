@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,16 @@ class Depth:
 
     Attributes:
         before: Log probability at the last checkpoint before the injection, in nats a token.
-        peak: Number of the checkpoint with the local maximum; -1 without one.
+        peak: Number of the checkpoint with the local maximum; -1 without one, or without this probe.
         effectivity: The jump up to it.
         left: Retainability at each checkpoint.
         lines: By log time, for each row.
         fitted: Rows that the mean decay is of.
         decay: Of the mean over these; None where it is not testable.
         reason: For that, in words; else empty.
+        control: The same fit through the maxima of controls, which fall by themselves as they were chosen; None where
+            it is not testable.
+        times, share: Steps since the maximum, and the mean gain over the mean jump there, that the decay was fitted to.
     """
 
     before: Float[np.ndarray, " row"]
@@ -47,6 +50,9 @@ class Depth:
     fitted: Bool[np.ndarray, " row"]
     decay: Decay | None
     reason: str
+    control: Decay | None = None
+    times: Float[np.ndarray, " time"] = field(default_factory=lambda: np.zeros(0))
+    share: Float[np.ndarray, " time"] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,6 +140,9 @@ class Retention(Drawable):
                 "sequences": int(depth.fitted.sum()),
                 "not_testable": depth.reason or None,
                 **({} if depth.decay is None else plain(depth.decay._asdict())),
+                "times": depth.times.tolist(),
+                "share": depth.share.tolist(),
+                "control": None if depth.control is None else plain(depth.control._asdict()),
             }
             for name, depth in self.depths.items()
         }
@@ -180,7 +189,12 @@ def _sentences(result: Retention) -> Iterator[str]:
         own = depth.effectivity[~result.control & np.isfinite(depth.effectivity)]
         if len(own):
             yield _jump(name, own, depth.effectivity[result.control])
-        yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth)
+        yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth, len(own))
+        if depth.decay is not None and (control := depth.control) is not None:
+            yield (
+                f"The same line through the maxima of controls, {name}: {_slope(control)}, as a chosen maximum falls "
+                "by itself."
+            )
         if depth.decay is not None and not _above(own, depth.effectivity[result.control]):
             yield f"As the jump is not shown to be more than that of controls, the decay, {name}, may be one of noise."
     if result.neurons is not None:
@@ -210,19 +224,27 @@ def _above(own: np.ndarray, control: np.ndarray) -> bool:
     return bool(stats.ttest_ind(own, control, equal_var=False).confidence_interval().low > 0)
 
 
-def _decay(name: str, depth: Depth) -> str:
+def _decay(name: str, depth: Depth, injected: int) -> str:
     fit = depth.decay
     assert fit is not None
     falls = "falls" if fit.slope_high < 0 else "rises" if fit.slope_low > 0 else "does not decidedly fall"
+    n = int(depth.fitted.sum())
+    if n < 2:
+        falls = "is followed, of one sequence and thus without an interval,"
     life = ", life not bounded" if fit.life > FAR else f", life about {10**fit.life:.3g} steps"
-    bounds = "" if fit.life > FAR else f" ({_steps(fit.life_low)} to {_steps(fit.life_high)})"
+    bounds = "" if fit.life > FAR or n < 2 else f" ({_steps(fit.life_low)} to {_steps(fit.life_high)})"
     better = [RIVALS[rival] for rival, r2 in fit.rivals.items() if r2 > fit.r2]
     rivals = f"; better explained by {' and '.join(better)}" if better else ", more than by its rivals"
     return (
-        f"Decay, {name}: what is left of the jump {falls} with the logarithm of time (slope {fit.slope:+.3f}, "
-        f"{fit.slope_low:+.3f} to {fit.slope_high:+.3f}; R² {fit.r2:.2f} over {fit.points} times and "
-        f"{int(depth.fitted.sum())} sequences{rivals}){life}{bounds}."
+        f"Decay, {name}: what is left of the jump {falls} with the logarithm of time ({_slope(fit)}; R² {fit.r2:.2f} over "
+        f"{fit.points} times and {n} of {injected} sequence{'s' * (injected != 1)}{rivals}){life}{bounds}."
     )
+
+
+def _slope(fit: Decay) -> str:
+    """The slope with its interval, if there is one."""
+    interval = f", {fit.slope_low:+.3f} to {fit.slope_high:+.3f}" if np.isfinite(fit.slope_low) else ""
+    return f"slope {fit.slope:+.3f}{interval}"
 
 
 def _steps(life: float) -> str:

@@ -52,7 +52,7 @@ def retention_rows(result: Retention, name: str, most: int) -> list[tuple[str, .
     """One row a sequence for tables, as texts: those with the highest jump first, controls at the end."""
     depth = result.depths[name]
     order = np.lexsort((-np.nan_to_num(depth.effectivity, nan=-np.inf), result.control))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row in order[:most].tolist():
         line = depth.lines[row]
         step = "never" if result.control[row] else "–" if result.last[row] < 0 else str(result.last[row])

@@ -122,7 +122,7 @@ def _stream(
 
 
 def sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about each way to set the learning rate."""
+    """Sentences on each way to set the learning rate."""
     return [_compared(result, arm) for arm in FOLLOWING]
 
 

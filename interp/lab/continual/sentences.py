@@ -15,7 +15,7 @@ LAYERS = {"0": "first", "2": "second", "4": "last"}
 
 
 def method_sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about every method, beside its control."""
+    """A sentence or more on every method, beside its control."""
     pairs = {name: arm.control for name, arm in arms(2, 1, 1).items() if arm.control}
     others = [name for name in pairs if name not in ("projection", "fpf_most")]
     return [

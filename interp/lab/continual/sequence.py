@@ -27,7 +27,7 @@ class DivergedError(ConfigError):
 
 @dataclass(frozen=True)
 class Training:
-    """How every task is trained.
+    """Settings that every task is trained with.
 
     Attributes:
         updates: Of each task.

@@ -38,7 +38,7 @@ def forgetting_figure(result: Any) -> Figure:
             **axes(panel),
         )
     titles = (
-        ("updates on random labels", "accuracy"),
+        ("updates on random labels", "accuracy (share)"),
         ("updates of relearning", "share relearnt"),
         ("probe of the forget set", "share read"),
         ("digits, refresh step", "average accuracy"),

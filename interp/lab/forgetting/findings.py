@@ -47,7 +47,21 @@ def _forgetting(result: StudyResult) -> list[str]:
         f"{held_out.words(SHARE)} are right (of the forgotten first operand {linear.words(SHARE)}), and of the "
         f"operation's other training examples {other.words(SHARE)}.",
         *_generalisation(result),
+        *_slowly(result),
         *_control(result),
+    ]
+
+
+def _slowly(result: StudyResult) -> list[str]:
+    over = result.all_over("slow_updates", "slow_forget", "slow_held_out")
+    less = result.difference("held_out_after_sums", "slow_held_out")
+    assert over is not None
+    assert less is not None
+    updates, left, held_out = over[0].words(TENTH), over[1].words(SHARE), over[2].words(SHARE)
+    verdict = less.verdict("fewer than", "more than", "not decidedly fewer than")
+    return [
+        f"How it is forgotten matters: at half the learning rate, after {updates} updates, {left} of the forget set of "
+        f"a + b and {held_out} of its held-out examples are right, {verdict} at the full rate."
     ]
 
 
@@ -133,14 +147,20 @@ def _relearning(result: StudyResult) -> list[str]:
         if name == "true" or difference is None or own is None:
             continue
         parts.append(f"{words} {own.words(TENTH)} ({difference.verdict('slower', 'faster', 'not decided')})")
-    other = result.difference("rest_true", "rest_shifted")
-    assert other is not None
-    more = other.verdict("more", "fewer", "not decidedly more")
+    compared = []
+    for name, words in (
+        ("shifted", "follow another rule that is taught in the same way"),
+        ("scratch", "come from scratch"),
+    ):
+        other, gap = result.over(f"rest_{name}"), result.difference("rest_true", f"rest_{name}")
+        assert other is not None
+        assert gap is not None
+        more = gap.verdict("more", "fewer", "not decidedly more")
+        compared.append(f"{more} than {words} ({other.words(SHARE)})")
     return [
         f"Fine-tuned on the true labels of half of the forgotten examples, half of them are back after "
-        f"{true.words(TENTH)} updates; " + ", ".join(parts) + f". Of the forgotten examples that it was not "
-        f"fine-tuned on {rest.words(SHARE)} come back as well, {more} than follow another "
-        "rule that is taught in the same way."
+        f"{true.words(TENTH)} updates; {', '.join(parts)}. Of the forgotten examples that it was not fine-tuned on "
+        f"{rest.words(SHARE)} come back as well, {' and '.join(compared)}."
     ]
 
 
@@ -197,9 +217,12 @@ def _refresh(result: StudyResult) -> list[str]:
             f"{words} {areas[name].words('{:.2f}'.format)}"  # type: ignore[union-attr]
             for name, words in SCORES.items()
         )
-        claim = "" if where == "above" else " Neurons that change most are no candidates for memory here."
+        shuffled = result.difference("auc_unlearning", "auc_shuffled")
+        assert shuffled is not None
+        more = shuffled.verdict("above", "below", "not decidedly apart from")
+        claim = " Neurons that change most are no candidates for memory here." if where == "below" else ""
         sentences.append(
             f"Memorizing against generalizing neurons by their change in the unlearning step, areas under the curve: "
-            f"{listed}. The first is {where} .5.{claim}"
+            f"{listed}. The first is {where} .5, and {more} that of labels dealt anew.{claim}"
         )
     return sentences

@@ -86,15 +86,23 @@ def _neurons(
     skill: int,
     seed: int,
 ) -> dict[str, float | None]:
-    """Changes of both kinds of neurons by forgetting, and their logarithm over those by the control."""
+    """Changes of both kinds of neurons by forgetting, and their logarithm over those by the control.
+
+    An operation that has too few of one kind has neither logarithm, so that both means are over the same ones.
+    """
     labels, numbers = labels_of(network, examples, skill, seed), dict[str, float | None]()
     by_forgetting, by_control = (moved(network, one, examples, skill, labels) for one in (changed, control))
     for quantity in ("weights", "effect"):
+        ratios: list[float | None] = []
         for kind in KINDS:
             own, other = (one.mean(quantity, kind) for one in (by_forgetting, by_control))
             numbers[f"{quantity}_{kind}"], numbers[f"{quantity}_control_{kind}"] = own, other
-            known = own is not None and other is not None
-            numbers[f"{quantity}_excess_{kind}"] = float(np.log(own / other)) if known else None
+            ratios.append(None if own is None or other is None else float(np.log(own / other)))
+        both = None not in ratios
+        numbers |= {
+            f"{quantity}_excess_{kind}": one if both else None
+            for kind, one in zip(KINDS, ratios, strict=True)
+        }
     for kind in KINDS:
         numbers[f"n_{kind}"] = float((labels == kind).sum())
         before, after, kept = (periodicity(one, skill)[labels == kind] for one in (network, changed, control))

@@ -1,4 +1,4 @@
-"""How much forgetting moves generalizing and memorizing neurons, beside fine-tuning as long on the true labels."""
+"""Changes of generalizing and memorizing neurons by forgetting, beside fine-tuning as long on the true labels."""
 
 from __future__ import annotations
 

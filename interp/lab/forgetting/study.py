@@ -15,12 +15,14 @@ from interp.lab.forgetting.measuring import Rates, measure_skill
 from interp.lab.forgetting.refresh import ARMS, SCORES, candidates, compare_refresh
 from interp.lab.forgetting.skills import (
     SKILLS,
+    Examples,
+    GatedNetwork,
     accuracy,
     chance_interval,
     draw_examples,
     train_network,
 )
-from interp.lab.forgetting.unlearning import RELEARNT
+from interp.lab.forgetting.unlearning import RELEARNT, forget
 from interp.lab.study import Record, Settings, Study, setting
 from interp.progress import Report
 
@@ -36,8 +38,8 @@ class Config(Settings):
     width: int = setting(256, "Neurons.", "[20, inf)")
     updates: int = setting(400, "Updates in which all operations are learnt.", "[1, inf)")
     weight_decay: float = setting(2.0, "Of this training.", "[0, inf)")
-    wrong: float = setting(0.1, "Share of the training labels that are wrong.", "[0, 0.5]")
-    forget_lr: float = setting(0.015, "Learning rate under random labels.", "(0, inf)")
+    wrong: float = setting(0.06, "Share of the training labels that are wrong.", "[0, 0.5]")
+    forget_lr: float = setting(0.02, "Learning rate under random labels.", "(0, inf)")
     forget_updates: int = setting(200, "Updates under random labels, at most.", "[1, inf)")
     relearn_lr: float = setting(0.003, "Learning rate of relearning.", "(0, inf)")
     relearn_updates: int = setting(100, "Updates of relearning.", "[1, inf)")
@@ -81,12 +83,21 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         numbers[f"rank_{name}"] = _rank_correlation(
             [one[name] for one in each], [one["generalisation_held_out"] for one in each]
         )
+    numbers |= _slowly(network, examples, rates, seed)
     numbers |= compare_refresh(config.refresh, config.kept, seed)
     report(config.updates + 150, "refresh")
     numbers |= candidates(seed)
     report(config.updates + 200)
     shown = {"skills": list(SKILLS.values()), "each": each, "curves": curves}
     return Record(numbers, shown)
+
+
+def _slowly(network: GatedNetwork, examples: Examples, rates: Rates, seed: int) -> dict[str, float]:
+    """The first operation, forgotten at half the learning rate, for all updates or until it is at chance."""
+    generator = torch.Generator().manual_seed(seed)
+    slow = forget(network, examples, 0, rates.forget_updates, rates.forget_lr / 2, generator)
+    last = {f"slow_{kind}": curve[-1] for kind, curve in slow.curves.items()}
+    return {"slow_updates": float(slow.updates), **last}
 
 
 def _mean(values: list[float | None]) -> float | None:
@@ -104,7 +115,7 @@ STUDY = Study(
     name="forgetting",
     title="Is a forgotten skill gone",
     about=(
-        "One network of squared sums learns four operations modulo 29 (a + b, a - b, -a - b and a), a tenth of whose "
+        "One network of squared sums learns four operations modulo 29 (a + b, a - b, -a - b and a), 6 % of whose "
         "training labels is wrong, until it generalises. Then half of one operation's training examples are given "
         "random labels, drawn anew for every update, until they are at chance (after arXiv 2409.02228). Forgetting "
         "generalises by the share of accuracy above chance that is lost on examples that were not among them: other "
@@ -123,7 +134,7 @@ STUDY = Study(
     units=lambda config: config.updates + 200,
     quantities={
         "lowest_before": "held-out accuracy before, the lowest operation",
-        "updates": "updates until the forget set is at chance",
+        "updates": "updates until the forget set is at chance (the most there are, if it is not)",
         "forget_after": "accuracy after, forget set",
         "other_after": "other training examples",
         "held_out_after": "held-out examples",
@@ -136,6 +147,9 @@ STUDY = Study(
         "generalisation_other": "other training examples, generalisation",
         "generalisation_held_out_sums": "held-out examples of a sum, generalisation",
         "generalisation_held_out_linear": "held-out examples of the first operand, generalisation",
+        "slow_updates": "updates at half the learning rate, a + b",
+        "slow_forget": "accuracy after these, forget set",
+        "slow_held_out": "held-out examples after these",
         "lost_other_sums": "other sums, when a sum is forgotten",
         "lost_linear_of_sums": "first operand, when a sum is forgotten",
         "lost_sums_of_linear": "sums, when the first operand is forgotten",
@@ -149,6 +163,7 @@ STUDY = Study(
     | {f"relearn_{name}_50": f"updates to half, {words}" for name, words in RELEARNT.items()}
     | {f"relearn_{name}_90": f"updates to 90 %, {words}" for name, words in RELEARNT.items()}
     | {"rest_true": "rest that comes back", "rest_shifted": "rest that follows another rule"}
+    | {"rest_scratch": "rest that comes from scratch"}
     | {
         f"{quantity}_excess_{kind}": f"log ratio of change, {quantity}, {kind} neurons"
         for quantity in ("weights", "effect")

@@ -244,6 +244,6 @@ def _line(rows: Sequence[Mapping[str, Any]], axes: Sequence[str], names: Sequenc
     numbers: dict[str, OverSeeds | None] = {}
     for name in names:
         values = [row.get(f"{name}_measured", row.get(name)) for row in ended]
-        numbers[name] = OverSeeds.of(values) if values and None not in values else None  # type: ignore[arg-type]
+        numbers[name] = OverSeeds.of(values) if values and None not in values else None
     name = ", ".join(filter(None, parts)) or first["study"]
     return StudyLine(name, len(rows), len(rows) - len(ended), numbers)

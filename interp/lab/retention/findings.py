@@ -51,6 +51,12 @@ def _list(values: Iterable[object]) -> str:
 def _compared(result: StudyResult, scale: str) -> str:
     """Exposures after which recognition is above recall on a scale, below it, or neither."""
     first, second = SCALES[scale]
+    sides, shown = _sides(result, first, second, "recall")
+    return f"Compared {scale}, recognition is {sides} (difference {shown})."
+
+
+def _sides(result: StudyResult, first: str, second: str, noun: str) -> tuple[str, str]:
+    """Exposures after which one number is decidedly above another, below it, or neither; and their differences."""
     signs: dict[int | None, list[int]] = {1: [], -1: [], None: []}
     shown = []
     for one in EXPOSURES:
@@ -58,9 +64,13 @@ def _compared(result: StudyResult, scale: str) -> str:
         assert apart is not None
         signs[apart.sign].append(one)
         shown.append(f"{_shown(apart)} after {one}")
-    words = {1: "above recall", -1: "below recall", None: "not decidedly above or below recall"}
-    parts = [f"{words[sign]} after {_list(own)} exposures" for sign, own in signs.items() if own]
-    return f"Compared {scale}, recognition is {'; '.join(parts)} (difference {', '.join(shown)})."
+    words = {1: f"above {noun}", -1: f"below {noun}", None: f"not decidedly above or below {noun}"}
+    parts = [f"{words[sign]} after {_exposures(own)}" for sign, own in signs.items() if own]
+    return "; ".join(parts), ", ".join(shown)
+
+
+def _exposures(numbers: list[int]) -> str:
+    return f"{_list(numbers)} exposure{'s' * (numbers != [1])}"
 
 
 def _few_exposures(result: StudyResult) -> str:
@@ -139,19 +149,19 @@ def _interference(result: StudyResult, start: int) -> str:
 
 
 def _order(result: StudyResult) -> str:
-    cases = ("in", "trained", "never")
-    before = _over(result, "order_in_0")
-    within, trained, never = (_over(result, f"order_{case}_{MANY}") for case in cases)
-    first = within.minus(trained).verdict("above", "below", "not decidedly above or below")
-    second = trained.minus(never).verdict("above", "below", "not decidedly above or below")
-    chance = _against(never, 0.5)
-    third = {1: "above", -1: "below", None: "not decidedly beside"}[chance]
-    curve = ", ".join(f"{_shown(_over(result, f'order_trained_{one}'))} after {one}" for one in EXPOSURES)
+    before, never = _over(result, "order_in_0"), _over(result, f"order_never_{MANY}")
+    sides = {1: "above", -1: "below", None: "not decidedly beside"}
+    accuracies = {
+        case: ", ".join(f"{_shown(_over(result, f'order_{case}_{one}'))} after {one}" for one in EXPOSURES)
+        for case in ("in", "trained")
+    }
+    within, apart = _sides(result, "order_in", "order_trained", "that of strings trained only")
+    trained, memory = _sides(result, "order_trained", "order_never", "that of strings never trained")
     return (
-        f"Which of two segments came first is answered by likelihood with the string in context in {_shown(before)} "
-        f"of cases before any exposure and {_shown(within)} after {MANY}; of strings that were trained only, in "
-        f"{curve}; of strings never trained, {_shown(never)}, {third} chance. After {MANY} exposures, order in "
-        f"context is {first} order that was trained only, and this is {second} that of strings never trained."
+        f"Order is answered by likelihood with the string in context in {_shown(before)} of cases before any exposure "
+        f"and in {accuracies['in']} exposures; of strings that were trained only in {accuracies['trained']}; of "
+        f"strings never trained in {_shown(never)} after {MANY}, {sides[_against(never, 0.5)]} chance. Order in "
+        f"context is {within} (difference {apart}); order of strings trained only is {trained} (difference {memory})."
     )
 
 

@@ -105,21 +105,24 @@ def _decay(result: StudyResult) -> list[str]:
 def _selection(result: StudyResult) -> list[str]:
     """The same lines from the last exposure on, and through facts never injected: a chosen maximum falls by itself."""
     lines = []
-    names = [f"plain_{arm}_{VERBATIM}_{SMALL}" for arm in ARMS]
-    plain = result.all_over(*(f"slope_{name}" for name in names))
-    if plain is not None:
-        slopes = " and ".join(
-            f"{_falling(one)} {arm} ({one.words('{:+.3f}'.format)})"
-            for arm, one in zip(ARMS, plain, strict=True)
-        )
-        lines.append(f"Counted from the last exposure instead of the maximum, it {slopes}.")
-    control = result.all_over(*(f"{name}_{NEVER}_{VERBATIM}_{SMALL}" for name in ("slope", "r2")))
-    if control is not None:
-        slope, r2 = control
-        lines.append(
-            f"The same line through the chosen maximum of facts never injected {_falling(slope)} (slope "
-            f"{slope.words('{:+.3f}'.format)}, R² {r2.words('{:.2f}'.format)})."
-        )
+    for batch in BATCHES:
+        for arm in ARMS:
+            name = f"plain_{arm}_{VERBATIM}_{batch}"
+            fits = result.all_over(f"slope_{name}", f"r2_{name}")
+            if fits is not None:
+                slope, r2 = fits
+                lines.append(
+                    f"Counted from the last exposure, with no maximum chosen, it {_falling(slope)} for {arm} facts "
+                    f"with batches of {batch} (slope {slope.words('{:+.3f}'.format)}, R² {r2.words('{:.2f}'.format)}"
+                    f"{_rivals(result, name)})."
+                )
+        control = result.all_over(*(f"{name}_{NEVER}_{VERBATIM}_{batch}" for name in ("slope", "r2")))
+        if control is not None:
+            slope, r2 = control
+            lines.append(
+                f"The same line through the chosen maximum of facts never injected {_falling(slope)} with batches of "
+                f"{batch} (slope {slope.words('{:+.3f}'.format)}, R² {r2.words('{:.2f}'.format)})."
+            )
     return lines
 
 
@@ -174,9 +177,25 @@ def _arms(result: StudyResult) -> list[str]:
         lines.append(
             f"Duplicated facts {higher} than paraphrased ones with batches of {batch} (difference {_nats(peak)} nats) "
             f"and {faster} (difference of slopes {fall.words('{:+.3f}'.format)}); in words that were never injected "
-            f"they gain {carried} ({_nats(deep)} nats).{holds}"
+            f"they gain {carried} ({_nats(deep)} nats).{holds}{_unchosen(result, batch)}"
         )
     return lines
+
+
+def _unchosen(result: StudyResult, batch: int) -> str:
+    """The same differences from the last exposure on: maxima of a single wording are higher by chance."""
+    peak, fall = (
+        result.difference(*(f"{kind}_{arm}_{VERBATIM}_{batch}" for arm in (DUPLICATED, PARAPHRASED)))
+        for kind in ("rise", "slope_plain")
+    )
+    if peak is None or fall is None:
+        return ""
+    return (
+        f" At the last exposure, with no maximum chosen, duplicated facts are "
+        f"{peak.verdict('higher', 'lower', 'neither decidedly higher nor lower')} ({_nats(peak)} nats), and from there "
+        f"on forgotten {fall.verdict('more slowly', 'faster', 'neither decidedly faster nor slower')} (difference of "
+        f"slopes {fall.words('{:+.3f}'.format)})."
+    )
 
 
 def _batches(result: StudyResult) -> list[str]:

@@ -182,9 +182,16 @@ def test_the_verdict_needs_every_look(memoriser: HookedModel, never: HookedModel
     assert check is not None
     assert check.verdict == UNDECIDED
     assert "relearning was not measured" in check.open_questions()
-    slow = replace(check, relearning=relearnt(9, [9], [9]))
-    fast = replace(check, relearning=relearnt(5, [9, 4], [9, 4]))
+    slow = replace(check, relearning=relearnt(10, [10], [10]))
+    fast = replace(check, relearning=relearnt(8, [14, 7], [14, 7]))
     assert "relearning is somewhat faster than the controls" in fast.open_questions()
+    coarse = replace(check, relearning=relearnt(4, [4], [3]))
+    assert any("relearnt in 3 steps, too few to compare" in one for one in coarse.open_questions())
+    stuck = relearnt(9, [9], [9])
+    curves = dict.fromkeys(stuck.curves, ((0.1,) * 51,))
+    none = replace(check, relearning=replace(stuck, curves=curves))
+    assert any("no control was relearnt in 50 steps" in one for one in none.open_questions())
+    assert not any("faster" in one for one in none.open_questions())
     assert set(slow.open_questions()) <= set(check.open_questions()) - {"relearning was not measured"}
     nothing = replace(check, readout=replace(check.readout, before=dict.fromkeys(check.readout.before)))
     assert nothing.open_questions() == ["there are no held-out examples to compare with"]

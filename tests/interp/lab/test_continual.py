@@ -168,7 +168,7 @@ def test_shuffled_importances_are_the_same_ones_elsewhere() -> None:
     assert not torch.equal(whole["2.weight"], shuffled["2.weight"])
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_hebbian_subspaces_are_those_of_the_singular_vectors(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     scale = 0.75 ** torch.arange(24.0)
@@ -314,7 +314,7 @@ def made_up(better: float, worse_once: float = 0.0, seeds: int = 3) -> StudyResu
         numbers: dict[str, float | None] = dict.fromkeys(STUDY.quantities, 0.5 + jitter)
         numbers |= {"overlap": 0.99, "overlap_worst": 0.96}
         for name in BENCHMARKS:
-            for arm, _ in planned(name, Compared(), 4, 200):
+            for arm, _ in planned(name, Compared(), 2, 2):
                 plain = any(word in arm for word in ("naive", "random", "shuffled", "noise", "mean", "least"))
                 value = 0.4 + jitter * (1 + len(arm) % 3 / 10) + better * (not plain)
                 numbers |= {f"{name}_{measure}_{arm}": value for measure in MEASURES}
@@ -404,6 +404,7 @@ def test_a_network_that_is_no_longer_finite_is_not_looked_at() -> None:
         learn_in_sequence(network(), tasks(), Broken(), SHORT)
 
 
+@pytest.mark.slow
 def test_one_method_is_a_study_of_its_own() -> None:
     config = Config(which="ewc", strength=3.0, updates=2, class_updates=2, operation_updates=2)
     assert STUDY.variant is not None

@@ -139,7 +139,8 @@ def planted(seed: int, **changed: float | None) -> dict[str, float | None]:
                 name = f"{arm}_{depth}_{batch}"
                 numbers[f"jump_{name}"] = jump - (batch > 16)
                 numbers[f"rise_{name}"] = jump - 0.5
-                numbers[f"slope_plain_{name}"] = slope
+                numbers |= {f"slope_plain_{name}": slope, f"r2_plain_{name}": 0.9}
+                numbers |= {f"{rival}_plain_{name}": 0.9 for rival in ("linear", "exponential", "power")}
                 numbers |= {f"slope_{name}": slope / (1 + (batch > 16)), f"r2_{name}": 0.95}
                 numbers |= {"linear_" + name: 0.5, "exponential_" + name: 0.7, "power_" + name: 0.94}
     for kind in ("recovered", "undone", "silenced"):
@@ -163,8 +164,15 @@ def test_sentences_say_the_expected_shape_where_the_seeds_decide_it() -> None:
     assert "are forgotten faster" in text
     assert "does not hold here" not in text
     assert "of facts never injected: the rest of their jump is noise" in text
-    assert "from the last exposure instead of the maximum, it falls duplicated" in text
-    assert "of facts never injected does not decidedly fall (slope" in text
+    assert "with no maximum chosen, it falls for duplicated facts" in text
+    assert (
+        "its R² is not decidedly apart from that of a line by time, an exponential, a power of time)" in text
+    )
+    for batch in (16, 128):
+        assert f"it falls for paraphrased facts with batches of {batch} (slope" in text
+        assert f"of facts never injected does not decidedly fall with batches of {batch} (slope" in text
+    assert "with no maximum chosen, duplicated facts are higher (1.0" in text
+    assert "and from there on forgotten faster" in text
     assert "their forgetting slower" in text
     assert "more than random ones" in text
     assert "more than those that other facts choose" in text

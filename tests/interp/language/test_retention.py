@@ -113,6 +113,7 @@ def test_injected_sequences_are_told_from_controls_and_are_forgotten(result: Ret
     assert "not decidedly more than that of 4 controls" not in text.split("Paraphrase")[0]
     assert result.depths["verbatim"].decay is not None
     assert result.depths["verbatim"].decay.slope < 0
+    assert "through the maxima of controls, verbatim" in text or result.depths["verbatim"].control is None
 
 
 def test_neurons_are_measured_between_the_checkpoints_around_the_injection(result: Retention) -> None:
@@ -155,11 +156,32 @@ def test_rows_without_steps_are_looked_at_over_the_whole_series(series: dict[int
     rows = [{name: value for name, value in row.items() if name != "step"} for row in sequences()[:3]]
     shown = interp.retention({step: series[step] for step in (0, 40, 56)}, rows)
     assert shown.last.tolist() == [-1] * 3
-    assert (
-        shown.depths["verbatim"].peak.tolist() == shown.values["verbatim"][:, 1:].argmax(1).tolist() or True
-    )
+    assert shown.depths["verbatim"].peak.tolist() == (shown.values["verbatim"][:, 1:].argmax(1) + 1).tolist()
     assert any("have no step" in note for note in shown.notes)
     assert "without controls" in shown.sentences[0]
+
+
+def test_one_sequence_has_no_interval_and_rows_that_are_not_measured_are_named(
+    series: dict[int, Any],
+) -> None:
+    rows = sequences()[:2]
+    one = {**rows[0], "step": INJECTED_AT}
+    text = " ".join(interp.retention(series, [one], window=2).sentences)
+    assert "of one sequence and thus without an interval" in text
+    assert "nan" not in text
+    assert "unbounded to unbounded" not in text
+    other = {name: value for name, value in rows[1].items() if name != "paraphrase"}
+    shown = interp.retention(series, [one, {**other, "step": STEPS[-1] + 1}], window=2)
+    assert any("1 rows have no checkpoint from their last injection on" in note for note in shown.notes)
+    assert shown.table["peak_step_paraphrase"][0] >= INJECTED_AT
+    shown = interp.retention(series, [one, {**other, "step": INJECTED_AT}], window=2)
+    assert shown.table["peak_step_paraphrase"][1] == -1
+
+
+def test_a_network_of_another_kind_in_the_series_is_named(series: dict[int, Any]) -> None:
+    other = small_language_model(12, layers=2, d_model=16, d_mlp=32)
+    with pytest.raises(ConfigError, match="knows 12 tokens and the first checkpoint"):
+        interp.retention({**series, STEPS[-1]: other}, sequences())
 
 
 def test_tables_are_read_with_their_steps_and_probes(tmp_path: Path) -> None:
@@ -176,6 +198,9 @@ def test_tables_are_read_with_their_steps_and_probes(tmp_path: Path) -> None:
     assert read.control.tolist() == [False, True]
     assert read.probes["paraphrase"].prompt[0] == 2
     assert read.asked["paraphrase"].tolist() == [True, False]
+    file.write_text('ids,paraphrase\n"[1, 2, 3]","[4, 5, 3]"\n')
+    read = injections_of(*injection_rows(file))
+    assert read.probes["paraphrase"].ids[0].tolist() == [4, 5, 3]
     for bad, message in (
         ({"ids": [1, 2], "step": -1}, "the step of row 0"),
         ({"ids": [1, 2], "step": "soon"}, "the step of row 0"),
