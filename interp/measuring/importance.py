@@ -71,6 +71,8 @@ def importance(cached: CachedPass, loss: str = "cross_entropy") -> dict[str, Flo
                 sums[0] += (weight * trained)[rows] @ of_loss.double().square_()
                 sums[1] += weight[rows] @ of_size.double().abs_()
             totals += torch.stack([weight[trained].sum(), weight.sum()])[:, None]
+    except torch.OutOfMemoryError:  # says nothing of the network
+        raise
     except UNDIFFERENTIABLE:
         sums.fill_(torch.nan)
     fisher, mas = (sums / totals).cpu().numpy()
@@ -122,8 +124,9 @@ def _factor_gradients(
 def drift(cached: CachedPass, earlier: HookedModel) -> Float[np.ndarray, " neuron"]:
     """Root mean square change of each neuron's activation since an earlier checkpoint, in that of both activations.
 
-    Over all examples and positions: 0 for a neuron that is as it was, 1 for one whose activations now and then have
-    nothing to do with each other (or that was silent), at most √2. Activations rather than weights are compared, as
+    Over all examples and positions: 0 for a neuron that is as it was; 1 for one that was silent, or whose activations
+    now and then have nothing to do with each other and are 0 on average; at most √2. Activations of one sign have a
+    mean in common: without more, a ReLU's on normal input have 0.83. Activations rather than weights are compared, as
     every site has them; so a neuron also drifts when only the layers before it do. The mean
     change of parameters by module is another measure (arXiv 2304.04158).
 

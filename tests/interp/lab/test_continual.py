@@ -369,6 +369,7 @@ def test_the_figure_shows_every_method() -> None:
     assert {"naive", "EWC", "Hebbian projection"} <= set(figure.data[0].y)
 
 
+@pytest.mark.slow
 def test_where_everything_diverged_numbers_are_none_and_findings_say_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -170,6 +170,31 @@ def test_what_cannot_be_differentiated_is_not_known() -> None:
     assert "no gradients" in _notes(columns, None)[0]
 
 
+def test_too_little_memory_is_no_network_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> Tensor:
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr("interp.measuring.importance.losses", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        importance(cached_pass(mlp(), TASK))
+
+
+def test_unrelated_activations_of_one_sign_have_drifted_less_than_1() -> None:
+    inputs = torch.randn(4000, 4, generator=torch.Generator().manual_seed(1))
+    labels = torch.zeros(4000, dtype=torch.long)
+    none = labels > 0
+    data = Dataset(inputs, labels, labels, ~none, none, 2)
+
+    def net(first: int) -> Any:
+        """Units of one input each, whose examples are independent of those of other inputs."""
+        one = nn.Sequential(nn.Linear(4, 2, bias=False), nn.ReLU(), nn.Linear(2, 2))
+        with torch.no_grad():
+            one[0].weight.copy_(torch.eye(4)[first : first + 2])
+        return interp.adopt(one, "1:output", example=inputs[:2])
+
+    np.testing.assert_allclose(drift(cached_pass(net(0), data), net(2)), (1 - 1 / np.pi) ** 0.5, atol=0.02)
+
+
 def test_it_says_how_strongly_a_neuron_acts_and_not_for_what() -> None:
     """On a planted network all memorizing neurons come before all of the rule, as they are the stronger ones."""
     task = ModularTask("add", p=31, corrupt_fraction=0.35)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -121,20 +120,6 @@ def layer_inputs(
         for handle in handles:
             handle.remove()
     return collected
-
-
-def protected_share(layer: nn.Linear, rows: Float[Tensor, "unit weight"]) -> Float[np.ndarray, " neuron"]:
-    """Share of each neuron's squared incoming weights and bias that lies in a protected subspace; in [0, 1].
-
-    Example:
-        >>> layer = nn.Linear(2, 2)
-        >>> _ = layer.load_state_dict({"weight": torch.tensor([[3.0, 4], [0, 1]]), "bias": torch.zeros(2)})
-        >>> protected_share(layer, torch.eye(3)[:1]).round(2).tolist()
-        [0.36, 0.0]
-    """
-    weights = _with_bias(layer).double()
-    inside = (weights @ rows.double().T).square().sum(1) / weights.square().sum(1).clamp_min(1e-30)
-    return inside.numpy()
 
 
 def _with_bias(layer: nn.Linear) -> Tensor:
