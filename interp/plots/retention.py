@@ -44,11 +44,12 @@ def retention_curves(result: Retention) -> Figure:
             look = {"mode": "markers", "showlegend": False, "hovertemplate": hover, **right}
             figure.add_trace(line(times.tolist(), share, name, colour, **look))
         if depth.decay is not None and len(times):
-            level = share.mean() - depth.decay.slope * np.log(times).mean()
+            slope, life = depth.decay.slope, depth.decay.life
+            # of the line itself where it meets 0: where maxima differ, points are of other sequences at each time
+            meets = np.isfinite(life)
+            level = -slope * life * np.log(10) if meets else share.mean() - slope * np.log(times).mean()
             look = {"dash": "dash", "width": 1, "showlegend": False, "hoverinfo": "skip", **right}
-            figure.add_trace(
-                line(times.tolist(), level + depth.decay.slope * np.log(times), name, colour, **look)
-            )
+            figure.add_trace(line(times.tolist(), level + slope * np.log(times), name, colour, **look))
     injected = result.last[(result.last >= 0) & ~result.control]
     for step in sorted(set(injected.tolist()))[:20]:
         mark = {"color": NEUTRAL, "width": 1}
