@@ -113,10 +113,13 @@ def _check(
     relearning = None
     if steps:
         relearning = relearn_beside(changed, edits, len(removed), steps=steps, lr=lr, draws=draws)
-    answered = [float(_right(one, data.labels)[data.mislabelled].mean()) for one in outputs]
+    answered_before, answered_after = (
+        float(_right(one, data.labels)[data.mislabelled].mean()) for one in outputs
+    )
     return ForgettingCheck(
         int(data.mislabelled.sum()),
-        *answered,
+        answered_before,
+        answered_after,
         readout,
         probe,
         shuffled.memorised,
@@ -193,8 +196,8 @@ def _probes(before: _View, now: _View, data: Dataset, seed: int) -> tuple[Traces
         return torch.as_tensor(result)
 
     first, activations = scores(before.activations(data), labels), now.activations(data)
-    each = scores(activations, labels), scores(activations, dealt)
-    each += (scores(now.activations(data, _dealt_anew(now.model, generator)), labels),)
+    each = [scores(activations, labels), scores(activations, dealt)]
+    each.append(scores(now.activations(data, _dealt_anew(now.model, generator)), labels))
     probe, shuffled, untrained = (memory_traces(one, first, data, seed=seed) for one in each)
     assert probe is not None
     assert shuffled is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -110,21 +108,19 @@ def unlearning_change(model: HookedModel, inputs: Tensor, labels: Tensor) -> Flo
     Of a network with one layer, each of whose weight matrices has an axis as long as there are neurons, or is the
     readout or embedding; the loss is the squared error that it was trained with.
     """
-    parameters = dict(model.named_parameters())
+    parameters = list(model.parameters())
     logits = model(inputs)
     loss = (logits - one_hot(labels, logits.shape[1])).square().mean()
-    gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
     width = model.neuron_sites()[-1].width
     change, length = np.zeros(width), np.zeros(width)
-    by_neuron: Callable[[Tensor], np.ndarray]
-    for name, parameter in parameters.items():
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
         axis = next((place for place, size in enumerate(parameter.shape) if size == width), None)
-        if axis is None:
-            continue
-
-        def by_neuron(values: Tensor, axis: int = axis) -> np.ndarray:
-            return values.detach().movedim(axis, 0).flatten(1).square().sum(1).double().numpy()
-
-        change += by_neuron(gradients[name])
-        length += by_neuron(parameter)
+        if axis is not None:
+            change += _by_neuron(gradient, axis)
+            length += _by_neuron(parameter, axis)
     return np.sqrt(change / np.maximum(length, 1e-30))
+
+
+def _by_neuron(values: Tensor, axis: int) -> Float[np.ndarray, " neuron"]:
+    """Sums of squares along all other axes."""
+    return values.detach().movedim(axis, 0).flatten(1).square().sum(1).double().numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,8 +113,8 @@ def draw_examples(p: int, train_fraction: float, wrong: float, generator: torch.
     """
     inputs, true = [], []
     for skill, operation in enumerate(SKILLS):
-        pairs, results = operation_table(operation.replace("p", str(p)), p)
-        pairs, results = torch.as_tensor(pairs), torch.as_tensor(results)
+        table = operation_table(operation.replace("p", str(p)), p)
+        pairs, results = (torch.as_tensor(one) for one in table)
         inputs.append(torch.stack([pairs[:, 0], torch.full_like(results, skill), pairs[:, 1]], 1))
         true.append(results)
     each = p * p
@@ -204,7 +205,7 @@ def subject_of_skill(network: GatedNetwork, examples: Examples, skill: int, seed
     own = examples.skill == skill
     pairs, labels, true = examples.inputs[own][:, [0, 2]], examples.labels[own], examples.true[own]
     operation = list(SKILLS)[skill]
-    known = {"task": operation, "p": examples.p} if operation in ("add", "subtract") else {}
+    known: dict[str, Any] = {"task": operation, "p": examples.p} if operation in ("add", "subtract") else {}
     task = TableTask.from_arrays(
         pairs, labels, true_labels=true, train=examples.train[own], n_classes=examples.p, **known
     )
