@@ -235,7 +235,13 @@ def _depth(
             )
     beside = asked & control & np.isfinite(jump) & (after >= FEWEST_POINTS)
     other = _mean_decay(gains, jump, steps, peak, beside, generator) if beside.any() else None
-    return Depth(before, peak, jump, left, tuple(lines), enough, fit, reason, other)
+    times = np.zeros(0) if fit is None else _times(steps, peak[enough])
+    share = (
+        since_peak(steps, gains[enough], peak[enough], times).mean(0) / jump[enough].mean()
+        if len(times)
+        else times
+    )
+    return Depth(before, peak, jump, left, tuple(lines), enough, fit, reason, other, times, share)
 
 
 def _mean_decay(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Depth:
         reason: For that, in words; else empty.
         control: The same fit through the maxima of controls, which fall by themselves as they were chosen; None where
             it is not testable.
+        times, share: Steps since the maximum, and the mean gain over the mean jump there, that the decay was fitted to.
     """
 
     before: Float[np.ndarray, " row"]
@@ -50,6 +51,8 @@ class Depth:
     decay: Decay | None
     reason: str
     control: Decay | None = None
+    times: Float[np.ndarray, " time"] = field(default_factory=lambda: np.zeros(0))
+    share: Float[np.ndarray, " time"] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,6 +140,8 @@ class Retention(Drawable):
                 "sequences": int(depth.fitted.sum()),
                 "not_testable": depth.reason or None,
                 **({} if depth.decay is None else plain(depth.decay._asdict())),
+                "times": depth.times.tolist(),
+                "share": depth.share.tolist(),
                 "control": None if depth.control is None else plain(depth.control._asdict()),
             }
             for name, depth in self.depths.items()
@@ -184,7 +189,7 @@ def _sentences(result: Retention) -> Iterator[str]:
         own = depth.effectivity[~result.control & np.isfinite(depth.effectivity)]
         if len(own):
             yield _jump(name, own, depth.effectivity[result.control])
-        yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth)
+        yield f"Decay, {name}: {depth.reason}." if depth.decay is None else _decay(name, depth, len(own))
         if depth.decay is not None and (control := depth.control) is not None:
             yield (
                 f"The same line through the maxima of controls, {name}: {_slope(control)}, as a chosen maximum falls "
@@ -219,7 +224,7 @@ def _above(own: np.ndarray, control: np.ndarray) -> bool:
     return bool(stats.ttest_ind(own, control, equal_var=False).confidence_interval().low > 0)
 
 
-def _decay(name: str, depth: Depth) -> str:
+def _decay(name: str, depth: Depth, injected: int) -> str:
     fit = depth.decay
     assert fit is not None
     falls = "falls" if fit.slope_high < 0 else "rises" if fit.slope_low > 0 else "does not decidedly fall"
@@ -232,7 +237,7 @@ def _decay(name: str, depth: Depth) -> str:
     rivals = f"; better explained by {' and '.join(better)}" if better else ", more than by its rivals"
     return (
         f"Decay, {name}: what is left of the jump {falls} with the logarithm of time ({_slope(fit)}; "
-        f"R² {fit.r2:.2f} over {fit.points} times and {n} sequence{'s' * (n != 1)}{rivals}){life}{bounds}."
+        f"R² {fit.r2:.2f} over {fit.points} times and {n} of {injected} sequences{rivals}){life}{bounds}."
     )
 
 
