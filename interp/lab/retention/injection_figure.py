@@ -69,6 +69,7 @@ def _stored(figure: Figure, result: Any, panel: int, domain: Sequence[float]) ->
         numbers = result.all_over(*(f"{name}_{depth}" for name in BARS))
         if numbers is not None:
             settings = {"name": f"recovered, {depth}", "showlegend": True, **axes(panel)}
+            settings["hovertemplate"] = f"{depth}, %{{x}}: %{{y:.0%}} of the jump<extra></extra>"
             bars(figure, list(BARS.values()), numbers, {"color": colour}, **settings)
     y = {"title": {"text": "jump recovered by transplants"}, "tickformat": ".0%"}
     place_panel(figure, panel, domain, {}, y)
