@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from interp.lab.forgetting.refresh import ARMS, SCORES, TASKS
 from interp.lab.forgetting.unlearning import RELEARNT
 from interp.lab.study import StudyResult
@@ -111,7 +113,9 @@ def _predictors(result: StudyResult) -> list[str]:
         each = ", ".join(map("{:.1f}".format, over.values))
         parts.append(f"{words}: {predicts} where it is higher (rank correlations {each})")
     return [
-        "Predictors of generalisation over the four operations, before forgetting; " + "; ".join(parts) + "."
+        "Predictors of generalisation over the four operations, before forgetting; "
+        + "; ".join(parts)
+        + ". The seeds share these operations, which are too few to say it of others."
     ]
 
 
@@ -172,13 +176,13 @@ def _neurons(result: StudyResult) -> list[str]:
         if both is None or apart is None:
             sentences.append(f"Changes of the {words} are not known for both kinds of neurons in every seed.")
             continue
-        general, memory = (one.words("{:+.0%}".format) for one in both)
+        general, memory = (one.words(lambda value: f"{np.expm1(value):+.0%}") for one in both)
         verdict = apart.verdict(
-            "more for generalizing ones", "more for memorizing ones", "not decidedly different"
+            "higher for generalizing ones", "higher for memorizing ones", "not decidedly different"
         )
         sentences.append(
             f"Beside fine-tuning on true labels, forgetting changes the {words} of generalizing neurons by {general} "
-            f"and those of memorizing ones by {memory} (logarithms of the ratio): {verdict}."
+            f"and those of memorizing ones by {memory} (means of logarithms, as shares): {verdict}."
         )
     for kind in ("generalizing", "memorizing"):
         falls = result.difference(f"ipr_after_{kind}", f"ipr_control_{kind}")
