@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from figures import check_figure
 
+from interp.lab.continual.table import of_method
 from interp.lab.names import STUDIES
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.running import run_study
@@ -120,6 +121,33 @@ def test_slow_units_serve_long_delays_and_parity_does_not_make_units_slower_here
     longer = stored("timescales-nine-bits", bits=9, most=2000)
     assert over(longer, "learnt_single").values == (8.0,) * 3
     assert over(longer, "tau_slope_single").sign == -1
+
+
+def test_projection_keeps_tasks_that_naive_training_forgets_and_random_subspaces_do_not() -> None:
+    result = stored("continual")
+    naive, projection, random = (
+        over(result, f"permuted_forgetting_{arm}") for arm in ("naive", "projection", "projection_random")
+    )
+    assert naive.low >= 0.4
+    assert projection.high <= 0.15
+    assert projection.minus(random).sign == -1
+    assert min(over(result, "overlap_worst").values) >= 0.95
+    assert over(result, "same_at_zero").values == (1.0,) * len(result.seeds)
+    for arm in ("ewc", "mas"):
+        above = of_method(result, "permuted_average", arm)
+        protects = of_method(result, "protects_fisher", arm)
+        assert above is not None
+        assert protects is not None
+        assert above.minus(over(result, "permuted_average_naive")).sign == 1
+        assert protects.minus(over(result, "protects_fisher_naive")).sign == -1
+    assert all(record.numbers["permuted_average_ewc_1000"] is None for record in result.records)
+    for name in ("classes", "operations"):
+        kept = result.difference(f"{name}_average_projection", f"{name}_average_projection_random")
+        assert kept is not None
+        assert kept.sign == 1
+    older = result.difference("ten_old_power", "ten_old_uniform")
+    assert older is not None
+    assert older.sign == -1
 
 
 def test_a_skill_is_forgotten_by_its_answers_and_not_by_its_hidden_states() -> None:

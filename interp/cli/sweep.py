@@ -65,7 +65,7 @@ def sweep(
         bool, typer.Option("--retry-failed", help="Try again what failed before.")
     ] = False,
 ) -> None:
-    """Train every network of a grid, measure it, and classify it into a phase; or do every run of a grid of studies.
+    """Train every network of a grid, measure it, and classify it into a phase.
 
     What is trained already is not trained again: the same command goes on where Ctrl-C or a power cut ended it.
     Results: the networks under --out/runs, runs.csv and runs.parquet with one row a network, and all neurons. With

@@ -58,7 +58,11 @@ def measure(checkpoint: Checkpoint, settings: Settings, name: str) -> Result | W
         if settings.measure == "scores" and (weights := _weights(checkpoint, settings.site)) is not None:
             return weights
         since = None if settings.since is None else load_checkpoint(settings.since, settings.options)
-        own: dict[str, Any] = {"site": settings.site, "convention": settings.convention, "seed": settings.seed}
+        own: dict[str, Any] = {
+            "site": settings.site,
+            "convention": settings.convention,
+            "seed": settings.seed,
+        }
         subject = subject_of(checkpoint, since=since, **own)
         if settings.measure == "scores":
             return _scores(subject)

@@ -237,7 +237,8 @@ def _decay(name: str, depth: Depth, injected: int) -> str:
     rivals = f"; better explained by {' and '.join(better)}" if better else ", more than by its rivals"
     return (
         f"Decay, {name}: what is left of the jump {falls} with the logarithm of time ({_slope(fit)}; "
-        f"R² {fit.r2:.2f} over {fit.points} times and {n} of {injected} sequences{rivals}){life}{bounds}."
+        f"R² {fit.r2:.2f} over {fit.points} times and {n} of {injected} sequence{'s' * (injected != 1)}{rivals})"
+        f"{life}{bounds}."
     )
 
 

@@ -80,7 +80,7 @@ def units(config: Any) -> int:
 
 
 def judge(result: StudyResult) -> list[str]:
-    """What is left on each sequence, and what is forgotten."""
+    """Accuracy that is left on each sequence, and forgetting."""
     sentences = []
     for name, words in BENCHMARKS.items():
         both = result.all_over(f"{name}_average", f"{name}_forgetting")

@@ -80,7 +80,7 @@ PENALTIES = {
 }
 """Methods with a strength, which are run at each of several."""
 CONTROLS = {"ewc": "ewc_shuffled", "mas": "mas_shuffled"}
-STRENGTHS = {
+STRENGTHS: dict[str, dict[str, tuple[float, ...]]] = {
     "permuted": {
         "l2": (0.003, 0.01, 0.03, 0.1, 0.3, 30.0),
         "ewc": (1.0, 3.0, 10.0, 30.0, 100.0, 1000.0),

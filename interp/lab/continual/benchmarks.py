@@ -24,7 +24,7 @@ OPERATIONS, MODULUS, WIDTH = ("add", "subtract", "multiply"), 11, 128
 
 @dataclass(frozen=True)
 class Sequences(Settings):
-    """How long tasks are learnt."""
+    """Updates of the tasks of each sequence."""
 
     tasks: int = setting(4, "Tasks of permuted digits.", "[2, inf)")
     updates: int = setting(200, "Updates of each of them.", "[1, inf)")

@@ -62,6 +62,11 @@ class Comparison:
             )
         except DivergedError:
             learnt = None
+        self.keep(key, learnt)
+        return learnt
+
+    def keep(self, key: str, learnt: Learnt | None) -> None:
+        """Add the numbers of a run, all of them None if it diverged."""
         values = dict.fromkeys(MEASURES) if learnt is None else measured(learnt)
         self.numbers |= {f"{self.name}_{measure}_{key}": value for measure, value in values.items()}
         self.curves[key] = None if learnt is None else learnt.accuracy.round(4).tolist()
@@ -69,7 +74,6 @@ class Comparison:
             for kind in PROTECTS:
                 value = None if learnt is None else protection(learnt, self.importance(learnt)[kind])
                 self.numbers[f"protects_{kind}_{key}"] = None if value is None or np.isnan(value) else value
-        return learnt
 
     def importance(self, learnt: Learnt) -> dict[str, dict[str, Tensor]]:
         """Importance of weights after the first task, which most methods learn alike."""
@@ -112,7 +116,7 @@ def compare(config: Compared, seed: int, report: Report) -> tuple[dict[str, floa
     Returns:
         Numbers and curves of every `Comparison`, by benchmark; with ``same_at_zero`` (1 if penalties of strength 0
         left training as it was), ``overlap`` and ``overlap_worst`` of Hebbian subspaces with principal components, and
-        ``moved`` by module.
+        ``moved`` by module. What a run that diverged would have left is None, or not there.
     """
     numbers: dict[str, float | None] = {}
     curves: dict[str, Any] = {}
@@ -127,11 +131,11 @@ def compare(config: Compared, seed: int, report: Report) -> tuple[dict[str, floa
                 _more(key, method, learnt, comparison, curves)
         done += len(runs) * bench.updates
         if name == "permuted":
-            _homeostatic_random(comparison, curves.pop("factors"), seed, shifted(report, done))
+            _homeostatic_random(comparison, curves.pop("factors", None), seed, shifted(report, done))
             done += bench.updates
             zero = [comparison.curves[f"{arm}_0"] for arm in ("l2", "ewc", "mas")]
             numbers["same_at_zero"] = float(all(one == comparison.curves["naive"] for one in zero))
-            numbers |= _overlaps(curves["overlaps"])
+            numbers |= _overlaps(curves.get("overlaps", {}))
         numbers |= comparison.numbers
         curves[name] = comparison.curves
     return numbers, curves
@@ -151,12 +155,20 @@ def _more(key: str, method: Method, learnt: Learnt, comparison: Comparison, curv
 
 def _overlaps(overlaps: dict[str, list[float]]) -> dict[str, float | None]:
     every = [value for values in overlaps.values() for value in values]
+    if not every:
+        return {"overlap": None, "overlap_worst": None}
     return {"overlap": float(np.mean(every)), "overlap_worst": min(every)}
 
 
-def _homeostatic_random(comparison: Comparison, factors: list[float], seed: int, report: Report) -> None:
-    order = np.random.default_rng(seed).permutation(factors)
-    comparison.run(HOMEOSTATIC_RANDOM, Modulated(tuple(order.tolist())), report)
+def _homeostatic_random(
+    comparison: Comparison, factors: list[float] | None, seed: int, report: Report
+) -> None:
+    """The rates of the homeostatic run in random order; there are none if it diverged."""
+    if factors is None:
+        comparison.keep(HOMEOSTATIC_RANDOM, None)
+    else:
+        order = np.random.default_rng(seed).permutation(factors)
+        comparison.run(HOMEOSTATIC_RANDOM, Modulated(tuple(order.tolist())), report)
 
 
 def units(config: Compared) -> int:

@@ -48,7 +48,7 @@ def learn_online(
     optimizer = torch.optim.SGD(network.parameters(), lr=lr)
     run = Run(network.train(), tasks, optimizer, updates, lr, generator)
     method.start(run)
-    accuracy = []
+    accuracy = list[float]()
     for run.task in range(len(tasks)):
         for run.step in range(updates):
             rows = run.drawn(batch, len(run.current.labels))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from interp.lab.continual.arms import penalties
 from interp.lab.continual.table import WORDS, methods_of, of_method
+from interp.lab.over_seeds import OverSeeds
 from interp.lab.panels import (
     Figure,
     axes,
@@ -42,8 +44,7 @@ def continual_figure(result: Any) -> Figure:
 
 def _methods(figure: Figure, result: Any, names: list[str]) -> None:
     """Average accuracy as bars, forgetting as dots."""
-    shown = {name: of_method(result, "permuted_average", name) for name in reversed(names)}
-    shown = {name: over for name, over in shown.items() if over is not None}
+    shown = _known(result, "permuted_average", names)
     words = [WORDS[name] for name in shown]
     colours = {"color": [NEUTRAL if name == "naive" else COLOURS[0] for name in shown], "opacity": 0.75}
     hover = "%{y}: average accuracy %{x:.3f}<extra></extra>"
@@ -86,7 +87,7 @@ def _strengths(figure: Figure, result: Any) -> None:
                 rounded(broken),
                 [0.02 * place] * len(broken),
                 {"color": colour, "symbol": "x", "size": 7},
-                hovertemplate=f"{WORDS[arm]}: diverged at strength %{{x}}<extra></extra>",
+                hovertemplate=f"{WORDS[arm]}: diverged in a seed at strength %{{x}}<extra></extra>",
                 showlegend=False,
                 **axes(3),
             )
@@ -102,8 +103,7 @@ def _strengths(figure: Figure, result: Any) -> None:
 
 def _protected(figure: Figure, result: Any, names: list[str]) -> None:
     """Rank correlation of importance for the first task and later movement."""
-    shown = {name: of_method(result, "protects_fisher", name) for name in reversed(names)}
-    shown = {name: over for name, over in shown.items() if over is not None}
+    shown = _known(result, "protects_fisher", names)
     figure.add_scatter(
         x=rounded([one.mean for one in shown.values()]),
         y=[WORDS[name] for name in shown],
@@ -116,3 +116,9 @@ def _protected(figure: Figure, result: Any, names: list[str]) -> None:
     )
     x = {"title": {"text": "importance and movement<br>of neurons (rank correlation)"}, "range": [-0.4, 1.05]}
     place_panel(figure, 2, DOMAINS[1], x, {"title": {"text": " "}, "showticklabels": False})
+
+
+def _known(result: Any, prefix: str, names: Sequence[str]) -> dict[str, OverSeeds]:
+    """A number of the methods that have it in every seed, the last first."""
+    values = {name: of_method(result, prefix, name) for name in reversed(names)}
+    return {name: over for name, over in values.items() if over is not None}

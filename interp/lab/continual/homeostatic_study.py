@@ -84,9 +84,10 @@ def concept_shift(
 
 def _period(
     config: ConceptShift, seed: int, period: int, report: Progress
-) -> tuple[dict[str, float], dict[str, list[float]]]:
+) -> tuple[dict[str, float | None], dict[str, list[float]]]:
     """Accuracy of each arm on the seed's stream, and by rate on the other."""
-    measured, chosen = {}, {}
+    measured: dict[str, float | None] = {}
+    chosen: dict[str, list[float]] = {}
     for arm in ("constant", *FOLLOWING):
         method = Method() if arm == "constant" else Homeostatic(arm, config.gain)
         if arm in CHOOSING:
@@ -98,10 +99,8 @@ def _period(
         measured[arm], factors = _stream(config, seed, period, method, best)
         report(f"labels permuted every {period} updates, {ARMS[arm]}")
         if arm in FOLLOWING:
-            mixed = np.random.default_rng(seed).permutation(factors)
-            measured[f"{arm}_shuffled"], _ = _stream(
-                config, seed, period, Modulated(tuple(mixed.tolist())), best
-            )
+            control = Modulated(tuple(np.random.default_rng(seed).permutation(factors).tolist()))
+            measured[f"{arm}_shuffled"] = _stream(config, seed, period, control, best)[0] if factors else None
             report(f"labels permuted every {period} updates, {ARMS[f'{arm}_shuffled']}")
     return measured, chosen
 
@@ -109,7 +108,7 @@ def _period(
 def _stream(
     config: ConceptShift, seed: int, period: int, method: Method, rate: float
 ) -> tuple[float, list[float]]:
-    """Mean accuracy, 0 where training diverged, and the factors of the learning rate."""
+    """Mean accuracy, and the factors of the learning rate; 0 and none where training diverged."""
     generator = torch.Generator().manual_seed(seed)
     tasks = relabelled_digits(-(-config.shift_updates // period), generator)
     with seeded(seed):
@@ -123,7 +122,7 @@ def _stream(
 
 
 def sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about each way to set the learning rate."""
+    """Sentences on each way to set the learning rate."""
     return [_compared(result, arm) for arm in FOLLOWING]
 
 
@@ -135,9 +134,10 @@ def _compared(result: StudyResult, arm: str) -> str:
             for other in ("constant", f"{arm}_shuffled")
         ]
         words = [
-            f"{one.verdict('better', 'worse', 'not decided')} ({one.words('{:+.3f}'.format)})"
+            "not known, as training diverged"
+            if one is None
+            else f"{one.verdict('better', 'worse', 'not decided')} ({one.words('{:+.3f}'.format)})"
             for one in against
-            if one is not None
         ]
         parts.append(f"every {period} updates {', '.join(words)}")
     return (

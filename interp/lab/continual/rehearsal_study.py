@@ -121,7 +121,7 @@ def by_age(accuracy: Float[np.ndarray, "learnt task"]) -> Float[np.ndarray, " ag
 
 
 def sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about power-law against uniform rehearsal."""
+    """Sentences on power-law against uniform rehearsal."""
     return [
         _compared(result, "", "rehearsed"),
         _compared(result, "_few", "rehearsed_few"),

@@ -87,7 +87,7 @@ def hidden_replay(
 
 
 def sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about hidden replay."""
+    """Sentences on hidden replay."""
     return [_recovered(result), _stale(result), _controls(result)]
 
 
@@ -113,7 +113,7 @@ def share_of_gain(none: OverSeeds, raw: OverSeeds, other: OverSeeds) -> OverSeed
     """The part of what replay of examples gains that another arm gains, seed by seed; 0 where there is no gain.
 
     Example:
-        >>> share_of_gain(OverSeeds.of([0.2, 0.2]), OverSeeds.of([0.8, 0.7]), OverSeeds.of([0.5, 0.2])).values
+        >>> share_of_gain(OverSeeds.of([0.0, 0.25]), OverSeeds.of([0.5, 0.75]), OverSeeds.of([0.25, 0.25])).values
         (0.5, 0.0)
     """
     rows = np.array([none.values, raw.values, other.values])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from interp.lab.continual.arms import CONTROLS, arms, penalties
 from interp.lab.continual.benchmarks import BENCHMARKS
 from interp.lab.continual.table import WORDS, chosen_strengths, methods_of, of_method
@@ -17,7 +15,7 @@ LAYERS = {"0": "first", "2": "second", "4": "last"}
 
 
 def method_sentences(result: StudyResult) -> list[str]:
-    """What the seeds decide about every method, beside its control."""
+    """A sentence or more on every method, beside its control."""
     pairs = {name: arm.control for name, arm in arms(2, 1, 1).items() if arm.control}
     others = [name for name in pairs if name not in ("projection", "fpf_most")]
     return [
@@ -33,28 +31,32 @@ def method_sentences(result: StudyResult) -> list[str]:
 
 def _naive(result: StudyResult) -> str:
     average, forgetting, joint = (
-        _over(result, prefix, arm)
+        _words(result, prefix, arm)
         for prefix, arm in (("average", "naive"), ("forgetting", "naive"), ("average", "joint"))
     )
     return (
         f"After {result.config.tasks} tasks of permuted digits, naive training ends at an average accuracy of "
-        f"{_words(average)} and has forgotten {_words(forgetting)}; training on all at once ends at {_words(joint)}."
+        f"{average} and has forgotten {forgetting}; training on all at once ends at {joint}."
     )
 
 
 def _projection(result: StudyResult) -> str:
-    forgetting = _over(result, "forgetting", "projection")
-    overlap, worst = result.over("overlap"), result.over("overlap_worst")
-    assert overlap is not None
-    assert worst is not None
-    least = min(worst.values)
-    agree = "at least" if least >= AGREES else "below the wanted 0.95 in one case, and in the worst"
-    beside = f"{overlap.mean:.3f} with as many principal components on average, {agree} {least:.3f}"
-    components = f"{overlap.mean:.3f} with as many principal components on average, {agree} {least:.3f}"
     beside = [_against(result, "forgetting", "projection", other) for other in ("naive", "projection_random")]
     return (
-        f"With updates orthogonal to Hebbian subspaces of earlier tasks' activity, {_words(forgetting)} is forgotten: "
-        f"{_listed(beside)}. The subspaces overlap by {components}."
+        "With updates orthogonal to Hebbian subspaces of earlier tasks' activity, "
+        f"{_words(result, 'forgetting', 'projection')} is forgotten: {_listed(beside)}. {_overlap(result)}"
+    )
+
+
+def _overlap(result: StudyResult) -> str:
+    both = result.all_over("overlap", "overlap_worst")
+    if both is None:
+        return "In a seed there are no subspaces, as training diverged."
+    least = min(both[1].values)
+    wanted = "at least" if least >= AGREES else f"not always the wanted {AGREES}, but in the worst case"
+    return (
+        f"The subspaces overlap by {both[0].mean:.3f} with as many principal components on average, {wanted} "
+        f"{least:.3f}."
     )
 
 
@@ -69,8 +71,9 @@ def _penalty(result: StudyResult, arm: str) -> str:
         if (n := sum(value is None for value in result.each(f"permuted_average_{arm}_{one:g}")))
     ]
     diverged = f" Training diverged at strength {', '.join(broken)}." if broken else ""
+    serves = "serves the other seeds best" if len(result.seeds) > 1 else "is best for this very seed"
     if average is None:
-        return f"{words} at the strength that serves the other seeds best diverges in one, {span}.{diverged}"
+        return f"{words} at the strength that {serves} diverges in one, {span}.{diverged}"
     parts = [_against(result, "average", arm, "naive")]
     parts += [
         _against(result, "average", arm, other)
@@ -78,7 +81,7 @@ def _penalty(result: StudyResult, arm: str) -> str:
         if other not in (None, arm)
     ]
     return (
-        f"{words}, at the strength that serves the other seeds best ({span}), ends at {_words(average)}: "
+        f"{words}, at the strength that {serves} ({span}), ends at {_shown(average)}: "
         f"{_listed(parts)}.{diverged}"
     )
 
@@ -86,23 +89,23 @@ def _penalty(result: StudyResult, arm: str) -> str:
 def _finetuning(result: StudyResult) -> str:
     orders = []
     for record in result.records:
-        moved = record.curves["moved"]
+        moved = record.curves.get("moved", {})  # none if fine-tuning of all diverged
         orders.append(
             " > ".join(LAYERS.get(one, one) for one in sorted(moved, key=moved.__getitem__, reverse=True))
+            or "unknown"
         )
     ranking = "; ".join(f"{order} in {orders.count(order)}" for order in dict.fromkeys(orders))
     parts = [_against(result, "average", "fpf_most", other) for other in ("naive", "fpf_least", "fpf_all")]
     return (
         f"By movement the layers rank {ranking} of {len(result.seeds)} seeds. Fine-tuning the one that moved most on "
-        f"{result.config.kept} examples of each task ends at {_words(_over(result, 'average', 'fpf_most'))}: "
+        f"{result.config.kept} examples of each task ends at {_words(result, 'average', 'fpf_most')}: "
         f"{_listed(parts)}."
     )
 
 
 def _beside(result: StudyResult, arm: str, control: str) -> str:
-    average = _over(result, "average", arm)
     parts = [_against(result, "average", arm, other) for other in ("naive", control)]
-    return f"{_capital(WORDS[arm])} ends at {_words(average)}: {_listed(parts)}."
+    return f"{_capital(WORDS[arm])} ends at {_words(result, 'average', arm)}: {_listed(parts)}."
 
 
 def _protection(result: StudyResult, arm: str) -> str:
@@ -137,19 +140,20 @@ def _protection(result: StudyResult, arm: str) -> str:
 def _elsewhere(result: StudyResult, name: str) -> str:
     """The methods that end above naive training on another benchmark."""
     naive = of_method(result, f"{name}_average", "naive")
-    assert naive is not None
+    if naive is None:
+        return f"On {BENCHMARKS[name]}, naive training diverged in a seed."
     above, rest = [], []
     for arm in methods_of(result, name):
         own = of_method(result, f"{name}_average", arm)
         if arm in ("naive", "joint"):
             continue
         if own is not None and own.minus(naive).sign == 1:
-            above.append((own.mean, f"{WORDS[arm]} {_words(own)}"))
+            above.append((own.mean, f"{WORDS[arm]} {_shown(own)}"))
         else:
             rest.append(WORDS[arm])
     best = ", ".join(words for _, words in sorted(above, reverse=True)) or "none"
     undecided = f"; not decidedly: {', '.join(rest)}" if rest else ""
-    where = f"On {BENCHMARKS[name]}, where naive training ends at {_words(naive)}"
+    where = f"On {BENCHMARKS[name]}, where naive training ends at {_shown(naive)}"
     return f"{where}, decidedly above it: {best}{undecided}."
 
 
@@ -163,18 +167,17 @@ def _against(result: StudyResult, measure: str, arm: str, other: str) -> str:
     return f"{verdict} {WORDS[other]} ({apart.words('{:+.3f}'.format)})"
 
 
-def _over(result: StudyResult, measure: str, arm: str) -> OverSeeds:
-    over = of_method(result, f"permuted_{measure}", arm)
-    if over is None:  # a method without a strength diverged: its mean is not a number
-        return OverSeeds.of([np.nan])
-    return over
-
-
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _words(over: OverSeeds) -> str:
+def _words(result: StudyResult, measure: str, arm: str) -> str:
+    """A number on permuted digits with its interval, or that it is not known."""
+    over = of_method(result, f"permuted_{measure}", arm)
+    return "an unknown share (it diverged in a seed)" if over is None else _shown(over)
+
+
+def _shown(over: OverSeeds) -> str:
     return over.words("{:.3f}".format)
 
 

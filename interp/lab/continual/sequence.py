@@ -27,7 +27,7 @@ class DivergedError(ConfigError):
 
 @dataclass(frozen=True)
 class Training:
-    """How every task is trained.
+    """Settings that every task is trained with.
 
     Attributes:
         updates: Of each task.
@@ -107,12 +107,17 @@ def learn_in_sequence(
     for place in range(len(tasks)):
         run.task = place
         steps.append(_learn(run, method, training, report))
+        _check_finite(run, method)  # before a method looks at what was learnt
         method.after_task(run)
-        if not all(bool(value.isfinite().all()) for value in network.parameters()):
-            raise _diverged(run, method)
+        _check_finite(run, method)
         rows.append(accuracies(network, tasks))
         snapshots.append({name: value.detach().clone() for name, value in network.state_dict().items()})
     return Learnt(network, run.tasks, np.stack(rows), untrained, tuple(steps), tuple(snapshots), run.memory)  # type: ignore[arg-type]
+
+
+def _check_finite(run: Run, method: Method) -> None:
+    if not all(bool(value.isfinite().all()) for value in run.network.parameters()):
+        raise _diverged(run, method)
 
 
 def _diverged(run: Run, method: Method) -> DivergedError:

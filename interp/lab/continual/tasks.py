@@ -131,6 +131,8 @@ class OperationNetwork(nn.Module):
         torch.Size([1, 13])
     """
 
+    offsets: Tensor
+
     def __init__(self, n_operations: int, p: int, width: int = 128) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_operations + 2 * p, width)

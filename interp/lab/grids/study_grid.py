@@ -50,16 +50,23 @@ class StudyGrid(Workload):
         if not self.runs:
             raise ConfigError("the grid has no runs")
         known: set[tuple[str, int]] = set()
+        names: dict[str, str] = {}
         for run in self.runs:
+            if names.setdefault(run.digest, run.name) != run.name:
+                raise ConfigError(
+                    f"{names[run.digest]} and {run.name} have the same settings; give all their seeds in one [[runs]]"
+                )
             if (run.digest, run.seed) in known:
                 raise ConfigError(f"two runs of the grid are the same: {run.name} with seed {run.seed}")
             known.add((run.digest, run.seed))
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Names of all settings that tell runs apart, in the order of the file, without the seed."""
+        """Names of all settings that tell runs apart, without the seed: those with lists, then others that differ."""
         axes = dict.fromkeys(axis for run in self.runs for axis in run.axes)
-        return tuple(axis for axis in axes if axis != "seed")
+        given = dict.fromkeys(name for run in self.runs for name in run.settings)
+        apart = [one for one in given if len({str(getattr(run.config, one, None)) for run in self.runs}) > 1]
+        return tuple(axis for axis in [*axes, *(one for one in apart if one not in axes)] if axis != "seed")
 
     def items(self) -> dict[Identity, StudyRun]:
         """Every run, by the file of its record."""
@@ -106,7 +113,7 @@ def read_study_grid(file: Path | str, **options: Any) -> StudyGrid:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> text = 'out = "swept"\nstudy = "lens"\np = 13\n[grid]\nsteps = [20, 40]\nseed = [0, 1]\n'
+        >>> text = 'out = "swept"\\nstudy = "lens"\\np = 13\\n[grid]\\nsteps = [20, 40]\\nseed = [0, 1]\\n'
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder) / "grid.toml"
         ...     _ = path.write_text(text)
@@ -123,7 +130,10 @@ def study_grid_from(values: Mapping[str, Any], folder: Path | None = None, **opt
     parts = take_parts(rest)
     fields = take_fields(rest, StudyGrid, "grid", folder or Path(), options)
     runs = tuple(_run({**rest, **part, **one}, one) for part, chosen in parts for one in chosen)
-    return StudyGrid(**{**fields, "show": tuple(fields.get("show", ()))}, runs=runs)
+    names = fields.get("show", ())
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"show = {names!r} is no list of names of numbers")
+    return StudyGrid(**{**fields, "show": tuple(names)}, runs=runs)
 
 
 def _run(settings: dict[str, Any], axes: dict[str, Any]) -> StudyRun:
@@ -234,6 +244,6 @@ def _line(rows: Sequence[Mapping[str, Any]], axes: Sequence[str], names: Sequenc
     numbers: dict[str, OverSeeds | None] = {}
     for name in names:
         values = [row.get(f"{name}_measured", row.get(name)) for row in ended]
-        numbers[name] = OverSeeds.of(values) if values and None not in values else None  # type: ignore[arg-type]
+        numbers[name] = OverSeeds.of(values) if values and None not in values else None
     name = ", ".join(filter(None, parts)) or first["study"]
     return StudyLine(name, len(rows), len(rows) - len(ended), numbers)

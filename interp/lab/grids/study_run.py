@@ -95,7 +95,7 @@ class StudyRun:
         return KeptRecords(folder, self.meant, asdict(self.config))
 
     def record(self, out: Path) -> Record | None:
-        """What was measured, None if it was not, or is damaged."""
+        """The record, None if it was not, or is damaged."""
         return _read(self, self.file(out).parent)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -167,7 +168,7 @@ def test_shuffled_importances_are_the_same_ones_elsewhere() -> None:
     assert not torch.equal(whole["2.weight"], shuffled["2.weight"])
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_hebbian_subspaces_are_those_of_the_singular_vectors(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     scale = 0.75 ** torch.arange(24.0)
@@ -221,7 +222,7 @@ def test_fine_tuning_changes_the_module_that_moved_most_alone() -> None:
                 for one in ("weight", "bias")
             )
             / n
-            for before, after in zip(states, states[1:], strict=False)
+            for before, after in pairwise(states)
         ]
         moved[name] = sum(steps)
         assert module_movement(network(), states[0], states[1])[name] == pytest.approx(steps[0])
@@ -313,7 +314,7 @@ def made_up(better: float, worse_once: float = 0.0, seeds: int = 3) -> StudyResu
         numbers: dict[str, float | None] = dict.fromkeys(STUDY.quantities, 0.5 + jitter)
         numbers |= {"overlap": 0.99, "overlap_worst": 0.96}
         for name in BENCHMARKS:
-            for arm, _ in planned(name, Compared(), 4, 200):
+            for arm, _ in planned(name, Compared(), 2, 2):
                 plain = any(word in arm for word in ("naive", "random", "shuffled", "noise", "mean", "least"))
                 value = 0.4 + jitter * (1 + len(arm) % 3 / 10) + better * (not plain)
                 numbers |= {f"{name}_{measure}_{arm}": value for measure in MEASURES}
@@ -368,6 +369,41 @@ def test_the_figure_shows_every_method() -> None:
     assert {"naive", "EWC", "Hebbian projection"} <= set(figure.data[0].y)
 
 
+def test_where_everything_diverged_numbers_are_none_and_findings_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("interp.lab.continual.comparison.BENCHMARKS", {"permuted": "permuted digits"})
+    config = Compared(tasks=2, updates=3, class_updates=1, operation_updates=1, lr=1e9)
+    numbers, curves = compare(config, 0, silent)
+    permuted = {name: value for name, value in numbers.items() if name.startswith(("permuted", "overlap"))}
+    assert {"permuted_average_homeostatic_random", "overlap"} <= set(permuted)
+    assert set(permuted.values()) == {None}
+    assert "moved" not in curves
+    result = made_up(0.2)
+    records = tuple(Record(one.numbers | permuted, {}) for one in result.records)
+    broken = replace(result, records=records)
+    text = " ".join(broken.findings())
+    assert "ends at an average accuracy of an unknown share (it diverged in a seed)" in text
+    assert "rank unknown in 3 of 3 seeds" in text
+    assert "nan" not in text
+    broken.plot()
+    alone = " ".join(made_up(0.2, seeds=1).findings())
+    assert "at the strength that is best for this very seed" in alone
+    assert "other seeds" not in alone
+
+
+def test_a_network_that_is_no_longer_finite_is_not_looked_at() -> None:
+    @dataclass(frozen=True)
+    class Broken(Projection):
+        def after_step(self, run: Run) -> None:
+            if run.step == 5:
+                next(run.network.parameters()).data.fill_(np.nan)
+
+    with pytest.raises(DivergedError, match="in task 0"):
+        learn_in_sequence(network(), tasks(), Broken(), SHORT)
+
+
+@pytest.mark.slow
 def test_one_method_is_a_study_of_its_own() -> None:
     config = Config(which="ewc", strength=3.0, updates=2, class_updates=2, operation_updates=2)
     assert STUDY.variant is not None
@@ -385,7 +421,7 @@ def test_one_method_is_a_study_of_its_own() -> None:
 def test_all_methods_are_measured() -> None:
     config = Config(updates=6, class_updates=6, operation_updates=6)
     numbers, curves = compare(config, 0, silent)
-    own = {name for name in STUDY.quantities if not name.startswith(("ten_", "shift_"))}
+    own = {name for name in STUDY.quantities if not name.startswith(("ten_", "shift_", "replay_"))}
     assert own <= set(numbers)
     assert numbers["same_at_zero"] == 1
     assert set(curves["moved"]) == {"0", "2", "4"}

@@ -201,16 +201,16 @@ def test_rehearsed_ages_follow_the_power_law() -> None:
     weights = np.array([1 / 9, 1 / 4, 1])
     np.testing.assert_allclose(method.chances(3), weights / weights.sum())
     np.testing.assert_allclose(Rehearsal(0.0).chances(4), 0.25)
-    long = Training(updates=150, batch=16, lr=0.01, check_every=1000)
+    long = Training(updates=80, batch=16, lr=0.01, check_every=1000)
     found = shares(method, 2, long)
-    np.testing.assert_allclose(found, [0.1, 0.4, 0.5], atol=0.04)
+    np.testing.assert_allclose(found, [0.1, 0.4, 0.5], atol=0.06)
     assert shares(method, 0) == [1, 0, 0]
 
 
 def test_joint_training_draws_from_all_tasks_from_the_start() -> None:
-    long = Training(updates=100, batch=16, lr=0.01, check_every=1000)
+    long = Training(updates=60, batch=16, lr=0.01, check_every=1000)
     for task in (0, 2):
-        np.testing.assert_allclose(shares(Joint(), task, long), 1 / 3, atol=0.05)
+        np.testing.assert_allclose(shares(Joint(), task, long), 1 / 3, atol=0.07)
 
 
 def test_the_state_follows_the_effects_and_its_control_has_the_same_rates() -> None:
@@ -348,6 +348,21 @@ def test_a_small_run_of_hidden_replay_has_every_number() -> None:
     assert set(numbers) == set(REPLAYED)
     assert steps[-1] == replay_units(config)
     assert all(len(curve) == 5 for curve in curves.values())
+
+
+def test_rates_whose_run_diverged_have_no_random_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stream(
+        config: object, seed: int, period: int, method: Method, rate: float
+    ) -> tuple[float, list[float]]:
+        return (0.0, []) if isinstance(method, Homeostatic) else (0.5, [])
+
+    monkeypatch.setattr("interp.lab.continual.homeostatic_study._stream", stream)
+    numbers, _ = concept_shift(ConceptShift(), 0, lambda done, note="": None)
+    assert set(numbers) == set(SHIFTS)
+    assert numbers["shift_20_consequence"] == 0
+    assert numbers["shift_20_consequence_shuffled"] is None
+    line = shift_sentences(result(ConceptShift(), SHIFTS, [numbers] * 3))[0]  # type: ignore[list-item]
+    assert "not known" in line
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ class FinetuneMoved(Method):
         parameters = [
             one for module in self._chosen(run) for one in modules(run.network)[module].parameters()
         ]
-        optimizer = type(run.optimizer)(parameters, lr=run.lr)
+        optimizer = type(run.optimizer)(parameters, lr=run.lr)  # type: ignore[call-arg]
         inputs, labels = self._buffer(run)
         for _ in range(self.updates):
             rows = run.drawn(self.batch, len(labels))

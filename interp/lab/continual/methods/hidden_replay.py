@@ -162,7 +162,7 @@ def activations(
 
 
 def activation_drift(learnt: Learnt, site: str) -> Float[np.ndarray, " task"]:
-    """How far activations that were kept after each task are from those of the same examples at the end.
+    """Distance of activations that were kept after each task from those of the same examples at the end.
 
     Args:
         learnt: Its network is left as it is.

@@ -70,9 +70,9 @@ class Projection(Method):
             rows = protected.used[name]
             change = _with_bias(layer) - protected.values[name]
             undone = (change @ rows.T) @ rows
-            layer.weight -= undone[:, :-1]
+            layer.weight.sub_(undone[:, :-1])
             if layer.bias is not None:
-                layer.bias -= undone[:, -1]
+                layer.bias.sub_(undone[:, -1])
 
     @torch.no_grad()
     def after_task(self, run: Run) -> None:

@@ -28,8 +28,8 @@ class Rehearsal(Method):
         ConfigError: The share is no chance, or alpha is negative.
 
     Example:
-        >>> Rehearsal(alpha=1.0).chances(3).tolist()  # of the first task, of the second, and of the last before this
-        [0.1818..., 0.2727..., 0.5454...]
+        >>> (11 * Rehearsal(alpha=1.0).chances(3)).round().tolist()  # of the first task, and of later ones
+        [2.0, 3.0, 6.0]
     """
 
     alpha: float = 1.0

@@ -22,7 +22,7 @@ RIDGE = 1e-6  # added to variances, so that a covariance of few examples has a r
 
 @dataclass(eq=False)
 class Buffer:
-    """What is replayed.
+    """Values and labels to replay.
 
     Attributes:
         parts: Values and labels of every former task that is kept.
@@ -95,7 +95,7 @@ class Replay(Method):
             buffer.shuffle(run.generator)
 
     def stored(self, run: Run, inputs: Shaped[Tensor, "kept ..."]) -> Shaped[Tensor, "kept ..."]:
-        """What is kept of some examples."""
+        """The values to keep of some examples."""
         return inputs
 
     def mixed(
