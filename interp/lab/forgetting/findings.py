@@ -142,7 +142,7 @@ def _probe(result: StudyResult) -> list[str]:
 
 def _relearning(result: StudyResult) -> list[str]:
     half = {name: result.over(f"relearn_{name}_50") for name in RELEARNT}
-    true, rest = half["true"], result.over("rest_true")
+    true, rest = half["true"], result.over("rest_true_sums")
     assert true is not None
     assert rest is not None
     parts = []
@@ -156,15 +156,18 @@ def _relearning(result: StudyResult) -> list[str]:
         ("shifted", "follow another rule that is taught in the same way"),
         ("scratch", "come from scratch"),
     ):
-        other, gap = result.over(f"rest_{name}"), result.difference("rest_true", f"rest_{name}")
+        other, gap = (
+            result.over(f"rest_{name}_sums"),
+            result.difference("rest_true_sums", f"rest_{name}_sums"),
+        )
         assert other is not None
         assert gap is not None
         more = gap.verdict("more", "fewer", "not decidedly more")
         compared.append(f"{more} than {words} ({other.words(SHARE)})")
     return [
         f"Fine-tuned on the true labels of half of the forgotten examples, half of them are back after "
-        f"{true.words(TENTH)} updates; {', '.join(parts)}. Of the forgotten examples that it was not fine-tuned on "
-        f"{rest.words(SHARE)} come back as well, {' and '.join(compared)}."
+        f"{true.words(TENTH)} updates; {', '.join(parts)}. Of a sum's forgotten examples that it was not fine-tuned "
+        f"on {rest.words(SHARE)} come back as well, {' and '.join(compared)}."
     ]
 
 

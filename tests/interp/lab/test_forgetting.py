@@ -215,7 +215,7 @@ def test_findings_can_say_either() -> None:
         made_up(
             held_out_after_sums=0.8,
             relearn_true_50=0.1,
-            rest_true=0.9,
+            rest_true_sums=0.9,
             weights_excess_generalizing=0.9,
             probe_after_sums=0.9,
             digits_refresh=0.8,
@@ -239,7 +239,7 @@ def test_findings_can_say_either() -> None:
         made_up(
             held_out_after_sums=0.2,
             relearn_true_50=0.9,
-            rest_true=0.1,
+            rest_true_sums=0.1,
             weights_excess_generalizing=0.1,
             probe_after_sums=0.1,
             lowest_before=0.7,
