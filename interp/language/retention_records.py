@@ -234,11 +234,11 @@ def _decay(name: str, depth: Depth, injected: int) -> str:
     life = ", life not bounded" if fit.life > FAR else f", life about {10**fit.life:.3g} steps"
     bounds = "" if fit.life > FAR or n < 2 else f" ({_steps(fit.life_low)} to {_steps(fit.life_high)})"
     better = [RIVALS[rival] for rival, r2 in fit.rivals.items() if r2 > fit.r2]
+    sequences = f"{n} of {injected} sequence{'s' * (injected != 1)}"
     rivals = f"; better explained by {' and '.join(better)}" if better else ", more than by its rivals"
     return (
         f"Decay, {name}: what is left of the jump {falls} with the logarithm of time ({_slope(fit)}; "
-        f"R² {fit.r2:.2f} over {fit.points} times and {n} of {injected} sequence{'s' * (injected != 1)}{rivals})"
-        f"{life}{bounds}."
+        f"R² {fit.r2:.2f} over {fit.points} times and {sequences}{rivals}){life}{bounds}."
     )
 
 

@@ -100,7 +100,7 @@ def _interfered(
     generator: np.random.Generator,
     report: Report,
 ) -> dict[str, float]:
-    numbers: dict[str, float] = {}
+    numbers = dict[str, float]()
     for update in range(1, longest + 1):
         learner.expose(draw_strings(language, NEW, generator))
         if update in LAGS:
