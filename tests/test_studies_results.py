@@ -163,8 +163,8 @@ def test_a_skill_is_forgotten_by_its_answers_and_not_by_its_hidden_states() -> N
     for name, first, second in (
         ("shifted", "relearn_shifted_50", "relearn_true_50"),
         ("never", "relearn_never_50", "relearn_true_50"),
-        ("rule", "rest_true", "rest_shifted"),
-        ("scratch", "rest_true", "rest_scratch"),
+        ("rule", "rest_true_sums", "rest_shifted_sums"),
+        ("scratch", "rest_true_sums", "rest_scratch_sums"),
     ):
         apart = result.difference(first, second)
         assert apart is not None, name

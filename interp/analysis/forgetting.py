@@ -227,8 +227,8 @@ def held_out(right_before: np.ndarray, right_after: np.ndarray, base_rate: float
     Example:
         >>> right = np.arange(100) < 90
         >>> result = held_out(right, np.arange(100) < 50, 0.1)
-        >>> result.generalisation, number(result.low, 2)
-        (0.5, '0.38')
+        >>> result.generalisation, round(result.low, 2)
+        (0.5, 0.38)
     """
     before, after = float(right_before.mean()), float(right_after.mean())
     n, above = len(right_before), before - base_rate

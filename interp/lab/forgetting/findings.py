@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from interp.lab.forgetting.refresh import ARMS, SCORES, TASKS
 from interp.lab.forgetting.unlearning import RELEARNT
 from interp.lab.study import StudyResult
@@ -111,7 +113,9 @@ def _predictors(result: StudyResult) -> list[str]:
         each = ", ".join(map("{:.1f}".format, over.values))
         parts.append(f"{words}: {predicts} where it is higher (rank correlations {each})")
     return [
-        "Predictors of generalisation over the four operations, before forgetting; " + "; ".join(parts) + "."
+        "Predictors of generalisation over the four operations, before forgetting; "
+        + "; ".join(parts)
+        + ". The seeds share these operations, which are too few to say it of others."
     ]
 
 
@@ -138,7 +142,7 @@ def _probe(result: StudyResult) -> list[str]:
 
 def _relearning(result: StudyResult) -> list[str]:
     half = {name: result.over(f"relearn_{name}_50") for name in RELEARNT}
-    true, rest = half["true"], result.over("rest_true")
+    true, rest = half["true"], result.over("rest_true_sums")
     assert true is not None
     assert rest is not None
     parts = []
@@ -152,15 +156,18 @@ def _relearning(result: StudyResult) -> list[str]:
         ("shifted", "follow another rule that is taught in the same way"),
         ("scratch", "come from scratch"),
     ):
-        other, gap = result.over(f"rest_{name}"), result.difference("rest_true", f"rest_{name}")
+        other, gap = (
+            result.over(f"rest_{name}_sums"),
+            result.difference("rest_true_sums", f"rest_{name}_sums"),
+        )
         assert other is not None
         assert gap is not None
         more = gap.verdict("more", "fewer", "not decidedly more")
         compared.append(f"{more} than {words} ({other.words(SHARE)})")
     return [
         f"Fine-tuned on the true labels of half of the forgotten examples, half of them are back after "
-        f"{true.words(TENTH)} updates; {', '.join(parts)}. Of the forgotten examples that it was not fine-tuned on "
-        f"{rest.words(SHARE)} come back as well, {' and '.join(compared)}."
+        f"{true.words(TENTH)} updates; {', '.join(parts)}. Of a sum's forgotten examples that it was not fine-tuned "
+        f"on {rest.words(SHARE)} come back as well, {' and '.join(compared)}."
     ]
 
 
@@ -172,13 +179,13 @@ def _neurons(result: StudyResult) -> list[str]:
         if both is None or apart is None:
             sentences.append(f"Changes of the {words} are not known for both kinds of neurons in every seed.")
             continue
-        general, memory = (one.words("{:+.0%}".format) for one in both)
+        general, memory = (one.words(lambda value: f"{np.expm1(value):+.0%}") for one in both)
         verdict = apart.verdict(
-            "more for generalizing ones", "more for memorizing ones", "not decidedly different"
+            "higher for generalizing ones", "higher for memorizing ones", "not decidedly different"
         )
         sentences.append(
             f"Beside fine-tuning on true labels, forgetting changes the {words} of generalizing neurons by {general} "
-            f"and those of memorizing ones by {memory} (logarithms of the ratio): {verdict}."
+            f"and those of memorizing ones by {memory} (means of logarithms, as shares): {verdict}."
         )
     for kind in ("generalizing", "memorizing"):
         falls = result.difference(f"ipr_after_{kind}", f"ipr_control_{kind}")

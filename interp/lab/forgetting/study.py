@@ -69,7 +69,8 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     numbers["lowest_before"] = min(
         accuracy(network, examples, examples.rows(skill, "held_out")) for skill in range(len(SKILLS))
     )
-    for name in ("probe_after", "probe_untrained", "held_out_after", "generalisation_held_out"):
+    rests = ("rest_true", "rest_shifted", "rest_scratch")
+    for name in ("probe_after", "probe_untrained", "held_out_after", "generalisation_held_out", *rests):
         numbers[f"{name}_sums"] = _mean([one[name] for one in each[:SUMS]])
         numbers[f"{name}_linear"] = each[SUMS][name]
     lost = np.array([one["lost"] for one in curves])
@@ -164,6 +165,8 @@ STUDY = Study(
     | {f"relearn_{name}_90": f"updates to 90 %, {words}" for name, words in RELEARNT.items()}
     | {"rest_true": "rest that comes back", "rest_shifted": "rest that follows another rule"}
     | {"rest_scratch": "rest that comes from scratch"}
+    | {"rest_true_sums": "rest of a sum that comes back", "rest_shifted_sums": "that follows another rule"}
+    | {"rest_scratch_sums": "that comes from scratch"}
     | {
         f"{quantity}_excess_{kind}": f"log ratio of change, {quantity}, {kind} neurons"
         for quantity in ("weights", "effect")

@@ -215,7 +215,7 @@ def test_findings_can_say_either() -> None:
         made_up(
             held_out_after_sums=0.8,
             relearn_true_50=0.1,
-            rest_true=0.9,
+            rest_true_sums=0.9,
             weights_excess_generalizing=0.9,
             probe_after_sums=0.9,
             digits_refresh=0.8,
@@ -226,9 +226,11 @@ def test_findings_can_say_either() -> None:
         "are partly kept",
         "(slower)",
         "come back as well, more than follow",
-        "more for generalizing ones",
+        "higher for generalizing ones",
     ):
         assert words in text
+    assert "of generalizing neurons by +146% (" in text  # the ratio whose logarithm is 0.9
+    assert "too few to say it of others" in text
     assert "better than replay alone" in text
     assert "The first is above .5, and above that of labels dealt anew." in text
     assert "no candidates" not in text
@@ -237,7 +239,7 @@ def test_findings_can_say_either() -> None:
         made_up(
             held_out_after_sums=0.2,
             relearn_true_50=0.9,
-            rest_true=0.1,
+            rest_true_sums=0.1,
             weights_excess_generalizing=0.1,
             probe_after_sums=0.1,
             lowest_before=0.7,
@@ -250,7 +252,7 @@ def test_findings_can_say_either() -> None:
         "are not kept",
         "(faster)",
         "come back as well, fewer than follow",
-        "more for memorizing ones",
+        "higher for memorizing ones",
     ):
         assert words in text
     assert "Not every operation had generalised: one was at 70.0%." in text

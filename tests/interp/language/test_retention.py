@@ -136,7 +136,11 @@ def test_json_page_and_figure(result: Retention, tmp_path: Path) -> None:
     page = result.save(tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Retention of injected sequences" in page
     assert result.save(tmp_path / "r.csv").read_text().count("\n") == 11
-    assert len(result.plot().data) >= 5
+    figure, fit = result.plot(), result.depths["verbatim"].decay
+    assert len(figure.data) >= 5
+    drawn = next(trace for trace in figure.data if trace.line.dash == "dash")
+    expected = fit.slope * (np.log(np.array(drawn.x, dtype=float)) - fit.life * np.log(10))
+    np.testing.assert_allclose(np.array(drawn.y, dtype=float), expected, atol=1e-4)
     with pytest.raises(ConfigError, match="cannot write retention"):
         result.save(tmp_path / "r.txt")
 

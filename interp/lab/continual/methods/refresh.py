@@ -51,7 +51,7 @@ class Refresh(Method):
     Example:
         >>> Refresh(direction="down")
         Traceback (most recent call last):
-        interp.errors.ConfigError: unknown direction 'down'; expected one of ascent, random
+        interp.errors.ConfigError: unknown direction 'down'; expected one of 'ascent', 'random'
     """
 
     size: float = 1e-3
