@@ -127,11 +127,12 @@ def _check(
 
     with busy("looking for memories"):
         result = compare_checkpoints(before, after, options=options, site=site, seed=seed, device=device)
+    if result is None:
+        raise ConfigError(
+            f"{NOTHING} Name a table with true_label beside label (--table), or a task with corrupted labels"
+        )
     _show(result, str(after))
-    if result is None and json is not None:
-        raise ConfigError(f"{NOTHING} No JSON was written")
-    if result is not None:
-        write_numbers(result, json)
+    write_numbers(result, json)
 
 
 def _show(check: ForgettingCheck | None, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from probes.retention import (
 
 MOST = 48
 """Facts whose neurons are looked for; random ones where there are more."""
+FEWEST_NEURONS = 2
+"""Facts from which their neurons are looked for, as each is compared with others."""
 POINTS = 24
 """Most times that the mean curve is read at."""
 
@@ -88,8 +91,12 @@ def retention(
     result = _measured(injections, arrays, steps, window, np.random.default_rng(seed))
     if isinstance(series, (str, Path)):
         result = result.named(str(series))
+    rose = _rose(result)
+    if neurons and len(rose) < FEWEST_NEURONS:
+        note = f"Neurons are looked for from {FEWEST_NEURONS} sequences on that rose; {len(rose)} did."
+        return replace(result, notes=(*result.notes, note))
     if neurons:
-        result = result.with_neurons(*_neurons(places, steps, injections, result, share, seed, device))
+        result = result.with_neurons(*_neurons(places, steps, injections, result, rose, share, seed, device))
     return result
 
 
@@ -286,22 +293,23 @@ def _times(
     return np.geomspace(low, high, count) if low < high and count >= FEWEST_POINTS else np.zeros(0)
 
 
+def _rose(result: Retention) -> Int[np.ndarray, " row"]:
+    own = result.depths[VERBATIM]
+    return np.flatnonzero(~result.control & (np.nan_to_num(own.effectivity) > 0) & (own.peak >= 0))
+
+
 def _neurons(
     places: Mapping[int, Any],
     steps: Int[np.ndarray, " checkpoint"],
     injections: Injections,
     result: Retention,
+    rose: Int[np.ndarray, " fact"],
     share: float,
     seed: int,
     device: torch.device | str,
 ) -> tuple[Any, tuple[int, int], Int[np.ndarray, " fact"]]:
     """Neurons of sequences that rose, from the last checkpoint before all injections to that of the last maximum."""
     own = result.depths[VERBATIM]
-    rose = np.flatnonzero(~result.control & (np.nan_to_num(own.effectivity) > 0) & (own.peak >= 0))
-    if len(rose) < 2:
-        raise ConfigError(
-            f"{len(rose)} injected sequences rose in log probability; neurons are looked for from 2 on"
-        )
     generator = np.random.default_rng(seed)
     chosen = np.sort(generator.permutation(rose)[:MOST])
     first, _, _ = step_arrays(injections, steps)

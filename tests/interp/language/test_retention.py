@@ -170,7 +170,9 @@ def test_one_sequence_has_no_interval_and_rows_that_are_not_measured_are_named(
 ) -> None:
     rows = sequences()[:2]
     one = {**rows[0], "step": INJECTED_AT}
-    text = " ".join(interp.retention(series, [one], window=2).sentences)
+    alone = interp.retention(series, [one], window=2, neurons=True)
+    assert any("2 sequences on that rose; 1 did" in note for note in alone.notes)
+    text = " ".join(alone.sentences)
     assert "of one sequence and thus without an interval" in text
     assert "nan" not in text
     assert "unbounded to unbounded" not in text
