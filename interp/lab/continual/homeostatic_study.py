@@ -19,7 +19,7 @@ from interp.lab.study import Settings, StudyResult, setting
 from interp.progress import Report
 
 WIDTH, PILOT = 64, 100_000  # what is added to a seed for the stream that learning rates are chosen on
-RATES = (0.2, 0.4, 0.6)
+RATES = (0.2, 0.4, 0.6, 0.8)  # 0.1 and 1.0 were worse on a trial stream
 PERIODS = (20, 50, 100, 500)
 FOLLOWING = ("consequence", "predicted")
 CHOOSING = (
@@ -141,6 +141,7 @@ def _compared(result: StudyResult, arm: str) -> str:
         ]
         parts.append(f"every {period} updates {', '.join(words)}")
     return (
-        f"A {ARMS[arm]}, against the best constant one and against its own rates in random order, with labels permuted "
+        f"A {ARMS[arm]}, against the constant one that was best on another stream and against its own rates in random "
+        "order, with labels permuted "
         f"{'; '.join(parts)}."
     )
