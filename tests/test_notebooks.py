@@ -62,6 +62,17 @@ SMALL: dict[str, dict[str, Any]] = {
         "TRAINING": {"vocab": 60, "duplicates": 6, "held_out": 12, "layers": 2, "d_model": 48, "d_mlp": 64}
         | {"steps": 150, "batch": 24, "repeated": 8}
     },
+    "11": {
+        "SEEDS": 1,
+        "RESULTS": "kept",
+        "SETTINGS": {
+            "retention": {"updates": 2, "strings": 4, "foils": 4, "interference": 1, "n_random": 1}
+            | {"background": 1, "facts": 2, "injections": 1, "after": 8},
+            "forgetting": {"p": 11, "width": 40, "updates": 60, "forget_updates": 8, "relearn_updates": 5},
+            "continual": {"updates": 2, "class_updates": 2, "operation_updates": 2, "ten_updates": 2}
+            | {"shift_updates": 20},
+        },
+    },
 }
 """By a notebook's number: what its parameters are replaced by, so that it runs in seconds; the seed is set to 0."""
 
