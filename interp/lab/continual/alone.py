@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from interp.errors import choose
+from interp.errors import ConfigError, choose
 from interp.lab.continual.arms import PENALTIES, arms, penalty
 from interp.lab.continual.benchmarks import BENCHMARKS, Benchmark, benchmark
 from interp.lab.continual.comparison import MEASURES, Compared, Comparison
@@ -33,6 +33,10 @@ class Which(Compared):
 
     def __post_init__(self) -> None:
         choose("which", self.which, METHODS)
+        if self.which not in PENALTIES and self.strength != type(self).strength:
+            raise ConfigError(
+                f"strength={self.strength:g} says nothing with which={self.which!r}; it is for {', '.join(PENALTIES)}"
+            )
         super().__post_init__()
 
 

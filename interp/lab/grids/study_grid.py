@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 
-from interp.errors import ConfigError
+from interp.errors import ConfigError, near_matches
 from interp.files import read_toml, write_json
 from interp.jobs.columns import Identity
 from interp.jobs.dispatch import Dispatch
@@ -133,6 +133,10 @@ def study_grid_from(values: Mapping[str, Any], folder: Path | None = None, **opt
     names = fields.get("show", ())
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"show = {names!r} is no list of names of numbers")
+    known = list(dict.fromkeys(name for run in runs for name in run.meant.quantities))
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"show names {name!r}, which no run measures; {near_matches(name, known)}")
     return StudyGrid(**{**fields, "show": tuple(names)}, runs=runs)
 
 

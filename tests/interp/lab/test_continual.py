@@ -416,6 +416,8 @@ def test_one_method_is_a_study_of_its_own() -> None:
     check_figure(result.plot())
     with pytest.raises(ConfigError, match="ewcc"):
         Config(which="ewcc")
+    with pytest.raises(ConfigError, match="strength=3 says nothing with which='replay'"):
+        Config(which="replay", strength=3.0)
 
 
 @pytest.mark.slow

@@ -193,6 +193,7 @@ def test_parts_that_one_setting_tells_apart_are_no_seeds_of_each_other(tmp_path:
         ({"grid": {"seed": ["one"]}}, "seed = 'one' is not a whole number"),
         ({"grid": {"seed": [0, 0]}}, "two runs of the grid are the same: lens_.* with seed 0"),
         ({"show": "up"}, "show = 'up' is no list of names"),
+        ({"show": ["height"]}, "show names 'height', which no run measures"),
         ({"study": None}, "study = None is not text"),
     ],
 )
