@@ -160,9 +160,8 @@ def _own_settings(options: OpenOptions, site: str | None, shared: Container[str]
 
 def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:
     from interp.files import write_text
-    from interp.lab.study import HEADER
 
-    print_table(result.study.title, HEADER, result.rows())
+    print_table(result.study.title, *result.table())
     say(*result.findings())
     write(lambda path: write_text(path, page_of(result)), html)
     write_numbers(result, json)
@@ -170,13 +169,12 @@ def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:
 
 def page_of(result: StudyResult) -> str:
     """A page with the study's findings, figure and numbers."""
-    from interp.lab.study import HEADER
     from interp.report.page import bullets, data_table, figure_block, page, prose
 
     study = result.study
     seeds = ", ".join(map(str, result.seeds))
     figure = figure_block("study", study.title, result.plot(), study.about)
-    numbers = data_table(f"Seeds {seeds}", HEADER, result.rows())
+    numbers = data_table(f"Seeds {seeds}", *result.table())
     values = [(name, str(value)) for name, value in vars(result.config).items()]
     settings = data_table("Settings", ("setting", "value"), values)
     return page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,7 @@ class Study:
             trains its own networks only.
         variant: The study that settings choose, where it is a family of several; None: there is one.
         choices: Names and lines of these, which the setting ``which`` chooses among.
+        tabulate: Header and rows of the table that is shown; None: a row for each quantity.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Study:
     inspect: Callable[[Any, Any, int, Report], Record] | None = None
     variant: Callable[[Any], Study] | None = None
     choices: Mapping[str, str] = field(default_factory=dict)
+    tabulate: Callable[[StudyResult], tuple[Sequence[str], Iterable[Sequence[str]]]] | None = None
 
     def settings(self, **given: Any) -> Any:
         """The study's settings with these changed; a `ConfigError` for one that is unknown or out of range."""
@@ -154,6 +156,10 @@ class StudyResult:
                 interval = UNKNOWN if len(self.seeds) < 2 else f"{_shown(over.low)} to {_shown(over.high)}"
             yield words, mean, interval, ", ".join(map(_shown, self.each(name)))
 
+    def table(self) -> tuple[Sequence[str], Iterable[Sequence[str]]]:
+        """Header and rows that are shown: the study's own table, or a row for each quantity."""
+        return (HEADER, self.rows()) if self.study.tabulate is None else self.study.tabulate(self)
+
     def findings(self) -> list[str]:
         """Sentences that say what the seeds decide, and what they do not."""
         return self.study.judge(self) + [ONE_NETWORK] * (self.one_network and len(self.seeds) > 1)
@@ -175,7 +181,7 @@ class StudyResult:
         }
 
     def _repr_html_(self) -> str:
-        return html_table(self.study.title, HEADER, self.rows(), inline=True)
+        return html_table(self.study.title, *self.table(), inline=True)
 
 
 def _shown(value: float | None) -> str:

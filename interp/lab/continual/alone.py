@@ -54,6 +54,7 @@ def alone(study: Study, config: Any) -> Study:
         },
         judge=judge,
         draw=draw,
+        tabulate=None,
     )
 
 

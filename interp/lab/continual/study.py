@@ -12,7 +12,7 @@ from interp.lab.continual.comparison import MEASURES, PROTECTS, compare
 from interp.lab.continual.comparison import units as units_of_comparison
 from interp.lab.continual.figure import continual_figure
 from interp.lab.continual.sentences import method_sentences
-from interp.lab.continual.table import WORDS
+from interp.lab.continual.table import WORDS, shown_table
 from interp.lab.study import Record, Study, StudyResult
 from interp.progress import Report, shifted
 
@@ -116,4 +116,5 @@ STUDY = Study(
     draw=continual_figure,
     variant=variant,
     choices=METHODS,
+    tabulate=shown_table,
 )

@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from interp.lab.continual.arms import PENALTIES, arms, penalties
+from interp.lab.continual.benchmarks import BENCHMARKS
 from interp.lab.continual.comparison import MEASURES
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import StudyResult
+from interp.markup import UNKNOWN
 
 WORDS = {name: arm.words for name, arm in arms(2, 1, 1).items()} | {
     "homeostatic_random": "its rates in random order",
     **PENALTIES,
 }
 """Every method's name in words."""
+SHOWN = ("average", "backward", "forward", "forgetting")
+"""Measures of the table that is shown, of `interp.lab.continual.comparison.MEASURES`."""
 
 
 def chosen_strengths(result: StudyResult, benchmark: str, arm: str) -> tuple[float, ...]:
@@ -62,3 +66,19 @@ def method_table(result: StudyResult, benchmark: str = "permuted") -> dict[str, 
         WORDS[arm]: {measure: of_method(result, f"{benchmark}_{measure}", arm) for measure in MEASURES}
         for arm in methods_of(result, benchmark)
     }
+
+
+def shown_table(result: StudyResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and rows of all methods on all sequences of tasks, each number with its interval.
+
+    The last column is the rank correlation of a neuron's Fisher information for the first task and its later movement,
+    which is measured on permuted digits.
+    """
+    rows = []
+    for benchmark, words in BENCHMARKS.items():
+        for arm in methods_of(result, benchmark):
+            cells = [of_method(result, f"{benchmark}_{measure}", arm) for measure in SHOWN]
+            cells.append(of_method(result, "protects_fisher", arm) if benchmark == "permuted" else None)
+            shown = (UNKNOWN if one is None else one.words("{:.2f}".format) for one in cells)
+            rows.append((f"{words}: {WORDS[arm]}", *shown))
+    return ("method", *(MEASURES[measure] for measure in SHOWN), "importance and movement"), rows

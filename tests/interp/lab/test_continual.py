@@ -346,6 +346,11 @@ def test_strengths_are_chosen_by_the_other_seeds() -> None:
     assert own is not None
     assert own.values[0] == result.records[0].numbers["permuted_average_ewc_10"]
     assert method_table(result)["EWC"]["average"] == own
+    header, rows = result.table()
+    shown = {row[0]: row for row in rows}
+    assert len(header) == len(shown["permuted digits: EWC"]) == 6
+    assert shown["permuted digits: EWC"][1] == own.words("{:.2f}".format)
+    assert {row.partition(":")[0] for row in shown} == set(BENCHMARKS.values())
 
 
 def test_findings_follow_the_numbers_and_say_what_is_not_decided() -> None:
