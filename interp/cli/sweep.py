@@ -11,7 +11,6 @@ from interp.cli.console import print_table, say
 from interp.cli.options import Engine, RayAddress, Workers
 from interp.errors import ConfigError
 from interp.files import read_toml
-from interp.markup import UNKNOWN
 from interp.progress import busy
 
 if TYPE_CHECKING:
@@ -111,6 +110,7 @@ def _of_studies(file: Path, **options: Any) -> int:
     """Do the runs of a study, print one line for each combination of settings; return the exit code."""
     with busy("starting"):
         from interp.lab.grids.study_grid import read_study_grid, run_study_grid, summarise_studies
+        from interp.markup import UNKNOWN
 
         grid = read_study_grid(file, **options)
     result = run_study_grid(grid)

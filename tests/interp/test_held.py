@@ -10,7 +10,7 @@ import pytest
 from batches import P, network
 
 import interp.jobs.worker
-import interp.lab.running
+import interp.lab.kept
 from interp.checkpoints import save_checkpoint
 from interp.data import ModularTask
 from interp.errors import ConfigError
@@ -126,8 +126,8 @@ def test_sweep(tmp_path: Path, gone: Gone, monkeypatch: pytest.MonkeyPatch, work
 
 def test_study(tmp_path: Path, gone: Gone, monkeypatch: pytest.MonkeyPatch) -> None:
     take, check = stays(tmp_path / "out", gone)
-    written = after(2, interp.lab.running._Kept.write, take)
-    monkeypatch.setattr(interp.lab.running._Kept, "write", lambda *given: written(*given))
+    written = after(2, interp.lab.kept.KeptRecords.write, take)
+    monkeypatch.setattr(interp.lab.kept.KeptRecords, "write", lambda *given: written(*given))
     small = {"p": 13, "width": 16, "steps": 4}
     with pytest.raises(ConfigError, match="was moved, deleted or replaced"):
         run_study("lens", [0, 1], out=tmp_path / "out", workers=1, show_progress=False, **small)

@@ -13,7 +13,7 @@ def test_the_forward_pass_is_that_by_hand() -> None:
     module = build(0)
     logits = by_hand.forward(module, example(), lambda site, step, value: value)
     with torch.no_grad():
-        assert torch.equal(module(example()), logits)
+        assert torch.allclose(module(example()), logits, atol=1e-6)  # kernels differ between processors
 
 
 def test_units_at_zero_are_units_without_weights() -> None:
