@@ -71,4 +71,4 @@ def test_a_demonstration_runs_and_its_seed_is_the_committed_one(name: str) -> No
     assert time.monotonic() - begun < LONGEST
     kept = stored(name)
     for number, value in fresh.records[0].numbers.items():
-        assert value == pytest.approx(kept.records[0].numbers[number], abs=0.05), number
+        assert value == pytest.approx(kept.records[0].numbers[number], abs=0.05, rel=0.05), number
