@@ -69,8 +69,7 @@ SMALL: dict[str, dict[str, Any]] = {
             "retention": {"updates": 2, "strings": 4, "foils": 4, "interference": 1, "n_random": 1}
             | {"background": 1, "facts": 2, "injections": 1, "after": 8},
             "forgetting": {"p": 11, "width": 40, "updates": 60, "forget_updates": 8, "relearn_updates": 5},
-            "continual": {"updates": 2, "class_updates": 2, "operation_updates": 2, "ten_updates": 2}
-            | {"shift_updates": 20},
+            "continual": {"which": "ewc", "updates": 2, "class_updates": 2, "operation_updates": 2},
         },
     },
 }
