@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from interp.errors import ConfigError
-from interp.files import write_whole
+from interp.files import write_json, write_text, write_whole
 from interp.markup import UNKNOWN
+
+SUFFIXES = (".parquet", ".csv", ".json", ".html")
+"""Endings of the files that a result is written to."""
 
 
 def plain(value: Any) -> Any:
@@ -48,6 +51,35 @@ def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from leaves(value, f"{prefix}{key}.")
         elif not isinstance(value, list):
             yield prefix + key, value
+
+
+def write_result(
+    path: Path | str,
+    name: str,
+    *,
+    columns: Callable[[], Mapping[str, Any]],
+    data: Callable[[], Any],
+    page: Callable[[], str],
+) -> Path:
+    """Write a result as its file's name asks: a table to ``.parquet`` or ``.csv``, ``.json``, or a page to ``.html``.
+
+    Args:
+        name: Of the result, in a message.
+        columns, data, page: Each is asked for only where it is written.
+
+    Raises:
+        ConfigError: The suffix is none of these, or the place cannot be written to.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(
+            f"cannot write {name} to {str(path)!r}; expected a name ending in {', '.join(SUFFIXES)}"
+        )
+    if path.suffix == ".json":
+        return write_json(path, data())
+    if path.suffix == ".html":
+        return write_text(path, page())
+    return write_columns(path, columns())
 
 
 def write_columns(

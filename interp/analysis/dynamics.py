@@ -15,9 +15,8 @@ from interp.checkpoints.options import OpenOptions
 from interp.data.operations import steps_of
 from interp.drawing import present
 from interp.errors import CheckpointError, ConfigError
-from interp.files import write_json, write_text
 from interp.measuring.arrays import weight_vectors
-from interp.output import plain, write_columns
+from interp.output import plain, write_result
 from interp.scoring.compositions import reading_order, task_composition
 from interp.subject import Subject
 from probes.component_shares import amplitudes
@@ -34,7 +33,6 @@ AXES = {
     "phase_residual": "left + right − output (rad)",
     "frequency_share": "variance {within} (share)",
 }
-SUFFIXES = (".parquet", ".csv", ".json", ".html")
 MOST_FREQUENCIES = 8
 
 
@@ -108,16 +106,13 @@ class Dynamics:
         Raises:
             ConfigError: The suffix is none of these, or the place cannot be written to.
         """
-        path = Path(path)
-        if path.suffix not in SUFFIXES:
-            raise ConfigError(
-                f"cannot write dynamics to {str(path)!r}; expected a name ending in {', '.join(SUFFIXES)}"
-            )
-        if path.suffix == ".json":
-            return write_json(path, self.to_dict())
-        if path.suffix == ".html":
-            return write_text(path, self.to_html())
-        return write_columns(path, self._neurons() | self._whole())
+        return write_result(
+            path,
+            "dynamics",
+            columns=lambda: self._neurons() | self._whole(),
+            data=self.to_dict,
+            page=self.to_html,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Steps, records, stages, alignment by checkpoint, and one dictionary a neuron; ready for JSON."""

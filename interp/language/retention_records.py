@@ -12,14 +12,11 @@ from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from interp.drawing import Drawable, present
-from interp.errors import ConfigError
-from interp.files import write_json, write_text
 from interp.language.fact_neurons import FactNeurons
 from interp.markup import percentage
-from interp.output import plain, versions, write_columns
+from interp.output import plain, versions, write_result
 from probes.retention import RIVALS, Decay, Line
 
-SUFFIXES = (".parquet", ".csv", ".json", ".html")
 FAR = 15.0
 """Decimal logarithm of a life from which on no number is named."""
 
@@ -172,16 +169,13 @@ class Retention(Drawable):
         Raises:
             ConfigError: The suffix is none of these, or the place cannot be written to.
         """
-        path = Path(path)
-        if path.suffix not in SUFFIXES:
-            raise ConfigError(
-                f"cannot write retention to {str(path)!r}; expected a name ending in {', '.join(SUFFIXES)}"
-            )
-        if path.suffix == ".json":
-            return write_json(path, self.to_dict())
-        if path.suffix == ".html":
-            return write_text(path, str(present("report.retention.retention_page", self)))
-        return write_columns(path, self.table)
+        return write_result(
+            path,
+            "retention",
+            columns=lambda: self.table,
+            data=self.to_dict,
+            page=lambda: str(present("report.retention.retention_page", self)),
+        )
 
 
 def _sentences(result: Retention) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from interp.lab.continual.method import Method
@@ -100,7 +101,8 @@ def penalty(arm: str, strength: float) -> Penalty:
         EWC(strength=10.0, shuffled=True)
     """
     kind, _, shuffled = arm.partition("_")
-    return {"l2": L2, "ewc": EWC, "mas": MAS}[kind](strength, bool(shuffled))
+    kinds: dict[str, Callable[[float, bool], Penalty]] = {"l2": L2, "ewc": EWC, "mas": MAS}
+    return kinds[kind](strength, bool(shuffled))
 
 
 def penalties(name: str) -> dict[str, tuple[float, ...]]:

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import nn
 
+from interp.lab.continual.benchmarks import Benchmark
 from interp.lab.continual.method import Method
 from interp.lab.continual.methods.rehearsal import Rehearsal
 from interp.lab.continual.metrics import sequence_metrics
 from interp.lab.continual.sequence import Learnt, Training, learn_in_sequence
 from interp.lab.continual.tasks import permuted_digits
-from interp.lab.hosts.training import seeded
 from interp.lab.study import Settings, StudyResult, setting
 from interp.progress import Report, shifted
 
-TASKS, WIDTH, OLD = 10, 128, 5  # a task is old from this age on, in tasks learnt since
+TASKS, OLD = 10, 5  # a task is old from this age on, in tasks learnt since
 ARMS = {
     "naive": "none",
     "uniform": "uniform rehearsal",
@@ -78,23 +77,16 @@ def ten_tasks(
     """
     tasks = permuted_digits(TASKS, torch.Generator().manual_seed(seed))
     training = Training(updates=config.ten_updates, criterion=config.criterion, check_every=5)
+    bench = Benchmark(tasks, training, seed)
     numbers: dict[str, float | None] = {}
     curves: dict[str, list[float]] = {}
     for place, (arm, method) in enumerate(arms(config).items()):
-        with seeded(seed):
-            network = _network(tasks[0].inputs.shape[1])
-        part = shifted(report, place * TASKS * training.updates, f"ten tasks, {ARMS[arm]}")
-        learnt = learn_in_sequence(network, tasks, method, training, seed=seed, report=part)
+        part = shifted(report, place * bench.updates, f"ten tasks, {ARMS[arm]}")
+        learnt = learn_in_sequence(bench.network(), bench.tasks, method, training, seed=seed, report=part)
         curve = by_age(learnt.accuracy)
         curves[arm] = curve.tolist()
         numbers |= {f"ten_{name}_{arm}": value for name, value in _numbers(learnt, training.updates).items()}
     return numbers, curves
-
-
-def _network(n_inputs: int) -> nn.Module:
-    return nn.Sequential(
-        *(nn.Linear(n_inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 10))
-    )
 
 
 def _numbers(learnt: Learnt, updates: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from interp.errors import ConfigError, choose
 from interp.lab.continual.method import LearningTask
+from interp.lab.digits import shuffled_digits
 
 HELD_OUT = 0.25
 
@@ -22,18 +23,9 @@ def permuted_digits(n: int, generator: torch.Generator) -> tuple[LearningTask, .
         >>> tasks[1].inputs.shape, bool((tasks[0].labels == tasks[1].labels).all())
         (torch.Size([1348, 64]), True)
     """
-    inputs, labels = _digits(generator)
-    train = len(labels) - int(HELD_OUT * len(labels))
-    tasks = []
-    for place in range(n):
-        order = (
-            torch.randperm(inputs.shape[1], generator=generator) if place else torch.arange(inputs.shape[1])
-        )
-        own = inputs[:, order]
-        tasks.append(
-            LearningTask(f"permutation {place}", own[:train], labels[:train], own[train:], labels[train:])
-        )
-    return tuple(tasks)
+    inputs, labels = shuffled_digits(generator)
+    orders = (_order(place, inputs.shape[1], generator) for place in range(n))
+    return tuple(_split(f"permutation {place}", inputs[:, own], labels) for place, own in enumerate(orders))
 
 
 def class_incremental_digits(generator: torch.Generator, classes: int = 2) -> tuple[LearningTask, ...]:
@@ -49,8 +41,8 @@ def class_incremental_digits(generator: torch.Generator, classes: int = 2) -> tu
     """
     if classes < 1 or 10 % classes:
         raise ConfigError(f"classes={classes} of each task do not divide the ten digits; give 1, 2, 5 or 10")
-    inputs, labels = _digits(generator)
-    train = len(labels) - int(HELD_OUT * len(labels))
+    inputs, labels = shuffled_digits(generator)
+    train = _trained_on(labels)
     tasks = []
     for own in torch.randperm(10, generator=generator).reshape(-1, classes):
         mine = torch.isin(labels, own)
@@ -69,16 +61,9 @@ def relabelled_digits(n: int, generator: torch.Generator) -> tuple[LearningTask,
         >>> bool((tasks[0].inputs == tasks[1].inputs).all()), bool((tasks[0].labels == tasks[1].labels).all())
         (True, False)
     """
-    inputs, labels = _digits(generator)
-    train = len(labels) - int(HELD_OUT * len(labels))
-    tasks = []
-    for place in range(n):
-        order = torch.randperm(10, generator=generator) if place else torch.arange(10)
-        own = order[labels]
-        tasks.append(
-            LearningTask(f"labels {place}", inputs[:train], own[:train], inputs[train:], own[train:])
-        )
-    return tuple(tasks)
+    inputs, labels = shuffled_digits(generator)
+    orders = (_order(place, 10, generator) for place in range(n))
+    return tuple(_split(f"labels {place}", inputs, own[labels]) for place, own in enumerate(orders))
 
 
 OPERATIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
@@ -146,9 +131,16 @@ class OperationNetwork(nn.Module):
         return self.readout(self.activation(self.hidden(self.activation(embedded))))
 
 
-def _digits(generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    from sklearn.datasets import load_digits
+def _order(place: int, n: int, generator: torch.Generator) -> Int[Tensor, " n"]:
+    """A random order, but for the first task."""
+    return torch.randperm(n, generator=generator) if place else torch.arange(n)
 
-    images, labels = load_digits(return_X_y=True)
-    order = torch.randperm(len(labels), generator=generator)
-    return torch.tensor(images, dtype=torch.float32)[order] / 16, torch.tensor(labels)[order]
+
+def _split(name: str, inputs: Tensor, labels: Tensor) -> LearningTask:
+    """A task whose last examples are held out."""
+    train = _trained_on(labels)
+    return LearningTask(name, inputs[:train], labels[:train], inputs[train:], labels[train:])
+
+
+def _trained_on(labels: Tensor) -> int:
+    return len(labels) - int(HELD_OUT * len(labels))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,7 +144,7 @@ def train_network(
 ) -> tuple[GatedNetwork, GatedNetwork]:
     """A network that learnt all training examples, and the same one before training."""
     network = GatedNetwork(examples.p, len(SKILLS), width, generator)
-    untrained = copied(network)
+    untrained = deepcopy(network)
     fit(
         network,
         lambda _: (examples.train, examples.labels[examples.train]),
@@ -190,14 +191,6 @@ def accuracy(network: GatedNetwork, examples: Examples, rows: Tensor, labels: Te
     """Share of examples whose answer is the true one, or another label."""
     wanted = examples.true[rows] if labels is None else labels
     return float((network(examples.inputs[rows]).argmax(1) == wanted).double().mean())
-
-
-def copied(network: GatedNetwork) -> GatedNetwork:
-    """An independent copy."""
-    p, width = network.out.weight.shape
-    copy = GatedNetwork(p, network.gate.num_embeddings, width, torch.Generator().manual_seed(0))
-    copy.load_state_dict(network.state_dict())
-    return copy
 
 
 def subject_of_skill(network: GatedNetwork, examples: Examples, skill: int, seed: int) -> Subject:

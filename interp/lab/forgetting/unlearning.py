@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.lab.forgetting.skills import Examples, GatedNetwork, accuracy, chance_interval, copied, fit
+from interp.lab.forgetting.skills import Examples, GatedNetwork, accuracy, chance_interval, fit
 from probes.ridge_probe import ridge_probe
 
 WINDOW = 5
@@ -46,7 +47,7 @@ def forget(
 
     After arXiv 2409.02228. Chance: the mean of the last updates is within the central 95 % of guesses.
     """
-    changed, rows = copied(network), examples.rows(skill, "forget")
+    changed, rows = deepcopy(network), examples.rows(skill, "forget")
     high = chance_interval(len(rows), examples.p)[1]
     curves: dict[str, list[float]] = {"forget": [], "other": [], "held_out": []}
 
@@ -67,7 +68,7 @@ def fine_tuned(
     network: GatedNetwork, examples: Examples, skill: int, updates: int, lr: float
 ) -> GatedNetwork:
     """A copy that was fine-tuned as long on the true labels of the same examples."""
-    changed, rows = copied(network), examples.rows(skill, "forget")
+    changed, rows = deepcopy(network), examples.rows(skill, "forget")
     fit(changed, lambda _: (rows, examples.true[rows]), examples, updates, lr)
     return changed
 
@@ -172,7 +173,7 @@ def _relearnt(
     most: int,
     lr: float,
 ) -> Relearnt:
-    network, curves = copied(start), Relearnt([], [])
+    network, curves = deepcopy(start), Relearnt([], [])
 
     def learnt(_: int) -> bool:
         curves.part.append(accuracy(network, examples, part, labels))

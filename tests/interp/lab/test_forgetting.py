@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,6 @@ from interp.lab.forgetting.skills import (
     GatedNetwork,
     accuracy,
     chance_interval,
-    copied,
     draw_examples,
     fit,
     subject_of_skill,
@@ -113,7 +114,7 @@ def test_forgetting_ends_at_chance_and_leaves_the_network_alone() -> None:
     assert np.mean(forgotten.curves["forget"][-5:]) <= chance_interval(len(examples.rows(0, "forget")), 7)[1]
     assert accuracy(fine_tuned(network, examples, 0, 5, 0.01), examples, examples.rows(0, "forget")) == 1.0
     relearnt = relearn(
-        forgotten.network, copied(network), examples, 0, 12, 0.02, torch.Generator().manual_seed(3)
+        forgotten.network, deepcopy(network), examples, 0, 12, 0.02, torch.Generator().manual_seed(3)
     )
     assert relearnt["scratch"].updates(0.9) == 0  # here it starts from the network that knows all
     assert 0 < relearnt["true"].updates(0.9) < len(relearnt["true"].part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,7 +22,7 @@ class Anchor:
 
 
 @dataclass(frozen=True)
-class Penalty(Method):
+class Penalty(Method, ABC):
     """Half of a strength times the sum of importances times squared distances; subclasses say what is important.
 
     Gradient steps of this penalty grow without bound where learning rate times strength times importance is above 2:
@@ -37,9 +38,9 @@ class Penalty(Method):
     summed: ClassVar[bool] = True  # over tasks
     own_values: ClassVar[bool] = False  # each task's importance pulls to the values after that task
 
+    @abstractmethod
     def importance(self, run: Run) -> dict[str, Tensor]:
         """Of each parameter for the task that has just been learnt."""
-        raise NotImplementedError
 
     def gradient(self, run: Run, batch: Batch, logits: Float[Tensor, "row class"]) -> None:
         anchor = run.memory.get(self)

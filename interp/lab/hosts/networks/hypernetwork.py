@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interp import ablate, adopt
+from interp.lab.digits import shuffled_digits
 from interp.lab.hosts.host import Config, Host
 from interp.lab.hosts.training import descend, seeded
 from interp.lab.study import Record, StudyResult
@@ -83,12 +84,8 @@ def digits(
     A task puts five of the ten digits, drawn at random, into one class and the rest into another, so that the image
     alone says nothing of the answer.
     """
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    order = torch.randperm(len(labels), generator=generator)
-    classes = torch.rand(TASKS, CLASSES, generator=generator).argsort(1) % 2
-    return torch.tensor(images, dtype=torch.float32)[order] / 16, torch.tensor(labels)[order], classes
+    images, labels = shuffled_digits(generator)
+    return images, labels, torch.rand(TASKS, CLASSES, generator=generator).argsort(1) % 2
 
 
 def with_task(images: Float[Tensor, "example pixel"], task: int | Tensor) -> Float[Tensor, "example feature"]:

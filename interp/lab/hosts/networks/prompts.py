@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interp import ablate, adopt
+from interp.lab.digits import shuffled_digits
 from interp.lab.hosts.host import Config, Host
 from interp.lab.hosts.training import descend, seeded
 from interp.lab.study import Record, StudyResult
@@ -122,11 +123,8 @@ def example() -> Float[Tensor, "example pixel"]:
 
 def digits(generator: torch.Generator) -> tuple[Float[Tensor, "image pixel"], Int[Tensor, " image"]]:
     """Scikit-learn's digits in random order; which digit has which number of class is drawn too."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    order, classes = (torch.randperm(n, generator=generator) for n in (len(labels), CLASSES))
-    return torch.tensor(images, dtype=torch.float32)[order] / 16, classes[torch.tensor(labels)[order]]
+    images, labels = shuffled_digits(generator)
+    return images, torch.randperm(CLASSES, generator=generator)[labels]
 
 
 def classes_of(task: int) -> slice:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from interp.hooks import capture
 from interp.interventions import ablate
+from interp.lab.digits import shuffled_digits
 from interp.lab.hosts.host import Config, Host
 from interp.lab.study import Record, StudyResult
 from interp.models import HookedModel, adopt
@@ -102,12 +103,8 @@ def noisy(network: Reservoir, sigma: float, generator: torch.Generator) -> Reser
 
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Train the read-out, ablate units by their weight in it, at random and for some steps, and disturb the weights."""
-    from sklearn.datasets import load_digits
-
     generator = torch.Generator().manual_seed(seed)
-    pixels, digits = load_digits(return_X_y=True)
-    order = torch.randperm(len(digits), generator=generator)
-    images, labels = torch.from_numpy(pixels / 16).float()[order], torch.from_numpy(digits).long()[order]
+    images, labels = shuffled_digits(generator)
     train, test = (images[:TRAINED_ON], labels[:TRAINED_ON]), (images[TRAINED_ON:], labels[TRAINED_ON:])
     network = Reservoir(UNITS, generator)
     fit_readout(network, *train)
