@@ -1,4 +1,4 @@
-"""Small files that ask for much: each is refused, or done, within the budget and in less than ten seconds."""
+"""Small files that ask for much: each is refused, or done, within the budgets of memory and time."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
 BUDGET = 1  # GiB that Grokscope is told to keep to
-MOST_MEMORY, MOST_SECONDS = 2 * 2**30, 10.0
+MOST_MEMORY, MOST_SECONDS = 2 * 2**30, 45.0  # slow machines need 20 s for what takes 6 s elsewhere
 WALL = 60.0  # seconds after which a process that uses none of its processor waits for something
 RUNAWAY = 6 * 2**30  # bytes at which the system refuses more
 

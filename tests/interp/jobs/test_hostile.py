@@ -59,13 +59,13 @@ def test_a_few(tmp_path: Path, measure: str, good: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore:::ray", "ignore:a Ray cluster")
-@pytest.mark.parametrize("measure", ["scores", "labels", "audit"])
+@pytest.mark.parametrize(("measure", "good"), [("scores", 300), ("labels", 150), ("audit", 50)])
 @pytest.mark.parametrize("where", ["one worker", "two workers", "Ray"])
-def test_three_hundred(tmp_path: Path, measure: str, where: str) -> None:
+def test_many(tmp_path: Path, measure: str, good: int, where: str) -> None:
     how = {"measure": measure, "outliers": 0, "n_random": 1, "workers": 1 if where == "one worker" else 2}
     if where == "Ray":
         pytest.importorskip("ray")
         how["engine"] = "ray"
     folder = tmp_path / "runs"
-    counts = filled(folder, 300, foreign=measure == "labels")
+    counts = filled(folder, good, foreign=measure == "labels")
     check(batch(folder, tmp_path / "out", **how), *counts, folder)
