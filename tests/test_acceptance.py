@@ -128,7 +128,7 @@ def test_a_transformer_spreads_its_memories_and_the_audit_says_so(tmp_path: Path
     lowest, highest = report.curves
     assert lowest.order == "lowest periodicity first"
     before, at = report.accuracy, int(np.abs(lowest.fraction - 0.3).argmin())
-    assert before.test - lowest.at(0.3, "test") <= 0.18  # .05 to .12, as the processor rounds
+    assert before.test - lowest.at(0.3, "test") <= 0.18  # .12 on one processor, below .10 on others
     assert before.corrupted_as_labelled - lowest.at(0.3, "corrupted_as_labelled") >= 0.25
     assert before.test - lowest.random["test"].mean[at] >= 0.15
     assert lowest.at(0.3, "test") >= lowest.random["test"].mean[at] + 0.03
