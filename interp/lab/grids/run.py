@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from interp.data import ModularTask
@@ -45,15 +46,20 @@ TASK = _defaults(ModularTask, "split", "seed", "read_in", "results") | {"p": MOD
 TRAINING = _defaults(TrainConfig)
 
 
-def known_settings(model: str) -> dict[str, Any]:
+def known_settings(model: str) -> Mapping[str, Any]:
     """Every setting that a run of this kind of network has, with its default.
 
     Example:
         >>> known_settings("mlp")["width"], known_settings("transformer")["lr"]
         (500, 0.001)
     """
-    shape = SHAPES[choose("model", model, SHAPES)]
-    return {"model": model, **TASK, **_defaults(shape), **TRAINING, **DEFAULTS[model]}
+    return _known_settings(choose("model", model, SHAPES))
+
+
+@cache
+def _known_settings(model: str) -> Mapping[str, Any]:
+    shape = _defaults(SHAPES[model])
+    return MappingProxyType({"model": model, **TASK, **shape, **TRAINING, **DEFAULTS[model]})
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +87,7 @@ class Run:
                 raise ConfigError(f"{name} = {value!r} is no usable number")
         own = {k: float(v) if isinstance(known[k], float) else v for k, v in self.settings.items()}
         if (p := own_modulus(own.get("operation"))) is not None:
-            known = known | {"p": p}
+            known = {**known, "p": p}
         object.__setattr__(self, "settings", {**known, **own})
         object.__setattr__(self, "axes", {axis: self.settings[axis] for axis in self.axes})
         # raise here what would be raised when the run begins, after hours of other runs
@@ -96,12 +102,12 @@ class Run:
         """The task to train on; the seed decides split and corruption too."""
         return ModularTask(**self._some(TASK), seed=self.settings["seed"])
 
-    @property
+    @cached_property
     def shape(self) -> MLPConfig | TransformerConfig:
         kind = SHAPES[self.settings["model"]]
         return kind(**self._some(_defaults(kind)))
 
-    @property
+    @cached_property
     def training(self) -> TrainConfig:
         return TrainConfig(**self._some(TRAINING))
 
@@ -115,7 +121,7 @@ class Run:
         """Bytes that training it takes; see `interp.training.need.memory_of`."""
         return memory_of(self.task, self.shape, self.training, tokens=self.tokens)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Eight hexadecimal digits that change with any setting; one that is added with a default changes none."""
         known = known_settings(self.settings["model"])
