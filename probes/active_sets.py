@@ -76,8 +76,8 @@ def traded(
     Example:
         >>> sets = np.random.default_rng(0).random((20, 30)) < 0.2
         >>> drawn = next(traded(sets, 1, np.random.default_rng(1)))
-        >>> bool((drawn.sum(0) == sets.sum(0)).all() and (drawn.sum(1) == sets.sum(1)).all()), bool((drawn == sets).all())
-        (True, False)
+        >>> [bool((drawn.sum(axis) == sets.sum(axis)).all()) for axis in (0, 1)], bool((drawn == sets).all())
+        ([True, True], False)
     """
     now = sets.copy()
     for draw in range(draws):
@@ -111,12 +111,14 @@ class MatchedOverlaps:
         observed: Of each pair.
         drawn: The mean over the pairs in each draw.
         p_value: Of a mean at least as large, one-sided: (1 + draws as large) / (1 + draws).
+        p_fewer: The same of a mean at least as small.
         pair_p: Of each pair's overlap at least as large, against all pairs of examples of all draws.
     """
 
     observed: Int[np.ndarray, " pair"]
     drawn: Float[np.ndarray, " draw"]
     p_value: float
+    p_fewer: float
     pair_p: Float[np.ndarray, " pair"]
 
 
@@ -163,9 +165,8 @@ def matched_overlaps(
     as_large, total = counts[::-1].cumsum()[::-1], counts.sum()
     results = {}
     for name, own in observed.items():
-        exceeding = int((means[name] >= own.mean() - 1e-9).sum())
         pair_p = (1 + as_large[own]) / (1 + total)
-        results[name] = MatchedOverlaps(own, means[name], (1 + exceeding) / (1 + draws), pair_p)
+        results[name] = MatchedOverlaps(own, means[name], *_tails(float(own.mean()), means[name]), pair_p)
     return results, counts / total
 
 
@@ -175,8 +176,8 @@ def membership_test(
     stratum: Int[np.ndarray, " example"],
     draws: int,
     generator: np.random.Generator,
-) -> tuple[float, float]:
-    """Mean overlap within the first examples minus that within the others, with its one-sided p-value by permutation.
+) -> tuple[float, float, float]:
+    """Mean overlap within the first examples minus that within the others, with one-sided p-values by permutation.
 
     Which examples are the first is permuted within strata, such as examples of one class. The null is that examples of
     a stratum are exchangeable.
@@ -184,6 +185,9 @@ def membership_test(
     Args:
         square: `overlaps` of all examples.
         draws: Permutations; p is never below 1 / (1 + draws).
+
+    Returns:
+        The difference, the p-value of one as large, and that of one as small.
 
     Example:
         >>> square = overlaps(np.kron(np.eye(2), np.ones((6, 4))) > 0)
@@ -199,8 +203,13 @@ def membership_test(
         members[1:, inside] = first[inside][order]
     pairs = square * (1.0 - np.eye(len(first)))
     statistic = _mean_within(pairs, members) - _mean_within(pairs, 1 - members)
-    as_large = int((statistic[1:] >= statistic[0] - 1e-9).sum())
-    return float(statistic[0]), (1 + as_large) / (1 + draws)
+    return float(statistic[0]), *_tails(float(statistic[0]), statistic[1:])
+
+
+def _tails(observed: float, drawn: Float[np.ndarray, " draw"]) -> tuple[float, float]:
+    """One-sided p-values of a value as large, and as small, as the observed one, which counts as a draw."""
+    as_large, as_small = (int(count.sum()) for count in (drawn >= observed - 1e-9, drawn <= observed + 1e-9))
+    return (1 + as_large) / (1 + len(drawn)), (1 + as_small) / (1 + len(drawn))
 
 
 def _mean_within(pairs: np.ndarray, members: np.ndarray) -> np.ndarray:
@@ -243,5 +252,4 @@ def similarity_preservation(
     for draw in range(draws + 1):
         order = np.arange(len(square)) if draw == 0 else generator.permutation(len(square))
         values[draw] = first @ ranked[np.ix_(order, order)][above]
-    as_large = int((values[1:] >= values[0] - 1e-12).sum())
-    return float(values[0]), (1 + as_large) / (1 + draws)
+    return float(values[0]), _tails(float(values[0]), values[1:])[0]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
+from interp.analysis.example_kinds import (
+    FEWEST,
+    MatchedExamples,
+    activated,
+    attributed,
+    draw_examples,
+    input_similarity,
+)
 from interp.data import Task
 from interp.drawing import Drawable
 from interp.errors import ConfigError, choose
 from interp.markup import number, percentage
-from interp.measuring.logits import whole_of
 from interp.measuring.traces import p_in_words
 from interp.output import plain
 from interp.progress import PATIENCE, progress
-from interp.subject import Network, Subject, subject_of
+from interp.subject import Network, subject_of
 from probes.active_sets import (
     MatchedOverlaps,
     matched_overlaps,
@@ -31,27 +35,9 @@ from probes.active_sets import (
 from probes.null import benjamini_hochberg
 from probes.overlap import overlap_distribution
 
-PREFIX, NEVER = "examples:", "never"
-FEWEST = 10
-"""Examples of each kind."""
 BY = ("attribution", "activation")
 LEVEL, ALPHA = 0.05, 0.01
 """False-discovery rate over pairs, and significance of means."""
-
-
-def _answered(subject: Subject) -> Bool[Tensor, " example"]:
-    return subject.cached.margins[0] > subject.cached.tolerance
-
-
-EXAMPLES: dict[str, Callable[[Subject], Tensor]] = {
-    "memorised": lambda subject: subject.data.mislabelled & _answered(subject),
-    "clean": lambda subject: subject.data.clean & ~subject.data.mislabelled & _answered(subject),
-    "train": lambda subject: subject.data.train,
-    "test": lambda subject: subject.data.test,
-    NEVER: lambda subject: subject.data.test,
-}
-"""Kinds of examples: training ones whose wrong label is answered; those whose own is; all training, all held-out ones;
-and, as the second kind only, held-out ones that are each given a wrong label of the first kind, never trained on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +50,7 @@ class Group:
         mean: Neurons that two of them share, on average.
         matched: The mean of the same in draws where every neuron keeps its rate over all the examples.
         matched_low, matched_high: Where 95 % of the draws lie.
-        matched_p: Of a mean at least as large, one-sided, by draws.
+        matched_p, matched_fewer: Of a mean at least as large, and at least as small, one-sided, by draws.
         significant: Share of the pairs whose overlap is significant against uniformly drawn sets, in [0, 1], at a
             false-discovery rate of 5 % (Benjamini and Hochberg).
         matched_significant: The same against the draws.
@@ -78,6 +64,7 @@ class Group:
     matched_low: float
     matched_high: float
     matched_p: float
+    matched_fewer: float
     significant: float
     matched_significant: float
     counts: Int[np.ndarray, " overlap"]
@@ -100,7 +87,8 @@ class ExampleOverlap(Drawable):
         expected: Neurons that two uniformly drawn sets share on average.
         first, second, between: Within the kinds, and one example of each.
         difference: Mean overlap within the first kind minus that within the second.
-        difference_p: Of so large a difference, one-sided, by permutation of the examples with one label.
+        difference_p, difference_fewer: Of so large, and so small, a difference, one-sided, by permutation of the
+            examples with one label.
         similarity, similarity_p: Spearman's correlation of the similarity of two inputs with their overlap, over the
             first kind, and its p-value; None where one does not vary.
         tied: Share of the examples where a tie decided which neurons are the most active, in [0, 1].
@@ -120,6 +108,7 @@ class ExampleOverlap(Drawable):
     between: Group
     difference: float
     difference_p: float
+    difference_fewer: float
     similarity: float | None
     similarity_p: float | None
     tied: float
@@ -145,12 +134,13 @@ class ExampleOverlap(Drawable):
             f"Two {one.name} examples share {number(one.mean)} neurons, {number(one.mean / self.expected)} times the "
             f"{number(self.expected)} of random sets ({percentage(one.significant)} of the pairs are significant).",
             f"Neurons that keep their own rates explain {number(one.matched)} ({number(one.matched_low)} to "
-            f"{number(one.matched_high)}, p {p_in_words(one.matched_p)}; {percentage(one.matched_significant)} of the "
-            "pairs are significant).",
-            f"Two {other.name} examples share {number(other.mean)}, one of each kind {number(self.between.mean)}; more "
-            f"within the {one.name}: p {p_in_words(self.difference_p)}.",
-            f"The {one.name} examples {'share neurons of their own' if self.common else 'are not shown to share more'}"
-            f"{'' if self.common else ' than their neurons’ rates and the other examples explain'}.",
+            f"{number(one.matched_high)}): {_compared(one.matched_p, one.matched_fewer)} "
+            f"({percentage(one.matched_significant)} of the pairs are significant).",
+            f"Two {other.name} examples share {number(other.mean)}, one of each kind {number(self.between.mean)}: the "
+            f"{one.name} share {_compared(self.difference_p, self.difference_fewer)}.",
+            f"The {one.name} examples have neurons of their own in common."
+            if self.common
+            else f"That the {one.name} examples have neurons of their own in common is not shown.",
         ]
         if self.similarity is not None and self.similarity_p is not None:
             sentences.append(
@@ -160,6 +150,15 @@ class ExampleOverlap(Drawable):
         if self.tied:
             sentences.append(f"In {percentage(self.tied)} of the examples ties were broken at random.")
         return sentences
+
+
+def _compared(more: float, fewer: float) -> str:
+    """A comparison in words, from both one-sided p-values."""
+    if more <= ALPHA:
+        return f"more (p {p_in_words(more)})"
+    return (
+        f"fewer (p {p_in_words(fewer)})" if fewer <= ALPHA else f"not decidedly more (p {p_in_words(more)})"
+    )
 
 
 def example_overlap(
@@ -185,7 +184,7 @@ def example_overlap(
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task; a checkpoint's own if None.
-        first: ``examples:NAME`` with a name in `EXAMPLES`, indices of examples, or a mask.
+        first: ``examples:NAME`` with a name in `interp.analysis.example_kinds.EXAMPLES`, indices, or a mask.
         second: The same; no example is in both.
         by: ``"attribution"``, what a neuron adds to the logit of the label as trained on above the mean of all logits;
             or ``"activation"``, its activation.
@@ -215,32 +214,54 @@ def example_overlap(
         )
     subject = subject_of(network, task, site=site, seed=seed)
     generator = np.random.default_rng(subject.seed)
-    drawn = _draw(subject, first, second, examples, generator)
-    values = attributed(subject, drawn.rows, drawn.labels) if by == "attribution" else activated(subject, drawn.rows)
+    drawn = draw_examples(subject, first, second, examples, generator)
+    values = (
+        attributed(subject, drawn.rows, drawn.labels)
+        if by == "attribution"
+        else activated(subject, drawn.rows)
+    )
     n = values.shape[1]
     taken = max(1, round(active * n))
     if taken >= n:
         raise ConfigError(f"only {n} neurons are not dead; at least two are needed")
     sets, tied = most_active(values, taken, generator)
-    square, half = overlaps(sets), len(drawn.rows) // 2
-    within = np.triu_indices(half, 1)
-    across = tuple(side.ravel() for side in np.indices((half, half)))
-    pairs = {"first": within, "second": tuple(side + half for side in within), "between": (across[0], across[1] + half)}
-    with progress("overlaps", 2, after=PATIENCE) as report:
-        matched, null = matched_overlaps(sets, pairs, draws, generator)
+    near = input_similarity(subject, drawn.rows[: len(drawn.rows) // 2])
+    with progress("overlaps", 1, after=PATIENCE) as report:
+        compared = _compare(sets, drawn, near, draws, generator)
         report(1)
-        member = np.arange(len(drawn.rows)) < half
-        difference, p = membership_test(square, member, drawn.labels, 10 * draws, generator)
-        near = input_similarity(subject, drawn.rows[:half])
-        similarity = similarity_preservation(near, square[:half, :half], draws, generator)
-        report(2)
-    uniform = overlap_distribution(n, taken, taken)
-    names = (*drawn.names, "one of each")
-    groups = [_group(name, one, uniform) for name, one in zip(names, matched.values(), strict=True)]
-    return ExampleOverlap(
-        by, n, taken, half, drawn.available, taken**2 / n, *groups, difference, p, *similarity,
-        tied / len(drawn.rows), uniform, null,
-    )  # fmt: skip
+    counts = (n, taken, len(near), drawn.available, taken**2 / n)
+    return ExampleOverlap(by, *counts, **compared, tied=tied / len(drawn.rows))
+
+
+def _compare(
+    sets: Bool[np.ndarray, "example neuron"],
+    drawn: MatchedExamples,
+    near: Float[np.ndarray, "half half"],
+    draws: int,
+    generator: np.random.Generator,
+) -> dict[str, Any]:
+    """The groups of pairs beside their nulls, the difference of the kinds, and similarity of inputs."""
+    half, (n, taken) = len(near), (sets.shape[1], int(sets[0].sum()))
+    uniform, square = overlap_distribution(n, taken, taken), overlaps(sets)
+    one, other = np.triu_indices(half, 1)
+    left, right = np.indices((half, half)).reshape(2, -1)
+    pairs = {"first": (one, other), "second": (one + half, other + half), "between": (left, right + half)}
+    matched, null = matched_overlaps(sets, pairs, draws, generator)
+    names = dict(zip(pairs, (*drawn.names, "one of each"), strict=True))
+    groups = {name: _group(names[name], result, uniform) for name, result in matched.items()}
+    member = np.arange(2 * half) < half
+    difference, more, fewer = membership_test(square, member, drawn.labels, 10 * draws, generator)
+    rho, p_value = similarity_preservation(near, square[:half, :half], draws, generator)
+    return {
+        **groups,
+        "difference": difference,
+        "difference_p": more,
+        "difference_fewer": fewer,
+        "similarity": rho,
+        "similarity_p": p_value,
+        "distribution": uniform,
+        "matched_distribution": null,
+    }
 
 
 def _group(name: str, overlaps: MatchedOverlaps, uniform: Float[np.ndarray, " overlap"]) -> Group:
@@ -248,105 +269,16 @@ def _group(name: str, overlaps: MatchedOverlaps, uniform: Float[np.ndarray, " ov
     tail = np.minimum(uniform[::-1].cumsum()[::-1], 1.0)
     shares = [float((benjamini_hochberg(p) <= LEVEL).mean()) for p in (tail[observed], overlaps.pair_p)]
     low, high = np.quantile(drawn, (0.025, 0.975))
-    counts = np.bincount(observed, minlength=len(uniform))
-    means = float(observed.mean()), float(drawn.mean()), float(low), float(high)
-    return Group(name, len(observed), *means, overlaps.p_value, *shares, counts)
-
-
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """Examples of both kinds, the first before the second, with the labels that attribution is to."""
-
-    rows: Int[np.ndarray, " example"]
-    labels: Int[np.ndarray, " example"]
-    names: tuple[str, str]
-    available: tuple[int, int]
-
-
-def _draw(subject: Subject, first: Any, second: Any, most: int, generator: np.random.Generator) -> _Drawn:
-    """As many examples of both kinds with each label, up to so many of each."""
-    labels, true = subject.data.labels.cpu().numpy(), subject.data.true_labels.cpu().numpy()
-    (first_name, one), (second_name, other) = (_rows_of(subject, kind) for kind in (first, second))
-    if np.intersect1d(one, other).size:
-        raise ConfigError(
-            f"{first_name} and {second_name} have examples in common; give kinds that exclude each other"
-        )
-    never = second == PREFIX + NEVER
-    one, other = generator.permutation(one), generator.permutation(other)
-    chosen: list[tuple[int, int]] = []
-    free = dict.fromkeys(other.tolist())
-    by_label: dict[int, list[int]] = {}
-    for row in other.tolist():
-        by_label.setdefault(int(labels[row]), []).append(row)
-    for row in one.tolist():
-        label = int(labels[row])
-        if never:
-            match = next((candidate for candidate in free if true[candidate] != label), None)
-            free.pop(match, None)  # type: ignore[arg-type]
-        else:
-            match = by_label[label].pop() if by_label.get(label) else None
-        if match is not None:
-            chosen.append((row, match))
-        if len(chosen) == most:
-            break
-    if len(chosen) < FEWEST:
-        raise ConfigError(
-            f"only {len(chosen)} examples of {first_name} ({len(one)}) and {second_name} ({len(other)}) can be given "
-            f"the same labels; at least {FEWEST} of each kind are needed"
-        )
-    rows = np.array(chosen, dtype=np.int64)
-    own = labels[rows[:, 0]]
-    return _Drawn(rows.T.ravel(), np.concatenate([own, own]), (first_name, second_name), (len(one), len(other)))
-
-
-def _rows_of(subject: Subject, kind: Any) -> tuple[str, Int[np.ndarray, " row"]]:
-    """The name and the indices of a kind of examples."""
-    n = len(subject.data)
-    if isinstance(kind, str):
-        name = choose("kind of examples", kind.removeprefix(PREFIX), EXAMPLES)
-        return name, EXAMPLES[name](subject).nonzero()[:, 0].cpu().numpy()
-    rows = np.atleast_1d(np.asarray(kind))
-    if rows.dtype == bool and rows.shape == (n,):
-        return "given", np.flatnonzero(rows)
-    inside = rows.ndim == 1 and rows.dtype.kind in "iu" and rows.size and rows.min() >= 0 and rows.max() < n
-    if not inside or len(np.unique(rows)) < len(rows):
-        raise ConfigError(
-            f"{str(kind)[:60]} are no examples; expected examples:{'|'.join(EXAMPLES)}, a mask of {n}, or different "
-            f"indices from 0 to {n - 1}"
-        )
-    return "given", rows.astype(np.int64)
-
-
-def activated(subject: Subject, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row alive"]:
-    """Activations of the neurons that are not dead."""
-    chosen = torch.as_tensor(rows, device=subject.data.labels.device)
-    return subject.cached.activations[chosen].double().cpu().numpy()[:, subject.alive]
-
-
-def attributed(
-    subject: Subject, rows: Int[np.ndarray, " row"], labels: Int[np.ndarray, " row"]
-) -> Float[np.ndarray, "row alive"]:
-    """Amounts that the neurons that are not dead add to the logit of a label, above the mean of all logits.
-
-    Raises:
-        ConfigError: What follows the neurons is not linear.
-    """
-    cached = subject.cached
-    if cached.readout is None or cached.change.ndim > 2:
-        raise ConfigError(
-            f"attribution needs one activation an example and a matrix that reads it, which {cached.hook} has not; "
-            'give by="activation"'
-        )
-    readout = cached.readout.double()
-    above = (readout - readout.mean(1, keepdim=True)).cpu().numpy()[subject.alive]
-    return activated(subject, rows) * above[:, labels].T
-
-
-def input_similarity(subject: Subject, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row row"]:
-    """Similarity of each two inputs: positions with the same token, or the cosine of measurements."""
-    inputs = subject.data.inputs[torch.as_tensor(rows, device=subject.data.labels.device)].cpu().flatten(1)
-    if not inputs.is_floating_point():
-        return (inputs[:, None] == inputs[None]).double().sum(2).numpy()
-    values = inputs.double()
-    length = values.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return ((values / length) @ (values / length).T).numpy()
+    return Group(
+        name=name,
+        pairs=len(observed),
+        mean=float(observed.mean()),
+        matched=float(drawn.mean()),
+        matched_low=float(low),
+        matched_high=float(high),
+        matched_p=overlaps.p_value,
+        matched_fewer=overlaps.p_fewer,
+        significant=shares[0],
+        matched_significant=shares[1],
+        counts=np.bincount(observed, minlength=len(uniform)),
+    )

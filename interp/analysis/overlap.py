@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from interp.analysis.example_overlap import PREFIX, ExampleOverlap, example_overlap
+from interp.analysis.example_kinds import PREFIX
+from interp.analysis.example_overlap import ExampleOverlap, example_overlap
 from interp.analysis.removing import chosen_neurons
 from interp.data import Task
 from interp.drawing import Drawable
@@ -77,7 +78,13 @@ class SetOverlap(Drawable):
         if not self.first or not self.second:
             return [f"{names}: one set is empty, so that there is nothing to compare."]
         fold = "" if self.fold is None else f", {number(self.fold)} times as many"
-        sure = "more than" if self.p_value <= ALPHA else "fewer than" if self.p_fewer <= ALPHA else "no more than"
+        sure = (
+            "more than"
+            if self.p_value <= ALPHA
+            else "fewer than"
+            if self.p_fewer <= ALPHA
+            else "no more than"
+        )
         p = self.p_fewer if sure == "fewer than" else self.p_value
         sentences = [
             f"{names} share {len(self.shared)} of {self.n} neurons, {sure} random sets of their sizes "
@@ -112,7 +119,7 @@ def overlap(
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task; a checkpoint's own if None.
         first: A text as in `interp.selectors`, indices, a mask, or rows of a `NeuronTable`; or ``examples:NAME`` with
-            one of `interp.analysis.example_overlap.EXAMPLES`.
+            one of `interp.analysis.example_kinds.EXAMPLES`.
         second: The same; both are neurons or both are examples.
         site: Hook name of the neurons; the model's last site if None.
         seed: Of all draws.
@@ -139,9 +146,8 @@ def overlap(
     if of_examples:
         raise ConfigError(f"{', '.join(of_examples)} are of examples:NAME; both sets are neurons")
     subject = subject_of(network, task, site=site, seed=seed)
-    names_and_sets = [chosen_neurons(subject, one) for one in (first, second)]
-    texts = [one if isinstance(one, str) else name for one, (name, _) in zip((first, second), names_and_sets)]
-    return neuron_overlap(subject, *(chosen for _, chosen in names_and_sets), names=(texts[0], texts[1]))
+    chosen = [chosen_neurons(subject, one) for one in (first, second)]
+    return neuron_overlap(subject, chosen[0][1], chosen[1][1], names=(chosen[0][0], chosen[1][0]))
 
 
 def neuron_overlap(
@@ -154,9 +160,7 @@ def neuron_overlap(
     """Compare the neurons that two sets of indices share with chance."""
     masks = np.zeros((2, subject.width), bool)
     masks[0, first], masks[1, second] = True, True
-    pool = masks.any(0)
-    pool[subject.alive] = True
-    chosen = np.flatnonzero(pool)
+    chosen = np.union1d(np.flatnonzero(masks.any(0)), subject.alive)
     spread = whole_of(subject.cached.sampled.activations).double().std(0).cpu().numpy()[chosen]
     order = np.argsort(np.argsort(spread, kind="stable"), kind="stable")
     n, strata = len(chosen), max(1, min(STRATA, len(chosen)))
