@@ -129,12 +129,38 @@ def matched_tail(
     return float(min(1.0, total[shared:].sum())), expected
 
 
+def random_sets(
+    n: int, size: int, draws: int, generator: np.random.Generator
+) -> Int[np.ndarray, "draw size"]:
+    """Sets of distinct units, drawn uniformly: by rejection where that is quick, else from random orders.
+
+    Example:
+        >>> random_sets(6, 6, 1, np.random.default_rng(0)).sum().item()
+        15
+    """
+    _check_sizes(n, size, size)
+    by_rejection = size**2 <= DISTINCT * n
+    parts, missing = [np.zeros((0, size), np.int32)], draws
+    while missing > 0:
+        some = min(2 * missing, max(1, CHUNK // max(size if by_rejection else n, 1)))
+        if by_rejection:
+            units = generator.integers(n, size=(some, size), dtype=np.int32)
+            units.sort(axis=1)
+            units = units[(np.diff(units, axis=1) > 0).all(1)][:missing]
+        else:
+            orders = generator.random((min(some, missing), n), dtype=np.float32)
+            units = np.argsort(orders, axis=1)[:, :size].astype(np.int32)
+        parts.append(units)
+        missing -= len(units)
+    return np.concatenate(parts)
+
+
 def sampled_overlaps(
     n: int, active: int, sampled: int, draws: int, generator: np.random.Generator
 ) -> Int[np.ndarray, " draw"]:
-    """Overlaps of a fixed set of ``active`` units with random sets of ``sampled`` distinct ones: the Monte-Carlo check.
+    """Overlaps of a fixed set with random sets of distinct units, of these sizes: the Monte-Carlo check.
 
-    Units are drawn one by one, and no formula of the overlap is used.
+    Units are drawn one by one, and no formula of the overlap is used. The smaller set is the one that is drawn.
 
     Example:
         >>> overlaps = sampled_overlaps(50, 10, 10, 4000, np.random.default_rng(0))
@@ -142,17 +168,12 @@ def sampled_overlaps(
         True
     """
     _check_sizes(n, active, sampled)
-    parts, missing = [], draws
-    while missing > 0:
-        some = min(missing, max(1, CHUNK // max(n if sampled**2 > DISTINCT * n else sampled, 1)))
-        if sampled**2 > DISTINCT * n:
-            units = np.argsort(generator.random((some, n), dtype=np.float32), axis=1)[:, :sampled]
-        else:
-            units = generator.integers(n, size=(some, sampled), dtype=np.int32)
-            units.sort(axis=1)
-            units = units[(np.diff(units, axis=1) > 0).all(1)]
-        parts.append((units < active).sum(1))
-        missing -= len(units)
+    smaller, fixed = sorted((active, sampled))
+    step = max(1, CHUNK // max(smaller, 1))
+    parts = [
+        (random_sets(n, smaller, min(step, draws - start), generator) < fixed).sum(1)
+        for start in range(0, draws, step)
+    ]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 

@@ -206,12 +206,7 @@ def example_overlap(
         >>> result.first.name, result.first.mean > 0, result.first.pairs == result.examples * (result.examples - 1) // 2
         ('memorised', True, True)
     """
-    choose("ranking of neurons, by", by, BY)
-    if not 0 < active <= 0.5 or examples < FEWEST or draws < 19:
-        raise ConfigError(
-            f"active={active}, examples={examples}, draws={draws}; expected a share in (0, 0.5], at least {FEWEST} "
-            "examples and 19 draws"
-        )
+    _check_settings(by, active, examples, draws)
     subject = subject_of(network, task, site=site, seed=seed)
     generator = np.random.default_rng(subject.seed)
     drawn = draw_examples(subject, first, second, examples, generator)
@@ -231,6 +226,15 @@ def example_overlap(
         report(1)
     counts = (n, taken, len(near), drawn.available, taken**2 / n)
     return ExampleOverlap(by, *counts, **compared, tied=tied / len(drawn.rows))
+
+
+def _check_settings(by: str, active: float, examples: int, draws: int) -> None:
+    choose("ranking of neurons, by", by, BY)
+    if not 0 < active <= 0.5 or examples < FEWEST or draws < 19:
+        raise ConfigError(
+            f"active={active}, examples={examples}, draws={draws}; expected a share in (0, 0.5], at least {FEWEST} "
+            "examples and 19 draws"
+        )
 
 
 def _compare(

@@ -1,0 +1,1 @@
+"""Do two examples share more neurons than chance, and do memorised ones share a subspace; similarity-preserving codes."""

@@ -8,23 +8,24 @@ from torch import nn
 from interp.data import ModularTask, TableTask
 from interp.lab.digits import shuffled_digits
 from interp.models import MLPConfig, adopt
-from interp.progress import Report
+from interp.progress import Report, silent
 from interp.subject import Subject
-from interp.training import TrainConfig, train
+from interp.training import TrainConfig, finish, prepare
 
 TRAINED_ON = 0.6
-DIGITS, PIXELS = 10, 64
-DIGITS_STEPS, DIGITS_RATE = 800, 5e-3
+DIGITS, PIXELS, DIGITS_RATE = 10, 64, 5e-3
 
 
-def modular_network(p: int, width: int, steps: int, wrong: float, seed: int) -> Subject:
+def modular_network(
+    p: int, width: int, steps: int, wrong: float, seed: int, report: Report = silent
+) -> Subject:
     """A network of squared sums, trained on a + b modulo p with a share of wrong labels."""
     task = ModularTask("add", p, TRAINED_ON, wrong, corrupt="wrong", seed=seed)
-    config = TrainConfig(steps=steps, weight_decay=0.0, save_every=0, seed=seed)
-    return Subject(train(task, MLPConfig(width=width), config, show_progress=False).model, task, seed=seed)
+    config = TrainConfig(steps=steps, weight_decay=0.0, save_every=0, log_every=max(steps, 1), seed=seed)
+    return Subject(finish(prepare(task, MLPConfig(width=width), config), report).model, task, seed=seed)
 
 
-def digits_network(width: int, wrong: float, seed: int, report: Report, steps: int = DIGITS_STEPS) -> Subject:
+def digits_network(width: int, steps: int, wrong: float, seed: int, report: Report = silent) -> Subject:
     """One hidden layer of rectified units, trained on images of digits with a share of wrong labels."""
     generator = torch.Generator().manual_seed(seed)
     images, digits = shuffled_digits(generator)
@@ -43,7 +44,6 @@ def digits_network(width: int, wrong: float, seed: int, report: Report, steps: i
         optimizer.zero_grad()
         nn.functional.cross_entropy(network(images[trained]), labels[trained]).backward()
         optimizer.step()
-        if step % 100 == 0:
-            report(step)
+        report(step + 1)
     task = TableTask.from_arrays(images, labels, true_labels=digits, train=trained, n_classes=DIGITS)
     return Subject(adopt(network.eval(), ["2:input"], example=images[:4]), task, seed=seed)
