@@ -65,40 +65,48 @@ def pairs_of(square: np.ndarray) -> np.ndarray:
 
 
 def traded(
-    sets: Bool[np.ndarray, "example neuron"], draws: int, generator: np.random.Generator
+    sets: Bool[np.ndarray, "example neuron"],
+    stratum: Int[np.ndarray, " example"],
+    draws: int,
+    generator: np.random.Generator,
 ) -> Iterator[Bool[np.ndarray, "example neuron"]]:
-    """Random sets of the same sizes in which each neuron is in as many as before: the activity-matched null.
+    """Random sets of the same sizes, each neuron in as many of every stratum as before: the activity-matched null.
 
-    Global curveball trades (Strona et al. 2014; Carstens, Berger and Strona 2018): in each round all examples are
-    paired at random, and each pair shuffles the neurons that only one of the two has. The chain is uniform over such
-    matrices in the limit; it takes 30 rounds before the first draw and 6 between two.
+    Global curveball trades (Strona et al. 2014; Carstens, Berger and Strona 2018): in each round the examples of a
+    stratum are paired at random, and each pair shuffles the neurons that only one of the two has. The chain is uniform
+    over such matrices in the limit; it takes 30 rounds before the first draw and 6 between two.
 
     Example:
         >>> sets = np.random.default_rng(0).random((20, 30)) < 0.2
-        >>> drawn = next(traded(sets, 1, np.random.default_rng(1)))
+        >>> drawn = next(traded(sets, np.zeros(20, int), 1, np.random.default_rng(1)))
         >>> [bool((drawn.sum(axis) == sets.sum(axis)).all()) for axis in (0, 1)], bool((drawn == sets).all())
         ([True, True], False)
     """
     now = sets.copy()
     for draw in range(draws):
         for _ in range(THINNING if draw else BURN_IN):
-            _trade(now, generator)
+            _trade(now, stratum, generator)
         yield now.copy()
 
 
-def _trade(sets: Bool[np.ndarray, "example neuron"], generator: np.random.Generator) -> None:
+def _trade(
+    sets: Bool[np.ndarray, "example neuron"],
+    stratum: Int[np.ndarray, " example"],
+    generator: np.random.Generator,
+) -> None:
     """One round of trades, in place."""
     order = generator.permutation(len(sets))
-    one, other = order[0 : len(order) // 2 * 2 : 2], order[1::2]
+    order = order[np.argsort(stratum[order], kind="stable")]
+    sorted_strata = stratum[order]
+    place = np.arange(len(order)) - np.searchsorted(sorted_strata, sorted_strata)
+    starts = np.flatnonzero((place[:-1] % 2 == 0) & (sorted_strata[:-1] == sorted_strata[1:]))
+    one, other = order[starts], order[starts + 1]
     first, second = sets[one], sets[other]
     single = first ^ second
     own = (first & single).sum(1)
-    keys = np.where(single, generator.random(single.shape, dtype=np.float32), np.float32(2))
+    keys = np.where(single, generator.random(single.shape), 2.0)
     limit = np.take_along_axis(np.sort(keys, axis=1), np.maximum(own - 1, 0)[:, None], 1)
     given = (keys <= limit) & (own > 0)[:, None]
-    if (given.sum(1) != own).any():  # two equal keys: the round is drawn again
-        _trade(sets, generator)
-        return
     both = first & second
     sets[one], sets[other] = both | given, both | (single & ~given)
 
@@ -129,17 +137,23 @@ Pairs = tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"]]
 def matched_overlaps(
     sets: Bool[np.ndarray, "example neuron"],
     groups: Mapping[str, Pairs],
+    stratum: Int[np.ndarray, " example"],
     draws: int,
     generator: np.random.Generator,
 ) -> tuple[dict[str, MatchedOverlaps], Float[np.ndarray, " overlap"]]:
-    """Overlaps of groups of pairs, against sets in which each neuron is active for as many examples as before.
+    """Overlaps of groups of pairs, against sets in which each neuron is active for as many examples of each stratum.
 
     The null keeps every neuron's rate over *all* the examples given, so that a group's mean overlap can differ from it:
-    over the pairs of all examples the rates fix that mean. Give the examples of interest together with as many that
-    they are to be compared with. P-values of pairs assume that all sets have one size.
+    over the pairs of all examples the rates fix that mean. Give the examples of interest together with as many, of the
+    same strata, that they are to be compared with.
+
+    Assumes that neurons are active independently of each other, but for their rates. Where they are active in groups,
+    draws vary less than exchangeable examples do and p is too small: `membership_test` then decides. P-values of pairs
+    assume that all sets have one size.
 
     Args:
         groups: Pairs of examples, by name.
+        stratum: Of each example, such as its label; see `traded`.
         draws: Of the null; a p-value of a group is never below 1 / (1 + draws).
 
     Returns:
@@ -149,7 +163,7 @@ def matched_overlaps(
         >>> rng = np.random.default_rng(0)
         >>> values = rng.normal(size=(40, 100)) + rng.normal(size=100)  # some neurons are active for everybody
         >>> sets, _ = most_active(values, 10, rng)
-        >>> groups, _ = matched_overlaps(sets, {"first": np.triu_indices(20, 1)}, 99, rng)
+        >>> groups, _ = matched_overlaps(sets, {"first": np.triu_indices(20, 1)}, np.zeros(40, int), 99, rng)
         >>> float(groups["first"].observed.mean()) > 2 * 10 * 10 / 100, groups["first"].p_value > 0.01
         (True, True)
     """
@@ -157,7 +171,7 @@ def matched_overlaps(
     observed = {name: square[pairs] for name, pairs in groups.items()}
     means = {name: np.empty(draws) for name in groups}
     counts = np.zeros(size, np.int64)
-    for draw, drawn in enumerate(traded(sets, draws, generator)):
+    for draw, drawn in enumerate(traded(sets, stratum, draws, generator)):
         square = overlaps(drawn)
         counts += np.bincount(pairs_of(square), minlength=size)
         for name, pairs in groups.items():

@@ -178,8 +178,8 @@ def example_overlap(
 
     Of each kind as many examples are drawn with each label as trained on, so that what a label has in common does not
     count. Three controls: sets drawn uniformly; curveball draws, in which each neuron is active for as many of the
-    examples, of both kinds together, as it is; and the second kind, by permutation of examples with one label. "A
-    common subspace" of the first kind needs the last two.
+    examples with each label, of both kinds together, as it is; and the second kind, by permutation of examples with one
+    label, the only exact one where neurons are active in groups. "A common subspace" needs the last two.
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
@@ -250,7 +250,7 @@ def _compare(
     one, other = np.triu_indices(half, 1)
     left, right = np.indices((half, half)).reshape(2, -1)
     pairs = {"first": (one, other), "second": (one + half, other + half), "between": (left, right + half)}
-    matched, null = matched_overlaps(sets, pairs, draws, generator)
+    matched, null = matched_overlaps(sets, pairs, drawn.labels, draws, generator)
     names = dict(zip(pairs, (*drawn.names, "one of each"), strict=True))
     groups = {name: _group(names[name], result, uniform) for name, result in matched.items()}
     member = np.arange(2 * half) < half

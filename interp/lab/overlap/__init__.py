@@ -1,1 +1,3 @@
-"""Do two examples share more neurons than chance, and do memorised ones share a subspace; similarity-preserving codes."""
+"""Do examples share more neurons than chance, and memorised ones a subspace; similarity-preserving codes."""
+
+"codes."

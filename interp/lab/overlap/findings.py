@@ -20,7 +20,7 @@ def findings(result: StudyResult) -> list[str]:
     for network, words in NETWORKS.items():
         sentences += [
             *_subspace(result, network, words),
-            *_planted(result, network),
+            *_controls(result, network),
             *_similarity(result, network),
         ]
     return sentences
@@ -51,19 +51,19 @@ def _formulas(result: StudyResult) -> list[str]:
         for name, one in straight.items()
     }
     return [
-        f"The formula {agrees} the simulation for probabilities above {LEAST:g}: its largest error is {error.words(SHARE)} "
-        f"with 1024 units of which 20 are active, {others.words(SHARE)} for other sizes (largest deviation "
-        f"{deviation.words(TIMES)} standard errors of the simulation).",
-        f"The probability of a false match falls {shapes['growing']} with the number of units n where a fixed share of them "
-        f"is active ({r2['growing']}), but {shapes['fixed']} where their number is fixed ({r2['fixed']}).",
+        f"The formula {agrees} the simulation for probabilities above {LEAST:g}: its largest error is "
+        f"{error.words(SHARE)} with 1024 units of which 20 are active, {others.words(SHARE)} for other sizes (largest "
+        f"deviation {deviation.words(TIMES)} standard errors of the simulation).",
+        f"The probability of a false match falls {shapes['growing']} with the number of units n where a fixed share of "
+        f"them is active ({r2['growing']}), but {shapes['fixed']} where their number is fixed ({r2['fixed']}).",
     ]
 
 
 def _unions(result: StudyResult) -> list[str]:
     error, two, ten = _known(result, "union_error", "union_missing_2", "union_missing_10")
     return [
-        f"Matches with a union of patterns: the exact probability is within {error.words(P)} of the simulation; 1 - (1 - "
-        f"P)^M misses {two.words(SHARE)} of it for two patterns and {ten.words(SHARE)} for ten, as units of several "
+        f"Matches with a union of patterns: the exact probability is within {error.words(P)} of the simulation; 1 - (1 "
+        f"- P)^M misses {two.words(SHARE)} of it for two patterns and {ten.words(SHARE)} for ten, as units of several "
         "patterns add up. It is exact only for a match with one of the patterns alone."
     ]
 
@@ -78,8 +78,8 @@ def _subspace(result: StudyResult, network: str, words: str) -> list[str]:
         result, *(f"{network}_{name}" for name in ("test", "memorised", "base_rate"))
     )
     sentences = [
-        f"{words}: {memorised.words(SHARE)} of the wrong labels are answered, {test.words(SHARE)} of the held-out examples "
-        f"(base rate {base.words(SHARE)})."
+        f"{words}: {memorised.words(SHARE)} of the wrong labels are answered, {test.words(SHARE)} of the held-out "
+        f"examples (base rate {base.words(SHARE)})."
     ]
     for by in ("attribution", "activation"):
         ratios = dict(
@@ -96,7 +96,7 @@ def _subspace(result: StudyResult, network: str, words: str) -> list[str]:
         if needed == [1, 1]:
             verdict = "Memorised examples have neurons of their own in common"
         elif signs["uniform"] == 1:
-            verdict = "More than chance, but no common subspace of memory: rates of neurons or clean examples explain it"
+            verdict = "More than chance, but rates of neurons or clean examples explain it: no common subspace"
         elif -1 in needed:
             verdict = "No common subspace of memory"
         else:
@@ -108,13 +108,21 @@ def _subspace(result: StudyResult, network: str, words: str) -> list[str]:
     return sentences
 
 
-def _planted(result: StudyResult, network: str) -> list[str]:
-    names = [f"{network}_planted_p_{name}" for name in ("matched", "clean")]
-    highest = [max(_known(result, name)[0].values) for name in names]
-    noticed = "is noticed" if max(highest) <= NOTICED else "is not noticed by both controls in every seed"
+def _controls(result: StudyResult, network: str) -> list[str]:
+    names = ("p_matched", "p_clean")
+    planted, halves = (
+        [_known(result, f"{network}_{case}_{name}")[0].values for name in names]
+        for case in ("planted", "halves")
+    )
+    noticed = (
+        "is noticed" if max(map(max, planted)) <= NOTICED else "is not noticed by both controls in every seed"
+    )
+    chance = [sum(value <= NOTICED for value in values) for values in halves]
+    n = len(result.seeds)
     return [
-        f"One neuron planted in half of the memorised examples {noticed} (largest p {P(highest[0])} against rates, "
-        f"{P(highest[1])} against clean examples)."
+        f"One neuron planted in half of the examples of one of two halves of the clean ones {noticed} (largest p "
+        f"{P(max(planted[0]))} against rates, {P(max(planted[1]))} against the other half); without it p is at most "
+        f"{NOTICED:g} in {chance[0]} and {chance[1]} of {n} seeds."
     ]
 
 
@@ -126,7 +134,8 @@ def _similarity(result: StudyResult, network: str) -> list[str]:
     change = difference.verdict("more", "less", "not decidedly more or less")
     preserved = trained.verdict("overlap more", "overlap less", "do not decidedly overlap more")
     return [
-        f"Inputs that are more similar {preserved} in their most active neurons: rank correlation {trained.words(TIMES)} "
-        f"of held-out examples, {change} than in the untrained network ({untrained.words(TIMES)}); {shuffled.words(TIMES)} "
+        f"Inputs that are more similar {preserved} in their most active neurons: rank correlation "
+        f"{trained.words(TIMES)} of held-out examples, {change} than in the untrained network "
+        f"({untrained.words(TIMES)}); {shuffled.words(TIMES)} "
         "with sets dealt anew."
     ]

@@ -92,8 +92,12 @@ def _quantities() -> dict[str, str]:
             }
             each[f"{name}_{by}_pairs_uniform"] = f"{words}, by {by}, significant pairs, random sets"
             each[f"{name}_{by}_pairs_matched"] = f"{words}, by {by}, significant pairs, rates kept"
-        each[f"{name}_planted_p_matched"] = f"{words}, p of one planted neuron, rates kept"
-        each[f"{name}_planted_p_clean"] = f"{words}, p of one planted neuron, clean examples"
+        for case, meaning in {
+            "halves": "two halves of the clean examples",
+            "planted": "one neuron planted in one",
+        }.items():
+            each[f"{name}_{case}_p_matched"] = f"{words}, p of {meaning}, rates kept"
+            each[f"{name}_{case}_p_clean"] = f"{words}, p of {meaning}, each other"
         each[f"{name}_similarity_trained"] = f"{words}, rank correlation of similarity and overlap"
         each[f"{name}_similarity_untrained"] = f"{words}, untrained network"
         each[f"{name}_similarity_shuffled"] = f"{words}, sets dealt anew"
@@ -105,14 +109,15 @@ STUDY = Study(
     title="Overlap of sets of active neurons",
     about=(
         "The probability that two random sparse sets of units overlap by chance (arXiv 1601.00720) is compared with "
-        "simulation, for single patterns and for unions of patterns, and over the number of units. The same null asks a "
-        "network if two memorised examples share more of their most active neurons than chance: a common subspace of "
-        "memory. Two kinds of networks with wrong labels (sums modulo p; images of digits) are asked, by attribution to "
-        "the label and by activation, with four explanations beside it: random sets, neurons that keep their own rates "
-        "of being active (curveball draws), clean examples with the same labels, and wrong labels that were never "
-        "trained on. One planted neuron shows what the controls notice. At last: do similar inputs have overlapping "
-        "sets, beside the untrained network. The figure shows false matches by number of units, matches with a union, "
-        "and the ratio of the overlap of memorised examples to each explanation."
+        "simulation, for single patterns and for unions of patterns, and over the number of units. The same null asks "
+        "a network if two memorised examples share more of their most active neurons than chance: a common subspace of "
+        "memory. Two kinds of networks with wrong labels (sums modulo p; images of digits) are asked, by attribution "
+        "to the label and by activation, with four explanations beside it: random sets, neurons that keep their own "
+        "rates of being active for each label (curveball draws), clean examples with the same labels, and wrong labels "
+        "that were never trained on. Two halves of the clean examples, with one planted neuron, show what the controls "
+        "notice. At last: do similar inputs have overlapping sets, beside the untrained network. The figure shows "
+        "false matches by number of units, matches with a union, and the ratio of the overlap of memorised examples to "
+        "each explanation."
     ),
     config=Config,
     measure=measure,

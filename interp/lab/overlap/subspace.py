@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from interp.analysis.example_kinds import activated, attributed, draw_examples, input_similarity
+from interp.analysis.example_kinds import EXAMPLES, activated, attributed, draw_examples, input_similarity
 from interp.analysis.example_overlap import BY, example_overlap
 from interp.subject import Subject
 from probes.active_sets import (
@@ -19,12 +19,12 @@ from probes.active_sets import (
 
 RATIOS = {
     "uniform": "random sets",
-    "matched": "neurons that keep their rates",
+    "matched": "neurons that keep their rates for each label",
     "clean": "clean examples",
     "never": "wrong labels never trained on",
 }
 PLANTED = 0.5
-"""Share of the memorised examples that one neuron is planted in."""
+"""Share of the examples that one neuron is planted in."""
 
 
 def measure_subspace(
@@ -55,27 +55,33 @@ def measure_subspace(
             f"{by}_tied": clean.tied,
         }
         curves[by] = clean.to_dict()
-    return numbers | _planted(subject, active, examples, draws), curves
+    return numbers | _controls(subject, active, examples, draws), curves
 
 
-def _planted(subject: Subject, active: float, examples: int, draws: int) -> dict[str, float | None]:
-    """P-values for the same sets with one more neuron in common: the control that must be noticed.
+def _controls(subject: Subject, active: float, examples: int, draws: int) -> dict[str, float | None]:
+    """P-values for two random halves of the clean examples, as they are and with one more neuron in common.
 
-    The neuron is active for `PLANTED` of the memorised examples, in place of their least active one, and else for none.
+    The halves have nothing of their own in common, so the first p-values are of chance. The planted neuron is active
+    for `PLANTED` of the first half, in place of their least active one, and else for none: it must be noticed.
     """
     generator = np.random.default_rng(subject.seed)
-    drawn = draw_examples(subject, "memorised", "clean", examples, generator)
+    clean = generator.permutation(EXAMPLES["clean"](subject).nonzero()[:, 0].cpu().numpy())
+    one, other = np.array_split(clean, 2)
+    drawn = draw_examples(subject, one, other, examples, generator)
     values = attributed(subject, drawn.rows, drawn.labels)
-    n = values.shape[1]
-    half, neuron = len(values) // 2, int(generator.integers(n))
-    values[:, neuron] = values.min() - 1
-    values[generator.permutation(half)[: round(PLANTED * half)], neuron] = values.max() + 1
-    sets, _ = most_active(values, max(1, round(active * n)), generator)
-    first = np.triu_indices(half, 1)
-    matched, _ = matched_overlaps(sets, {"first": first}, draws, generator)
-    member = np.arange(2 * half) < half
-    _, p_value, _ = membership_test(overlaps(sets), member, drawn.labels, 10 * draws, generator)
-    return {"planted_p_matched": matched["first"].p_value, "planted_p_clean": p_value}
+    half, neuron = len(values) // 2, int(generator.integers(values.shape[1]))
+    planted = values.copy()
+    planted[:, neuron] = values.min() - 1
+    planted[generator.permutation(half)[: round(PLANTED * half)], neuron] = values.max() + 1
+    numbers: dict[str, float | None] = {}
+    for name, shown in {"halves": values, "planted": planted}.items():
+        sets, _ = most_active(shown, max(1, round(active * shown.shape[1])), generator)
+        pairs = {"first": np.triu_indices(half, 1)}
+        matched, _ = matched_overlaps(sets, pairs, drawn.labels, draws, generator)
+        member = np.arange(2 * half) < half
+        _, p_value, _ = membership_test(overlaps(sets), member, drawn.labels, 10 * draws, generator)
+        numbers |= {f"{name}_p_matched": matched["first"].p_value, f"{name}_p_clean": p_value}
+    return numbers
 
 
 def preserved(

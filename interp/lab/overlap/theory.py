@@ -1,4 +1,4 @@
-"""Formulas for overlaps of sparse patterns beside their simulation, and how false matches fall with the number of units."""
+"""Formulas for overlaps of sparse patterns beside their simulation, and false matches by number of units."""
 
 from __future__ import annotations
 
