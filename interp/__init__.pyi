@@ -1,4 +1,5 @@
 from .analysis.circuit import circuit as circuit
+from .analysis.communities import communities as communities
 from .analysis.coset_indicators import coset_indicators as coset_indicators
 from .analysis.dynamics import dynamics_of as dynamics_of
 from .analysis.example_overlap import example_overlap as example_overlap
