@@ -59,10 +59,11 @@ class Predicates:
         variables = {name: values[rows] for name, values in self.variables.items()}
         return Predicates(self.names, self.holds[:, rows], self.classes, variables)
 
-    def without_constant(self) -> Predicates:
-        """Those that hold of some inputs and not of all; of several that hold of the same inputs the first."""
-        some = self.holds.any(1) & ~self.holds.all(1)
-        first = np.unique(np.packbits(self.holds, axis=1), axis=0, return_index=True)[1] if len(self) else []
+    def varying(self, rows: Int[np.ndarray, " row"]) -> Predicates:
+        """Those that hold of some of these inputs, and not of all; of several that hold of the same ones the first."""
+        holds = self.holds[:, rows]
+        some = holds.any(1) & ~holds.all(1)
+        first = np.unique(np.packbits(holds, axis=1), axis=0, return_index=True)[1] if len(self) else []
         kept = [place for place in sorted(map(int, first)) if some[place]]
         names, classes = ([values[i] for i in kept] for values in (self.names, self.classes))
         return Predicates(tuple(names), self.holds[kept], tuple(classes), self.variables)

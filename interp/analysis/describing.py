@@ -103,7 +103,9 @@ class Descriptions(Drawable):
         """The result in words."""
         common = ", ".join(f"{count} by {name!r}" for name, count in [*self.counts().items()][:5])
         agreements = self.columns["agreement"][self.described]
-        held_out = f" Held-out agreement: {percentage(agreements.mean())} on average." if len(agreements) else ""
+        held_out = (
+            f" Held-out agreement: {percentage(agreements.mean())} on average." if len(agreements) else ""
+        )
         return (
             f"{int(self.described.sum())} of {len(self)} neurons are described by one of {self.predicates:,} predicates "
             f"at a false-discovery rate of {self.level:g}{f': {common}' if common else ''}.{held_out}"
@@ -201,13 +203,18 @@ def describe(
     cached = subject.cached.sampled
     chosen_by, held_out, repeats = _halves(cached.data, np.random.default_rng(subject.seed))
     compared, notes = _candidates(subject, predicates, own)
-    compared = compared.without_constant()
+    compared = compared.varying(chosen_by)
     if not len(compared):
         raise ConfigError("there is no predicate that holds of some inputs and not of all; give predicates")
     rows = np.arange(cached.width) if neurons is None else neuron_indices(neurons, cached.width)
     activations = _activations(cached, rows)
     choice = choose(
-        activations[chosen_by], compared.at(chosen_by), quantile=quantile, weight=weight, level=level, fewest=FEWEST
+        activations[chosen_by],
+        compared.at(chosen_by),
+        quantile=quantile,
+        weight=weight,
+        level=level,
+        fewest=FEWEST,
     )
     columns = {
         "neuron": rows,
@@ -260,7 +267,13 @@ def _activations(
     cached: CachedPass, neurons: Int[np.ndarray, " neuron"]
 ) -> Float[np.ndarray, "example neuron"]:
     """Of these neurons, to so many digits that equal ones are equal."""
-    values = chosen_columns(cached.activations, torch.as_tensor(neurons, device=cached.logits.device)).detach().cpu().double().numpy()
+    values = (
+        chosen_columns(cached.activations, torch.as_tensor(neurons, device=cached.logits.device))
+        .detach()
+        .cpu()
+        .double()
+        .numpy()
+    )
     largest = np.abs(values).max(0, initial=0.0)
     return np.round(values / np.where(largest > 0, largest, 1.0), DIGITS)
 

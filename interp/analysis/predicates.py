@@ -25,7 +25,7 @@ FEW_VALUES, MOST_VALUES = 12, 4096
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 MOST_COLUMNS = 4096
 
-Found = Iterator[tuple[str, np.ndarray, str]]
+Candidates = Iterator[tuple[str, np.ndarray, str]]
 
 
 def task_predicates(task: Task, data: Dataset) -> tuple[Predicates, tuple[str, ...]]:
@@ -36,12 +36,12 @@ def task_predicates(task: Task, data: Dataset) -> tuple[Predicates, tuple[str, .
         data: The examples that are described; some or all of the task's.
 
     Returns:
-        Predicates of each input column (its values; residues modulo 2 to 6 of operands; quantiles of measurements), of
-        pairs ``a = b``, of the answer, of membership in the training set and of wrong labels.
+        Predicates of each input column (its values; residues modulo 2 to 6 of operands; quantiles of other numbers), of
+        pairs ``a = b``, of the answer, of wrong labels and of membership in the training set.
     """
     inputs = _array(data.inputs).reshape(len(data), -1)
     names, notes = _column_names(task, data), []
-    residues = _has_residues(task, data)
+    modular, residues = isinstance(task, ModularTask), _has_residues(task, data)
     candidates: list[tuple[str, np.ndarray, str]] = []
     variables: dict[str, np.ndarray] = {}
     if inputs.shape[1] > MOST_COLUMNS:
@@ -50,20 +50,25 @@ def task_predicates(task: Task, data: Dataset) -> tuple[Predicates, tuple[str, .
             "predicates of your own"
         )
     else:
+        tokens = (
+            inputs.dtype.kind in "biu"
+        )  # a neuron can do anything with each of them, whatever their order
         for name, column in zip(names, inputs.T, strict=True):
-            candidates += column_predicates(name, column)
-        if residues:
-            variables |= dict(zip(names, inputs.T.astype(np.int64), strict=True))
+            variable = name if tokens else ""
+            candidates += column_predicates(name, column, variable, thresholds=not modular)
+            if tokens:
+                variables[name] = column.astype(np.int64)
+            if residues:
+                candidates += _residues(name, column)
     if inputs.shape[1] == 2 and inputs.dtype.kind in "iu":
         candidates.append((f"{names[0]} = {names[1]}", inputs[:, 0] == inputs[:, 1], ""))
     answer = _array(data.true_labels)
     if (name := "answer") in names:
         name = "true label"
-    candidates += column_predicates(name, answer)
-    if residues and isinstance(task, ModularTask):
+    candidates += column_predicates(name, answer, thresholds=False)
+    if residues and modular:
         variables[name] = answer
-    for variable, values in variables.items():
-        candidates += _residues(variable, values)
+        candidates += _residues(name, answer)
     candidates.append(("label is wrong", _array(data.mislabelled), ""))
     if data.split_known:
         candidates.append(("in the training set", _array(data.train), ""))
@@ -114,8 +119,16 @@ def read_predicates(path: Path | str) -> dict[str, np.ndarray]:
     return columns
 
 
-def column_predicates(name: str, values: Shaped[np.ndarray, " example"]) -> Found:
-    """Predicates of one column; see `own_predicates`.
+def column_predicates(
+    name: str, values: Shaped[np.ndarray, " example"], variable: str = "", *, thresholds: bool = True
+) -> Candidates:
+    """Predicates of one column, see `own_predicates`, each with its name and the variable that it is a class of.
+
+    Args:
+        name: Of the column.
+        values: Of the examples.
+        variable: That comparisons with quantiles are classes of, see `probes.descriptions.Predicates`; none if empty.
+        thresholds: Whether numbers are compared with quantiles.
 
     Example:
         >>> [words for words, _, _ in column_predicates("x", np.linspace(0, 1, 41))][:3]
@@ -123,13 +136,17 @@ def column_predicates(name: str, values: Shaped[np.ndarray, " example"]) -> Foun
     """
     kind = values.dtype.kind
     if kind not in "biufUSO":
-        raise ConfigError(f"the column {cut(name)} has type {values.dtype}; expected numbers, booleans or texts")
+        raise ConfigError(
+            f"the column {cut(name)} has type {values.dtype}; expected numbers, booleans or texts"
+        )
     if kind == "b":
         yield name, values, ""
         return
     if kind == "f" and not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
-        raise ConfigError(f"row {row + 1} of the column {cut(name)} is {values[row]}; expected finite numbers")
+        raise ConfigError(
+            f"row {row + 1} of the column {cut(name)} is {values[row]}; expected finite numbers"
+        )
     if kind == "O":
         if not all(isinstance(value, str) for value in values):
             row = next(row for row, value in enumerate(values) if not isinstance(value, str))
@@ -147,10 +164,11 @@ def column_predicates(name: str, values: Shaped[np.ndarray, " example"]) -> Foun
         raise ConfigError(
             f"the column {cut(name)} has {len(known):,} different texts, more than {MOST_VALUES:,}; group them"
         )
-    if kind in "iuf" and len(known) > FEW_VALUES:
+    if thresholds and kind in "iuf" and len(known) > FEW_VALUES:
         for level in dict.fromkeys(np.quantile(values, QUANTILES, method="lower").tolist()):
-            yield f"{name} < {level:g}", values < level, ""
-            yield f"{name} >= {level:g}", values >= level, ""
+            if level > known[0]:
+                yield f"{name} < {level:g}", values < level, variable
+                yield f"{name} >= {level:g}", values >= level, variable
 
 
 def joined(first: Predicates, second: Predicates) -> Predicates:
@@ -167,7 +185,7 @@ def joined(first: Predicates, second: Predicates) -> Predicates:
     )
 
 
-def _residues(name: str, values: Shaped[np.ndarray, " example"]) -> Found:
+def _residues(name: str, values: Shaped[np.ndarray, " example"]) -> Candidates:
     """Residue classes of an operand; with fewer than two values in each a class would be no class."""
     for modulus in MODULI:
         if len(np.unique(values)) >= 2 * modulus:

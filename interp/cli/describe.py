@@ -85,5 +85,7 @@ def describe(
         result = describe_network(subject, None, given, neurons=neurons, own=not only, **settings)
     say(*subject.source.notes, *result.notes, result.sentence())
     left = (0, 1)
-    print_table(f"{result.site_name}: what neurons respond to", HEADER, result.rows(top), left=left, boxed=True)
+    print_table(
+        f"{result.site_name}: what neurons respond to", HEADER, result.rows(top), left=left, boxed=True
+    )
     write(result.save, json, save)
