@@ -1,6 +1,7 @@
 from .analysis.circuit import circuit as circuit
 from .analysis.communities import communities as communities
 from .analysis.coset_indicators import coset_indicators as coset_indicators
+from .analysis.describing import describe as describe
 from .analysis.dynamics import dynamics_of as dynamics_of
 from .analysis.example_overlap import example_overlap as example_overlap
 from .analysis.forgetting_check import check_forgetting as check_forgetting
