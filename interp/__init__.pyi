@@ -1,9 +1,13 @@
 from .analysis.circuit import circuit as circuit
+from .analysis.communities import communities as communities
 from .analysis.coset_indicators import coset_indicators as coset_indicators
+from .analysis.describing import describe as describe
 from .analysis.dynamics import dynamics_of as dynamics_of
+from .analysis.example_overlap import example_overlap as example_overlap
 from .analysis.forgetting_check import check_forgetting as check_forgetting
 from .analysis.gamma import gamma_rescale as gamma_rescale
 from .analysis.gamma import transfer_gamma as transfer_gamma
+from .analysis.overlap import overlap as overlap
 from .analysis.portrait import portrait as portrait
 from .analysis.relearning import relearn as relearn
 from .analysis.removing import ablate_checkpoint as ablate_checkpoint

@@ -45,6 +45,25 @@ def read_columns(path: Path, *, renumber: bool = False) -> tuple[dict[str, Named
     Raises:
         ConfigError: The table cannot be read, or a column is missing, misnamed, incomplete or of no usable type.
     """
+    table, digest = read_table(path)
+    names, called = table.column_names, f"the table {str(path)!r}"
+    _check_names(names, called)
+    if not table.num_rows:
+        raise ConfigError(f"{called} has no rows; expected at least one example")
+    columns = {name: _column(table, name, path, texts=renumber) for name in names}
+    if renumber:
+        classes = [name for name in names if COLUMNS.get(name) in CLASSES]
+        for name, values in zip(classes, renumbered(*(columns[one].values for one in classes)), strict=True):
+            columns[name] = replace(columns[name], values=values)
+    return columns, digest
+
+
+def read_table(path: Path) -> tuple[Any, str]:
+    """A ``.csv`` or ``.parquet`` file as an Arrow table, in which a text is held once, and the file's SHA-256.
+
+    Raises:
+        ConfigError: It cannot be read, holds nested values, or needs more memory than there is.
+    """
     import pyarrow
     from pyarrow import csv
 
@@ -61,22 +80,13 @@ def read_columns(path: Path, *, renumber: bool = False) -> tuple[dict[str, Named
         serial = csv.ReadOptions(use_threads=False)  # else an error does not name its row
         table = _parquet(buffer, called) if suffix == ".parquet" else csv.read_csv(buffer, serial)
         table.validate(full=True)
-        names = table.column_names
+        return table, hashlib.sha256(content).hexdigest()
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         fix = "a CSV has a header, its row #1, and as many values in every row"
         raise ConfigError(
             f"cannot read {called}: {why}; {fix if suffix == '.csv' else 'is it damaged?'}"
         ) from None
-    _check_names(names, called)
-    if not table.num_rows:
-        raise ConfigError(f"{called} has no rows; expected at least one example")
-    columns = {name: _column(table, name, path, texts=renumber) for name in names}
-    if renumber:
-        classes = [name for name in names if COLUMNS.get(name) in CLASSES]
-        for name, values in zip(classes, renumbered(*(columns[one].values for one in classes)), strict=True):
-            columns[name] = replace(columns[name], values=values)
-    return columns, hashlib.sha256(content).hexdigest()
 
 
 COPIES = 5

@@ -102,6 +102,10 @@ def text_of(name: str, parts: Parts, order: PairOrder | None = None) -> str:
 
 
 MARGINS = "How far the right answer is ahead of all others, in logit units: above 0 the example is answered rightly."
+SETS = (
+    "Communities are neurons that are active for the same examples. Comparing tells if a choice and another set share "
+    "more neurons than random sets, and than equally active ones."
+)
 TABLE = "Sort by touching a title, filter below it. Touching a row shows its neuron."
 SERVED = "Examples that it serves: their margin falls most without it"
 SHORTCUTS = {

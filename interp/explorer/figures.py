@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from interp import plots
 from interp.analysis.portrait import Portrait
@@ -15,7 +16,8 @@ from interp.data import GROUPS, SPLITS
 from interp.explorer.captions import text_of
 from interp.explorer.series import Series
 from interp.explorer.session import Measured, Session, answer_codes
-from interp.plots.canvas import blank, say
+from interp.plots.canvas import NEUTRAL, blank, key, say
+from interp.plots.coset_indicators import COLOURS
 from interp.plots.neurons import periodicity_column
 from interp.plots.pairs import far_from_zero
 from interp.report.page import CLEAR, MODEBAR
@@ -52,14 +54,53 @@ def _without(title: str, reason: str) -> Figure:
     return dressed(say(blank(title, "", ""), reason))
 
 
-def scatter(session: Session) -> Figure:
-    """All neurons, to be chosen by lasso."""
+def scatter(session: Session, colour: str = "label", chosen: set[int] | None = None) -> Figure:
+    """All neurons, to be chosen by lasso.
+
+    Args:
+        colour: ``"label"``, or ``"community"``, which computes these where that was not done yet.
+        chosen: Neurons that are marked.
+    """
     table = session.subject.table
     figure = plots.neuron_scatter(table, reasons=len(table) <= plots.MANY_POINTS)
     figure.update_layout(dragmode="lasso", clickmode="event", selectionrevision="kept")
-    for trace in figure.data:
+    if not has_points(session):
+        return dressed(figure)
+    marks = selected_points(session, chosen or set())
+    for trace, points in zip(figure.data, marks, strict=True):
         trace.update(unselected={"marker": {"opacity": 0.15}}, selected={"marker": {"opacity": 1}})
+        trace.selectedpoints = points
+    if colour == "community":
+        _colour_by_community(figure, session.communities().community)
     return dressed(figure)
+
+
+def _colour_by_community(figure: Figure, community: Int[np.ndarray, " neuron"]) -> None:
+    """Colours of the largest communities, in place of those of labels, and a legend of both; symbols stay."""
+    for trace in figure.data:
+        numbers = [int(community[row[0]]) for row in trace.customdata]
+        trace.marker.color = [community_colour(number) for number in numbers]
+        hover = [f"community {number}" if number >= 0 else "no community" for number in numbers]
+        trace.text, trace.showlegend = hover, False
+        trace.hovertemplate = trace.hovertemplate.replace("<extra></extra>", "<br>%{text}<extra></extra>")
+    most = int(community.max(initial=-1)) + 1
+    names = {number: f"community {number}" for number in range(min(most, len(COLOURS)))}
+    names |= {len(COLOURS): "smaller communities"} if most > len(COLOURS) else {}
+    names |= {-1: "no community"} if (community < 0).any() else {}
+    for number, name in names.items():
+        figure.add_trace(key(name, color=community_colour(number), size=8))
+
+
+def community_colour(number: int) -> str:
+    """The colour of a community by its number: the largest have their own, none is pale.
+
+    Example:
+        >>> community_colour(0) != community_colour(1), community_colour(100) == community_colour(50)
+        (True, True)
+    """
+    if number < 0:
+        return "#C8C8C8"
+    return COLOURS[number] if number < len(COLOURS) else NEUTRAL
 
 
 def text(session: Session, name: str) -> str:

@@ -12,7 +12,7 @@ from interp.analysis.portrait import Portrait
 from interp.errors import InterventionError
 from interp.explorer import figures
 from interp.explorer.captions import SERVED, TABLE
-from interp.explorer.layout import buttons, callback, columns, field, graph, labelled, row, section
+from interp.explorer.layout import buttons, callback, columns, field, graph, labelled, row, section, status
 from interp.explorer.rows import columns_of, rows_of
 from interp.explorer.selection import by_lasso
 from interp.explorer.session import Session
@@ -51,7 +51,8 @@ def neuron_panel(table: NeuronTable) -> html.Section:
     first = str(strongest(table))
     number = dcc.Input(id="number", type="text", inputMode="numeric", debounce=True, value=first)
     controls = row(field("Neuron", number), *buttons(before="Before", next="Next", choose_it="Choose it"))
-    return section("neuron", "One neuron", controls, html.Div(id="portrait"))
+    described = row(*buttons(describe="Describe the neurons"), dcc.Loading(status("description")))
+    return section("neuron", "One neuron", controls, described, html.Div(id="portrait"))
 
 
 def _portrait(portrait: Portrait, session: Session) -> html.Div:
@@ -121,6 +122,13 @@ def connect(app: Dash, session: Session) -> None:
     @callback(app, "portrait.children", "portrait.id", "neuron.data", at_first=True)
     def begin(_, neuron):
         return _portrait(session.portrait(neuron_of(neuron, width)), session)
+
+    @callback(app, "description.children", "describe.n_clicks neuron.data")
+    def describe(_, neuron):
+        neuron = neuron_of(neuron, width)
+        if ctx.triggered_id != "describe" and session.known_descriptions is None:
+            return ""
+        return f"neuron {neuron}: {session.descriptions()[neuron]}"
 
     shown = "facts.children served.children weights.figure activations.figure loss.figure"
 

@@ -10,7 +10,7 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, State, dcc, html,
 from plotly.graph_objects import Figure
 
 from interp.errors import ConfigError
-from interp.explorer import editing, figures, neurons, over_training
+from interp.explorer import editing, figures, neurons, over_training, populations
 from interp.explorer.captions import FIGURES, MARGINS, SHORTCUTS
 from interp.explorer.layout import callback, cards, columns, graph, labelled, menu, rate_card, section
 from interp.explorer.series import Scoring
@@ -49,7 +49,15 @@ def _rest(session: Session, scoring: Scoring | None) -> list[Any]:
     keys = html.Details([html.Summary("Keyboard"), html.Ul(rows)], className="keys")
     stores = [dcc.Store(id=name, data=[]) for name in ("selection", "kept")]
     stores += [dcc.Store(id="neuron", data=neurons.strongest(table)), dcc.Store(id="pictured")]
-    return [middle, neurons.neuron_panel(table), *below, keys, *stores, dcc.Download(id="download")]
+    return [
+        middle,
+        populations.panel(session),
+        neurons.neuron_panel(table),
+        *below,
+        keys,
+        *stores,
+        dcc.Download(id="download"),
+    ]
 
 
 def _pairs(session: Session) -> html.Section:
@@ -70,6 +78,7 @@ def connect(app: Dash, session: Session, scoring: Scoring | None, folder: Path, 
 
     editing.connect(app, session, folder, opened)
     neurons.connect(app, session)
+    populations.connect(app, session)
     connect_downloads(app, FIGURES)
     if scoring is not None:
         over_training.connect(app, session, scoring)

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.analysis.communities import NeuronCommunities, communities
+from interp.analysis.describing import describe
 from interp.analysis.portrait import Portrait, portraits
 from interp.analysis.removing import write_edited
 from interp.data import Dataset
@@ -78,7 +80,9 @@ class Session:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self._lock = Lock()
+        self._lock, self._costly = Lock(), Lock()
+        self.known_communities: NeuronCommunities | None = None
+        self.known_descriptions: list[str] | None = None
         self._parts = lru_cache(CACHED)(self._split)
 
     def measure(self, changes: Sequence[Change]) -> Measured:
@@ -136,6 +140,24 @@ class Session:
         """Everything that is known of one neuron; an `InterventionError` if there is no such neuron."""
         with self._lock:
             return portraits(self.subject, [neuron])[neuron]
+
+    def communities(self) -> NeuronCommunities:
+        """Communities of the neurons, computed when they are first asked for."""
+        with self._costly:
+            if self.known_communities is None:
+                self.known_communities = communities(self.subject).last
+            return self.known_communities
+
+    def descriptions(self) -> list[str]:
+        """Each neuron's description in words, computed when the first is asked for.
+
+        Raises:
+            ConfigError: There are too few examples.
+        """
+        with self._costly:
+            if self.known_descriptions is None:
+                self.known_descriptions = describe(self.subject).texts()
+            return self.known_descriptions
 
     def edited(self, changes: Sequence[Change]) -> list[Edit]:
         interventions, *_ = composed(changes, whole_of(self.subject.cached.prefix.activations))

@@ -1,0 +1,345 @@
+"""Communities of neurons that are active together, in one network or over the checkpoints of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from interp.checkpoints import Checkpoint
+from interp.checkpoints.files import number_of
+from interp.checkpoints.open import load_checkpoint, load_series
+from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.series import series_files
+from interp.data import Task
+from interp.drawing import Drawable
+from interp.errors import ConfigError, choose
+from interp.markup import UNKNOWN, number
+from interp.measuring.arrays import as_array
+from interp.output import plain
+from interp.progress import PATIENCE, progress
+from interp.subject import Network, Subject, subject_of
+from probes.communities import (
+    AFFINITIES,
+    Agreement,
+    affinity_of,
+    agreement,
+    dealt_modularity,
+    linked,
+    modularity,
+    null_maxima,
+    partition,
+    token_grid,
+)
+
+MOST_EXAMPLES = 4_000
+"""Of more examples so many are drawn."""
+DEALT = 39
+"""Draws in which affinities are dealt anew."""
+FEWEST = 5
+"""Generalizing neurons, of two frequencies at least, that communities are compared with."""
+HEADER = ("step", "test", "linked", "communities", "Q", "Q dealt anew", "p", "ARI", "ARI shuffled", "p")
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronCommunities:
+    """Communities of one network's neurons.
+
+    Attributes:
+        community: Number of each neuron's community, by falling size; -1 for a silent or isolated neuron.
+        affinity: Of the linked pairs, 0 of others; see `probes.communities.affinity_of`.
+        threshold: The largest affinity of any draw with independent neurons, which linked pairs exceed.
+        modularity: Q of the communities; None if no pair is linked.
+        dealt: Q of the best communities of each draw in which the same affinities are dealt to other pairs.
+        frequency: Of each generalizing neuron; -1 of others.
+        agreement: With these frequencies, of generalizing neurons alone; None if not testable.
+        reason: Of the latter, in words; empty if it was tested.
+        step: Of the checkpoint, None if nothing says it.
+        accuracy: On held-out examples, in [0, 1]; None if there are none.
+        examples: That the affinity was computed on.
+        site: Hook name of the neurons.
+    """
+
+    community: Int[np.ndarray, " neuron"]
+    affinity: Float[np.ndarray, "neuron neuron"] = field(repr=False)
+    threshold: float
+    modularity: float | None
+    dealt: Float[np.ndarray, " draw"]
+    frequency: Int[np.ndarray, " neuron"]
+    agreement: Agreement | None
+    reason: str
+    step: int | None
+    accuracy: float | None
+    examples: int
+    site: str
+
+    @property
+    def count(self) -> int:
+        """Number of communities, isolated neurons not counted."""
+        return int(self.community.max(initial=-1)) + 1
+
+    @property
+    def connected(self) -> int:
+        """Neurons that are in a community."""
+        return int((self.community >= 0).sum())
+
+    @property
+    def p_value(self) -> float | None:
+        """Of the modularity against `dealt`: the share of draws, and the network itself, that are as modular."""
+        if self.modularity is None or not len(self.dealt):
+            return None
+        return float((1 + (self.dealt >= self.modularity).sum()) / (1 + len(self.dealt)))
+
+    def row(self) -> tuple[str, ...]:
+        """The numbers as shown, in the order of `HEADER`."""
+        dealt = float(self.dealt.mean()) if len(self.dealt) else None
+        test = self.agreement or (None, None, None)
+        numbers = (self.modularity, dealt, self.p_value, *test)
+        step = UNKNOWN if self.step is None else str(self.step)
+        accuracy = UNKNOWN if self.accuracy is None else f"{self.accuracy:.1%}"
+        return step, accuracy, str(self.connected), str(self.count), *(number(one, 3) for one in numbers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON, without the affinities."""
+        test = None if self.agreement is None else self.agreement._asdict()
+        names = ("step", "site", "accuracy", "examples", "threshold", "modularity", "reason")
+        return {name: getattr(self, name) for name in names} | {
+            "dealt": plain(self.dealt),
+            "p_value": self.p_value,
+            "agreement": test,
+            "communities": self.count,
+            "community": self.community.tolist(),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Communities(Drawable):
+    """Communities over the checkpoints of a run, or of one network; made by `communities`.
+
+    Attributes:
+        networks: One a checkpoint, first to last.
+        final: Agreement of each checkpoint's communities with the last one's generalizing neurons and their frequencies.
+        kind: Of the affinity, one of `probes.communities.AFFINITIES`.
+    """
+
+    networks: tuple[NeuronCommunities, ...]
+    final: tuple[Agreement | None, ...]
+    kind: str
+    figure = "plots.communities.communities_figure"
+
+    def __repr__(self) -> str:
+        last = self.last
+        return (
+            f"Communities({len(self.networks)} networks; at the last one {last.count} communities of {last.connected} of "
+            f"{len(last.community)} neurons)"
+        )
+
+    @property
+    def last(self) -> NeuronCommunities:
+        """Of the last checkpoint, or of the only network."""
+        return self.networks[-1]
+
+    @property
+    def community(self) -> Int[np.ndarray, " neuron"]:
+        """Number of each neuron's community at the last checkpoint; -1 for a silent or isolated neuron."""
+        return self.last.community
+
+    @property
+    def modularity(self) -> float | None:
+        """Q at the last checkpoint; None if no pair of neurons is linked."""
+        return self.last.modularity
+
+    def table(self) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
+        """Header and one row a checkpoint, as shown."""
+        return HEADER, (one.row() for one in self.networks)
+
+    def notes(self) -> list[str]:
+        """Sentences that say what was left out or could not be tested."""
+        last, lines = self.last, []
+        if last.reason:
+            lines.append(f"Agreement with frequencies is not testable at the end: {last.reason}.")
+        silent = int((last.community < 0).sum())
+        if silent:
+            lines.append(f"{silent} of {len(last.community)} neurons are silent or isolated and in no community.")
+        if last.examples == MOST_EXAMPLES:
+            lines.append(f"Affinities are of {MOST_EXAMPLES} examples drawn at random.")
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON; affinities are left out."""
+        final = [None if one is None else one._asdict() for one in self.final]
+        return {
+            "affinity": self.kind,
+            "networks": [one.to_dict() for one in self.networks],
+            "agreement_with_final_frequency": final,
+            "notes": self.notes(),
+        }
+
+
+def communities(
+    source: Network | Path | str,
+    task: Task | None = None,
+    *,
+    options: OpenOptions | None = None,
+    site: str | None = None,
+    affinity: str = "squared",
+    draws: int = 19,
+    most: int = 20,
+    seed: int | None = None,
+) -> Communities:
+    """Group the neurons that are active together, and compare the groups with the frequencies of the task.
+
+    Pairs of neurons are linked where their squared correlation over the examples exceeds that of every pair in all
+    draws of independent neurons, which changes nothing of a single neuron: the values of each operand are permuted for
+    each neuron, or the examples where these are no full table of operands. Communities are the partition of greatest
+    modularity. Its p-value is against the same affinities dealt to other pairs; the adjusted Rand index with the
+    frequencies of generalizing neurons, which are read from weights and no affinity, is against shuffled frequencies.
+    The idea, affinities over time and communities in them, is that of dynamic functional connectomes; the nulls are
+    this project's.
+
+    A link says that two neurons respond alike, not that they work together: on examples that are no full table,
+    neurons also respond alike because inputs resemble each other.
+
+    Args:
+        source: A hooked model with its task, a checkpoint, a `Subject`, or a path: of a folder, every checkpoint.
+        task: A task; a checkpoint's own if None.
+        options: Of a path, what the checkpoints do not say of themselves.
+        site: Hook name of the neurons; the model's last site if None.
+        affinity: One of `probes.communities.AFFINITIES`.
+        draws: Of independent neurons; 19 make any link at all 5 % likely where neurons are independent.
+        most: Of a series, open at most so many checkpoints, evenly spaced.
+        seed: Of all draws, and of the partition; a subject's own if None.
+
+    Raises:
+        ConfigError: The affinity is unknown, a number is out of range, or a path is given with a task.
+        CheckpointError: A file cannot be read. HookNameError: there are no neurons at the site.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> result = communities(analytic_mlp("add", p=23, width=60), ModularTask("add", p=23))
+        >>> result.community.shape, result.last.agreement.ari > 0.9, result.last.agreement.p_value
+        ((60,), True, 0.005)
+    """
+    choose("affinity", affinity, AFFINITIES)
+    if draws < 1 or most < 1:
+        raise ConfigError(f"draws={draws} and most={most}; expected 1 or more of each")
+    networks: list[NeuronCommunities] = []
+    for subject in _subjects(source, task, options, site, most, seed):
+        networks.append(_communities_of(subject, affinity, draws))
+        if len(networks[-1].community) != len(networks[0].community):
+            raise ConfigError(
+                f"the checkpoints have {len(networks[0].community)} and {len(networks[-1].community)} neurons, so they "
+                "are no series of one network; give the folder of one run"
+            )
+    steps = [one.step for one in networks]
+    if len(networks) > 1 and not all(a is not None and b is not None and a < b for a, b in pairwise(steps)):
+        raise ConfigError(f"the checkpoints' steps {steps} do not rise; give the folder of one run")
+    last = networks[-1].frequency
+    final = (_tested(one.community, last, subject.seed)[0] for one in networks)
+    return Communities(tuple(networks), tuple(final), affinity)
+
+
+def _subjects(
+    source: Network | Path | str,
+    task: Task | None,
+    options: OpenOptions | None,
+    site: str | None,
+    most: int,
+    seed: int | None,
+) -> Iterator[Subject]:
+    """The networks that a source means, first to last."""
+    if not isinstance(source, (str, Path)):
+        if options is not None:
+            raise ConfigError("options say how a path is opened; leave them out with a network in memory")
+        yield subject_of(source, task, site=site, seed=seed)
+        return
+    if task is not None:
+        raise ConfigError("a checkpoint says its own task; name another in options, and leave the task out")
+    path = Path(source)
+    files = series_files(path, options.weights if options else None) if path.is_dir() else []
+    if len(files) < 2 or most < 2:
+        yield subject_of(load_checkpoint(path, options), site=site, seed=seed)
+        return
+    with progress("communities", min(most, len(files)), after=PATIENCE) as report:
+        for done, checkpoint in enumerate(load_series(path, options, most=most), 1):
+            yield subject_of(checkpoint, site=site, seed=seed)
+            report(done)
+
+
+def step_of(checkpoint: Checkpoint) -> int | None:
+    """The step of a checkpoint: its own, or the number that its file's name ends in."""
+    path = checkpoint.path
+    return number_of(path) if checkpoint.step is None and path is not None else checkpoint.step
+
+
+def _communities_of(subject: Subject, kind: str, draws: int) -> NeuronCommunities:
+    generator = np.random.default_rng(subject.seed)
+    acts, grid, rows = sampled_activations(subject, generator)
+    threshold = float(null_maxima(acts, draws, generator, kind=kind, grid=grid, rows=rows).max())
+    affinity = linked(affinity_of(acts if rows is None else acts[rows], kind), threshold)
+    community = partition(affinity, subject.seed)
+    frequency, reason = _frequencies(subject)
+    test, few = _tested(community, frequency, subject.seed)
+    return NeuronCommunities(
+        community,
+        affinity,
+        threshold,
+        modularity(affinity, community),
+        dealt_modularity(affinity, DEALT, generator),
+        frequency,
+        test,
+        reason or few,
+        step_of(subject.source),
+        subject.held_out_accuracy,
+        len(acts) if rows is None else len(rows),
+        subject.hook,
+    )
+
+
+def sampled_activations(
+    subject: Subject, generator: np.random.Generator
+) -> tuple[
+    Float[np.ndarray, "example neuron"],
+    Int[np.ndarray, "example token"] | None,
+    Int[np.ndarray, " row"] | None,
+]:
+    """Activations in float32, the examples' places in a full table of operands, and the rows to use; None: all.
+
+    Without a full table, the rows are drawn at once, so that activations that are not held are computed for these only.
+    """
+    inputs, n = subject.data.inputs, len(subject.data)
+    grid = None
+    if inputs.ndim == 2 and not inputs.is_floating_point():
+        grid = token_grid(as_array(inputs).astype(np.int64))
+    rows = np.sort(generator.permutation(n)[:MOST_EXAMPLES]) if n > MOST_EXAMPLES else None
+    activations = subject.cached.activations
+    if rows is not None and grid is None:
+        return as_array(activations[rows]).astype(np.float32), None, None
+    return as_array(activations[:]).astype(np.float32), grid, rows
+
+
+def _frequencies(subject: Subject) -> tuple[Int[np.ndarray, " neuron"], str]:
+    """The frequency of each generalizing neuron, -1 of others; and a reason where the task has none."""
+    table = subject.table
+    if table.meta["null"]["source"] is None or "frequency" not in table:
+        return np.full(len(table), -1), "the task has no ordering that frequencies could be read in"
+    frequency = np.asarray(table["frequency"]).astype(int)
+    return np.where((table["label"] == "generalizing") & (frequency > 0), frequency, -1), ""
+
+
+def _tested(
+    community: Int[np.ndarray, " neuron"], frequency: Int[np.ndarray, " neuron"], seed: int
+) -> tuple[Agreement | None, str]:
+    """Agreement of the generalizing neurons' communities with their frequencies, or a reason why there is none."""
+    chosen = frequency >= 0
+    n, kinds = int(chosen.sum()), len(np.unique(frequency[chosen]))
+    if n < FEWEST or kinds < 2:
+        words = f"{n} neurons are generalizing, of {kinds} frequencies; it takes {FEWEST} and 2"
+        return None, words
+    return agreement(community[chosen], frequency[chosen], np.random.default_rng(seed)), ""
