@@ -148,7 +148,9 @@ def test_predicates_of_tables_and_of_ones_own(tmp_path: Path) -> None:
     assert stored["counts"] == {"=1+1": 1}
     with pytest.raises(ConfigError, match="ending in"):
         formula.save(tmp_path / "d.xlsx")
-    check_figure(describe(colours, of_colour, {"x": lit}, own=False).plot())  # nothing is described
+    nothing = describe(colours, of_colour, {"x": lit}, own=False)
+    assert "no neuron is described" in nothing.plot().layout.annotations[0].text
+    assert next(nothing.rows())[1:4] == (NOT_DESCRIBED, "–", "–")
 
 
 def test_columns_become_predicates() -> None:
