@@ -84,8 +84,8 @@ class Clusters(NamedTuple):
     """Clusters of points, and if there is more than one.
 
     Attributes:
-        count: Number of clusters; 1 where no valley was shown between two.
-        label: The cluster of each point, by size, the largest first.
+        count: Number of clusters: `best`, or 1 where no valley was shown between two.
+        label: The cluster of each point among `best`, by size, the largest first.
         silhouettes: Mean silhouette by number of clusters, of those whose every cluster is large enough.
         best: The number with the largest silhouette, in [-1, 1]; 1 where none is eligible.
         p_value: Of a cloud with one peak; see `valley_p_value`.
@@ -144,8 +144,9 @@ def clusters(
         return Clusters(1, np.zeros(n, int), {}, 1, 1.0, np.nan)
     best = max(silhouettes, key=lambda k: silhouettes[k])
     p_value = valley_p_value(points, components=components, seed=seed)
-    label = _by_size(labels[best]) if p_value <= level else np.zeros(n, int)
-    return Clusters(int(label.max()) + 1, label, silhouettes, best, p_value, _stability(scores, best, generator))
+    stability = _stability(scores, best, generator)
+    count = best if p_value <= level else 1
+    return Clusters(count, _by_size(labels[best]), silhouettes, best, p_value, stability)
 
 
 def valley_p_value(
