@@ -31,7 +31,16 @@ from probes.orders import order_p_values, sum_profile
 INPUTS = "inputs"
 AXES = {"left": "left operand", "right": "right operand", "answer": "answer"}
 MOST_FEATURES = 4_096
-HEADER = ("neuron", "facets", "by silhouette or peaks", "q-value", "silhouette", "stability", "sizes", "prototypes")
+HEADER = (
+    "neuron",
+    "facets",
+    "by silhouette or peaks",
+    "q-value",
+    "silhouette",
+    "stability",
+    "sizes",
+    "prototypes",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +128,9 @@ class Facets(Drawable):
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
         names = ("site", "kind", "along", "embedding", "top", "notes")
-        return plain({name: getattr(self, name) for name in names} | {"neurons": [vars(one) for one in self.neurons]})
+        return plain(
+            {name: getattr(self, name) for name in names} | {"neurons": [vars(one) for one in self.neurons]}
+        )
 
     def _repr_html_(self) -> str:
         return html_table(self.sentence(), HEADER, self.rows(), inline=True)
@@ -184,7 +195,9 @@ def facets(
         )
     along = _axis(subject, along, embedding)
     chosen = np.arange(subject.width) if neurons is None else chosen_neurons(subject, neurons)[1]
-    activations = whole_of(chosen_columns(subject.cached.activations, torch.as_tensor(chosen))).double().cpu().numpy()
+    activations = (
+        whole_of(chosen_columns(subject.cached.activations, torch.as_tensor(chosen))).double().cpu().numpy()
+    )
     strongest = [_strongest(column, top) for column in activations.T]
     notes = []
     if along is None:
@@ -205,11 +218,19 @@ def facets(
         results = _with_prototypes(subject, results, steps, image)
     undecided = sum(one.count is None for one in results)
     if undecided:
-        notes.append(f"Of {undecided} neurons the number of facets is not decided: {_REASONS[along is None]}.")
+        notes.append(
+            f"Of {undecided} neurons the number of facets is not decided: {_REASONS[along is None]}."
+        )
     at_most = max(1, round(top * len(activations)))
     kind = "clusters" if along is None else "lobes"
     return Facets(
-        subject.hook, kind, along, (embedding or INPUTS) if along is None else None, at_most, tuple(results), tuple(notes)
+        subject.hook,
+        kind,
+        along,
+        (embedding or INPUTS) if along is None else None,
+        at_most,
+        tuple(results),
+        tuple(notes),
     )
 
 
@@ -226,9 +247,13 @@ def _axis(subject: Subject, along: str | None, embedding: str | None) -> str | N
         return "answer" if circular and embedding is None else None
     choose("axis", along, AXES)
     if embedding is not None:
-        raise ConfigError(f"along={along!r} counts lobes and embedding={embedding!r} clusters; give one of them")
+        raise ConfigError(
+            f"along={along!r} counts lobes and embedding={embedding!r} clusters; give one of them"
+        )
     if not circular:
-        raise ConfigError(f"along={along!r}: the task has no order of its operands; leave it out to count clusters")
+        raise ConfigError(
+            f"along={along!r}: the task has no order of its operands; leave it out to count clusters"
+        )
     return along
 
 

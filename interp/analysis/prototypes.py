@@ -44,7 +44,9 @@ def not_possible(subject: Subject) -> str | None:
         return "the neurons are in a loop, which is passed once a step"
     if subject.data.inputs.is_floating_point() or isinstance(subject.model, HookedMLP | SmallTransformer):
         return None
-    return "it is not known how this network embeds its tokens, and between two tokens there is no other input"
+    return (
+        "it is not known how this network embeds its tokens, and between two tokens there is no other input"
+    )
 
 
 def mean_inputs(subject: Subject, rows: Int[np.ndarray, " example"]) -> Tensor:
@@ -103,7 +105,9 @@ def prototypes(
                     free.clamp_(values.min().item() / spread, values.max().item() / spread)
     with evaluation_mode(subject.model):
         end = free.detach().softmax(-1) if mixing else free.detach() * spread
-        first, last = (measure(x).gather(1, numbers[:, None])[:, 0].double().cpu().numpy() for x in (starts, end))
+        first, last = (
+            measure(x).gather(1, numbers[:, None])[:, 0].double().cpu().numpy() for x in (starts, end)
+        )
     return Prototypes(end.cpu().numpy(), first, last)
 
 
@@ -117,7 +121,9 @@ def _measure_of(subject: Subject) -> Callable[[Tensor], Tensor]:
     return partial(_run_mixtures, token_model, place, _tokens(subject))
 
 
-def _run(model: HookedModel, place: NeuronSite, changes: dict[str, Callable[[Tensor], Tensor | None]], x: Tensor) -> Tensor:
+def _run(
+    model: HookedModel, place: NeuronSite, changes: dict[str, Callable[[Tensor], Tensor | None]], x: Tensor
+) -> Tensor:
     """Activations at a site, one number an example and neuron, while others are put in the place of activations."""
     kept: list[Tensor] = []
     with hooked(model, changes | {place.hook: kept.append}):

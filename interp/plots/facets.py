@@ -32,7 +32,11 @@ def facets(result: Facets) -> Figure:
 
 
 def _profiles(result: Facets) -> Figure:
-    figure = blank("Lobes of neurons", f"position of the {result.along} (in the task's order)", "mean activation (share of its range)")
+    figure = blank(
+        "Lobes of neurons",
+        f"position of the {result.along} (in the task's order)",
+        "mean activation (share of its range)",
+    )
     for one, colour in zip(result.neurons, COLOURS, strict=False):
         assert one.profile is not None
         low, span = one.profile.min(), max(float(np.ptp(one.profile)), 1e-300)
@@ -52,11 +56,15 @@ def _profiles(result: Facets) -> Figure:
 
 def _prototypes(one: NeuronFacets) -> Figure:
     assert one.prototypes is not None
-    figure = blank(f"Prototypes of the facets of neuron {one.neuron}", "feature (index)", "facet (number of inputs)")
+    figure = blank(
+        f"Prototypes of the facets of neuron {one.neuron}", "feature (index)", "facet (number of inputs)"
+    )
     flat = one.prototypes.reshape(len(one.prototypes), -1)
     names = [f"{number} ({len(facet)})" for number, facet in enumerate(one.members, 1)]
     hover = "facet %{y}, feature %{x}: %{z:.3g}<extra></extra>"
-    figure.add_trace(plotly().Heatmap(z=[rounded(row) for row in flat], y=names, colorscale="Greys", hovertemplate=hover))
+    figure.add_trace(
+        plotly().Heatmap(z=[rounded(row) for row in flat], y=names, colorscale="Greys", hovertemplate=hover)
+    )
     return figure.update_layout(hovermode="closest").update_yaxes(type="category", autorange="reversed")
 
 
@@ -68,5 +76,7 @@ def _counts(result: Facets) -> Figure:
     heights = [*(counts.count(k) for k in known), *[counts.count(None)] * (None in counts)]
     colours = [COLOURS[0]] * len(known) + [NEUTRAL]
     hover = "%{y} neurons with %{x}<extra></extra>"
-    figure.add_bar(x=names, y=heights, marker={"color": colours[: len(names)]}, showlegend=False, hovertemplate=hover)
+    figure.add_bar(
+        x=names, y=heights, marker={"color": colours[: len(names)]}, showlegend=False, hovertemplate=hover
+    )
     return figure.update_layout(hovermode="closest").update_xaxes(type="category")

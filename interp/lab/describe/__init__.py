@@ -1,0 +1,1 @@
+"""Descriptions of neurons by predicates of their inputs, and their facets."""
