@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from interp.lab.describe.cue import ARMS
+from interp.lab.describe.facets import facets_findings
 from interp.lab.describe.planted import SETTINGS
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import StudyResult
@@ -13,8 +14,9 @@ GOAL, GAIN = 0.9, 0.1
 
 
 def findings(result: StudyResult) -> list[str]:
-    """Planted neurons, controls, trained networks, and the cue."""
-    return [*_planted(result), *_controls(result), *_trained(result), *_cue(result)]
+    """Planted neurons, controls, trained networks, the cue, and facets."""
+    parts = _planted, _controls, _trained, _cue, facets_findings
+    return [sentence for part in parts for sentence in part(result)]
 
 
 def _level(over: OverSeeds, goal: float) -> str:

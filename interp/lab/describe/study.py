@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interp.lab.describe.cue import ARMS, measure_cue
+from interp.lab.describe.facets import QUANTITIES, measure_facets
 from interp.lab.describe.figure import describe_figure
 from interp.lab.describe.findings import findings
 from interp.lab.describe.planted import SETTINGS, measure_planted, measure_trained
@@ -54,7 +55,7 @@ ACCURACIES = {
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
-    """Planted, trained and cue neurons of one seed."""
+    """Planted, trained and cue neurons of one seed, and facets."""
     numbers, curves = measure_planted(config.p, config.noise, config.level, seed)
     report(1, "planted neurons")
     numbers |= measure_trained(config.residues, config.width, config.updates, config.level, seed)
@@ -63,12 +64,14 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     for name in ARMS:
         every |= measure_cue(name, config.digits_width, config.draws, config.level, seed)
     report(3, "digits with a cue")
-    return Record(every, curves)
+    of_facets, shown = measure_facets(seed)
+    report(4, "facets")
+    return Record(every | of_facets, curves | {"facets": shown})
 
 
 STUDY = Study(
     name="describe",
-    title="Descriptions of neurons by predicates of their inputs",
+    title="Descriptions of neurons by predicates of their inputs, and their facets",
     about=(
         "Each neuron is described by the property that the inputs with its highest activations have in common, out of "
         "a closed set of properties: the significant one with the most weighted pointwise mutual information, chosen "
@@ -78,12 +81,13 @@ STUDY = Study(
         "(a mod 3 + b mod 3) mod 3, also with operands renamed, so that their residues mean nothing. Then digits are "
         "learnt with a corner pixel that is lit for one class: neurons described by the pixel are taken out, beside as "
         "many random ones and as many that are described by digits, and accuracy is measured with the pixel lit at "
-        "random. The figure shows planted neurons described rightly by noise, the controls, and accuracies without the "
-        "cue."
+        "random. Facets of a neuron are the lobes of its activation around a circle of residues, or the clusters of its "
+        "exemplars that one cloud does not explain. The figure shows planted neurons described rightly by noise, the "
+        "controls, accuracies without the cue, and lobes by frequency."
     ),
     config=Config,
     measure=measure,
-    units=lambda config: 3,
+    units=lambda config: 4,
     quantities={
         f"{key}_{name}": f"{words}, {SETTINGS[name][0]}"
         for name in SETTINGS
@@ -100,7 +104,8 @@ STUDY = Study(
         f"{name}_{key}": f"{words}; pixel {arm.words}"
         for name, arm in ARMS.items()
         for key, words in ACCURACIES.items()
-    },
+    }
+    | QUANTITIES,
     judge=findings,
     draw=describe_figure,
 )

@@ -18,6 +18,7 @@ from interp.lab.describe.cue import (
     measure_cue,
     train_digits,
 )
+from interp.lab.describe.facets import NETWORKS
 from interp.lab.describe.planted import (
     EACH,
     SETTINGS,
@@ -108,7 +109,7 @@ def test_a_small_run_has_every_quantity() -> None:
     assert set(STUDY.quantities) <= set(records[0].numbers)
     result = StudyResult(STUDY, config, (0, 1), records)
     assert result.findings()
-    check_figure(result.plot(), inner=2)
+    check_figure(result.plot(), inner=3)
     assert measure_cue("dim", 30, 20, 0.05, 0)["dim_random_before"] > 0.5
 
 
@@ -123,8 +124,9 @@ def made_up(**given: float) -> StudyResult:
     for jitter in (-0.01, 0.0, 0.01):
         numbers: dict[str, float | None] = dict.fromkeys({*names, *STUDY.quantities}, 0.5 + jitter)
         numbers |= {name: value + jitter**2 for name, value in given.items()}
-        curve = {"noise": [0.0, 1.0], "right": {way: [1.0, 0.5] for way in SETTINGS}}
-        records.append(Record(numbers, curve))
+        lobes = {name: {"frequency": [1, 2], "lobes": [1, 2]} for name in NETWORKS}
+        curves = {"noise": [0.0, 1.0], "right": {way: [1.0, 0.5] for way in SETTINGS}}
+        records.append(Record(numbers, curves | {"facets": {"lobes": lobes}}))
     return StudyResult(STUDY, Config(), (0, 1, 2), tuple(records))
 
 
@@ -141,14 +143,14 @@ def test_findings_can_say_either() -> None:
         "97.0%, at least 90%",
         "and more than the descriptions of other neurons",
         "more than without random ones (60.0%,",
-        "a gain of 30.0 (29.",
-        "points, at least 10)",
+        "a gain of 30.0 (30.0 to 30.0) points, at least 10)",
         "at most the rate of 5%",
     ):
         assert words in text
     bad = made_up(right_95=0.3, trained_right_95=0.1, cue_random_after=0.4, cue_random_control=0.45)
     text = " ".join(bad.findings())
     for words in (
+        "more than the rate of 5%",
         "below 90%",
         "and fewer than the descriptions",
         "less than without random ones",
@@ -159,4 +161,4 @@ def test_findings_can_say_either() -> None:
     assert "points, less than 10)" in small
     text = " ".join(made_up().findings())
     assert text.count("not decidedly more than without random ones") == 3
-    check_figure(made_up().plot(), inner=2)
+    check_figure(made_up().plot(), inner=3)
