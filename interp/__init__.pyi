@@ -4,6 +4,7 @@ from .analysis.coset_indicators import coset_indicators as coset_indicators
 from .analysis.describing import describe as describe
 from .analysis.dynamics import dynamics_of as dynamics_of
 from .analysis.example_overlap import example_overlap as example_overlap
+from .analysis.facets import facets as facets
 from .analysis.forgetting_check import check_forgetting as check_forgetting
 from .analysis.gamma import gamma_rescale as gamma_rescale
 from .analysis.gamma import transfer_gamma as transfer_gamma

@@ -62,9 +62,10 @@ class Predicates:
     def varying(self, rows: Int[np.ndarray, " row"]) -> Predicates:
         """Those that hold of some of these inputs, and not of all; of several that hold of the same ones the first."""
         holds = self.holds[:, rows]
-        some = holds.any(1) & ~holds.all(1)
-        first = np.unique(np.packbits(holds, axis=1), axis=0, return_index=True)[1] if len(self) else []
-        kept = [place for place in sorted(map(int, first)) if some[place]]
+        first: dict[bytes, int] = {}
+        for place, row in enumerate(np.packbits(holds, axis=1)):
+            first.setdefault(row.tobytes(), place)
+        kept = [place for place in first.values() if holds[place].any() and not holds[place].all()]
         names, classes = ([values[i] for i in kept] for values in (self.names, self.classes))
         return Predicates(tuple(names), self.holds[kept], tuple(classes), self.variables)
 
@@ -75,8 +76,8 @@ def exemplars(
     """Mask of the inputs with a neuron's highest activations.
 
     They are the share ``1 - quantile`` of the inputs, or `fewest` if these are more, and all that tie with the last of
-    them. Where ties make up more than half of the inputs, as those of a ReLU that is mostly off, only the inputs above
-    them count, however few. A constant neuron has none.
+    them. Where ties make up more than half of the inputs and others are above them, as those of a ReLU that is mostly
+    off, only those above count, however few. A constant neuron has none.
 
     Raises:
         ValueError: The quantile is not in [0, 1), or there are no more inputs than `fewest`.
@@ -93,7 +94,7 @@ def exemplars(
     place = max(fewest, round((1 - quantile) * n))
     least = np.partition(activations, n - place, axis=0)[n - place]
     inside = activations >= least
-    tied = inside.mean(0) > MOST
+    tied = (inside.mean(0) > MOST) & ((activations.max(0) > least) | (activations.min(0) == least))
     inside[:, tied] = activations[:, tied] > least[tied]
     return inside
 

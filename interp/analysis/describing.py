@@ -31,7 +31,7 @@ FEWEST = 10
 DIGITS = 6
 """Activations that agree to so many digits of the neuron's largest one count as equal: more is rounding of float32."""
 IN_NOTEBOOKS = 10
-HEADER = ("neuron", "description", "holds of its exemplars", "of all inputs", "PMI", "q-value", "exemplars")
+HEADER = ("neuron", "description", "agreement", "base rate", "PMI", "q-value", "exemplars")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,8 +107,8 @@ class Descriptions(Drawable):
             f" Held-out agreement: {percentage(agreements.mean())} on average." if len(agreements) else ""
         )
         return (
-            f"{int(self.described.sum())} of {len(self)} neurons are described by one of {self.predicates:,} predicates "
-            f"at a false-discovery rate of {self.level:g}{f': {common}' if common else ''}.{held_out}"
+            f"{int(self.described.sum())} of {len(self)} neurons are described by one of {self.predicates:,} "
+            f"predicates at a false-discovery rate of {self.level:g}{f': {common}' if common else ''}.{held_out}"
         )
 
     def rows(self, most: int | None = None) -> Iterator[tuple[str, ...]]:
@@ -132,7 +132,11 @@ class Descriptions(Drawable):
         return plain(vars(self) | {"counts": self.counts()})
 
     def save(self, path: Path | str) -> Path:
-        """Write all columns to a ``.parquet``, ``.csv`` or ``.json`` file, whole or not at all; else a `ConfigError`."""
+        """Write all columns to a ``.parquet``, ``.csv`` or ``.json`` file, whole or not at all.
+
+        Raises:
+            ConfigError: The suffix is another, or the place cannot be written to.
+        """
         if Path(path).suffix == ".json":
             return write_json(path, self.to_dict())
         return write_columns(path, self.columns, {"site": self.site_name, "level": self.level})
@@ -196,8 +200,8 @@ def describe(
     """
     if not 0 <= quantile < 1 or not 0 <= weight <= 1 or not 0 < level < 1:
         raise ConfigError(
-            f"quantile={quantile}, weight={weight}, level={level}; expected a quantile in [0, 1), a weight in [0, 1] and a "
-            "level in (0, 1)"
+            f"quantile={quantile}, weight={weight}, level={level}; expected a quantile in [0, 1), a weight in [0, 1] "
+            "and a level in (0, 1)"
         )
     subject = subject_of(network, task, site=site, seed=seed)
     cached = subject.cached.sampled
@@ -226,8 +230,8 @@ def describe(
     }
     if round((1 - quantile) * len(chosen_by)) < FEWEST:
         notes += (
-            f"The share {1 - quantile:.3g} of {len(chosen_by)} inputs is fewer than {FEWEST}; each neuron's {FEWEST} highest "
-            "are exemplars",
+            f"The share {1 - quantile:.3g} of {len(chosen_by)} inputs is fewer than {FEWEST}; each neuron's {FEWEST} "
+            "highest are exemplars",
         )
     if repeats:
         notes += (f"{repeats:,} inputs repeat others; p-values take all inputs as independent",)

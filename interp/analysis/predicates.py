@@ -1,4 +1,4 @@
-"""Candidates for descriptions of neurons: predicates of a task's examples, of a table's columns, and of a user's own."""
+"""Candidates for descriptions of neurons: predicates of a task's examples, and of a user's own columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODULI = (2, 3, 4, 5, 6)
 OPERANDS = 4
 """Whole-number inputs of so many columns or fewer are taken for operands, whose residues are candidates."""
 FEW_VALUES, MOST_VALUES = 12, 4096
-"""Numbers that are not whole are compared one by one up to so many different values; whole numbers and texts up to these."""
+"""Different values up to which numbers that are not whole are compared with each; and whole numbers and texts."""
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 MOST_COLUMNS = 4096
 
@@ -158,17 +158,18 @@ def column_predicates(
     known = np.unique(values)
     if len(known) <= (FEW_VALUES if kind == "f" else MOST_VALUES):
         for value in known:
-            shown = f"{value:g}" if kind == "f" else str(value)
+            brief = kind == "f" and float(f"{value:g}") == value
+            shown = f"{value:g}" if brief else str(value)
             yield f"{name} = {shown}", values == value, ""
     elif kind not in "iuf":
         raise ConfigError(
             f"the column {cut(name)} has {len(known):,} different texts, more than {MOST_VALUES:,}; group them"
         )
     if thresholds and kind in "iuf" and len(known) > FEW_VALUES:
-        for level in dict.fromkeys(np.quantile(values, QUANTILES, method="lower").tolist()):
-            if level > known[0]:
-                yield f"{name} < {level:g}", values < level, variable
-                yield f"{name} >= {level:g}", values >= level, variable
+        levels = np.quantile(values, QUANTILES, method="lower").tolist()
+        for shown, level in {f"{level:.4g}": level for level in levels if level > known[0]}.items():
+            yield f"{name} < {shown}", values < level, variable
+            yield f"{name} >= {shown}", values >= level, variable
 
 
 def joined(first: Predicates, second: Predicates) -> Predicates:

@@ -72,6 +72,10 @@ def describe(
     """Describe every neuron by what the inputs that activate it most have in common."""
     if only and predicates is None:
         raise ConfigError("--only leaves out the task's own properties; give --predicates too")
+    if quantile == 1 or level in (0, 1):
+        raise ConfigError(
+            f"--quantile {quantile:g} and --level {level:g}; expected both below 1, the level above 0"
+        )
     with loading():
         from interp.analysis.describing import HEADER
         from interp.analysis.describing import describe as describe_network
@@ -81,11 +85,16 @@ def describe(
     given = None if predicates is None else read_predicates(predicates)
     with busy("describing"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
-        settings = {"quantile": quantile, "weight": weight, "level": level}
-        result = describe_network(subject, None, given, neurons=neurons, own=not only, **settings)
+        result = describe_network(
+            subject,
+            predicates=given,
+            neurons=neurons,
+            own=not only,
+            quantile=quantile,
+            weight=weight,
+            level=level,
+        )
     say(*subject.source.notes, *result.notes, result.sentence())
-    left = (0, 1)
-    print_table(
-        f"{result.site_name}: what neurons respond to", HEADER, result.rows(top), left=left, boxed=True
-    )
+    title = f"{result.site_name}: properties of the inputs that activate neurons most"
+    print_table(title, HEADER, result.rows(top), left=(1,), boxed=True)
     write(result.save, json, save)

@@ -1,17 +1,18 @@
-"""Planted neurons described rightly by noise, controls, and accuracy without the neurons of a cue."""
+"""Planted neurons described rightly by noise, controls, accuracy without the neurons of a cue, and lobes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from interp.lab.describe.cue import ARMS
+from interp.lab.describe.facets import NETWORKS
 from interp.lab.describe.planted import SETTINGS
 from interp.lab.over_seeds import OverSeeds
-from interp.lab.panels import Figure, axes, bars, line_over_seeds, place_panel, seeds_in_title
+from interp.lab.panels import Figure, axes, bars, dots, line_over_seeds, place_panel, seeds_in_title
 from interp.plots.canvas import NEUTRAL, blank
 from interp.plots.coset_indicators import COLOURS
 
-DOMAINS = ((0.0, 0.28), (0.38, 0.62), (0.72, 1.0))
+DOMAINS = ((0.0, 0.2), (0.27, 0.47), (0.54, 0.76), (0.83, 1.0))
 SHARES = {
     "trained_right_95": "trained, rightly",
     "trained_chance_95": "of other neurons",
@@ -29,7 +30,7 @@ LINES = {
 
 
 def describe_figure(result: Any) -> Figure:
-    """Three panels; bands are the lowest and highest of the seeds, bars have intervals of 95 %."""
+    """Four panels; bands are the lowest and highest of the seeds, bars have intervals of 95 %."""
     figure = blank("Descriptions of neurons" + seeds_in_title(len(result.seeds)), "", "")
     curves = [record.curves for record in result.records]
     for (name, (words, _, _)), colour in zip(SETTINGS.items(), COLOURS, strict=False):
@@ -48,13 +49,20 @@ def describe_figure(result: Any) -> Figure:
         hover = f"{words}: %{{y:.1%}}<extra></extra>"
         look = {"hovertemplate": hover, "showlegend": True, "name": words, **axes(3)}
         bars(figure, [*known], [*known.values()], {"color": colour}, **look)
+    for (name, words), symbol in zip(NETWORKS.items(), ("circle", "cross", "x"), strict=True):
+        each = [one["facets"]["lobes"][name] for one in curves]
+        x, y = ([value for one in each for value in one[key]] for key in ("frequency", "lobes"))
+        hover = f"{words}: %{{y}} lobes at frequency %{{x}}<extra></extra>"
+        marker = {"color": COLOURS[1], "symbol": symbol, "size": 6, "opacity": 0.5}
+        dots(figure, x, y, marker, name=f"lobes, {words}", hovertemplate=hover, **axes(4))
     titles = (
         ("noise on the weights", "described rightly (share)"),
         ("", "described so (share)"),
         ("", "accuracy, cue at random"),
+        ("frequency", "lobes over the answer"),
     )
     for panel, ((below, left), domain) in enumerate(zip(titles, DOMAINS, strict=True), 1):
-        y = {"title": {"text": left, "standoff": 4}, "range": [0, 1.03]}
+        y = {"title": {"text": left, "standoff": 4}} | ({"range": [0, 1.03]} if panel < 4 else {})
         place_panel(figure, panel, domain, {"title": {"text": below}}, y)
     return figure.update_layout(
         barmode="group", legend={"y": -0.55}, margin={"t": 60, "b": 170}, height=520, hovermode="closest"

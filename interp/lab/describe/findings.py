@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from interp.lab.describe.cue import ARMS
+from interp.lab.describe.facets import facets_findings
 from interp.lab.describe.planted import SETTINGS
 from interp.lab.over_seeds import OverSeeds
 from interp.lab.study import StudyResult
@@ -13,8 +14,9 @@ GOAL, GAIN = 0.9, 0.1
 
 
 def findings(result: StudyResult) -> list[str]:
-    """Planted neurons, controls, trained networks, and the cue."""
-    return [*_planted(result), *_controls(result), *_trained(result), *_cue(result)]
+    """Planted neurons, controls, trained networks, the cue, and facets."""
+    parts = _planted, _controls, _trained, _cue, facets_findings
+    return [sentence for part in parts for sentence in part(result)]
 
 
 def _level(over: OverSeeds, goal: float) -> str:
@@ -67,10 +69,10 @@ def _trained(result: StudyResult) -> list[str]:
     residues, own = _over(result, "renamed_class_95"), _over(result, "renamed_right_95")
     accuracy = _over(result, "trained_accuracy")
     return [
-        f"Networks trained on (a mod 3 + b mod 3) mod 3 (held-out accuracy {accuracy.words(SHARE)}), neurons described by "
-        f"the residues that their weights prefer, or the answer that follows; {'; '.join(parts)}.",
-        f"Where operands are renamed before training, {residues.words(SHARE)} of the neurons are described by residues; "
-        f"with the renamed classes among the predicates {own.words(SHARE)} are described rightly.",
+        f"Networks trained on (a mod 3 + b mod 3) mod 3 (held-out accuracy {accuracy.words(SHARE)}), neurons described "
+        f"by the residues that their weights prefer, or the answer that follows; {'; '.join(parts)}.",
+        f"Where operands are renamed before training, {residues.words(SHARE)} of the neurons are described by "
+        f"residues; with the renamed classes among the predicates {own.words(SHARE)} are described rightly.",
     ]
 
 
@@ -83,19 +85,19 @@ def _cue(result: StudyResult) -> list[str]:
         verdict = gain.verdict("more", "less", "not decidedly more")
         reached = f", {_points(gain)}" if gain.low > 0 else ""
         by_class = result.difference(f"{name}_random_after", f"{name}_random_class")
-        beside = (
-            "; neurons described by digits were too few for a control"
-            if by_class is None
-            else f"; {by_class.verdict('more', 'less', 'not decidedly more')} than without as many that are described by "
-            f"digits ({_over(result, f'{name}_random_class').words(SHARE)})"
-        )
+        beside = "; neurons described by digits were too few for a control"
+        if by_class is not None:
+            more = by_class.verdict("more", "less", "not decidedly more")
+            of_digits = _over(result, f"{name}_random_class").words(SHARE)
+            beside = f"; {more} than without as many that are described by digits ({of_digits})"
+        count = _over(result, f"{name}_neurons").words("{:.0f}".format)
         clean = {line: _over(result, f"{name}_trained_{line}") for line in ("before", "after", "control")}
         sentences.append(
             f"A corner pixel {arm.words}: with the pixel at random {numbers['before'].words(SHARE)} are answered "
-            f"rightly, and {numbers['after'].words(SHARE)} without the {_over(result, f'{name}_neurons').words('{:.0f}'.format)} "
-            f"neurons described by it, {verdict} than without random ones ({numbers['control'].words(SHARE)}{reached})"
-            f"{beside}. With the pixel as in training {clean['before'].words(SHARE)} become {clean['after'].words(SHARE)} "
-            f"(random: {clean['control'].words(SHARE)})."
+            f"rightly, and {numbers['after'].words(SHARE)} without the {count} neurons described by it, {verdict} than "
+            f"without random ones ({numbers['control'].words(SHARE)}{reached}){beside}. With the pixel as in training "
+            f"{clean['before'].words(SHARE)} become {clean['after'].words(SHARE)} (random: "
+            f"{clean['control'].words(SHARE)})."
         )
     return sentences
 

@@ -18,7 +18,8 @@ from interp.errors import GrokscopeError
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ["demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot"]
-COMMANDS += ["dynamics", "dose", "unlearn", "retention", "overlap", "transfer-gamma", "dialects", "study"]
+COMMANDS += ["dynamics", "dose", "unlearn", "communities", "describe", "retention", "overlap", "transfer-gamma"]
+COMMANDS += ["dialects", "study"]
 
 
 def test_the_version_is_shown(run: Callable[..., str]) -> None:
@@ -62,7 +63,7 @@ def test_python_has_an_equivalent_for_every_command() -> None:
         "load_checkpoint",
         "run_grid",
     ]
-    for name in [*names, "dynamics_of", "dose", "compare_unlearning", "gamma_rescale"]:
+    for name in [*names, "dynamics_of", "dose", "compare_unlearning", "gamma_rescale", "describe"]:
         assert callable(getattr(interp, name))
     assert issubclass(interp.GrokscopeError, Exception)
     assert GrokscopeError is interp.GrokscopeError

@@ -1,0 +1,361 @@
+"""Facets of neurons: the groups of inputs that each is excited by, with a prototype of each group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch.nn.functional import one_hot
+
+from interp.analysis.prototypes import mean_inputs, not_possible, prototypes
+from interp.analysis.removing import chosen_neurons
+from interp.data import Task
+from interp.drawing import Drawable
+from interp.errors import ConfigError, choose
+from interp.hooks import capture
+from interp.markup import html_table, number
+from interp.measuring.arrays import grid_of
+from interp.measuring.logits import chosen_columns, whole_of
+from interp.output import plain
+from interp.progress import PATIENCE, progress
+from interp.scoring.all_pairs import all_pairs_activations, operands_of
+from interp.subject import Network, Subject, subject_of
+from probes.facets import FEWEST_POINTS, LEVEL, PROMINENCE, Lobes, clusters, lobes
+from probes.null import benjamini_hochberg
+from probes.orders import order_p_values, sum_profile
+
+INPUTS = "inputs"
+AXES = {"left": "left operand", "right": "right operand", "answer": "answer"}
+MOST_FEATURES = 4_096
+HEADER = (
+    "neuron",
+    "facets",
+    "by silhouette or peaks",
+    "q-value",
+    "silhouette",
+    "stability",
+    "sizes",
+    "prototypes",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronFacets:
+    """Facets of one neuron.
+
+    Attributes:
+        count: Number of facets. Of clusters 1 where no valley between two was shown; None where it is not decided: of
+            lobes where operands in random orders do as well, of clusters where too few inputs excite the neuron.
+        best: Number of lobes, or the number of clusters with the largest silhouette, before that decision.
+        p_value: Of `probes.orders.order_p_values`, or of `probes.facets.valley_p_value`; nan where there is none.
+        q_value: The false-discovery rate over the neurons that were looked at.
+        members: Of each facet the examples of the task, strongest first; of those that excite the neuron most.
+        silhouette, stability: See `probes.facets.Clusters`; nan for lobes.
+        peaks: Positions of the lobes in the task's order; empty for clusters.
+        profile: Mean activation at each position; None for clusters.
+        prototypes: One of each facet, see `interp.analysis.prototypes.Prototypes`; None where there are none.
+        start, activation: Of the neuron at each facet's mean input and at its prototype.
+    """
+
+    neuron: int
+    count: int | None
+    best: int
+    p_value: float
+    q_value: float
+    members: tuple[Int[np.ndarray, " _"], ...]
+    silhouette: float
+    stability: float
+    peaks: Float[np.ndarray, " peak"]
+    profile: Float[np.ndarray, " position"] | None
+    prototypes: Float[np.ndarray, "facet ..."] | None = None
+    start: Float[np.ndarray, " facet"] | None = None
+    activation: Float[np.ndarray, " facet"] | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Facets(Drawable):
+    """Facets of the neurons at one site.
+
+    Attributes:
+        site: Hook name of the neurons.
+        kind: ``"lobes"`` around the task's circle, or ``"clusters"`` of inputs.
+        along: What the lobes are counted over, one of `AXES`; None for clusters.
+        embedding: What inputs are clustered by: ``"inputs"`` or a hook name; None for lobes.
+        top: Number of examples that are looked at, at most.
+        neurons: One record each.
+        notes: Sentences about what was left out, and why.
+    """
+
+    figure: ClassVar[str] = "plots.facets.facets"
+    site: str
+    kind: str
+    along: str | None
+    embedding: str | None
+    top: int
+    neurons: tuple[NeuronFacets, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> list[int | None]:
+        """Number of facets of each neuron; None where it is not decided."""
+        return [one.count for one in self.neurons]
+
+    def sentence(self) -> str:
+        """The result in words."""
+        counts = np.array([-1 if count is None else count for count in self.counts])
+        shown = ", ".join(f"{int((counts == k).sum())} with {k}" for k in np.unique(counts[counts >= 0]))
+        undecided = int((counts < 0).sum())
+        rest = f"; {undecided} not decided" if undecided else ""
+        place = f"lobes over the {AXES[self.along]}" if self.along else f"clusters by {self.embedding}"
+        return f"Facets of {len(counts)} neurons ({place}): {shown or 'none decided'}{rest}."
+
+    def __repr__(self) -> str:
+        return "\n".join((f"Facets({self.sentence()})", *self.notes))
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """One row a neuron as people read it, in the order of `HEADER`."""
+        for one in self.neurons:
+            sizes = ", ".join(str(len(facet)) for facet in one.members)
+            ends = "" if one.activation is None else ", ".join(map(number, one.activation.tolist()))
+            count = "not decided" if one.count is None else str(one.count)
+            measures = (number(value) for value in (one.q_value, one.silhouette, one.stability))
+            yield str(one.neuron), count, str(one.best), *measures, sizes, ends
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        names = ("site", "kind", "along", "embedding", "top", "notes")
+        return plain(
+            {name: getattr(self, name) for name in names} | {"neurons": [vars(one) for one in self.neurons]}
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(self.sentence(), HEADER, self.rows(), inline=True)
+
+
+def facets(
+    network: Network,
+    task: Task | None = None,
+    neurons: Any = None,
+    *,
+    along: str | None = None,
+    embedding: str | None = None,
+    top: float = 0.1,
+    prominence: float = PROMINENCE,
+    steps: int = 100,
+    image: bool = False,
+    site: str | None = None,
+    seed: int | None = None,
+) -> Facets:
+    """Count the facets of neurons, and climb to a prototype of each (after arXiv 1602.03616).
+
+    A neuron that answers to several kinds of inputs has several facets. Of an operation in whose order a solution is
+    periodic they are lobes: peaks of the mean activation over an operand or the answer, see `probes.facets.lobes`.
+    Elsewhere they are clusters of the inputs that excite the neuron most, see `probes.facets.clusters`; there they say
+    as much of the inputs as of the neuron: one that is excited by everything has the clusters of the data.
+
+    A prototype starts from a facet's mean input and climbs along the gradient, see `interp.analysis.prototypes`.
+
+    Args:
+        network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
+        task: A task; a checkpoint's own if None.
+        neurons: As of `interp.remove`; all if None.
+        along: ``left``, ``right`` or ``answer``: count lobes over it; None: over the answer where the task has an order,
+            else clusters.
+        embedding: What inputs are clustered by: ``inputs`` (tokens as one-hot vectors) or the name of a hook; counts
+            clusters in any task. None: the inputs, of a task without an order.
+        top: Share of the examples that are looked at, those with the highest activation, in (0, 1]. Examples at which a
+            neuron is as low as it gets never are.
+        prominence: Least prominence of a lobe, as a share of the profile's range.
+        steps: Of the search for prototypes; 0: make none.
+        image: Whether the inputs' last two axes are those of an image, whose roughness is penalised.
+        site: Hook name of the neurons; the model's last site if None.
+        seed: Of halves, k-means and random orders.
+
+    Raises:
+        ConfigError: The task has no order to count lobes in, or an argument is out of range. InterventionError: the
+            neurons cannot be used. HookNameError: there is no such hook.
+
+    Example:
+        >>> from interp.data import ModularTask
+        >>> from interp.models import analytic_mlp
+        >>> task = ModularTask("add", p=23)
+        >>> model = analytic_mlp(task, width=8, seed=3)
+        >>> result = facets(model, task, steps=0)
+        >>> result.counts == subject_of(model, task).table["frequency"].tolist()
+        True
+    """
+    subject = subject_of(network, task, site=site, seed=seed)
+    if not 0 < top <= 1 or steps < 0 or not 0 < prominence <= 1:
+        raise ConfigError(
+            f"top={top}, prominence={prominence}, steps={steps}; expected the first two in (0, 1], and 0 or more steps"
+        )
+    along = _axis(subject, along, embedding)
+    chosen = np.arange(subject.width) if neurons is None else chosen_neurons(subject, neurons)[1]
+    activations = (
+        whole_of(chosen_columns(subject.cached.activations, torch.as_tensor(chosen))).double().cpu().numpy()
+    )
+    strongest = [_strongest(column, top) for column in activations.T]
+    notes = []
+    if along is None:
+        by = embedding or INPUTS
+        points = _points(subject, by)
+        if points.shape[1] > MOST_FEATURES:
+            raise ConfigError(
+                f"embedding={by!r} has {points.shape[1]:,} features, at most {MOST_FEATURES:,} are clustered; name a "
+                "hook that holds fewer"
+            )
+        results = _by_clusters(points, chosen, strongest, subject.seed)
+    else:
+        results = _by_lobes(subject, along, chosen, strongest, prominence)
+    reason = not_possible(subject)
+    if steps and reason:
+        notes.append(f"There are no prototypes: {reason}.")
+    elif steps:
+        results = _with_prototypes(subject, results, steps, image)
+    undecided = sum(one.count is None for one in results)
+    if undecided:
+        notes.append(
+            f"Of {undecided} neurons the number of facets is not decided: {_REASONS[along is None]}."
+        )
+    at_most = max(1, round(top * len(activations)))
+    kind = "clusters" if along is None else "lobes"
+    return Facets(
+        subject.hook,
+        kind,
+        along,
+        (embedding or INPUTS) if along is None else None,
+        at_most,
+        tuple(results),
+        tuple(notes),
+    )
+
+
+_REASONS = {
+    True: f"fewer than {FEWEST_POINTS} of the examples that are looked at excite them",
+    False: "they are as periodic with operands in random orders, or constant",
+}
+
+
+def _axis(subject: Subject, along: str | None, embedding: str | None) -> str | None:
+    """The axis that lobes are counted over; None for clusters."""
+    circular = subject.task.ordering is not None and operands_of(subject.task) is not None
+    if along is None:
+        return "answer" if circular and embedding is None else None
+    choose("axis", along, AXES)
+    if embedding is not None:
+        raise ConfigError(
+            f"along={along!r} counts lobes and embedding={embedding!r} clusters; give one of them"
+        )
+    if not circular:
+        raise ConfigError(
+            f"along={along!r}: the task has no order of its operands; leave it out to count clusters"
+        )
+    return along
+
+
+def _strongest(activation: Float[np.ndarray, " example"], top: float) -> Int[np.ndarray, " top"]:
+    """The examples with the highest activation, highest first, without those at which it is lowest."""
+    order = np.argsort(-activation, kind="stable")[: max(1, round(top * len(activation)))]
+    return order[activation[order] > activation.min()]
+
+
+def _points(subject: Subject, by: str) -> Float[np.ndarray, "example feature"]:
+    """What every example is clustered by."""
+    inputs = subject.data.inputs
+    if by != INPUTS:
+        inputs = capture(subject.model, inputs, by, batch_size=2_000)[by]
+    elif not inputs.is_floating_point():
+        inputs = one_hot(inputs)
+    return inputs.flatten(1).double().cpu().numpy()
+
+
+def _by_clusters(
+    points: np.ndarray, chosen: np.ndarray, strongest: list[np.ndarray], seed: int
+) -> list[NeuronFacets]:
+    nothing = np.zeros(0)
+    with progress("clusters of inputs", len(chosen), after=PATIENCE) as report:
+        each = []
+        for done, rows in enumerate(strongest, 1):
+            each.append(clusters(points[rows], seed=seed) if len(rows) >= FEWEST_POINTS else None)
+            report(done)
+    p_values = np.array([np.nan if one is None else one.p_value for one in each])
+    q_values, results = benjamini_hochberg(p_values), []
+    for neuron, rows, one, q in zip(chosen.tolist(), strongest, each, q_values.tolist(), strict=True):
+        if one is None:
+            results.append(NeuronFacets(neuron, None, 0, *[np.nan] * 2, (), *[np.nan] * 2, nothing, None))
+            continue
+        count = one.best if q <= LEVEL else 1
+        members = tuple(rows[one.label == k] for k in range(count)) if count > 1 else (rows,)
+        silhouette = one.silhouettes.get(one.best, np.nan)
+        scores = one.p_value, q, members, silhouette, one.stability
+        results.append(NeuronFacets(neuron, count, one.best, *scores, nothing, None))
+    return results
+
+
+def _by_lobes(
+    subject: Subject, along: str, chosen: np.ndarray, strongest: list[np.ndarray], prominence: float
+) -> list[NeuronFacets]:
+    order, p = subject.task.ordering, operands_of(subject.task)
+    assert order is not None
+    assert p is not None
+    steps = {"left": (1, 0), "right": (0, 1), "answer": order.steps}[along]
+    known = all_pairs_activations(subject.cached, subject.task, p, torch.as_tensor(chosen))
+    grid = grid_of(known.double(), p, order)
+    profiles = sum_profile(grid, steps)
+    p_values = order_p_values(grid, subject.seed, steps=steps)["p_value"]
+    q_values, places, results = benjamini_hochberg(p_values), _places(subject, along), []
+    for i, neuron in enumerate(chosen.tolist()):
+        one = lobes(profiles[i], prominence)
+        decided = bool(q_values[i] <= LEVEL)
+        members = _members(one, places[strongest[i]], strongest[i]) if decided else ()
+        count = len(one.peaks) if decided else None
+        scores = float(p_values[i]), float(q_values[i]), members, np.nan, np.nan
+        results.append(NeuronFacets(neuron, count, len(one.peaks), *scores, one.peaks, profiles[i]))
+    return results
+
+
+def _places(subject: Subject, along: str) -> Int[np.ndarray, " example"]:
+    """The position of each example along an axis; -1 of those that the task's order leaves out."""
+    order, p = subject.task.ordering, operands_of(subject.task)
+    assert order is not None
+    assert p is not None
+    of_left, of_right = np.full((2, p), -1)
+    of_left[order.left], of_right[order.right] = np.arange(len(order)), np.arange(len(order))
+    inputs = subject.data.inputs.cpu().numpy()
+    left, right = of_left[inputs[:, 0]], of_right[inputs[:, 1]]
+    answer = (order.steps[0] * left + order.steps[1] * right) % len(order)
+    inside = (left >= 0) & (right >= 0)
+    return np.where(inside, {"left": left, "right": right, "answer": answer}[along], -1)
+
+
+def _members(
+    one: Lobes, places: Int[np.ndarray, " top"], rows: Int[np.ndarray, " top"]
+) -> tuple[Int[np.ndarray, " _"], ...]:
+    """Examples of each lobe."""
+    inside: Bool[np.ndarray, " top"] = places >= 0
+    lobe = one.lobe[places[inside]]
+    return tuple(rows[inside][lobe == k] for k in range(len(one.peaks)))
+
+
+def _with_prototypes(
+    subject: Subject, results: list[NeuronFacets], steps: int, image: bool
+) -> list[NeuronFacets]:
+    """The same with a prototype for each facet that has members."""
+    from dataclasses import replace
+
+    full = [one for one in results if one.members and all(map(len, one.members))]
+    if not full:
+        return results
+    starts = torch.stack([mean_inputs(subject, facet) for one in full for facet in one.members])
+    owners = np.repeat([one.neuron for one in full], [len(one.members) for one in full])
+    climbed = prototypes(subject, owners, starts, steps=steps, variation=float(image))
+    ends, made = np.cumsum([len(one.members) for one in full]), {}
+    for one, end in zip(full, ends.tolist(), strict=True):
+        part = slice(end - len(one.members), end)
+        values = (climbed.inputs[part], climbed.start[part], climbed.activation[part])
+        made[one.neuron] = replace(one, prototypes=values[0], start=values[1], activation=values[2])
+    return [made.get(one.neuron, one) for one in results]
