@@ -64,7 +64,7 @@ def discrimination_value(
         >>> classes = np.repeat(np.arange(3), 20)
         >>> corners = 4 * np.eye(3)[classes] + 0.1 * np.random.default_rng(0).normal(size=(60, 3))
         >>> round(discrimination_value(corners, classes), 1)
-        -0.9
+        -0.8
     """
     return class_separability(activations, classes).value
 
@@ -98,9 +98,9 @@ def class_separability(
     if not np.isfinite(activations).all():
         raise ValueError("the activations hold NaN or infinity")
     draws = np.empty((0, len(classes)), dtype=np.int64) if permuted is None else permuted
-    kinds, number, sizes = np.unique(classes, return_inverse=True, return_counts=True)
-    kept = sizes[number] >= FEWEST if permuted is None else np.ones(len(classes), dtype=bool)
-    standard, silent = standardised(activations[kept])
+    _, number, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    kept = sizes[number] >= FEWEST
+    standard, silent = standardised(activations[kept]) if kept.any() else (np.empty((0, 0)), 0)
     n, enough = int((sizes[sizes >= FEWEST]).sum()), int((sizes >= FEWEST).sum())
     if enough < 2 or not standard.shape[1]:
         unknown = np.full(len(draws), np.nan)
@@ -149,24 +149,36 @@ def contrasts(
 
     Classes of one example have no part; nan where fewer than two are left.
     """
+    n = len(distance)
+    padded = np.pad(distance, (0, 1))  # the last row and column stand for no example
     values, weights = np.full(len(classes), np.nan), np.zeros(classes.shape)
-    within, same = np.zeros(len(classes)), np.zeros(len(classes))
-    number = np.zeros(len(classes))
+    within, same, number = (np.zeros(len(classes)) for _ in range(3))
     for i, row in enumerate(classes):
-        order = np.argsort(row, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(row[order])) + 1)
-        large = [group for group in groups if len(group) >= FEWEST]
-        for group in large:
-            size, total = len(group), distance[np.ix_(group, group)].sum()
-            weights[i, group] = 1 / size
-            within[i] += total / (size * (size - 1))
-            same[i] += total / size**2
-        number[i] = len(large)
+        members, size = _members(row, n)
+        sums = padded[members[:, :, None], members[:, None, :]].sum((1, 2))
+        number[i] = len(size)
+        within[i] = (sums / (size * (size - 1))).sum()
+        same[i] = (sums / size**2).sum()
+        chosen = members < n
+        weights[i, members[chosen]] = np.repeat(1 / size, size)
     all_pairs = np.einsum("ij,ij->i", weights @ distance, weights)
     enough = number > 1
     between = (all_pairs - same)[enough] / (number * (number - 1))[enough]
     values[enough] = within[enough] / number[enough] - between
     return values
+
+
+def _members(
+    row: Int[np.ndarray, " example"], n: int
+) -> tuple[Int[np.ndarray, "class place"], Int[np.ndarray, " class"]]:
+    """Examples of each class that has enough of them, filled up with n, and its size."""
+    order = np.argsort(row, kind="stable")
+    first = np.flatnonzero(np.diff(row[order], prepend=row[order[0]] - 1))
+    size = np.diff(first, append=n)
+    members = np.full((len(size), int(size.max())), n)
+    members[np.arange(members.shape[1]) < size[:, None]] = order
+    large = size >= FEWEST
+    return members[large], size[large]
 
 
 def shuffled(

@@ -21,12 +21,14 @@ from interp.measuring.removals import random_sets
 from interp.progress import PATIENCE, progress
 from interp.scoring.halves import labels_on
 from interp.subject import Network, Subject, subject_of
-from probes.labels import LABELS
+from probes.labels import BOTH, GENERALIZING, MEMORIZING
 from probes.separability import ClassSeparability, class_separability, permuted_operands, shuffled
 
 MOST_EXAMPLES = 5_000
 """Of one half; the distances between them take 400 MB."""
 ALL, LOGITS = "all", "logits"
+ACTIVE = (GENERALIZING, MEMORIZING, BOTH)
+"""Labels whose neurons are measured without being asked for."""
 SHUFFLED = "classes dealt anew among the examples"
 RENAMED = "operands renamed at random, both alike"
 Sets = dict[str, list[np.ndarray]]
@@ -58,7 +60,7 @@ def separability(
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task; a checkpoint's own if None.
-        neurons: None: all neurons, and those of each label; a text as in `interp.selectors`, indices or a mask; or
+        neurons: None: all neurons, and those of each label in `ACTIVE`; a text as in `interp.selectors`, indices or a mask; or
             several of these, as a dictionary by name or a list.
         classes: A whole number for each example; the true labels if None.
         examples: Of each half, at most; drawn at random where there are more.
@@ -143,7 +145,7 @@ def _chosen(subject: Subject, neurons: Any, masks: list[Tensor], chosen_on: str)
     """The sets by name; those of a label chosen on the examples that they are not measured on, where possible."""
     several: Mapping[str, Any]
     if neurons is None:
-        present = [label for label in LABELS if len(subject.table.where(label=label))]
+        present = [label for label in ACTIVE if len(subject.table.where(label=label))]
         several = {ALL: np.arange(subject.width)} | {label: f"label:{label}" for label in present}
     elif isinstance(neurons, Mapping):
         several = neurons

@@ -55,8 +55,8 @@ def texts(rows: int, length: int, generator: np.random.Generator) -> Int[np.ndar
         >>> texts(2, 10, np.random.default_rng(0)).shape
         (2, 10)
     """
-    classes = np.array(word_classes(20 * length + rows, generator))
-    first = generator.integers(0, len(classes) - length, rows)
+    classes = np.array(word_classes(rows * length, generator))
+    first = generator.integers(0, len(classes) - length + 1, rows)
     chosen = classes[first[:, None] + np.arange(length)]
     sizes = np.array(list(CLASSES.values()))
     offset = np.cumsum(sizes) - sizes
