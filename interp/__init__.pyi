@@ -10,11 +10,13 @@ from .analysis.gamma import gamma_rescale as gamma_rescale
 from .analysis.gamma import transfer_gamma as transfer_gamma
 from .analysis.overlap import overlap as overlap
 from .analysis.portrait import portrait as portrait
+from .analysis.regime import regime as regime
 from .analysis.relearning import relearn as relearn
 from .analysis.removing import ablate_checkpoint as ablate_checkpoint
 from .analysis.removing import curve as curve
 from .analysis.removing import dose as dose
 from .analysis.removing import remove as remove
+from .analysis.separability import separability as separability
 from .analysis.unlearning import compare_unlearning as compare_unlearning
 from .audit import audit as audit
 from .checkpoints import save_checkpoint as save_checkpoint

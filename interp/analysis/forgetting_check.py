@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from interp.analysis.dealt_weights import dealt_anew
 from interp.analysis.forgetting import ForgettingCheck, held_out
 from interp.analysis.relearning import relearn_beside
 from interp.analysis.removing import chosen_neurons
@@ -197,21 +197,12 @@ def _probes(before: _View, now: _View, data: Dataset, seed: int) -> tuple[Traces
 
     first, activations = scores(before.activations(data), labels), now.activations(data)
     each = [scores(activations, labels), scores(activations, dealt)]
-    each.append(scores(now.activations(data, _dealt_anew(now.model, generator)), labels))
+    each.append(scores(now.activations(data, dealt_anew(now.model, generator)), labels))
     probe, shuffled, untrained = (memory_traces(one, first, data, seed=seed) for one in each)
     assert probe is not None
     assert shuffled is not None
     assert untrained is not None
     return probe, shuffled, untrained
-
-
-def _dealt_anew(model: HookedModel, generator: np.random.Generator) -> HookedModel:
-    """A copy in which the entries of every weight are in random places: it has never learnt any of the examples."""
-    copy = deepcopy(model)
-    for tensor in copy.parameters():
-        order = torch.as_tensor(generator.permutation(tensor.numel()), device=tensor.device)
-        tensor.data = tensor.data.flatten()[order].view_as(tensor)
-    return copy
 
 
 def _right(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from interp.analysis.circuit import circuit
+from interp.analysis.series_columns import SeriesColumns
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_series
@@ -43,8 +44,8 @@ class Trajectory:
         records: One a checkpoint, first to last: ``step`` (or the number that its file's name ends in, or its index
             where none has either), ``file``, ``accuracy`` by split, ``test_without_leakage`` (see `Leakage`),
             cross-entropy ``loss`` by split, ``mean_score`` (mean of the table's measure of periodicity, the column
-            named by ``score``), ``counts`` of labels, ``weight_norm``, and the measures of `PROGRESS`. None where a
-            value is not known.
+            named by ``score``), ``counts`` of labels, ``weight_norm``, the measures of `PROGRESS`, and those of
+            `interp.analysis.series_columns.SERIES_COLUMNS`. None where a value is not known.
         stages: Memorisation, circuit formation and so on, in order of their end; see `probes.stages.find_stages`.
     """
 
@@ -112,9 +113,10 @@ def trajectory_of(
     if total < 2:
         return None
     records: list[dict[str, Any]] = []
+    columns = SeriesColumns(seed)
     with progress("scoring checkpoints", total, after=PATIENCE) as report:
         for checkpoint in load_series(path, options, most=most):
-            records.append(record_of(checkpoint, site=site, seed=seed, watch=watch))
+            records.append(record_of(checkpoint, site=site, seed=seed, watch=watch, columns=columns))
             report(len(records), _note(records[-1]))
             del checkpoint  # before the next one is read
     if not _ascending([record["step"] for record in records]):
@@ -138,9 +140,17 @@ def _ascending(steps: list[int | None]) -> bool:
 
 
 def record_of(
-    checkpoint: Checkpoint, *, site: str | None = None, seed: int = 0, watch: Watch | None = None
+    checkpoint: Checkpoint,
+    *,
+    site: str | None = None,
+    seed: int = 0,
+    watch: Watch | None = None,
+    columns: SeriesColumns | None = None,
 ) -> dict[str, Any]:
     """Everything that `Trajectory` keeps of one checkpoint; `watch` is told of it too.
+
+    Args:
+        columns: Remembers the first checkpoint of a series, that this one is compared with; if None it is the first.
 
     Example:
         >>> from interp.data import ModularTask
@@ -169,6 +179,7 @@ def record_of(
         "counts": table.counts(),
         "weight_norm": plain(weight_norm(subject.model)),
         **{name: None if result is None else plain(getattr(result, name)) for name in PROGRESS},
+        **(columns or SeriesColumns(seed)).of(subject),
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.analysis.series_columns import CHANGE_PANEL, SEPARABILITY_PANEL, SERIES_COLUMNS, SHARES_PANEL
 from interp.data.splits import SPLITS
 from interp.plots.canvas import HOVER_WIDTH, NEUTRAL, SHOWN_AT_FIRST, blank, faded, in_percent, line
 from probes.labels import LABELS
@@ -68,7 +69,7 @@ def training_curve(history: Iterable[Mapping[str, Any]]) -> Figure:
 
 
 def trajectory_curves(trajectory: Trajectory) -> Figure:
-    """The development of a network: stages, accuracies, neurons by label, structure, losses and the weights' norm.
+    """The development of a network: stages, accuracies, neurons by label, structure, separability, losses and weights.
 
     Stages are shaded through all panels and named in the first, where touching one gives its reason. A panel that
     nothing is known of is left out.
@@ -78,8 +79,10 @@ def trajectory_curves(trajectory: Trajectory) -> Figure:
         "stage": [_bar(stage, records) for stage in reversed(stages)],  # the first one on top
         "accuracy (%)": _accuracies(records),
         "neurons (count)": _labels(records),
-        "structure (share)": _structure(records),
+        SHARES_PANEL: _structure(records) + _columns(records, SHARES_PANEL),
+        SEPARABILITY_PANEL: _columns(records, SEPARABILITY_PANEL),
         "cross-entropy (nats)": _losses(records),
+        CHANGE_PANEL: _columns(records, CHANGE_PANEL),
         "weights (norm)": _curve(records, ("weight_norm",), "weight norm", NEUTRAL),
     }
     shown = {name: traces for name, traces in panels.items() if traces}
@@ -147,6 +150,15 @@ def _structure(records: Records) -> list[Any]:
         curve
         for name, (title, colour, dash) in (series | STRUCTURE).items()
         for curve in _curve(records, (name,), str(title), colour, dash=dash)
+    ]
+
+
+def _columns(records: Records, panel: str) -> list[Any]:
+    return [
+        curve
+        for name, column in SERIES_COLUMNS.items()
+        if column.panel == panel
+        for curve in _curve(records, (name,), column.title, column.colour)
     ]
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from math import log
 from typing import TYPE_CHECKING, Any
 
+from interp.analysis.series_columns import SERIES_COLUMNS
 from interp.markup import UNKNOWN, number, percentage
 from interp.output import versions
 from interp.report.parts import Row, Table
@@ -42,9 +43,14 @@ SERIES: dict[str, tuple[tuple[str, ...], Callable[[Any], str]]] = {
     "restricted loss": (("restricted_loss",), number),
     "excluded loss": (("excluded_loss",), number),
     "logits explained": (("logit_variance_explained",), percentage),
-}
+} | {column.title: ((name,), number) for name, column in SERIES_COLUMNS.items()}
 """Columns of the table by title: where a record holds the value, and how it is shown."""
-WIDE = ("restricted loss", "excluded loss", "logits explained")
+WIDE = (
+    "restricted loss",
+    "excluded loss",
+    "logits explained",
+    *(column.title for column in SERIES_COLUMNS.values()),
+)
 MOST, MOST_BRIEF = 40, 8
 
 
