@@ -1,6 +1,8 @@
 from .analysis.circuit import circuit as circuit
 from .analysis.coset_indicators import coset_indicators as coset_indicators
 from .analysis.dynamics import dynamics_of as dynamics_of
+from .analysis.edit_quality import measure_edits as measure_edits
+from .analysis.editing import edit_facts as edit_facts
 from .analysis.forgetting_check import check_forgetting as check_forgetting
 from .analysis.gamma import gamma_rescale as gamma_rescale
 from .analysis.gamma import transfer_gamma as transfer_gamma
@@ -10,6 +12,7 @@ from .analysis.removing import ablate_checkpoint as ablate_checkpoint
 from .analysis.removing import curve as curve
 from .analysis.removing import dose as dose
 from .analysis.removing import remove as remove
+from .analysis.side_memory import SideMemory as SideMemory
 from .analysis.unlearning import compare_unlearning as compare_unlearning
 from .audit import audit as audit
 from .checkpoints import save_checkpoint as save_checkpoint
