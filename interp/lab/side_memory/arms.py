@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,6 @@ ARMS = {
     "l2": "fine-tuning with an L2 penalty",
     "kept": "fine-tuning with all edits and unrelated answers",
 }
-SIDE = ("side", "merged", "whole", "alone", "free")
-"""Those that route by score."""
 RATES = (0.03, 0.1, 0.3)
 """Of Adam, as a share of the root mean square of the matrix; a tenth of each for all weights."""
 PENALTIES = (1.0, 10.0, 100.0)
@@ -124,7 +123,7 @@ class Bench:
         for change in tuned_in_turn(
             self.model, inputs, targets, settings=settings, l2=penalty, kept=kept, rehearse=arm == "kept"
         ):
-            yield lambda change=change: attached(layer, change[None], 0.0, ALWAYS)
+            yield partial(attached, layer, change[None], 0.0, ALWAYS)
 
 
 def _all_weights(
@@ -146,7 +145,7 @@ def _all_weights(
             loss.backward()
             optimizer.step()
         state = {name: tensor.clone() for name, tensor in twin.state_dict().items()}
-        yield lambda state=state: _other_weights(model, state)
+        yield partial(_other_weights, model, state)
 
 
 @contextmanager
@@ -172,7 +171,7 @@ def chosen_rate(bench: Bench, arm: str) -> tuple[float, float]:
     return max(rates, key=lambda one: worth(*one))
 
 
-def at_stops(made: Iterable[Any], stops: Mapping[str, int]) -> dict[str, Any]:
+def at_stops(each: Iterable[Any], stops: Mapping[str, int]) -> dict[str, Any]:
     """Of what there is after each edit, that after the numbers of edits that are measured."""
-    after = dict(enumerate(made, 1))
+    after = dict(enumerate(each, 1))
     return {name: after[n] for name, n in stops.items()}

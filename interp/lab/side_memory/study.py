@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from interp.analysis.edit_fitting import EditSettings, answers
 from interp.analysis.edit_quality import EditQuality, Examples
 from interp.analysis.side_memory import ALWAYS, SideMemory
 from interp.errors import ConfigError
-from interp.lab.side_memory.arms import ARMS, Bench, at_stops, chosen_rate
+from interp.lab.side_memory.arms import ARMS, Bench, Edited, at_stops, chosen_rate
 from interp.lab.side_memory.figure import side_memory_figure
 from interp.lab.side_memory.findings import findings
 from interp.lab.side_memory.knowledge import (
@@ -91,14 +92,13 @@ def measure(config: Config, seed: int, report: Report) -> Record:
         report(done := done + STEPS, f"rate of {ARMS[arm]}")
         for stop, edited in at_stops(bench.tuned(arm, *rates[arm]), config.stops).items():
             rows.append((stop, bench.quality(edited, arm, config.stops[stop])))
-        if stop == "all":
-            numbers[f"subject_{arm}"] = _kept(bench, edited(), shares_subject)
+        numbers[f"subject_{arm}"] = _kept(bench, edited, shares_subject)  # after all edits
         report(done := done + STEPS, ARMS[arm])
     for arm in TRAINED:
         for stop, memory in at_stops(bench.side_memories(arm), config.stops).items():
             rows += [(stop, row) for row in _routed(bench, memory, arm, config.stops[stop])]
         numbers |= _routing(bench, memory, arm)
-        numbers[f"subject_{arm}"] = _kept(bench, memory.attached(model), shares_subject)
+        numbers[f"subject_{arm}"] = _kept(bench, partial(memory.attached, model), shares_subject)
         report(done := done + STEPS, ARMS[arm])
     for stop, row in rows:
         numbers |= {f"{name}_{row.method}_{stop}": getattr(row, name) for name in MEASURES}
@@ -131,12 +131,12 @@ def _benches(
 def _routed(bench: Bench, memory: SideMemory, arm: str, n: int) -> list[EditQuality]:
     """Answers of a memory read by its score; of the first one merged and read by other rules too."""
     model = bench.model
-    rows = [bench.quality(lambda: memory.attached(model), arm, n)]
+    rows = [bench.quality(partial(memory.attached, model), arm, n)]
     if arm == "side":
         merged = bench.merged(memory)
         rows += [
-            bench.quality(lambda: merged.attached(model), "merged", n),
-            bench.quality(lambda: memory.attached(model, ALWAYS), "always", n),
+            bench.quality(partial(merged.attached, model), "merged", n),
+            bench.quality(partial(memory.attached, model, ALWAYS), "always", n),
             bench.routed_at_random(memory, n),
         ]
     return rows
@@ -158,12 +158,12 @@ def _routing(bench: Bench, memory: SideMemory, arm: str) -> dict[str, float | No
     return {**read, f"auc_{arm}": float(area), f"learnt_{arm}": float(np.mean(memory.learnt))}
 
 
-def _kept(bench: Bench, edited, rows: Tensor) -> float | None:  # type: ignore[no-untyped-def]
+def _kept(bench: Bench, edited: Edited, rows: Tensor) -> float | None:
     """Locality of facts whose subject has an edited fact; None if none is measured."""
     if not rows.any():
         return None
     few = replace(bench.examples, measured=bench.examples.measured[rows], before=bench.examples.before[rows])
-    return few.quality(bench.model, edited, "", len(bench.edits.inputs)).locality
+    return few.quality(bench.model, edited(), "", len(bench.edits.inputs)).locality
 
 
 STUDY = Study(
@@ -175,7 +175,8 @@ STUDY = Study(
         "facts get another object. A side memory holds other weights of the layer that reads the neurons: each five "
         "successive edits have a copy of their own, of which a random quarter is changed, and a margin loss keeps "
         "the change of the layer's output small for unrelated examples and large for edits. The copy with the largest "
-        "change is read where that is above a threshold, which 2 % of other unrelated examples pass. Controls: copies "
+        "change is read where that is above a threshold, which at most 2 % of other unrelated examples pass. Controls: "
+        "copies "
         "merged by TIES (arXiv 2306.01708); one copy of all weights, with all edits learnt together or each alone; no "
         "margin loss; a memory that is always read, or at random as often; and fine-tuning of the same matrix, of all "
         "weights, with an L2 penalty, and with all edits and unrelated answers learnt together, at rates chosen by "
