@@ -5,6 +5,8 @@ from .analysis.describing import describe as describe
 from .analysis.dynamics import dynamics_of as dynamics_of
 from .analysis.example_overlap import example_overlap as example_overlap
 from .analysis.facets import facets as facets
+from .analysis.edit_quality import measure_edits as measure_edits
+from .analysis.editing import edit_facts as edit_facts
 from .analysis.forgetting_check import check_forgetting as check_forgetting
 from .analysis.gamma import gamma_rescale as gamma_rescale
 from .analysis.gamma import transfer_gamma as transfer_gamma
@@ -17,6 +19,7 @@ from .analysis.removing import curve as curve
 from .analysis.removing import dose as dose
 from .analysis.removing import remove as remove
 from .analysis.separability import separability as separability
+from .analysis.side_memory import SideMemory as SideMemory
 from .analysis.unlearning import compare_unlearning as compare_unlearning
 from .audit import audit as audit
 from .checkpoints import save_checkpoint as save_checkpoint

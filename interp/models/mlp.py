@@ -153,7 +153,7 @@ class HookedMLP(HookedRootModule):
     def prefix(self, hook: str, inputs: Int[Tensor, "example token"]) -> Prefix:
         """The forward pass up to the neurons at `hook`, and the layers after them."""
         layer = self._layer_of(hook)
-        reader, following = self._reader_of(layer), self.layers[layer + 1 :]
+        reader, following = self.reader_of(layer), self.layers[layer + 1 :]
         activations = self.embed(inputs)
         for block in self.layers[: layer + 1]:
             activations = block(activations)
@@ -176,18 +176,18 @@ class HookedMLP(HookedRootModule):
     ) -> HookedMLP:
         """A copy whose next layer reads ``activations * scale + shift``; see `HookedModel`."""
         layer = self._layer_of(hook)
-        offset = shift @ self._reader_of(layer).weight
+        offset = shift @ self.reader_of(layer).weight
         activation = self.layers[0].mlp.activation if self.config.activation == "custom" else None
         config = replace(self.config, bias=self.config.bias or bool(offset.any()))
         edited = HookedMLP(config, self.vocab, self.n_outputs, self.n_tokens, activation_fn=activation)
         take_weights(edited, self)
-        reader = edited._reader_of(layer)
+        reader = edited.reader_of(layer)
         reader.weight.mul_(scale[:, None])
         if reader.bias is not None:
             reader.bias.add_(offset)
         return edited
 
-    def _reader_of(self, layer: int) -> Linear:
+    def reader_of(self, layer: int) -> Linear:
         """The matrix that reads a hidden layer's neurons."""
         following = self.layers[layer + 1 :]
         return following[0].linear or self.unembed if following else self.unembed

@@ -1,0 +1,209 @@
+"""Edits one after another: are they answered, are their paraphrases, and is everything else answered as before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.analysis.direct_edits import tuned_in_turn
+from interp.analysis.edit_fitting import EditSettings, answers
+from interp.analysis.editing import check_edits, edits_in_turn
+from interp.analysis.side_memory import ALWAYS, SideMemory, attached
+from interp.analysis.value_layers import value_layer
+from interp.drawing import Drawable
+from interp.errors import ConfigError
+from interp.hooks import device_of
+from interp.markup import UNKNOWN, html_table, percentage
+from interp.models import HookedModel
+from interp.progress import Report, silent
+
+COUNTS = (1, 5, 20)
+SIDE, ALWAYS_READ, TUNED = "side memory", "side memory, always read", "fine-tuning"
+PARTS = (0.4, 0.3)
+"""Of unrelated examples, those that the margin is fitted to and those that the threshold is set by."""
+HEADER = ("method", "edits", "reliability", "generality", "locality", "unrelated that read it")
+
+
+@dataclass(frozen=True)
+class EditQuality:
+    """Answers after some edits, each a share in [0, 1].
+
+    Attributes:
+        reliability: Of the edits so far, those whose prompts are answered with their targets.
+        generality: Of their paraphrases, those that are; None without any.
+        locality: Of unrelated examples that nothing was fitted to, those answered as before.
+        read: Of these, those that read the memory; None where there is none.
+    """
+
+    method: str
+    edits: int
+    reliability: float
+    generality: float | None
+    locality: float
+    read: float | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EditReport(Drawable):
+    """Qualities of several methods after several numbers of edits.
+
+    Attributes:
+        rows: Method by method.
+        memory: After all edits.
+        measured: Unrelated examples that locality is measured on.
+        notes: What could not be measured, in sentences.
+    """
+
+    figure = "plots.edits.edit_curves"
+    rows: tuple[EditQuality, ...]
+    memory: SideMemory
+    measured: int
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        last = self.of(SIDE)[-1]
+        general = "unknown" if last.generality is None else percentage(last.generality)
+        return (
+            f"EditReport({last.edits} edits: reliability {percentage(last.reliability)}, generality {general}, "
+            f"locality {percentage(last.locality)})"
+        )
+
+    def of(self, method: str) -> list[EditQuality]:
+        """The rows of one method, by its number of edits."""
+        return [row for row in self.rows if row.method == method]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same without the memory, ready for JSON."""
+        return {
+            "rows": [asdict(row) for row in self.rows],
+            "measured": self.measured,
+            "threshold": self.memory.threshold if np.isfinite(self.memory.threshold) else None,
+            "learnt": list(self.memory.learnt),
+            "notes": list(self.notes),
+        }
+
+    def table(self) -> Iterator[tuple[str, ...]]:
+        """Each row as shown, in the order of `HEADER`."""
+        for row in self.rows:
+            shares = (row.reliability, row.generality, row.locality, row.read)
+            yield (
+                row.method,
+                str(row.edits),
+                *(UNKNOWN if one is None else percentage(one) for one in shares),
+            )
+
+    def _repr_html_(self) -> str:
+        return html_table("Edits of facts", HEADER, self.table(), inline=True)
+
+
+def measure_edits(
+    model: HookedModel,
+    inputs: Float[Tensor, "edit *input"] | Int[Tensor, "edit *input"],
+    targets: Int[Tensor, " edit"],
+    unrelated: Float[Tensor, "example *input"] | Int[Tensor, "example *input"],
+    *,
+    paraphrases: Tensor | None = None,
+    counts: Sequence[int] = COUNTS,
+    site: str | None = None,
+    settings: EditSettings = EditSettings(),
+    seed: int = 0,
+    report: Report = silent,
+) -> EditReport:
+    """Edit facts one after another in a side memory and by fine-tuning the same layer, and measure what each answers.
+
+    A memory that is never read leaves everything else as it was: locality means something beside reliability only.
+    Unrelated examples are split at random: the margin is fitted to some, the threshold is set by others, and locality
+    is measured on the rest. Where several of them say the same in other words, give one of each.
+
+    Args:
+        inputs, targets, unrelated, site, settings, seed: As of `interp.edit_facts`. Fine-tuning has the same learning
+            rate and steps, and may do better with others.
+        paraphrases: Of each edit as many, ``(edit, paraphrase, …)``; without them generality is not measured.
+        counts: Numbers of edits; those above what there are are left out, and all edits are measured.
+
+    Raises:
+        ConfigError: As of `interp.edit_facts`; or paraphrases do not fit the prompts.
+
+    Example:
+        >>> from interp.models import analytic_mlp
+        >>> model = analytic_mlp("add", p=23)
+        >>> pairs = torch.cartesian_prod(torch.arange(23), torch.arange(23))
+        >>> chosen = torch.tensor([3, 120])
+        >>> rest = torch.ones(len(pairs), dtype=torch.bool).index_fill(0, chosen, False)
+        >>> result = measure_edits(model, pairs[chosen], torch.tensor([7, 9]), pairs[rest], counts=(1, 2))
+        >>> [row.edits for row in result.of("side memory")], result.notes
+        ([1, 2], ('Generality is not measured: no paraphrases were given.',))
+    """
+    device = device_of(model)
+    inputs, targets, unrelated = (one.to(device) for one in (inputs, targets, unrelated))
+    check_edits(model, inputs, targets, unrelated)
+    paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs)
+    stops = sorted({one for one in counts if 0 < one < len(inputs)} | {len(inputs)})
+    order = torch.as_tensor(np.random.default_rng(seed).permutation(len(unrelated)), device=device)
+    first, second = (round(share * len(order)) for share in (PARTS[0], sum(PARTS)))
+    fitted, held, measured = (unrelated[one] for one in (order[:first], order[first:second], order[second:]))
+    examples = Examples(inputs, targets, paraphrases, measured, answers(model, measured))
+    rows: list[EditQuality] = []
+    layer = value_layer(model, site)
+    arguments: Mapping[str, Any] = {"site": site, "settings": settings}
+    memories = edits_in_turn(
+        model, inputs, targets, fitted, calibration=held, seed=seed, report=report, **arguments
+    )
+    for n, memory in enumerate(memories, 1):
+        if n in stops:
+            read = float(memory.reads(model, measured).mean())
+            rows.append(replace(examples.quality(model, memory.attached(model), SIDE, n), read=read))
+            always = examples.quality(model, memory.attached(model, ALWAYS), ALWAYS_READ, n)
+            rows.append(replace(always, read=1.0))
+    for n, change in enumerate(tuned_in_turn(model, inputs, targets, **arguments), 1):
+        if n in stops:
+            rows.append(examples.quality(model, attached(layer, change[None], 0.0, ALWAYS), TUNED, n))
+    rows.sort(key=lambda row: (SIDE, ALWAYS_READ, TUNED).index(row.method))
+    notes = () if paraphrases is not None else ("Generality is not measured: no paraphrases were given.",)
+    return EditReport(tuple(rows), memory, len(measured), notes)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Edits, their paraphrases, and unrelated examples with their answers before."""
+
+    inputs: Tensor
+    targets: Int[Tensor, " edit"]
+    paraphrases: Tensor | None
+    measured: Tensor
+    before: Int[Tensor, " measured"]
+
+    def quality(
+        self, model: HookedModel, edited: AbstractContextManager[Any], method: str, edits: int
+    ) -> EditQuality:
+        """Answers after so many edits, inside a context in which the network is edited."""
+        targets, generality = self.targets[:edits], None
+        with edited:
+            reliability = share_of(answers(model, self.inputs[:edits]), targets)
+            if self.paraphrases is not None:
+                asked = self.paraphrases[:edits]
+                repeated = targets.repeat_interleave(asked.shape[1])
+                generality = share_of(answers(model, asked.flatten(0, 1)), repeated)
+            locality = share_of(answers(model, self.measured), self.before)
+        return EditQuality(method, edits, reliability, generality, locality)
+
+
+def share_of(given: Int[Tensor, " example"], expected: Int[Tensor, " example"]) -> float:
+    """Share of answers that are the expected ones."""
+    return float((given == expected).double().mean())
+
+
+def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:
+    if paraphrases.ndim < 2 or paraphrases.shape[0] != len(inputs) or paraphrases.shape[2:] != inputs.shape[1:]:
+        raise ConfigError(
+            f"paraphrases have shape {tuple(paraphrases.shape)} for prompts of {tuple(inputs.shape)}; expected (edit, "
+            "paraphrase, …) with the rest as of a prompt"
+        )
+    return paraphrases
