@@ -120,7 +120,7 @@ def matrix_agreement(
     generator: np.random.Generator,
     draws: int = 999,
 ) -> tuple[float, float]:
-    """Rank correlation of two symmetric tables of pairs, and its one-sided p-value by Mantel's permutation of the items.
+    """Rank correlation of two symmetric tables of pairs, and its one-sided p-value by Mantel's permutation of items.
 
     Pairs that share an item are not independent, so that the items of one table are permuted, not its pairs. With n
     items no p-value is below about 1 / n!.

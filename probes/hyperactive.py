@@ -39,17 +39,18 @@ def hyperactive(count: Int[np.ndarray, " neuron"], threshold: float) -> Bool[np.
     return count >= threshold
 
 
-def thresholds(count: Int[np.ndarray, " neuron"], points: int = 21) -> Float[np.ndarray, " threshold"]:
-    """Thresholds at which evenly spaced shares of the neurons are silenced, from all of them to none; increasing.
+def thresholds(count: Int[np.ndarray, " neuron"], points: int = 31) -> Float[np.ndarray, " threshold"]:
+    """Thresholds from which neurons are silenced: each count that occurs, or evenly spaced ones of these; increasing.
 
-    Fewer than asked for where many neurons have one count. The last one, infinity, silences none.
+    The first silences all neurons; the last one, infinity, silences none.
 
     Example:
-        >>> thresholds(np.array([0, 2, 4, 6]), 5).tolist()
-        [0.0, 2.0, 4.0, 6.0, inf]
+        >>> thresholds(np.array([0, 0, 0, 2, 4, 6]), 4).tolist()
+        [0.0, 4.0, 6.0, inf]
     """
-    quantiles = np.quantile(count, np.linspace(0, 1, points)[:-1], method="higher")
-    return np.append(np.unique(quantiles.astype(float)), np.inf)
+    distinct = np.unique(count).astype(float)
+    few = np.unique(np.round(np.linspace(0, len(distinct) - 1, min(points - 1, len(distinct)))).astype(int))
+    return np.append(distinct[few], np.inf)
 
 
 def silenced_at_random(

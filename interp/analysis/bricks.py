@@ -1,8 +1,8 @@
-"""Bricks of a layer: parts whose neurons are active together, their functions, and what each function loses without them."""
+"""Bricks of a layer, whose neurons are active together, and what each function loses without each brick."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ class Bricks(Drawable):
         random_lost: Accuracy that the own function, and the others on average, lose without a brick of a random
             partition.
         random_loss: The same of cross-entropy.
-        modularity: Newman's Q of the partition, by positive correlations of activities, on the half that is measured on.
+        modularity: Newman's Q of the partition by positive correlations of activities, on the half that is measured on.
         modularity_random: The same of random partitions.
     """
 
@@ -118,32 +118,19 @@ class Bricks(Drawable):
         """The finding in words."""
         q = Band.of(list(self.modularity_random))
         assert q is not None
-        parts = []
-        for word, ratio, (own, others), random, p_value in (
-            ("accuracy", self.ratio, own_and_others(self.lost, self.own), self.random_lost, self.p_value),
-            (
-                "cross-entropy",
-                self.loss_ratio,
-                own_and_others(self.loss, self.own),
-                self.random_loss,
-                self.loss_p_value,
-            ),
-        ):
-            shown = percentage if word == "accuracy" else number
-            times = (
-                "no ratio, as the others lose nothing"
-                if ratio is None
-                else f"{number(ratio, 2)} times as much"
-            )
-            mean = random.mean(0)
-            parts.append(
-                f"by {word} {shown(own)}, the others {shown(others)} ({times}; random partitions {shown(mean[0])} and "
-                f"{shown(mean[1])}, p = {number(p_value, 2)} for the difference)"
-            )
         return (
-            f"Without one of {len(self.own)} bricks its own function loses {'; '.join(parts)}. Modularity is "
-            f"{number(self.modularity, 2)} (random partitions, {INTERVAL} of draws: {number(q.low, 2)} to "
-            f"{number(q.high, 2)})."
+            f"Without one of {len(self.own)} bricks its own function loses {self._lost(percentage)} of accuracy; by "
+            f"cross-entropy {number(self.loss_ratio, 2)} times as much as the others (p = "
+            f"{number(self.loss_p_value, 2)}). Modularity is {number(self.modularity, 2)} (random partitions, "
+            f"{INTERVAL} of draws: {number(q.low, 2)} to {number(q.high, 2)})."
+        )
+
+    def _lost(self, shown: Callable[[float], str]) -> str:
+        times = "no ratio" if self.ratio is None else f"{number(self.ratio, 2)} times as much"
+        own, others = (shown(float(one)) for one in self.random_lost.mean(0))
+        return (
+            f"{shown(self.own_lost)}, the others {shown(self.others_lost)} ({times}; random partitions {own} and "
+            f"{others}, p = {number(self.p_value, 2)} for the difference)"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -137,13 +137,14 @@ def core_neurons(
     In every example, and at every position where the site has positions, the largest share `alpha` of the positive
     activations is marked; the share `beta` of the neurons that is marked most often is the core (arXiv 2410.18311). All
     other neurons are then taken out. The controls are random sets of the same size, of neurons that are ever active,
-    and the cores of other functions.
+    and the cores of other functions. A core that is chosen by what is to be answered, as with ``"labels"``, leans to
+    that answer: compare it with what examples of other functions keep (`CoreNeurons.others`).
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task; a checkpoint's own if None.
-        functions: ``"labels"``, ``"input:K"``, or masks or indices of examples by name, such as of each operation; None:
-            all examples are one function.
+        functions: ``"labels"``, ``"input:K"``, or masks or indices of examples by name, such as of each operation;
+            None: all examples are one function.
         absolute: Mark large absolute values instead, for neurons whose negative activations are used as well.
         mode: How the others are taken out, one of `interp.modes.MODES`.
         site: Hook name of the neurons; the model's last site if None.

@@ -87,8 +87,8 @@ class Hyperactive(Drawable):
         return (
             f"Calibration chooses to silence neurons with {number(float(self.threshold[self.chosen]), 4)} responses or "
             f"more outside their domain ({percentage(float(self.silenced[self.chosen]))} of all): "
-            f"{percentage(float(self.test[self.chosen]))} of the test examples are right, {percentage(float(self.test[-1]))} "
-            f"unchanged, {percentage(band.mean)} with as many random neurons silenced ({INTERVAL} of draws: "
+            f"{percentage(float(self.test[self.chosen]))} of the test examples are right, "
+            f"{percentage(float(self.test[-1]))} unchanged, {percentage(band.mean)} with as many random neurons silenced ({INTERVAL} of draws: "
             f"{percentage(band.low)} to {percentage(band.high)})."
         )
 
@@ -142,7 +142,7 @@ def hyperactive(
     *,
     site: str | None = None,
     level: float = 0.0,
-    points: int = 21,
+    points: int = 31,
     n_random: int = 20,
     seed: int = 0,
 ) -> Hyperactive:

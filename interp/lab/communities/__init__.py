@@ -1,0 +1,1 @@
+"""Communities of neurons that act together, bricks, core neurons and hyperactive ones."""
