@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.drawing import Drawable
@@ -21,8 +21,8 @@ from interp.output import plain
 from probes.hyperactive import hyperactive as is_hyperactive
 from probes.hyperactive import responses_outside, silenced_at_random, thresholds
 
-Examples = tuple[Shaped[Tensor, "example ..."], Int[Tensor, " example"]]
-"""Inputs and their classes."""
+Examples = tuple[Tensor, Tensor]
+"""Inputs ``(example, …)`` and their classes ``(example,)``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +84,12 @@ class Hyperactive(Drawable):
             )
         band = Band.of(list(self.random[:, self.chosen]))
         assert band is not None
+        tested, unchanged = percentage(float(self.test[self.chosen])), percentage(float(self.test[-1]))
         return (
             f"Calibration chooses to silence neurons with {number(float(self.threshold[self.chosen]), 4)} responses or "
-            f"more outside their domain ({percentage(float(self.silenced[self.chosen]))} of all): "
-            f"{percentage(float(self.test[self.chosen]))} of the test examples are right, "
-            f"{percentage(float(self.test[-1]))} unchanged, {percentage(band.mean)} with as many random neurons silenced ({INTERVAL} of draws: "
-            f"{percentage(band.low)} to {percentage(band.high)})."
+            f"more outside their domain ({percentage(float(self.silenced[self.chosen]))} of all): {tested} of the test "
+            f"examples are right, {unchanged} unchanged, {percentage(band.mean)} with as many random neurons silenced "
+            f"({INTERVAL} of draws: {percentage(band.low)} to {percentage(band.high)})."
         )
 
     def to_dict(self) -> dict[str, Any]:

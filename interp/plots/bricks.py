@@ -25,7 +25,7 @@ def core_neurons(result: CoreNeurons) -> Figure:
         result: From `interp.core_neurons`.
     """
     title = f"Core neurons alone ({result.share:.0%} of {result.width:,})"
-    figure = blank(title, "examples of", "accuracy on the other half")
+    figure = blank(title, "examples of", "accuracy on the other half (share)")
     names = [escape(name) for name in result.functions]
     n = len(names)
     low, high = np.quantile(result.random, [0.025, 0.975], axis=0)
@@ -58,7 +58,7 @@ def bricks(result: Bricks) -> Figure:
     Args:
         result: From `interp.bricks`.
     """
-    figure = blank("Loss of each function without each brick", "examples of", "brick")
+    figure = blank("Loss of each function without each brick", "examples of", "brick (neurons)")
     names = [escape(name) for name in result.functions]
     size = np.bincount(result.brick[result.brick >= 0])
     rows = [f"{brick} ({n} neurons)" for brick, n in enumerate(size.tolist())]
@@ -96,7 +96,7 @@ def hyperactive(result: Hyperactive) -> Figure:
     Args:
         result: From `interp.hyperactive`.
     """
-    figure = blank("Silencing hyperactive neurons", "neurons silenced (share)", "accuracy")
+    figure = blank("Silencing hyperactive neurons", "neurons silenced (share)", "accuracy (share)")
     low, high = np.quantile(result.random, [0.025, 0.975], axis=0)
     x = rounded(result.silenced)
     for trace in band(x, rounded(low), rounded(high), "random", COLOURS[1]):
@@ -107,7 +107,8 @@ def hyperactive(result: Hyperactive) -> Figure:
         "hyperactive, test": (result.test, COLOURS[0]),
     }
     for name, (values, colour) in curves.items():
-        figure.add_trace(line(x, rounded(values), name, colour))
+        hover = f"{name}: %{{y:.1%}} without %{{x:.1%}} of the neurons<extra></extra>"
+        figure.add_trace(line(x, rounded(values), name, colour, hovertemplate=hover))
     chosen = result.chosen
     figure.add_trace(
         plotly().Scatter(
@@ -116,6 +117,7 @@ def hyperactive(result: Hyperactive) -> Figure:
             mode="markers",
             name="chosen on calibration examples",
             marker={"color": COLOURS[0], "size": 11, "symbol": "diamond"},
+            hovertemplate="chosen: %{y:.1%} without %{x:.1%} of the neurons<extra></extra>",
         )
     )
     return in_percent(figure).update_xaxes(tickformat=".0%", range=[-0.02, 1.02])
