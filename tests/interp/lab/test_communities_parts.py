@@ -44,8 +44,9 @@ def test_bricks_findings_can_say_either() -> None:
         text = bricks.bricks_findings(result_of(given))[1]
         assert words in text
         assert "The difference is more than in random partitions" in text
-    spread = result_of(numbers | {"bricks_digits_ratio": 3.0}, 0.5)
-    assert "which may reach" in bricks.bricks_findings(spread)[1]
+    spread = [Record(numbers | {"bricks_digits_ratio": value}, {}) for value in (2.0, 3.0, 5.0)]
+    text = bricks.bricks_findings(StudyResult(STUDY, None, (0, 1, 2), tuple(spread)))[1]
+    assert "which may reach" in text
     same = bricks.bricks_findings(result_of(numbers | {"bricks_digits_own": 0.1}))[1]
     assert "not decidedly more than in random partitions" in same
 
@@ -87,7 +88,10 @@ def test_prototypes_respond_to_their_share_and_answer_by_assignment() -> None:
     for neuron in range(6):
         means = [response[classes == one, neuron].mean() for one in (0, 1)]
         assert weights[int(np.argmax([float(one) for one in means])), neuron] > 0
-    assert float((network(images).argmax(1) == classes).double().mean()) > 0.7
+    answered = (response > 0).any(1)
+    assert int(answered.sum()) > 20
+    right = network(images).argmax(1) == classes
+    assert float(right[answered].double().mean()) > 0.9
 
 
 def test_operations_are_functions_of_one_network() -> None:
