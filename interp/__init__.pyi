@@ -1,10 +1,13 @@
+from .analysis.bricks import bricks as bricks
 from .analysis.circuit import circuit as circuit
 from .analysis.communities import communities as communities
+from .analysis.core_neurons import core_neurons as core_neurons
 from .analysis.coset_indicators import coset_indicators as coset_indicators
 from .analysis.dynamics import dynamics_of as dynamics_of
 from .analysis.forgetting_check import check_forgetting as check_forgetting
 from .analysis.gamma import gamma_rescale as gamma_rescale
 from .analysis.gamma import transfer_gamma as transfer_gamma
+from .analysis.hyperactive import hyperactive as hyperactive
 from .analysis.portrait import portrait as portrait
 from .analysis.relearning import relearn as relearn
 from .analysis.removing import ablate_checkpoint as ablate_checkpoint

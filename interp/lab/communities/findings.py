@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from interp.lab.communities.bricks import bricks_findings
+from interp.lab.communities.core import core_findings
+from interp.lab.communities.hyperactive import hyperactive_findings
 from interp.lab.study import StudyResult
 
 SHARE, INDEX, STEP = "{:.0%}".format, "{:.2f}".format, "{:.0f}".format
@@ -9,8 +12,16 @@ GOAL, NEAR_NONE, LEVEL = 0.7, 0.1, 0.05
 
 
 def findings(result: StudyResult) -> list[str]:
-    """Agreement of communities with frequencies over training, its controls, and the tensor's components."""
-    return [*_over_training(result), *_controls(result), *_modularity(result), *_components(result)]
+    """Communities over training with their controls, the tensor's components, cores, bricks, hyperactive neurons."""
+    return [
+        *_over_training(result),
+        *_controls(result),
+        *_modularity(result),
+        *_components(result),
+        *core_findings(result),
+        *bricks_findings(result),
+        *hyperactive_findings(result),
+    ]
 
 
 def _over_training(result: StudyResult) -> list[str]:
@@ -64,7 +75,7 @@ def _controls(result: StudyResult) -> list[str]:
             f"are linked ({own} in the network that groks: "
             f"{more.verdict('more', 'fewer', 'not decidedly more')}), and communities agree with the neurons' strongest "
             f"frequencies by {ari}. Of all live neurons of the network that groks, memorizing ones among them, the "
-            f"index is {every}: only what is periodic has a community."
+            f"index is {every}: what is not periodic has no frequency to agree with."
         )
     halves, pairs = result.over("ari_halves"), result.over("ari_every_pair_after")
     both = result.all_over("ari_rectified", "ari_after")

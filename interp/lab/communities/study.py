@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from interp.lab.communities import bricks, core, hyperactive
 from interp.lab.communities.figure import communities_figure
 from interp.lab.communities.findings import findings
 from interp.lab.communities.series import Training, measure_communities
@@ -11,6 +12,14 @@ from interp.lab.study import Record, Settings, Study, setting
 from interp.progress import Report
 
 PHASES = {"before": "before grokking", "at": "at half held-out accuracy", "after": "at the end"}
+
+PARTS = {
+    "core": core.measure_core,
+    "bricks": bricks.measure_bricks,
+    "hyperactive": hyperactive.measure_hyperactive,
+}
+PART = 100
+"""Steps of progress of a part."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +35,24 @@ class Config(Settings):
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:
-    """Communities of one network over its checkpoints, beside one of random labels."""
+    """Communities of one network over its checkpoints; then core neurons, bricks and hyperactive neurons."""
     settings = Training(
         config.p, config.width, config.steps, config.weight_decay, config.wrong, config.every
     )
     numbers, curves = measure_communities(settings, seed, report)
+    done = units(config) - PART * len(PARTS)
+    for place, (name, part) in enumerate(PARTS.items()):
+        report(done + PART * place, name)
+        more, shown = part(seed)
+        numbers |= more
+        curves[name] = shown
     report(units(config))
     return Record(numbers, curves)
 
 
 def units(config: Config) -> int:
-    """Updates of both networks, and ten for each checkpoint and for the factors."""
-    return 2 * config.steps + 10 * (config.steps // config.every + 10)
+    """Updates, ten for each checkpoint, and a hundred for every other part."""
+    return config.steps + 10 * (config.steps // config.every + 1) + PART * (1 + len(PARTS))
 
 
 STUDY = Study(
@@ -54,8 +69,14 @@ STUDY = Study(
         "examples, every pair in place of linked ones, and the rectified correlation. The affinities over time are "
         "factorised (non-negative CP), the number of components being the first whose double explains less than .03 "
         "more of the affinity on other examples. The idea is that of dynamic functional connectomes; modularity stands "
-        "for their block model. The figure shows agreement with frequencies over training, links and modularity, the "
-        "time courses of components, and the controls at the end."
+        "for their block model. Core neurons (after CoreInfer): the share of the neurons that is most often among the "
+        "most active of an operation, a class of digits or a prompt is kept alone, beside random neurons and the core "
+        "of another. Bricks: a partition by co-activation, and what each function loses without each brick, beside "
+        "random partitions. Hyperactive neurons: in an ensemble of small networks that know two digits each, neurons "
+        "that respond to other digits are silenced, the threshold being chosen on calibration images. Settings are "
+        "those of the first part; the others have fixed ones. The figure shows above agreement with frequencies over "
+        "training, links with the time courses of components, and the controls; below accuracy by the share of core "
+        "neurons, losses without bricks, and accuracy by the share of hyperactive neurons silenced."
     ),
     config=Config,
     measure=measure,
@@ -87,7 +108,10 @@ STUDY = Study(
         "explained_held_out": "the same, on other examples",
         "ari_components": "ARI of components with frequencies",
         "p_components": "p of it",
-    },
+    }
+    | core.QUANTITIES
+    | bricks.QUANTITIES
+    | hyperactive.QUANTITIES,
     judge=findings,
     draw=communities_figure,
 )
