@@ -90,8 +90,8 @@ def factorise(
     """
     if tensor.shape != held_out.shape or rank < 1 or min(tensor.min(), held_out.min()) < 0:
         raise ValueError(
-            f"shapes {tensor.shape} and {held_out.shape}, rank {rank}; expected equal shapes, no negative affinity, and "
-            "a rank of 1 or more"
+            f"shapes {tensor.shape} and {held_out.shape}, rank {rank}; expected equal shapes, no negative affinity, "
+            "and a rank of 1 or more"
         )
     from tensorly import cp_to_tensor
     from tensorly.decomposition import non_negative_parafac

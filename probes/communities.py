@@ -144,7 +144,8 @@ def link_threshold(
     """The smallest affinity at which a pair counts as linked; inf if no pair does.
 
     False-discovery rate of links: ``(1 + n) / (1 + draws)``, with n the null affinities as large, is at most `rate`
-    of the number of linked pairs. So a single link exceeds every draw, and of many links a share `rate` is by chance.
+    of the number of linked pairs. So a single link exceeds every draw, and of many links a share `rate` is by chance; where neurons are independent,
+    any link at all is about `rate` likely (5 to 8 % in networks of random weights, at a rate of 5 %).
 
     Args:
         null: Of `null_affinities`, from so many draws.
@@ -178,7 +179,7 @@ def partition(affinity: Float[np.ndarray, "neuron neuron"], seed: int = 0) -> In
 
     Communities are numbered from 0 by falling size, of equals by their first neuron; a neuron without any affinity is
     isolated, -1. Modularity does not resolve communities that are small beside the whole graph's weight; a pair of
-    frequencies with a weak link may be one community. Louvain's method finds a local optimum, which depends on the seed.
+    frequencies with a weak link may be one community. The partition is a local optimum, which depends on the seed.
 
     Example:
         >>> block = np.kron(np.eye(2), np.ones((3, 3))) - np.eye(6)

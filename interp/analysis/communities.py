@@ -136,8 +136,8 @@ class Communities(Drawable):
     def __repr__(self) -> str:
         last = self.last
         return (
-            f"Communities({len(self.networks)} networks; at the last one {last.count} communities of {last.connected} of "
-            f"{len(last.community)} neurons)"
+            f"Communities({len(self.networks)} networks; at the last one {last.count} communities of "
+            f"{last.connected} of {len(last.community)} neurons)"
         )
 
     @property
@@ -166,7 +166,9 @@ class Communities(Drawable):
             lines.append(f"Agreement with frequencies is not testable at the end: {last.reason}.")
         silent = int((last.community < 0).sum())
         if silent:
-            lines.append(f"{silent} of {len(last.community)} neurons are silent or isolated and in no community.")
+            lines.append(
+                f"{silent} of {len(last.community)} neurons are silent or isolated and in no community."
+            )
         if last.examples == MOST_EXAMPLES:
             lines.append(f"Affinities are of {MOST_EXAMPLES} examples drawn at random.")
         return lines
@@ -198,10 +200,10 @@ def communities(
     Pairs of neurons are linked where their squared correlation over the examples is above that of independent neurons,
     at a false-discovery rate of 5 %. The draws of these change nothing of a single neuron: the values of each operand
     are permuted for each neuron, or the examples where these are no full table of operands. Communities are the
-    partition of greatest modularity. Its p-value is against the same affinities dealt to other pairs; the adjusted Rand index with the
-    frequencies of generalizing neurons, which are read from weights and no affinity, is against shuffled frequencies.
-    The idea, affinities over time and communities in them, is that of dynamic functional connectomes; the nulls are
-    this project's.
+    partition of greatest modularity. Its p-value is against the same affinities dealt to other pairs; the adjusted Rand
+    index with the frequencies of generalizing neurons, which are read from weights and no affinity, is against shuffled
+    frequencies. The idea, affinities over time and communities in them, is that of dynamic functional connectomes; the
+    nulls are this project's.
 
     A link says that two neurons respond alike, not that they work together: on examples that are no full table,
     neurons also respond alike because inputs resemble each other.

@@ -19,8 +19,8 @@ from interp.cli.options import fill_help
 from interp.terminal import PIPE_CLOSED
 
 COMMANDS = (
-    "demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot", "dynamics", "communities", "dose", "unlearn",
-    "retention", "transfer_gamma", "dialects",
+    "demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot", "dynamics", "communities", "dose",
+    "unlearn", "retention", "transfer_gamma", "dialects",
 )  # fmt: skip
 """Each is a module here, with a function of the same name, in the order of the help."""
 

@@ -41,7 +41,8 @@ def communities(
         ),
     ] = "squared",
     draws: Annotated[
-        int, typer.Option("--random", min=1, help="Draws of independent neurons, beside which pairs are linked.")
+        int,
+        typer.Option("--random", min=1, help="Draws of independent neurons, beside which pairs are linked."),
     ] = 19,
     most: Annotated[int, typer.Option(min=1, help="Read at most so many checkpoints, evenly spaced.")] = 20,
     html: Annotated[Path | None, output("Write a page that works offline.", ".html")] = None,

@@ -8,15 +8,20 @@ import pytest
 from probes import affinity_tensor as probe
 from probes.affinity_tensor import affinity_tensor, factorise, factorise_by_rank
 
-LABELS = np.repeat([0, 1, 2], [6, 5, 4])
+GROUPS = np.repeat([0, 1, 2], [6, 5, 4])
 COURSES = np.array([[0.0, 0.2, 0.9, 0.9], [0.8, 0.8, 0.1, 0.0], [0.5, 0.1, 0.1, 0.5]])
+
+
+def members(k: int) -> np.ndarray:
+    """Mask of a group's neurons."""
+    return np.equal(GROUPS, k)
 
 
 def planted(noise: float, seed: int) -> np.ndarray:
     """Three groups, each with a time course, and a little symmetric noise."""
     generator, slices = np.random.default_rng(seed), []
     for time in range(4):
-        one = sum(COURSES[k, time] * np.outer(LABELS == k, LABELS == k) for k in range(3))
+        one = sum(COURSES[k, time] * np.outer(members(k), members(k)) for k in range(3))
         extra = noise * generator.random((15, 15))
         one = one + (extra + extra.T) / 2
         np.fill_diagonal(one, 0)
@@ -41,7 +46,7 @@ def test_components_are_the_groups_with_their_time_courses() -> None:
     strongest = three.strongest()
     assert len(set(strongest.tolist())) == 3
     for k in range(3):
-        (component,) = set(strongest[LABELS == k].tolist())
+        (component,) = set(strongest[members(k)].tolist())
         course = three.course[:, component]
         assert np.corrcoef(course, COURSES[k])[0, 1] > 0.99
     np.testing.assert_allclose(np.linalg.norm(three.membership, axis=0), 1)
@@ -60,7 +65,9 @@ def test_the_explained_share_is_that_of_a_loop() -> None:
                 for c in range(3)
             )
             left += np.square(given[:, :, time] - fitted).sum()
-        assert share == pytest.approx(1 - left / np.square(given).sum(), abs=0.01)  # memberships are nearly one
+        assert share == pytest.approx(
+            1 - left / np.square(given).sum(), abs=0.01
+        )  # memberships are nearly one
 
 
 def test_noise_that_other_examples_do_not_share_adds_no_components(monkeypatch: pytest.MonkeyPatch) -> None:

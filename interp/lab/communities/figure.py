@@ -64,8 +64,9 @@ def _communities(figure: Figure, result: Any, curves: list[Any]) -> None:
     for name, (words, colour) in over_training.items():
         _over(figure, steps, [one[name] for one in curves], words, colour, 1)
     _over(figure, steps, [one["linked"] for one in curves], "neurons linked", COLOURS[2], 2)
-    courses = [np.mean(one["components"], 0).tolist() for one in curves]
-    _over(figure, steps, courses, "components, of their strongest", COLOURS[3], 2)
+    courses = [np.mean(one["components"], 0).tolist() for one in curves if one["components"]]
+    if courses:
+        _over(figure, steps, courses, "components, of their strongest", COLOURS[3], 2)
     known = {name: words for name, words in BARS.items() if result.over(name) is not None}
     values = [OverSeeds.of(result.each(name)) for name in known]
     hover = "%{x}: %{y:.2f}<extra></extra>"

@@ -37,7 +37,11 @@ def _over_training(result: StudyResult) -> list[str]:
     final, high, _, neurons, frequencies = after
     before, at, half, step, trained = phases
     reached = (
-        f"at least {GOAL}" if final.low >= GOAL else f"below {GOAL}" if final.high < GOAL else f"not decidedly {GOAL}"
+        f"at least {GOAL}"
+        if final.low >= GOAL
+        else f"below {GOAL}"
+        if final.high < GOAL
+        else f"not decidedly {GOAL}"
     )
     none = "near 0" if before.high <= NEAR_NONE else "not decidedly near 0"
     later = step.minus(half).verdict("later than", "before", "not decidedly before or after")
@@ -67,14 +71,13 @@ def _controls(result: StudyResult) -> list[str]:
     more = result.difference("linked_after", "control_linked")
     if control is not None and more is not None:
         accuracy, linked, ari, own, every = (
-            one.words(shown)
-            for one, shown in zip(control, (SHARE, SHARE, INDEX, SHARE, INDEX), strict=True)
+            one.words(shown) for one, shown in zip(control, (SHARE, SHARE, INDEX, SHARE, INDEX), strict=True)
         )
         sentences.append(
             f"With random labels, which cannot be generalised (held-out accuracy {accuracy}), {linked} of the neurons "
             f"are linked ({own} in the network that groks: "
-            f"{more.verdict('more', 'fewer', 'not decidedly more')}), and communities agree with the neurons' strongest "
-            f"frequencies by {ari}. Of all live neurons of the network that groks, memorizing ones among them, the "
+            f"{more.verdict('more', 'fewer', 'not decidedly more')}), and communities agree with the neurons' "
+            f"strongest frequencies by {ari}. Of all live neurons of the network that groks, memorizing ones among them, the "
             f"index is {every}: what is not periodic has no frequency to agree with."
         )
     halves, pairs = result.over("ari_halves"), result.over("ari_every_pair_after")
@@ -110,7 +113,9 @@ def _components(result: StudyResult) -> list[str]:
     later = step.minus(half).verdict("later than", "before", "not decidedly before or after")
     less = result.difference("ari_components", "ari_after")
     beside = "" if less is None else less.verdict(", more than", ", less than", ", not decidedly less than")
-    most = " (the most that were tried, so a larger number might explain more)" if min(rank.values) >= 32 else ""
+    most = (
+        " (the most that were tried, so a larger number might explain more)" if min(rank.values) >= 32 else ""
+    )
     return [
         f"The affinities over time have {rank.words(STEP)} components{most}, which explain {explained.words(SHARE)} of "
         f"them on other examples; each neuron's strongest component agrees with its frequency by {ari.words(INDEX)}"

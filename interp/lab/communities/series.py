@@ -25,7 +25,7 @@ from interp.models import MLPConfig
 from interp.progress import Report
 from interp.subject import Subject, subject_of
 from interp.training import TrainConfig, train
-from probes.affinity_tensor import AffinityFactors, affinity_tensor, factorise_by_rank
+from probes.affinity_tensor import affinity_tensor, factorise_by_rank
 from probes.communities import affinity_of, agreement, linked, partition
 
 LOW, HALF = 0.1, 0.5
@@ -61,8 +61,8 @@ def measure_communities(settings: Training, seed: int, report: Report) -> tuple[
     accuracy = [one.accuracy or 0.0 for one in result.networks]
     final = [0.0 if one is None else one.ari for one in result.final]
     numbers = _by_phase(result, halves, accuracy, train_accuracy, seed)
-    factors = factorise_by_rank(*(affinity_tensor(half) for half in _kept(halves)), seed)
-    numbers |= _of_factors(factors, result, halves, seed)
+    more, courses = _of_components(result, halves, seed)
+    numbers |= more
     numbers |= {
         "step_half": _first(steps, accuracy, HALF),
         "step_communities": _first(steps, final, final[-1] / 2),
@@ -79,7 +79,7 @@ def measure_communities(settings: Training, seed: int, report: Report) -> tuple[
         "ari_high": [0.0 if one is None else one.null_high for one in result.final],
         "modularity": [one.modularity for one in result.networks],
         "linked": [one.connected / settings.width for one in result.networks],
-        "components": np.round(factors.course / factors.course.max(0), 4).T.tolist(),
+        "components": courses,
     }
     return numbers, curves
 
@@ -167,10 +167,15 @@ def _by_phase(
     last = result.last
     dealt = float(last.dealt.mean()) if len(last.dealt) else None
     numbers |= {"modularity": last.modularity, "modularity_dealt": dealt, "modularity_p": last.p_value}
-    numbers |= {"generalizing": float(chosen.sum()), "frequencies": float(len(set(frequency[chosen].tolist())))}
+    numbers |= {
+        "generalizing": float(chosen.sum()),
+        "frequencies": float(len(set(frequency[chosen].tolist()))),
+    }
     one, two = (partition(half[-1], seed) for half in (halves.first, halves.second))
     numbers["ari_halves"] = (
-        agreement(one[chosen], _alone(two)[chosen], np.random.default_rng(seed), 1).ari if chosen.any() else None
+        agreement(one[chosen], _alone(two)[chosen], np.random.default_rng(seed), 1).ari
+        if chosen.any()
+        else None
     )
     return numbers
 
@@ -181,22 +186,32 @@ def _alone(community: Int[np.ndarray, " neuron"]) -> Int[np.ndarray, " neuron"]:
     return np.array([next(numbers) if one < 0 else one for one in community.tolist()])
 
 
-def _of_factors(factors: AffinityFactors, result: Communities, halves: _Halves, seed: int) -> Numbers:
-    """Rank, agreement and the steps at which components come to half their greatest strength."""
+def _of_components(result: Communities, halves: _Halves, seed: int) -> tuple[Numbers, list[list[float]]]:
+    """Rank, agreement and the steps of half strength of the tensor's components; and their courses, of the strongest.
+
+    Numbers are None, and there are no courses, where no pair of neurons is ever linked.
+    """
+    names = ("rank", "explained", "explained_held_out", "ari_components", "p_components", "step_components")
     members = _members(halves)
-    frequency = result.last.frequency[members]
-    chosen = frequency >= 0
-    test = agreement(factors.strongest()[chosen], frequency[chosen], np.random.default_rng(seed))
+    numbers: Numbers = dict.fromkeys(names)
+    if not len(members):
+        return numbers, []
+    factors = factorise_by_rank(*(affinity_tensor(half) for half in _kept(halves)), seed)
+    courses = [course / course.max() for course in factors.course.T if course.max() > 0]
     steps = [float(one.step or 0) for one in result.networks]
-    rises = [_first(steps, course.tolist(), course.max() / 2) for course in factors.course.T]
-    return {
+    rises = [_first(steps, course.tolist(), 0.5) for course in courses]
+    numbers |= {
         "rank": float(factors.rank),
         "explained": factors.explained,
         "explained_held_out": factors.held_out,
-        "ari_components": test.ari,
-        "p_components": test.p_value,
         "step_components": float(np.median([rise for rise in rises if rise is not None])),
     }
+    frequency = result.last.frequency[members]
+    chosen = frequency >= 0
+    if len(np.unique(frequency[chosen])) > 1:
+        test = agreement(factors.strongest()[chosen], frequency[chosen], np.random.default_rng(seed))
+        numbers |= {"ari_components": test.ari, "p_components": test.p_value}
+    return numbers, [course.round(4).tolist() for course in courses]
 
 
 def _first(steps: Sequence[float], values: Sequence[float], level: float) -> float | None:

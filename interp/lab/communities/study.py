@@ -36,9 +36,7 @@ class Config(Settings):
 
 def measure(config: Config, seed: int, report: Report) -> Record:
     """Communities of one network over its checkpoints; then core neurons, bricks and hyperactive neurons."""
-    settings = Training(
-        config.p, config.width, config.steps, config.weight_decay, config.wrong, config.every
-    )
+    settings = Training(config.p, config.width, config.steps, config.weight_decay, config.wrong, config.every)
     numbers, curves = measure_communities(settings, seed, report)
     done = units(config) - PART * len(PARTS)
     for place, (name, part) in enumerate(PARTS.items()):

@@ -14,9 +14,9 @@ import interp
 from interp.analysis import communities as module
 from interp.analysis.communities import communities, communities_of, joined, sampled_activations
 from interp.checkpoints import Checkpoint, save_checkpoint
-from interp.data import ModularTask
+from interp.data import Dataset, ModularTask, TableTask
 from interp.errors import ConfigError
-from interp.models import HookedMLP, MLPConfig, analytic_mlp, planted_mlp
+from interp.models import HookedMLP, MLPConfig, adopt, analytic_mlp
 from interp.subject import Subject
 from probes.communities import affinity_of
 
@@ -69,21 +69,22 @@ def test_an_untrained_network_has_no_communities_and_is_left_alone() -> None:
     assert "0 neurons are generalizing" in result.last.reason
     assert any("not testable" in line for line in result.notes())
     nothing = module.NeuronCommunities(
-        np.full(3, -1), np.zeros((3, 3)), float("inf"), None, np.zeros(0), np.full(3, -1), None, "", None, None, 9, ""
+        np.full(3, -1),
+        np.zeros((3, 3)),
+        float("inf"),
+        None,
+        np.zeros(0),
+        np.full(3, -1),
+        None,
+        "",
+        None,
+        None,
+        9,
+        "",
     )
     assert nothing.p_value is None
     assert nothing.to_dict()["threshold"] is None
     assert nothing.row()[4:] == ("–",) * 6
-
-
-def test_memorizing_neurons_are_not_with_the_periodic_ones() -> None:
-    task = ModularTask("add", p=31, train_fraction=0.6, corrupt_fraction=0.2, seed=0)
-    planted = planted_mlp(task)
-    result = communities(planted.model, task)
-    table = Subject(planted.model, task).table
-    periodic = table["label"] == "generalizing"
-    shares = [(result.community[chosen] >= 0).mean() for chosen in (periodic, ~periodic)]
-    assert shares[0] > 2 * shares[1]
 
 
 def test_a_series_is_compared_with_its_last_frequencies(tmp_path: Path) -> None:
@@ -133,18 +134,15 @@ def test_of_many_examples_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_task_without_operands_is_permuted_by_examples() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(200, 6, generator=generator)
-    labels = (inputs[:, 0] > 0).long()
-    from interp.data import Dataset, TableTask
-    from interp.models import adopt
-
-    data = Dataset(inputs, labels, labels, torch.arange(200) < 100, torch.zeros(200, dtype=torch.bool), 2)
+    labels, train = (inputs[:, 0] > 0).long(), torch.arange(200) < 100
+    data = Dataset(inputs, labels, labels, train, torch.zeros(200, dtype=torch.bool), 2)
     network = torch.nn.Sequential(torch.nn.Linear(6, 12), torch.nn.ReLU(), torch.nn.Linear(12, 2))
     with torch.no_grad():
         network[0].weight[1] = network[0].weight[0] * 2
-        network[0].bias[:2] = 0
-        network[0].weight[2:] *= 1
-    subject = Subject(adopt(network, sites=["2:input"], inputs=inputs[:2]), TableTask(data))
+        network[0].bias[1] = network[0].bias[0] * 2
+    subject = Subject(adopt(network, "2:input", example=inputs[:2]), TableTask(data))
     result = communities_of(subject)
+    assert result.affinity[0, 1] == pytest.approx(1, abs=1e-5)
     assert result.community[0] == result.community[1] >= 0
     assert "no ordering" in result.reason
     assert (result.frequency == -1).all()
