@@ -30,9 +30,10 @@ from probes.communities import (
     affinity_of,
     agreement,
     dealt_modularity,
+    link_threshold,
     linked,
     modularity,
-    null_maxima,
+    null_affinities,
     partition,
     token_grid,
 )
@@ -43,7 +44,7 @@ DEALT = 39
 """Draws in which affinities are dealt anew."""
 FEWEST = 5
 """Generalizing neurons, of two frequencies at least, that communities are compared with."""
-HEADER = ("step", "test", "linked", "communities", "Q", "Q dealt anew", "p", "ARI", "ARI shuffled", "p")
+HEADER = ("step", "test", "linked", "groups", "Q", "dealt", "p", "ARI", "shuffled", "p")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class NeuronCommunities:
     Attributes:
         community: Number of each neuron's community, by falling size; -1 for a silent or isolated neuron.
         affinity: Of the linked pairs, 0 of others; see `probes.communities.affinity_of`.
-        threshold: The largest affinity of any draw with independent neurons, which linked pairs exceed.
+        threshold: The smallest affinity of a linked pair; inf if none is linked.
         modularity: Q of the communities; None if no pair is linked.
         dealt: Q of the best communities of each draw in which the same affinities are dealt to other pairs.
         frequency: Of each generalizing neuron; -1 of others.
@@ -108,7 +109,7 @@ class NeuronCommunities:
         """The same, ready for JSON, without the affinities."""
         test = None if self.agreement is None else self.agreement._asdict()
         names = ("step", "site", "accuracy", "examples", "threshold", "modularity", "reason")
-        return {name: getattr(self, name) for name in names} | {
+        return {name: plain(getattr(self, name)) for name in names} | {
             "dealt": plain(self.dealt),
             "p_value": self.p_value,
             "agreement": test,
@@ -135,8 +136,8 @@ class Communities(Drawable):
     def __repr__(self) -> str:
         last = self.last
         return (
-            f"Communities({len(self.networks)} networks; at the last one {last.count} communities of {last.connected} of "
-            f"{len(last.community)} neurons)"
+            f"Communities({len(self.networks)} networks; at the last one {last.count} communities of "
+            f"{last.connected} of {len(last.community)} neurons)"
         )
 
     @property
@@ -165,7 +166,9 @@ class Communities(Drawable):
             lines.append(f"Agreement with frequencies is not testable at the end: {last.reason}.")
         silent = int((last.community < 0).sum())
         if silent:
-            lines.append(f"{silent} of {len(last.community)} neurons are silent or isolated and in no community.")
+            lines.append(
+                f"{silent} of {len(last.community)} neurons are silent or isolated and in no community."
+            )
         if last.examples == MOST_EXAMPLES:
             lines.append(f"Affinities are of {MOST_EXAMPLES} examples drawn at random.")
         return lines
@@ -194,13 +197,13 @@ def communities(
 ) -> Communities:
     """Group the neurons that are active together, and compare the groups with the frequencies of the task.
 
-    Pairs of neurons are linked where their squared correlation over the examples exceeds that of every pair in all
-    draws of independent neurons, which changes nothing of a single neuron: the values of each operand are permuted for
-    each neuron, or the examples where these are no full table of operands. Communities are the partition of greatest
-    modularity. Its p-value is against the same affinities dealt to other pairs; the adjusted Rand index with the
-    frequencies of generalizing neurons, which are read from weights and no affinity, is against shuffled frequencies.
-    The idea, affinities over time and communities in them, is that of dynamic functional connectomes; the nulls are
-    this project's.
+    Pairs of neurons are linked where their squared correlation over the examples is above that of independent neurons,
+    at a false-discovery rate of 5 %. The draws of these change nothing of a single neuron: the values of each operand
+    are permuted for each neuron, or the examples where these are no full table of operands. Communities are the
+    partition of greatest modularity. Its p-value is against the same affinities dealt to other pairs; the adjusted Rand
+    index with the frequencies of generalizing neurons, which are read from weights and no affinity, is against shuffled
+    frequencies. The idea, affinities over time and communities in them, is that of dynamic functional connectomes; the
+    nulls are this project's.
 
     A link says that two neurons respond alike, not that they work together: on examples that are no full table,
     neurons also respond alike because inputs resemble each other.
@@ -211,7 +214,7 @@ def communities(
         options: Of a path, what the checkpoints do not say of themselves.
         site: Hook name of the neurons; the model's last site if None.
         affinity: One of `probes.communities.AFFINITIES`.
-        draws: Of independent neurons; 19 make any link at all 5 % likely where neurons are independent.
+        draws: Of independent neurons; with fewer than 19 a single link cannot be told from chance.
         most: Of a series, open at most so many checkpoints, evenly spaced.
         seed: Of all draws, and of the partition; a subject's own if None.
 
@@ -222,27 +225,38 @@ def communities(
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import analytic_mlp
-        >>> result = communities(analytic_mlp("add", p=23, width=60), ModularTask("add", p=23))
+        >>> result = communities(analytic_mlp("add", p=47, width=120), ModularTask("add", p=47))
         >>> result.community.shape, result.last.agreement.ari > 0.9, result.last.agreement.p_value
-        ((60,), True, 0.005)
+        ((120,), True, 0.005)
     """
     choose("affinity", affinity, AFFINITIES)
     if draws < 1 or most < 1:
         raise ConfigError(f"draws={draws} and most={most}; expected 1 or more of each")
-    networks: list[NeuronCommunities] = []
+    networks, last = [], 0
     for subject in _subjects(source, task, options, site, most, seed):
-        networks.append(_communities_of(subject, affinity, draws))
-        if len(networks[-1].community) != len(networks[0].community):
-            raise ConfigError(
-                f"the checkpoints have {len(networks[0].community)} and {len(networks[-1].community)} neurons, so they "
-                "are no series of one network; give the folder of one run"
-            )
+        networks.append(communities_of(subject, affinity, draws))
+        last = subject.seed
+    return joined(networks, affinity, last)
+
+
+def joined(networks: Sequence[NeuronCommunities], affinity: str, seed: int) -> Communities:
+    """Networks of one run as a result: each compared with the last one's frequencies too.
+
+    Raises:
+        ConfigError: They have different numbers of neurons, or their steps do not rise.
+    """
+    widths = list(dict.fromkeys(len(one.community) for one in networks))
+    if len(widths) > 1:
+        raise ConfigError(
+            f"the checkpoints have {' and '.join(map(str, widths))} neurons, so they are no series of one network; "
+            "give the folder of one run"
+        )
     steps = [one.step for one in networks]
     if len(networks) > 1 and not all(a is not None and b is not None and a < b for a, b in pairwise(steps)):
         raise ConfigError(f"the checkpoints' steps {steps} do not rise; give the folder of one run")
-    last = networks[-1].frequency
-    final = (_tested(one.community, last, subject.seed)[0] for one in networks)
-    return Communities(tuple(networks), tuple(final), affinity)
+    last = networks[-1]
+    earlier = (_tested(one.community, last.frequency, seed)[0] for one in networks[:-1])
+    return Communities(tuple(networks), (*earlier, last.agreement), affinity)
 
 
 def _subjects(
@@ -278,11 +292,14 @@ def step_of(checkpoint: Checkpoint) -> int | None:
     return number_of(path) if checkpoint.step is None and path is not None else checkpoint.step
 
 
-def _communities_of(subject: Subject, kind: str, draws: int) -> NeuronCommunities:
+def communities_of(subject: Subject, kind: str = "squared", draws: int = 19) -> NeuronCommunities:
+    """Communities of one network's neurons; see `communities` for the arguments."""
     generator = np.random.default_rng(subject.seed)
     acts, grid, rows = sampled_activations(subject, generator)
-    threshold = float(null_maxima(acts, draws, generator, kind=kind, grid=grid, rows=rows).max())
-    affinity = linked(affinity_of(acts if rows is None else acts[rows], kind), threshold)
+    null = null_affinities(acts, draws, generator, kind=kind, grid=grid, rows=rows)
+    every = affinity_of(acts if rows is None else acts[rows], kind)
+    threshold = link_threshold(every, null, draws)
+    affinity = linked(every, threshold)
     community = partition(affinity, subject.seed)
     frequency, reason = _frequencies(subject)
     test, few = _tested(community, frequency, subject.seed)

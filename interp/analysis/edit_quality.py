@@ -105,9 +105,9 @@ class EditReport(Drawable):
 
 def measure_edits(
     model: HookedModel,
-    inputs: Float[Tensor, "edit *input"] | Int[Tensor, "edit *input"],
+    inputs: Float[Tensor, edit * input] | Int[Tensor, edit * input],
     targets: Int[Tensor, " edit"],
-    unrelated: Float[Tensor, "example *input"] | Int[Tensor, "example *input"],
+    unrelated: Float[Tensor, example * input] | Int[Tensor, example * input],
     *,
     paraphrases: Tensor | None = None,
     counts: Sequence[int] = COUNTS,
@@ -201,7 +201,11 @@ def share_of(given: Int[Tensor, " example"], expected: Int[Tensor, " example"]) 
 
 
 def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:
-    if paraphrases.ndim < 2 or paraphrases.shape[0] != len(inputs) or paraphrases.shape[2:] != inputs.shape[1:]:
+    if (
+        paraphrases.ndim < 2
+        or paraphrases.shape[0] != len(inputs)
+        or paraphrases.shape[2:] != inputs.shape[1:]
+    ):
         raise ConfigError(
             f"paraphrases have shape {tuple(paraphrases.shape)} for prompts of {tuple(inputs.shape)}; expected (edit, "
             "paraphrase, …) with the rest as of a prompt"

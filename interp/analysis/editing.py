@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.analysis.edit_fitting import BATCH, EditSettings, answers, fit_change, margin_penalty
@@ -20,13 +18,14 @@ from interp.hooks import device_of, evaluation_mode
 from interp.models import HookedModel
 from interp.progress import Report, silent
 
+
 def edit_facts(
     model: HookedModel,
-    inputs: Float[Tensor, "edit *input"] | Int[Tensor, "edit *input"],
+    inputs: Float[Tensor, edit * input] | Int[Tensor, edit * input],
     targets: Int[Tensor, " edit"],
-    unrelated: Float[Tensor, "example *input"] | Int[Tensor, "example *input"],
+    unrelated: Float[Tensor, example * input] | Int[Tensor, example * input],
     *,
-    calibration: Float[Tensor, "held *input"] | Int[Tensor, "held *input"] | None = None,
+    calibration: Float[Tensor, held * input] | Int[Tensor, held * input] | None = None,
     site: str | None = None,
     settings: EditSettings = EditSettings(),
     seed: int = 0,
@@ -166,7 +165,9 @@ class _Lesson:
 def check_edits(model: HookedModel, inputs: Tensor, targets: Tensor, unrelated: Tensor) -> None:
     """Raise a `ConfigError` for prompts that occur twice or among unrelated examples, and targets that are no classes."""
     if len(inputs) < 1 or len(inputs) != len(targets):
-        raise ConfigError(f"there are {len(inputs)} prompts and {len(targets)} targets; expected one for each")
+        raise ConfigError(
+            f"there are {len(inputs)} prompts and {len(targets)} targets; expected one for each"
+        )
     if inputs.shape[1:] != unrelated.shape[1:]:
         raise ConfigError(
             f"prompts have shape {tuple(inputs.shape)} and unrelated examples {tuple(unrelated.shape)}; expected the "
@@ -225,9 +226,7 @@ def _calibrated_rank(n: int, misrouted: float) -> int:
     return rank
 
 
-def _other_positions(
-    model: HookedModel, layer: ValueLayer, inputs: Tensor
-) -> Float[Tensor, "vector neuron"]:
+def _other_positions(model: HookedModel, layer: ValueLayer, inputs: Tensor) -> Float[Tensor, "vector neuron"]:
     """What the layer reads at all positions of the prompts but that of the answer."""
     states = layer_inputs(model, layer, inputs, BATCH)
     if states.ndim == 2:
@@ -235,5 +234,3 @@ def _other_positions(
     kept = torch.ones(states.shape[1], dtype=torch.bool)
     kept[layer.answer_at] = False
     return states[:, kept].flatten(0, 1)
-
-

@@ -88,7 +88,9 @@ def _over_training(figure: Figure, result: Communities) -> None:
         (dealt, "Q, affinities dealt anew", COLOURS["modularity"], "dot"),
     )
     for values, name, colour, dash in lines:
-        figure.add_trace(line(steps, values, name, colour, mode="lines+markers", dash=dash, **place))
+        hover = f"{name}: %{{y:.2f}} at step %{{x}}<extra></extra>"
+        style = {"mode": "lines+markers", "dash": dash, "hovertemplate": hover}
+        figure.add_trace(line(steps, values, name, colour, **style, **place))
     figure.update_layout(yaxis2_range=[-0.08, 1.04])
 
 

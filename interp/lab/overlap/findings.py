@@ -96,7 +96,9 @@ def _subspace(result: StudyResult, network: str, words: str) -> list[str]:
         if needed == [1, 1]:
             verdict = "Memorised examples have neurons of their own in common"
         elif signs["uniform"] == 1:
-            verdict = "More than chance, but rates of neurons or clean examples explain it: no common subspace"
+            verdict = (
+                "More than chance, but rates of neurons or clean examples explain it: no common subspace"
+            )
         elif -1 in needed:
             verdict = "No common subspace of memory"
         else:

@@ -50,7 +50,9 @@ def _by_scale(result: StudyResult, sweep: Sweep) -> str:
 
 
 def _labels(result: StudyResult, sweep: Sweep) -> str:
-    shares = [_over(result, f"{arm}_{label}") for arm in sweep.arms for label in ("memorizing", "generalizing")]
+    shares = [
+        _over(result, f"{arm}_{label}") for arm in sweep.arms for label in ("memorizing", "generalizing")
+    ]
     if max(one.mean for one in shares) < 0.02:
         return (
             f"{sweep.words.capitalize()} hardly any neuron is labelled at any scale (the most are "

@@ -18,7 +18,16 @@ from interp.errors import GrokscopeError
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ["demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot"]
-COMMANDS += ["dynamics", "dose", "unlearn", "communities", "describe", "retention", "overlap", "transfer-gamma"]
+COMMANDS += [
+    "dynamics",
+    "dose",
+    "unlearn",
+    "communities",
+    "describe",
+    "retention",
+    "overlap",
+    "transfer-gamma",
+]
 COMMANDS += ["dialects", "study"]
 
 
