@@ -105,9 +105,9 @@ class EditReport(Drawable):
 
 def measure_edits(
     model: HookedModel,
-    inputs: Float[Tensor, edit * input] | Int[Tensor, edit * input],
+    inputs: Float[Tensor, " edit * input"] | Int[Tensor, " edit * input"],
     targets: Int[Tensor, " edit"],
-    unrelated: Float[Tensor, example * input] | Int[Tensor, example * input],
+    unrelated: Float[Tensor, " example * input"] | Int[Tensor, " example * input"],
     *,
     paraphrases: Tensor | None = None,
     counts: Sequence[int] = COUNTS,

@@ -21,11 +21,11 @@ from interp.progress import Report, silent
 
 def edit_facts(
     model: HookedModel,
-    inputs: Float[Tensor, edit * input] | Int[Tensor, edit * input],
+    inputs: Float[Tensor, " edit * input"] | Int[Tensor, " edit * input"],
     targets: Int[Tensor, " edit"],
-    unrelated: Float[Tensor, example * input] | Int[Tensor, example * input],
+    unrelated: Float[Tensor, " example * input"] | Int[Tensor, " example * input"],
     *,
-    calibration: Float[Tensor, held * input] | Int[Tensor, held * input] | None = None,
+    calibration: Float[Tensor, " held * input"] | Int[Tensor, " held * input"] | None = None,
     site: str | None = None,
     settings: EditSettings = EditSettings(),
     seed: int = 0,
