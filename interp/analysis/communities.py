@@ -165,7 +165,9 @@ class Communities(Drawable):
             lines.append(f"Agreement with frequencies is not testable at the end: {last.reason}.")
         silent = int((last.community < 0).sum())
         if silent:
-            lines.append(f"{silent} of {len(last.community)} neurons are silent or isolated and in no community.")
+            lines.append(
+                f"{silent} of {len(last.community)} neurons are silent or isolated and in no community."
+            )
         if last.examples == MOST_EXAMPLES:
             lines.append(f"Affinities are of {MOST_EXAMPLES} examples drawn at random.")
         return lines

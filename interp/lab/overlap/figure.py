@@ -57,8 +57,8 @@ def overlap_figure(result: Any) -> Figure:
     titles = (
         ("units", "log10 P(false match)"),
         ("patterns in the union", "P(match)"),
-        ("sums modulo p", "overlap of memorised, ratio"),
-        ("digits", ""),
+        ("sums modulo p", "overlap of memorised (ratio)"),
+        ("digits", "ratio (1 = as many)"),
     )
     for panel, ((below, left), domain) in enumerate(zip(titles, DOMAINS, strict=True), 1):
         place_panel(

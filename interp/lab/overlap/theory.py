@@ -38,7 +38,7 @@ def formula_error(
             break
         counted = float((overlaps >= threshold).mean())
         errors.append(abs(p - counted) / p)
-        deviations.append(abs(p - counted) / np.sqrt(p * (1 - p) / len(overlaps)))
+        deviations.append(abs(p - counted) / float(np.sqrt(p * (1 - p) / len(overlaps))))
     return max(errors), max(deviations)
 
 
