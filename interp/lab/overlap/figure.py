@@ -50,9 +50,10 @@ def overlap_figure(result: Any) -> Figure:
             hover = f"by {by}, over %{{x}}: %{{y:.2f}}<extra></extra>"
             more = {"name": f"by {by}", "showlegend": panel == 3, "legendgroup": by, "hovertemplate": hover}
             bars(figure, list(SHORT.values()), values, {"color": colour}, **more, **axes(panel))
-        line(
-            figure, [*SHORT.values()], [1.0] * len(SHORT), "as many", NEUTRAL, dash="dot", showlegend=False,
-            hoverinfo="skip", **axes(panel),
+        one = {"color": NEUTRAL, "dash": "dot"}
+        figure.add_scatter(
+            x=[*SHORT.values()], y=[1.0] * len(SHORT), mode="lines", line=one, showlegend=False, hoverinfo="skip",
+            **axes(panel),
         )  # fmt: skip
     titles = (
         ("units", "log10 P(false match)"),
