@@ -102,8 +102,8 @@ def _communities(session: Session) -> str:
     known = session.communities()
     if not known.count:
         return "no pair of neurons is active together beyond chance: there are no communities"
-    words = f"{known.count} communities of {known.connected} of {len(known.community)} neurons, modularity Q "
-    words += f"{known.modularity:.2f}"
+    number = "1 community" if known.count == 1 else f"{known.count} communities"
+    words = f"{number} of {known.connected} of {len(known.community)} neurons, modularity Q {known.modularity:.2f}"
     if known.p_value is not None:
         words += f" (p = {known.p_value:.2g} against the same affinities dealt anew)"
     if known.agreement is None:

@@ -134,7 +134,7 @@ def test_a_choice_is_compared_saved_and_coloured_in_the_browser(run, serve, page
     page.locator("#choose-shared").click()
     page.wait_for_function("document.getElementById('chosen').textContent.includes('5 of 60')")
     page.locator("#colour-by").get_by_text("community").click()
-    page.wait_for_function("/communities/.test(document.getElementById('communities').textContent)")
+    page.wait_for_function("/communit/.test(document.getElementById('communities').textContent)")
     page.wait_for_function(
         "Array.isArray(document.querySelector('#scatter .js-plotly-plot').data[0].marker.color)"
     )
