@@ -70,7 +70,7 @@ def straightness(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"])
 
 
 def shapes() -> dict[str, float]:
-    """How straight the log-probability is over n (an exponential) and over log n (a power), for both curves."""
+    """Straightness of the log-probability over n (an exponential) and over log n (a power), for both curves."""
     curves, n = false_match_curves(), np.array(UNITS, float)
     return {
         f"straight_{name}_{shape}": straightness(x, np.array(curve))

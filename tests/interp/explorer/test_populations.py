@@ -1,4 +1,4 @@
-"""Sets of neurons on the page: communities as colours, the neurons that a choice shares with another set, descriptions."""
+"""Sets of neurons on the page: communities as colours, neurons shared with another set, descriptions."""
 
 from __future__ import annotations
 
