@@ -262,3 +262,22 @@ def test_plants_in_a_real_model_are_ranked_far_above_chance() -> None:
     rises = over(result, "perplexity_contrast").values
     assert sum(rise <= 0.05 for rise in rises) == 3
     assert max(over(result, "perplexity_random_contrast").values) <= 0.05
+
+
+def test_memorised_examples_have_no_neurons_of_their_own_in_common() -> None:
+    result = stored("overlap")
+    assert max(over(result, "error").values) < 0.1
+    assert over(result, "straight_growing_exponential").mean > over(result, "straight_growing_power").mean
+    assert over(result, "straight_fixed_power").mean > over(result, "straight_fixed_exponential").mean
+    for network in ("modular", "digits"):
+        assert min(over(result, f"{network}_memorised").values) > 0.95
+        for by in ("attribution", "activation"):
+            ratios = {name: over(result, f"{network}_{by}_{name}") for name in ("uniform", "matched", "clean")}
+            assert ratios["uniform"].low > 1
+            assert min(ratios[name].low for name in ("matched", "clean")) < 1
+        for control in ("matched", "clean"):
+            assert max(over(result, f"{network}_planted_4_p_{control}").values) <= 0.01
+            assert min(over(result, f"{network}_planted_0_p_{control}").values) > 0.01
+    text = " ".join(result.findings())
+    assert text.count("no common subspace") == 4
+    assert "less than in the untrained network" in text

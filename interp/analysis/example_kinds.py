@@ -51,7 +51,9 @@ def draw_examples(
     labels, true = subject.data.labels.cpu().numpy(), subject.data.true_labels.cpu().numpy()
     if isinstance(first, str) and first.removeprefix(PREFIX) == NEVER:
         raise ConfigError(f"{first} takes its labels from the other kind; give it as the second")
-    (first_name, one), (second_name, other) = (_rows_of(subject, kind) for kind in (first, second))
+    (first_name, one), (second_name, other) = (
+        _rows_of(subject, kind, place) for kind, place in ((first, "first"), (second, "second"))
+    )
     if np.intersect1d(one, other).size:
         raise ConfigError(
             f"{first_name} and {second_name} have examples in common; give kinds that exclude each other"
@@ -102,22 +104,22 @@ def _wrong_partner(
     return give
 
 
-def _rows_of(subject: Subject, kind: Any) -> tuple[str, Int[np.ndarray, " row"]]:
-    """The name and the indices of a kind of examples."""
+def _rows_of(subject: Subject, kind: Any, place: str) -> tuple[str, Int[np.ndarray, " row"]]:
+    """The name and the indices of a kind of examples; those that are given are named by their place."""
     n = len(subject.data)
     if isinstance(kind, str):
         name = choose("kind of examples", kind.removeprefix(PREFIX), EXAMPLES)
         return name, EXAMPLES[name](subject).nonzero()[:, 0].cpu().numpy()
     rows = np.atleast_1d(np.asarray(kind))
     if rows.dtype == bool and rows.shape == (n,):
-        return "given", np.flatnonzero(rows)
+        return place, np.flatnonzero(rows)
     inside = rows.ndim == 1 and rows.dtype.kind in "iu" and rows.size and rows.min() >= 0 and rows.max() < n
     if not inside or len(np.unique(rows)) < len(rows):
         raise ConfigError(
             f"{str(kind)[:60]} are no examples; expected examples:{'|'.join(EXAMPLES)}, a mask of {n}, or different "
             f"indices from 0 to {n - 1}"
         )
-    return "given", rows.astype(np.int64)
+    return place, rows.astype(np.int64)
 
 
 def activated(subject: Subject, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "row alive"]:

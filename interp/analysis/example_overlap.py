@@ -23,7 +23,7 @@ from interp.markup import number, percentage
 from interp.measuring.traces import p_in_words
 from interp.output import plain
 from interp.progress import PATIENCE, progress
-from interp.subject import Network, subject_of
+from interp.subject import Network, Subject, subject_of
 from probes.active_sets import (
     MatchedOverlaps,
     matched_overlaps,
@@ -210,15 +210,9 @@ def example_overlap(
     subject = subject_of(network, task, site=site, seed=seed)
     generator = np.random.default_rng(subject.seed)
     drawn = draw_examples(subject, first, second, examples, generator)
-    values = (
-        attributed(subject, drawn.rows, drawn.labels)
-        if by == "attribution"
-        else activated(subject, drawn.rows)
-    )
+    values = _ranked_by(subject, drawn, by)
     n = values.shape[1]
     taken = max(1, round(active * n))
-    if taken >= n:
-        raise ConfigError(f"only {n} neurons are not dead; at least two are needed")
     sets, tied = most_active(values, taken, generator)
     near = input_similarity(subject, drawn.rows[: len(drawn.rows) // 2])
     with progress("overlaps", 1, after=PATIENCE) as report:
@@ -235,6 +229,15 @@ def _check_settings(by: str, active: float, examples: int, draws: int) -> None:
             f"active={active}, examples={examples}, draws={draws}; expected a share in (0, 0.5], at least {FEWEST} "
             "examples and 19 draws"
         )
+
+
+def _ranked_by(subject: Subject, drawn: MatchedExamples, by: str) -> Float[np.ndarray, "example alive"]:
+    """The number that neurons are ranked by, of those that are not dead."""
+    attribution = by == "attribution"
+    values = attributed(subject, drawn.rows, drawn.labels) if attribution else activated(subject, drawn.rows)
+    if values.shape[1] < 2:
+        raise ConfigError(f"only {values.shape[1]} neurons are not dead; at least two are needed")
+    return values
 
 
 def _compare(

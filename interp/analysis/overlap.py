@@ -147,7 +147,11 @@ def overlap(
         raise ConfigError(f"{', '.join(of_examples)} are of examples:NAME; both sets are neurons")
     subject = subject_of(network, task, site=site, seed=seed)
     chosen = [chosen_neurons(subject, one) for one in (first, second)]
-    return neuron_overlap(subject, chosen[0][1], chosen[1][1], names=(chosen[0][0], chosen[1][0]))
+    first_name, second_name = (
+        place if name == "given" else name
+        for (name, _), place in zip(chosen, ("first", "second"), strict=True)
+    )
+    return neuron_overlap(subject, chosen[0][1], chosen[1][1], names=(first_name, second_name))
 
 
 def neuron_overlap(

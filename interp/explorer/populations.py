@@ -45,6 +45,7 @@ def panel(session: Session) -> html.Section:
             ),
         ),
         dcc.Store("saved-set", data=[]),
+        dcc.Store("coloured", data="label"),
     )
 
 
@@ -101,8 +102,8 @@ def _communities(session: Session) -> str:
     known = session.communities()
     if not known.count:
         return "no pair of neurons is active together beyond chance: there are no communities"
-    words = f"{known.count} communities of {known.connected} of {len(known.community)} neurons, modularity Q "
-    words += f"{known.modularity:.2f}"
+    number = "1 community" if known.count == 1 else f"{known.count} communities"
+    words = f"{number} of {known.connected} of {len(known.community)} neurons, modularity Q {known.modularity:.2f}"
     if known.p_value is not None:
         words += f" (p = {known.p_value:.2g} against the same affinities dealt anew)"
     if known.agreement is None:
@@ -121,10 +122,12 @@ def connect(app: Dash, session: Session) -> None:
             return no_update
         return _communities(session)
 
-    @callback(app, "scatter.figure+", "colour-by.value", "selection.data")
-    def recolour(colour, chosen):
+    @callback(app, "scatter.figure+ coloured.data", "colour-by.value", "coloured.data selection.data")
+    def recolour(colour, before, chosen):
         choose("colour", colour, COLOURS)
-        return figures.scatter(session, colour, set(indices_of(chosen, width)))
+        if colour == before:  # the control has only appeared
+            return no_update, no_update
+        return figures.scatter(session, colour, set(indices_of(chosen, width))), colour
 
     @callback(app, "saved-set.data saved-set-size.children", "save-set.n_clicks", "selection.data")
     def save(_, chosen):

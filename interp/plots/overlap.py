@@ -24,8 +24,8 @@ def set_overlap(result: SetOverlap) -> Figure:
     chance, shared = result.distribution, len(result.shared)
     last = max(shared, int(np.flatnonzero(chance >= SHOWN)[-1])) + 1
     title = f"{result.first_name} and {result.second_name}: {shared} neurons in both"
-    figure = blank(title, "neurons in both sets", "probability for random sets")
-    hover = "%{y:.3g} share %{x}<extra></extra>"
+    figure = blank(title, "neurons in both sets (count)", "probability for random sets")
+    hover = "%{x} shared: probability %{y:.3g}<extra></extra>"
     overlaps = list(range(last + 1))
     figure.add_bar(
         x=overlaps,
@@ -39,13 +39,17 @@ def set_overlap(result: SetOverlap) -> Figure:
         (result.matched_expected, "expected of equally active sets", LABELS[GENERALIZING].colour, "dash"),
     )
     for x, name, colour, dash in marks:
-        figure.add_trace(line([x, x], [0.0, float(chance.max())], name, colour, dash=dash))
+        hover = f"{name}: %{{x:.3g}}<extra></extra>"
+        trace = line([x, x], [0.0, float(chance.max())], name, colour, dash=dash, hovertemplate=hover)
+        figure.add_trace(trace)
     return figure.update_layout(hovermode="closest", bargap=0.1)
 
 
 def example_overlap(result: ExampleOverlap) -> Figure:
     """Pairs of examples by the number of neurons that they share: both kinds, random sets, and matched draws."""
-    figure = blank(f"Neurons that two examples share, by {result.by}", "neurons in common", "share of pairs")
+    figure = blank(
+        f"Neurons that two examples share, by {result.by}", "neurons in common (count)", "share of pairs"
+    )
     kinds = {
         result.first.name: (result.first.counts / result.first.pairs, LABELS[MEMORIZING].colour, "solid"),
         result.second.name: (

@@ -50,15 +50,16 @@ def overlap_figure(result: Any) -> Figure:
             hover = f"by {by}, over %{{x}}: %{{y:.2f}}<extra></extra>"
             more = {"name": f"by {by}", "showlegend": panel == 3, "legendgroup": by, "hovertemplate": hover}
             bars(figure, list(SHORT.values()), values, {"color": colour}, **more, **axes(panel))
-        line(
-            figure, [*SHORT.values()], [1.0] * len(SHORT), "as many", NEUTRAL, dash="dot", showlegend=False,
-            hoverinfo="skip", **axes(panel),
+        one = {"color": NEUTRAL, "dash": "dot"}
+        figure.add_scatter(
+            x=[*SHORT.values()], y=[1.0] * len(SHORT), mode="lines", line=one, showlegend=False, hoverinfo="skip",
+            **axes(panel),
         )  # fmt: skip
     titles = (
         ("units", "log10 P(false match)"),
         ("patterns in the union", "P(match)"),
-        ("sums modulo p", "overlap of memorised, ratio"),
-        ("digits", ""),
+        ("sums modulo p", "overlap of memorised (ratio)"),
+        ("digits", "ratio (1 = as many)"),
     )
     for panel, ((below, left), domain) in enumerate(zip(titles, DOMAINS, strict=True), 1):
         place_panel(

@@ -10,7 +10,7 @@ from interp.analysis.example_overlap import BY
 from interp.lab.overlap.figure import overlap_figure
 from interp.lab.overlap.findings import findings
 from interp.lab.overlap.networks import digits_network, modular_network
-from interp.lab.overlap.subspace import RATIOS, measure_subspace, preserved
+from interp.lab.overlap.subspace import PLANTS, RATIOS, measure_subspace, preserved
 from interp.lab.overlap.theory import PATTERNS, SIZES, false_match_curves, formula_error, shapes, union_curves
 from interp.lab.study import Record, Settings, Study, setting
 from interp.progress import Report, shifted
@@ -92,12 +92,10 @@ def _quantities() -> dict[str, str]:
             }
             each[f"{name}_{by}_pairs_uniform"] = f"{words}, by {by}, significant pairs, random sets"
             each[f"{name}_{by}_pairs_matched"] = f"{words}, by {by}, significant pairs, rates kept"
-        for case, meaning in {
-            "halves": "two halves of the clean examples",
-            "planted": "one neuron planted in one",
-        }.items():
-            each[f"{name}_{case}_p_matched"] = f"{words}, p of {meaning}, rates kept"
-            each[f"{name}_{case}_p_clean"] = f"{words}, p of {meaning}, each other"
+        for count in (0, *PLANTS):
+            words_of = f"{words}, two halves of the clean examples, {count} neurons planted in one"
+            each[f"{name}_planted_{count}_p_matched"] = f"{words_of}, p with rates kept"
+            each[f"{name}_planted_{count}_p_clean"] = f"{words_of}, p against the other half"
         each[f"{name}_similarity_trained"] = f"{words}, rank correlation of similarity and overlap"
         each[f"{name}_similarity_untrained"] = f"{words}, untrained network"
         each[f"{name}_similarity_shuffled"] = f"{words}, sets dealt anew"
@@ -114,10 +112,10 @@ STUDY = Study(
         "memory. Two kinds of networks with wrong labels (sums modulo p; images of digits) are asked, by attribution "
         "to the label and by activation, with four explanations beside it: random sets, neurons that keep their own "
         "rates of being active for each label (curveball draws), clean examples with the same labels, and wrong labels "
-        "that were never trained on. Two halves of the clean examples, with one planted neuron, show what the controls "
-        "notice. At last: do similar inputs have overlapping sets, beside the untrained network. The figure shows "
-        "false matches by number of units, matches with a union, and the ratio of the overlap of memorised examples to "
-        "each explanation."
+        "that were never trained on. Two halves of the clean examples, with neurons planted in one, show what the "
+        "controls notice. At last: do similar inputs have overlapping sets, beside the untrained network. The figure "
+        "shows false matches by number of units, matches with a union, and the ratio of the overlap of memorised "
+        "examples to each explanation."
     ),
     config=Config,
     measure=measure,

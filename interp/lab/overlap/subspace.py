@@ -24,7 +24,9 @@ RATIOS = {
     "never": "wrong labels never trained on",
 }
 PLANTED = 0.5
-"""Share of the examples that one neuron is planted in."""
+"""Share of the examples that neurons are planted in."""
+PLANTS = (1, 4)
+"""Numbers of neurons that are planted."""
 
 
 def measure_subspace(
@@ -59,28 +61,32 @@ def measure_subspace(
 
 
 def _controls(subject: Subject, active: float, examples: int, draws: int) -> dict[str, float | None]:
-    """P-values for two random halves of the clean examples, as they are and with one more neuron in common.
+    """P-values for two random halves of the clean examples, as they are and with more neurons in common.
 
-    The halves have nothing of their own in common, so the first p-values are of chance. The planted neuron is active
-    for `PLANTED` of the first half, in place of their least active one, and else for none: it must be noticed.
+    The halves have nothing of their own in common, so the first p-values are of chance. Planted neurons are each active
+    for `PLANTED` of the first half, in place of their least active ones, and else for none: they must be noticed.
     """
     generator = np.random.default_rng(subject.seed)
     clean = generator.permutation(EXAMPLES["clean"](subject).nonzero()[:, 0].cpu().numpy())
     one, other = np.array_split(clean, 2)
     drawn = draw_examples(subject, one, other, examples, generator)
     values = attributed(subject, drawn.rows, drawn.labels)
-    half, neuron = len(values) // 2, int(generator.integers(values.shape[1]))
-    planted = values.copy()
-    planted[:, neuron] = values.min() - 1
-    planted[generator.permutation(half)[: round(PLANTED * half)], neuron] = values.max() + 1
+    half, order = len(values) // 2, generator.permutation(values.shape[1])
     numbers: dict[str, float | None] = {}
-    for name, shown in {"halves": values, "planted": planted}.items():
+    for count in (0, *PLANTS):
+        shown = values.copy()
+        for neuron in order[:count]:
+            shown[:, neuron] = values.min() - 1
+            shown[generator.permutation(half)[: round(PLANTED * half)], neuron] = values.max() + 1
         sets, _ = most_active(shown, max(1, round(active * shown.shape[1])), generator)
         pairs = {"first": np.triu_indices(half, 1)}
         matched, _ = matched_overlaps(sets, pairs, drawn.labels, draws, generator)
         member = np.arange(2 * half) < half
         _, p_value, _ = membership_test(overlaps(sets), member, drawn.labels, 10 * draws, generator)
-        numbers |= {f"{name}_p_matched": matched["first"].p_value, f"{name}_p_clean": p_value}
+        numbers |= {
+            f"planted_{count}_p_matched": matched["first"].p_value,
+            f"planted_{count}_p_clean": p_value,
+        }
     return numbers
 
 

@@ -38,7 +38,7 @@ def formula_error(
             break
         counted = float((overlaps >= threshold).mean())
         errors.append(abs(p - counted) / p)
-        deviations.append(abs(p - counted) / np.sqrt(p * (1 - p) / len(overlaps)))
+        deviations.append(abs(p - counted) / float(np.sqrt(p * (1 - p) / len(overlaps))))
     return max(errors), max(deviations)
 
 
@@ -70,7 +70,7 @@ def straightness(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"])
 
 
 def shapes() -> dict[str, float]:
-    """How straight the log-probability is over n (an exponential) and over log n (a power), for both curves."""
+    """Straightness of the log-probability over n (an exponential) and over log n (a power), for both curves."""
     curves, n = false_match_curves(), np.array(UNITS, float)
     return {
         f"straight_{name}_{shape}": straightness(x, np.array(curve))
