@@ -35,14 +35,27 @@ def regime_study_figure(result: Any) -> Figure:
     logarithm = {"title": {"text": "relative weight change", "standoff": 4}, "type": "log", "dtick": 1}
     place_panel(figure, 1, DOMAINS[0], scale, logarithm)
     for sweep, panel in PANELS:
-        x = scale if sweep is not RANK else {"title": {"text": "initial rank"}, "type": "log", "tickvals": list(RANK.values)}
+        x = (
+            scale
+            if sweep is not RANK
+            else {"title": {"text": "initial rank"}, "type": "log", "tickvals": list(RANK.values)}
+        )
         y = {"title": {"text": f"{sweep.words} (share)", "standoff": 4}, "range": [-0.02, 1.03]}
         place_panel(figure, panel, DOMAINS[panel - 1], x, y)
-    return figure.update_layout(legend={"y": -0.45}, margin={"t": 60, "b": 150}, height=500, hovermode="closest")
+    return figure.update_layout(
+        legend={"y": -0.45}, margin={"t": 60, "b": 150}, height=500, hovermode="closest"
+    )
 
 
 def _line(
-    figure: Figure, result: Any, sweep: Any, name: str, words: str, colour: str, panel: int, legend: bool = True
+    figure: Figure,
+    result: Any,
+    sweep: Any,
+    name: str,
+    words: str,
+    colour: str,
+    panel: int,
+    legend: bool = True,
 ) -> None:
     values = [[record.numbers[f"{arm}_{name}"] for arm in sweep.arms] for record in result.records]
     hover = f"{words}: %{{y:.3g}} at %{{x}}<extra></extra>"

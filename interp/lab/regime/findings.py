@@ -6,6 +6,8 @@ from interp.lab.over_seeds import OverSeeds
 from interp.lab.regime.arms import CLEAN, NOISY, RANK, Sweep
 from interp.lab.study import StudyResult
 
+FEW = 0.02
+"""Share of labelled neurons below which labels are taken for too weak to compare."""
 TWO, SHARE, SIGNED = "{:.2f}".format, "{:.1%}".format, "{:+.3f}".format
 
 
@@ -50,12 +52,13 @@ def _by_scale(result: StudyResult, sweep: Sweep) -> str:
 
 
 def _labels(result: StudyResult, sweep: Sweep) -> str:
-    shares = [_over(result, f"{arm}_{label}") for arm in sweep.arms for label in ("memorizing", "generalizing")]
-    if max(one.mean for one in shares) < 0.02:
+    most = max(_over(result, f"{arm}_memorizing").mean for arm in sweep.arms)
+    if most < FEW:
         return (
-            f"{sweep.words.capitalize()} hardly any neuron is labelled at any scale (the most are "
-            f"{max(one.mean for one in shares):.1%}), though training examples are answered better than held-out ones: "
-            "with so few examples no single neuron is decided, and the labels say nothing of the scale."
+            f"{sweep.words.capitalize()} the share of memorizing neurons is not testable with so few examples: at most "
+            f"{SHARE(most)} are labelled at any scale, though training examples are answered to "
+            f"{ends(result, sweep, 'train', SHARE)} and held-out ones to {ends(result, sweep, 'test', SHARE)}. That no "
+            "single neuron is decided says nothing of how much is memorised."
         )
     return (
         f"{sweep.words.capitalize()} the share of memorizing neurons {trend(result, sweep, 'memorizing')}: "

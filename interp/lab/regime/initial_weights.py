@@ -44,7 +44,9 @@ def with_frequencies(p: int, width: int, rank: int, seed: int) -> HookedMLP:
         [1, 2]
     """
     if rank % 2 or not 0 < rank < p:
-        raise ConfigError(f"rank={rank} is no number of frequencies of {p} tokens; expected an even one below {p}")
+        raise ConfigError(
+            f"rank={rank} is no number of frequencies of {p} tokens; expected an even one below {p}"
+        )
     angles = 2 * np.pi * np.outer(np.arange(p), np.arange(1, rank // 2 + 1)) / p
     basis = torch.as_tensor(np.linalg.qr(np.hstack([np.cos(angles), np.sin(angles)]))[0], dtype=torch.float32)
 

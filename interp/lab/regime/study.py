@@ -32,7 +32,11 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     )
     numbers: dict[str, float | None] = {}
     done = 0
-    for sweep, task, steps in ((CLEAN, clean, config.steps), (RANK, clean, config.steps), (NOISY, noisy, config.noisy_steps)):
+    for sweep, task, steps in (
+        (CLEAN, clean, config.steps),
+        (RANK, clean, config.steps),
+        (NOISY, noisy, config.noisy_steps),
+    ):
         for name, start in starts(task.p, config.width, sweep).items():
             report(done, name)
             measured = measure_arm(task, start, steps, seed)

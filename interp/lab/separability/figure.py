@@ -28,7 +28,10 @@ def separability_figure(result: Any) -> Figure:
     values = [OverSeeds.of(result.each(f"value_{name}")) for name in known]
     colours = {"color": [SETS[name] for name in known]}
     bars(figure, known, values, colours, hovertemplate="%{x}: %{y:.4f}<extra></extra>", **axes(1))
-    for prefix, words, symbol in (("permuted", "operands renamed", "circle"), ("random", "random sets as large", "diamond")):
+    for prefix, words, symbol in (
+        ("permuted", "operands renamed", "circle"),
+        ("random", "random sets as large", "diamond"),
+    ):
         shown = [name for name in known if None not in result.each(f"{prefix}_{name}")]
         means = [OverSeeds.of(result.each(f"{prefix}_{name}")).mean for name in shown]
         marker = {"size": 9, "symbol": symbol, "color": NEUTRAL, "line": {"width": 1, "color": "#333333"}}
@@ -42,4 +45,6 @@ def separability_figure(result: Any) -> Figure:
     value = {"title": {"text": "discrimination value (0: none)", "standoff": 4}}
     place_panel(figure, 1, DOMAINS[0], {"title": {"text": "class a + b, by set"}}, value)
     place_panel(figure, 2, DOMAINS[1], {"title": {"text": "updates on words"}}, value)
-    return figure.update_layout(legend={"y": -0.35}, margin={"t": 60, "b": 140}, height=470, hovermode="closest")
+    return figure.update_layout(
+        legend={"y": -0.35}, margin={"t": 60, "b": 140}, height=470, hovermode="closest"
+    )

@@ -41,7 +41,11 @@ def _sets(result: StudyResult) -> list[str]:
 
 def _against(value: OverSeeds, bound: float, label: str) -> str:
     above, below, between = (
-        (f"above the reported {bound:g}", f"below the reported {bound:g}", f"not decidedly below the reported {bound:g}")
+        (
+            f"above the reported {bound:g}",
+            f"below the reported {bound:g}",
+            f"not decidedly below the reported {bound:g}",
+        )
         if label == GENERALIZING
         else (f"above {bound:g}", f"below {bound:g}", f"not decidedly above {bound:g}")
     )
@@ -51,17 +55,30 @@ def _against(value: OverSeeds, bound: float, label: str) -> str:
 
 
 def _beside(result: StudyResult, label: str) -> str:
-    difference, random = result.difference(f"value_{label}", f"random_{label}"), result.over(f"random_{label}")
+    difference, random = (
+        result.difference(f"value_{label}", f"random_{label}"),
+        result.over(f"random_{label}"),
+    )
     if difference is None or random is None:
         return "they are most of the neurons, so that random sets as large cannot differ"
-    verdict = difference.verdict("less apart than in", "further apart than in", "not decidedly further apart than in")
+    verdict = difference.verdict(
+        "less apart than in", "further apart than in", "not decidedly further apart than in"
+    )
     return f"{verdict} random sets as large ({random.words(FINE)})"
 
 
 def _permuted(result: StudyResult) -> str:
     parts = []
-    for name, words in (("all", "all neurons"), (GENERALIZING, "generalizing"), (MEMORIZING, "memorizing"), ("logits", "logits")):
-        difference, null = result.difference(f"value_{name}", f"permuted_{name}"), result.over(f"permuted_{name}")
+    for name, words in (
+        ("all", "all neurons"),
+        (GENERALIZING, "generalizing"),
+        (MEMORIZING, "memorizing"),
+        ("logits", "logits"),
+    ):
+        difference, null = (
+            result.difference(f"value_{name}", f"permuted_{name}"),
+            result.over(f"permuted_{name}"),
+        )
         if difference is not None and null is not None:
             verdict = difference.verdict("above", "below", "not decidedly apart from")
             parts.append(f"{words} {verdict} {null.words(FINE)}")
@@ -80,7 +97,8 @@ def _words(result: StudyResult) -> list[str]:
     sentences = []
     for name, where in (("every", "after any nine words"), ("noun", "after nine words that end with a noun")):
         after, before, scrambled, shuffled = (
-            _over(result, f"{name}_{one}") for one in ("ordered", "ordered_before", "scrambled", "ordered_shuffled")
+            _over(result, f"{name}_{one}")
+            for one in ("ordered", "ordered_before", "scrambled", "ordered_shuffled")
         )
         grows, more = after.minus(before), after.minus(scrambled)
         best = _over(result, f"{name}_ordered_best").minus(after)

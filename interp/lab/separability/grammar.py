@@ -25,7 +25,10 @@ RULES: dict[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     ),
 }
 """Probability and parts of each rule; names of `CLASSES` end the expansion."""
-CHOICES = {name: (np.cumsum([share for share, _ in rules]), [parts for _, parts in rules]) for name, rules in RULES.items()}
+CHOICES = {
+    name: (np.cumsum([share for share, _ in rules]), [parts for _, parts in rules])
+    for name, rules in RULES.items()
+}
 
 
 def word_classes(length: int, generator: np.random.Generator) -> list[int]:

@@ -19,7 +19,12 @@ from interp.subject import Subject
 from interp.training import TrainConfig, train
 from probes.labels import GENERALIZING, MEMORIZING
 
-SETS = {ALL: "all neurons", GENERALIZING: "generalizing neurons", MEMORIZING: "memorizing neurons", LOGITS: "logits"}
+SETS = {
+    ALL: "all neurons",
+    GENERALIZING: "generalizing neurons",
+    MEMORIZING: "memorizing neurons",
+    LOGITS: "logits",
+}
 ARMS = {ORDERED: "text", SCRAMBLED: "words in random order"}
 CONTEXTS = {"every": "after every context", "noun": "after a noun"}
 
@@ -48,7 +53,9 @@ def measure(config: Config, seed: int, report: Report) -> Record:
     curves: dict[str, Any] = {"sets": sets, "words": {}}
     for place, arm in enumerate(ARMS):
         part = shifted(report, config.steps + 100 + place * config.updates)
-        at, values, loss = train_reader(config.units, config.updates, config.checks, arm, contexts, seed, part)
+        at, values, loss = train_reader(
+            config.units, config.updates, config.checks, arm, contexts, seed, part
+        )
         curves["at"], numbers[f"loss_{arm}"] = at, loss
         curves["words"][arm] = {name: [round(one.value, 5) for one in each] for name, each in values.items()}
         for name, each in values.items():
@@ -72,7 +79,9 @@ def _labelled(config: Config, seed: int, report: Report) -> tuple[dict[str, floa
     report(config.steps, "separability")
     settings = {"examples": config.examples, "draws": config.draws}
     result = separability(subject, **settings)
-    before = separability(Subject(untrained, task, seed=seed), neurons={ALL: range(config.width)}, n_random=0, **settings)
+    before = separability(
+        Subject(untrained, task, seed=seed), neurons={ALL: range(config.width)}, n_random=0, **settings
+    )
     report(config.steps + 100)
     numbers: dict[str, float | None] = {
         "test": subject.accuracy.test,

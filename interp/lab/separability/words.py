@@ -67,7 +67,9 @@ class Contexts:
         return class_separability(states, self.following, self.permuted)
 
 
-def scrambled(words: Int[np.ndarray, "row place"], generator: np.random.Generator) -> Int[np.ndarray, "row place"]:
+def scrambled(
+    words: Int[np.ndarray, "row place"], generator: np.random.Generator
+) -> Int[np.ndarray, "row place"]:
     """Every row's words in a random order: as frequent as before, without any grammar."""
     return generator.permuted(words, axis=1)
 
