@@ -181,7 +181,8 @@ class _Start:
         if step is None and path is not None:
             step = number_of(path)
         return RegimeChange(
-            step, **weight_changes(self.weights, weights_of(subject.model)), **self.alignments(subject.model)
+            step=step,
+            **weight_changes(self.weights, weights_of(subject.model)) | self.alignments(subject.model),
         )
 
 

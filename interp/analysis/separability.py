@@ -60,8 +60,8 @@ def separability(
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task; a checkpoint's own if None.
-        neurons: None: all neurons, and those of each label in `ACTIVE`; a text as in `interp.selectors`, indices or a mask; or
-            several of these, as a dictionary by name or a list.
+        neurons: None: all neurons, and those of each label in `ACTIVE`; a text as in `interp.selectors`, indices or a
+            mask; or several of these, as a dictionary by name or a list.
         classes: A whole number for each example; the true labels if None.
         examples: Of each half, at most; drawn at random where there are more.
         draws: Of the null; p-values are no smaller than 1 / (draws + 1).
@@ -93,7 +93,7 @@ def separability(
     sets = _chosen(subject, neurons, masks, chosen_on)
     parts = [_sample(mask, examples, subject.seed) for mask in masks]
     measure = _Measure(subject, number, table, parts, draws)
-    results = []
+    results: list[SeparatedSet] = []
     with progress("separability", (n_random + 1) * len(sets), after=PATIENCE) as report:
         for name, chosen in sets.items():
             values = measure.values(chosen)

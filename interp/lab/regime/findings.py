@@ -27,7 +27,8 @@ def trend(result: StudyResult, sweep: Sweep, name: str) -> str:
     slope = result.over(f"{sweep.name}_slope_{name}")
     if slope is None:
         return "is not known in every seed"
-    return f"{slope.verdict('rises', 'falls', 'neither rises nor falls decidedly')} ({slope.words(SIGNED)} for {sweep.unit})"
+    verdict = slope.verdict("rises", "falls", "neither rises nor falls decidedly")
+    return f"{verdict} ({slope.words(SIGNED)} for {sweep.unit})"
 
 
 def ends(result: StudyResult, sweep: Sweep, name: str, shown: object = TWO) -> str:
@@ -62,7 +63,8 @@ def _labels(result: StudyResult, sweep: Sweep) -> str:
         )
     return (
         f"{sweep.words.capitalize()} the share of memorizing neurons {trend(result, sweep, 'memorizing')}: "
-        f"{ends(result, sweep, 'memorizing', SHARE)}; that of generalizing ones {trend(result, sweep, 'generalizing')}: "
+        f"{ends(result, sweep, 'memorizing', SHARE)}; that of generalizing ones "
+        f"{trend(result, sweep, 'generalizing')}: "
         f"{ends(result, sweep, 'generalizing', SHARE)}."
     )
 
@@ -76,8 +78,10 @@ def _alignments(result: StudyResult) -> list[str]:
         sentences.append(
             f"Alignment of {words} with the start, {CLEAN.words}: as it is {ends(result, CLEAN, plain)}, centred "
             f"{ends(result, CLEAN, centred)}, which {trend(result, CLEAN, centred)}; {NOISY.words} the latter "
-            f"{trend(result, NOISY, centred)}. In {above} of {len(excess)} arms the centred alignment is decidedly above "
-            "that of the start with another start of its kind, which was never trained; elsewhere a high alignment is no "
+            f"{trend(result, NOISY, centred)}. In {above} of {len(excess)} arms the centred alignment is "
+            "decidedly above "
+            "that of the start with another start of its kind, which was never trained; elsewhere a high "
+            "alignment is no "
             "sign of lazy learning, as any two such networks are alike."
         )
     return sentences
@@ -95,7 +99,8 @@ def _by_rank(result: StudyResult) -> str:
         )
     ]
     return (
-        f"From initial rank {RANK.values[0]:g} to {RANK.values[-1]:g} at one norm: {'; '.join(parts)}. Held-out accuracy "
+        f"From initial rank {RANK.values[0]:g} to {RANK.values[-1]:g} at one norm: {'; '.join(parts)}. Held-out "
+        "accuracy "
         f"{trend(result, RANK, 'test')}."
     )
 

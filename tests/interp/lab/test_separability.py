@@ -59,7 +59,7 @@ def test_words_of_a_class_are_equally_likely_and_random_order_keeps_them() -> No
     assert words.max() == VOCAB - 1
     counts = np.bincount(words.ravel(), minlength=VOCAB)
     for number, size in enumerate(CLASSES.values()):
-        own = counts[WORD_CLASS == number]
+        own = counts[number == WORD_CLASS]
         assert len(own) == size
         assert size == 1 or stats.chisquare(own).pvalue > 1e-6
     mixed = scrambled(words, np.random.default_rng(1))
