@@ -12,7 +12,7 @@ ROUNDING = 1e-12
 
 
 def relative_change(
-    before: Sequence[Float[np.ndarray, ...]], after: Sequence[Float[np.ndarray, ...]]
+    before: Sequence[np.ndarray], after: Sequence[np.ndarray]
 ) -> float:
     """Norm of the change of all weights over the norm that they had; nan where that was 0.
 
@@ -29,7 +29,7 @@ def relative_change(
 
 
 def sign_similarity(
-    before: Sequence[Float[np.ndarray, ...]], after: Sequence[Float[np.ndarray, ...]]
+    before: Sequence[np.ndarray], after: Sequence[np.ndarray]
 ) -> float:
     """Share of the weights that have the sign they had, of those that were not 0; .5 for unrelated ones.
 

@@ -281,3 +281,35 @@ def test_memorised_examples_have_no_neurons_of_their_own_in_common() -> None:
     text = " ".join(result.findings())
     assert text.count("no common subspace") == 4
     assert "less than in the untrained network" in text
+
+
+def test_generalizing_neurons_separate_the_classes_and_memorizing_ones_do_not() -> None:
+    result = stored("separability")
+    generalizing, memorizing = (over(result, f"value_{label}") for label in ("generalizing", "memorizing"))
+    assert generalizing.high <= -0.1
+    assert memorizing.low >= -0.02
+    beside = result.difference("value_generalizing", "random_generalizing")
+    assert beside is not None
+    assert beside.sign == -1
+    assert over(result, "value_logits").high < generalizing.low
+    assert min(over(result, "p_value_untrained").values) > 0.01
+    for context in ("every", "noun"):
+        for control in ("ordered_before", "scrambled"):
+            more = result.difference(f"{context}_ordered", f"{context}_{control}")
+            assert more is not None
+            assert more.sign == -1
+        assert abs(over(result, f"{context}_ordered_shuffled").mean) < 0.01
+
+
+def test_larger_initial_weights_move_less_and_leave_more_memorizing_neurons_where_labels_can_tell() -> None:
+    result = stored("regime")
+    for sweep in ("clean", "noisy"):
+        assert over(result, f"{sweep}_slope_relative_change").sign == -1
+        assert over(result, f"{sweep}_slope_test").sign == -1
+        assert over(result, f"{sweep}_slope_ipr").sign == -1
+    assert over(result, "noisy_slope_memorizing").sign == 1
+    assert over(result, "noisy_slope_generalizing").sign == -1
+    assert over(result, "clean_slope_memorizing").sign is None
+    assert "not testable with so few examples" in " ".join(result.findings())
+    assert over(result, "rank_slope_representation").sign == over(result, "rank_slope_kernel").sign == 1
+    assert over(result, "rank_slope_representation_centred").sign is None

@@ -54,14 +54,13 @@ def regime(
     every alignment is beside that of the start with unrelated networks: its own weights with entries in random places.
 
     Args:
-        before: The network at its start, or the folder (or file) of a series of checkpoints whose first is the start.
+        before: The network at its start, or the folder (or file) of a series of checkpoints, the first of them.
         after: A later network; None where `before` is a series.
         task: Gives the examples; a checkpoint's own if None.
         options: What checkpoints of a series do not say of themselves.
         site: Hook name of the activations; the model's last site if None.
         examples: That representations are measured on, drawn at random from all.
-        kernel_examples: That kernels are measured on, likewise; each takes a gradient for every direction. 0: leave
-            kernels out.
+        kernel_examples: That kernels are measured on; each takes a gradient for every direction. 0: no kernels.
         directions: Of the outputs: all where there are no more, else random signs.
         unrelated: Networks of the control; 0: none.
         most: Of a series' checkpoints, evenly spaced.
@@ -76,12 +75,25 @@ def regime(
         >>> from interp.models import MLPConfig
         >>> from interp.training import TrainConfig, train
         >>> task = ModularTask("add", p=7, train_fraction=0.8)
-        >>> start = train(task, MLPConfig(width=16), TrainConfig(steps=0), show_progress=False).model
-        >>> end = train(task, MLPConfig(width=16), TrainConfig(steps=50), show_progress=False).model
-        >>> result = regime(start, end, task)
-        >>> 0.1 < result.last.relative_change < 10, 0 < result.last.kernel_centred < 1
-        (True, True)
+        >>> configs = TrainConfig(steps=0), TrainConfig(steps=50)
+        >>> start, end = (train(task, MLPConfig(16), one, show_progress=False).model for one in configs)
+        >>> 0.1 < regime(start, end, task).last.relative_change < 10
+        True
     """
+    _check(examples, kernel_examples, directions, unrelated, most)
+    subjects = _networks(before, after, task, options, site, most)
+    with progress("regime", 2 + unrelated, after=PATIENCE) as report:
+        start = _Start(next(subjects), examples, kernel_examples, directions, seed)
+        draws = []
+        for i in range(unrelated):
+            draws.append(start.alignments(start.unrelated(i)))
+            report(2 + i, "unrelated networks")
+        changes = tuple(start.change(subject) for subject in subjects)
+    return start.result(changes, draws)
+
+
+def _check(examples: int, kernel_examples: int, directions: int, unrelated: int, most: int) -> None:
+    """Refuse numbers that are out of range."""
     limits = {"examples": (examples, 3, 5_000), "kernel_examples": (kernel_examples, 0, 1_000)}
     limits |= {
         "directions": (directions, 1, 100_000),
@@ -95,23 +107,6 @@ def regime(
         raise ConfigError(
             f"kernel_examples={kernel_examples} leave nothing when centred; give 3 or more, or 0"
         )
-    subjects = _networks(before, after, task, options, site, most)
-    with progress("regime", 2 + unrelated, after=PATIENCE) as report:
-        start = _Start(next(subjects), examples, kernel_examples, directions, seed)
-        draws = []
-        for i in range(unrelated):
-            report(1 + i, "unrelated networks")
-            draws.append(start.alignments(start.unrelated(i)))
-        report(1 + unrelated, "later networks")
-        changes = tuple(start.change(subject) for subject in subjects)
-    if not changes:
-        raise CheckpointError(
-            f"{str(before)!r} holds fewer than two checkpoints to compare; give a series of several"
-        )
-    others = {name: tuple(draw[name] for draw in draws) for name in ALIGNMENTS}
-    ranks = {name: rank_of(weight) for name, weight in start.weights.items() if weight.ndim > 1}
-    counts = len(start.inputs), len(start.kernel_inputs), len(start.rows), start.exact
-    return Regime(changes, ranks, others, start.hook, *counts)
 
 
 def _networks(
@@ -181,8 +176,20 @@ class _Start:
         if step is None and path is not None:
             step = number_of(path)
         return RegimeChange(
-            step, **weight_changes(self.weights, weights_of(subject.model)), **self.alignments(subject.model)
+            step=step,
+            **weight_changes(self.weights, weights_of(subject.model)) | self.alignments(subject.model),
         )
+
+    def result(self, changes: tuple[RegimeChange, ...], draws: list[dict[str, float | None]]) -> Regime:
+        """All changes beside the alignments with unrelated networks; a `CheckpointError` without any change."""
+        if not changes:
+            raise CheckpointError(
+                "the series holds fewer than two checkpoints to compare; give one of several"
+            )
+        others = {name: tuple(draw[name] for draw in draws) for name in ALIGNMENTS}
+        ranks = {name: rank_of(weight) for name, weight in self.weights.items() if weight.ndim > 1}
+        counts = len(self.inputs), len(self.kernel_inputs), len(self.rows), self.exact
+        return Regime(changes, ranks, others, self.hook, *counts)
 
 
 def _some(data: Dataset, n: int, generator: np.random.Generator) -> Tensor:

@@ -74,7 +74,7 @@ class Rank:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Regime(Drawable):
-    """How far a network moved from its start; made by `interp.regime`.
+    """The distance of a network from its start; made by `interp.regime`.
 
     Attributes:
         changes: One a later network, in order.
@@ -108,7 +108,7 @@ class Regime(Drawable):
         return Band.of(self.unrelated.get(name, ()))
 
     def p_value(self, name: str) -> float | None:
-        """How often an unrelated network would be as near to the start as the last network is; None if not known.
+        """Probability that an unrelated network is as near to the start as the last network is; None if not known.
 
         By Student's t for one more draw, which assumes that the unrelated networks' alignments are normal; one-sided.
 

@@ -53,15 +53,14 @@ def separability(
     `probes.separability.discrimination_value`: 0 for none, about -1 for classes that are points. It is beside that of
     permuted classes, and of random sets of as many neurons that are not dead. Sets that labels choose are chosen on one
     half of the examples and measured on the other, and the other way round.
-
     Where every pair of operands is an example, the null renames the operands, as pairs that share one are alike in a
     network that was never trained; elsewhere classes are dealt anew, which assumes that examples are exchangeable.
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task; a checkpoint's own if None.
-        neurons: None: all neurons, and those of each label in `ACTIVE`; a text as in `interp.selectors`, indices or a mask; or
-            several of these, as a dictionary by name or a list.
+        neurons: None: all neurons, and those of each label in `ACTIVE`; a text as in `interp.selectors`, indices or a
+            mask; or several of these, as a dictionary by name or a list.
         classes: A whole number for each example; the true labels if None.
         examples: Of each half, at most; drawn at random where there are more.
         draws: Of the null; p-values are no smaller than 1 / (draws + 1).
@@ -70,8 +69,8 @@ def separability(
         seed: Of all draws.
 
     Raises:
-        ConfigError: A number is out of range, or classes are none of these examples. InterventionError: the neurons
-            cannot be used. HookNameError: there are no neurons at the site.
+        ConfigError: A number is out of range, or classes are none of these examples. InterventionError, HookNameError:
+            there are no such neurons.
 
     Example:
         >>> from interp.data import ModularTask
@@ -81,33 +80,30 @@ def separability(
         >>> report["generalizing"].value < -0.1 < report["memorizing"].value
         True
     """
+    _check(examples, draws, n_random)
     subject = subject_of(network, task, site=site, seed=seed)
-    for name, value, least in (("examples", examples, 4), ("draws", draws, 1), ("n_random", n_random, 0)):
-        if not least <= value <= (MOST_EXAMPLES if name == "examples" else 100_000):
-            raise ConfigError(
-                f"{name}={value} is out of range; expected {least} or more (examples: at most 5,000)"
-            )
     data = subject.data.to("cpu")
     number, table = _classes(data, classes)
     masks, chosen_on = _parts(subject)
     sets = _chosen(subject, neurons, masks, chosen_on)
     parts = [_sample(mask, examples, subject.seed) for mask in masks]
     measure = _Measure(subject, number, table, parts, draws)
-    results = []
-    with progress("separability", (n_random + 1) * len(sets), after=PATIENCE) as report:
-        for name, chosen in sets.items():
-            values = measure.values(chosen)
-            report((n_random + 1) * len(results) + 1, name)
-            random, controlled = measure.random(chosen, n_random)
-            results.append(_joined(name, chosen, values, random if controlled else []))
-            report((n_random + 1) * len(results), name)
+    results = measure.joined(sets, n_random)
     if neurons is None:
         results.append(_joined(LOGITS, [], measure.values(None), []))
-    null = SHUFFLED if table is None else RENAMED
-    sizes = tuple(len(rows) for rows in parts)
+    null, sizes = SHUFFLED if table is None else RENAMED, tuple(map(len, parts))
     return SeparabilityReport(
         tuple(results), sizes, len(np.unique(number)), null, chosen_on, subject.hook, draws, n_random
     )
+
+
+def _check(examples: int, draws: int, n_random: int) -> None:
+    """Refuse numbers that are out of range."""
+    for name, value, least in (("examples", examples, 4), ("draws", draws, 1), ("n_random", n_random, 0)):
+        if not least <= value <= (MOST_EXAMPLES if name == "examples" else 100_000):
+            raise ConfigError(
+                f"{name}={value} is out of range; expected {least} or more (examples: at most 5,000)"
+            )
 
 
 def _classes(
@@ -196,6 +192,18 @@ class _Measure:
                 if table is None
                 else permuted_operands(table, pairs[part], draws, generator)
             )
+
+    def joined(self, sets: Sets, n_random: int) -> list[SeparatedSet]:
+        """Each set beside random ones."""
+        results: list[SeparatedSet] = []
+        with progress("separability", (n_random + 1) * len(sets), after=PATIENCE) as report:
+            for name, chosen in sets.items():
+                values = self.values(chosen)
+                report((n_random + 1) * len(results) + 1, name)
+                random, controlled = self.random(chosen, n_random)
+                results.append(_joined(name, chosen, values, random if controlled else []))
+                report((n_random + 1) * len(results), name)
+        return results
 
     def values(self, chosen: list[np.ndarray] | None) -> list[ClassSeparability]:
         """Of each part: of its neurons, or of the logits if None."""

@@ -30,7 +30,7 @@ def regime_figure(regime: Regime) -> Figure:
 def _of_one(regime: Regime) -> Figure:
     change = regime.last
     title = f"Change since the start (weights moved by {_shown(change.relative_change)} of their norm)"
-    figure = blank(title, "", "share or alignment (1: unchanged)")
+    figure = blank(title, "compared with the start", "share or alignment (1: unchanged)")
     names = [QUANTITIES[name] for name in SHARES]
     figure.add_bar(
         x=names,

@@ -21,7 +21,9 @@ def separability_bars(report: SeparabilityReport) -> Figure:
     Args:
         report: From `interp.separability`.
     """
-    figure = blank("Separability of the classes", "", "generalised discrimination value (0: none)")
+    figure = blank(
+        "Separability of the classes", "set of neurons", "generalised discrimination value (0: none)"
+    )
     names = [one.name for one in report.sets]
     colours = [
         LABELS[name].colour if name in LABELS else OTHER

@@ -72,8 +72,10 @@ Each column is one checkpoint, scored like the network above. Coloured spans are
 show; touch their bars at the top for the reasons. Losses that fall on training examples long before held-out
 ones mean memorising first. A circuit forms where the excluded loss rises, although accuracy on held-out
 examples has not moved yet: the loss without the waves of the answer; the restricted loss is that with these waves
-only. A Gini of 1 means that all is at one frequency, 0 that all frequencies have the same. Touch the
-legend to show or hide lines."""
+only. A Gini of 1 means that all is at one frequency, 0 that all frequencies have the same.
+Separability is 0 where the classes of the answers are not apart in the neurons of a label, and below where they are.
+Weight change and alignment compare each checkpoint with the first; wide networks are alike to begin with, so that a
+high alignment alone is no sign of lazy learning. Touch the legend to show or hide lines."""
 RELEARNING = """\
 Without the memorizing neurons the network is trained on its wrong labels again, until it answers half of them.
 Orange-red: the labels that it had memorised. The others are controls, one line a draw: wrong labels of examples that it

@@ -43,8 +43,10 @@ Each column is one checkpoint, scored like the network above. Coloured spans are
 show; touch their bars at the top for the reasons. Losses that fall on training examples long before held-out
 ones mean memorising first. A circuit forms where the excluded loss rises, although accuracy on held-out
 examples has not moved yet: the loss without the key components of the answer; the restricted loss is that with these
-only. A Gini of 1 means that all is in one component, 0 that all components have the same. Touch the legend to show or
-hide lines.""",
+only. A Gini of 1 means that all is in one component, 0 that all components have the same.
+Separability is 0 where the classes of the answers are not apart in the neurons of a label, and below where they are.
+Weight change and alignment compare each checkpoint with the first; wide networks are alike to begin with, so that a
+high alignment alone is no sign of lazy learning. Touch the legend to show or hide lines.""",
     "ACTIVATIONS": """\
 Above: how active it is for every pair of operands. Below: the share of that picture in each component of the left and
 of the right operand; the larger a spot, the larger its part. Spots on an axis (0) are parts of one operand alone. A

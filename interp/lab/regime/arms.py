@@ -113,10 +113,16 @@ def measure_arm(task: ModularTask, start: Start, steps: int, seed: int) -> dict[
         "train": subject.accuracy.train,
         "test": subject.accuracy.test,
         "ipr": float(np.nanmean(subject.table["ipr"])),
-        "memorizing": (counts[MEMORIZING] + counts[BOTH]) / width,
-        "generalizing": (counts[GENERALIZING] + counts[BOTH]) / width,
+        "memorizing": _share(counts, MEMORIZING, width),
+        "generalizing": _share(counts, GENERALIZING, width),
     }
     return plain(values)
+
+
+def _share(counts: Mapping[str, int | None], label: str, width: int) -> float | None:
+    """Of the neurons with a label, those with both among them; None where labels cannot be tested."""
+    alone, both = counts[label], counts[BOTH]
+    return None if alone is None or both is None else (alone + both) / width
 
 
 def _above(value: float | None, other: float | None) -> float | None:

@@ -6,6 +6,8 @@ from interp.lab.over_seeds import OverSeeds
 from interp.lab.regime.arms import CLEAN, NOISY, RANK, Sweep
 from interp.lab.study import StudyResult
 
+FEW = 0.02
+"""Share of labelled neurons below which labels are taken for too weak to compare."""
 TWO, SHARE, SIGNED = "{:.2f}".format, "{:.1%}".format, "{:+.3f}".format
 
 
@@ -25,7 +27,8 @@ def trend(result: StudyResult, sweep: Sweep, name: str) -> str:
     slope = result.over(f"{sweep.name}_slope_{name}")
     if slope is None:
         return "is not known in every seed"
-    return f"{slope.verdict('rises', 'falls', 'neither rises nor falls decidedly')} ({slope.words(SIGNED)} for {sweep.unit})"
+    verdict = slope.verdict("rises", "falls", "neither rises nor falls decidedly")
+    return f"{verdict} ({slope.words(SIGNED)} for {sweep.unit})"
 
 
 def ends(result: StudyResult, sweep: Sweep, name: str, shown: object = TWO) -> str:
@@ -50,18 +53,18 @@ def _by_scale(result: StudyResult, sweep: Sweep) -> str:
 
 
 def _labels(result: StudyResult, sweep: Sweep) -> str:
-    shares = [
-        _over(result, f"{arm}_{label}") for arm in sweep.arms for label in ("memorizing", "generalizing")
-    ]
-    if max(one.mean for one in shares) < 0.02:
+    most = max(_over(result, f"{arm}_memorizing").mean for arm in sweep.arms)
+    if most < FEW:
         return (
-            f"{sweep.words.capitalize()} hardly any neuron is labelled at any scale (the most are "
-            f"{max(one.mean for one in shares):.1%}), though training examples are answered better than held-out ones: "
-            "with so few examples no single neuron is decided, and the labels say nothing of the scale."
+            f"{sweep.words.capitalize()} the share of memorizing neurons is not testable with so few examples: at most "
+            f"{SHARE(most)} are labelled at any scale, though training examples are answered to "
+            f"{ends(result, sweep, 'train', SHARE)} and held-out ones to {ends(result, sweep, 'test', SHARE)}. That no "
+            "single neuron is decided says nothing of how much is memorised."
         )
     return (
         f"{sweep.words.capitalize()} the share of memorizing neurons {trend(result, sweep, 'memorizing')}: "
-        f"{ends(result, sweep, 'memorizing', SHARE)}; that of generalizing ones {trend(result, sweep, 'generalizing')}: "
+        f"{ends(result, sweep, 'memorizing', SHARE)}; that of generalizing ones "
+        f"{trend(result, sweep, 'generalizing')}: "
         f"{ends(result, sweep, 'generalizing', SHARE)}."
     )
 
@@ -75,8 +78,10 @@ def _alignments(result: StudyResult) -> list[str]:
         sentences.append(
             f"Alignment of {words} with the start, {CLEAN.words}: as it is {ends(result, CLEAN, plain)}, centred "
             f"{ends(result, CLEAN, centred)}, which {trend(result, CLEAN, centred)}; {NOISY.words} the latter "
-            f"{trend(result, NOISY, centred)}. In {above} of {len(excess)} arms the centred alignment is decidedly above "
-            "that of the start with another start of its kind, which was never trained; elsewhere a high alignment is no "
+            f"{trend(result, NOISY, centred)}. In {above} of {len(excess)} arms the centred alignment is "
+            "decidedly above "
+            "that of the start with another start of its kind, which was never trained; elsewhere a high "
+            "alignment is no "
             "sign of lazy learning, as any two such networks are alike."
         )
     return sentences
@@ -94,7 +99,8 @@ def _by_rank(result: StudyResult) -> str:
         )
     ]
     return (
-        f"From initial rank {RANK.values[0]:g} to {RANK.values[-1]:g} at one norm: {'; '.join(parts)}. Held-out accuracy "
+        f"From initial rank {RANK.values[0]:g} to {RANK.values[-1]:g} at one norm: {'; '.join(parts)}. Held-out "
+        "accuracy "
         f"{trend(result, RANK, 'test')}."
     )
 

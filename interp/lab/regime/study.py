@@ -55,7 +55,8 @@ STUDY = Study(
     about=(
         "Networks that start from small weights have to change what they compute by (rich), those that start from "
         "large ones can learn with hardly any change (lazy); initial weights of low rank are reported to make learning "
-        "richer, unless they are aligned with the task (arXiv 2310.08513, linear and recurrent networks). ReLU networks "
+        "richer, unless they are aligned with the task (arXiv 2310.08513, linear and recurrent networks). ReLU "
+        "networks "
         "of one hidden layer learn a + b: from initial weights of four scales and three ranks modulo 23, as well as of "
         "rank 4 along two frequencies of the task, and from four scales modulo 47 with 30 % of the training labels "
         "wrong, where neurons can be labelled. Measured are the relative change of the weights, their signs, the "

@@ -19,7 +19,10 @@ def findings(result: StudyResult) -> list[str]:
 def _sets(result: StudyResult) -> list[str]:
     sentences = []
     test, corrupted = (_over(result, name) for name in ("test", "corrupted"))
-    reached = f"The network answers {test.words(SHARE)} of held-out examples and {corrupted.words(SHARE)} of wrong labels."
+    reached = (
+        f"The network answers {test.words(SHARE)} of held-out examples and {corrupted.words(SHARE)} of the wrong "
+        "labels."
+    )
     for label, bound in ((GENERALIZING, SEPARATED), (MEMORIZING, NOT_SEPARATED)):
         over = result.all_over(f"value_{label}", f"size_{label}")
         if over is None:
@@ -34,7 +37,8 @@ def _sets(result: StudyResult) -> list[str]:
     assert whole is not None
     sentences.append(
         f"All neurons together have {whole[0].words(FINE)}, the logits {whole[1].words(FINE)}. A subset tells what the "
-        "whole layer hides, but the value depends on the number of dimensions and on the set: only sets as large compare."
+        "whole layer hides, but the value depends on the number of dimensions and on the set: only sets as large "
+        "compare."
     )
     return [reached, *sentences]
 
@@ -87,7 +91,8 @@ def _permuted(result: StudyResult) -> str:
     largest = max(value or 0.0 for value in result.each("p_value_untrained"))
     smallest = min(value or 0.0 for value in result.each("p_value_untrained"))
     return (
-        f"With operands renamed, which keeps pairs with a common operand together, the values are: {', '.join(parts)}. The "
+        f"With operands renamed, which keeps pairs with a common operand together, the values are: "
+        f"{', '.join(parts)}. The "
         f"untrained network has {untrained[0].words(FINE)} (p from {smallest:.2f} to {largest:.2f} over the seeds): "
         "without training a value is not exactly 0, as pairs that share an operand are never of one class."
     )
@@ -104,9 +109,11 @@ def _words(result: StudyResult) -> list[str]:
         best = _over(result, f"{name}_ordered_best").minus(after)
         sentences.append(
             f"The class of the next word {where} is apart by {after.words(TWO)} in the hidden state after training on "
-            f"text, {grows.verdict('less than', 'more than', 'not decidedly more than')} before ({before.words(TWO)}) and "
+            f"text, {grows.verdict('less than', 'more than', 'not decidedly more than')} before "
+            f"({before.words(TWO)}) and "
             f"{more.verdict('less than', 'more than', 'not decidedly more than')} after training on the same words in "
-            f"random order ({scrambled.words(TWO)}); with classes shuffled it is {shuffled.words(TWO)}. At its most during "
+            f"random order ({scrambled.words(TWO)}); with classes shuffled it is {shuffled.words(TWO)}. At its "
+            "most during "
             f"training it was {best.verdict('less', 'further', 'not decidedly further')} apart ({best.words(TWO)})."
         )
     return sentences

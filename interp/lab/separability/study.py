@@ -77,10 +77,13 @@ def _labelled(config: Config, seed: int, report: Report) -> tuple[dict[str, floa
     untrained = train(task, shape, TrainConfig(steps=0, seed=seed), show_progress=False).model
     subject = Subject(train(task, shape, training, show_progress=False).model, task, seed=seed)
     report(config.steps, "separability")
-    settings = {"examples": config.examples, "draws": config.draws}
-    result = separability(subject, **settings)
+    result = separability(subject, examples=config.examples, draws=config.draws)
     before = separability(
-        Subject(untrained, task, seed=seed), neurons={ALL: range(config.width)}, n_random=0, **settings
+        Subject(untrained, task, seed=seed),
+        neurons={ALL: range(config.width)},
+        examples=config.examples,
+        draws=config.draws,
+        n_random=0,
     )
     report(config.steps + 100)
     numbers: dict[str, float | None] = {
@@ -110,11 +113,13 @@ STUDY = Study(
         "The generalised discrimination value (arXiv 1811.01753) is the mean distance within classes less that between "
         "classes, of standardised activations: 0 for classes that are not apart, below for those that are. In the "
         "quadratic network of arXiv 2310.13061, which adds modulo 97 with 35 % of the training labels redrawn, it is "
-        "measured for the classes a + b in generalizing and in memorizing neurons (labelled on one half of the examples, "
+        "measured for the classes a + b in generalizing and in memorizing neurons (labelled on one half of the "
+        "examples, "
         "measured on the other), beside random sets as large, permuted classes (operands renamed, as pairs that share "
         "an operand are alike in an untrained network too), the logits, and the untrained network. A small LSTM learns "
         "to predict the words of a probabilistic grammar; the hidden states of nine-word contexts are asked for the "
-        "class of the next word, which it is never given (after the question of word classes that emerge). Controls are "
+        "class of the next word, which it is never given (after the question of word classes that emerge). "
+        "Controls are "
         "shuffled classes, the untrained network, and a network that is trained on the same words in random order; "
         "contexts that end with a noun are those where the last word does not decide the next class. The figure shows "
         "the sets beside their controls, and the value over training."

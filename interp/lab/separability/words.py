@@ -102,6 +102,6 @@ def train_reader(
         rows = torch.from_numpy(words if arm == ORDERED else scrambled(words, generator))
         loss = cross_entropy(network(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return at, values, loss.item()
