@@ -133,8 +133,8 @@ def measure_edits(
 
     Example:
         >>> from interp.models import analytic_mlp
-        >>> model = analytic_mlp("add", p=23)
-        >>> pairs = torch.cartesian_prod(torch.arange(23), torch.arange(23))
+        >>> model = analytic_mlp("add", p=13)
+        >>> pairs = torch.cartesian_prod(torch.arange(13), torch.arange(13))
         >>> chosen = torch.tensor([3, 120])
         >>> rest = torch.ones(len(pairs), dtype=torch.bool).index_fill(0, chosen, False)
         >>> result = measure_edits(model, pairs[chosen], torch.tensor([7, 9]), pairs[rest], counts=(1, 2))

@@ -144,7 +144,7 @@ def test_what_cannot_be_a_memory_is_an_error() -> None:
     with pytest.raises(ConfigError, match="3 entries for 49"), memory.attached(model, np.ones(3, bool)):
         model(PAIRS)
     with pytest.raises(ConfigError, match="no linear layer"):
-        value_layer(adopt(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), "1:output"))
+        value_layer(adopt(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), "0:output"))
     with pytest.raises(HookNameError, match="leave out"):
         value_layer(SmallTransformer(TransformerConfig(), 7, 7), "blocks.0.mlp.hook_post@0")
 
