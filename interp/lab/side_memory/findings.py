@@ -91,7 +91,7 @@ def _limits(result: StudyResult) -> str:
     subject = "" if same is None else f" Of facts with an edited subject {_words(same)} are kept."
     return (
         f"{subject.strip()} Locality is that of the same kind of facts as the threshold was set by; other texts are not "
-        "measured, nor larger models, in which the paper merges copies with less loss."
+        "measured, nor larger models, of which the paper reports merged copies."
     ).strip()
 
 
