@@ -48,15 +48,18 @@ def edit_facts(
         seed: Of the random parts, and of the half.
 
     Returns:
-        The memory. Its `learnt` says which edits it answered when they were made; those that it did not are no error.
+        The memory. Its `learnt` says which edits it answered when they were made; those that it did not are no error:
+        the layer's activations must tell prompts from unrelated examples linearly, which those of a network that
+        generalises with few neurons or frequencies do not.
 
     Raises:
         ConfigError: Prompts occur twice or among the others, targets are no classes, there are too few examples for the
             threshold, or no linear layer reads the site. HookNameError: there is no such site.
 
     Example:
-        >>> from interp.models import analytic_mlp
-        >>> model = analytic_mlp("add", p=13)
+        >>> from interp.models import HookedMLP, MLPConfig
+        >>> model = HookedMLP(MLPConfig(width=256, activation="relu"), vocab=13)
+        >>> model.unembed.weight.data *= 30  # logits as large as those of trained networks
         >>> pairs = torch.cartesian_prod(torch.arange(13), torch.arange(13))
         >>> memory = edit_facts(model, pairs[:1], torch.tensor([7]), pairs[1:])
         >>> with memory.attached(model):
