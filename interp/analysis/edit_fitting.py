@@ -67,6 +67,7 @@ class EditSettings:
             raise ConfigError(f"margins={self.margins}; expected 0 <= first < second, and a third from 0")
 
 
+STANDARD = EditSettings()
 BATCH = 4_096
 """Examples of one forward pass."""
 
@@ -120,7 +121,9 @@ def fit_change(
             losses = [F.cross_entropy(logits[: len(inputs)], targets)]
             if kept is not None:
                 losses.append(F.cross_entropy(logits[len(inputs) :], kept[1]))
-            more, satisfied = (0.0, True) if penalty is None else penalty(change, _norm(at_answers[0][: len(inputs)]))
+            more, satisfied = (
+                (0.0, True) if penalty is None else penalty(change, _norm(at_answers[0][: len(inputs)]))
+            )
         if satisfied and all(float(one.detach()) < settings.enough for one in losses):
             break
         loss = torch.stack(losses).sum()
@@ -130,9 +133,7 @@ def fit_change(
     return change.detach()
 
 
-def margin_penalty(
-    others: Float[Tensor, "vector neuron"], settings: EditSettings, unit: float
-) -> Penalty:
+def margin_penalty(others: Float[Tensor, "vector neuron"], settings: EditSettings, unit: float) -> Penalty:
     """The margin loss against unrelated activations: means of what violates each of the three margins."""
     (low, high, apart), others = settings.margins, torch.unique(others, dim=0)
 
@@ -145,7 +146,9 @@ def margin_penalty(
         )
         violations = torch.stack([_mean_of_violations(one) for one in excess]).sum()
         quiet = float((unrelated.detach() > low).double().mean()) <= settings.misrouted
-        return settings.weight * violations, not settings.weight or quiet and not bool((scores < high).any())
+        return settings.weight * violations, not settings.weight or (
+            quiet and not bool((scores < high).any())
+        )
 
     return loss
 

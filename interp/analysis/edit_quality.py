@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.analysis.direct_edits import tuned_in_turn
-from interp.analysis.edit_fitting import EditSettings, answers
+from interp.analysis.edit_fitting import STANDARD, EditSettings, answers
 from interp.analysis.editing import check_edits, edits_in_turn
 from interp.analysis.side_memory import ALWAYS, SideMemory, attached
 from interp.analysis.value_layers import value_layer
@@ -105,15 +105,15 @@ class EditReport(Drawable):
 
 def measure_edits(
     model: HookedModel,
-    inputs: Float[Tensor, "edit *input"] | Int[Tensor, "edit *input"],
+    inputs: Float[Tensor, " edit *input"] | Int[Tensor, " edit *input"],
     targets: Int[Tensor, " edit"],
-    unrelated: Float[Tensor, "example *input"] | Int[Tensor, "example *input"],
+    unrelated: Float[Tensor, " example *input"] | Int[Tensor, " example *input"],
     *,
     paraphrases: Tensor | None = None,
     groups: Int[np.ndarray, " example"] | None = None,
     counts: Sequence[int] = COUNTS,
     site: str | None = None,
-    settings: EditSettings = EditSettings(),
+    settings: EditSettings = STANDARD,
     seed: int = 0,
     report: Report = silent,
 ) -> EditReport:
@@ -127,7 +127,7 @@ def measure_edits(
         inputs, targets, unrelated, site, settings, seed: As of `interp.edit_facts`. Fine-tuning has the same learning
             rate and steps, and may do better with others.
         paraphrases: Of each edit as many, ``(edit, paraphrase, …)``; without them generality is not measured.
-        groups: Of unrelated examples, such as the fact that each states: examples of a group stay together in the split.
+        groups: Of unrelated examples, such as the fact that each states: those of a group stay together in the split.
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
@@ -212,7 +212,11 @@ def _split(n: int, groups: Int[np.ndarray, " example"] | None, seed: int) -> lis
 
 
 def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:
-    if paraphrases.ndim < 2 or paraphrases.shape[0] != len(inputs) or paraphrases.shape[2:] != inputs.shape[1:]:
+    if (
+        paraphrases.ndim < 2
+        or paraphrases.shape[0] != len(inputs)
+        or paraphrases.shape[2:] != inputs.shape[1:]
+    ):
         raise ConfigError(
             f"paraphrases have shape {tuple(paraphrases.shape)} for prompts of {tuple(inputs.shape)}; expected (edit, "
             "paraphrase, …) with the rest as of a prompt"

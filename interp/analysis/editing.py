@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.analysis.edit_fitting import BATCH, EditSettings, answers, fit_change, margin_penalty
+from interp.analysis.edit_fitting import BATCH, STANDARD, EditSettings, answers, fit_change, margin_penalty
 from interp.analysis.merging import ties
 from interp.analysis.side_memory import SideMemory, attached, side_scores
 from interp.analysis.value_layers import ValueLayer, layer_inputs, value_layer
@@ -20,15 +18,16 @@ from interp.hooks import device_of, evaluation_mode
 from interp.models import HookedModel
 from interp.progress import Report, silent
 
+
 def edit_facts(
     model: HookedModel,
-    inputs: Float[Tensor, "edit *input"] | Int[Tensor, "edit *input"],
+    inputs: Float[Tensor, " edit *input"] | Int[Tensor, " edit *input"],
     targets: Int[Tensor, " edit"],
-    unrelated: Float[Tensor, "example *input"] | Int[Tensor, "example *input"],
+    unrelated: Float[Tensor, " example *input"] | Int[Tensor, " example *input"],
     *,
-    calibration: Float[Tensor, "held *input"] | Int[Tensor, "held *input"] | None = None,
+    calibration: Float[Tensor, " held *input"] | Int[Tensor, " held *input"] | None = None,
     site: str | None = None,
-    settings: EditSettings = EditSettings(),
+    settings: EditSettings = STANDARD,
     seed: int = 0,
     report: Report = silent,
 ) -> SideMemory:
@@ -88,7 +87,7 @@ def edits_in_turn(
     *,
     calibration: Tensor | None = None,
     site: str | None = None,
-    settings: EditSettings = EditSettings(),
+    settings: EditSettings = STANDARD,
     seed: int = 0,
     report: Report = silent,
 ) -> Iterator[SideMemory]:
@@ -167,9 +166,11 @@ class _Lesson:
 
 
 def check_edits(model: HookedModel, inputs: Tensor, targets: Tensor, unrelated: Tensor) -> None:
-    """Raise a `ConfigError` for prompts that occur twice or among unrelated examples, and targets that are no classes."""
+    """Raise a `ConfigError` for prompts that occur twice or among unrelated examples, and for unknown targets."""
     if len(inputs) < 1 or len(inputs) != len(targets):
-        raise ConfigError(f"there are {len(inputs)} prompts and {len(targets)} targets; expected one for each")
+        raise ConfigError(
+            f"there are {len(inputs)} prompts and {len(targets)} targets; expected one for each"
+        )
     if inputs.shape[1:] != unrelated.shape[1:]:
         raise ConfigError(
             f"prompts have shape {tuple(inputs.shape)} and unrelated examples {tuple(unrelated.shape)}; expected the "
@@ -191,8 +192,8 @@ def check_edits(model: HookedModel, inputs: Tensor, targets: Tensor, unrelated: 
     for place, row in enumerate(unrelated.flatten(1).tolist()):
         if tuple(row) in known:
             raise ConfigError(
-                f"unrelated example {place} is the prompt of edit {known[tuple(row)]}; leave it out, as its answer shall "
-                "change"
+                f"unrelated example {place} is the prompt of edit {known[tuple(row)]}; leave it out, as its answer "
+                "shall change"
             )
 
 
@@ -228,9 +229,7 @@ def _calibrated_rank(n: int, misrouted: float) -> int:
     return rank
 
 
-def _other_positions(
-    model: HookedModel, layer: ValueLayer, inputs: Tensor
-) -> Float[Tensor, "vector neuron"]:
+def _other_positions(model: HookedModel, layer: ValueLayer, inputs: Tensor) -> Float[Tensor, "vector neuron"]:
     """What the layer reads at all positions of the prompts but that of the answer."""
     states = layer_inputs(model, layer, inputs, BATCH)
     if states.ndim == 2:
@@ -238,5 +237,3 @@ def _other_positions(
     kept = torch.ones(states.shape[1], dtype=torch.bool)
     kept[layer.answer_at] = False
     return states[:, kept].flatten(0, 1)
-
-

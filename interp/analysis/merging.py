@@ -11,9 +11,7 @@ from torch import Tensor
 from interp.errors import ConfigError
 
 
-def ties(
-    changes: Sequence[Float[Tensor, "*weight"]], density: float = 1.0
-) -> Float[Tensor, "*weight"]:
+def ties(changes: Sequence[Float[Tensor, "*weight"]], density: float = 1.0) -> Float[Tensor, "*weight"]:
     """Merge changes by TIES: trim each, elect a sign for every weight, and average those changes that have it.
 
     Source: arXiv 2306.01708.

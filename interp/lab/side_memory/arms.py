@@ -93,7 +93,11 @@ class Bench:
 
     def routed_at_random(self, memory: SideMemory, edits: int) -> EditQuality:
         """Answers where the decisions of the memory are dealt anew over all prompts that are measured."""
-        asked = [self.examples.inputs[:edits], self.edits.paraphrases[:edits].flatten(0, 1), self.examples.measured]
+        asked = [
+            self.examples.inputs[:edits],
+            self.edits.paraphrases[:edits].flatten(0, 1),
+            self.examples.measured,
+        ]
         decisions = memory.reads(self.model, torch.cat(asked))
         dealt = np.random.default_rng(self.seed).permutation(decisions)
         parts = np.split(dealt, np.cumsum([len(one) for one in asked])[:-1])

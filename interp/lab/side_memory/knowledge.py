@@ -106,9 +106,7 @@ class Edits:
     paraphrases: Int[Tensor, "edit paraphrase token"]
 
 
-def edits_of(
-    knowledge: Knowledge, facts: Int[np.ndarray, " edit"], generator: np.random.Generator
-) -> Edits:
+def edits_of(knowledge: Knowledge, facts: Int[np.ndarray, " edit"], generator: np.random.Generator) -> Edits:
     """Another random object for each fact, of the same relation."""
     rows = knowledge.rows(facts)
     old = knowledge.labels[rows[:, 0]]

@@ -49,7 +49,9 @@ class Config(Settings):
     relations: int = setting(6, "How many relations; even.", "[4, inf)")
     subjects: int = setting(60, "Subjects, each of which has one object for every relation.", "[10, inf)")
     objects: int = setting(20, "Objects of each pair of relations.", "[2, inf)")
-    wordings: int = setting(3, "Wordings of each relation: the first is edited, the others paraphrase it.", "[2, inf)")
+    wordings: int = setting(
+        3, "Wordings of each relation: the first is edited, the others paraphrase it.", "[2, inf)"
+    )
     d_mlp: int = setting(512, "Neurons.", "[1, inf)")
     updates: int = setting(200, "Updates on all facts.", "[1, inf)")
     lr: float = setting(0.01, "Learning rate of these.", "(0, inf)")

@@ -204,7 +204,9 @@ def test_a_fact_of_a_language_model_is_edited_and_other_texts_are_kept() -> None
     target = (old + 7) % 60
     others = texts[1:]
     prefixes = torch.cat([others[:, :12], others[:, 1:13], others[:, 2:14]])
-    memory = edit_facts(model, prompt, target, prefixes[: 2 * len(others)], settings=EditSettings(misrouted=0.05))
+    memory = edit_facts(
+        model, prompt, target, prefixes[: 2 * len(others)], settings=EditSettings(misrouted=0.05)
+    )
     assert memory.learnt == (True,)
     fresh = prefixes[2 * len(others) :]
     before = model(fresh).argmax(-1), network(others).logits.argmax(-1)

@@ -109,6 +109,11 @@ def test_other_interventions_are_part_of_what_is_read() -> None:
             assert torch.allclose(inside, model(PAIRS)), name  # type: ignore[operator, arg-type]
 
 
+def stop_after(model: object) -> None:
+    model(PAIRS)  # type: ignore[operator]
+    raise RuntimeError("stop")
+
+
 @pytest.mark.parametrize("name", list(models()))
 def test_no_hook_is_left_behind_in_case_of_an_error(name: str) -> None:
     model = models()[name]
@@ -120,8 +125,7 @@ def test_no_hook_is_left_behind_in_case_of_an_error(name: str) -> None:
 
     before, state = count(), {k: v.clone() for k, v in model.state_dict().items()}  # type: ignore[attr-defined]
     with pytest.raises(RuntimeError, match="stop"), memory.attached(model):  # type: ignore[arg-type]
-        model(PAIRS)  # type: ignore[operator]
-        raise RuntimeError("stop")
+        stop_after(model)
 
     def fail(activations: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("inside")

@@ -74,7 +74,7 @@ def result_with(**given: float) -> StudyResult:
     """A result in which every share is a half but for a small difference between the seeds."""
     records = []
     for jitter in (-0.01, 0.0, 0.01):
-        numbers: dict[str, float | None] = {name: 0.5 + jitter for name in STUDY.quantities}
+        numbers: dict[str, float | None] = dict.fromkeys(STUDY.quantities, 0.5 + jitter)
         numbers |= {name: value - 2 * jitter for name, value in given.items()}
         records.append(Record(numbers, {"stops": SMALL.stops}))
     return StudyResult(STUDY, Config(), (0, 1, 2), tuple(records))
@@ -83,7 +83,9 @@ def result_with(**given: float) -> StudyResult:
 def test_findings_can_say_either() -> None:
     lost = {f"locality_{arm}_all": 0.2 for arm in (*TUNED, "always")}
     worse = {f"reliability_{arm}_all": 0.2 for arm in ("merged", "whole", "alone", "free", "random")}
-    text = " ".join(result_with(locality_side_all=0.99, reliability_side_all=0.97, **lost, **worse).findings())
+    text = " ".join(
+        result_with(locality_side_all=0.99, reliability_side_all=0.97, **lost, **worse).findings()
+    )
     assert text.count("(less than the side memory)") == 4
     assert "(fewer)" in text
     assert "Separate copies are needed here." in text
