@@ -78,8 +78,8 @@ def _routing(result: StudyResult) -> str:
     return (
         f"Always read, the same memory answers {_words(always['reliability'])} of the edits and keeps "
         f"{_words(always['locality'])} ({loss.verdict('less', 'more', 'not decidedly less')}). Read as often at "
-        f"random, it answers {_words(chance['reliability'])} ({gain.verdict('fewer', 'more', 'not decidedly fewer')}). The "
-        f"score tells paraphrases from unrelated examples with an area under the curve of "
+        f"random, it answers {_words(chance['reliability'])} ({gain.verdict('fewer', 'more', 'not decidedly fewer')}). "
+        f"The score tells paraphrases from unrelated examples with an area under the curve of "
         f"{areas[0].words('{:.3f}'.format)}, without the margin loss {areas[1].words('{:.3f}'.format)}. Of the "
         f"unrelated examples {_words(read)} read it; the threshold was set for at most "
         f"{percentage(result.config.misrouted)}."

@@ -160,7 +160,7 @@ def test_what_cannot_be_a_memory_is_an_error() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.layer(self.layer(x))
 
-    twice = adopt(Twice(), "layer:input")
+    twice = adopt(Twice(), "layer:input", loop="time")
     with pytest.raises(ConfigError, match="2 times"):
         layer_inputs(twice, value_layer(twice), torch.ones(2, 3))
 
