@@ -208,6 +208,25 @@ def test_strings_are_recognised_before_they_are_recalled() -> None:
     assert over(result, "labelled").values == (0.0,) * 3
 
 
+def test_a_side_memory_keeps_what_fine_tuning_loses_and_answers_its_edits() -> None:
+    result = stored("side-memory")
+    assert over(result, "locality_side_all").low >= 0.95
+    assert over(result, "reliability_side_all").mean >= 0.95
+    assert over(result, "generality_side_all").mean >= 0.85
+    for arm in ("tuned", "every", "kept", "always"):
+        lost = result.difference("locality_side_all", f"locality_{arm}_all")
+        assert lost is not None
+        assert lost.sign == 1, arm
+    for arm in ("merged", "alone", "free", "random"):
+        fewer = result.difference("reliability_side_all", f"reliability_{arm}_all")
+        assert fewer is not None
+        assert fewer.sign == 1, arm
+    sharding = result.difference("reliability_side_all", "reliability_whole_all")
+    assert sharding is not None
+    assert sharding.sign is None
+    assert "It is not decided that separate copies are needed" in " ".join(result.findings())
+
+
 @pytest.mark.parametrize("name", ["leaky-rnn", "elm"])
 def test_slow_units_of_both_leaky_networks_serve_long_delays(name: str) -> None:
     result = stored(f"hosts-{name}", which=name)

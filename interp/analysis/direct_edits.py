@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.analysis.edit_fitting import EditSettings, Penalty, answers, fit_change
+from interp.analysis.edit_fitting import STANDARD, EditSettings, Penalty, answers, fit_change
 from interp.analysis.value_layers import value_layer
 from interp.models import HookedModel
 
@@ -19,7 +19,7 @@ def tuned_in_turn(
     targets: Int[Tensor, " edit"],
     *,
     site: str | None = None,
-    settings: EditSettings = EditSettings(),
+    settings: EditSettings = STANDARD,
     l2: float = 0.0,
     kept: Tensor | None = None,
     rehearse: bool = False,

@@ -67,6 +67,7 @@ class EditSettings:
             raise ConfigError(f"margins={self.margins}; expected 0 <= first < second, and a third from 0")
 
 
+STANDARD = EditSettings()
 BATCH = 4_096
 """Examples of one forward pass."""
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.analysis.direct_edits import tuned_in_turn
-from interp.analysis.edit_fitting import EditSettings, answers
+from interp.analysis.edit_fitting import STANDARD, EditSettings, answers
 from interp.analysis.editing import check_edits, edits_in_turn
 from interp.analysis.side_memory import ALWAYS, SideMemory, attached
 from interp.analysis.value_layers import value_layer
@@ -105,14 +105,15 @@ class EditReport(Drawable):
 
 def measure_edits(
     model: HookedModel,
-    inputs: Float[Tensor, " edit * input"] | Int[Tensor, " edit * input"],
+    inputs: Float[Tensor, " edit *input"] | Int[Tensor, " edit *input"],
     targets: Int[Tensor, " edit"],
-    unrelated: Float[Tensor, " example * input"] | Int[Tensor, " example * input"],
+    unrelated: Float[Tensor, " example *input"] | Int[Tensor, " example *input"],
     *,
     paraphrases: Tensor | None = None,
+    groups: Int[np.ndarray, " example"] | None = None,
     counts: Sequence[int] = COUNTS,
     site: str | None = None,
-    settings: EditSettings = EditSettings(),
+    settings: EditSettings = STANDARD,
     seed: int = 0,
     report: Report = silent,
 ) -> EditReport:
@@ -120,21 +121,23 @@ def measure_edits(
 
     A memory that is never read leaves everything else as it was: locality means something beside reliability only.
     Unrelated examples are split at random: the margin is fitted to some, the threshold is set by others, and locality
-    is measured on the rest. Where several of them say the same in other words, give one of each.
+    is measured on the rest.
 
     Args:
         inputs, targets, unrelated, site, settings, seed: As of `interp.edit_facts`. Fine-tuning has the same learning
             rate and steps, and may do better with others.
         paraphrases: Of each edit as many, ``(edit, paraphrase, …)``; without them generality is not measured.
+        groups: Of unrelated examples, such as the fact that each states: those of a group stay together in the split.
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
         ConfigError: As of `interp.edit_facts`; or paraphrases do not fit the prompts.
 
     Example:
-        >>> from interp.models import analytic_mlp
-        >>> model = analytic_mlp("add", p=23)
-        >>> pairs = torch.cartesian_prod(torch.arange(23), torch.arange(23))
+        >>> from interp.models import HookedMLP, MLPConfig
+        >>> model = HookedMLP(MLPConfig(width=256, activation="relu"), vocab=13)
+        >>> model.unembed.weight.data *= 30  # logits as large as those of trained networks
+        >>> pairs = torch.cartesian_prod(torch.arange(13), torch.arange(13))
         >>> chosen = torch.tensor([3, 120])
         >>> rest = torch.ones(len(pairs), dtype=torch.bool).index_fill(0, chosen, False)
         >>> result = measure_edits(model, pairs[chosen], torch.tensor([7, 9]), pairs[rest], counts=(1, 2))
@@ -146,9 +149,7 @@ def measure_edits(
     check_edits(model, inputs, targets, unrelated)
     paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs)
     stops = sorted({one for one in counts if 0 < one < len(inputs)} | {len(inputs)})
-    order = torch.as_tensor(np.random.default_rng(seed).permutation(len(unrelated)), device=device)
-    first, second = (round(share * len(order)) for share in (PARTS[0], sum(PARTS)))
-    fitted, held, measured = (unrelated[one] for one in (order[:first], order[first:second], order[second:]))
+    fitted, held, measured = (unrelated[rows] for rows in _split(len(unrelated), groups, seed))
     examples = Examples(inputs, targets, paraphrases, measured, answers(model, measured))
     rows: list[EditQuality] = []
     layer = value_layer(model, site)
@@ -198,6 +199,16 @@ class Examples:
 def share_of(given: Int[Tensor, " example"], expected: Int[Tensor, " example"]) -> float:
     """Share of answers that are the expected ones."""
     return float((given == expected).double().mean())
+
+
+def _split(n: int, groups: Int[np.ndarray, " example"] | None, seed: int) -> list[Int[Tensor, " part"]]:
+    """Rows of the three parts of unrelated examples."""
+    group = np.arange(n) if groups is None else np.asarray(groups)
+    if len(group) != n:
+        raise ConfigError(f"groups has {len(group)} entries for {n} unrelated examples")
+    names = np.random.default_rng(seed).permutation(np.unique(group))
+    ends = np.round(np.cumsum(PARTS) * len(names)).astype(int)
+    return [torch.from_numpy(np.flatnonzero(np.isin(group, part))) for part in np.split(names, ends)]
 
 
 def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.analysis.edit_fitting import BATCH, EditSettings, answers, fit_change, margin_penalty
+from interp.analysis.edit_fitting import BATCH, STANDARD, EditSettings, answers, fit_change, margin_penalty
 from interp.analysis.merging import ties
 from interp.analysis.side_memory import SideMemory, attached, side_scores
 from interp.analysis.value_layers import ValueLayer, layer_inputs, value_layer
@@ -21,13 +21,13 @@ from interp.progress import Report, silent
 
 def edit_facts(
     model: HookedModel,
-    inputs: Float[Tensor, " edit * input"] | Int[Tensor, " edit * input"],
+    inputs: Float[Tensor, " edit *input"] | Int[Tensor, " edit *input"],
     targets: Int[Tensor, " edit"],
-    unrelated: Float[Tensor, " example * input"] | Int[Tensor, " example * input"],
+    unrelated: Float[Tensor, " example *input"] | Int[Tensor, " example *input"],
     *,
-    calibration: Float[Tensor, " held * input"] | Int[Tensor, " held * input"] | None = None,
+    calibration: Float[Tensor, " held *input"] | Int[Tensor, " held *input"] | None = None,
     site: str | None = None,
-    settings: EditSettings = EditSettings(),
+    settings: EditSettings = STANDARD,
     seed: int = 0,
     report: Report = silent,
 ) -> SideMemory:
@@ -47,15 +47,18 @@ def edit_facts(
         seed: Of the random parts, and of the half.
 
     Returns:
-        The memory. Its `learnt` says which edits it answered when they were made; those that it did not are no error.
+        The memory. Its `learnt` says which edits it answered when they were made; those that it did not are no error:
+        the layer's activations must tell prompts from unrelated examples linearly, which those of a network that
+        generalises with few neurons or frequencies do not.
 
     Raises:
         ConfigError: Prompts occur twice or among the others, targets are no classes, there are too few examples for the
             threshold, or no linear layer reads the site. HookNameError: there is no such site.
 
     Example:
-        >>> from interp.models import analytic_mlp
-        >>> model = analytic_mlp("add", p=13)
+        >>> from interp.models import HookedMLP, MLPConfig
+        >>> model = HookedMLP(MLPConfig(width=256, activation="relu"), vocab=13)
+        >>> model.unembed.weight.data *= 30  # logits as large as those of trained networks
         >>> pairs = torch.cartesian_prod(torch.arange(13), torch.arange(13))
         >>> memory = edit_facts(model, pairs[:1], torch.tensor([7]), pairs[1:])
         >>> with memory.attached(model):
@@ -84,7 +87,7 @@ def edits_in_turn(
     *,
     calibration: Tensor | None = None,
     site: str | None = None,
-    settings: EditSettings = EditSettings(),
+    settings: EditSettings = STANDARD,
     seed: int = 0,
     report: Report = silent,
 ) -> Iterator[SideMemory]:
@@ -163,7 +166,7 @@ class _Lesson:
 
 
 def check_edits(model: HookedModel, inputs: Tensor, targets: Tensor, unrelated: Tensor) -> None:
-    """Raise a `ConfigError` for prompts that occur twice or among unrelated examples, and targets that are no classes."""
+    """Raise a `ConfigError` for prompts that occur twice or among unrelated examples, and for unknown targets."""
     if len(inputs) < 1 or len(inputs) != len(targets):
         raise ConfigError(
             f"there are {len(inputs)} prompts and {len(targets)} targets; expected one for each"
@@ -189,8 +192,8 @@ def check_edits(model: HookedModel, inputs: Tensor, targets: Tensor, unrelated: 
     for place, row in enumerate(unrelated.flatten(1).tolist()):
         if tuple(row) in known:
             raise ConfigError(
-                f"unrelated example {place} is the prompt of edit {known[tuple(row)]}; leave it out, as its answer shall "
-                "change"
+                f"unrelated example {place} is the prompt of edit {known[tuple(row)]}; leave it out, as its answer "
+                "shall change"
             )
 
 

@@ -74,7 +74,7 @@ class SideMemory:
 
     def scores(
         self, model: HookedModel, inputs: Tensor, batch_size: int | None = None
-    ) -> Float[np.ndarray, " example * position"]:
+    ) -> Float[np.ndarray, " example *position"]:
         """The score of every example and position, from 0; the memory is read where it is above the threshold."""
         layer = self.layer_of(model)
         activations = layer_inputs(model, layer, inputs, batch_size)
@@ -141,7 +141,7 @@ class SideMemory:
 
 def side_scores(
     activations: Float[Tensor, "example *position neuron"], changes: Float[Tensor, "shard neuron output"]
-) -> Float[Tensor, " example * position"]:
+) -> Float[Tensor, " example *position"]:
     """The norm of what a change of weights adds to the layer's output; the largest of several."""
     each = [torch.linalg.vector_norm(activations @ change.to(activations), dim=-1) for change in changes]
     return torch.stack(each).amax(0)

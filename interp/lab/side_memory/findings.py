@@ -77,9 +77,9 @@ def _routing(result: StudyResult) -> str:
     assert read is not None
     return (
         f"Always read, the same memory answers {_words(always['reliability'])} of the edits and keeps "
-        f"{_words(always['locality'])} ({loss.verdict('less', 'more', 'not decidedly less')}). Read as often at random, "
-        f"it answers {_words(chance['reliability'])} ({gain.verdict('fewer', 'more', 'not decidedly fewer')}). The "
-        f"score tells paraphrases from unrelated examples with an area under the curve of "
+        f"{_words(always['locality'])} ({loss.verdict('less', 'more', 'not decidedly less')}). Read as often at "
+        f"random, it answers {_words(chance['reliability'])} ({gain.verdict('fewer', 'more', 'not decidedly fewer')}). "
+        f"The score tells paraphrases from unrelated examples with an area under the curve of "
         f"{areas[0].words('{:.3f}'.format)}, without the margin loss {areas[1].words('{:.3f}'.format)}. Of the "
         f"unrelated examples {_words(read)} read it; the threshold was set for at most "
         f"{percentage(result.config.misrouted)}."
@@ -90,8 +90,8 @@ def _limits(result: StudyResult) -> str:
     same = result.over("subject_side")
     subject = "" if same is None else f" Of facts with an edited subject {_words(same)} are kept."
     return (
-        f"{subject.strip()} Locality is that of the same kind of facts as the threshold was set by; other texts are not "
-        "measured, nor larger models, in which the paper merges copies with less loss."
+        f"{subject.strip()} Locality is that of the same kind of facts as the threshold was set by; other texts are "
+        "not measured, nor larger models, of which the paper reports merged copies."
     ).strip()
 
 

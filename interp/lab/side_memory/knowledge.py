@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ SETS = ("edited", "tuning", "fitted", "calibration", "choosing", "measured")
 those that the margin is fitted to, that the threshold is set by, that rates are chosen by, and that are measured."""
 
 
+@runtime_checkable
 class Sizes(Protocol):
     """Settings of the facts and the model."""
 

@@ -109,6 +109,11 @@ def test_other_interventions_are_part_of_what_is_read() -> None:
             assert torch.allclose(inside, model(PAIRS)), name  # type: ignore[operator, arg-type]
 
 
+def stop_after(model: object) -> None:
+    model(PAIRS)  # type: ignore[operator]
+    raise RuntimeError("stop")
+
+
 @pytest.mark.parametrize("name", list(models()))
 def test_no_hook_is_left_behind_in_case_of_an_error(name: str) -> None:
     model = models()[name]
@@ -120,8 +125,7 @@ def test_no_hook_is_left_behind_in_case_of_an_error(name: str) -> None:
 
     before, state = count(), {k: v.clone() for k, v in model.state_dict().items()}  # type: ignore[attr-defined]
     with pytest.raises(RuntimeError, match="stop"), memory.attached(model):  # type: ignore[arg-type]
-        model(PAIRS)  # type: ignore[operator]
-        raise RuntimeError("stop")
+        stop_after(model)
 
     def fail(activations: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("inside")
@@ -144,7 +148,7 @@ def test_what_cannot_be_a_memory_is_an_error() -> None:
     with pytest.raises(ConfigError, match="3 entries for 49"), memory.attached(model, np.ones(3, bool)):
         model(PAIRS)
     with pytest.raises(ConfigError, match="no linear layer"):
-        value_layer(adopt(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), "1:output"))
+        value_layer(adopt(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), "0:output"))
     with pytest.raises(HookNameError, match="leave out"):
         value_layer(SmallTransformer(TransformerConfig(), 7, 7), "blocks.0.mlp.hook_post@0")
 
@@ -156,7 +160,7 @@ def test_what_cannot_be_a_memory_is_an_error() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.layer(self.layer(x))
 
-    twice = adopt(Twice(), "layer:input")
+    twice = adopt(Twice(), "layer:input", loop="time")
     with pytest.raises(ConfigError, match="2 times"):
         layer_inputs(twice, value_layer(twice), torch.ones(2, 3))
 
