@@ -101,7 +101,7 @@ def test_clusters_of_a_neuron_that_answers_to_two_kinds():
         None,
     )  # a third of the images is more than neuron 1's
     for rows in first.members:
-        assert len(np.unique(kind[rows])) == 1
+        assert np.bincount(kind[rows]).max() >= 0.9 * len(rows)
     assert (first.activation > first.start).all()
     assert first.prototypes.shape == (2, 4)
     assert dead.members == ()
@@ -117,7 +117,7 @@ def test_a_prototype_of_a_linear_neuron_is_the_closed_form():
     start = mean_inputs(subject, np.arange(30))
     assert torch.allclose(start, task.dataset.inputs[:30].mean(0))
     before = {name: value.clone() for name, value in model.named_parameters()}
-    result = prototypes(subject, np.array([1]), start[None], steps=300, decay=20.0)
+    result = prototypes(subject, np.array([1]), start[None], steps=150, decay=20.0)
     weight = np.array([1.0, -1, 0, 0])
     spread = float(task.dataset.inputs.double().std())
     scale = float(subject.cached.activations[:, 1].double().std())
@@ -127,6 +127,24 @@ def test_a_prototype_of_a_linear_neuron_is_the_closed_form():
     assert result.activation[0] == pytest.approx(weight @ expected, abs=1e-2)
     assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
     assert all(value.grad is None for value in model.parameters())
+
+
+def test_a_prototype_that_cannot_climb_is_noted():
+    """The sum of absolute values above 2 on a sphere, which has one cluster with a mean where the neuron is silent."""
+    points = torch.randn(90, 6, generator=torch.Generator().manual_seed(0))
+    points = 3 * points / points.norm(dim=1, keepdim=True)
+    network = nn.Sequential(
+        nn.Linear(6, 12, bias=False), nn.ReLU(), nn.Linear(12, 1), nn.ReLU(), nn.Linear(1, 2)
+    )
+    with torch.no_grad():
+        network[0].weight.copy_(torch.cat([torch.eye(6), -torch.eye(6)]))
+        network[2].weight.fill_(1.0)
+        network[2].bias.fill_(-2.0)
+    model = adopt(network, ["3:output"], example=points[:2])
+    result = interp.facets(model, TableTask.from_arrays(points, torch.arange(90) % 2), top=1.0, steps=5)
+    assert result.counts == [1]
+    assert result.neurons[0].activation.tolist() == result.neurons[0].start.tolist() == [0.0]
+    assert any("no more than the mean that they start from" in note for note in result.notes)
 
 
 def test_a_rough_image_is_smoothed():
@@ -159,7 +177,8 @@ def test_a_mixture_of_one_token_is_that_token(kind):
     result = prototypes(subject, np.array([1, 2, 3]), starts, steps=30, decay=0.0)
     activations = subject.cached.activations[torch.as_tensor(rows), torch.tensor([1, 2, 3])].numpy()
     assert result.start == pytest.approx(activations, abs=1e-5)
-    assert (result.activation > result.start).all()
+    assert (result.activation > result.start)[activations > 0].all()
+    assert (result.activation == result.start)[activations == 0].all()  # ReLU has no gradient there
     assert result.inputs.shape == (3, 2, 23)
     assert result.inputs.sum(-1) == pytest.approx(1, abs=1e-5)
 

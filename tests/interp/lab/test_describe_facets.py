@@ -11,7 +11,7 @@ STUDY = Study("describe", "", "", Settings, Record, lambda config: 1, QUANTITIES
 
 
 def result_of(*numbers):
-    records = tuple(Record({name: 0.5 for name in QUANTITIES} | one, {}) for one in numbers)
+    records = tuple(Record(dict.fromkeys(QUANTITIES, 0.5) | one, {}) for one in numbers)
     return StudyResult(STUDY, Settings(), tuple(range(len(records))), records)
 
 
