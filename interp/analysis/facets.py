@@ -88,21 +88,39 @@ def facets(
         )
     along = _axis(subject, along, embedding)
     chosen = np.arange(subject.width) if neurons is None else chosen_neurons(subject, neurons)[1]
-    activations = (
-        whole_of(chosen_columns(subject.cached.activations, torch.as_tensor(chosen))).double().cpu().numpy()
-    )
+    results, at_most = _count(subject, chosen, along, embedding or INPUTS, top, prominence)
+    return _finished(subject, results, along, embedding or INPUTS, at_most, steps, image)
+
+
+def _count(
+    subject: Subject, chosen: np.ndarray, along: str | None, by: str, top: float, prominence: float
+) -> tuple[list[NeuronFacets], int]:
+    """Facets of each neuron without prototypes, and how many examples were looked at, at most."""
+    known = chosen_columns(subject.cached.activations, torch.as_tensor(chosen))
+    activations = whole_of(known).double().cpu().numpy()
     strongest = [_strongest(column, top) for column in activations.T]
+    at_most = max(1, round(top * len(activations)))
     if along is None:
-        results = _by_clusters(_points(subject, embedding or INPUTS), chosen, strongest, subject.seed)
-    else:
-        results = _by_lobes(subject, along, chosen, strongest, prominence)
+        return _by_clusters(_points(subject, by), chosen, strongest, subject.seed), at_most
+    return _by_lobes(subject, along, chosen, strongest, prominence), at_most
+
+
+def _finished(
+    subject: Subject,
+    results: list[NeuronFacets],
+    along: str | None,
+    by: str,
+    at_most: int,
+    steps: int,
+    image: bool,
+) -> Facets:
+    """The result, with prototypes where they are asked for and can be had."""
     reason = not_possible(subject)
     if steps and not reason:
         results = _with_prototypes(subject, results, steps, image)
     notes = [f"There are no prototypes: {reason}."] * bool(steps and reason) + _notes(results, along)
-    kind, by = ("clusters", embedding or INPUTS) if along is None else ("lobes", None)
-    at_most = max(1, round(top * len(activations)))
-    return Facets(subject.hook, kind, along, by, at_most, tuple(results), tuple(notes))
+    kind, embedding = ("clusters", by) if along is None else ("lobes", None)
+    return Facets(subject.hook, kind, along, embedding, at_most, tuple(results), tuple(notes))
 
 
 def _notes(results: list[NeuronFacets], along: str | None) -> list[str]:
@@ -152,7 +170,7 @@ def _strongest(activation: Float[np.ndarray, " example"], top: float) -> Int[np.
 
 
 def _points(subject: Subject, by: str) -> Float[np.ndarray, "example feature"]:
-    """What every example is clustered by."""
+    """Features of every example that clusters are formed by."""
     inputs = subject.data.inputs
     if by != INPUTS:
         inputs = capture(subject.model, inputs, by, batch_size=2_000)[by]
