@@ -71,7 +71,7 @@ def lobes(profile: Float[np.ndarray, " position"], prominence: float = PROMINENC
         raise ValueError(f"prominence={prominence} is not in (0, 1]")
     profile = profile.astype(np.float64)
     if np.ptp(profile) <= 1e-9 * np.abs(profile).max():
-        return Lobes(*np.zeros((3, 0)), np.full(n, -1))
+        return Lobes(np.zeros(0), np.zeros(0), np.zeros(0), np.full(n, -1))
     curve = scipy.signal.resample(profile, n * REFINED)
     span, start = np.ptp(curve), int(curve.argmin())
     opened = np.append(np.roll(curve, -start), curve[start])  # from the lowest point once round
@@ -88,7 +88,7 @@ class Clusters(NamedTuple):
     """Clusters of points, and if there is more than one.
 
     Attributes:
-        count: Number of clusters: `best`, or 1 where no valley was shown between two.
+        n_clusters: `best`, or 1 where no valley was shown between two.
         label: The cluster of each point among `best`, by size, the largest first.
         silhouettes: Mean silhouette by number of clusters, of those whose every cluster is large enough.
         best: The number with the largest silhouette, in [-1, 1]; 1 where none is eligible.
@@ -97,7 +97,7 @@ class Clusters(NamedTuple):
             into `best` clusters: the half's own, and that of the other half. nan where none is eligible.
     """
 
-    count: int
+    n_clusters: int
     label: Int[np.ndarray, " point"]
     silhouettes: dict[int, float]
     best: int
@@ -117,8 +117,8 @@ def clusters(
 
     Points are projected on their principal components. Of 2 to `most` clusters the number with the largest mean
     silhouette is taken, among those whose every cluster holds a tenth of the points. A silhouette is positive for a
-    single cloud too, so the number counts only where `valley_p_value` rejects one with a single peak; else it is 1. This
-    test is about one cluster against several: which number above 1 is right only the silhouette says.
+    single cloud too, so the number counts only where `valley_p_value` rejects one with a single peak; else it is 1.
+    This test is about one cluster against several: which number above 1 is right only the silhouette says.
 
     Args:
         most: Clusters, at most; 2 or more.
@@ -133,7 +133,7 @@ def clusters(
         >>> generator = np.random.default_rng(0)
         >>> cloud = generator.normal(size=(90, 5))
         >>> apart = cloud + 8 * np.eye(5)[np.arange(90) % 3]
-        >>> clusters(cloud).count, clusters(apart).count
+        >>> clusters(cloud).n_clusters, clusters(apart).n_clusters
         (1, 3)
     """
     n = _check_points(points)
@@ -149,8 +149,8 @@ def clusters(
     best = max(silhouettes, key=lambda k: silhouettes[k])
     p_value = valley_p_value(points, most=most, components=components, seed=seed)
     stability = _stability(scores, best, generator)
-    count = best if p_value <= level else 1
-    return Clusters(count, _by_size(labels[best]), silhouettes, best, p_value, stability)
+    n_clusters = best if p_value <= level else 1
+    return Clusters(n_clusters, _by_size(labels[best]), silhouettes, best, p_value, stability)
 
 
 def valley_p_value(
@@ -164,11 +164,11 @@ def valley_p_value(
 
     Half of the points is clustered, into the number with the largest silhouette, and chooses the two clusters between
     which its own valley is deepest, with three neighbouring intervals of one width on the line through their centres:
-    around either centre, and around their middle. The other half is counted there, without the points on the far side of
-    planes halfway to other centres. A log-concave density, such as a Gaussian, exponential or uniform one, has one peak
-    along any line, also in such a convex region, so that the middle holds at least as many as one of the sides, wherever
-    the peak is. The p-value is the larger one of two binomial tests, of the middle against either side. Both halves
-    choose and are counted in turn, and counts are added: those around the larger cluster, in the middle, and around the
+    around either centre, and around their middle. The other half is counted there, without the points beyond planes
+    halfway to other centres. A log-concave density, such as a Gaussian, exponential or uniform one, has one peak along
+    any line, also in such a convex region, so that the middle holds at least as many as one of the sides, wherever the
+    peak is. The p-value is the larger one of two binomial tests, of the middle against either side. Both halves choose
+    and are counted in turn, and counts are added: those around the larger cluster, in the middle, and around the
     smaller one. The sum of both is no exact binomial number: on clouds of one peak, skewed and heavy-tailed ones among
     them, at most 1 % of the p-values were below 0.05. The result is twice the median over three draws of halves.
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch.nn.functional import one_hot
 
+from interp.analysis.facet_records import AXES, Facets, NeuronFacets
 from interp.analysis.prototypes import mean_inputs, not_possible, prototypes
 from interp.analysis.removing import chosen_neurons
 from interp.data import Task
-from interp.drawing import Drawable
 from interp.errors import ConfigError, choose
 from interp.hooks import capture
-from interp.markup import html_table, number
 from interp.measuring.arrays import grid_of
 from interp.measuring.logits import chosen_columns, whole_of
-from interp.output import plain
 from interp.progress import PATIENCE, progress
 from interp.scoring.all_pairs import all_pairs_activations, operands_of
 from interp.subject import Network, Subject, subject_of
@@ -29,111 +26,7 @@ from probes.null import benjamini_hochberg
 from probes.orders import order_p_values, sum_profile
 
 INPUTS = "inputs"
-AXES = {"left": "left operand", "right": "right operand", "answer": "answer"}
 MOST_FEATURES = 4_096
-HEADER = (
-    "neuron",
-    "facets",
-    "by silhouette or peaks",
-    "q-value",
-    "silhouette",
-    "stability",
-    "sizes",
-    "prototypes",
-)
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronFacets:
-    """Facets of one neuron.
-
-    Attributes:
-        count: Number of facets. Of clusters 1 where no valley between two was shown; None where it is not decided: of
-            lobes where operands in random orders do as well, of clusters where too few inputs excite the neuron.
-        best: Number of lobes, or the number of clusters with the largest silhouette, before that decision.
-        p_value: Of `probes.orders.order_p_values`, or of `probes.facets.valley_p_value`; nan where there is none.
-        q_value: The false-discovery rate over the neurons that were looked at.
-        members: Of each facet the examples of the task, strongest first; of those that excite the neuron most.
-        silhouette, stability: See `probes.facets.Clusters`; nan for lobes.
-        peaks: Positions of the lobes in the task's order; empty for clusters.
-        profile: Mean activation at each position; None for clusters.
-        prototypes: One of each facet, see `interp.analysis.prototypes.Prototypes`; None where there are none.
-        start, activation: Of the neuron at each facet's mean input and at its prototype.
-    """
-
-    neuron: int
-    count: int | None
-    best: int
-    p_value: float
-    q_value: float
-    members: tuple[Int[np.ndarray, " _"], ...]
-    silhouette: float
-    stability: float
-    peaks: Float[np.ndarray, " peak"]
-    profile: Float[np.ndarray, " position"] | None
-    prototypes: Float[np.ndarray, "facet ..."] | None = None
-    start: Float[np.ndarray, " facet"] | None = None
-    activation: Float[np.ndarray, " facet"] | None = None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Facets(Drawable):
-    """Facets of the neurons at one site.
-
-    Attributes:
-        site: Hook name of the neurons.
-        kind: ``"lobes"`` around the task's circle, or ``"clusters"`` of inputs.
-        along: What the lobes are counted over, one of `AXES`; None for clusters.
-        embedding: What inputs are clustered by: ``"inputs"`` or a hook name; None for lobes.
-        top: Number of examples that are looked at, at most.
-        neurons: One record each.
-        notes: Sentences about what was left out, and why.
-    """
-
-    figure: ClassVar[str] = "plots.facets.facets"
-    site: str
-    kind: str
-    along: str | None
-    embedding: str | None
-    top: int
-    neurons: tuple[NeuronFacets, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def counts(self) -> list[int | None]:
-        """Number of facets of each neuron; None where it is not decided."""
-        return [one.count for one in self.neurons]
-
-    def sentence(self) -> str:
-        """The result in words."""
-        counts = np.array([-1 if count is None else count for count in self.counts])
-        shown = ", ".join(f"{int((counts == k).sum())} with {k}" for k in np.unique(counts[counts >= 0]))
-        undecided = int((counts < 0).sum())
-        rest = f"; {undecided} not decided" if undecided else ""
-        place = f"lobes over the {AXES[self.along]}" if self.along else f"clusters by {self.embedding}"
-        return f"Facets of {len(counts)} neurons ({place}): {shown or 'none decided'}{rest}."
-
-    def __repr__(self) -> str:
-        return "\n".join((f"Facets({self.sentence()})", *self.notes))
-
-    def rows(self) -> Iterator[tuple[str, ...]]:
-        """One row a neuron as people read it, in the order of `HEADER`."""
-        for one in self.neurons:
-            sizes = ", ".join(str(len(facet)) for facet in one.members)
-            ends = "" if one.activation is None else ", ".join(map(number, one.activation.tolist()))
-            count = "not decided" if one.count is None else str(one.count)
-            measures = (number(value) for value in (one.q_value, one.silhouette, one.stability))
-            yield str(one.neuron), count, str(one.best), *measures, sizes, ends
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same, ready for JSON."""
-        names = ("site", "kind", "along", "embedding", "top", "notes")
-        return plain(
-            {name: getattr(self, name) for name in names} | {"neurons": [vars(one) for one in self.neurons]}
-        )
-
-    def _repr_html_(self) -> str:
-        return html_table(self.sentence(), HEADER, self.rows(), inline=True)
 
 
 def facets(
@@ -163,8 +56,8 @@ def facets(
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A task; a checkpoint's own if None.
         neurons: As of `interp.remove`; all if None.
-        along: ``left``, ``right`` or ``answer``: count lobes over it; None: over the answer where the task has an order,
-            else clusters.
+        along: ``left``, ``right`` or ``answer``: count lobes over it. None: over the answer where the task has an
+            order, else clusters.
         embedding: What inputs are clustered by: ``inputs`` (tokens as one-hot vectors) or the name of a hook; counts
             clusters in any task. None: the inputs, of a task without an order.
         top: Share of the examples that are looked at, those with the highest activation, in (0, 1]. Examples at which a
@@ -286,7 +179,7 @@ def _by_clusters(
     q_values, results = benjamini_hochberg(p_values), []
     for neuron, rows, one, q in zip(chosen.tolist(), strongest, each, q_values.tolist(), strict=True):
         if one is None:
-            results.append(NeuronFacets(neuron, None, 0, *[np.nan] * 2, (), *[np.nan] * 2, nothing, None))
+            results.append(NeuronFacets(neuron, None, 0, np.nan, np.nan, (), np.nan, np.nan, nothing, None))
             continue
         count = one.best if q <= LEVEL else 1
         members = tuple(rows[one.label == k] for k in range(count)) if count > 1 else (rows,)
@@ -345,17 +238,15 @@ def _with_prototypes(
     subject: Subject, results: list[NeuronFacets], steps: int, image: bool
 ) -> list[NeuronFacets]:
     """The same with a prototype for each facet that has members."""
-    from dataclasses import replace
-
     full = [one for one in results if one.members and all(map(len, one.members))]
     if not full:
         return results
     starts = torch.stack([mean_inputs(subject, facet) for one in full for facet in one.members])
     owners = np.repeat([one.neuron for one in full], [len(one.members) for one in full])
     climbed = prototypes(subject, owners, starts, steps=steps, variation=float(image))
-    ends, made = np.cumsum([len(one.members) for one in full]), {}
+    ends, by_neuron = np.cumsum([len(one.members) for one in full]), {}
     for one, end in zip(full, ends.tolist(), strict=True):
         part = slice(end - len(one.members), end)
         values = (climbed.inputs[part], climbed.start[part], climbed.activation[part])
-        made[one.neuron] = replace(one, prototypes=values[0], start=values[1], activation=values[2])
-    return [made.get(one.neuron, one) for one in results]
+        by_neuron[one.neuron] = replace(one, prototypes=values[0], start=values[1], activation=values[2])
+    return [by_neuron.get(one.neuron, one) for one in results]

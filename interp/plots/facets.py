@@ -11,7 +11,7 @@ from interp.plots.canvas import NEUTRAL, blank, line, plotly, rounded, say
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.analysis.facets import Facets, NeuronFacets
+    from interp.analysis.facet_records import Facets, NeuronFacets
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 

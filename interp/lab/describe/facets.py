@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from interp.analysis.facets import Facets, facets
+from interp.analysis.facet_records import Facets
+from interp.analysis.facets import facets
 from interp.data import ModularTask, TableTask
 from interp.lab.digits import shuffled_digits
 from interp.lab.over_seeds import OverSeeds
@@ -108,9 +109,8 @@ def _digits(seed: int) -> tuple[dict[str, float | None], dict[str, Any]]:
     images, digits = shuffled_digits(generator)
     network = nn.Sequential(nn.Linear(64, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 10))
     with torch.no_grad():
-        for layer in (network[0], network[2]):
-            for parameter in layer.parameters():
-                parameter.uniform_(-1, 1, generator=generator).mul_(layer.weight.shape[1] ** -0.5)
+        for parameter in network.parameters():
+            parameter.uniform_(-1, 1, generator=generator).mul_(HIDDEN**-0.5)
     untrained = deepcopy(network)
     _fit(network, images[:IMAGES], digits[:IMAGES])
     with torch.no_grad():
@@ -153,6 +153,13 @@ def _adopted(network: nn.Module, images: Float[Tensor, "image pixel"]) -> Hooked
     return adopt(network.eval(), ["1:output", "2:output"], example=images[:4])
 
 
+class _Either(nn.Module):
+    """The larger logit of each pair of neighbouring digits."""
+
+    def forward(self, x: Float[Tensor, "image digit"]) -> Float[Tensor, "image pair"]:
+        return torch.maximum(x[:, ::2], x[:, 1::2])
+
+
 def _unions(
     network: nn.Sequential, images: Float[Tensor, "image pixel"], digits: Int[Tensor, " image"], seed: int
 ) -> tuple[float, float | None]:
@@ -163,12 +170,8 @@ def _unions(
     """
     from sklearn.metrics import adjusted_rand_score
 
-    class Either(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.maximum(x[:, ::2], x[:, 1::2])
-
     planted = nn.Sequential(
-        network, Either(), nn.Linear(5, 10)
+        network, _Either(), nn.Linear(5, 10)
     )  # the last layer only makes it a network of ten classes
     model = adopt(planted.eval(), ["1:output"], example=images[:4])
     result = facets(model, TableTask.from_arrays(images, digits), steps=0, top=0.2, seed=seed)
@@ -195,9 +198,9 @@ def _prototypes(
     network: nn.Sequential, classes: Facets, images: Float[Tensor, "image pixel"], generator: torch.Generator
 ) -> dict[str, float | None]:
     """Share of the prototypes that the network answers as their class, and of as many images of noise."""
-    made = [(one.neuron, one.prototypes) for one in classes.neurons if one.prototypes is not None]
-    owners = np.repeat([neuron for neuron, _ in made], [len(each) for _, each in made])
-    inputs = torch.as_tensor(np.concatenate([each for _, each in made]))
+    each = [(one.neuron, one.prototypes) for one in classes.neurons if one.prototypes is not None]
+    owners = np.repeat([neuron for neuron, _ in each], [len(one) for _, one in each])
+    inputs = torch.as_tensor(np.concatenate([one for _, one in each]))
     noise = torch.rand(inputs.shape, generator=generator) * images.max()
     with torch.no_grad():
         answers = [network(some).argmax(1).numpy() == owners for some in (inputs, noise)]
@@ -229,44 +232,41 @@ def _words(result: StudyResult, name: str, shown: Any = SHARE) -> str:
 
 def _of_lobes(result: StudyResult) -> str:
     each = "; ".join(
-        f"{words} {_words(result, f'facets_{name}_answer')} over the answer and {_words(result, f'facets_{name}_left')} "
-        f"over an operand, of the {_words(result, f'facets_{name}_periodic')} of the neurons that are periodic"
+        f"{words} {_words(result, f'facets_{name}_answer')} over the answer and "
+        f"{_words(result, f'facets_{name}_left')} over an operand, of the "
+        f"{_words(result, f'facets_{name}_periodic')} of the neurons that are periodic"
         for name, words in NETWORKS.items()
     )
     return (
         f"Facets as lobes: neurons whose number of lobes is the one that their weights' frequency gives (k over the "
-        f"answer; over an operand k for ReLU, and 2k folded at half of the modulus for squares): {each}. With frequencies "
-        f"dealt anew {_words(result, 'facets_chance')} would agree. Of untrained neurons "
+        f"answer; over an operand k for ReLU, and 2k folded at half of the modulus for squares): {each}. With "
+        f"frequencies dealt anew {_words(result, 'facets_chance')} would agree. Of untrained neurons "
         f"{_words(result, 'facets_untrained')} have a number that operands in random orders do not explain."
     )
 
 
 def _of_classes(result: StudyResult) -> str:
-    of_digits = [result.each(f"facets_class_{digit}") for digit in CLASSES]
+    each = [result.each(f"facets_class_{digit}") for digit in CLASSES]
     shown = " and ".join(
-        f"{digit} has {', '.join(f'{value:.0f}' for value in values if value is not None)}"
-        for digit, values in zip(CLASSES, of_digits, strict=True)
+        f"{digit} has {', '.join(f'{value or 0:.0f}' for value in values)}"
+        for digit, values in zip(CLASSES, each, strict=True)
     )
-    several = [all((value or 0) >= 2 for value in values) for values in of_digits]
-    verdict = {
-        (True, True): "Both have several facets in every seed.",
-        (
-            True,
-            False,
-        ): f"In every seed only {CLASSES[0]} has several; for {CLASSES[1]} a single cloud is not rejected.",
-        (
-            False,
-            True,
-        ): f"In every seed only {CLASSES[1]} has several; for {CLASSES[0]} a single cloud is not rejected.",
-        (False, False): "Neither has several facets in every seed: a single cloud is not rejected.",
-    }[several[0], several[1]]
+    several = [
+        digit for digit, values in zip(CLASSES, each, strict=True) if all((one or 0) >= 2 for one in values)
+    ]
+    others = [str(digit) for digit in CLASSES if digit not in several]
+    verdict = f"In every seed {' and '.join(map(str, several)) or 'neither'} has several."
+    if others:
+        verdict += (
+            f" For {' and '.join(others)} a single cloud is not rejected in every seed, which is no proof of one "
+            "facet: several that overlap cannot be told from one."
+        )
     return (
-        f"Facets as clusters: by seed, the class neuron of the digit {shown} (0: not decided). {verdict} That is no proof "
-        f"of one facet: several that overlap cannot be told from one. Of all ten classes "
-        f"{_words(result, 'facets_classes')} have two or more. The controls: {_words(result, 'facets_gaussian')} of the "
-        f"Gaussian clouds with the covariance of their images, and {_words(result, 'facets_union')} of neurons that "
-        f"were planted for two digits, whose facets agree with the digits by "
-        f"{_words(result, 'facets_union_purity', '{:.2f}'.format)} (adjusted Rand index)."
+        f"Facets as clusters: by seed, the class neuron of the digit {shown} (0: not decided). {verdict} Of all ten "
+        f"classes {_words(result, 'facets_classes')} have two or more. The controls: "
+        f"{_words(result, 'facets_gaussian')} of the Gaussian clouds with the covariance of their images, and "
+        f"{_words(result, 'facets_union')} of neurons that were planted for two digits, whose facets agree with the "
+        f"digits by {_words(result, 'facets_union_purity', '{:.2f}'.format)} (adjusted Rand index)."
     )
 
 
@@ -275,14 +275,15 @@ def _of_hidden(result: StudyResult) -> str:
     assert more is not None
     verdict = more.verdict("more than", "less than", "not decidedly more or less than")
     return (
-        f"Of the hidden neurons {_words(result, 'facets_hidden')} have two facets or more, {verdict} of the same neurons "
-        f"untrained ({_words(result, 'facets_untrained_hidden')}): the images themselves lie in clusters, so that the "
-        "facets of a neuron say as much of what it is given as of the neuron."
+        f"Of the hidden neurons {_words(result, 'facets_hidden')} have two facets or more, {verdict} of the same "
+        f"neurons untrained ({_words(result, 'facets_untrained_hidden')}): the images themselves lie in clusters, so "
+        "that the facets of a neuron say as much of what it is given as of the neuron."
     )
 
 
 def _of_prototypes(result: StudyResult) -> str:
     return (
-        f"Prototypes of the facets of class neurons are answered as their class in {_words(result, 'facets_prototype')} "
-        f"of the cases, images of noise in {_words(result, 'facets_prototype_noise')}."
+        "Prototypes of the facets of class neurons are answered as their class in "
+        f"{_words(result, 'facets_prototype')} of the cases, images of noise in "
+        f"{_words(result, 'facets_prototype_noise')}."
     )
