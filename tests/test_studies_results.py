@@ -53,6 +53,26 @@ def test_contrast_finds_the_memorising_neurons_without_fourier() -> None:
     assert over(result, "first_random").low > over(result, "first_after").high
 
 
+def test_planted_neurons_are_described_and_a_bright_cue_is_taken_out() -> None:
+    result = stored("describe")
+    assert over(result, "right_95").low >= 0.9
+    assert over(result, "trained_right_95").low >= 0.9
+    assert over(result, "right_99").high < 0.9  # exemplars of the highest 1 % are too few here
+    assert over(result, "trained_chance_95").high < 0.4
+    assert max(over(result, "random_class_95").values) <= 0.05
+    assert over(result, "renamed_class_95").mean <= 0.05
+    assert over(result, "shuffled_networks").mean <= 0.05
+    gain = result.difference("cue_random_after", "cue_random_control")
+    assert gain is not None
+    assert gain.low >= 0.1
+    dim = result.difference("dim_random_after", "dim_random_control")
+    assert dim is not None
+    assert dim.sign is None
+    halves = result.difference("halves_random_after", "halves_random_control")
+    assert halves is not None
+    assert halves.sign == -1
+
+
 def test_samples_return_to_the_level_without_duplicates() -> None:
     result = stored("diffusion")
     before, after, level = (over(result, f"near_{name}") for name in ("with", "pruned", "without"))

@@ -164,15 +164,14 @@ def describe(
 ) -> Descriptions:
     """Describe every neuron by the predicate that its most activating inputs have in common.
 
-    After MILAN (arXiv 2201.11114), with a closed set of predicates in place of free text. Exemplars are the inputs with
-    a neuron's highest activations. On a random half of the inputs the description is chosen: the significant predicate
-    with the highest log p(d | E) - weight * log p(d). The other half says how far it holds. A neuron that no predicate
-    describes better than chance is not described. See `probes.descriptions`.
+    After MILAN (arXiv 2201.11114), with a closed set of predicates in place of free text. On a random half of the
+    inputs the description is chosen: the significant predicate with the highest log p(d | E) - weight * log p(d), where
+    E are the inputs with a neuron's highest activations. The other half says how far it holds. A neuron that no
+    predicate describes better than chance is not described. Assumes independent inputs; see `probes.descriptions`.
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
-        task: Its inputs are described; a checkpoint's own if None. Any others will do, such as inputs in which a
-            suspected cue is independent of the answer.
+        task: A checkpoint's own if None. Any other inputs will do, such as some with a suspected cue at random.
         predicates: More candidates by name, one value for each of the task's examples, in their order: booleans, or
             texts and numbers, see `interp.analysis.predicates.own_predicates`.
         neurons: Which, see `interp.interventions.neuron_indices`; all if None.
@@ -204,24 +203,28 @@ def describe(
             "and a level in (0, 1)"
         )
     subject = subject_of(network, task, site=site, seed=seed)
+    rows = np.arange(subject.width) if neurons is None else neuron_indices(neurons, subject.width)
+    settings = {"quantile": quantile, "weight": weight, "level": level}
+    return _describe(subject, rows, *_candidates(subject, predicates, own), settings)
+
+
+def _describe(
+    subject: Subject,
+    neurons: Int[np.ndarray, " neuron"],
+    candidates: Predicates,
+    notes: tuple[str, ...],
+    settings: dict[str, float],
+) -> Descriptions:
+    """Choose on one half of the inputs, and measure on the other."""
     cached = subject.cached.sampled
     chosen_by, held_out, repeats = _halves(cached.data, np.random.default_rng(subject.seed))
-    compared, notes = _candidates(subject, predicates, own)
-    compared = compared.varying(chosen_by)
+    compared = candidates.varying(chosen_by)
     if not len(compared):
         raise ConfigError("there is no predicate that holds of some inputs and not of all; give predicates")
-    rows = np.arange(cached.width) if neurons is None else neuron_indices(neurons, cached.width)
-    activations = _activations(cached, rows)
-    choice = choose(
-        activations[chosen_by],
-        compared.at(chosen_by),
-        quantile=quantile,
-        weight=weight,
-        level=level,
-        fewest=FEWEST,
-    )
+    activations, quantile = _activations(cached, neurons), settings["quantile"]
+    choice = choose(activations[chosen_by], compared.at(chosen_by), fewest=FEWEST, **settings)
     columns = {
-        "neuron": rows,
+        "neuron": neurons,
         "description": np.array([*compared.names, NOT_DESCRIBED], object)[choice.predicate],
         **_held_out(activations[held_out], compared.at(held_out), choice.predicate, quantile),
         "p_value": choice.p_value,
@@ -236,7 +239,7 @@ def describe(
     if repeats:
         notes += (f"{repeats:,} inputs repeat others; p-values take all inputs as independent",)
     notes += subject.cached.sample.notes
-    return Descriptions(subject.hook, columns, len(compared), len(chosen_by), level, notes)
+    return Descriptions(subject.hook, columns, len(compared), len(chosen_by), settings["level"], notes)
 
 
 def _halves(

@@ -62,8 +62,14 @@ def describe_figure(result: Any) -> Figure:
         ("frequency", "lobes over the answer"),
     )
     for panel, ((below, left), domain) in enumerate(zip(titles, DOMAINS, strict=True), 1):
-        y = {"title": {"text": left, "standoff": 4}} | ({"range": [0, 1.03]} if panel < 4 else {})
-        place_panel(figure, panel, domain, {"title": {"text": below}}, y)
+        scale = {"range": [0, 1.03]} if panel < 4 else {}
+        place_panel(
+            figure,
+            panel,
+            domain,
+            {"title": {"text": below}},
+            {"title": {"text": left, "standoff": 4}} | scale,
+        )
     return figure.update_layout(
         barmode="group", legend={"y": -0.55}, margin={"t": 60, "b": 170}, height=520, hovermode="closest"
     )

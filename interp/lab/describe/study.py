@@ -81,9 +81,9 @@ STUDY = Study(
         "(a mod 3 + b mod 3) mod 3, also with operands renamed, so that their residues mean nothing. Then digits are "
         "learnt with a corner pixel that is lit for one class: neurons described by the pixel are taken out, beside as "
         "many random ones and as many that are described by digits, and accuracy is measured with the pixel lit at "
-        "random. Facets of a neuron are the lobes of its activation around a circle of residues, or the clusters of its "
-        "exemplars that one cloud does not explain. The figure shows planted neurons described rightly by noise, the "
-        "controls, accuracies without the cue, and lobes by frequency."
+        "random. Facets of a neuron are the lobes of its activation around a circle of residues, or the clusters of "
+        "its exemplars that one cloud does not explain. The figure shows planted neurons described rightly by noise, "
+        "the controls, accuracies without the cue, and lobes by frequency."
     ),
     config=Config,
     measure=measure,

@@ -203,3 +203,21 @@ def test_equal_inputs_stay_in_one_half_and_are_counted() -> None:
         table_network(1, {0: 1.0}), task, {"high": task.dataset.inputs[:, 0].numpy() > 1}, own=False
     ).notes
     assert "20 inputs repeat others; p-values take all inputs as independent" in notes
+
+
+def test_of_networks_that_memory_does_not_hold_a_part_of_the_inputs_is_described(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = ModularTask("add", p=P, train_fraction=0.5, seed=3)
+    b = task.dataset.inputs[:, 1].numpy()
+    monkeypatch.setattr("interp.measuring.evaluation.HELD", 1_000)
+    monkeypatch.setattr("interp.measuring.passed.SAMPLED", 400 * (P + 3 * 4))
+    monkeypatch.setattr("interp.measuring.sample.FEWEST_OF_GROUP", 50)
+    subject = Subject(NETWORK, task)
+    given = {"b is large": b > 15}
+    assert subject.cached.sample.rows is not None
+    result = describe(subject, predicates=given)
+    assert result["description"].tolist() == TEXTS
+    assert result.inputs < 210
+    assert result.notes
+    assert describe(subject, predicates={"b = 4 k": b % 4 == 0}, own=False)["agreement"][1] == 1.0
