@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -145,8 +146,22 @@ def core_neurons_of_sequences(
     if whole_prompt and int(sequences.continuation.min()) < 2:
         raise ConfigError("a continuation has 1 token, which is predicted by all neurons; give at least 2")
     predicted = partial(_predicted, model, sequences, whole_prompt)
-    generator = np.random.default_rng(seed)
-    core, rest = _cores(model, sequences, alpha, beta, absolute)
+    cores = _cores(model, sequences, alpha, beta, absolute)
+    return _compared(model, sequences, cores, (alpha, beta), predicted, n_random, seed, report)
+
+
+def _compared(
+    model: LanguageModel,
+    sequences: Sequences,
+    cores: tuple[Bool[np.ndarray, "sequence unit"], Bool[np.ndarray, "sequence unit"]],
+    shares: tuple[float, float],
+    predicted: Callable[[np.ndarray], np.ndarray],
+    n_random: int,
+    seed: int,
+    report: Report,
+) -> PromptCores:
+    """Cores of prompts, measured beside their controls; `predicted` gives the shares with the neurons of a mask."""
+    (core, rest), generator = cores, np.random.default_rng(seed)
     report(1)
     whole = predicted(np.ones_like(core))
     kept = predicted(core)
@@ -166,8 +181,7 @@ def core_neurons_of_sequences(
     agreement = None if np.isnan(rank) else (rank, p_value)
     return PromptCores(
         core,
-        alpha,
-        beta,
+        *shares,
         whole,
         kept,
         random,
