@@ -106,7 +106,7 @@ def modularity(affinity: Float[np.ndarray, "neuron neuron"], brick: Int[np.ndarr
 def average_precisions(
     acts: Float[np.ndarray, "example neuron"], member: Bool[np.ndarray, "example function"]
 ) -> Float[np.ndarray, "function neuron"]:
-    """How well each neuron's activity picks out each function's examples: the average precision, in [0, 1].
+    """Average precision with which each neuron's activity picks out each function's examples, in [0, 1].
 
     At chance it is about the share of examples that are the function's. nan for a function of none or all of them.
 

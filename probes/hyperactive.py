@@ -12,7 +12,7 @@ def responses_outside(
     domain: Int[np.ndarray, " example"],
     level: float = 0.0,
 ) -> Int[np.ndarray, " neuron"]:
-    """How many examples outside its module's domain each neuron responds to (arXiv 2209.08723).
+    """Number of examples outside its module's domain that each neuron responds to (arXiv 2209.08723).
 
     Args:
         acts: Activations of all modules' neurons.

@@ -86,7 +86,7 @@ class Bricks(Drawable):
 
     @property
     def ratio(self) -> float | None:
-        """How many times as much accuracy the own function loses as the others; None where these lose none."""
+        """Accuracy that the own function loses as a multiple of what the others lose; None where these lose none."""
         return _ratio(*own_and_others(self.lost, self.own))
 
     @property
@@ -119,7 +119,7 @@ class Bricks(Drawable):
         q = Band.of(list(self.modularity_random))
         assert q is not None
         return (
-            f"Without one of {len(self.own)} bricks its own function loses {self._lost(percentage)} of accuracy; by "
+            f"Without one of {len(self.own)} bricks its own function loses accuracy by {self._lost(percentage)}; by "
             f"cross-entropy {number(self.loss_ratio, 2)} times as much as the others (p = "
             f"{number(self.loss_p_value, 2)}). Modularity is {number(self.modularity, 2)} (random partitions, "
             f"{INTERVAL} of draws: {number(q.low, 2)} to {number(q.high, 2)})."
@@ -189,6 +189,18 @@ def bricks(
     if len(parts.names) < 2:
         raise ConfigError("there is one function only; name at least two, such as functions='labels'")
     generator = np.random.default_rng(subject.seed)
+    return _compared(parts, n_bricks, partition, absolute, n_random, generator)
+
+
+def _compared(
+    parts: Halved,
+    n_bricks: int | None,
+    partition: Any,
+    absolute: bool,
+    n_random: int,
+    generator: np.random.Generator,
+) -> Bricks:
+    """The partition and its losses, beside those of random partitions."""
     acts = np.abs(parts.acts) if absolute else parts.acts
     chosen, measured = (_some(half, generator) for half in (parts.half, ~parts.half))
     brick = _partition(acts[chosen], n_bricks, partition, len(parts.names), generator)

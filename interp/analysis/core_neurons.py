@@ -169,8 +169,22 @@ def core_neurons(
     if n_random < 1:
         raise ConfigError(f"n_random={n_random}; expected at least 1 random set")
     subject = subject_of(network, task, site=site, seed=seed)
-    parts = halved(subject, functions, mode)
-    n = len(parts.names)
+    generator = np.random.default_rng(subject.seed)
+    return _compared(
+        halved(subject, functions, mode), (alpha, beta), absolute, similarity, n_random, generator
+    )
+
+
+def _compared(
+    parts: Halved,
+    shares: tuple[float, float],
+    absolute: bool,
+    similarity: Any,
+    n_random: int,
+    generator: np.random.Generator,
+) -> CoreNeurons:
+    """Cores by one half, measured on the other beside random sets."""
+    n, (alpha, beta) = len(parts.names), shares
     given = None if similarity is None else np.asarray(similarity, dtype=np.float64)
     if given is not None and (given.shape != (n, n) or not np.allclose(given, given.T)):
         raise ConfigError(
@@ -185,7 +199,6 @@ def core_neurons(
         raise ConfigError("no neuron has a positive activation in a function's examples; try absolute=True")
     overlap = np.array([[jaccard(one, other) for other in second] for one in first])
     chance = [[chance_jaccard(len(one), len(other), acts.shape[1]) for other in second] for one in first]
-    generator = np.random.default_rng(subject.seed)
     kept, random = _accuracies(parts, first, np.flatnonzero((acts > 0).any(0)), n_random, generator)
     agreement = None
     if given is not None:

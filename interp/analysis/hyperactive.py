@@ -181,12 +181,25 @@ def hyperactive(
             f"n_random={n_random} and points={points}; expected at least 1 draw and 2 thresholds"
         )
     own = _checked_classes(networks, classes, calibration[1], test[1])
+    return _measured(networks, own, (calibration, test), site, level, (points, n_random, seed))
+
+
+def _measured(
+    networks: Sequence[HookedModel],
+    own: list[Int[Tensor, " _own"]],
+    examples: tuple[Examples, Examples],
+    site: str | None,
+    level: float,
+    settings: tuple[int, int, int],
+) -> Hyperactive:
+    """Counts on the calibration examples, and the curve of thresholds; settings are those of `_curve` and a seed."""
+    points, n_random, seed = settings
     ensemble = _Ensemble(networks, own, [neuron_site(one, site).hook for one in networks])
     domain_of = np.zeros(1 + max(int(one.max()) for one in own), dtype=np.int64)
     for network, one in enumerate(own):
         domain_of[one.numpy()] = network
     passes = []
-    for inputs, labels in (calibration, test):
+    for inputs, labels in examples:
         if len(inputs) != len(labels) or not len(labels):
             raise ConfigError(
                 f"{len(inputs)} inputs with {len(labels)} classes; expected one class each, at least one"

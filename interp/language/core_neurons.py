@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +15,6 @@ from torch import Tensor
 from interp.errors import ConfigError
 from interp.hooks import hooked
 from interp.language.batches import Batch, batches_of
-from interp.language.gates import gated
 from interp.language.model import LanguageModel
 from interp.language.sequences import Sequences, check_tokens
 from interp.language.sites import NEURONS
@@ -103,6 +103,7 @@ def core_neurons_of_sequences(
     alpha: float = ALPHA,
     beta: float = BETA,
     absolute: bool = False,
+    whole_prompt: bool = False,
     n_random: int = 20,
     seed: int = 0,
     report: Report = silent,
@@ -111,18 +112,21 @@ def core_neurons_of_sequences(
 
     At each token of the prompt the largest share `alpha` of a layer's positive activations is marked; the share `beta`
     of its neurons that is marked most often is the core (arXiv 2410.18311). All other neurons of all layers are then
-    0, at the tokens of the prompt too, which is harder than in the paper, where the prompt is read by all neurons.
+    0: at every token, or, as in the paper, at those of the continuation only.
 
     Args:
         model: From `interp.open_language_model`; left unchanged.
         sequences: At least two, each a prompt and a continuation.
         absolute: Mark large absolute values instead, for gated layers whose negative activations are used as well.
+        whole_prompt: Let all neurons read the prompt, as in the paper. Its last token then predicts the first of the
+            continuation with all neurons, so that this one does not count.
         n_random: Random sets, at least 19 for a p-value of 5 %.
         seed: Of draws.
         report: Given the passes over all sequences that are done.
 
     Raises:
-        ConfigError: A share is out of range, or there are fewer than two sequences, or tokens the model does not know.
+        ConfigError: A share is out of range, there are fewer than two sequences, tokens that the model does not know,
+            or, with `whole_prompt`, a continuation of one token.
 
     Example:
         >>> from interp.language.opening import open_language_model
@@ -139,15 +143,32 @@ def core_neurons_of_sequences(
     if len(sequences) < 2 or n_random < 1:
         raise ConfigError(f"{len(sequences)} sequences and n_random={n_random}; expected at least 2 and 1")
     check_tokens(sequences, model.vocab, model.context)
-    generator = np.random.default_rng(seed)
-    core, rest = _cores(model, sequences, alpha, beta, absolute)
+    if whole_prompt and int(sequences.continuation.min()) < 2:
+        raise ConfigError("a continuation has 1 token, which is predicted by all neurons; give at least 2")
+    predicted = partial(_predicted, model, sequences, whole_prompt)
+    cores = _cores(model, sequences, alpha, beta, absolute)
+    return _compared(model, sequences, cores, (alpha, beta), predicted, n_random, seed, report)
+
+
+def _compared(
+    model: LanguageModel,
+    sequences: Sequences,
+    cores: tuple[Bool[np.ndarray, "sequence unit"], Bool[np.ndarray, "sequence unit"]],
+    shares: tuple[float, float],
+    predicted: Callable[[np.ndarray], np.ndarray],
+    n_random: int,
+    seed: int,
+    report: Report,
+) -> PromptCores:
+    """Cores of prompts, measured beside their controls; `predicted` gives the shares with the neurons of a mask."""
+    (core, rest), generator = cores, np.random.default_rng(seed)
     report(1)
-    whole = _predicted(model, sequences, np.ones_like(core))
-    kept = _predicted(model, sequences, core)
-    exchanged = _predicted(model, sequences, core[_derangement(len(core), generator)])
+    whole = predicted(np.ones_like(core))
+    kept = predicted(core)
+    exchanged = predicted(core[_derangement(len(core), generator)])
     random = np.zeros(n_random)
     for draw in range(n_random):
-        random[draw] = _predicted(model, sequences, _dealt(model, core, generator)).mean()
+        random[draw] = predicted(_dealt(model, core, generator)).mean()
         report(4 + draw)
     pairs = [
         jaccard(np.flatnonzero(one), np.flatnonzero(other)) for one, other in zip(core, rest, strict=True)
@@ -160,8 +181,7 @@ def core_neurons_of_sequences(
     agreement = None if np.isnan(rank) else (rank, p_value)
     return PromptCores(
         core,
-        alpha,
-        beta,
+        *shares,
         whole,
         kept,
         random,
@@ -199,25 +219,41 @@ def _keep(kept: dict[str, Tensor], name: str, activations: Tensor) -> None:
 
 
 def _predicted(
-    model: LanguageModel, sequences: Sequences, core: Bool[np.ndarray, "sequence unit"]
+    model: LanguageModel, sequences: Sequences, whole_prompt: bool, core: Bool[np.ndarray, "sequence unit"]
 ) -> Float[np.ndarray, " sequence"]:
     """Share of each continuation's tokens that is the likeliest one, with the neurons of a mask alone."""
     units, shares = model.units(NEURONS), np.zeros(len(sequences))
     factors = torch.as_tensor(core, dtype=torch.float32, device=model.device)
     for batch in batches_of(model, sequences):
-        rows = torch.as_tensor(batch.rows, device=model.device)
-        gates = {site.hook: factors[rows][:, units.slice_of(place)] for place, site in enumerate(units.sites)}
-        with gated(model, gates):
+        own = factors[torch.as_tensor(batch.rows, device=model.device)]
+        prompt = torch.as_tensor(sequences.prompt[batch.rows], device=model.device)[:, None, None]
+        place = torch.arange(batch.ids.shape[1], device=model.device)[:, None]
+        read = (place < prompt) & whole_prompt
+        changes = {
+            site.hook: partial(_masked, read, own[:, None, units.slice_of(i)])
+            for i, site in enumerate(units.sites)
+        }
+        with hooked(model, changes):
             answers = model.logits(model.hidden(batch.ids, batch.mask)).argmax(-1)
-        shares[batch.rows] = _shares(answers, batch, sequences)
+        shares[batch.rows] = _shares(answers, batch, sequences, int(whole_prompt))
     return shares
 
 
-def _shares(answers: Tensor, batch: Batch, sequences: Sequences) -> list[float]:
-    """Share of each row's continuation that is answered one position before."""
+def _masked(
+    read: Bool[Tensor, "row token 1"], factors: Float[Tensor, "row 1 unit"], activations: Tensor
+) -> Tensor:
+    """Activations times the factors of their row, but where all neurons read."""
+    shaped = activations.reshape(*read.shape[:2], factors.shape[2])
+    return torch.where(read, shaped, shaped * factors.to(shaped.dtype)).reshape(activations.shape)
+
+
+def _shares(answers: Tensor, batch: Batch, sequences: Sequences, later: int) -> list[float]:
+    """Share of each row's continuation that is answered one position before, without its first `later` tokens."""
     right = (answers[:, :-1] == batch.ids[:, 1:]).double()
     places = zip(sequences.prompt[batch.rows].tolist(), sequences.lengths[batch.rows].tolist(), strict=True)
-    return [float(right[row, prompt - 1 : end - 1].mean()) for row, (prompt, end) in enumerate(places)]
+    return [
+        float(right[row, prompt - 1 + later : end - 1].mean()) for row, (prompt, end) in enumerate(places)
+    ]
 
 
 def _dealt(

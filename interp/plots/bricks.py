@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def core_neurons(result: CoreNeurons) -> Figure:
         "array": rounded(high - mean),
         "arrayminus": rounded(mean - low),
     }
-    series = [
+    series: list[tuple[str, Any, str, Any]] = [
         ("all neurons", result.whole, NEUTRAL, None),
         ("own core", result.kept.diagonal(), COLOURS[0], None),
     ]

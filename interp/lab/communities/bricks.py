@@ -71,7 +71,7 @@ def _numbers(result: Bricks) -> dict[str, float | None]:
 
 
 def bricks_findings(result: StudyResult) -> list[str]:
-    """What a brick's own function loses beside the others, and beside random partitions, in each network."""
+    """Losses of a brick's own function beside the others, and beside random partitions, in each network."""
     return [_finding(result, network, words) for network, words in NETWORKS.items()]
 
 

@@ -100,12 +100,12 @@ def prototype_network(
     response = (likeness - threshold).relu()
     means = torch.stack([response[classes == one].mean(0) for one in range(n_classes)])
     assigned = nn.functional.one_hot(means.argmax(0), n_classes).float().T
-    network = nn.Sequential(nn.Linear(images.shape[1], n), nn.ReLU(), nn.Linear(n, n_classes, bias=False))
+    first, last = nn.Linear(images.shape[1], n), nn.Linear(n, n_classes, bias=False)
     with torch.no_grad():
-        network[0].weight.copy_(prototypes)
-        network[0].bias.copy_(-threshold)
-        network[2].weight.copy_(assigned / assigned.sum(1, keepdim=True).clamp_min(1))
-    return network
+        first.weight.copy_(prototypes)
+        first.bias.copy_(-threshold)
+        last.weight.copy_(assigned / assigned.sum(1, keepdim=True).clamp_min(1))
+    return nn.Sequential(first, nn.ReLU(), last)
 
 
 def hyperactive_findings(result: StudyResult) -> list[str]:

@@ -53,6 +53,25 @@ def test_cores_and_shares_are_those_of_a_loop() -> None:
     assert json.loads(json.dumps(result.to_dict()))["alpha"] == 0.3
 
 
+def test_a_prompt_may_be_read_by_all_neurons() -> None:
+    model = open_language_model(small_language_model(d_mlp=20))
+    sequences = token_sequences(tokens(4))
+    result = core_neurons_of_sequences(model, sequences, whole_prompt=True, n_random=2)
+    hooks = [site.hook for site in model.units().sites]
+    for row, ids in enumerate(sequences.ids):
+        prompt, both = int(sequences.prompt[row]), torch.as_tensor(ids)[None]
+        parts = torch.as_tensor(result.core[row]).float().split(20)
+        factors = {hook: torch.ones(len(ids), 20) for hook in hooks}
+        for hook, part in zip(hooks, parts, strict=True):
+            factors[hook][prompt:] = part
+        with hooked(model, {hook: factors[hook].mul for hook in hooks}):
+            answers = model.logits(model.hidden(both, torch.ones_like(both, dtype=torch.bool)))[0].argmax(-1)
+        right = (answers[prompt:-1] == both[0, prompt + 1 :]).double()
+        assert result.kept[row] == pytest.approx(float(right.mean()))
+    with pytest.raises(ConfigError, match="1 token"):
+        core_neurons_of_sequences(model, token_sequences([[1, 2], [3, 4]]), whole_prompt=True)
+
+
 def test_all_neurons_keep_everything_and_equal_prompts_have_equal_cores() -> None:
     model = open_language_model(small_language_model(d_mlp=12))
     same = tokens(1)[0]
