@@ -144,8 +144,9 @@ def link_threshold(
     """The smallest affinity at which a pair counts as linked; inf if no pair does.
 
     False-discovery rate of links: ``(1 + n) / (1 + draws)``, with n the null affinities as large, is at most `rate`
-    of the number of linked pairs. So a single link exceeds every draw, and of many links a share `rate` is by chance; where neurons are independent,
-    any link at all is about `rate` likely (5 to 8 % in networks of random weights, at a rate of 5 %).
+    of the number of linked pairs. So a single link exceeds every draw, and of many links a share `rate` is by chance;
+    where neurons are independent, any link at all is about `rate` likely (at 5 %, 4 to 8 % of networks of random
+    weights have one).
 
     Args:
         null: Of `null_affinities`, from so many draws.

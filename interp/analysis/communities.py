@@ -124,7 +124,7 @@ class Communities(Drawable):
 
     Attributes:
         networks: One a checkpoint, first to last.
-        final: Agreement of each checkpoint's communities with the last one's generalizing neurons and their frequencies.
+        final: Agreement of each checkpoint's communities with the frequencies of the last one's generalizing neurons.
         kind: Of the affinity, one of `probes.communities.AFFINITIES`.
     """
 
