@@ -119,7 +119,7 @@ class Bricks(Drawable):
         q = Band.of(list(self.modularity_random))
         assert q is not None
         return (
-            f"Without one of {len(self.own)} bricks its own function loses {self._lost(percentage)} of accuracy; by "
+            f"Without one of {len(self.own)} bricks its own function loses accuracy by {self._lost(percentage)}; by "
             f"cross-entropy {number(self.loss_ratio, 2)} times as much as the others (p = "
             f"{number(self.loss_p_value, 2)}). Modularity is {number(self.modularity, 2)} (random partitions, "
             f"{INTERVAL} of draws: {number(q.low, 2)} to {number(q.high, 2)})."
