@@ -83,9 +83,9 @@ def permuted(
     """Activations of the same distribution, neuron by neuron, whose neurons are independent of each other.
 
     Args:
-        grid: Of `token_grid`. The values of each operand are permuted for each neuron, so that it keeps whatever
-            depends on one operand alone; a network with random weights has the same distribution before and after.
-            None: the examples are permuted.
+        grid: Of `token_grid`. The values of each operand are permuted for each neuron, so that all that depends on one
+            operand alone stays; a network with random weights has the same distribution before and after. None: the
+            examples are permuted.
         rows: Examples that are kept; all if None.
 
     Example:
@@ -102,7 +102,8 @@ def permuted(
     numbers = np.ravel_multi_index(tuple(grid.T), sizes)
     laid_out = np.empty_like(table)
     laid_out[:, numbers] = table
-    each, places = [], numbers[chosen]
+    places = numbers[chosen]
+    each = []
     for values in laid_out:
         moved = values.reshape(sizes)
         for axis, n in enumerate(sizes):
@@ -240,7 +241,8 @@ def dealt_modularity(
     if len(members) < 3:
         return np.zeros(0)
     pairs = np.triu_indices(len(members), 1)
-    weights, values = affinity[np.ix_(members, members)][pairs], []
+    weights = affinity[np.ix_(members, members)][pairs]
+    values = []
     for _ in range(draws):
         dealt = np.zeros((len(members), len(members)))
         dealt[pairs] = generator.permutation(weights)
