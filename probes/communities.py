@@ -83,9 +83,9 @@ def permuted(
     """Activations of the same distribution, neuron by neuron, whose neurons are independent of each other.
 
     Args:
-        grid: Of `token_grid`. The values of each operand are permuted for each neuron, so that it keeps whatever
-            depends on one operand alone; a network with random weights has the same distribution before and after.
-            None: the examples are permuted.
+        grid: Of `token_grid`. The values of each operand are permuted for each neuron, so that all that depends on one
+            operand alone stays; a network with random weights has the same distribution before and after. None: the
+            examples are permuted.
         rows: Examples that are kept; all if None.
 
     Example:
@@ -102,7 +102,8 @@ def permuted(
     numbers = np.ravel_multi_index(tuple(grid.T), sizes)
     laid_out = np.empty_like(table)
     laid_out[:, numbers] = table
-    each, places = [], numbers[chosen]
+    places = numbers[chosen]
+    each = []
     for values in laid_out:
         moved = values.reshape(sizes)
         for axis, n in enumerate(sizes):
@@ -144,8 +145,9 @@ def link_threshold(
     """The smallest affinity at which a pair counts as linked; inf if no pair does.
 
     False-discovery rate of links: ``(1 + n) / (1 + draws)``, with n the null affinities as large, is at most `rate`
-    of the number of linked pairs. So a single link exceeds every draw, and of many links a share `rate` is by chance; where neurons are independent,
-    any link at all is about `rate` likely (5 to 8 % in networks of random weights, at a rate of 5 %).
+    of the number of linked pairs. So a single link exceeds every draw, and of many links a share `rate` is by chance;
+    where neurons are independent, any link at all is about `rate` likely (at 5 %, 4 to 8 % of networks of random
+    weights have one).
 
     Args:
         null: Of `null_affinities`, from so many draws.
@@ -239,7 +241,8 @@ def dealt_modularity(
     if len(members) < 3:
         return np.zeros(0)
     pairs = np.triu_indices(len(members), 1)
-    weights, values = affinity[np.ix_(members, members)][pairs], []
+    weights = affinity[np.ix_(members, members)][pairs]
+    values = []
     for _ in range(draws):
         dealt = np.zeros((len(members), len(members)))
         dealt[pairs] = generator.permutation(weights)

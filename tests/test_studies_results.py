@@ -143,6 +143,24 @@ def test_slow_units_serve_long_delays_and_parity_does_not_make_units_slower_here
     assert over(longer, "tau_slope_single").sign == -1
 
 
+def test_communities_of_neurons_are_their_frequencies_after_grokking_and_not_before() -> None:
+    result = stored("communities")
+    assert over(result, "ari_before").high <= 0.1
+    assert over(result, "ari_after").low >= 0.7
+    assert max(over(result, "p_after").values) <= 0.01
+    assert min(over(result, "train_before").values) >= 0.95
+    assert max(over(result, "control_linked").values) <= 0.1
+    for other in ("ari_rectified", "all_ari"):
+        below = result.difference(other, "ari_after")
+        assert below is not None
+        assert below.sign == -1
+    q = result.difference("modularity", "modularity_dealt")
+    assert q is not None
+    assert q.sign == 1
+    assert min(over(result, "modularity_dealt").values) >= 0.5
+    assert over(result, "explained_held_out").low >= 0.7
+
+
 def test_projection_keeps_tasks_that_naive_training_forgets_and_random_subspaces_do_not() -> None:
     result = stored("continual")
     naive, projection, random = (

@@ -77,8 +77,8 @@ def _controls(result: StudyResult) -> list[str]:
             f"With random labels, which cannot be generalised (held-out accuracy {accuracy}), {linked} of the neurons "
             f"are linked ({own} in the network that groks: "
             f"{more.verdict('more', 'fewer', 'not decidedly more')}), and communities agree with the neurons' "
-            f"strongest frequencies by {ari}. Of all live neurons of the network that groks, memorizing ones among them, the "
-            f"index is {every}: what is not periodic has no frequency to agree with."
+            f"strongest frequencies by {ari}. Of all live neurons of the network that groks, memorizing ones among "
+            f"them, the index is {every}: what is not periodic has no frequency to agree with."
         )
     halves, pairs = result.over("ari_halves"), result.over("ari_every_pair_after")
     both = result.all_over("ari_rectified", "ari_after")

@@ -67,14 +67,15 @@ STUDY = Study(
         "examples, every pair in place of linked ones, and the rectified correlation. The affinities over time are "
         "factorised (non-negative CP), the number of components being the first whose double explains less than .03 "
         "more of the affinity on other examples. The idea is that of dynamic functional connectomes; modularity stands "
-        "for their block model. Core neurons (after CoreInfer): the share of the neurons that is most often among the "
-        "most active of an operation, a class of digits or a prompt is kept alone, beside random neurons and the core "
-        "of another. Bricks: a partition by co-activation, and what each function loses without each brick, beside "
-        "random partitions. Hyperactive neurons: in an ensemble of small networks that know two digits each, neurons "
-        "that respond to other digits are silenced, the threshold being chosen on calibration images. Settings are "
-        "those of the first part; the others have fixed ones. The figure shows above agreement with frequencies over "
-        "training, links with the time courses of components, and the controls; below accuracy by the share of core "
-        "neurons, losses without bricks, and accuracy by the share of hyperactive neurons silenced."
+        "for their block model. Core neurons (after arXiv 2410.18311): the share of the neurons that is most often "
+        "among the most active of an operation, a class of digits or a prompt is kept alone, beside random neurons "
+        "and the core of another. Bricks (after arXiv 2409.02877): a partition by co-activation, and what each "
+        "function loses without each brick, beside random partitions. Hyperactive neurons (after arXiv 2209.08723): "
+        "in an ensemble of small networks that know two digits each, neurons that respond to other digits are "
+        "silenced, the threshold being chosen on calibration images. Settings are those of the first part; the others "
+        "have fixed ones. The figure shows above agreement with frequencies over training, links with the time "
+        "courses of components, and the controls; below accuracy by the share of core neurons, losses without bricks, "
+        "and accuracy by the share of hyperactive neurons silenced."
     ),
     config=Config,
     measure=measure,

@@ -17,7 +17,7 @@ from interp.lab.communities.study import PARTS, STUDY, Config, measure, units
 from interp.lab.study import Record, StudyResult
 from probes.communities import agreement
 
-SMALL = {"p": 23, "width": 60, "steps": 60, "every": 20}
+SMALL = {"p": 29, "width": 100, "steps": 150, "every": 50, "wrong": 0.1}
 
 
 def network(community: list[int], frequency: list[int], step: int) -> NeuronCommunities:
@@ -34,7 +34,7 @@ def network(community: list[int], frequency: list[int], step: int) -> NeuronComm
 def small() -> tuple[dict[str, Any], dict[str, Any]]:
     steps: list[float] = []
     result = measure_communities(
-        Training(23, 60, 60, 1.0, 0.2, 20), 0, lambda done, note="": steps.append(done)
+        Training(29, 100, 150, 1.0, 0.1, 50), 0, lambda done, note="": steps.append(done)
     )
     assert steps == sorted(steps)
     return result
@@ -44,12 +44,14 @@ def test_a_small_run_has_every_number_and_curve(small: tuple[dict[str, Any], dic
     numbers, curves = small
     own = [name for name in STUDY.quantities if not name.startswith(("core_", "bricks_", "hyperactive_"))]
     assert set(own) <= set(numbers)
-    assert curves["steps"] == [0, 20, 40, 60]
+    assert curves["steps"] == [0, 50, 100, 150]
     for name in ("accuracy", "ari", "ari_high", "modularity", "linked"):
         assert len(curves[name]) == 4
     assert max(max(course) for course in curves["components"]) == 1
-    assert numbers["control_accuracy"] < 0.2
-    assert 0 <= numbers["control_linked"] <= 1
+    assert numbers["control_accuracy"] < 0.2 < 0.9 < numbers["accuracy_after"]
+    assert numbers["control_linked"] < numbers["linked_after"] / 2
+    assert numbers["ari_before"] < 0.2 < 0.6 < numbers["ari_after"]
+    assert numbers["p_after"] == 0.005
 
 
 def test_phases_are_read_from_held_out_accuracy() -> None:
@@ -100,9 +102,10 @@ def test_sentences_say_what_is_decided() -> None:
 def test_the_whole_study_in_small(
     monkeypatch: pytest.MonkeyPatch, small: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
-    curves = {
+    silenced = {"silenced": [0.5, 0.0], "test": [0.4, 0.5], "random": [0.3, 0.5]}
+    curves: dict[str, Any] = {
         "core": {"beta": [0.1, 0.2], "core": [0.1, 0.2], "random": [0.1, 0.1], "others": [0.0, 0.1]},
-        "hyperactive": {"prototypes": {"silenced": [0.5, 0.0], "test": [0.4, 0.5], "random": [0.3, 0.5]}},
+        "hyperactive": dict.fromkeys(("prototypes", "trained"), silenced),
     }
     known = dict.fromkeys(STUDY.quantities, 0.5)
     for name in PARTS:
