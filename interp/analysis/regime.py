@@ -77,7 +77,7 @@ def regime(
         >>> task = ModularTask("add", p=7, train_fraction=0.8)
         >>> configs = TrainConfig(steps=0), TrainConfig(steps=50)
         >>> start, end = (train(task, MLPConfig(16), one, show_progress=False).model for one in configs)
-        >>> 0.1 < regime(start, end, task).last.relative_change < 10
+        >>> 0.1 < regime(start, end, task, kernel_examples=6, unrelated=3).last.relative_change < 10
         True
     """
     _check(examples, kernel_examples, directions, unrelated, most)
