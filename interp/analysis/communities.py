@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from interp.checkpoints import Checkpoint
@@ -341,7 +342,7 @@ def sampled_activations(
     rows = np.sort(generator.permutation(n)[:MOST_EXAMPLES]) if n > MOST_EXAMPLES else None
     activations = subject.cached.activations
     if rows is not None and grid is None:
-        return as_array(activations[rows]).astype(np.float32), None, None
+        return as_array(activations[torch.from_numpy(rows)]).astype(np.float32), None, None
     return as_array(activations[:]).astype(np.float32), grid, rows
 
 

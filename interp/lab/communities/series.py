@@ -196,7 +196,8 @@ def _of_components(result: Communities, halves: _Halves, seed: int) -> tuple[Num
     numbers: Numbers = dict.fromkeys(names)
     if not len(members):
         return numbers, []
-    factors = factorise_by_rank(*(affinity_tensor(half) for half in _kept(halves)), seed)
+    tensor, other = (affinity_tensor(half) for half in _kept(halves))
+    factors = factorise_by_rank(tensor, other, seed)
     courses = [course / course.max() for course in factors.course.T if course.max() > 0]
     steps = [float(one.step or 0) for one in result.networks]
     rises = [_first(steps, course.tolist(), 0.5) for course in courses]
