@@ -88,43 +88,56 @@ def facets(
         )
     along = _axis(subject, along, embedding)
     chosen = np.arange(subject.width) if neurons is None else chosen_neurons(subject, neurons)[1]
-    activations = (
-        whole_of(chosen_columns(subject.cached.activations, torch.as_tensor(chosen))).double().cpu().numpy()
-    )
+    results, at_most = _count(subject, chosen, along, embedding or INPUTS, top, prominence)
+    return _finished(subject, results, along, embedding or INPUTS, at_most, steps, image)
+
+
+def _count(
+    subject: Subject, chosen: np.ndarray, along: str | None, by: str, top: float, prominence: float
+) -> tuple[list[NeuronFacets], int]:
+    """Facets of each neuron without prototypes, and how many examples were looked at, at most."""
+    known = chosen_columns(subject.cached.activations, torch.as_tensor(chosen))
+    activations = whole_of(known).double().cpu().numpy()
     strongest = [_strongest(column, top) for column in activations.T]
-    notes = []
+    at_most = max(1, round(top * len(activations)))
     if along is None:
-        by = embedding or INPUTS
-        points = _points(subject, by)
-        if points.shape[1] > MOST_FEATURES:
-            raise ConfigError(
-                f"embedding={by!r} has {points.shape[1]:,} features, at most {MOST_FEATURES:,} are clustered; name a "
-                "hook that holds fewer"
-            )
-        results = _by_clusters(points, chosen, strongest, subject.seed)
-    else:
-        results = _by_lobes(subject, along, chosen, strongest, prominence)
+        return _by_clusters(_points(subject, by), chosen, strongest, subject.seed), at_most
+    return _by_lobes(subject, along, chosen, strongest, prominence), at_most
+
+
+def _finished(
+    subject: Subject,
+    results: list[NeuronFacets],
+    along: str | None,
+    by: str,
+    at_most: int,
+    steps: int,
+    image: bool,
+) -> Facets:
+    """The result, with prototypes where they are asked for and can be had."""
     reason = not_possible(subject)
-    if steps and reason:
-        notes.append(f"There are no prototypes: {reason}.")
-    elif steps:
+    if steps and not reason:
         results = _with_prototypes(subject, results, steps, image)
+    notes = [f"There are no prototypes: {reason}."] * bool(steps and reason) + _notes(results, along)
+    kind, embedding = ("clusters", by) if along is None else ("lobes", None)
+    return Facets(subject.hook, kind, along, embedding, at_most, tuple(results), tuple(notes))
+
+
+def _notes(results: list[NeuronFacets], along: str | None) -> list[str]:
+    """Sentences about neurons without a number of facets, and prototypes that are no better than their start."""
+    notes = []
     undecided = sum(one.count is None for one in results)
     if undecided:
         notes.append(
             f"Of {undecided} neurons the number of facets is not decided: {_REASONS[along is None]}."
         )
-    at_most = max(1, round(top * len(activations)))
-    kind = "clusters" if along is None else "lobes"
-    return Facets(
-        subject.hook,
-        kind,
-        along,
-        (embedding or INPUTS) if along is None else None,
-        at_most,
-        tuple(results),
-        tuple(notes),
-    )
+    flat = sum(int((one.activation <= one.start).sum()) for one in results if one.activation is not None)
+    if flat:
+        notes.append(
+            f"{flat} prototypes excite their neuron no more than the mean that they start from: where it is inactive "
+            "there is no gradient."
+        )
+    return notes
 
 
 _REASONS = {
@@ -157,13 +170,19 @@ def _strongest(activation: Float[np.ndarray, " example"], top: float) -> Int[np.
 
 
 def _points(subject: Subject, by: str) -> Float[np.ndarray, "example feature"]:
-    """What every example is clustered by."""
+    """Features of every example that clusters are formed by."""
     inputs = subject.data.inputs
     if by != INPUTS:
         inputs = capture(subject.model, inputs, by, batch_size=2_000)[by]
     elif not inputs.is_floating_point():
         inputs = one_hot(inputs)
-    return inputs.flatten(1).double().cpu().numpy()
+    points = inputs.flatten(1).double().cpu().numpy()
+    if points.shape[1] > MOST_FEATURES:
+        raise ConfigError(
+            f"embedding={by!r} has {points.shape[1]:,} features, at most {MOST_FEATURES:,} are clustered; name a hook "
+            "that holds fewer"
+        )
+    return points
 
 
 def _by_clusters(
