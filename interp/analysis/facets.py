@@ -77,8 +77,7 @@ def facets(
         >>> from interp.models import analytic_mlp
         >>> task = ModularTask("add", p=23)
         >>> model = analytic_mlp(task, width=8, seed=3)
-        >>> result = facets(model, task, steps=0)
-        >>> result.counts == subject_of(model, task).table["frequency"].tolist()
+        >>> facets(model, task, steps=0).counts == subject_of(model, task).table["frequency"].tolist()
         True
     """
     subject = subject_of(network, task, site=site, seed=seed)
@@ -88,8 +87,8 @@ def facets(
         )
     along = _axis(subject, along, embedding)
     chosen = np.arange(subject.width) if neurons is None else chosen_neurons(subject, neurons)[1]
-    results, at_most = _count(subject, chosen, along, embedding or INPUTS, top, prominence)
-    return _finished(subject, results, along, embedding or INPUTS, at_most, steps, image)
+    by = embedding or INPUTS
+    return _finished(subject, *_count(subject, chosen, along, by, top, prominence), along, by, steps, image)
 
 
 def _count(
@@ -108,9 +107,9 @@ def _count(
 def _finished(
     subject: Subject,
     results: list[NeuronFacets],
+    at_most: int,
     along: str | None,
     by: str,
-    at_most: int,
     steps: int,
     image: bool,
 ) -> Facets:
