@@ -149,10 +149,7 @@ def measure_edits(
     inputs, targets, unrelated = (one.to(device) for one in (inputs, targets, unrelated))
     check_edits(model, inputs, targets, unrelated)
     paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs)
-    layer, stops = (
-        value_layer(model, site),
-        sorted({one for one in counts if 0 < one < len(inputs)} | {len(inputs)}),
-    )
+    layer, stops = value_layer(model, site), _stops(counts, len(inputs))
     fitted, held, measured = (unrelated[rows] for rows in _split(len(unrelated), groups, seed))
     examples = Examples(inputs, targets, paraphrases, measured, answers(model, measured))
     arguments: dict[str, Any] = {"site": site, "settings": settings}
@@ -167,6 +164,11 @@ def measure_edits(
             rows.append(examples.quality(model, attached(layer, change[None], 0.0, ALWAYS), TUNED, n))
     rows.sort(key=lambda row: METHODS.index(row.method))
     return EditReport(tuple(rows), memory, len(measured), (NO_PARAPHRASES,) * (paraphrases is None))
+
+
+def _stops(counts: Sequence[int], n: int) -> list[int]:
+    """Numbers of edits that are measured."""
+    return sorted({one for one in counts if 0 < one < n} | {n})
 
 
 def _of_memory(model: HookedModel, memory: SideMemory, examples: Examples, n: int) -> list[EditQuality]:
