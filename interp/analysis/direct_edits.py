@@ -24,7 +24,7 @@ def tuned_in_turn(
     kept: Tensor | None = None,
     rehearse: bool = False,
 ) -> Iterator[Float[Tensor, "neuron output"]]:
-    """What fine-tuning changes in the layer that reads a site, after each edit; the network stays as it is.
+    """Changes of the layer that reads a site by fine-tuning, after each edit; the network stays as it is.
 
     Args:
         settings: Their `steps`, `lr` and `enough`; the others are of side memories.

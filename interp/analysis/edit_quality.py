@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -25,7 +25,8 @@ from interp.models import HookedModel
 from interp.progress import Report, silent
 
 COUNTS = (1, 5, 20)
-SIDE, ALWAYS_READ, TUNED = "side memory", "side memory, always read", "fine-tuning"
+METHODS = SIDE, ALWAYS_READ, TUNED = "side memory", "side memory, always read", "fine-tuning"
+NO_PARAPHRASES = "Generality is not measured: no paraphrases were given."
 PARTS = (0.4, 0.3)
 """Of unrelated examples, those that the margin is fitted to and those that the threshold is set by."""
 HEADER = ("method", "edits", "reliability", "generality", "locality", "unrelated that read it")
@@ -148,27 +149,35 @@ def measure_edits(
     inputs, targets, unrelated = (one.to(device) for one in (inputs, targets, unrelated))
     check_edits(model, inputs, targets, unrelated)
     paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs)
-    stops = sorted({one for one in counts if 0 < one < len(inputs)} | {len(inputs)})
+    layer, stops = value_layer(model, site), _stops(counts, len(inputs))
     fitted, held, measured = (unrelated[rows] for rows in _split(len(unrelated), groups, seed))
     examples = Examples(inputs, targets, paraphrases, measured, answers(model, measured))
+    arguments: dict[str, Any] = {"site": site, "settings": settings}
+    more: dict[str, Any] = {"calibration": held, "seed": seed, "report": report}
+    memories = edits_in_turn(model, inputs, targets, fitted, **more, **arguments)
     rows: list[EditQuality] = []
-    layer = value_layer(model, site)
-    arguments: Mapping[str, Any] = {"site": site, "settings": settings}
-    memories = edits_in_turn(
-        model, inputs, targets, fitted, calibration=held, seed=seed, report=report, **arguments
-    )
     for n, memory in enumerate(memories, 1):
         if n in stops:
-            read = float(memory.reads(model, measured).mean())
-            rows.append(replace(examples.quality(model, memory.attached(model), SIDE, n), read=read))
-            always = examples.quality(model, memory.attached(model, ALWAYS), ALWAYS_READ, n)
-            rows.append(replace(always, read=1.0))
+            rows += _of_memory(model, memory, examples, n)
     for n, change in enumerate(tuned_in_turn(model, inputs, targets, **arguments), 1):
         if n in stops:
             rows.append(examples.quality(model, attached(layer, change[None], 0.0, ALWAYS), TUNED, n))
-    rows.sort(key=lambda row: (SIDE, ALWAYS_READ, TUNED).index(row.method))
-    notes = () if paraphrases is not None else ("Generality is not measured: no paraphrases were given.",)
-    return EditReport(tuple(rows), memory, len(measured), notes)
+    rows.sort(key=lambda row: METHODS.index(row.method))
+    return EditReport(tuple(rows), memory, len(measured), (NO_PARAPHRASES,) * (paraphrases is None))
+
+
+def _stops(counts: Sequence[int], n: int) -> list[int]:
+    """Numbers of edits that are measured."""
+    return sorted({one for one in counts if 0 < one < n} | {n})
+
+
+def _of_memory(model: HookedModel, memory: SideMemory, examples: Examples, n: int) -> list[EditQuality]:
+    """Answers with a memory that is read by its score, and always."""
+    read = float(memory.reads(model, examples.measured).mean())
+    return [
+        replace(examples.quality(model, memory.attached(model), SIDE, n), read=read),
+        replace(examples.quality(model, memory.attached(model, ALWAYS), ALWAYS_READ, n), read=1.0),
+    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -230,7 +230,7 @@ def _calibrated_rank(n: int, misrouted: float) -> int:
 
 
 def _other_positions(model: HookedModel, layer: ValueLayer, inputs: Tensor) -> Float[Tensor, "vector neuron"]:
-    """What the layer reads at all positions of the prompts but that of the answer."""
+    """Activations that the layer reads at all positions of the prompts but that of the answer."""
     states = layer_inputs(model, layer, inputs, BATCH)
     if states.ndim == 2:
         return states[:0]
