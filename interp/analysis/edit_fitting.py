@@ -21,7 +21,7 @@ Penalty = Callable[[Tensor, Tensor], tuple[Tensor, bool]]
 
 @dataclass(frozen=True)
 class EditSettings:
-    """How edits are learnt and routed.
+    """Settings by which edits are learnt and routed.
 
     Attributes:
         steps: Of Adam for one edit, at most.
