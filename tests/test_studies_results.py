@@ -329,7 +329,9 @@ def test_memorised_examples_have_no_neurons_of_their_own_in_common() -> None:
     for network in ("modular", "digits"):
         assert min(over(result, f"{network}_memorised").values) > 0.95
         for by in ("attribution", "activation"):
-            ratios = {name: over(result, f"{network}_{by}_{name}") for name in ("uniform", "matched", "clean")}
+            ratios = {
+                name: over(result, f"{network}_{by}_{name}") for name in ("uniform", "matched", "clean")
+            }
             assert ratios["uniform"].low > 1
             assert min(ratios[name].low for name in ("matched", "clean")) < 1
         for control in ("matched", "clean"):

@@ -85,7 +85,7 @@ class SideMemory:
     ) -> Bool[np.ndarray, " example"]:
         """True for examples that read the memory at any position."""
         above = self.scores(model, inputs, batch_size) > self.threshold
-        return above.reshape(len(above), -1).any(1)
+        return np.asarray(above.reshape(len(above), -1).any(1))
 
     def layer_of(self, model: HookedModel) -> ValueLayer:
         """The model's layer that this memory belongs to.

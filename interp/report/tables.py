@@ -43,7 +43,8 @@ SERIES: dict[str, tuple[tuple[str, ...], Callable[[Any], str]]] = {
     "restricted loss": (("restricted_loss",), number),
     "excluded loss": (("excluded_loss",), number),
     "logits explained": (("logit_variance_explained",), percentage),
-} | {column.title: ((name,), number) for name, column in SERIES_COLUMNS.items()}
+    **{column.title: ((name,), number) for name, column in SERIES_COLUMNS.items()},
+}
 """Columns of the table by title: where a record holds the value, and how it is shown."""
 WIDE = (
     "restricted loss",

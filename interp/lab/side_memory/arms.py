@@ -103,13 +103,13 @@ class Bench:
         parts = np.split(dealt, np.cumsum([len(one) for one in asked])[:-1])
         targets = self.edits.targets[:edits]
         repeated = targets.repeat_interleave(self.edits.paraphrases.shape[1])
-        shares = [
+        reliability, generality, locality = (
             share_of(self._answers(memory, inputs, route), expected)
             for inputs, route, expected in zip(
                 asked, parts, (targets, repeated, self.examples.before), strict=True
             )
-        ]
-        return EditQuality("random", edits, *shares, read=float(parts[2].mean()))
+        )
+        return EditQuality("random", edits, reliability, generality, locality, float(parts[2].mean()))
 
     def _answers(self, memory: SideMemory, inputs: Tensor, route: Bool[np.ndarray, " example"]) -> Tensor:
         with memory.attached(self.model, route):

@@ -25,16 +25,35 @@ those that the margin is fitted to, that the threshold is set by, that rates are
 class Sizes(Protocol):
     """Settings of the facts and the model."""
 
-    relations: int
-    subjects: int
-    objects: int
-    wordings: int
-    d_mlp: int
-    updates: int
-    lr: float
-    weight_decay: float
-    edits: int
-    tuning: int
+    @property
+    def relations(self) -> int: ...
+
+    @property
+    def subjects(self) -> int: ...
+
+    @property
+    def objects(self) -> int: ...
+
+    @property
+    def wordings(self) -> int: ...
+
+    @property
+    def d_mlp(self) -> int: ...
+
+    @property
+    def updates(self) -> int: ...
+
+    @property
+    def lr(self) -> float: ...
+
+    @property
+    def weight_decay(self) -> float: ...
+
+    @property
+    def edits(self) -> int: ...
+
+    @property
+    def tuning(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
