@@ -192,6 +192,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, object], message:
         EditSettings(**settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_fact_of_a_language_model_is_edited_and_other_texts_are_kept() -> None:
     from interp.language.small_training import SmallTraining, train_small_language_model
 

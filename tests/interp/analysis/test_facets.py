@@ -147,6 +147,7 @@ def test_a_prototype_that_cannot_climb_is_noted():
     assert any("no more than the mean that they start from" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_a_rough_image_is_smoothed():
     generator = torch.Generator().manual_seed(0)
     inputs = torch.rand(60, 4, 4, generator=generator)

@@ -76,6 +76,7 @@ def test_truths_are_the_residues_with_the_largest_weights() -> None:
     assert columns["own input 1 mod 3 = 2"].tolist() == [names[b] % 3 == 2 for _, b in data.inputs.tolist()]
 
 
+@pytest.mark.slow
 def test_dealt_anew_nothing_is_described() -> None:
     numbers = shuffled(planted_detectors(13, 0.1, 0).model, ModularTask("add", p=13), 0.05, 0)
     assert numbers["shuffled_described"] < 0.01

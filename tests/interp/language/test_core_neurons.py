@@ -28,6 +28,7 @@ def keep(kept: dict[str, torch.Tensor], name: str, acts: torch.Tensor) -> None:
     kept[name] = acts.clone()
 
 
+@pytest.mark.slow
 def test_cores_and_shares_are_those_of_a_loop() -> None:
     model = open_language_model(small_language_model(d_mlp=20))
     sequences = token_sequences(tokens(6))
