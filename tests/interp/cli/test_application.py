@@ -18,7 +18,7 @@ from interp.errors import GrokscopeError
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ["demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot"]
-COMMANDS += ["dynamics", "dose", "unlearn", "retention", "transfer-gamma", "dialects", "study"]
+COMMANDS += ["dynamics", "dose", "unlearn", "retention", "transfer-gamma", "dialects", "doctor", "study"]
 
 
 def test_the_version_is_shown(run: Callable[..., str]) -> None:
