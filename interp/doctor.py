@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import warnings
 import webbrowser
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
 from typing import Any
 
 from interp.memory import GIB, LIMIT, budget
 from interp.threads import VARIABLES, paying
+from probes.plugins import GROUPS, REASONS, PluginWarning, declared, load
 
 NAME = "grokscope"
 SHOWN = "torch", "transformer-lens", "numpy", "scikit-learn", "plotly", "pyarrow", "numba"
@@ -36,8 +39,9 @@ class Check:
     """One line of an examination.
 
     Attributes:
-        area: ``versions``, ``computing``, ``folders`` or ``features``.
-        state: ``ok``; ``missing`` for what a feature lacks; ``broken`` for what every command needs.
+        area: ``versions``, ``computing``, ``folders``, ``features`` or ``plugins``.
+        state: ``ok``; ``missing`` for what a feature lacks, and for a plugin that is left out; ``broken`` for what all
+            commands need.
         advice: The likely fix; empty where nothing is wrong.
     """
 
@@ -61,7 +65,7 @@ def examine() -> list[Check]:
     versions = [*_versions()]
     broken = {check.name for check in versions if check.state == "broken"}
     computing = () if "torch" in broken else _computing()
-    return [*versions, *computing, *_folders(), *_features()]
+    return [*versions, *computing, *_folders(), *_features(), *(() if broken else _plugins())]
 
 
 def to_dict(checks: list[Check]) -> dict[str, Any]:
@@ -156,3 +160,27 @@ def _browser() -> Check:
         advice = "open the address that grokscope explore prints in a browser of another machine"
         return Check("features", "opening pages", "missing", "no browser is known here", advice)
     return Check("features", "opening pages", "ok", str(getattr(browser, "name", type(browser).__name__)))
+
+
+def _plugins() -> Iterator[Check]:
+    """What other packages add, each of which is loaded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginWarning)
+        for registry in ("probes.columns", "interp.modes", "interp.lab.names"):
+            import_module(registry)
+        import_module("interp.checkpoints.select").dialects()
+        for group, path in GROUPS.items():
+            module, _, name = path.rpartition(".")
+            kind = getattr(import_module(module), name)
+            for point in declared(group).values():
+                if (group, point.name) not in REASONS:
+                    load(point, kind)
+                package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+                reason = REASONS.get((group, point.name))
+                title = f"{point.name} ({group.partition('.')[2]})"
+                if reason is None:
+                    yield Check("plugins", title, "ok", package)
+                else:
+                    yield Check(
+                        "plugins", title, "missing", f"{package}: {reason}", f"update or remove {package}"
+                    )
