@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from jaxtyping import Float
 
 from interp.errors import InterventionError
+from probes.plugins import load_all
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -247,6 +248,7 @@ MODES = {
         "times {factor:g}", "multiply by a factor", lambda activations, factor, seed: Scale(factor), "FACTOR"
     ),
 }  # fmt: skip
+MODES |= load_all("grokscope.interventions", Mode, MODES)  # of other packages
 
 
 def spelled_modes() -> list[str]:

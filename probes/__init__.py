@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from probes.features import score_matrix, weight_features
-
 if TYPE_CHECKING:
     from probes.classifiers import MixtureLabeller, NeuronProbe, NullThresholdLabeller
+    from probes.features import score_matrix, weight_features
 
 __all__ = ["MixtureLabeller", "NeuronProbe", "NullThresholdLabeller", "score_matrix", "weight_features"]
 
-# scikit-learn takes two seconds to import, so its estimators are loaded when they are asked for.
-__getattr__, _, _ = lazy_loader.attach(__name__, submod_attrs={"classifiers": __all__[:3]})
+# SciPy and scikit-learn take seconds to import, and the command line's help needs neither.
+__getattr__, _, _ = lazy_loader.attach(
+    __name__, submod_attrs={"classifiers": __all__[:3], "features": __all__[3:]}
+)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+from probes.plugins import declared, leave_out, load
 
 LOGITS, CYCLES, EXAMPLES = "logit units", "cycles", "examples"
 WEIGHTS = "probes.features.weight_features"
@@ -105,6 +108,41 @@ COLUMNS: dict[str, Column] = {
     "accuracy_effect_<split>": Column("accuracy effect", "", "Accuracy lost without the neuron.", axes=EXAMPLES),
 }  # fmt: skip
 """Every column by name, in the order of a table; ``<split>`` and ``<vector>`` stand for each of them."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score that another package adds, as an entry point of the group ``grokscope.scores``.
+
+    Attributes:
+        columns: Its columns by name, none of which may be one of `COLUMNS`.
+        measure: Their values, ``(neuron,)`` each, from a cached pass of the network
+            (`interp.measuring.cached_pass.CachedPass`) and its task.
+
+    Example:
+        >>> score = Score({"top": Column("largest", "", "Largest activation.")}, lambda cached, task: {})
+        >>> score.columns["top"].title
+        'largest'
+    """
+
+    columns: Mapping[str, Column]
+    measure: Callable[[Any, Any], Mapping[str, Any]]
+
+
+def add_scores() -> dict[str, Score]:
+    """Scores of other packages by name, whose columns are added to `COLUMNS`."""
+    scores: dict[str, Score] = {}
+    for name, point in declared("grokscope.scores").items():
+        score = load(point, Score)
+        if score is not None and (taken := set(score.columns) & set(COLUMNS)):
+            leave_out(point, f"the column {min(taken)!r} is taken")
+        elif score is not None:
+            scores[name] = score
+            COLUMNS.update(score.columns)
+    return scores
+
+
+SCORES = add_scores()
 
 
 def column(name: str) -> Column:

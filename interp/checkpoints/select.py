@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.checkpoints.dialect import Dialect, ForeignFile, Reading, Unfit
-from interp.checkpoints.dialects import dialect_names
+from interp.checkpoints.dialects import GROUP, own_names
 from interp.checkpoints.mixture import fit_mixture, rough_mixture
 from interp.checkpoints.names import is_companion, is_parameter, variants
 from interp.checkpoints.nesting import trainers_part
-from interp.checkpoints.options import OpenOptions
+from interp.checkpoints.options import NATIVE, OpenOptions
 from interp.checkpoints.stored import StoredWeights
 from interp.data import Dataset, TableTask, Task
 from interp.data.operations import operation_in_words
@@ -24,6 +24,7 @@ from interp.measuring.base_rate import BaseRate, base_rate_of
 from interp.measuring.evaluation import COPIES, all_logits, check_logits, measure_logits
 from interp.measuring.numbering import Numbering, numbering_of, numberings
 from interp.models import HookedModel
+from probes.plugins import load_all
 
 SAME_ACCURACY, SAME_LOSS, SAME_LOGITS = 0.001, 0.05, 1e-4
 SMALL_ERROR = (
@@ -36,9 +37,11 @@ LISTED = 6  # tensors that are named of a file that fits no dialect
 
 
 def dialects() -> list[Dialect]:
-    """All dialects, the most plausible first: one for each file in ``dialects/``."""
-    known = [import_module(f"interp.checkpoints.dialects.{name}").DIALECT for name in dialect_names()]
-    return sorted(known, key=lambda dialect: dialect.rank)
+    """All dialects, the most plausible first: one for each file in ``dialects/``, then those of other packages."""
+    own = {name: import_module(f"interp.checkpoints.dialects.{name}").DIALECT for name in own_names()}
+    added = load_all(GROUP, Dialect, [*own, NATIVE])
+    added = {name: replace(dialect, name=name) for name, dialect in added.items()}
+    return sorted([*own.values(), *added.values()], key=lambda dialect: dialect.rank)
 
 
 def readings_of(stored: StoredWeights, options: OpenOptions) -> list[Reading]:

@@ -20,7 +20,7 @@ from interp.terminal import PIPE_CLOSED
 
 COMMANDS = (
     "demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot", "dynamics", "dose", "unlearn",
-    "communities", "describe", "retention", "overlap", "transfer_gamma", "dialects",
+    "communities", "describe", "retention", "overlap", "transfer_gamma", "dialects", "doctor",
 )  # fmt: skip
 """Each is a module here, with a function of the same name, in the order of the help."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ConfigError, choose, near_matches
-from interp.lab.names import STUDIES
+from interp.lab.names import ADDED, STUDIES
 from interp.lab.over_seeds import OverSeeds
 from interp.markup import UNKNOWN, html_table, number
 from interp.progress import Report
+from probes.plugins import REASONS, load
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -200,4 +201,8 @@ def study_called(name: str) -> Study:
         'lens'
     """
     choose("study", name, STUDIES)
+    if (added := ADDED.get(name)) is not None:
+        if (study := load(added, Study)) is None:
+            raise ConfigError(f"the study {name!r} cannot be used: {REASONS[added.group, name]}")
+        return replace(study, name=name)
     return import_module(f"interp.lab.{name.replace('-', '_')}.study").STUDY

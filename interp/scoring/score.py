@@ -15,6 +15,7 @@ from interp.measuring.crossfit import not_testable
 from interp.measuring.importance import drift, importance
 from interp.models import neuron_site
 from interp.progress import PATIENCE, progress
+from interp.scoring.added import added_columns
 from interp.scoring.evidence import NeuronEvidence, measure_evidence, questions_of
 from interp.scoring.over_time import time_columns
 from interp.scoring.periodicity import periodicity
@@ -69,6 +70,8 @@ def score_neurons(
         **importance(cached, loss),
         **({} if since is None else {"drift": drift(cached, since.model)}),
     }
+    added, unknown = added_columns(cached, task, place.width)
+    table |= added
     for prefix, drops in (("effect", effects.margin_drop), ("accuracy_effect", effects.accuracy_drop)):
         table |= {f"{prefix}_{split}": drop for split, drop in drops.items() if drop is not None}
     meta = {
@@ -81,7 +84,7 @@ def score_neurons(
         "memory_untestable": untestable(cached.data, decided.memory_q),
         "loss": loss,
         "since": since and str(since.path or since.dialect),
-        "notes": _notes(table, since),
+        "notes": [*_notes(table, since), *unknown],
     }
     return NeuronTable(table, place.hook, meta)
 
