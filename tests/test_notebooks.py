@@ -72,6 +72,22 @@ SMALL: dict[str, dict[str, Any]] = {
             "continual": {"which": "ewc", "updates": 2, "class_updates": 2, "operation_updates": 2},
         },
     },
+    "12": {
+        "SEEDS": 1,
+        "MORE_SEEDS": 1,
+        "RESULTS": "kept",
+        "SETTINGS": {
+            "communities": {"p": 29, "width": 100, "steps": 60, "every": 20},
+            "describe": {"p": 23, "residues": 12, "updates": 20, "digits_width": 16, "draws": 20},
+            "separability": {"p": 23, "width": 60, "steps": 40, "examples": 60, "draws": 19}
+            | {"units": 8, "updates": 6, "checks": 2},
+            "regime": {"p": 11, "noisy_p": 13, "width": 20, "steps": 10, "noisy_steps": 10},
+            "overlap": {"simulated": 20_000, "unions": 2_000, "p": 11, "width": 40, "steps": 60, "digits_width": 30}
+            | {"digits_steps": 60, "draws": 19, "examples": 30},
+            "side-memory": {"relations": 4, "subjects": 20, "objects": 3, "d_mlp": 32, "updates": 40, "edits": 6}
+            | {"tuning": 2, "steps": 2, "misrouted": 0.1},
+        },
+    },
 }
 """By a notebook's number: what its parameters are replaced by, so that it runs in seconds; the seed is set to 0."""
 
