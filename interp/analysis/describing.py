@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from interp.analysis.predicates import joined, own_predicates, task_predicates
+from interp.analysis.predicates import as_classes, joined, operand_values, own_predicates, task_predicates
 from interp.data import Dataset, Task
 from interp.drawing import Drawable
-from interp.errors import ConfigError
+from interp.errors import ConfigError, cut
 from interp.files import write_json
 from interp.interventions import neuron_indices
 from interp.markup import UNKNOWN, html_table, number, percentage
@@ -173,7 +173,8 @@ def describe(
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A checkpoint's own if None. Any other inputs will do, such as some with a suspected cue at random.
         predicates: More candidates by name, one value for each of the task's examples, in their order: booleans, or
-            texts and numbers, see `interp.analysis.predicates.own_predicates`.
+            texts and numbers, see `interp.analysis.predicates.own_predicates`. One that a single operand decides is
+            tested as a class of its values, see `probes.descriptions.class_p_values`.
         neurons: Which, see `interp.interventions.neuron_indices`; all if None.
         own: Whether the task's own predicates are candidates too.
         site: Hook name of the neurons; the model's last site if None.
@@ -263,11 +264,17 @@ def _candidates(
     """Predicates of the inputs of the cached pass, or of the part of them that it holds."""
     rows = subject.cached.sample.rows
     kept = np.arange(len(subject.data)) if rows is None else rows.cpu().numpy()
+    data = subject.cached.sampled.data
     given = own_predicates(predicates or {}, len(subject.data)).at(kept)
+    given, classes = as_classes(given, operand_values(subject.task, data))
+    notes = tuple(
+        f"Each value of {cut(name)} has {cut(', '.join(names))} throughout or not at all: tested by values, not inputs"
+        for name, names in classes.items()
+    )
     if not own:
-        return given, ()
-    from_task, notes = task_predicates(subject.task, subject.cached.sampled.data)
-    return joined(from_task, given), notes
+        return given, notes
+    from_task, more = task_predicates(subject.task, data)
+    return joined(from_task, given), more + notes
 
 
 def _activations(

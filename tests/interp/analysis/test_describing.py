@@ -221,3 +221,21 @@ def test_of_networks_that_memory_does_not_hold_a_part_of_the_inputs_is_described
     assert result.inputs < 210
     assert result.notes
     assert describe(subject, predicates={"b = 4 k": b % 4 == 0}, own=False)["agreement"][1] == 1.0
+
+
+def test_own_predicates_that_an_operand_decides_are_tested_by_its_values() -> None:
+    """A neuron of random weights prefers some values, by chance of one class, and all inputs with these then say so."""
+    task = ModularTask("add", p=47)
+    a = task.dataset.inputs[:, 0].numpy()
+    described = []
+    for seed in range(3):
+        third = np.random.default_rng(seed).integers(0, 3, 47)
+        model = HookedMLP(MLPConfig(width=60), vocab=47, seed=seed)
+        result = interp.describe(model, task, {"third": third[a]}, own=False, quantile=0.95)
+        described.append(result.described.mean())
+        assert any("'a'" in note and "third = 0" in note for note in result.notes)
+    assert np.mean(described) <= 0.05
+    with torch.no_grad():
+        model.embed.W_E.mul_(0.1)[0, :, 0] += torch.as_tensor(third == 1)
+    result = interp.describe(model, task, {"third": third[a], "noise": a * 0.1}, own=False, quantile=0.95)
+    assert result["description"][0] == "third = 1"
