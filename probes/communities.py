@@ -83,9 +83,11 @@ def permuted(
     """Activations of the same distribution, neuron by neuron, whose neurons are independent of each other.
 
     Args:
-        grid: Of `token_grid`. The values of each operand are permuted for each neuron, so that all that depends on one
-            operand alone stays; a network with random weights has the same distribution before and after. None: the
-            examples are permuted.
+        grid: Of `token_grid`. The values of the operands are permuted for each neuron, so that all that depends on one
+            operand alone stays; those of operands with equally many values alike, as one table of weights may serve
+            them all. A network with independent random weights for every value has the same distribution before and
+            after. Behind an embedding of few dimensions, or with different numbers of values behind one table, even
+            random neurons are less independent than this. None: the examples are permuted.
         rows: Examples that are kept; all if None.
 
     Example:
@@ -106,8 +108,9 @@ def permuted(
     each = []
     for values in laid_out:
         moved = values.reshape(sizes)
+        orders = {n: generator.permutation(n) for n in dict.fromkeys(sizes)}
         for axis, n in enumerate(sizes):
-            moved = moved.take(generator.permutation(n), axis)
+            moved = moved.take(orders[n], axis)
         each.append(moved.ravel()[places])
     return np.stack(each).T
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from interp.analysis.predicates import joined, own_predicates, task_predicates
+from interp.analysis.predicates import as_classes, joined, operand_values, own_predicates, task_predicates
 from interp.data import Dataset, Task
 from interp.drawing import Drawable
-from interp.errors import ConfigError
+from interp.errors import ConfigError, cut
 from interp.files import write_json
 from interp.interventions import neuron_indices
 from interp.markup import UNKNOWN, html_table, number, percentage
@@ -41,7 +41,8 @@ class Descriptions(Drawable):
     Attributes:
         site_name: Hook name of the neurons.
         columns: By name, ``(neuron,)`` each: ``neuron`` (indices), ``description`` (`NOT_DESCRIBED` where no predicate
-            is significant), ``agreement`` (share of the held-out exemplars of which it holds, in [0, 1]), ``base_rate``
+            is significant), ``agreement`` (share of the held-out exemplars of which it holds, in [0, 1]; nan
+            if there are none), ``base_rate``
             (of all held-out inputs), ``pmi`` (pointwise mutual information on held-out exemplars, in nats; minus
             infinity if it holds of none), ``p_value`` and ``q_value`` (see `probes.descriptions.Choice`), and
             ``exemplars`` (that chose it).
@@ -91,7 +92,9 @@ class Descriptions(Drawable):
         """Each neuron's description in words, with its agreement."""
         words = []
         for row, text in enumerate(self.columns["description"].tolist()):
-            if self.described[row]:
+            if self.described[row] and np.isnan(self.columns["agreement"][row]):
+                text += " (no held-out exemplars)"
+            elif self.described[row]:
                 agreement, base = (
                     percentage(float(self.columns[name][row])) for name in ("agreement", "base_rate")
                 )
@@ -103,9 +106,11 @@ class Descriptions(Drawable):
         """The result in words."""
         common = ", ".join(f"{count} by {name!r}" for name, count in [*self.counts().items()][:5])
         agreements = self.columns["agreement"][self.described]
-        held_out = (
-            f" Held-out agreement: {percentage(agreements.mean())} on average." if len(agreements) else ""
-        )
+        known = agreements[~np.isnan(agreements)]
+        unknown = len(agreements) - len(known)
+        held_out = f" Held-out agreement: {percentage(known.mean())} on average." if len(known) else ""
+        if unknown:
+            held_out += f" {unknown} of them are active in no held-out input, so that nothing tests these."
         return (
             f"{int(self.described.sum())} of {len(self)} neurons are described by one of {self.predicates:,} "
             f"predicates at a false-discovery rate of {self.level:g}{f': {common}' if common else ''}.{held_out}"
@@ -113,7 +118,8 @@ class Descriptions(Drawable):
 
     def rows(self, most: int | None = None) -> Iterator[tuple[str, ...]]:
         """Neurons as people read them, in the order of `HEADER`: those that agree best with their description first."""
-        order = np.argsort(-np.where(self.described, self.columns["agreement"], -1.0), kind="stable")
+        agreement = np.nan_to_num(self.columns["agreement"])
+        order = np.argsort(-np.where(self.described, agreement, -1.0), kind="stable")
         for row in order[:most]:
             values = {name: column[row] for name, column in self.columns.items()}
             known = bool(self.described[row])
@@ -173,7 +179,8 @@ def describe(
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
         task: A checkpoint's own if None. Any other inputs will do, such as some with a suspected cue at random.
         predicates: More candidates by name, one value for each of the task's examples, in their order: booleans, or
-            texts and numbers, see `interp.analysis.predicates.own_predicates`.
+            texts and numbers, see `interp.analysis.predicates.own_predicates`. One that a single operand decides is
+            tested as a class of its values, see `probes.descriptions.class_p_values`.
         neurons: Which, see `interp.interventions.neuron_indices`; all if None.
         own: Whether the task's own predicates are candidates too.
         site: Hook name of the neurons; the model's last site if None.
@@ -202,6 +209,10 @@ def describe(
             f"quantile={quantile}, weight={weight}, level={level}; expected a quantile in [0, 1), a weight in [0, 1] "
             "and a level in (0, 1)"
         )
+    if predicates is not None and not isinstance(predicates, Mapping):
+        raise ConfigError(
+            f"predicates={cut(predicates)}; expected a mapping of names to one value for each example"
+        )
     subject = subject_of(network, task, site=site, seed=seed)
     rows = np.arange(subject.width) if neurons is None else neuron_indices(neurons, subject.width)
     settings = {"quantile": quantile, "weight": weight, "level": level}
@@ -213,14 +224,21 @@ def _describe(
     neurons: Int[np.ndarray, " neuron"],
     candidates: Predicates,
     notes: tuple[str, ...],
+    given: tuple[str, ...],
     settings: dict[str, float],
 ) -> Descriptions:
-    """Choose on one half of the inputs, and measure on the other."""
+    """Choose on one half of the inputs, and measure on the other; `given` are names of predicates to account for."""
     cached = subject.cached.sampled
     chosen_by, held_out, repeats = _halves(cached.data, np.random.default_rng(subject.seed))
     compared = candidates.varying(chosen_by)
     if not len(compared):
         raise ConfigError("there is no predicate that holds of some inputs and not of all; give predicates")
+    left_out = [name for name in given if name in set(candidates.names) - set(compared.names)]
+    if left_out:
+        notes += (
+            f"{cut(', '.join(left_out))} of the given predicates are left out: on the inputs that choose, each holds "
+            "of none, of all, or of the same ones as a predicate before it",
+        )
     activations, quantile = _activations(cached, neurons), settings["quantile"]
     choice = choose(activations[chosen_by], compared.at(chosen_by), fewest=FEWEST, **settings)
     columns = {
@@ -259,15 +277,21 @@ def _halves(
 
 def _candidates(
     subject: Subject, predicates: Mapping[str, Any] | None, own: bool
-) -> tuple[Predicates, tuple[str, ...]]:
-    """Predicates of the inputs of the cached pass, or of the part of them that it holds."""
+) -> tuple[Predicates, tuple[str, ...], tuple[str, ...]]:
+    """Predicates of the inputs that the cached pass holds; notes, and the names of those that were given."""
     rows = subject.cached.sample.rows
     kept = np.arange(len(subject.data)) if rows is None else rows.cpu().numpy()
+    data = subject.cached.sampled.data
     given = own_predicates(predicates or {}, len(subject.data)).at(kept)
+    given, classes = as_classes(given, operand_values(subject.task, data))
+    notes = tuple(
+        f"Each value of {cut(name)} has {cut(', '.join(names))} throughout or not at all: tested by values, not inputs"
+        for name, names in classes.items()
+    )
     if not own:
-        return given, ()
-    from_task, notes = task_predicates(subject.task, subject.cached.sampled.data)
-    return joined(from_task, given), notes
+        return given, notes, given.names
+    from_task, more = task_predicates(subject.task, data)
+    return joined(from_task, given), more + notes, given.names
 
 
 def _activations(

@@ -14,7 +14,7 @@ from interp.analysis.facet_records import AXES, Facets, NeuronFacets
 from interp.analysis.prototypes import mean_inputs, not_possible, prototypes
 from interp.analysis.removing import chosen_neurons
 from interp.data import Task
-from interp.errors import ConfigError, choose
+from interp.errors import ConfigError, choose, cut
 from interp.hooks import capture
 from interp.measuring.arrays import grid_of
 from interp.measuring.logits import chosen_columns, whole_of
@@ -87,6 +87,8 @@ def facets(
         )
     along = _axis(subject, along, embedding)
     chosen = np.arange(subject.width) if neurons is None else chosen_neurons(subject, neurons)[1]
+    if not len(chosen):
+        raise ConfigError(f"neurons={cut(neurons)} names no neuron; name at least one")
     by = embedding or INPUTS
     return _finished(subject, *_count(subject, chosen, along, by, top, prominence), along, by, steps, image)
 
@@ -173,14 +175,18 @@ def _points(subject: Subject, by: str) -> Float[np.ndarray, "example feature"]:
     inputs = subject.data.inputs
     if by != INPUTS:
         inputs = capture(subject.model, inputs, by, batch_size=2_000)[by]
-    elif not inputs.is_floating_point():
-        inputs = one_hot(inputs)
-    points = inputs.flatten(1).double().cpu().numpy()
-    if points.shape[1] > MOST_FEATURES:
+    tokens = by == INPUTS and not inputs.is_floating_point()
+    if tokens and int(inputs.min()) < 0:
         raise ConfigError(
-            f"embedding={by!r} has {points.shape[1]:,} features, at most {MOST_FEATURES:,} are clustered; name a hook "
+            f"embedding={by!r}: the token {int(inputs.min())} is below 0 and has no one-hot vector; name a hook"
+        )
+    features = inputs[0].numel() * (int(inputs.max()) + 1 if tokens else 1)
+    if features > MOST_FEATURES:
+        raise ConfigError(
+            f"embedding={by!r} has {features:,} features, at most {MOST_FEATURES:,} are clustered; name a hook "
             "that holds fewer"
         )
+    points: np.ndarray = (one_hot(inputs) if tokens else inputs).flatten(1).double().cpu().numpy()
     return points
 
 

@@ -129,6 +129,8 @@ class _Ensemble:
                 raise ConfigError(
                     f"a network has {answers.shape[1]} outputs, but {len(own)} classes; name each one's"
                 )
+            if not answers.isfinite().all():
+                raise ConfigError("a network's logits hold NaN or infinity: its weights are damaged")
             logits[:, own] = answers
             first += width
         return float((logits.argmax(1) == labels).double().mean())
@@ -176,10 +178,12 @@ def hyperactive(
         >>> len(result.count), float(result.threshold[-1])
         (12, inf)
     """
-    if n_random < 1 or points < 2:
+    if n_random < 1 or points < 2 or np.isnan(level):
         raise ConfigError(
-            f"n_random={n_random} and points={points}; expected at least 1 draw and 2 thresholds"
+            f"n_random={n_random}, points={points}, level={level}; expected at least 1 draw, 2 thresholds, and a number"
         )
+    for name, given in (("calibration", calibration), ("test", test)):
+        _check_examples(name, given)
     own = _checked_classes(networks, classes, calibration[1], test[1])
     return _measured(networks, own, (calibration, test), site, level, (points, n_random, seed))
 
@@ -240,6 +244,14 @@ def _curve(
     )
     chosen = len(tried) - 1 - int(measured[0][::-1].argmax())
     return tried, np.array([mask.mean() for mask in masks]), measured[0], measured[1], random, chosen
+
+
+def _check_examples(name: str, given: tuple[Any, Any]) -> None:
+    kinds = [str(one.dtype) if isinstance(one, Tensor) else type(one).__name__ for one in given]
+    if len(given) != 2 or not all(isinstance(one, Tensor) for one in given) or given[1].is_floating_point():
+        raise ConfigError(
+            f"{name} holds {', '.join(kinds)}; expected a tensor of inputs and one of classes, as whole numbers"
+        )
 
 
 def _checked_classes(

@@ -43,21 +43,16 @@ def task_predicates(task: Task, data: Dataset) -> tuple[Predicates, tuple[str, .
     names, notes = _column_names(task, data), []
     modular, residues = isinstance(task, ModularTask), _has_residues(task, data)
     candidates: list[tuple[str, np.ndarray, str]] = []
-    variables: dict[str, np.ndarray] = {}
+    variables = operand_values(task, data)
     if inputs.shape[1] > MOST_COLUMNS:
         notes.append(
             f"The inputs have {inputs.shape[1]:,} columns, more than the {MOST_COLUMNS:,} that are described; pass "
             "predicates of your own"
         )
     else:
-        tokens = (
-            inputs.dtype.kind in "biu"
-        )  # a neuron can do anything with each of them, whatever their order
         for name, column in zip(names, inputs.T, strict=True):
-            variable = name if tokens else ""
+            variable = name if name in variables else ""  # a neuron can do anything with each token
             candidates += column_predicates(name, column, variable, thresholds=not modular)
-            if tokens:
-                variables[name] = column.astype(np.int64)
             if residues:
                 candidates += _residues(name, column)
     if inputs.shape[1] == 2 and inputs.dtype.kind in "iu":
@@ -98,6 +93,51 @@ def own_predicates(columns: Mapping[str, Any], n: int) -> Predicates:
             )
         candidates += column_predicates(str(name), values)
     return _predicates(candidates, {}, n)
+
+
+def as_classes(
+    given: Predicates, variables: Mapping[str, np.ndarray]
+) -> tuple[Predicates, dict[str, list[str]]]:
+    """The same predicates, where those that are classes of several values of a variable say so; and their names.
+
+    A predicate is a class of the first variable that decides it: whose every value has it throughout or not at all. One
+    that holds of a single value is none, as a neuron can do anything with each value.
+
+    Args:
+        given: Predicates.
+        variables: Values of the inputs, such as operands.
+
+    Returns:
+        Predicates with their variables, and the names of new classes by variable.
+
+    Example:
+        >>> a = np.array([0, 0, 1, 1, 2, 2])
+        >>> given = own_predicates({"small": a < 2, "first": a == 0, "odd place": np.arange(6) % 2 == 1}, 6)
+        >>> as_classes(given, {"a": a})[1]
+        {'a': ['small']}
+    """
+    classes, named = list(given.classes), dict[str, list[str]]()
+    for name, values in variables.items():
+        known, place = np.unique(values, return_inverse=True)
+        count = np.bincount(place)
+        for row, mask in enumerate(given.holds):
+            inside = np.bincount(place, mask, len(known))
+            if not classes[row] and ((inside == 0) | (inside == count)).all() and (inside > 0).sum() > 1:
+                classes[row] = name
+                named.setdefault(name, []).append(given.names[row])
+    used = {name: values for name, values in variables.items() if name in named}
+    return Predicates(given.names, given.holds, tuple(classes), {**given.variables, **used}), named
+
+
+def operand_values(task: Task, data: Dataset) -> dict[str, np.ndarray]:
+    """Whole-number inputs by their column's name; none where inputs are other numbers or too many to be compared."""
+    inputs = _array(data.inputs).reshape(len(data), -1)
+    if inputs.dtype.kind not in "biu" or inputs.shape[1] > MOST_COLUMNS:
+        return {}
+    return {
+        name: column.astype(np.int64)
+        for name, column in zip(_column_names(task, data), inputs.T, strict=True)
+    }
 
 
 def read_predicates(path: Path | str) -> dict[str, np.ndarray]:

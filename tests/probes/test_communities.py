@@ -199,3 +199,17 @@ def test_agreement_is_the_adjusted_rand_index_with_an_exact_p_value() -> None:
 def test_wrong_input_is_refused(acts: np.ndarray, kind: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         affinity_of(acts, kind)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_neurons_of_random_weights_are_linked_no_more_often_than_the_rate(tied: bool) -> None:
+    """One table for both operands makes activations symmetric, and the correlations of neurons twice as variable."""
+    pairs = np.argwhere(np.ones((17, 17)))
+    linked_networks = 0
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        left, right = generator.normal(size=(2, 17, 40))
+        acts = (left[pairs[:, 0]] + (left if tied else right)[pairs[:, 1]]) ** 2
+        null = null_affinities(acts, 19, generator, grid=token_grid(pairs))
+        linked_networks += link_threshold(affinity_of(acts), null, 19) < np.inf
+    assert linked_networks <= 4

@@ -221,3 +221,52 @@ def test_of_networks_that_memory_does_not_hold_a_part_of_the_inputs_is_described
     assert result.inputs < 210
     assert result.notes
     assert describe(subject, predicates={"b = 4 k": b % 4 == 0}, own=False)["agreement"][1] == 1.0
+
+
+def test_own_predicates_that_an_operand_decides_are_tested_by_its_values() -> None:
+    """A neuron of random weights prefers some values, by chance of one class, and all inputs with these then say so."""
+    task = ModularTask("add", p=47)
+    a = task.dataset.inputs[:, 0].numpy()
+    described = []
+    for seed in range(3):
+        third = np.random.default_rng(seed).integers(0, 3, 47)
+        model = HookedMLP(MLPConfig(width=60), vocab=47, seed=seed)
+        result = interp.describe(model, task, {"third": third[a]}, own=False, quantile=0.95)
+        described.append(result.described.mean())
+        assert any("'a'" in note and "third = 0" in note for note in result.notes)
+    assert np.mean(described) <= 0.05
+    with torch.no_grad():
+        model.embed.W_E.mul_(0.1)[0, :, 0] += torch.as_tensor(third == 1)
+    result = interp.describe(model, task, {"third": third[a], "noise": a * 0.1}, own=False, quantile=0.95)
+    assert result["description"][0] == "third = 1"
+
+
+def test_descriptions_that_no_held_out_input_tests_say_so() -> None:
+    """A neuron that is on for one input alone, sixty times in the table: all of these are in one half."""
+    values = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    values[:, 0], values[:60] = 0, [1, 0, 0]
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    with torch.no_grad():
+        network[0].weight.zero_()
+        network[0].bias.zero_()
+        network[0].weight[[0, 1], [0, 1]] = 1.0
+    task = TableTask.from_arrays(values, np.arange(200) < 60)
+    model = adopt(network.eval(), ["1:output"], example=torch.from_numpy(values[:4]))
+    results = [describe(model, task, seed=seed) for seed in range(6)]
+    untested = [one for one in results if one.described[0]]
+    assert 0 < len(untested) < 6
+    for result in untested:
+        assert result.texts()[0] == "input 0 = 1 (no held-out exemplars)"
+        assert "100.0 % on average. 1 of them are active in no held-out input" in result.sentence()
+        assert next(result.rows())[0] == "1"
+
+
+def test_given_predicates_that_are_left_out_are_named() -> None:
+    task = ModularTask("add", p=13)
+    model = HookedMLP(MLPConfig(width=4), vocab=13)
+    a = task.dataset.inputs[:, 0].numpy()
+    noise = np.random.default_rng(0).random(len(a)) < 0.3
+    result = describe(model, task, {"never": a < 0, "first": a == 0, "noise": noise})
+    (note,) = [note for note in result.notes if "left out" in note]
+    assert "never, first" in note
+    assert "noise" not in note

@@ -231,3 +231,19 @@ def test_results_are_shown():
     assert len(one.plot().data[0].z) == 2
     assert "clusters by inputs" in one.sentence()
     assert interp.facets(table, task, []).plot().layout.annotations
+
+
+def test_tokens_without_a_vector_and_no_neurons_are_errors() -> None:
+    inputs = np.random.default_rng(0).integers(-3, 3, (60, 2))
+    task = TableTask.from_arrays(inputs, np.arange(60) % 3)
+
+    class Shifted(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x.float())
+
+    network = Shifted(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 3))
+    model = adopt(network.eval(), ["1:output"], example=task.dataset.inputs[:4])
+    with pytest.raises(ConfigError, match="below 0"):
+        interp.facets(model, task, steps=0)
+    with pytest.raises(ConfigError, match="at least one"):
+        interp.facets(analytic_mlp("add", p=13, width=4), ModularTask("add", p=13), [])

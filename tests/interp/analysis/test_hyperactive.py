@@ -12,7 +12,7 @@ from torch import nn
 
 import interp
 from interp.errors import ConfigError
-from interp.models import adopt
+from interp.models import HookedMLP, MLPConfig, adopt
 
 CLASSES = ((0, 1), (2, 3))
 
@@ -89,3 +89,17 @@ def test_networks_are_left_unchanged() -> None:
     interp.hyperactive(networks, CLASSES, some, some)
     assert all(torch.equal(one(some[0]), other) for one, other in zip(networks, before, strict=True))
     assert np.isfinite(before[0].detach().numpy()).all()
+
+
+def test_examples_that_are_no_tensors_and_networks_that_are_damaged_are_errors() -> None:
+    networks = [HookedMLP(MLPConfig(width=6), vocab=4) for _ in range(2)]
+    pairs, classes = torch.cartesian_prod(torch.arange(4), torch.arange(4)), torch.arange(16) % 8
+    own, good = [range(4), range(4, 8)], (pairs, classes)
+    with pytest.raises(ConfigError, match="whole numbers"):
+        interp.hyperactive(networks, own, good, (pairs, classes.float()))
+    with pytest.raises(ConfigError, match="level"):
+        interp.hyperactive(networks, own, good, good, level=float("nan"))
+    with torch.no_grad():
+        networks[0].embed.W_E.fill_(float("nan"))
+    with pytest.raises(ConfigError, match="NaN"):
+        interp.hyperactive(networks, own, good, good)
