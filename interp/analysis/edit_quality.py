@@ -132,7 +132,8 @@ def measure_edits(
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
-        ConfigError: As of `interp.edit_facts`; or paraphrases do not fit the prompts.
+        ConfigError: As of `interp.edit_facts`; paraphrases do not fit the prompts, or are prompts or unrelated examples; or
+            there are fewer than three groups.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig
@@ -151,6 +152,8 @@ def measure_edits(
     paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs)
     layer, stops = value_layer(model, site), _stops(counts, len(inputs))
     fitted, held, measured = (unrelated[rows] for rows in _split(len(unrelated), groups, seed))
+    if paraphrases is not None:
+        _check_apart(paraphrases, inputs, unrelated)
     examples = Examples(inputs, targets, paraphrases, measured, answers(model, measured))
     arguments: dict[str, Any] = {"site": site, "settings": settings}
     more: dict[str, Any] = {"calibration": held, "seed": seed, "report": report}
@@ -217,7 +220,25 @@ def _split(n: int, groups: Int[np.ndarray, " example"] | None, seed: int) -> lis
         raise ConfigError(f"groups has {len(group)} entries for {n} unrelated examples")
     names = np.random.default_rng(seed).permutation(np.unique(group))
     ends = np.round(np.cumsum(PARTS) * len(names)).astype(int)
-    return [torch.from_numpy(np.flatnonzero(np.isin(group, part))) for part in np.split(names, ends)]
+    parts = np.split(names, ends)
+    if not all(map(len, parts)):
+        raise ConfigError(
+            f"{len(names)} groups of unrelated examples cannot be split in three parts; give at least 3 groups"
+        )
+    return [torch.from_numpy(np.flatnonzero(np.isin(group, part))) for part in parts]
+
+
+def _check_apart(paraphrases: Tensor, inputs: Tensor, unrelated: Tensor) -> None:
+    """Refuse paraphrases that are prompts, or unrelated examples: something is fitted to each of these."""
+    asked = {tuple(one) for one in paraphrases.flatten(0, 1).flatten(1).tolist()}
+    for place, row in enumerate(inputs.flatten(1).tolist()):
+        if tuple(row) in asked:
+            raise ConfigError(f"the prompt of edit {place} is a paraphrase too; give other wordings only")
+    for place, row in enumerate(unrelated.flatten(1).tolist()):
+        if tuple(row) in asked:
+            raise ConfigError(
+                f"unrelated example {place} is a paraphrase of an edit; leave it out, as its answer shall change"
+            )
 
 
 def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:

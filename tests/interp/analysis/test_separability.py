@@ -105,6 +105,7 @@ def test_what_cannot_be_measured_is_an_error(subject: Subject) -> None:
         ({"classes": np.zeros(529)}, "float64"),
         ({"examples": 9000}, "examples=9000 is out of range"),
         ({"draws": 0}, "draws=0"),
+        ({"neurons": {}}, "names no set"),
     ):
         with pytest.raises(ConfigError, match=words):
             separability(subject, **settings)
@@ -112,6 +113,13 @@ def test_what_cannot_be_measured_is_an_error(subject: Subject) -> None:
         separability(subject, neurons=[100_000])
     with pytest.raises(ConfigError, match="no set 'al' was measured"):
         separability(subject, neurons=[1], **FEW)["al"]
+
+
+def test_classes_of_one_example_give_no_bands(subject: Subject) -> None:
+    report = separability(subject, neurons={"some": range(9)}, classes=np.arange(529), **FEW)
+    assert report["some"].to_dict()["value"] is None
+    assert report["some"].random is None
+    assert "nan" not in repr(report)
 
 
 def test_dead_neurons_have_no_value_and_the_report_shows_itself(subject: Subject) -> None:

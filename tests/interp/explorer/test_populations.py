@@ -76,7 +76,7 @@ def test_shared_neurons_are_those_of_a_loop_with_their_exact_probability(session
         if p <= 0.01
         else "fewer than"
         if stats.hypergeom.cdf(shared, n, len(other), len(chosen)) <= 0.01
-        else "no more than"
+        else "not decidedly more than"
     )
     assert expected in text
     assert populations.sentences(session, [], f"label:{label}", []) == [
