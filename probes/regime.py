@@ -11,9 +11,7 @@ ROUNDING = 1e-12
 """Of a matrix's norm: a centred matrix below it is 0."""
 
 
-def relative_change(
-    before: Sequence[np.ndarray], after: Sequence[np.ndarray]
-) -> float:
+def relative_change(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> float:
     """Norm of the change of all weights over the norm that they had; nan where that was 0.
 
     Example:
@@ -28,9 +26,7 @@ def relative_change(
     return float(np.sqrt(change / first)) if first else float("nan")
 
 
-def sign_similarity(
-    before: Sequence[np.ndarray], after: Sequence[np.ndarray]
-) -> float:
+def sign_similarity(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> float:
     """Share of the weights that have the sign they had, of those that were not 0; .5 for unrelated ones.
 
     A weight that has become 0 has lost its sign. nan where all were 0.

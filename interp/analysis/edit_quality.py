@@ -132,8 +132,8 @@ def measure_edits(
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
-        ConfigError: As of `interp.edit_facts`; paraphrases do not fit the prompts, or are prompts or unrelated examples; or
-            there are fewer than three groups.
+        ConfigError: As of `interp.edit_facts`; paraphrases do not fit the prompts, or are prompts or unrelated
+            examples; or there are fewer than three groups.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig

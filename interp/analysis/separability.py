@@ -52,7 +52,8 @@ def separability(
     The measure is the generalised discrimination value (arXiv 1811.01753), see
     `probes.separability.discrimination_value`: 0 for none, about -1 for classes that are points. It is beside that of
     permuted classes, and of random sets of as many neurons that are not dead. Sets that labels choose are chosen on one
-    half of the examples and measured on the other, and the other way round.
+    half of the examples and measured on the other, and the other way round; other texts choose on all examples, those
+    that are measured among them.
     Where every pair of operands is an example, the null renames the operands, as pairs that share one are alike in a
     network that was never trained; elsewhere classes are dealt anew, which assumes that examples are exchangeable.
 
@@ -145,7 +146,9 @@ def _chosen(subject: Subject, neurons: Any, masks: list[Tensor], chosen_on: str)
         several = {ALL: np.arange(subject.width)} | {label: f"label:{label}" for label in present}
     elif isinstance(neurons, Mapping):
         if not neurons:
-            raise ConfigError("neurons names no set; give one or more, or None for all neurons and each label")
+            raise ConfigError(
+                "neurons names no set; give one or more, or None for all neurons and each label"
+            )
         several = neurons
     elif isinstance(neurons, list | tuple) and any(
         not isinstance(one, int | np.integer | bool) for one in neurons

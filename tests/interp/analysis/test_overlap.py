@@ -74,6 +74,14 @@ def test_labels_share_no_neuron_by_definition(subject: Subject) -> None:
     assert "more than random sets" in same.sentences()[0]
 
 
+def test_names_of_files_are_no_markup_in_a_figure(subject: Subject, tmp_path) -> None:
+    chosen = tmp_path / "<b>.json"
+    chosen.write_text("[1, 2]")
+    figure = overlap(subject, first=f"@{chosen}", second=[2, 3]).plot()
+    assert "<b>" not in figure.layout.title.text
+    assert "&lt;b&gt;" in figure.layout.title.text
+
+
 def test_an_overlap_that_is_not_decided_is_not_called_no_larger(subject: Subject) -> None:
     result = overlap(subject, first=[0, 1, 2], second=[2, 3, 4])
     assert 0.01 < result.p_value < 0.05

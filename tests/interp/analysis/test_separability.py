@@ -133,5 +133,8 @@ def test_dead_neurons_have_no_value_and_the_report_shows_itself(subject: Subject
     shown = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert shown["sets"]["dead"]["value"] is None
     assert "half" in repr(report)
-    assert "<b>" not in separability(model, task, neurons={"<b>": [0]}, **FEW)._repr_html_()
+    named = separability(model, task, neurons={"<b>": [0], "1": [1]}, **FEW)
+    assert "<b>" not in named._repr_html_()
+    assert named.plot().data[0].x == ("&lt;b&gt;", "1")
+    assert named.plot().layout.xaxis.type == "category"
     check_figure(separability(subject, **FEW).plot(), unitless=False)
