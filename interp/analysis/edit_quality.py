@@ -132,8 +132,7 @@ def measure_edits(
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
-        ConfigError: As of `interp.edit_facts`; paraphrases do not fit the prompts, or are prompts or unrelated
-            examples; or there are fewer than three groups.
+        ConfigError: As of `interp.edit_facts`; paraphrases do not fit, or are prompts or unrelated; too few groups.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig
@@ -149,11 +148,9 @@ def measure_edits(
     device = device_of(model)
     inputs, targets, unrelated = (one.to(device) for one in (inputs, targets, unrelated))
     check_edits(model, inputs, targets, unrelated)
-    paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs)
+    paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs, unrelated)
     layer, stops = value_layer(model, site), _stops(counts, len(inputs))
     fitted, held, measured = (unrelated[rows] for rows in _split(len(unrelated), groups, seed))
-    if paraphrases is not None:
-        _check_apart(paraphrases, inputs, unrelated)
     examples = Examples(inputs, targets, paraphrases, measured, answers(model, measured))
     arguments: dict[str, Any] = {"site": site, "settings": settings}
     more: dict[str, Any] = {"calibration": held, "seed": seed, "report": report}
@@ -241,7 +238,7 @@ def _check_apart(paraphrases: Tensor, inputs: Tensor, unrelated: Tensor) -> None
             )
 
 
-def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:
+def _checked(paraphrases: Tensor, inputs: Tensor, unrelated: Tensor) -> Tensor:
     if (
         paraphrases.ndim < 2
         or paraphrases.shape[0] != len(inputs)
@@ -251,4 +248,5 @@ def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:
             f"paraphrases have shape {tuple(paraphrases.shape)} for prompts of {tuple(inputs.shape)}; expected (edit, "
             "paraphrase, …) with the rest as of a prompt"
         )
+    _check_apart(paraphrases, inputs, unrelated)
     return paraphrases

@@ -52,8 +52,7 @@ def separability(
     The measure is the generalised discrimination value (arXiv 1811.01753), see
     `probes.separability.discrimination_value`: 0 for none, about -1 for classes that are points. It is beside that of
     permuted classes, and of random sets of as many neurons that are not dead. Sets that labels choose are chosen on one
-    half of the examples and measured on the other, and the other way round; other texts choose on all examples, those
-    that are measured among them.
+    half of the examples and measured on the other, and the other way round; other texts choose on all examples.
     Where every pair of operands is an example, the null renames the operands, as pairs that share one are alike in a
     network that was never trained; elsewhere classes are dealt anew, which assumes that examples are exchangeable.
 
