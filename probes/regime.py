@@ -85,7 +85,7 @@ def kernel_alignment(
     sizes = [float(np.linalg.norm(one)) for one in pair]
     if any(size <= ROUNDING * norm for size, norm in zip(sizes, norms, strict=True)):
         return float("nan")
-    return float(np.vdot(pair[0] / sizes[0], pair[1] / sizes[1]))
+    return float(np.clip(np.vdot(pair[0] / sizes[0], pair[1] / sizes[1]), 0.0, 1.0))
 
 
 def gram(activations: Float[np.ndarray, "example neuron"]) -> Float[np.ndarray, "example example"]:
@@ -98,12 +98,15 @@ def effective_rank(matrix: Float[np.ndarray, "row column"]) -> float:
     """The exponential of the entropy of the singular values' shares (Roy and Vetterli 2007).
 
     Returns:
-        From 1 to the smaller side: as many as the singular values that are equal, if the rest are 0. nan for zeros.
+        From 1 to the smaller side: as many as the singular values that are equal, if the rest are 0. nan for zeros, and
+        where an entry is nan or infinite.
 
     Example:
         >>> round(effective_rank(np.diag([2.0, 2.0, 2.0, 0.0])), 6)
         3.0
     """
+    if not np.isfinite(matrix).all():
+        return float("nan")
     values = np.linalg.svd(matrix.astype(np.float64), compute_uv=False)
     if not values.sum():
         return float("nan")

@@ -132,7 +132,7 @@ def measure_edits(
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
-        ConfigError: As of `interp.edit_facts`; or paraphrases do not fit the prompts.
+        ConfigError: As of `interp.edit_facts`; paraphrases do not fit, or are prompts or unrelated; too few groups.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig
@@ -148,7 +148,7 @@ def measure_edits(
     device = device_of(model)
     inputs, targets, unrelated = (one.to(device) for one in (inputs, targets, unrelated))
     check_edits(model, inputs, targets, unrelated)
-    paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs)
+    paraphrases = None if paraphrases is None else _checked(paraphrases.to(device), inputs, unrelated)
     layer, stops = value_layer(model, site), _stops(counts, len(inputs))
     fitted, held, measured = (unrelated[rows] for rows in _split(len(unrelated), groups, seed))
     examples = Examples(inputs, targets, paraphrases, measured, answers(model, measured))
@@ -217,10 +217,28 @@ def _split(n: int, groups: Int[np.ndarray, " example"] | None, seed: int) -> lis
         raise ConfigError(f"groups has {len(group)} entries for {n} unrelated examples")
     names = np.random.default_rng(seed).permutation(np.unique(group))
     ends = np.round(np.cumsum(PARTS) * len(names)).astype(int)
-    return [torch.from_numpy(np.flatnonzero(np.isin(group, part))) for part in np.split(names, ends)]
+    parts = np.split(names, ends)
+    if not all(map(len, parts)):
+        raise ConfigError(
+            f"{len(names)} groups of unrelated examples cannot be split in three parts; give at least 3 groups"
+        )
+    return [torch.from_numpy(np.flatnonzero(np.isin(group, part))) for part in parts]
 
 
-def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:
+def _check_apart(paraphrases: Tensor, inputs: Tensor, unrelated: Tensor) -> None:
+    """Refuse paraphrases that are prompts, or unrelated examples: something is fitted to each of these."""
+    asked = {tuple(one) for one in paraphrases.flatten(0, 1).flatten(1).tolist()}
+    for place, row in enumerate(inputs.flatten(1).tolist()):
+        if tuple(row) in asked:
+            raise ConfigError(f"the prompt of edit {place} is a paraphrase too; give other wordings only")
+    for place, row in enumerate(unrelated.flatten(1).tolist()):
+        if tuple(row) in asked:
+            raise ConfigError(
+                f"unrelated example {place} is a paraphrase of an edit; leave it out, as its answer shall change"
+            )
+
+
+def _checked(paraphrases: Tensor, inputs: Tensor, unrelated: Tensor) -> Tensor:
     if (
         paraphrases.ndim < 2
         or paraphrases.shape[0] != len(inputs)
@@ -230,4 +248,5 @@ def _checked(paraphrases: Tensor, inputs: Tensor) -> Tensor:
             f"paraphrases have shape {tuple(paraphrases.shape)} for prompts of {tuple(inputs.shape)}; expected (edit, "
             "paraphrase, …) with the rest as of a prompt"
         )
+    _check_apart(paraphrases, inputs, unrelated)
     return paraphrases

@@ -52,8 +52,8 @@ def edit_facts(
         generalises with few neurons or frequencies do not.
 
     Raises:
-        ConfigError: Prompts occur twice or among the others, targets are no classes, there are too few examples for the
-            threshold, or no linear layer reads the site. HookNameError: there is no such site.
+        ConfigError: Prompts occur twice or among the others, targets are no classes, there are no unrelated examples or
+            too few for the threshold, or no linear layer reads the site. HookNameError: there is no such site.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig
@@ -171,6 +171,12 @@ def check_edits(model: HookedModel, inputs: Tensor, targets: Tensor, unrelated: 
         raise ConfigError(
             f"there are {len(inputs)} prompts and {len(targets)} targets; expected one for each"
         )
+    if targets.dtype.is_floating_point or targets.dtype.is_complex or targets.dtype == torch.bool:
+        raise ConfigError(
+            f"targets have type {targets.dtype}; expected whole numbers, a class for each prompt"
+        )
+    if not len(unrelated):
+        raise ConfigError("there are no unrelated examples; give some whose answers shall stay")
     if inputs.shape[1:] != unrelated.shape[1:]:
         raise ConfigError(
             f"prompts have shape {tuple(inputs.shape)} and unrelated examples {tuple(unrelated.shape)}; expected the "

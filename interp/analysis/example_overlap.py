@@ -38,6 +38,8 @@ from probes.overlap import overlap_distribution
 BY = ("attribution", "activation")
 LEVEL, ALPHA = 0.05, 0.01
 """False-discovery rate over pairs, and significance of means."""
+FEWEST_DRAWS = round(1 / ALPHA) - 1
+"""Of each null, below which no p-value could reach `ALPHA`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +192,7 @@ def example_overlap(
             or ``"activation"``, its activation.
         active: Share of the neurons that are taken of each example, in (0, 0.5].
         examples: Of each kind, at most.
-        draws: Of each null; p is never below 1 / (1 + draws).
+        draws: Of each null, at least 99; p is never below 1 / (1 + draws).
         site: Hook name of the neurons; the model's last site if None.
         seed: Of all draws.
 
@@ -224,10 +226,10 @@ def example_overlap(
 
 def _check_settings(by: str, active: float, examples: int, draws: int) -> None:
     choose("ranking of neurons, by", by, BY)
-    if not 0 < active <= 0.5 or examples < FEWEST or draws < 19:
+    if not 0 < active <= 0.5 or examples < FEWEST or draws < FEWEST_DRAWS:
         raise ConfigError(
             f"active={active}, examples={examples}, draws={draws}; expected a share in (0, 0.5], at least {FEWEST} "
-            "examples and 19 draws"
+            f"examples and {FEWEST_DRAWS} draws, as with fewer no p-value could be {ALPHA:g}"
         )
 
 

@@ -59,6 +59,12 @@ class SetOverlap(Drawable):
     strata: int
 
     @property
+    def exclusive(self) -> bool:
+        """True for two different labels, of which no neuron has both: nothing that chance could explain."""
+        labels = {self.first_name, self.second_name}
+        return len(labels) == 2 and all(name.startswith("label:") for name in labels)
+
+    @property
     def fold(self) -> float | None:
         """Shared neurons over those expected of uniform sets; None where none can be expected."""
         return len(self.shared) / self.expected if self.expected > 0 else None
@@ -77,13 +83,15 @@ class SetOverlap(Drawable):
         names = f"{self.first_name} ({self.first}) and {self.second_name} ({self.second})"
         if not self.first or not self.second:
             return [f"{names}: one set is empty, so that there is nothing to compare."]
+        if self.exclusive:
+            return [f"{names} share none by definition: a neuron has one label."]
         fold = "" if self.fold is None else f", {number(self.fold)} times as many"
         sure = (
             "more than"
             if self.p_value <= ALPHA
             else "fewer than"
             if self.p_fewer <= ALPHA
-            else "no more than"
+            else "not decidedly more than"
         )
         p = self.p_fewer if sure == "fewer than" else self.p_value
         sentences = [

@@ -61,7 +61,7 @@ class RegimeChange:
 class Rank:
     """Effective rank of a weight at the start: from 1 to `full`, the smaller side of its matrix.
 
-    Of several matrices in one tensor it is their mean; None where a matrix is too large, or 0.
+    Of several matrices in one tensor it is their mean; None where a matrix is too large, 0, or not finite.
     """
 
     effective: float | None

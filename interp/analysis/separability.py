@@ -52,7 +52,7 @@ def separability(
     The measure is the generalised discrimination value (arXiv 1811.01753), see
     `probes.separability.discrimination_value`: 0 for none, about -1 for classes that are points. It is beside that of
     permuted classes, and of random sets of as many neurons that are not dead. Sets that labels choose are chosen on one
-    half of the examples and measured on the other, and the other way round.
+    half of the examples and measured on the other, and the other way round; other texts choose on all examples.
     Where every pair of operands is an example, the null renames the operands, as pairs that share one are alike in a
     network that was never trained; elsewhere classes are dealt anew, which assumes that examples are exchangeable.
 
@@ -144,6 +144,10 @@ def _chosen(subject: Subject, neurons: Any, masks: list[Tensor], chosen_on: str)
         present = [label for label in ACTIVE if len(subject.table.where(label=label))]
         several = {ALL: np.arange(subject.width)} | {label: f"label:{label}" for label in present}
     elif isinstance(neurons, Mapping):
+        if not neurons:
+            raise ConfigError(
+                "neurons names no set; give one or more, or None for all neurons and each label"
+            )
         several = neurons
     elif isinstance(neurons, list | tuple) and any(
         not isinstance(one, int | np.integer | bool) for one in neurons
@@ -234,6 +238,7 @@ def _joined(
     """Means over the parts of the examples, draw by draw."""
     value = float(np.mean([one.value for one in values]))
     null = np.mean([one.draws for one in values], axis=0)
+    random = [one for one in random if np.isfinite(one)]
     known = np.isfinite(value)
     p_value = (1 + int((null <= value).sum())) / (1 + len(null)) if known else None
     beside = (1 + sum(one <= value for one in random)) / (1 + len(random)) if known and random else None

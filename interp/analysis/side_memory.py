@@ -94,7 +94,7 @@ class SideMemory:
             HookNameError: The model has no such site. ConfigError: its layer has another shape.
         """
         layer = value_layer(model, self.hook)
-        if self.changes.ndim != 3 or layer.weight.shape != self.changes.shape[1:]:
+        if self.changes.ndim != 3 or not len(self.changes) or layer.weight.shape != self.changes.shape[1:]:
             raise ConfigError(
                 f"the side memory is {tuple(self.changes.shape)} and the layer that reads {self.hook!r} is "
                 f"{tuple(layer.weight.shape)}; attach it to a network of the shape that it was made for"
@@ -131,10 +131,17 @@ class SideMemory:
             hook, learnt = header["hook"], tuple({"0": False, "1": True}[one] for one in header["learnt"])
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"the header of {cut(str(path))} is spoilt: {error!r}") from None
-        if changes.ndim != 3 or not changes.is_floating_point() or np.isnan(threshold) or threshold < 0:
+        if (
+            changes.ndim != 3
+            or not len(changes)
+            or not changes.is_floating_point()
+            or not bool(changes.isfinite().all())
+            or np.isnan(threshold)
+            or threshold < 0
+        ):
             raise CheckpointError(
                 f"{cut(str(path))} holds a tensor of shape {tuple(changes.shape)} and the threshold {threshold}; "
-                "expected matrices of real numbers and a number from 0"
+                "expected one or more matrices of finite real numbers, and a number from 0"
             )
         return cls(hook, changes, threshold, learnt)
 

@@ -51,7 +51,7 @@ def overlap(
         int | None, typer.Option(min=10, help="Of examples, how many of each kind; 100 if left out.")
     ] = None,
     draws: Annotated[
-        int | None, typer.Option(min=19, help="Of examples, draws of each control; 199 if left out.")
+        int | None, typer.Option(min=99, help="Of examples, draws of each control; 199 if left out.")
     ] = None,
     html: Annotated[
         Path | None, output("Write the figure as a page that works offline.", ".html", refusal=REFUSAL)

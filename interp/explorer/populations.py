@@ -88,9 +88,10 @@ def sentences(session: Session, chosen: Any, name: Any, saved: Any) -> list[str]
     if not neurons:
         return ["Choose neurons first: by a lasso, a label or a number above."]
     other = neurons_in(session, name, saved)
-    title = next(one["label"] for one in options_of(session, len(saved)) if one["value"] == name).rpartition(
-        " ("
-    )[0]
+    titles = {one["value"]: one["label"].rpartition(" (")[0] for one in options_of(session, len(other))}
+    if name not in titles:
+        raise InterventionError(f"there is no neuron in {name!r}; choose a set of the menu")
+    title = titles[name]
     result = neuron_overlap(
         session.subject, np.array(neurons), np.array(other, int), names=("the choice", title)
     )

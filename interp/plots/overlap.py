@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ def set_overlap(result: SetOverlap) -> Figure:
     """The number of neurons that two sets share, on its distribution for random sets of their sizes."""
     chance, shared = result.distribution, len(result.shared)
     last = max(shared, int(np.flatnonzero(chance >= SHOWN)[-1])) + 1
-    title = f"{result.first_name} and {result.second_name}: {shared} neurons in both"
+    title = f"{escape(result.first_name)} and {escape(result.second_name)}: {shared} neurons in both"
     figure = blank(title, "neurons in both sets (count)", "probability for random sets")
     hover = "%{x} shared: probability %{y:.3g}<extra></extra>"
     overlaps = list(range(last + 1))

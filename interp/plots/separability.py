@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from interp.plots.canvas import NEUTRAL, blank, plotly, rounded
@@ -24,7 +25,7 @@ def separability_bars(report: SeparabilityReport) -> Figure:
     figure = blank(
         "Separability of the classes", "set of neurons", "generalised discrimination value (0: none)"
     )
-    names = [one.name for one in report.sets]
+    names = [escape(one.name) for one in report.sets]
     colours = [
         LABELS[name].colour if name in LABELS else OTHER
         for name in (one.name.removeprefix("label:") for one in report.sets)
@@ -53,7 +54,7 @@ def separability_bars(report: SeparabilityReport) -> Figure:
         known = [(x, band) for x, band in zip(names, bands, strict=True) if band is not None]
         if known:
             figure.add_trace(_bands(known, name, colour, symbol))
-    return figure.update_layout(hovermode="closest", barmode="overlay")
+    return figure.update_layout(hovermode="closest", barmode="overlay").update_xaxes(type="category")
 
 
 def _bands(known: list[tuple[str, Any]], name: str, colour: str, symbol: str) -> Any:

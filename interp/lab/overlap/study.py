@@ -34,7 +34,7 @@ class Config(Settings):
     wrong: float = setting(0.2, "Share of the training labels that are wrong.", "(0, 0.5]")
     active: float = setting(0.1, "Share of the neurons that is taken of each example.", "(0, 0.5]")
     examples: int = setting(100, "Examples of each kind, at most.", "[10, inf)")
-    draws: int = setting(199, "Draws of each control.", "[19, inf)")
+    draws: int = setting(199, "Draws of each control.", "[99, inf)")
 
 
 def measure(config: Config, seed: int, report: Report) -> Record:

@@ -77,6 +77,10 @@ def test_paraphrases_are_counted_by_edit() -> None:
     assert report.of(SIDE)[-1].generality == np.mean(by_hand)
     with pytest.raises(ConfigError, match="paraphrases have shape"):
         measure_edits(model, PAIRS[CHOSEN][:1], TARGETS[:1], kept, paraphrases=swapped[0])
+    with pytest.raises(ConfigError, match="unrelated example 0 is a paraphrase of an edit"):
+        measure_edits(model, PAIRS[CHOSEN][:1], TARGETS[:1], kept, paraphrases=kept[None, :1])
+    with pytest.raises(ConfigError, match="prompt of edit 0 is a paraphrase too"):
+        measure_edits(model, PAIRS[CHOSEN][:1], TARGETS[:1], kept, paraphrases=PAIRS[CHOSEN][:1][None])
     assert not report.notes
 
 
@@ -141,6 +145,8 @@ def test_fine_tuning_is_a_change_at_every_example() -> None:
         ({"targets": torch.tensor([P])}, f"expected classes from 0 to {P - 1}"),
         ({"targets": torch.tensor([1, 2])}, "one for each"),
         ({"unrelated": PAIRS}, "unrelated example 3 is the prompt of edit 0"),
+        ({"targets": torch.tensor([1.0])}, "expected whole numbers"),
+        ({"unrelated": REST[:0]}, "no unrelated examples"),
         ({"unrelated": PAIRS[:, :1]}, "the same after the first axis"),
         ({"inputs": PAIRS[[3, 3]], "targets": torch.tensor([1, 2])}, "edits 0 and 1 have the same prompt"),
     ],
@@ -160,6 +166,9 @@ def test_examples_of_a_group_stay_together() -> None:
         assert (np.bincount(group[one], minlength=40) % 3 == 0).all()
     with pytest.raises(ConfigError, match="groups has 3 entries for 120"):
         _split(120, np.arange(3), 0)
+    for few in (np.zeros(120, int), np.arange(120) % 2):
+        with pytest.raises(ConfigError, match="at least 3 groups"):
+            _split(120, few, 0)
 
 
 def test_where_activations_have_few_dimensions_nothing_is_learnt_and_it_says_so() -> None:

@@ -65,6 +65,29 @@ def test_sets_can_be_empty_or_apart(subject: Subject) -> None:
     assert "fewer than random sets" in apart.sentences()[0]
 
 
+def test_labels_share_no_neuron_by_definition(subject: Subject) -> None:
+    labels = overlap(subject)
+    assert (labels.shared.size, labels.exclusive) == (0, True)
+    assert labels.sentences()[0].endswith("share none by definition: a neuron has one label.")
+    same = overlap(subject, first="label:memorizing", second="label:memorizing")
+    assert not same.exclusive
+    assert "more than random sets" in same.sentences()[0]
+
+
+def test_names_of_files_are_no_markup_in_a_figure(subject: Subject, tmp_path) -> None:
+    chosen = tmp_path / "<b>.json"
+    chosen.write_text("[1, 2]")
+    figure = overlap(subject, first=f"@{chosen}", second=[2, 3]).plot()
+    assert "<b>" not in figure.layout.title.text
+    assert "&lt;b&gt;" in figure.layout.title.text
+
+
+def test_an_overlap_that_is_not_decided_is_not_called_no_larger(subject: Subject) -> None:
+    result = overlap(subject, first=[0, 1, 2], second=[2, 3, 4])
+    assert 0.01 < result.p_value < 0.05
+    assert "not decidedly more than random sets" in result.sentences()[0]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "settings", "message"),
     [
@@ -76,6 +99,7 @@ def test_sets_can_be_empty_or_apart(subject: Subject) -> None:
         ("examples:memorised", "examples:clean", {"by": "weight"}, "attribution"),
         ("examples:memorised", "examples:clean", {"active": 0.6}, "active=0.6"),
         ("examples:memorised", "examples:clean", {"examples": 5}, "examples=5"),
+        ("examples:memorised", "examples:clean", {"draws": 98}, "99 draws, as with fewer"),
     ],
 )
 def test_what_cannot_be_compared_is_an_error(subject: Subject, first, second, settings, message: str) -> None:

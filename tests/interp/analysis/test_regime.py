@@ -121,6 +121,18 @@ def test_ranks_are_means_over_stacked_matrices() -> None:
     assert rank_of(np.ones((3000, 2500))).effective is None
 
 
+def test_a_start_with_nan_has_unknown_numbers() -> None:
+    start = network()
+    with torch.no_grad():
+        start.unembed.weight[0, 0] = float("nan")
+    result = regime(start, network(), TASK, **FEW)
+    assert result.ranks["unembed.W_U"].effective is None
+    assert result.ranks["embed.W_E"].effective > 1
+    assert result.last.relative_change is None
+    assert result.last.kernel is None
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
 def test_what_cannot_be_compared_is_an_error() -> None:
     with pytest.raises(ConfigError, match="different weights, such as"):
         regime(network(), network(width=13), TASK, **FEW)

@@ -105,6 +105,7 @@ def test_what_cannot_be_measured_is_an_error(subject: Subject) -> None:
         ({"classes": np.zeros(529)}, "float64"),
         ({"examples": 9000}, "examples=9000 is out of range"),
         ({"draws": 0}, "draws=0"),
+        ({"neurons": {}}, "names no set"),
     ):
         with pytest.raises(ConfigError, match=words):
             separability(subject, **settings)
@@ -112,6 +113,13 @@ def test_what_cannot_be_measured_is_an_error(subject: Subject) -> None:
         separability(subject, neurons=[100_000])
     with pytest.raises(ConfigError, match="no set 'al' was measured"):
         separability(subject, neurons=[1], **FEW)["al"]
+
+
+def test_classes_of_one_example_give_no_bands(subject: Subject) -> None:
+    report = separability(subject, neurons={"some": range(9)}, classes=np.arange(529), **FEW)
+    assert report["some"].to_dict()["value"] is None
+    assert report["some"].random is None
+    assert "nan" not in repr(report)
 
 
 def test_dead_neurons_have_no_value_and_the_report_shows_itself(subject: Subject) -> None:
@@ -125,5 +133,8 @@ def test_dead_neurons_have_no_value_and_the_report_shows_itself(subject: Subject
     shown = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert shown["sets"]["dead"]["value"] is None
     assert "half" in repr(report)
-    assert "<b>" not in separability(model, task, neurons={"<b>": [0]}, **FEW)._repr_html_()
+    named = separability(model, task, neurons={"<b>": [0], "1": [1]}, **FEW)
+    assert "<b>" not in named._repr_html_()
+    assert named.plot().data[0].x == ("&lt;b&gt;", "1")
+    assert named.plot().layout.xaxis.type == "category"
     check_figure(separability(subject, **FEW).plot(), unitless=False)

@@ -179,8 +179,8 @@ def test_a_saved_memory_is_the_same_when_loaded(tmp_path: Path) -> None:
     [
         ({"format": "other"}, "is no side memory"),
         ({"threshold": "high"}, "is spoilt"),
-        ({"threshold": "nan"}, "expected matrices"),
-        ({"threshold": "-1"}, "expected matrices"),
+        ({"threshold": "nan"}, "more matrices of finite"),
+        ({"threshold": "-1"}, "more matrices of finite"),
         ({"learnt": "012"}, "is spoilt"),
     ],
 )
@@ -189,6 +189,20 @@ def test_a_file_that_is_no_memory_is_refused(tmp_path: Path, spoilt: dict[str, s
     save_file({"changes": torch.zeros(1, 2, 2)}, tmp_path / "spoilt.safetensors", header)
     with pytest.raises(CheckpointError, match=message):
         SideMemory.load(tmp_path / "spoilt.safetensors")
+
+
+@pytest.mark.parametrize("changes", [torch.zeros(0, 2, 2), torch.full((1, 2, 2), torch.nan)])
+def test_a_file_without_usable_changes_is_refused(tmp_path: Path, changes: torch.Tensor) -> None:
+    SideMemory("h", changes, 1.0).save(tmp_path / "memory.safetensors")
+    with pytest.raises(CheckpointError, match="one or more matrices of finite"):
+        SideMemory.load(tmp_path / "memory.safetensors")
+
+
+def test_a_memory_without_copies_is_refused() -> None:
+    model = HookedMLP(MLPConfig(width=9), vocab=7)
+    memory = SideMemory(value_layer(model).hook, torch.zeros(0, 9, 7), 1.0)
+    with pytest.raises(ConfigError, match="of the shape"), memory.attached(model):
+        model(PAIRS)
 
 
 def test_ties_is_that_of_a_loop() -> None:

@@ -24,7 +24,7 @@ def test_neurons_and_examples_are_compared_as_in_python(run, series: Path, tmp_p
         "--by",
         "activation",
         "--draws",
-        "19",
+        "99",
         "--json",
         out,
     )
@@ -34,7 +34,7 @@ def test_neurons_and_examples_are_compared_as_in_python(run, series: Path, tmp_p
         first="examples:train",
         second="examples:test",
         by="activation",
-        draws=19,
+        draws=99,
         seed=0,
     )
     assert found["first"]["mean"] == expected.first.mean

@@ -16,6 +16,7 @@ from interp.errors import InterventionError
 from interp.explorer import figures, populations
 from interp.explorer.session import Session
 from interp.subject import open_subject
+from probes.labels import LABELS
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,13 @@ def test_a_saved_set_that_was_spoilt_is_an_error(fresh: Session, saved: Any) -> 
         populations.neurons_in(fresh, "saved", saved)
 
 
+def test_a_set_without_neurons_is_an_error(fresh: Session) -> None:
+    table = fresh.subject.table
+    for name in (*(f"label:{one}" for one in LABELS if one not in set(table["label"])), "saved"):
+        with pytest.raises(InterventionError, match="choose a set of the menu"):
+            populations.sentences(fresh, [0, 1], name, [])
+
+
 def test_shared_neurons_are_those_of_a_loop_with_their_exact_probability(session: Session) -> None:
     subject = session.subject
     label = str(subject.table["label"][0])
@@ -76,7 +84,7 @@ def test_shared_neurons_are_those_of_a_loop_with_their_exact_probability(session
         if p <= 0.01
         else "fewer than"
         if stats.hypergeom.cdf(shared, n, len(other), len(chosen)) <= 0.01
-        else "no more than"
+        else "not decidedly more than"
     )
     assert expected in text
     assert populations.sentences(session, [], f"label:{label}", []) == [

@@ -29,7 +29,7 @@ from interp.lab.study import Record, StudyResult
 from interp.progress import silent
 
 SMALL = Config(
-    simulated=20_000, unions=2_000, p=11, width=40, steps=60, digits_width=30, digits_steps=150, wrong=0.3, draws=19,
+    simulated=20_000, unions=2_000, p=11, width=40, steps=60, digits_width=30, digits_steps=150, wrong=0.3, draws=99,
     examples=30,
 )  # fmt: skip
 
