@@ -163,7 +163,7 @@ def _browser() -> Check:
 
 
 def _plugins() -> Iterator[Check]:
-    """What other packages add, each of which is loaded."""
+    """Additions of other packages, each of which is loaded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PluginWarning)
         for registry in ("probes.columns", "interp.modes", "interp.lab.names"):

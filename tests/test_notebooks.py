@@ -82,9 +82,23 @@ SMALL: dict[str, dict[str, Any]] = {
             "separability": {"p": 23, "width": 60, "steps": 40, "examples": 60, "draws": 19}
             | {"units": 8, "updates": 6, "checks": 2},
             "regime": {"p": 11, "noisy_p": 13, "width": 20, "steps": 10, "noisy_steps": 10},
-            "overlap": {"simulated": 20_000, "unions": 2_000, "p": 11, "width": 40, "steps": 60, "digits_width": 30}
+            "overlap": {
+                "simulated": 20_000,
+                "unions": 2_000,
+                "p": 11,
+                "width": 40,
+                "steps": 60,
+                "digits_width": 30,
+            }
             | {"digits_steps": 60, "draws": 19, "examples": 30, "wrong": 0.3},
-            "side-memory": {"relations": 4, "subjects": 20, "objects": 3, "d_mlp": 32, "updates": 40, "edits": 6}
+            "side-memory": {
+                "relations": 4,
+                "subjects": 20,
+                "objects": 3,
+                "d_mlp": 32,
+                "updates": 40,
+                "edits": 6,
+            }
             | {"tuning": 2, "steps": 2, "misrouted": 0.1},
         },
     },

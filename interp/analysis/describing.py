@@ -210,9 +210,7 @@ def describe(
             "and a level in (0, 1)"
         )
     if predicates is not None and not isinstance(predicates, Mapping):
-        raise ConfigError(
-            f"predicates={cut(predicates)}; expected a mapping of names to one value for each example"
-        )
+        raise ConfigError(f"predicates={cut(predicates)}; expected a mapping of names to values")
     subject = subject_of(network, task, site=site, seed=seed)
     rows = np.arange(subject.width) if neurons is None else neuron_indices(neurons, subject.width)
     settings = {"quantile": quantile, "weight": weight, "level": level}

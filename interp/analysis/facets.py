@@ -48,9 +48,8 @@ def facets(
     A neuron that answers to several kinds of inputs has several facets. Of an operation in whose order a solution is
     periodic they are lobes: peaks of the mean activation over an operand or the answer, see `probes.facets.lobes`.
     Elsewhere they are clusters of the inputs that excite the neuron most, see `probes.facets.clusters`; there they say
-    as much of the inputs as of the neuron: one that is excited by everything has the clusters of the data.
-
-    A prototype starts from a facet's mean input and climbs along the gradient, see `interp.analysis.prototypes`.
+    as much of the inputs as of the neuron: one that is excited by everything has the clusters of the data. Prototypes climb
+    from a facet's mean input along the gradient, see `interp.analysis.prototypes`.
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
@@ -69,8 +68,8 @@ def facets(
         seed: Of halves, k-means and random orders.
 
     Raises:
-        ConfigError: The task has no order to count lobes in, or an argument is out of range. InterventionError: the
-            neurons cannot be used. HookNameError: there is no such hook.
+        ConfigError: The task has no order to count lobes in, or an argument is out of range.
+        InterventionError, HookNameError: The neurons cannot be used, or there is no such hook.
 
     Example:
         >>> from interp.data import ModularTask
@@ -82,9 +81,8 @@ def facets(
     """
     subject = subject_of(network, task, site=site, seed=seed)
     if not 0 < top <= 1 or steps < 0 or not 0 < prominence <= 1:
-        raise ConfigError(
-            f"top={top}, prominence={prominence}, steps={steps}; expected the first two in (0, 1], and 0 or more steps"
-        )
+        given = f"top={top}, prominence={prominence}, steps={steps}"
+        raise ConfigError(f"{given}; expected the first two in (0, 1], and 0 or more steps")
     along = _axis(subject, along, embedding)
     chosen = np.arange(subject.width) if neurons is None else chosen_neurons(subject, neurons)[1]
     if not len(chosen):

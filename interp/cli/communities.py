@@ -15,7 +15,7 @@ from interp.errors import choose
 from interp.progress import busy
 
 if TYPE_CHECKING:
-    from interp.analysis.communities import Communities
+    from interp.analysis.community_records import Communities
 
 EXAMPLES = (
     "grokscope communities runs/r0",

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.analysis.communities import NeuronCommunities, communities
+from interp.analysis.communities import communities
+from interp.analysis.community_records import NeuronCommunities
 from interp.analysis.describing import describe
 from interp.analysis.portrait import Portrait, portraits
 from interp.analysis.removing import write_edited

@@ -11,7 +11,7 @@ from interp.plots.canvas import NEUTRAL, blank, line, plotly, rounded, say
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from interp.analysis.communities import Communities, NeuronCommunities
+    from interp.analysis.community_records import Communities, NeuronCommunities
 
 MOST_CELLS = 160
 """Neurons that the map shows; of more, so many evenly spaced."""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from figures import check_figure
 
-from interp.analysis.communities import NeuronCommunities, joined
+from interp.analysis.communities import joined
+from interp.analysis.community_records import NeuronCommunities
 from interp.errors import ConfigError
 from interp.lab.communities import findings, series
 from interp.lab.communities.findings import _over_training
