@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from interp.analysis.community_records import MOST_EXAMPLES, Communities, NeuronCommunities
+from interp.analysis.community_records import Communities, NeuronCommunities
 from interp.checkpoints import Checkpoint
 from interp.checkpoints.files import number_of
 from interp.checkpoints.open import load_checkpoint, load_series
@@ -35,6 +35,8 @@ from probes.communities import (
     token_grid,
 )
 
+MOST_EXAMPLES = 4_000
+"""Of more examples so many are drawn."""
 DEALT = 39
 """Draws in which affinities are dealt anew."""
 FEWEST = 5
@@ -178,6 +180,7 @@ def communities_of(subject: Subject, kind: str = "squared", draws: int = 19) -> 
         subject.held_out_accuracy,
         len(acts) if rows is None else len(rows),
         subject.hook,
+        len(subject.data) > MOST_EXAMPLES,
     )
 
 

@@ -14,8 +14,6 @@ from interp.markup import UNKNOWN, number
 from interp.output import plain
 from probes.communities import Agreement
 
-MOST_EXAMPLES = 4_000
-"""Of more examples so many are drawn."""
 HEADER = ("step", "test", "linked", "groups", "Q", "dealt", "p", "ARI", "shuffled", "p")
 
 
@@ -36,6 +34,7 @@ class NeuronCommunities:
         accuracy: On held-out examples, in [0, 1]; None if there are none.
         examples: That the affinity was computed on.
         site: Hook name of the neurons.
+        drawn: Whether the examples were drawn at random from more.
     """
 
     community: Int[np.ndarray, " neuron"]
@@ -50,6 +49,7 @@ class NeuronCommunities:
     accuracy: float | None
     examples: int
     site: str
+    drawn: bool = False
 
     @property
     def count(self) -> int:
@@ -141,8 +141,8 @@ class Communities(Drawable):
             lines.append(
                 f"{silent} of {len(last.community)} neurons are silent or isolated and in no community."
             )
-        if last.examples == MOST_EXAMPLES:
-            lines.append(f"Affinities are of {MOST_EXAMPLES} examples drawn at random.")
+        if last.drawn:
+            lines.append(f"Affinities are of {last.examples} examples drawn at random.")
         if last.connected and len(self.networks) == 1:
             lines.append(
                 "Linked neurons respond alike, be it only because inputs resemble each other: behind an embedding of "

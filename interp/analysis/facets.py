@@ -48,8 +48,8 @@ def facets(
     A neuron that answers to several kinds of inputs has several facets. Of an operation in whose order a solution is
     periodic they are lobes: peaks of the mean activation over an operand or the answer, see `probes.facets.lobes`.
     Elsewhere they are clusters of the inputs that excite the neuron most, see `probes.facets.clusters`; there they say
-    as much of the inputs as of the neuron: one that is excited by everything has the clusters of the data. Prototypes climb
-    from a facet's mean input along the gradient, see `interp.analysis.prototypes`.
+    as much of the inputs as of the neuron: one that is excited by everything has the clusters of the data. Prototypes
+    climb from a facet's mean input along the gradient, see `interp.analysis.prototypes`.
 
     Args:
         network: A hooked model, a checkpoint, or a `Subject`; left unchanged.
