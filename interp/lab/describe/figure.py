@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from interp.lab.describe.cue import ARMS
 from interp.lab.describe.facets import NETWORKS
 from interp.lab.describe.planted import SETTINGS
 from interp.lab.over_seeds import OverSeeds
@@ -21,6 +20,7 @@ SHARES = {
     "random_class_95": "random, residues",
     "shuffled_described": "shuffled, any",
 }
+CUES = {"cue": "bright, one digit", "dim": "dim, one digit", "halves": "dim, half of them"}
 LINES = {
     "before": "whole network",
     "after": "without neurons of the cue",
@@ -42,8 +42,8 @@ def describe_figure(result: Any) -> Figure:
     bars(figure, [*SHARES.values()], shares, {"color": COLOURS[0]}, hovertemplate=hover, **axes(2))
     for (line, words), colour in zip(LINES.items(), (NEUTRAL, *COLOURS[3:6]), strict=True):
         known = {
-            arm.words: over
-            for name, arm in ARMS.items()
+            words_of_cue: over
+            for name, words_of_cue in CUES.items()
             if (over := result.over(f"{name}_random_{line}")) is not None
         }
         hover = f"{words}: %{{y:.1%}}<extra></extra>"
@@ -71,5 +71,5 @@ def describe_figure(result: Any) -> Figure:
             {"title": {"text": left, "standoff": 4}} | scale,
         )
     return figure.update_layout(
-        barmode="group", legend={"y": -0.55}, margin={"t": 60, "b": 170}, height=520, hovermode="closest"
+        barmode="group", legend={"y": -0.5}, margin={"t": 60, "b": 170}, height=640, hovermode="closest"
     )
