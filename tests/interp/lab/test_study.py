@@ -148,7 +148,7 @@ def test_unknown_names_are_told_with_what_exists() -> None:
         quiet(0, slope=-1)
     with pytest.raises(ConfigError, match="measures no 'upp'; did you mean 'up'"):
         quiet(0).over("upp")
-    with pytest.raises(ConfigError, match="unknown study 'grok'; expected one of 'clamp', 'continual'"):
+    with pytest.raises(ConfigError, match="unknown study 'grok'; expected one of 'clamp', 'communities'"):
         study_called("grok")
 
 
