@@ -255,10 +255,10 @@ def _of_classes(result: StudyResult) -> str:
         digit for digit, values in zip(CLASSES, each, strict=True) if all((one or 0) >= 2 for one in values)
     ]
     others = [str(digit) for digit in CLASSES if digit not in several]
-    verdict = f"In every seed {' and '.join(map(str, several)) or 'neither'} has several."
+    verdict = f"{' and '.join(map(str, several)) or 'Neither'} has several in every seed."
     if others:
         verdict += (
-            f" For {' and '.join(others)} a single cloud is not rejected in every seed, which is no proof of one "
+            f" For {' and '.join(others)} a single cloud is not rejected in each of them, which is no proof of one "
             "facet: several that overlap cannot be told from one."
         )
     return (

@@ -26,13 +26,13 @@ def test_the_sentences_follow_the_numbers():
         *[{"facets_class_1": 3.0, "facets_class_4": 1.0, "facets_hidden": 0.9 + i / 100} for i in range(3)]
     )
     lobes, classes, hidden, prototypes = facets_findings(several)
-    assert "In every seed 1 has several. For 4 a single cloud is not rejected" in classes
+    assert "1 has several in every seed. For 4 a single cloud is not rejected" in classes
     assert "decidedly" not in hidden
     assert "more than" in hidden
     one = facets_findings(
         result_of({"facets_class_1": 0.0, "facets_class_4": 1.0, "facets_union_purity": None})
     )
-    assert "In every seed neither has several. For 1 and 4" in one[1]
+    assert "Neither has several in every seed. For 1 and 4" in one[1]
     assert "unknown" in one[1]
     assert "not decidedly" in one[2]
     assert all(text.endswith(".") for text in (lobes, classes, hidden, prototypes))
