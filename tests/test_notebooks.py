@@ -90,7 +90,7 @@ SMALL: dict[str, dict[str, Any]] = {
                 "steps": 60,
                 "digits_width": 30,
             }
-            | {"digits_steps": 60, "draws": 99, "examples": 30, "wrong": 0.3},
+            | {"digits_steps": 150, "draws": 99, "examples": 30, "wrong": 0.3},
             "side-memory": {
                 "relations": 4,
                 "subjects": 20,
