@@ -20,7 +20,5 @@ from interp.plots.networks import (
 from interp.plots.neurons import MANY_POINTS, ipr_histogram, neuron_scatter
 from interp.plots.pairs import ANSWERS, answer_bars, answer_map, margin_histogram, pair_map
 from interp.plots.phase import phase_diagram
-from interp.plots.regime import regime_figure
-from interp.plots.separability import separability_bars
 from interp.plots.single import neuron_activations, neuron_weights, spectrum_figure
 from interp.plots.training import training_curve, trajectory_curves
