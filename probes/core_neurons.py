@@ -40,7 +40,7 @@ def core_neurons(
 
     An example is one token there: a row is one token, image or pair. Ties between neurons that are as often among the
     strongest are broken by the sum of their positive activations. The method assumes that a large activation matters,
-    whatever the weight that reads it.
+    also where a small weight reads it.
 
     Args:
         acts: Activations.

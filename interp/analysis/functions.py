@@ -19,7 +19,7 @@ from interp.measuring.logits import whole_of
 from interp.subject import Subject
 
 MOST = 200
-"""Functions that are told apart, at most."""
+"""Functions, at most."""
 FEWEST = 2
 """Examples of a function in each half, at least."""
 Functions = Mapping[str, Any] | str | None
@@ -121,7 +121,7 @@ class Halved:
     def measured(self, neurons: Int[np.ndarray, " removed"]) -> Float[np.ndarray, "measure function"]:
         """Accuracy and mean cross-entropy of each function without some neurons, on the half that is measured on.
 
-        Right is the true label, whatever was trained on; a tie is no answer.
+        Right is the true label, also of an example that was trained on a wrong one; a tie is no answer.
         """
         true = self.cached.data.true_labels
         where = torch.as_tensor(neurons, dtype=torch.long, device=true.device)

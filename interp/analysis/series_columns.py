@@ -1,4 +1,4 @@
-"""Columns of a trajectory that compare neurons and networks: what each is, said once for tables, figures and files."""
+"""Columns of a trajectory that compare neurons and networks, described once for tables, figures and files."""
 
 from __future__ import annotations
 

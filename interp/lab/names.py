@@ -47,7 +47,8 @@ def _summary_of(point: EntryPoint) -> str:
 
 
 _OWN = _own()
-ADDED = {name: point for name, point in _added(_OWN).items() if _summary_of(point)}
+ADDED = _added(_OWN)
 """Entry points of the studies of other packages, none of which is loaded."""
-STUDIES = _OWN | {name: _summary_of(point) for name, point in ADDED.items()}
+_SUMMARIES = {name: _summary_of(point) for name, point in ADDED.items()}
+STUDIES = _OWN | {name: summary for name, summary in _SUMMARIES.items() if summary}
 """Name and one line for each study."""
