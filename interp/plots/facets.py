@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp.plots.canvas import NEUTRAL, blank, line, plotly, rounded, say
+from interp.plots.canvas import NEUTRAL, blank, line, plotly, rounded
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -22,8 +22,6 @@ def facets(result: Facets) -> Figure:
     Args:
         result: From `interp.facets`.
     """
-    if not result.neurons:
-        return say(blank("Facets of neurons", "", ""), "No neuron was looked at.")
     if result.kind == "lobes" and len(result.neurons) <= len(COLOURS):
         return _profiles(result)
     if len(result.neurons) == 1 and result.neurons[0].prototypes is not None:

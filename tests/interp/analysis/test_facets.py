@@ -230,7 +230,6 @@ def test_results_are_shown():
     one = interp.facets(table, task, [0], top=1 / 3)
     assert len(one.plot().data[0].z) == 2
     assert "clusters by inputs" in one.sentence()
-    assert interp.facets(table, task, []).plot().layout.annotations
 
 
 def test_tokens_without_a_vector_and_no_neurons_are_errors() -> None:
