@@ -59,6 +59,7 @@ def make_files(folder: Path) -> None:
     language_model(folder / "checkpoint-500")
     texts(folder)
     (folder / "neurons.txt").write_text("0\n3\n5-9\n")
+    (folder / "job.toml").write_text('out = "scored"\n[[files]]\npaths = ["runs/r0"]\n')
     recipes(folder)
 
 
@@ -124,7 +125,7 @@ def texts(folder: Path) -> None:
     words = np.array(TEXT.split())
     rng = np.random.default_rng(0)
     rows = [
-        {"text": " ".join(rng.choice(words, 12)), "split": split, "group": f"{split} {i % 3}"}
+        {"text": " ".join(rng.choice(words, 28)), "split": split, "group": f"{split} {i % 3}"}
         for split in ("trained", "held-out", "control")
         for i in range(6)
     ]
@@ -198,7 +199,6 @@ MORE_FILES: dict[str, Callable[[Path], None]] = {
     "groups": of_groups,
     "checkpoints": of_dialects,
     "batch": of_dialects,
-    "howto-batch": of_dialects,
     "memory": of_language_series,
     "interventions-and-training": of_interventions,
 }
