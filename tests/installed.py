@@ -55,16 +55,17 @@ class Installation:
         command = [self.prefix / "bin" / "grokscope", "explore", "runs/r0", "--no-open"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(command, cwd=self.work, env=clean(), text=True, **pipes) as server:
-            assert server.stdout is not None
-            line = server.stdout.readline()
-            url = re.search(r"http://127\.0\.0\.1:\d+/", line)
-            if url is None:
+            try:
+                assert server.stdout is not None
+                line = server.stdout.readline()
+                url = re.search(r"http://127\.0\.0\.1:\d+/", line)
+                assert url is not None, line
+                with urllib.request.urlopen(url[0], timeout=60) as answer:
+                    assert b"Grokscope explorer" in answer.read()
+                server.send_signal(signal.SIGINT)
+                _, errors = server.communicate(timeout=60)
+            finally:
                 server.kill()
-            assert url is not None, line + server.communicate()[1]
-            with urllib.request.urlopen(url[0], timeout=60) as answer:
-                assert b"Grokscope explorer" in answer.read()
-            os.kill(server.pid, signal.SIGINT)
-            _, errors = server.communicate(timeout=60)
         assert server.returncode == 0, errors
 
 

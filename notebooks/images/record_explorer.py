@@ -12,7 +12,6 @@ import io
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -56,9 +55,9 @@ class Recorder:
         self.frames: list[Image.Image] = []
         self.at = (640.0, 480.0)
         self.waiting: set[Any] = set()
-        page.on("request", self.waiting.add)
+        page.on("request", lambda request: self.waiting.add(request))
         for end in ("requestfinished", "requestfailed"):
-            page.on(end, self.waiting.discard)
+            page.on(end, lambda request: self.waiting.discard(request))
 
     def shoot(self, count: int = 1) -> None:
         """Take one frame, and show it for `count` frames' time."""
@@ -118,10 +117,6 @@ class Recorder:
         self.settle()
         self.shoot(8)
 
-    def show(self, place: str) -> None:
-        """Scroll until a part of the page begins in the middle of the window."""
-        self.scroll(self.page.locator(place).bounding_box()["y"] - PAGE[1] / 2)
-
     def scroll(self, distance: float, frames: int = 5) -> None:
         """Scroll the page down, or up if the distance is negative."""
         steps = max(1, round(frames * self.pace))
@@ -132,21 +127,20 @@ class Recorder:
 
 
 def play(film: Recorder) -> None:
-    """Remove the neurons that memorise, undo it, weaken those that generalise, undo it, and colour by community."""
+    """Remove the neurons that memorise, undo it, and weaken those that generalise, beside the map of all answers."""
     page = film.page
     film.shoot(8)
     film.choose("by-label", "memorizing")
     film.drag(0)
     film.click(page.locator("#undo"))
-    film.shoot(4)
     film.choose("by-label", "generalizing")
     film.scroll(500)
+    film.choose("quantity", "Which answers are right")
     film.drag(0.3, 10)
     film.click(page.locator("#undo"))
-    film.show("#sets-section")
-    film.click(page.get_by_text("community", exact=True))
-    film.scroll(-3000, 8)
-    film.shoot(12)
+    film.shoot(6)
+    film.scroll(-500)
+    film.shoot(6)
 
 
 @contextmanager
@@ -162,7 +156,7 @@ def explorer(run: Path) -> Iterator[str]:
                 raise SystemExit(f"grokscope explore gave no address but {line!r}")
             yield address[0]
         finally:
-            server.send_signal(signal.SIGINT)
+            server.terminate()
 
 
 def record(run: Path, browser: str, act: Callable[[Recorder], None] = play, pace: float = 1.0) -> list[Image.Image]:
