@@ -14,20 +14,23 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
+from interp.cli import completion
 from interp.cli.language import check_kind
 from interp.errors import ConfigError
 from interp.memory import limited, parse_amount
 
 
-def _checked(help: str, check: Callable[[Any], Any]) -> Any:
-    """An option whose value is checked when the command line is read."""
+def _checked(
+    help: str, check: Callable[[Any], Any], offer: Callable[[str], list[str]] | None = None
+) -> Any:
+    """An option whose value is checked when the command line is read, and that the shell completes from an offer."""
 
     def callback(value: Any) -> Any:
         if value is not None:
             check(value)
         return value
 
-    return typer.Option(help=help, callback=callback)
+    return typer.Option(help=help, callback=callback, autocompletion=offer)
 
 
 def output(help: str, *suffixes: str, refusal: str = "{} should end in") -> Any:
@@ -66,9 +69,10 @@ Neurons = Annotated[
         "label:NAME ({labels}), lowest:SHARE or highest:SHARE by periodicity, those that hold most memories "
         "(memory-set, attribution:SHARE, flip or mask), indices such as 3,5-9, or @FILE with them.",
         _check_neurons,
+        completion.neurons,
     ),
 ]
-Mode = Annotated[str, _checked("{modes}.", _imported("interp.modes", "parse_mode"))]
+Mode = Annotated[str, _checked("{modes}.", _imported("interp.modes", "parse_mode"), completion.modes)]
 During = Annotated[
     str | None,
     _checked(
@@ -205,7 +209,10 @@ def options_of(
         hint, shown = _plain(hints[field.name]), True
         if unset and field.name in unset:
             default, hint, shown = None, hint | None, unset[field.name]
-        shape = typer.Option(spelled(field), help=words, rich_help_panel=panel, show_default=shown)
+        offer = completion.OF_FIELDS.get(field.name) if config is OpenOptions else None
+        shape = typer.Option(
+            spelled(field), help=words, rich_help_panel=panel, show_default=shown, autocompletion=offer
+        )
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(
             inspect.Parameter(field.name, kind, default=default, annotation=Annotated[hint, shape])
