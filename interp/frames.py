@@ -28,7 +28,7 @@ class Tabular:
 
     def frame_columns(self) -> Mapping[str, Any]:
         """Columns by name: arrays of ``(row,)``, or lists of whole numbers in which None is missing."""
-        return self.columns  # type: ignore[attr-defined, no-any-return]
+        return self.columns  # type: ignore[attr-defined]
 
     def frame_metadata(self) -> Mapping[str, Any] | None:
         """Values that Arrow and Parquet keep beside the columns, as JSON under ``grokscope``; None for none."""

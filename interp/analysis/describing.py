@@ -15,10 +15,10 @@ from jaxtyping import Float, Int
 from interp.analysis.predicates import as_classes, joined, operand_values, own_predicates, task_predicates
 from interp.data import Dataset, Task
 from interp.drawing import Drawable
+from interp.edits import neuron_indices
 from interp.errors import ConfigError, cut
 from interp.files import write_json
 from interp.frames import Tabular
-from interp.interventions import neuron_indices
 from interp.markup import UNKNOWN, html_table, number, percentage
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.logits import chosen_columns
