@@ -24,7 +24,7 @@ from interp.cli.options import (
     check_relearning,
     with_options,
 )
-from interp.progress import busy
+from interp.progress import progress
 from interp.terminal import Terminal
 
 EXAMPLES = (
@@ -59,7 +59,7 @@ def ablate(
         from interp.report import print_removal
         from interp.subject import open_subject
 
-    with busy("scoring"):
+    with progress("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         removal = ablate_checkpoint(
             subject, neurons, mode, save=save, overwrite=force, n_random=random, during=during
@@ -69,7 +69,7 @@ def ablate(
         from interp.analysis.relearning import NOTHING
         from interp.analysis.relearning import relearn as relearn_memories
 
-        with busy("relearning"):
+        with progress("relearning"):
             settings: dict[str, Any] = {"steps": relearn, "lr": relearn_lr, "mode": mode, "during": during}
             relearnt = relearn_memories(subject, None, neurons, **settings)
         say(NOTHING if relearnt is None else relearnt.sentence())

@@ -31,7 +31,7 @@ from interp.cli.options import (
     with_options,
 )
 from interp.errors import ConfigError
-from interp.progress import busy
+from interp.progress import progress
 from interp.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _of_classifier(
     with loading():
         from interp.audit import audit as audit_network
 
-    with busy("auditing"):
+    with progress("auditing"):
         report = audit_network(
             checkpoint,
             options=options,

@@ -14,7 +14,7 @@ from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.options import Engine, RayAddress, Since, Workers, option, spelled, with_options
 from interp.errors import ConfigError
 from interp.files import read_toml
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.jobs import BatchResult, Job
@@ -96,7 +96,7 @@ def batch(
     )  # fmt: skip
     how = _given(out=out, workers=workers, engine=engine, ray_address=ray_address, outliers=outliers)
     how |= {name: True for name, value in (("force", force), ("retry_failed", retry_failed)) if value}
-    with busy("starting"):
+    with progress("starting"):
         job = _job(paths or [], options, settings, how)
         from interp.jobs import run
         from interp.jobs.sources import passed_over

@@ -12,7 +12,7 @@ from interp.cli.console import print_table, say, write, write_numbers
 from interp.cli.loading import loading
 from interp.cli.options import Seed, output, with_options
 from interp.errors import choose
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.analysis.community_records import Communities
@@ -55,7 +55,7 @@ def communities(
     with loading():
         from interp.analysis.communities import communities as measure
 
-    with busy("correlating neurons"):
+    with progress("correlating neurons"):
         result = measure(
             run, options=options, site=site, affinity=affinity, draws=draws, most=most, seed=seed
         )

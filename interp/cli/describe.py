@@ -12,7 +12,7 @@ from interp.cli.console import print_table, say, write
 from interp.cli.loading import loading
 from interp.cli.options import Device, Findings, Seed, Source, output, with_options
 from interp.errors import ConfigError
-from interp.progress import busy
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope describe runs/r0",
@@ -83,7 +83,7 @@ def describe(
         from interp.subject import open_subject
 
     given = None if predicates is None else read_predicates(predicates)
-    with busy("describing"):
+    with progress("describing"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         result = describe_network(
             subject,

@@ -11,7 +11,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say, write, write_numbers
 from interp.cli.loading import loading
 from interp.cli.options import Device, Draws, During, Neurons, Seed, Source, output, with_options
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,7 @@ def dose(
         from interp.analysis.removing import dose as measure
         from interp.subject import open_subject
 
-    with busy("scoring"):
+    with progress("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         factors = _factors(subject, low, high, points)
         curve = measure(subject, neurons=neurons, factors=factors, n_random=random, during=during)

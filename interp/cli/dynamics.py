@@ -11,7 +11,7 @@ from interp.checkpoints.options import OpenOptions, check_source
 from interp.cli.console import print_table, say, write
 from interp.cli.loading import loading
 from interp.cli.options import Seed, output, with_options
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from probes.stages import Boundary
@@ -44,7 +44,7 @@ def dynamics(
     with loading():
         from interp.analysis.dynamics import dynamics_of
 
-    with busy("scoring checkpoints"):
+    with progress("scoring checkpoints"):
         result = dynamics_of(run, options, site=site, seed=seed, most=most)
     stages = [(stage.name, _between(stage.begin), _between(stage.end)) for stage in result.stages]
     if stages:

@@ -17,7 +17,7 @@ from interp.cli.loading import loading
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.language.settings import LanguageSettings
 from interp.language.source import is_language_model
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.language.model import LanguageModel
@@ -101,7 +101,7 @@ def audit_of_language(
     from interp.language.rows import read_rows
 
     read_rows(sequences, f"the sequences {str(sequences)!r}")
-    with busy(f"opening {shown_source(source)}"):
+    with progress(f"opening {shown_source(source)}"):
         with loading():
             from interp.language.audit import audit_language
             from interp.language.edits import check_folder_free
@@ -113,7 +113,7 @@ def audit_of_language(
         if folder is not None:
             check_folder_free(folder, force)
         model = open_language_model(source, device=more["device"])
-    report = audit_language(model, sequences, settings=settings, show_progress=True, **more)
+    report = audit_language(model, sequences, settings=settings, **more)
     if folder is not None:
         _save(model, report, folder, force)
     return replace(report, command=command)

@@ -12,7 +12,7 @@ from interp.cli.console import say, write, write_numbers
 from interp.cli.loading import loading
 from interp.cli.options import Device, Findings, Seed, Source, output, with_options
 from interp.errors import ConfigError
-from interp.progress import busy
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope overlap runs/r0 label:memorizing attribution:0.2",
@@ -73,7 +73,7 @@ def overlap(
         from interp.analysis.overlap import overlap as compare
         from interp.subject import open_subject
 
-    with busy("comparing"):
+    with progress("comparing"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         result = compare(subject, first=first, second=second, **of_examples)
     say(*subject.source.notes, *result.sentences())

@@ -10,7 +10,7 @@ import typer
 from interp.cli.console import say
 from interp.errors import ConfigError, choose
 from interp.lab.grids.kinds import KINDS
-from interp.progress import busy
+from interp.progress import progress
 from interp.terminal import Terminal
 
 EXAMPLES = (
@@ -48,7 +48,7 @@ def plot(
     choose("kind", kind, KINDS)
     if json is not None and kind == "phase":
         raise ConfigError(f"the numbers of a phase diagram are in {folder / 'runs.csv'}; leave out --json")
-    with busy("drawing"):
+    with progress("drawing"):
         from interp.files import write_json, write_text
         from interp.lab.grids.figures import Request, draw
         from interp.report.page import figure_block, page

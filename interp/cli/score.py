@@ -11,7 +11,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say, write
 from interp.cli.loading import loading
 from interp.cli.options import Device, Seed, Since, Source, output, with_options
-from interp.progress import busy
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope score runs/r0",
@@ -51,7 +51,7 @@ def score(
         from interp.subject import open_subject
         from probes.columns import column as column_of
 
-    with busy("scoring"):
+    with progress("scoring"):
         earlier = None if since is None else load_checkpoint(since, options)
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed, since=earlier)
         table = subject.table

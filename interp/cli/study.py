@@ -17,7 +17,7 @@ from interp.cli.console import examples_shown, print_table, say, write, write_nu
 from interp.cli.options import Source, Workers, options_of, output, spelled, with_options
 from interp.errors import ConfigError
 from interp.lab.names import STUDIES
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.lab.study import Study, StudyResult
@@ -129,7 +129,7 @@ def _function(study: Study) -> Callable[..., None]:
         if checkpoint is not None:
             from interp.checkpoints.open import load_checkpoint
 
-            with busy("opening"):
+            with progress("opening"):
                 opened = load_checkpoint(checkpoint, options)
             say(*opened.notes)
         n = seeds or (3 if opened is None else 1)

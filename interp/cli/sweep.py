@@ -11,7 +11,7 @@ from interp.cli.console import print_table, say
 from interp.cli.options import Engine, RayAddress, Workers
 from interp.errors import ConfigError
 from interp.files import read_toml
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.jobs.running import Outcome
@@ -87,7 +87,7 @@ def sweep(
                 )
         options = {"workers": workers, "engine": engine, "ray_address": ray_address}
         raise typer.Exit(_of_studies(grid, out=out, retry_failed=retry_failed or None, **options))
-    with busy("starting"):
+    with progress("starting"):
         from interp.lab.grids.grid import read_grid
 
         request = read_grid(
@@ -108,7 +108,7 @@ def sweep(
 
 def _of_studies(file: Path, **options: Any) -> int:
     """Do the runs of a study, print one line for each combination of settings; return the exit code."""
-    with busy("starting"):
+    with progress("starting"):
         from interp.lab.grids.study_grid import read_study_grid, run_study_grid, summarise_studies
         from interp.markup import UNKNOWN
 

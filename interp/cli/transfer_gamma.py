@@ -11,7 +11,7 @@ from interp.checkpoints.options import OpenOptions, check_source
 from interp.cli.console import print_table, say, write_numbers
 from interp.cli.loading import loading
 from interp.cli.options import Device, Draws, Findings, Seed, with_options
-from interp.progress import busy
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope transfer-gamma runs/bn runs/r0",
@@ -49,7 +49,7 @@ def transfer_gamma(
     from interp.markup import percentage
     from interp.measuring.band import INTERVAL
 
-    with busy("scoring"):
+    with progress("scoring"):
         transfer = gamma_rescale(
             donor,
             target,

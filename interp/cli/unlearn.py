@@ -12,7 +12,7 @@ from interp.cli.console import print_table, say, write_numbers
 from interp.cli.loading import loading
 from interp.cli.options import Device, Draws, Findings, Force, Seed, Source, with_options
 from interp.errors import ConfigError
-from interp.progress import busy
+from interp.progress import progress
 from interp.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def unlearn(
         from interp.markup import percentage
         from interp.report import print_removal
 
-    with busy("scoring"):
+    with progress("scoring"):
         result = compare_unlearning(
             checkpoint,
             options=options,
@@ -125,7 +125,7 @@ def _check(
         from interp.analysis.forgetting_check import NOTHING
         from interp.analysis.unlearning import compare_checkpoints
 
-    with busy("looking for memories"):
+    with progress("looking for memories"):
         result = compare_checkpoints(before, after, options=options, site=site, seed=seed, device=device)
     if result is None:
         raise ConfigError(
