@@ -10,7 +10,8 @@ import typer
 from interp.checkpoints.options import OpenOptions, check_source
 from interp.cli.console import print_table, say, write, write_numbers
 from interp.cli.loading import loading
-from interp.cli.options import Seed, output, with_options
+from interp.cli.options import Seed, with_options
+from interp.cli.places import Html, Json
 from interp.errors import choose
 from interp.progress import progress
 
@@ -45,8 +46,8 @@ def communities(
         typer.Option("--random", min=1, help="Draws of independent neurons, beside which pairs are linked."),
     ] = 19,
     most: Annotated[int, typer.Option(min=1, help="Read at most so many checkpoints, evenly spaced.")] = 20,
-    html: Annotated[Path | None, output("Write a page that works offline.", ".html")] = None,
-    json: Annotated[Path | None, output("Write the findings as JSON.", ".json")] = None,
+    html: Html = None,
+    json: Json = None,
     seed: Seed = 0,
 ) -> None:
     """Group neurons that are active together, over a training run, and compare the groups with their frequencies."""

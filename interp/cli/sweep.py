@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interp.cli.console import print_table, say
+from interp.cli.console import note, print_table, say
 from interp.cli.options import Engine, RayAddress, Workers
+from interp.cli.places import folder
 from interp.errors import ConfigError
 from interp.files import read_toml
 from interp.progress import progress
@@ -35,7 +36,7 @@ def sweep(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The folder of the results; what is there is kept. The grid's own if left out."),
+        folder("The folder of the results; what is there is kept. The grid's own if left out."),
     ] = None,
     measure: Annotated[
         str | None, typer.Option(help="What to find out about each network: labels, causal or audit.")
@@ -134,7 +135,7 @@ def _ended(result: Outcome, rows: list[dict[str, Any]], wrote: str) -> int:
         say(f"{row.get('run') or row['record']}: {row['error']}", error=True)
     say(f"{result.done} done now, {result.before} before, {result.failed} failed, {result.seconds:.0f} s")
     if rows:
-        say(wrote)
+        note(wrote)
     if result.interrupted:
         say("interrupted; what was stored is kept, and the same command goes on from there", error=True)
         return INTERRUPTED

@@ -137,7 +137,7 @@ def prepare(
     if folder is not None and checkpoint_files(folder):
         if not options.get("resume"):
             raise ConfigError(
-                f"{str(folder)!r} already holds checkpoints; add --resume to continue, or choose another folder"
+                f"{str(folder)!r} already holds checkpoints; resume=True continues them; or choose another folder"
             )
         run.restore()
     elif folder is not None and (folder / HISTORY).exists():
