@@ -33,16 +33,6 @@ def _checked(
     return typer.Option(help=help, callback=callback, autocompletion=offer)
 
 
-def output(help: str, *suffixes: str, refusal: str = "{} should end in") -> Any:
-    """An option for a file to write: a name that does not end in its kind is refused before any work is done."""
-
-    def check(path: Any) -> None:
-        if path.suffix not in suffixes:
-            raise ConfigError(f"{refusal.format(repr(str(path)))} {' or '.join(suffixes)}")
-
-    return _checked(help, check)
-
-
 def _imported(module: str, name: str) -> Callable[[str], Any]:
     return lambda text: getattr(import_module(module), name)(text)
 
@@ -87,9 +77,6 @@ FailIf = Annotated[
         _imported("interp.expressions", "check_syntax"),
     ),
 ]
-Findings = Annotated[
-    Path | None, output("Write the findings as JSON.", ".json", refusal="the findings {} should end in")
-]
 Memory = Annotated[
     str | None,
     _checked(
@@ -128,7 +115,6 @@ def check_relearning(steps: int | None, lr: float | None) -> None:
         raise ConfigError(f"--relearn-lr {lr:g} is used with --relearn only; give --relearn STEPS too")
 
 
-Force = Annotated[bool, typer.Option("--force", help="Replace a file or model that --save would meet.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")]
 Engine = Annotated[str | None, typer.Option(help="local, or ray for a cluster.")]
 RayAddress = Annotated[
