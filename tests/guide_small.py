@@ -63,6 +63,12 @@ NOT_RUN = {
 }
 """Beginnings of command lines that no test runs, each with the reason."""
 
+SHOWN = {
+    "": "output, and pictures made of text",
+    "console": "a dialogue with a shell: tests/interp/cli/test_completion.py has it with shells",
+}
+"""Languages of blocks that are not run, each with the reason."""
+
 START = """
 task = interp.ModularTask("add", p=23, train_fraction=0.6, corrupt_fraction=0.35, seed=0)
 model = interp.load_checkpoint("runs/r0").model

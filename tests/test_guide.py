@@ -106,6 +106,12 @@ class TestText:
             assert f"notebooks/guide/{page.name})" in readme
             assert page.name == "README.md" or f"({page.name})" in index
 
+    def test_a_dozen_questions_are_each_a_link_to_an_anchor(self) -> None:
+        lines = [line for line in read(GUIDE / "questions.md").splitlines()[1:] if line]
+        assert len(lines) >= 12
+        assert all(re.fullmatch(r"- \[[^]]+\?\]\([\w-]+\.md#[\w-]+\)", line) for line in lines)
+        assert "(questions.md)" in read(GUIDE / "README.md").split("## ")[0]
+
     @every_page
     def test_links_lead_somewhere(self, page: Path) -> None:
         for link in re.findall(r"\]\((?!https?:)([^)]+)\)", read(page)):

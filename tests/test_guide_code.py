@@ -15,15 +15,15 @@ import pytest
 import yaml
 from guide_files import MORE_FILES, make_files
 from guide_pages import PAGES, every_block, named
-from guide_small import EXITS, NOT_RUN, OPTIONS, PRELUDES, PYTHON, SHELL
+from guide_small import EXITS, NOT_RUN, OPTIONS, PRELUDES, PYTHON, SHELL, SHOWN
 from typer.testing import CliRunner
 
 import interp
 from interp.cli import app
 from probes.plugins import GROUPS
 
-LANGUAGES = {"python", "sh", "sql", "toml", "yaml", ""}
-WITH_CODE = [page for page in PAGES if any(language for language, _ in every_block(page))]
+RUN = {"python", "sh", "sql", "toml", "yaml"}
+WITH_CODE = [page for page in PAGES if RUN & {language for language, _ in every_block(page)}]
 
 
 def command_lines(code: str) -> Iterator[str]:
@@ -80,7 +80,7 @@ class TestData:
 
     @pytest.mark.parametrize("page", PAGES, ids=named)
     def test_every_block_is_of_a_language_that_is_run(self, page: Path) -> None:
-        assert {language for language, _ in every_block(page)} <= LANGUAGES
+        assert {language for language, _ in every_block(page)} <= RUN | set(SHOWN)
 
     def test_a_command_is_run_or_listed_with_a_reason(self) -> None:
         commands = all_commands()
@@ -97,6 +97,7 @@ class TestData:
         assert [old for old in SHELL if not any(old in command for command in commands)] == []
         patterns = [*EXITS, *(f"^grokscope {kind}" for kind, _ in OPTIONS)]
         assert [one for one in patterns if not any(re.search(one, command) for command in commands)] == []
+        assert set(SHOWN) <= {language for page in PAGES for language, _ in every_block(page)}
         assert set(PRELUDES) | set(MORE_FILES) <= {page.stem for page in WITH_CODE}
 
 
@@ -141,7 +142,7 @@ class Runner:
         redirection = [i for i, word in enumerate(words) if word.startswith((">", "|", "2>"))]
         words = words[: redirection[0]] if redirection else words
         if words[0] == "train":  # the page trains it itself
-            shutil.rmtree(words[1], ignore_errors=True)
+            shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
         more = next((more for kind, more in OPTIONS if re.search(f"^grokscope {kind}", small)), "")
         done = CliRunner().invoke(app, [*words, *more.split()], catch_exceptions=False)
         expected = next((code for part, code in EXITS.items() if re.search(part, line)), 0)
@@ -176,5 +177,5 @@ def test_every_block_of_a_page_runs(page: Path, page_runner: Runner) -> None:
         MORE_FILES[page.stem](page_runner.folder)
     page_runner.python(PRELUDES.get(page.stem, ""))
     for language, code in every_block(page):
-        if language:
+        if language in RUN:
             getattr(page_runner, language)(code)
