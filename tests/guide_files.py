@@ -48,11 +48,11 @@ def build():
 def make_files(folder: Path) -> None:
     """Write what most pages use: a training run, a published network, an own one with its table, a language model."""
     train_run(folder / "runs" / "r0")
-    interp.save_checkpoint(
-        folder / "checkpoints" / "last", interp.analytic_mlp("add", p=P, width=WIDTH), TASK
-    )
+    exact = interp.analytic_mlp("add", p=P, width=WIDTH)
+    interp.save_checkpoint(folder / "checkpoints" / "last", exact, TASK)
+    interp.save_checkpoint(folder / "runs" / "exact" / "step-00000100", exact, TASK, step=100)
     published(folder / "pizza_18c9ev5v5p.pt")
-    two_matrices(folder / "net.pth", interp.analytic_mlp("add", p=P, width=WIDTH))
+    two_matrices(folder / "net.pth", exact)
     torch.save([(a, b) for a, b in pairs(P).tolist() if (a + 2 * b) % 3], folder / "train_data.pth")
     own_network(folder)
     tables(folder)

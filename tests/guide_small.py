@@ -7,6 +7,7 @@ from __future__ import annotations
 
 PYTHON = {
     "p=97": "p=23",
+    "p=113": "p=23",
     "width=500": "width=60",
     "steps=1000": "steps=300",
     "neuron=343": "neuron=43",
@@ -48,7 +49,7 @@ EXITS = {
     r"runs/r0 .*accuracy\.test < 0\.9": 1,
     r"grokscope study$": 2,
 }
-"""Exit codes other than 0 that lines are meant to end with: conditions that hold of the small networks, and help in place of a study."""
+"""Exit codes other than 0 that are meant: conditions that hold of the small networks, and help in place of a study."""
 
 NOT_RUN = {
     "python3 -m venv": "makes an environment: .ci/run does it by README's own lines",

@@ -104,7 +104,7 @@ def dialects() -> str:
 
     from interp.cli import app
 
-    done = CliRunner().invoke(app, ["dialects", "--json"], catch_exceptions=False)
+    done = CliRunner().invoke(app, ["dialects", "--json", "-"], catch_exceptions=False)
     rows = (
         (
             code(one["name"]),
