@@ -171,6 +171,7 @@ class Runner:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", WITH_CODE, ids=named)
 def test_every_block_of_a_page_runs(page: Path, page_runner: Runner) -> None:
     if page.stem in MORE_FILES:
