@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from interp.errors import ConfigError
 from interp.files import write_json, write_text, write_whole
+from interp.frames import arrow_table
 from interp.markup import UNKNOWN
 
 SUFFIXES = (".parquet", ".csv", ".json", ".html")
@@ -83,19 +83,20 @@ def write_result(
 
 
 def write_columns(
-    path: Path | str, columns: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+    path: Path | str,
+    columns: Mapping[str, Any],
+    metadata: Mapping[str, Any] | None = None,
+    categories: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """Write columns to a ``.parquet`` or ``.csv`` file, whole or not at all.
 
     Args:
         path: Of the file.
-        columns: Equally long, by name: arrays, or lists of whole numbers in which None is missing.
-        metadata: Kept by Parquet as JSON under ``grokscope``.
+        columns, metadata, categories: See `interp.frames.arrow_table`; only Parquet keeps the latter two.
 
     Raises:
         ConfigError: The suffix is neither, or the place cannot be written to.
     """
-    import pyarrow
     from pyarrow import parquet
 
     writers = {".parquet": parquet.write_table, ".csv": write_csv}
@@ -104,13 +105,7 @@ def write_columns(
         raise ConfigError(
             f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv"
         )
-    arrays = {
-        name: pyarrow.array(column, None if isinstance(column, np.ndarray) else pyarrow.int64())
-        for name, column in columns.items()
-    }
-    table = pyarrow.table(arrays)
-    if metadata is not None:
-        table = table.replace_schema_metadata({"grokscope": json.dumps(metadata)})
+    table = arrow_table(columns, metadata, categories)
     return write_whole(path, lambda part: writers[path.suffix](table, part))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from interp.drawing import present
+from interp.frames import Tabular
 from interp.language.columns import MEMORY_COLUMNS
 from interp.language.sequences import Sequences
 from interp.language.sites import NEURONS
@@ -37,7 +38,7 @@ LISTED = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class MemoryTable:
+class MemoryTable(Tabular):
     """One row a sequence; its columns are those of `interp.language.columns.MEMORY_COLUMNS`.
 
     Example:
@@ -47,6 +48,8 @@ class MemoryTable:
     """
 
     columns: Mapping[str, np.ndarray]
+
+    categories: ClassVar[Mapping[str, Any]] = {"verdict": VERDICTS}
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
