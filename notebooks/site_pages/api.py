@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import probes
 import tables
 from site_pages.names import public, results, value_at
 from site_pages.repository import Page
+
+import probes
 
 TOPICS = {
     "audit": (

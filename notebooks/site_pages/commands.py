@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -10,6 +11,7 @@ import tables
 from rich.text import Text
 from site_pages.repository import Page
 
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 OTHERS = "Options"
 """The heading of those that the command's own help puts in no panel."""
 
@@ -21,7 +23,8 @@ def pages() -> list[Page]:
         for name, command in tables._commands()
     ]
     rows = ((f"[`grokscope {page.title}`]({page.name})", _first_line(page)) for page in made)
-    index = f"# Commands\n\nEvery command also explains itself with `--help`.\n\n{tables.table(('command', 'purpose'), rows)}"
+    listed = tables.table(("command", "purpose"), rows)
+    index = f"# Commands\n\nEvery command also explains itself with `--help`.\n\n{listed}"
     return [Page("index.md", "Overview", index), *made]
 
 
@@ -85,17 +88,17 @@ def _examples(epilog: str | None) -> Iterator[str]:
 
 
 def marked(text: str | None) -> str:
-    """Help with rich's markup as Markdown: bold is a name or a few tokens, hence code; the rest is escaped."""
+    """Help with rich's markup as Markdown: options, and names in bold, are code; the rest is escaped."""
     styled = Text.from_markup((text or "").strip())
-    bold = {i for span in styled.spans if "bold" in str(span.style) for i in range(span.start, span.end)}
-    pieces, before = [], False
-    for i, character in enumerate(styled.plain):
-        if (i in bold) is not before:
-            pieces.append("`")
-            before = not before
-        pieces.append(character if before else _escaped(character))
-    return "".join(pieces) + "`" * before
+    pieces, end = [], 0
+    bold = [(span.start, span.end) for span in styled.spans if "bold" in str(span.style)]
+    options = [match.span() for match in OPTION.finditer(styled.plain)]
+    for start, stop in sorted({*bold, *options}):
+        if start >= end:
+            pieces += [_escaped(styled.plain[end:start]), tables.code(styled.plain[start:stop])]
+            end = stop
+    return "".join([*pieces, _escaped(styled.plain[end:])])
 
 
-def _escaped(character: str) -> str:
-    return f"\\{character}" if character in "\\*_[]`" else escape(character, quote=False)
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\*_\[\]`])", r"\\\1", escape(text, quote=False))

@@ -38,29 +38,29 @@ def _columns() -> str:
         (
             "# Columns\n",
             "A name in angle brackets stands for several: `ipr_<vector>` for `ipr_0`, `ipr_1` and `ipr_2`.",
-            "[Conventions](../../conventions.md) explains the terms; [Parquet schemas](parquet.md) gives the types in files.\n",
+            "[Conventions](../../conventions.md) explains the terms, [Parquet schemas](parquet.md) the types in files.\n",
             f"## Neurons\n\nOne row a neuron.\n\n{_of_columns('neurons', COLUMNS)}",
-            f"## Checkpoints\n\nOne row a checkpoint, as [batch jobs](../../batch.md) store it.\n\n{tables.table(header, stored)}",
-            f"## Sequences\n\nOne row a text whose [memory](../../memory.md) was measured.\n\n{_of_columns('sequences', MEMORY_COLUMNS)}",
+            "## Checkpoints\n\nOne row a checkpoint, as [batch jobs](../../batch.md) store it.\n",
+            tables.table(header, stored),
+            "## Sequences\n\nOne row a text whose [memory](../../memory.md) was measured.\n",
+            _of_columns("sequences", MEMORY_COLUMNS),
         )
     )
 
 
 def _of_columns(level: str, columns: Any) -> str:
-    header = "column", "title", "unit", "kind", "over", "meaning", "made by"
+    header = "column", "title", "unit", "over", "meaning", "made by"
     rows = (
-        (
-            _anchored(level, name),
-            one.title,
-            one.unit,
-            one.kind,
-            one.over,
-            one.meaning,
-            tables.code(one.source),
-        )
+        (_anchored(level, name), one.title, one.unit, one.over, one.meaning, _source(one.source))
         for name, one in columns.items()
     )
     return tables.table(header, rows)
+
+
+def _source(place: str) -> str:
+    """The function that makes a column; those of `probes` lead to their documentation."""
+    package, name = place.partition(".")[0], place.rpartition(".")[2]
+    return f"[`{name}`][{place}]" if package == "probes" else f"`{place}`"
 
 
 def _anchored(level: str, name: str) -> str:
@@ -72,8 +72,8 @@ def _anchored(level: str, name: str) -> str:
 def _parquet() -> str:
     parts = [
         "# Parquet schemas\n",
-        f"Version {SCHEMA_VERSION}. It rises when a column changes its name, type or meaning; new columns alone do not raise "
-        "it. Types are Arrow's. A column is null where the job's measure does not give it. "
+        f"Version {SCHEMA_VERSION}. It rises when a column changes its name, type or meaning; new columns alone do "
+        "not raise it. Types are Arrow's. A column is null where the job's measure does not give it. "
         "[Columns](columns.md) explains what each holds.\n",
     ]
     for name, (schema, line) in PARQUET.items():

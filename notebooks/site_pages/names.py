@@ -22,7 +22,7 @@ STUBBED = (
 
 
 def public() -> dict[str, str]:
-    """Each public name, such as ``interp.score``, with the place of its definition, such as ``interp.subject.score``."""
+    """Public names, such as ``interp.score``, each with where it is defined, such as ``interp.subject.score``."""
     names: dict[str, str] = {}
     for package in STUBBED:
         for name, place in _stub(package).items():

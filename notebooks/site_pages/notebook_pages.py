@@ -10,6 +10,8 @@ from nbconvert import MarkdownExporter
 from site_pages.repository import PLACES, ROOT, Page, rewritten, transcribed
 
 STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)
+PANDAS = re.compile(r'<table border="1" class="dataframe">')
+"""Of pandas' tables, which the site shows as its own."""
 INDEX = "notebooks/README.md"
 
 
@@ -33,4 +35,4 @@ def _page(file: Path) -> Page:
     if title is None:
         raise ValueError(f"{source} has no heading of the first level")
     pictures = {f"notebooks/{place}": content for place, content in resources["outputs"].items()}
-    return Page(name, title[1], STYLE.sub("", text), pictures)
+    return Page(name, title[1], PANDAS.sub("<table>", STYLE.sub("", text)), pictures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tables
 import yaml
 from site_pages.repository import PLACES, ROOT, Page, transcribed
 
@@ -45,7 +44,7 @@ def _citation() -> str:
         entries.append(_bibtex("inproceedings", key, fields))
     return (
         f"# How to cite\n\n{cited['message']}\n\n```bibtex\n" + "\n\n".join(entries) + "\n```\n\n"
-        "## Citation file\n\nCITATION.cff, from which the entries above are made, is read by GitHub and by reference managers.\n\n"
+        "## Citation file\n\nCITATION.cff, of which the entries above are made; GitHub and reference managers read it.\n\n"
         f"```yaml\n{text}```\n"
     )
 

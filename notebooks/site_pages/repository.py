@@ -1,4 +1,4 @@
-"""Links between files of the repository, as GitHub follows them, and the pages of the site that stand for these files."""
+"""Links between files of the repository, as GitHub follows them, and the pages of the site for these files."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 from html import escape
 from pathlib import Path
@@ -18,7 +18,7 @@ from site_pages.repository import ROOT, Page
 from interp.cli.study import _command
 from interp.lab import STUDIES, StudyResult, run_study, study_called
 from interp.markup import html_table
-from interp.report.page import CLEAR, CONFIG, MODEBAR
+from interp.report.page import CONFIG, MODEBAR
 
 RESULTS = ROOT / "notebooks" / "results" / "studies"
 
@@ -38,8 +38,8 @@ def pages() -> list[Page]:
         for name, line in STUDIES.items()
     )
     index = (
-        "# Studies\n\nA study is an instrument of a neighbouring paper, run on its smallest real experiment, beside its controls. "
-        f"[Instruments](../studies.md) says how to run them.\n\n{tables.table(header, rows)}"
+        "# Studies\n\nA study is an instrument of a neighbouring paper, run on its smallest real "
+        f"experiment, beside its controls. [Instruments](../studies.md) says how to run them.\n\n{tables.table(header, rows)}"
     )
     return [Page("index.md", "Overview", index), *made]
 
@@ -117,9 +117,7 @@ def _drawn(result: StudyResult, name: str) -> str:
     """The figure's data, which ``figures.js`` draws."""
     figure = result.plot()
     height = figure.layout.height or figure.layout.template.layout.height or 450
-    figure.update_layout(
-        title=None, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, margin={"t": 40, "r": 36}, modebar=MODEBAR
-    )
+    figure.update_layout(title=None, margin={"t": 40, "r": 36}, modebar=MODEBAR)
     drawn = json.loads(figure.to_json()) | {"config": CONFIG}
     data = json.dumps(drawn, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
     return (
