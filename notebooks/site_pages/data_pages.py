@@ -38,7 +38,7 @@ def _columns() -> str:
         (
             "# Columns\n",
             "A name in angle brackets stands for several: `ipr_<vector>` for `ipr_0`, `ipr_1` and `ipr_2`.",
-            "[Conventions](../../conventions.md) explains the terms, [Parquet schemas](parquet.md) the types in files.\n",
+            "[Conventions](../../conventions.md) explains terms, [Parquet schemas](parquet.md) the types in files.\n",
             f"## Neurons\n\nOne row a neuron.\n\n{_of_columns('neurons', COLUMNS)}",
             "## Checkpoints\n\nOne row a checkpoint, as [batch jobs](../../batch.md) store it.\n",
             tables.table(header, stored),

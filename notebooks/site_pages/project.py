@@ -44,7 +44,7 @@ def _citation() -> str:
         entries.append(_bibtex("inproceedings", key, fields))
     return (
         f"# How to cite\n\n{cited['message']}\n\n```bibtex\n" + "\n\n".join(entries) + "\n```\n\n"
-        "## Citation file\n\nCITATION.cff, of which the entries above are made; GitHub and reference managers read it.\n\n"
+        "## Citation file\n\nCITATION.cff, as GitHub and reference managers read it.\n\n"
         f"```yaml\n{text}```\n"
     )
 

@@ -39,7 +39,8 @@ def pages() -> list[Page]:
     )
     index = (
         "# Studies\n\nA study is an instrument of a neighbouring paper, run on its smallest real "
-        f"experiment, beside its controls. [Instruments](../studies.md) says how to run them.\n\n{tables.table(header, rows)}"
+        f"experiment, beside its controls. [Instruments](../studies.md) says how to run them.\n\n"
+        f"{tables.table(header, rows)}"
     )
     return [Page("index.md", "Overview", index), *made]
 
