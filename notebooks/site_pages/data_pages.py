@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -65,8 +66,7 @@ def _source(place: str) -> str:
 
 def _anchored(level: str, name: str) -> str:
     """A column's name as code, to which ``#LEVEL-NAME`` leads."""
-    anchor = "".join(letter if letter.isalnum() or letter == "_" else "-" for letter in name).strip("-")
-    return f"`{name}`{{#{level}-{anchor}}}"
+    return f"`{name}`{{#{level}-{re.sub('[^a-z0-9_]', '-', name).strip('-')}}}"
 
 
 def _parquet() -> str:

@@ -12,6 +12,8 @@ SEVERAL = re.compile(
     r"^ {4}(?P<names>\*{0,2}\w+(?:, \*{0,2}\w+)+)(?P<rest>:.*(?:\n {5,}\S.*)*)$", re.MULTILINE
 )
 """An entry that explains several parameters at once: ``low, high: Ends of the interval.``"""
+ERROR = re.compile(r"(?<=\.)\s+(?=[A-Z]\w*Error: )")
+"""Where the entry of another error begins in the same line."""
 EXAMPLE = re.compile(r"^Example:$", re.MULTILINE)
 NAME = re.compile(r"(?<![`\[])`([A-Za-z_][\w.]*)`(?![`\]])")
 
@@ -27,7 +29,8 @@ class Docstrings(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Prepare the docstring of one module, class, function or attribute."""
         if obj.docstring is not None:
-            text = EXAMPLE.sub("Examples:", SEVERAL.sub(_one_by_one, obj.docstring.value))
+            text = ERROR.sub("\n    ", EXAMPLE.sub("Examples:", obj.docstring.value))
+            text = SEVERAL.sub(_one_by_one, text)
             obj.docstring.value = NAME.sub(self._linked, text)
 
     def _linked(self, name: re.Match[str]) -> str:
