@@ -21,7 +21,7 @@ TOPICS = {
     "training": ("Training", ("training",)),
     "interventions": (
         "Hooks, interventions and measures",
-        ("hooks", "interventions", "modes", "time_scope", "measuring"),
+        ("hooks", "interventions", "edits", "modes", "time_scope", "measuring"),
     ),
     "analysis": ("Analyses", ("analysis",)),
     "language": ("Language models", ("language",)),

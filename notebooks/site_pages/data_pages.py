@@ -37,7 +37,7 @@ def _columns() -> str:
     header = "column", "title", "kind", "about", "meaning"
     return "\n".join(
         (
-            "# Columns\n",
+            "---\nhide: [toc]\n---\n\n# Columns\n",
             "A name in angle brackets stands for several: `ipr_<vector>` for `ipr_0`, `ipr_1` and `ipr_2`.",
             "[Conventions](../../conventions.md) explains terms, [Parquet schemas](parquet.md) the types in files.\n",
             f"## Neurons\n\nOne row a neuron.\n\n{_of_columns('neurons', COLUMNS)}",
@@ -50,9 +50,9 @@ def _columns() -> str:
 
 
 def _of_columns(level: str, columns: Any) -> str:
-    header = "column", "title", "unit", "over", "meaning", "made by"
+    header = "column", "title and unit", "over", "meaning", "made by"
     rows = (
-        (_anchored(level, name), one.title, one.unit, one.over, one.meaning, _source(one.source))
+        (_anchored(level, name), one.heading, one.over, one.meaning, _source(one.source))
         for name, one in columns.items()
     )
     return tables.table(header, rows)
@@ -61,7 +61,8 @@ def _of_columns(level: str, columns: Any) -> str:
 def _source(place: str) -> str:
     """The function that makes a column; those of `probes` lead to their documentation."""
     package, name = place.partition(".")[0], place.rpartition(".")[2]
-    return f"[`{name}`][{place}]" if package == "probes" else f"`{place}`"
+    parts = place.replace(".", ".<wbr>")
+    return f"[`{name}`][{place}]" if package == "probes" else f"<code>{parts}</code>"
 
 
 def _anchored(level: str, name: str) -> str:

@@ -13,6 +13,7 @@ sys.path[:0] = map(str, (NOTEBOOKS.parent, NOTEBOOKS, NOTEBOOKS / "guide"))  # M
 
 from site_pages import api, commands, data_pages, notebook_pages, project, studies  # noqa: E402
 from site_pages.assets import assets  # noqa: E402
+from site_pages.names import exported  # noqa: E402
 from site_pages.repository import GUIDE, linked_files, rewritten  # noqa: E402
 
 MAKERS = {
@@ -57,6 +58,13 @@ def _filled(nav: list[Any], titles: dict[str, dict[str, str]]) -> list[Any]:
         else:
             entries.append(entry)
     return entries
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Files) -> None:
+    """Let links to a name, as packages export it, lead to the entry of its definition."""
+    for name, place in exported().items():
+        if f'id="{place}"' in html:
+            config.plugins["autorefs"].register_anchor(page, name, place, primary=True)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:

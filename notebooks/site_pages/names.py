@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,21 @@ STUBBED = (
 """Packages whose names a ``__init__.pyi`` lists; the names of the first one are used most."""
 
 
+@cache
 def public() -> dict[str, str]:
     """Public names, such as ``interp.score``, each with where it is defined, such as ``interp.subject.score``."""
     names: dict[str, str] = {}
-    for package in STUBBED:
-        for name, place in _stub(package).items():
-            if place not in names.values():
-                names[f"{package}.{name}"] = place
-    for name in probes.__all__:
-        names[f"probes.{name}"] = _place(getattr(probes, name))
+    for name, place in exported().items():
+        if place not in names.values():
+            names[name] = place
     return names
+
+
+@cache
+def exported() -> dict[str, str]:
+    """The same, with every package that has the name."""
+    names = {f"{package}.{name}": place for package in STUBBED for name, place in _stub(package).items()}
+    return names | {f"probes.{name}": _place(getattr(probes, name)) for name in probes.__all__}
 
 
 def _stub(package: str) -> dict[str, str]:
