@@ -145,6 +145,7 @@ def test_every_page_of_the_guide_is_in_the_navigation() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("site")
 @pytest.mark.timeout(1200)
 class TestSite:
     """The built pages."""

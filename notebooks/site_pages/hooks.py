@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +17,7 @@ from site_pages.assets import assets  # noqa: E402
 from site_pages.names import exported  # noqa: E402
 from site_pages.repository import GUIDE, linked_files, rewritten  # noqa: E402
 
+ROW, CODE = re.compile(r"^\|.*$", re.MULTILINE), re.compile(r"`[^`\n]+`")
 MAKERS = {
     "reference/commands/": commands.pages,
     "reference/api/": api.pages,
@@ -68,7 +70,8 @@ def on_page_content(html: str, page: Any, config: Any, files: Files) -> None:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Let links of a guide's page to other files of the repository lead to their pages here."""
+    """Read Markdown as GitHub does: links of the guide to other files lead to their pages, and ``\\|`` in code is a bar."""
+    text = ROW.sub(lambda row: CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0]), markdown)
     if page.file.generated_by is not None:
-        return markdown
-    return rewritten(markdown, f"{GUIDE}/{page.file.src_uri}", PurePosixPath(page.file.src_uri))
+        return text
+    return rewritten(text, f"{GUIDE}/{page.file.src_uri}", PurePosixPath(page.file.src_uri))
