@@ -212,7 +212,8 @@ class TestSite:
                 target for file, _ in reached if file.suffix == ".html" for target in targets(site, file)
             }
         for question, place, anchor in questions:
-            assert (site / f"{place}.html", anchor) in reached, question
+            page = "index" if place == "README" else place
+            assert (site / f"{page}.html", anchor) in reached, question
 
     @pytest.mark.parametrize("width", [1280, 390])
     def test_pages_fit_the_screen_and_load_nothing_else(self, site: Path, page: Any, width: int) -> None:

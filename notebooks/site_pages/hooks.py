@@ -70,7 +70,7 @@ def on_page_content(html: str, page: Any, config: Any, files: Files) -> None:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Read Markdown as GitHub does: links of the guide to other files lead to their pages, and ``\\|`` in code is a bar."""
+    """Read Markdown as GitHub does: the guide's links to files lead to their pages, ``\\|`` in code is a bar."""
     text = ROW.sub(lambda row: CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0]), markdown)
     if page.file.generated_by is not None:
         return text
