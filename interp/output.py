@@ -19,6 +19,20 @@ SUFFIXES = (".parquet", ".csv", ".json", ".html")
 """Endings of the files that a result is written to."""
 
 
+SCHEMA_VERSION = 1
+"""Of all JSON that is written as a result; raised where a field changes its meaning or goes."""
+
+
+def framed(schema: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A result's JSON, which states the schema that it follows; see `interp.report.schemas`.
+
+    Example:
+        >>> framed("dose", {"size": 3})
+        {'schema': 'dose', 'schema_version': 1, 'size': 3}
+    """
+    return {"schema": schema, "schema_version": SCHEMA_VERSION, **values}
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it: arrays and tuples as lists, NaN and infinity as None, results by their `to_dict`.
 
@@ -64,7 +78,7 @@ def write_result(
     """Write a result as its file's name asks: a table to ``.parquet`` or ``.csv``, ``.json``, or a page to ``.html``.
 
     Args:
-        name: Of the result, in a message.
+        name: Of the result, in a message, and of the schema of its JSON.
         columns, data, page: Each is asked for only where it is written.
 
     Raises:
@@ -76,7 +90,7 @@ def write_result(
             f"cannot write {name} to {str(path)!r}; expected a name ending in {', '.join(SUFFIXES)}"
         )
     if path.suffix == ".json":
-        return write_json(path, data())
+        return write_json(path, framed(name, data()))
     if path.suffix == ".html":
         return write_text(path, page())
     return write_columns(path, columns())

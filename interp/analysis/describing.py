@@ -22,7 +22,7 @@ from interp.frames import Tabular
 from interp.markup import UNKNOWN, html_table, number, percentage
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.logits import chosen_columns
-from interp.output import plain, write_columns
+from interp.output import framed, plain, write_columns
 from interp.subject import Network, Subject, subject_of
 from probes.descriptions import Predicates, choose, exemplars, information, shares
 
@@ -149,7 +149,7 @@ class Descriptions(Drawable, Tabular):
             ConfigError: The suffix is another, or the place cannot be written to.
         """
         if Path(path).suffix == ".json":
-            return write_json(path, self.to_dict())
+            return write_json(path, framed("descriptions", self.to_dict()))
         return write_columns(path, self.columns, self.frame_metadata())
 
     def __repr__(self) -> str:

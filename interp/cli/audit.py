@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import say, show
+from interp.cli.exit_codes import HOLDS
 from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.language_audit import Language, Out, Save, audit_of_language, with_language
 from interp.cli.loading import loading
@@ -39,6 +40,7 @@ EXAMPLES = (
     "grokscope audit runs/r0",
     "grokscope audit runs/r0 --html report.html --json report.json",
     "grokscope audit runs/r0 --fail-if 'neurons.memorizing > 0.1*neurons.total'",
+    "grokscope audit runs/r0 --json report.json --markdown - >> summary.md",
     "grokscope audit net.pth --p 113 --activation relu --split-from train_data.pth",
     "grokscope audit net.pt --model net.py:build --site mlp.2:input --tokens 'a b =' --task add --p 59",
     "grokscope audit net.pt --model net.py:build --site fc:input --table examples.parquet",
@@ -102,7 +104,7 @@ def audit(
     Of a language model, with --sequences: which of the texts it has memorised, as against guessed, which neurons hold
     them, and what is left of the memory, and of everything else, without these.
 
-    Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input.
+    Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input; grokscope --help has all.
     """
     refuse_other(
         sequences,
@@ -127,12 +129,12 @@ def audit(
         if relearn is not None and report.relearning is None:
             from interp.analysis.relearning import NOTHING
 
-            say(NOTHING)
+            say(NOTHING, error=True)
     from interp.expressions import condition
 
     if fail_if is not None and condition(fail_if, _with_unknown(report.flat(), fail_if)):
         Terminal(stderr=True).print(f"[red]failed:[/red] {escape(fail_if)}", highlight=False)
-        raise typer.Exit(1)
+        raise typer.Exit(HOLDS)
 
 
 def _of_classifier(

@@ -72,11 +72,12 @@ def write(save: Callable[[Path], Path], *paths: Path | None) -> None:
             note(f"wrote {path}")
 
 
-def write_numbers(result: Any, path: Path | None) -> None:
-    """Write a result's numbers as JSON, if a path was given."""
+def write_numbers(result: Any, path: Path | None, schema: str) -> None:
+    """Write a result's numbers as JSON of a schema of `interp.report.schemas`, if a path was given."""
     from interp.files import write_json
+    from interp.output import framed, plain
 
-    write(lambda place: write_json(place, result.to_dict()), path)
+    write(lambda place: write_json(place, framed(schema, plain(result))), path)
 
 
 def show(report: AuditReport | LanguageReport, *paths: Path | None) -> None:

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from rich.text import Text
 
-from interp.cli.console import print_table, write
+from interp.cli.console import print_table, write_numbers
 from interp.cli.places import written
-from interp.files import write_json
 
 EXAMPLES = "grokscope dialects", "grokscope dialects --json -"
 NATIVE: dict[str, Any] = {
@@ -37,4 +36,4 @@ def dialects(json: Annotated[Path | None, written("json", ", with optional tenso
             text.append(f"\n• {keys}", "dim")
         rows.append((entry["name"], text + "\n"))
     print_table("", ("dialect", "what it holds, and the tensors it is known by"), rows, left=(0, 1))
-    write(lambda path: write_json(path, entries), json)
+    write_numbers({"dialects": entries}, json, "dialects")

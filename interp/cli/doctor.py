@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 from rich.text import Text
 
-from interp.cli.console import print_table, say, write
+from interp.cli.console import print_table, say, write_numbers
+from interp.cli.exit_codes import HOLDS
 from interp.cli.places import Json
-from interp.files import write_json
 
 EXAMPLES = "grokscope doctor", "grokscope doctor --json -"
 STYLES = {"ok": "green", "missing": "yellow", "broken": "bold red"}
@@ -29,7 +29,7 @@ def doctor(json: Json = None) -> None:
         rows.append((first, check.name, Text(check.state, STYLES[check.state]), text))
         area = check.area
     print_table("", ("", "check", "state", "value"), rows, left=(0, 1, 2, 3))
-    write(lambda path: write_json(path, answer), json)
+    write_numbers(answer, json, "doctor")
     if not answer["usable"]:
         say("The installation is not usable: see what is broken.", error=True)
-        raise typer.Exit(1)
+        raise typer.Exit(HOLDS)

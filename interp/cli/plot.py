@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from interp.cli.console import standard, write
+from interp.cli.console import standard, write, write_numbers
 from interp.cli.places import written
 from interp.errors import ConfigError, choose
 from interp.lab.grids.kinds import KINDS
@@ -47,7 +47,7 @@ def plot(
     if json is not None and kind == "phase":
         raise ConfigError(f"the numbers of a phase diagram are in {folder / 'runs.csv'}; leave out --json")
     with progress("drawing"):
-        from interp.files import write_json, write_text
+        from interp.files import write_text
         from interp.lab.grids.figures import Request, draw
         from interp.report.page import figure_block, page
 
@@ -57,7 +57,7 @@ def plot(
     block = figure_block(kind, drawing.title, drawing.figure, KINDS[kind].caption.format(level=level))
     text = page(drawing.title, str(folder), "", [(kind, "Figure", block)])
     write(lambda path: write_text(path, text), html or folder / f"{kind}.html")
-    write(lambda path: write_json(path, drawing.numbers), json)
+    write_numbers({"figure": kind, "numbers": drawing.numbers}, json, "plot")
 
 
 _described = "\n".join(f"    {name}: {kind.help}" for name, kind in KINDS.items())

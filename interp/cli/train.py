@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from interp.cli.console import note, say
+from interp.cli.exit_codes import INTERRUPTED
 from interp.cli.loading import loading
 from interp.cli.options import Device, Seed, options_of, spelled
 from interp.cli.places import folder
@@ -125,7 +126,7 @@ def train(
             "the same command continues",
             error=True,
         )
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     accuracy = result.history[-1]["accuracy"]
     shown = "  ".join(f"{split} {value:.3f}" for split, value in accuracy.items() if value is not None)
     say(f"step {result.step}: {shown}")

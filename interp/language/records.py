@@ -16,7 +16,7 @@ from interp.language.columns import MEMORY_COLUMNS
 from interp.language.sequences import Sequences
 from interp.language.sites import NEURONS
 from interp.measuring.band import Band
-from interp.output import leaves, plain, versions
+from interp.output import framed, leaves, plain, versions
 from probes.labels import MEMORIZING
 
 MEMORISED, ABOVE_CONTROLS, NOT_MEMORISED, UNDECIDED = (
@@ -270,7 +270,7 @@ class LanguageReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON contract: fractions in [0, 1], log probabilities in nats, null where not known."""
-        return {
+        values = {
             "checkpoint": self.checkpoint,
             "model": plain(self.model),
             "settings": plain(self.settings),
@@ -284,6 +284,7 @@ class LanguageReport:
             "warnings": list(self.warnings),
             "made_by": {"command": self.command, "versions": versions()},
         }
+        return framed("memory", values)
 
     def _tokens(self, row: int) -> dict[str, Any]:
         columns = {name: getattr(self, name)[row] for name in ("pieces", "logprob", "rank", "guessed")}

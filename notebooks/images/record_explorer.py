@@ -62,7 +62,9 @@ class Recorder:
     def shoot(self, count: int = 1) -> None:
         """Take one frame, and show it for `count` frames' time."""
         taken = Image.open(io.BytesIO(self.page.screenshot()))
-        frame = taken.convert("RGB").resize((WIDTH, round(WIDTH * PAGE[1] / PAGE[0])), Image.Resampling.LANCZOS)
+        frame = taken.convert("RGB").resize(
+            (WIDTH, round(WIDTH * PAGE[1] / PAGE[0])), Image.Resampling.LANCZOS
+        )
         self.frames += [frame] * max(1, round(count * self.pace))
 
     def settle(self) -> None:
@@ -159,7 +161,9 @@ def explorer(run: Path) -> Iterator[str]:
             server.terminate()
 
 
-def record(run: Path, browser: str, act: Callable[[Recorder], None] = play, pace: float = 1.0) -> list[Image.Image]:
+def record(
+    run: Path, browser: str, act: Callable[[Recorder], None] = play, pace: float = 1.0
+) -> list[Image.Image]:
     """Frames of the explorer's page of a run while `act` uses it."""
     from playwright.sync_api import sync_playwright
 
@@ -168,7 +172,11 @@ def record(run: Path, browser: str, act: Callable[[Recorder], None] = play, pace
         page = chromium.new_page(viewport={"width": PAGE[0], "height": PAGE[1]})
         page.set_default_timeout(120_000)
         page.goto(address)
-        for place in ("#scatter .js-plotly-plot .main-svg", "#accuracies .card", "#map .js-plotly-plot .main-svg"):
+        for place in (
+            "#scatter .js-plotly-plot .main-svg",
+            "#accuracies .card",
+            "#map .js-plotly-plot .main-svg",
+        ):
             page.wait_for_selector(place)
         page.evaluate(POINTER)
         film = Recorder(page, pace)
@@ -190,7 +198,9 @@ def save(frames: list[Image.Image], path: Path) -> None:
             durations.append(1000 // FRAMES_A_SECOND)
     part = path.with_name(path.name + ".part")
     how: dict[str, Any] = {"quality": QUALITY, "method": 4, "minimize_size": True}
-    kept[0].save(part, path.suffix[1:], save_all=True, append_images=kept[1:], duration=durations, loop=0, **how)
+    kept[0].save(
+        part, path.suffix[1:], save_all=True, append_images=kept[1:], duration=durations, loop=0, **how
+    )
     part.replace(path)
 
 
