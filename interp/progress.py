@@ -26,7 +26,8 @@ PLAIN_LINES = 10
 BAR = 16
 PER_SECOND = 5
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @runtime_checkable
@@ -206,7 +207,6 @@ class _Line:
         with self.lock:
             self.phases.remove(phase)
             if self.phases:
-                self.update()
                 return
             timer, self.timer, output, self.output = self.timer, None, self.output, None
         if timer is not None:
