@@ -147,6 +147,32 @@ def _papers(text: str) -> str:
     return ", ".join(dict.fromkeys(re.findall(r"\d{4}\.\d{5}", text)))
 
 
+def exit_codes() -> str:
+    """Exit codes of all commands."""
+    from interp.cli.exit_codes import EXIT_CODES
+
+    return table(("code", "meaning"), ((str(number), text) for number, text in EXIT_CODES.items()))
+
+
+def schemas() -> str:
+    """Kinds of JSON, each with the keys at its top."""
+    from interp.report.schemas import SCHEMAS, schema_of
+
+    rows = (
+        (
+            code(name),
+            " or ".join(", ".join(map(code, _own_keys(part))) for part in whole.get("oneOf", [whole])),
+        )
+        for name in SCHEMAS
+        for whole in [schema_of(name)]
+    )
+    return table(("schema", "keys"), rows)
+
+
+def _own_keys(schema: Any) -> list[str]:
+    return [name for name in schema["properties"] if name not in ("schema", "schema_version")]
+
+
 def commands() -> str:
     """Commands, each with the first paragraph of its help."""
     rows = ((code(f"grokscope {name}"), plain(_first(command.help))) for name, command in _commands())
@@ -346,6 +372,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "studies": studies,
     "demonstrations": demonstrations,
     "commands": commands,
+    "schemas": schemas,
+    "exit-codes": exit_codes,
     "opening": opening,
     "language-options": language_options,
     "language-methods": language_methods,
