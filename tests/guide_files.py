@@ -16,8 +16,10 @@ from foreign import draw, output_first, pairs, transformer
 from guide_pages import ROOT
 from language_models import TEXT, saved
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 import interp
+from interp.cli import app
 
 P, WIDTH = 23, 60
 TASK = interp.ModularTask("add", p=P, train_fraction=0.6, corrupt_fraction=0.35)
@@ -195,7 +197,14 @@ def of_interventions(folder: Path) -> None:
         language_model(folder / "runs" / "lm" / f"step-{step}")
 
 
+def of_ci(folder: Path) -> None:
+    """A second JSON that a command wrote."""
+    words = ["dose", str(folder / "runs" / "r0"), "--json", str(folder / "dose.json")]
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+
+
 MORE_FILES: dict[str, Callable[[Path], None]] = {
+    "ci": of_ci,
     "groups": of_groups,
     "checkpoints": of_dialects,
     "batch": of_dialects,

@@ -24,6 +24,7 @@ SHELL = {
     "--engine ray --ray-address auto": "--workers 1",
     "--engine ray": "--workers 1",
     "model.gguf": "checkpoint-500",
+    '"$CHECKPOINT"': "runs/r0",
 }
 """Text of command lines, and what is run in its place: small moduli, and no cluster."""
 
@@ -47,6 +48,7 @@ OPTIONS = (
 EXITS = {
     r"neurons\.memorizing > 0\.1": 1,
     r"runs/r0 .*accuracy\.test < 0\.9": 1,
+    r"accuracy\.test < 0\.5 or": 1,
     r"grokscope study$": 2,
 }
 """Exit codes other than 0 that are meant: conditions that hold of the small networks, and help in place of a study."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -22,7 +23,7 @@ import interp
 from interp.cli import app
 from probes.plugins import GROUPS
 
-RUN = {"python", "sh", "sql", "toml", "yaml"}
+RUN = {"python", "sh", "sql", "toml", "yaml", "json"}
 WITH_CODE = [page for page in PAGES if RUN & {language for language, _ in every_block(page)}]
 
 
@@ -164,6 +165,9 @@ class Runner:
                 code.replace("steps = 1000", "steps = 20\np = 11\nwidth = 30")
             )
             interp.run_grid("grid.toml", out="grid", workers=1)
+
+    def json(self, code: str) -> None:
+        json.loads(code)
 
     def yaml(self, code: str) -> None:
         for step in steps_of(yaml.safe_load(code)):
