@@ -44,7 +44,9 @@ def bounds() -> dict[str, Version]:
 
 def test_every_lower_bound_is_the_version_that_is_tried() -> None:
     tried = pins()
-    assert {name: bound for name, bound in bounds().items() if tried[name] != bound and name not in HIGHER} == {}
+    assert {
+        name: bound for name, bound in bounds().items() if tried[name] != bound and name not in HIGHER
+    } == {}
     assert all(tried[name] > bounds()[name] for name in HIGHER)
 
 

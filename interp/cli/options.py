@@ -20,9 +20,7 @@ from interp.errors import ConfigError
 from interp.memory import limited, parse_amount
 
 
-def _checked(
-    help: str, check: Callable[[Any], Any], offer: Callable[[str], list[str]] | None = None
-) -> Any:
+def _checked(help: str, check: Callable[[Any], Any], offer: Callable[[str], list[str]] | None = None) -> Any:
     """An option whose value is checked when the command line is read, and that the shell completes from an offer."""
 
     def callback(value: Any) -> Any:

@@ -24,9 +24,9 @@ from PIL import Image
 
 PICTURE = Path(__file__).with_name("explorer.webp")
 FRAMES_A_SECOND = 8
-PAGE, WIDTH = (1280, 900), 900
+PAGE, WIDTH = (1280, 960), 900
 """Pixels of the page, and of the width that the picture is shrunk to."""
-QUALITY = 60
+QUALITY = 75
 POINTER = """
 const arrow = document.createElement("div");
 arrow.id = "recorded-pointer";
@@ -62,7 +62,9 @@ class Recorder:
     def shoot(self, count: int = 1) -> None:
         """Take one frame, and show it for `count` frames' time."""
         taken = Image.open(io.BytesIO(self.page.screenshot()))
-        frame = taken.convert("RGB").resize((WIDTH, round(WIDTH * PAGE[1] / PAGE[0])), Image.Resampling.LANCZOS)
+        frame = taken.convert("RGB").resize(
+            (WIDTH, round(WIDTH * PAGE[1] / PAGE[0])), Image.Resampling.LANCZOS
+        )
         self.frames += [frame] * max(1, round(count * self.pace))
 
     def settle(self) -> None:
@@ -115,7 +117,7 @@ class Recorder:
             self.shoot()
         self.page.mouse.up()
         self.settle()
-        self.shoot(8)
+        self.shoot(14)
 
     def scroll(self, distance: float, frames: int = 5) -> None:
         """Scroll the page down, or up if the distance is negative."""
@@ -129,17 +131,19 @@ class Recorder:
 def play(film: Recorder) -> None:
     """Remove the neurons that memorise, undo it, and weaken those that generalise, beside the map of all answers."""
     page = film.page
-    film.shoot(8)
+    film.shoot(10)
     film.choose("by-label", "memorizing")
+    film.shoot(6)
     film.drag(0)
     film.click(page.locator("#undo"))
+    film.shoot(4)
     film.choose("by-label", "generalizing")
-    film.scroll(500)
+    film.scroll(560)
     film.choose("quantity", "Which answers are right")
     film.drag(0.3, 10)
     film.click(page.locator("#undo"))
     film.shoot(6)
-    film.scroll(-500)
+    film.scroll(-560)
     film.shoot(6)
 
 
@@ -159,7 +163,9 @@ def explorer(run: Path) -> Iterator[str]:
             server.terminate()
 
 
-def record(run: Path, browser: str, act: Callable[[Recorder], None] = play, pace: float = 1.0) -> list[Image.Image]:
+def record(
+    run: Path, browser: str, act: Callable[[Recorder], None] = play, pace: float = 1.0
+) -> list[Image.Image]:
     """Frames of the explorer's page of a run while `act` uses it."""
     from playwright.sync_api import sync_playwright
 
@@ -168,7 +174,11 @@ def record(run: Path, browser: str, act: Callable[[Recorder], None] = play, pace
         page = chromium.new_page(viewport={"width": PAGE[0], "height": PAGE[1]})
         page.set_default_timeout(120_000)
         page.goto(address)
-        for place in ("#scatter .js-plotly-plot .main-svg", "#accuracies .card", "#map .js-plotly-plot .main-svg"):
+        for place in (
+            "#scatter .js-plotly-plot .main-svg",
+            "#accuracies .card",
+            "#map .js-plotly-plot .main-svg",
+        ):
             page.wait_for_selector(place)
         page.evaluate(POINTER)
         film = Recorder(page, pace)
@@ -190,7 +200,9 @@ def save(frames: list[Image.Image], path: Path) -> None:
             durations.append(1000 // FRAMES_A_SECOND)
     part = path.with_name(path.name + ".part")
     how: dict[str, Any] = {"quality": QUALITY, "method": 4, "minimize_size": True}
-    kept[0].save(part, path.suffix[1:], save_all=True, append_images=kept[1:], duration=durations, loop=0, **how)
+    kept[0].save(
+        part, path.suffix[1:], save_all=True, append_images=kept[1:], duration=durations, loop=0, **how
+    )
     part.replace(path)
 
 
@@ -205,13 +217,14 @@ def main(arguments: list[str] | None = None) -> None:
     if browser is None:
         parser.error("no chromium is installed, and GROKSCOPE_BROWSER names no browser")
     with tempfile.TemporaryDirectory() as folder:
-        run = chosen.run or Path(folder) / "runs" / "r0"
+        run, out = chosen.run or Path("runs", "r0"), chosen.out.absolute()
         if chosen.run is None:
+            os.chdir(folder)  # the page shows the path of the run
             command = [sys.executable, "-m", "interp.cli", "train", str(run), "--corrupt", "0.35"]
             subprocess.run(command, check=True)
         frames = record(run, browser, pace=chosen.pace)
-    save(frames, chosen.out)
-    print(f"{chosen.out}: {len(frames) / FRAMES_A_SECOND:.1f} s, {chosen.out.stat().st_size / 1e6:.2f} MB")
+        save(frames, out)
+    print(f"{out}: {len(frames) / FRAMES_A_SECOND:.1f} s, {out.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
