@@ -24,9 +24,9 @@ from PIL import Image
 
 PICTURE = Path(__file__).with_name("explorer.webp")
 FRAMES_A_SECOND = 8
-PAGE, WIDTH = (1280, 900), 900
+PAGE, WIDTH = (1280, 960), 900
 """Pixels of the page, and of the width that the picture is shrunk to."""
-QUALITY = 60
+QUALITY = 75
 POINTER = """
 const arrow = document.createElement("div");
 arrow.id = "recorded-pointer";
@@ -117,7 +117,7 @@ class Recorder:
             self.shoot()
         self.page.mouse.up()
         self.settle()
-        self.shoot(8)
+        self.shoot(14)
 
     def scroll(self, distance: float, frames: int = 5) -> None:
         """Scroll the page down, or up if the distance is negative."""
@@ -131,17 +131,19 @@ class Recorder:
 def play(film: Recorder) -> None:
     """Remove the neurons that memorise, undo it, and weaken those that generalise, beside the map of all answers."""
     page = film.page
-    film.shoot(8)
+    film.shoot(10)
     film.choose("by-label", "memorizing")
+    film.shoot(6)
     film.drag(0)
     film.click(page.locator("#undo"))
+    film.shoot(4)
     film.choose("by-label", "generalizing")
-    film.scroll(500)
+    film.scroll(560)
     film.choose("quantity", "Which answers are right")
     film.drag(0.3, 10)
     film.click(page.locator("#undo"))
     film.shoot(6)
-    film.scroll(-500)
+    film.scroll(-560)
     film.shoot(6)
 
 
@@ -215,13 +217,14 @@ def main(arguments: list[str] | None = None) -> None:
     if browser is None:
         parser.error("no chromium is installed, and GROKSCOPE_BROWSER names no browser")
     with tempfile.TemporaryDirectory() as folder:
-        run = chosen.run or Path(folder) / "runs" / "r0"
+        run, out = chosen.run or Path("runs", "r0"), chosen.out.absolute()
         if chosen.run is None:
+            os.chdir(folder)  # the page shows the path of the run
             command = [sys.executable, "-m", "interp.cli", "train", str(run), "--corrupt", "0.35"]
             subprocess.run(command, check=True)
         frames = record(run, browser, pace=chosen.pace)
-    save(frames, chosen.out)
-    print(f"{chosen.out}: {len(frames) / FRAMES_A_SECOND:.1f} s, {chosen.out.stat().st_size / 1e6:.2f} MB")
+        save(frames, out)
+    print(f"{out}: {len(frames) / FRAMES_A_SECOND:.1f} s, {out.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
