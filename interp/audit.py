@@ -16,7 +16,7 @@ from interp.analysis.orderings import better_ordering
 from interp.analysis.populations import crossfit_labels
 from interp.analysis.portrait import portraits, telling_neurons
 from interp.analysis.relearning import relearn
-from interp.analysis.removing import curves_from_both_ends
+from interp.analysis.removing import applied_to, curves_from_both_ends
 from interp.analysis.trajectory import Trajectory, trajectory_of
 from interp.checkpoints import FORMAT as NATIVE
 from interp.checkpoints import Checkpoint
@@ -145,10 +145,11 @@ def _removals(subject: Subject, n_random: int) -> dict[str, Removal]:
     with progress("removing labelled neurons", len(LABELS) * n_random, after=PATIENCE) as report:
 
         def without(label: str, before: int) -> Removal:
-            neurons = subject.table.where(label=label)
-            return removal(
+            neurons = subject.table.where(label=label).neuron
+            result = removal(
                 subject.cached, neurons, **settings, report=lambda done, note="": report(before + done)
             )
+            return replace(result, applied=applied_to(subject, neurons, "zero", subject.cached))
 
         return {label: without(label, i * n_random) for i, label in enumerate(LABELS)}
 

@@ -66,15 +66,7 @@ def hooked(model: Model, changes: Mapping[str, Callable[[Tensor], Tensor | None]
     def call(
         change: Callable[[Tensor], Tensor | None], name: str, point: nn.Module, _args: Any, output: Tensor
     ) -> Any:
-        _, position = split_position(name)
-        if position is None or loop_at(point) is not None:
-            return change(output) if position in (None, step_at(point)) else None
-        changed = change(select_position(output, position, name))
-        if changed is None:
-            return None
-        output = output.clone()
-        output[:, position] = changed
-        return output
+        return changed_at(name, point, change, output)
 
     resolve(model, list(changes))
     with without_checkpointing(), ExitStack() as stack:
@@ -82,6 +74,26 @@ def hooked(model: Model, changes: Mapping[str, Callable[[Tensor], Tensor | None]
             hook = model.hook_dict[split_position(name)[0]]
             stack.callback(hook.register_forward_hook(partial(call, change, name)).remove)
         yield model
+
+
+def changed_at(
+    name: str, point: nn.Module, change: Callable[[Tensor], Tensor | None], output: Tensor
+) -> Tensor | None:
+    """An activation as a change leaves it at a hook name, which may end in ``@N``; None where it stays as it is.
+
+    Args:
+        point: The module at the name.
+        output: The whole activation there; in a loop that of one step.
+    """
+    _, position = split_position(name)
+    if position is None or loop_at(point) is not None:
+        return change(output) if position in (None, step_at(point)) else None
+    changed = change(select_position(output, position, name))
+    if changed is None:
+        return None
+    output = output.clone()
+    output[:, position] = changed
+    return output
 
 
 def device_of(model: HookedModel) -> torch.device:

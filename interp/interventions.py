@@ -2,82 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from interp.edits import Edit as Edit
+from interp.edits import changes_of, neuron_indices
 from interp.errors import InterventionError
-from interp.hooks import capture, hooked
-from interp.models import HookedModel, NeuronSite, neuron_site, split_position
-from interp.models.site_point import step_at
-from interp.modes import Change, Intervention, Patch, Zero, make_intervention, parse_mode, started_stepwise
-from interp.selectors import indices_in
-from interp.time_scope import TimeScope
-
-
-@dataclass(frozen=True, eq=False)
-class Edit:
-    """An intervention and where it acts.
-
-    Attributes:
-        hook: A site, or a hook point whose last axis is the neurons; with ``@N`` at its end, position N only.
-        neurons: Indices of neurons.
-        intervention: What is done to them, given ``(…, neuron)`` whatever the layout at the hook point. At a site in a
-            loop it acts inside the loop: what follows a step goes on from the changed neurons.
-        during: Steps that it is limited to, along the site's axis time, segment or position; all if None. Also a text
-            such as ``"4-9"``, ``"4-"`` or ``"-9"``, steps, or a boolean mask over all.
-    """
-
-    hook: str
-    neurons: np.ndarray
-    intervention: Intervention
-    during: Any = None
-
-    @property
-    def scope(self) -> TimeScope | None:
-        """`during`, read."""
-        return None if self.during is None else TimeScope.of(self.during)
-
-
-def neuron_indices(neurons: Any, width: int) -> np.ndarray:
-    """Indices from an index, several, a text such as ``3,5-9``, a boolean mask, or rows of a `NeuronTable`.
-
-    Raises:
-        InterventionError: An index is out of range or occurs twice, or the type is wrong.
-
-    Example:
-        >>> neuron_indices([True, False, True], 3).tolist()
-        [0, 2]
-        >>> neuron_indices("0,2-4", 6).tolist()
-        [0, 2, 3, 4]
-    """
-    if isinstance(neurons, str):
-        neurons = np.array(indices_in(neurons), dtype=np.int64)
-    try:
-        chosen = np.atleast_1d(np.asarray(getattr(neurons, "neuron", neurons)))
-    except ValueError:  # lists of different lengths
-        chosen = np.empty((0, 0))
-    if chosen.dtype == bool:
-        if chosen.shape != (width,):
-            raise InterventionError(f"the mask has shape {chosen.shape}; the site has {width} neurons")
-        return np.flatnonzero(chosen)
-    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
-        raise InterventionError(
-            f"neurons={neurons!r} are no neurons; expected indices, a boolean mask, rows of a "
-            "NeuronTable or a text such as 3,5-9"
-        )
-    chosen = np.array(chosen, dtype=np.int64, order="C")
-    outside = chosen[(chosen < 0) | (chosen >= width)]
-    if outside.size:
-        raise InterventionError(f"neuron {outside[0]} does not exist; the site has neurons 0 to {width - 1}")
-    if len(np.unique(chosen)) != len(chosen):
-        raise InterventionError("a neuron is named twice; name each once")
-    return chosen
+from interp.hooks import capture, changed_at, hooked, resolve
+from interp.models import HookedModel, neuron_site, split_position
+from interp.models.state import own_state
+from interp.modes import Change, Intervention, Patch, Zero, make_intervention, parse_mode
 
 
 def edit_from_mode(
@@ -102,94 +42,97 @@ def edit_from_mode(
     return Edit(place.hook, chosen, make_intervention(mode, activations, seed=seed), during)
 
 
-@contextmanager
-def intervene(model: HookedModel, *edits: Edit) -> Iterator[HookedModel]:
-    """Apply edits inside the block, in the order given; the model is as before at its end, whatever happens.
+@dataclass(frozen=True, eq=False)
+class Applied(AbstractContextManager["HookedModel"]):
+    """Edits of a network: applied inside a ``with`` block, as a list of hooks, or as weights.
+
+    Attributes:
+        model: The network; it is left unchanged.
+        edits: In the order in which they act.
+        names: The weights of an edited network by the names that `state_dict` gives them.
+
+    Example:
+        >>> from interp.models import analytic_mlp
+        >>> model, pairs = analytic_mlp("add", p=13), torch.tensor([[2, 3], [4, 4]])
+        >>> removed = ablate(model, [0, 5])
+        >>> with removed:
+        ...     inside = model(pairs)
+        >>> torch.equal(model.run_with_hooks(pairs, fwd_hooks=removed.fwd_hooks()), inside)
+        True
+        >>> _ = analytic_mlp("add", p=13).load_state_dict(removed.state_dict())
+    """
+
+    model: HookedModel
+    edits: tuple[Edit, ...]
+    names: Callable[[HookedModel], dict[str, Tensor]] = own_state
+    _active: list[AbstractContextManager[Any]] = field(default_factory=list, repr=False)
+
+    def __enter__(self) -> HookedModel:
+        block = _intervening(self.model, self.edits)
+        block.__enter__()
+        self._active.append(block)
+        return self.model
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._active.pop().__exit__(*error)
+
+    def fwd_hooks(self) -> FwdHooks:
+        """One (hook name, function) for each hook, for ``model.run_with_hooks(x, fwd_hooks=…)`` and ``model.hooks``.
+
+        The functions take ``(activation, hook)``. They draw, and keep state over steps, as one ``with`` block does;
+        ask for new ones to begin anew. A loop that ends before a step that an edit is limited to is an error in a
+        ``with`` block only, as hooks do not know when a forward pass has ended.
+
+        Raises:
+            HookNameError: A hook does not exist. InterventionError: an edit is limited to steps, and there are none.
+        """
+        changes, _ = changes_of(self.model, self.edits)
+        resolve(self.model, list(changes))
+
+        def function(name: str, change: Change) -> Callable[..., Tensor | None]:
+            return lambda activation, hook: changed_at(name, hook, change, activation)
+
+        return [(split_position(name)[0], function(name, change)) for name, change in changes.items()]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of the weights, on the CPU, with the edits in them: the same logits without hooks.
+
+        Names are those of the user's own module, or of the file that the network was read from, as far as the edits
+        were measured on an opened checkpoint (`interp.remove`); else the hooked network's own.
+
+        Raises:
+            InterventionError: No weights express an edit exactly (resampling, clamping, some steps only), or those
+                beside the site cannot; the message says why.
+        """
+        return self.names(bake(self.model, *self.edits))
+
+
+FwdHooks = list[tuple[str, Callable[..., Any]]]
+"""Hooks as TransformerLens takes them."""
+
+
+def intervene(model: HookedModel, *edits: Edit) -> Applied:
+    """Apply edits inside a ``with`` block, in the order given; the model is as before at its end, whatever happens.
+
+    Returns:
+        What the block begins with; also as hooks or weights, see `Applied`.
 
     Raises:
-        HookNameError: A hook does not exist.
+        HookNameError: A hook does not exist, at the beginning of the block.
         InterventionError: An edit is limited to steps that the site does not have.
     """
-    sites = {site.hook: site for site in model.neuron_sites()}
-    by_hook = {
-        hook: [_Acting(edit) for edit in edits if edit.hook == hook]
-        for hook in dict.fromkeys(edit.hook for edit in edits)
-    }
+    return Applied(model, edits)
 
-    def combined(hook: str) -> Change:
-        name, position = split_position(hook)
-        site, point = sites.get(name), model.hook_dict.get(name)
-        looped = position is None  # one position is reached once
-        for one in by_hook[hook]:
-            one.check(site, hook, position)
 
-        def change(activations: Tensor) -> Tensor:
-            changed = activations.clone()
-            neurons_last = changed.movedim(-1 if site is None else site.axis, -1)  # a view into `changed`
-            for one in by_hook[hook]:
-                one.apply(neurons_last, site, step_at(point) if point is not None and looped else None)
-            return changed
-
-        return change
-
-    with hooked(model, {hook: combined(hook) for hook in by_hook}):
-        yield model
-    for one in (one for some in by_hook.values() for one in some):
+@contextmanager
+def _intervening(model: HookedModel, edits: Sequence[Edit]) -> Iterator[None]:
+    changes, acting = changes_of(model, edits)
+    with hooked(model, changes):
+        yield
+    for one in acting:
         one.check_steps()
 
 
-class _Acting:
-    """An edit at work: its intervention, and the steps of a loop that it has seen."""
-
-    def __init__(self, edit: Edit) -> None:
-        self.edit, self.scope, self.steps = edit, edit.scope, 0
-        self.chosen: tuple[Any, ...] | None = None
-        self.change, self.step_change = edit.intervention.start(), started_stepwise(edit.intervention)
-
-    def check(self, site: NeuronSite | None, hook: str, position: int | None) -> None:
-        """Raise an `InterventionError` if the edit is limited in time, and the site has no time or is one step."""
-        if self.scope is None:
-            return
-        axes = () if site is None else site.axes_neurons_last
-        if position is not None or site is None or site.time_axis is None:
-            shown = f"its axes are {', '.join(axes)}" if axes else "its axes are not known"
-            shown = f"{hook!r} is one position" if position is not None else shown
-            raise InterventionError(
-                f"the edit at {hook!r} is limited to {self.scope}, but there are no steps there: {shown}; leave out "
-                "during"
-            )
-
-    def apply(self, neurons_last: Tensor, site: NeuronSite | None, step: int | None) -> None:
-        """Change the neurons, ``(example, …, neuron)``, in place; `step` is that of the loop."""
-        if self.chosen is None:
-            indices = neuron_indices(self.edit.neurons, neurons_last.shape[-1])
-            self.chosen = (..., torch.as_tensor(indices, device=neurons_last.device))
-        chosen = self.chosen
-        if step is not None:
-            self.steps = max(self.steps, step + 1)
-            along_loop = site is not None and site.time_axis == 1
-            if self.scope is None or not along_loop or step in self.scope:
-                neurons_last[chosen] = self.step_change(neurons_last[chosen], step)
-            return
-        before = neurons_last[chosen]
-        after = self.change(before)
-        if self.scope is not None and site is not None and site.time_axis is not None:
-            after = torch.where(in_scope(self.scope, before, site.time_axis), after, before)
-        neurons_last[chosen] = after
-
-    def check_steps(self) -> None:
-        """Raise an `InterventionError` if the loop did not reach a step that the edit names."""
-        if self.scope is not None and self.steps:
-            self.scope.check(self.steps)
-
-
-def in_scope(scope: TimeScope, activations: Tensor, axis: int) -> Tensor:
-    """True at the steps in a scope, of a shape that multiplies activations along one of their axes."""
-    mask = torch.as_tensor(scope.mask(activations.shape[axis]), device=activations.device)
-    return mask.reshape([-1 if place == axis else 1 for place in range(activations.ndim)])
-
-
-@contextmanager
 def ablate(
     model: HookedModel,
     neurons: Any,
@@ -199,8 +142,8 @@ def ablate(
     reference: Any = None,
     seed: int = 0,
     during: Any = None,
-) -> Iterator[HookedModel]:
-    """Take neurons out inside the block.
+) -> Applied:
+    """Take neurons out inside a ``with`` block, or as `Applied.fwd_hooks` or `Applied.state_dict` of the result.
 
     Args:
         neurons: Indices, a mask, or rows of a `NeuronTable`.
@@ -221,17 +164,14 @@ def ablate(
         0.0
     """
     settings: dict[str, Any] = {"site": site, "reference": reference, "seed": seed, "during": during}
-    with intervene(model, edit_from_mode(model, neurons, mode, **settings)):
-        yield model
+    return intervene(model, edit_from_mode(model, neurons, mode, **settings))
 
 
-@contextmanager
 def rescale(
     model: HookedModel, neurons: Any, factor: float, *, site: str | None = None, during: Any = None
-) -> Iterator[HookedModel]:
-    """Multiply neurons by a factor inside the block; see `ablate` for the arguments."""
-    with ablate(model, neurons, f"scale={float(factor)!r}", site=site, during=during):
-        yield model
+) -> Applied:
+    """Multiply neurons by a factor inside a ``with`` block; see `ablate` for the arguments and the result."""
+    return ablate(model, neurons, f"scale={float(factor)!r}", site=site, during=during)
 
 
 def bake(model: HookedModel, *edits: Edit) -> HookedModel:

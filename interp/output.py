@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,25 @@ import numpy as np
 
 from interp.errors import ConfigError
 from interp.files import write_json, write_text, write_whole
+from interp.frames import arrow_table
 from interp.markup import UNKNOWN
 
 SUFFIXES = (".parquet", ".csv", ".json", ".html")
 """Endings of the files that a result is written to."""
+
+
+SCHEMA_VERSION = 1
+"""Of all JSON that is written as a result; raised where a field changes its meaning or goes."""
+
+
+def framed(schema: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A result's JSON, which states the schema that it follows; see `interp.report.schemas`.
+
+    Example:
+        >>> framed("dose", {"size": 3})
+        {'schema': 'dose', 'schema_version': 1, 'size': 3}
+    """
+    return {"schema": schema, "schema_version": SCHEMA_VERSION, **values}
 
 
 def plain(value: Any) -> Any:
@@ -64,7 +78,7 @@ def write_result(
     """Write a result as its file's name asks: a table to ``.parquet`` or ``.csv``, ``.json``, or a page to ``.html``.
 
     Args:
-        name: Of the result, in a message.
+        name: Of the result, in a message, and of the schema of its JSON.
         columns, data, page: Each is asked for only where it is written.
 
     Raises:
@@ -76,26 +90,27 @@ def write_result(
             f"cannot write {name} to {str(path)!r}; expected a name ending in {', '.join(SUFFIXES)}"
         )
     if path.suffix == ".json":
-        return write_json(path, data())
+        return write_json(path, framed(name, data()))
     if path.suffix == ".html":
         return write_text(path, page())
     return write_columns(path, columns())
 
 
 def write_columns(
-    path: Path | str, columns: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+    path: Path | str,
+    columns: Mapping[str, Any],
+    metadata: Mapping[str, Any] | None = None,
+    categories: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """Write columns to a ``.parquet`` or ``.csv`` file, whole or not at all.
 
     Args:
         path: Of the file.
-        columns: Equally long, by name: arrays, or lists of whole numbers in which None is missing.
-        metadata: Kept by Parquet as JSON under ``grokscope``.
+        columns, metadata, categories: See `interp.frames.arrow_table`; only Parquet keeps the latter two.
 
     Raises:
         ConfigError: The suffix is neither, or the place cannot be written to.
     """
-    import pyarrow
     from pyarrow import parquet
 
     writers = {".parquet": parquet.write_table, ".csv": write_csv}
@@ -104,13 +119,7 @@ def write_columns(
         raise ConfigError(
             f"cannot write neurons to {str(path)!r}; expected a name ending in .parquet or .csv"
         )
-    arrays = {
-        name: pyarrow.array(column, None if isinstance(column, np.ndarray) else pyarrow.int64())
-        for name, column in columns.items()
-    }
-    table = pyarrow.table(arrays)
-    if metadata is not None:
-        table = table.replace_schema_metadata({"grokscope": json.dumps(metadata)})
+    table = arrow_table(columns, metadata, categories)
     return write_whole(path, lambda part: writers[path.suffix](table, part))
 
 

@@ -22,7 +22,7 @@ from interp.measuring.evaluation import SplitValues
 from interp.measuring.memory_set import MemorySet
 from interp.measuring.phase import Phase
 from interp.measuring.removals import Removal
-from interp.output import leaves, plain, versions
+from interp.output import framed, leaves, plain, versions
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
 from probes.labels import MEMORIZING
@@ -104,8 +104,8 @@ class AuditReport:
         return "\n".join((f"AuditReport of {self.checkpoint}", *self.verdict, *warnings))
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON contract: fractions in [0, 1], null where not known."""
-        return {
+        """The JSON contract: fractions in [0, 1], null where not known; see ``grokscope validate --schema audit``."""
+        values = {
             "checkpoint": self.checkpoint,
             "dialect": self.dialect,
             "step": self.step,
@@ -139,6 +139,7 @@ class AuditReport:
             "warnings": list(self.warnings),
             "made_by": {"command": self.command, "versions": versions()},
         }
+        return framed("audit", values)
 
     def _without(self, label: str) -> dict[str, Any]:
         checked = {"crossfit": plain(self.crossfits.get(label))} if label in JUDGED_BY else {}

@@ -15,13 +15,14 @@ from jaxtyping import Float, Int
 from interp.analysis.predicates import as_classes, joined, operand_values, own_predicates, task_predicates
 from interp.data import Dataset, Task
 from interp.drawing import Drawable
+from interp.edits import neuron_indices
 from interp.errors import ConfigError, cut
 from interp.files import write_json
-from interp.interventions import neuron_indices
+from interp.frames import Tabular
 from interp.markup import UNKNOWN, html_table, number, percentage
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.logits import chosen_columns
-from interp.output import plain, write_columns
+from interp.output import framed, plain, write_columns
 from interp.subject import Network, Subject, subject_of
 from probes.descriptions import Predicates, choose, exemplars, information, shares
 
@@ -35,7 +36,7 @@ HEADER = ("neuron", "description", "agreement", "base rate", "PMI", "q-value", "
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Descriptions(Drawable):
+class Descriptions(Drawable, Tabular):
     """One row a neuron: its description, and how far that holds on inputs that did not choose it.
 
     Attributes:
@@ -133,6 +134,10 @@ class Descriptions(Drawable):
                 str(values["exemplars"]),
             )
 
+    def frame_metadata(self) -> dict[str, Any]:
+        """The site and the false-discovery rate."""
+        return {"site": self.site_name, "level": self.level}
+
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return plain(vars(self) | {"counts": self.counts()})
@@ -144,8 +149,8 @@ class Descriptions(Drawable):
             ConfigError: The suffix is another, or the place cannot be written to.
         """
         if Path(path).suffix == ".json":
-            return write_json(path, self.to_dict())
-        return write_columns(path, self.columns, {"site": self.site_name, "level": self.level})
+            return write_json(path, framed("descriptions", self.to_dict()))
+        return write_columns(path, self.columns, self.frame_metadata())
 
     def __repr__(self) -> str:
         return f"Descriptions({self.site_name}: {self.sentence()})"

@@ -15,6 +15,7 @@ from interp.checkpoints.options import OpenOptions
 from interp.data.operations import steps_of
 from interp.drawing import present
 from interp.errors import CheckpointError, ConfigError
+from interp.frames import Tabular
 from interp.measuring.arrays import weight_vectors
 from interp.output import plain, write_result
 from interp.scoring.compositions import reading_order, task_composition
@@ -37,7 +38,7 @@ MOST_FREQUENCIES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dynamics:
+class Dynamics(Tabular):
     """Every neuron over the checkpoints of a training run; made by `dynamics_of`.
 
     Attributes:
@@ -76,16 +77,13 @@ class Dynamics:
         """One a checkpoint; see `interp.analysis.trajectory.Trajectory`."""
         return self.trajectory.records
 
-    def to_pandas(self) -> Any:
-        """A `pandas.DataFrame` with one row a neuron.
+    def frame_columns(self) -> dict[str, Any]:
+        """Columns of one row a neuron.
 
         Columns are those of `probes.development.Development` (steps are missing where there is none), then ``label``
         and the numbers of `COLUMNS` at the last checkpoint.
         """
-        import pandas
-
-        whole = {name: pandas.array(values, dtype="Int64") for name, values in self._whole().items()}
-        return pandas.DataFrame(self._neurons() | whole)
+        return self._neurons() | self._whole()
 
     def _neurons(self) -> dict[str, np.ndarray]:
         last = {name: self.columns[name][-1] for name in ("label", *NUMBERS)}
@@ -109,14 +107,14 @@ class Dynamics:
         return write_result(
             path,
             "dynamics",
-            columns=lambda: self._neurons() | self._whole(),
+            columns=self.frame_columns,
             data=self.to_dict,
             page=self.to_html,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Steps, records, stages, alignment by checkpoint, and one dictionary a neuron; ready for JSON."""
-        columns = plain(self._neurons() | self._whole())
+        columns = plain(self.frame_columns())
         neurons = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return {
             "site": self.site,

@@ -14,7 +14,7 @@ from torch import Tensor
 from interp.analysis.spectrum import NAMES, Spectrum, task_spectrum
 from interp.data import Task
 from interp.drawing import Drawable
-from interp.interventions import neuron_indices
+from interp.edits import neuron_indices
 from interp.measuring.arrays import grid_of, weight_vectors
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.logits import BLOCK, chosen_columns

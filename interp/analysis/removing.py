@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,20 @@ from interp.analysis.memory_set import neurons_by_memory
 from interp.checkpoints import Checkpoint, save_checkpoint
 from interp.checkpoints.options import OpenOptions
 from interp.checkpoints.tensor_file import save_tensors
+from interp.checkpoints.written_back import state_as_stored
 from interp.data import ModularTask, Task
+from interp.edits import Edit, neuron_indices
 from interp.errors import CheckpointError, ConfigError
 from interp.files import write_together
-from interp.interventions import Edit, bake, neuron_indices
+from interp.interventions import Applied, bake
+from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import Curve, measure_curve
 from interp.measuring.doses import Dose, dose_response
 from interp.measuring.logits import chosen_columns
 from interp.measuring.removals import Removal, removal
 from interp.models import Adopted, HookedMLP, HookedModel, SmallTransformer
-from interp.modes import make_intervention
+from interp.models.state import own_state
+from interp.modes import make_intervention, parse_mode
 from interp.progress import PATIENCE, progress
 from interp.scoring.selection import default_order, order_by, select_neurons
 from interp.selectors import parse_neurons
@@ -117,7 +122,8 @@ def remove(
     subject = subject_of(network, task, site=site, seed=seed)
     _, chosen = chosen_neurons(subject, neurons)
     cached = subject.cached_with(mode, during)
-    return removal(cached, chosen, n_draws=n_random, pool=subject.alive, seed=subject.seed)
+    result = removal(cached, chosen, n_draws=n_random, pool=subject.alive, seed=subject.seed)
+    return replace(result, applied=applied_to(subject, chosen, mode, cached, during))
 
 
 def dose(
@@ -249,15 +255,24 @@ def ablate_checkpoint(
     target = None if save is None else edited_file(save, opened, overwrite)
     cached = subject.cached_with(mode, during)
     _, chosen = chosen_neurons(subject, neurons)
-    edited = None
-    if target is not None:
-        activations = chosen_columns(cached.prefix.activations, torch.as_tensor(chosen))
-        intervention = make_intervention(mode, activations, seed=subject.seed)
-        edited = bake(subject.model, Edit(cached.hook, chosen, intervention, during))
+    applied = applied_to(subject, chosen, mode, cached, during)
+    edited = None if target is None else bake(subject.model, *applied.edits)
     result = removal(cached, chosen, n_draws=n_random, pool=subject.alive, seed=subject.seed)
     if target is not None and edited is not None:
         write_edited(target, edited, opened, f"{mode} on {len(chosen)} neurons ({neurons})")
-    return result
+    return replace(result, applied=applied)
+
+
+def applied_to(
+    subject: Subject, neurons: np.ndarray, mode: str, cached: CachedPass, during: Any = None
+) -> Applied:
+    """The intervention that was measured: as a context manager, hooks or weights under the names of its file."""
+    activations = None
+    if parse_mode(mode)[0].from_examples:
+        activations = chosen_columns(cached.prefix.activations, torch.as_tensor(neurons))
+    intervention = make_intervention(mode, activations, seed=subject.seed)
+    edit = Edit(cached.hook, neurons, intervention, during)
+    return Applied(subject.model, (edit,), partial(state_as_stored, subject.source))
 
 
 def edited_file(save: Path | str, opened: Checkpoint, overwrite: bool = False) -> Path:
@@ -289,10 +304,7 @@ def edited_file(save: Path | str, opened: Checkpoint, overwrite: bool = False) -
 def write_edited(target: Path, edited: HookedModel, opened: Checkpoint, description: str) -> None:
     """Store an edited network: natively where the format knows its kind, else the weights of the user's module."""
     if isinstance(edited, Adopted):
-        stored = {name: tensor.detach().cpu() for name, tensor in edited.module.state_dict().items()}
-        weights = {
-            name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in stored.items()
-        }
+        weights = own_state(edited)
         write_together(
             (target.with_suffix(".json"), None),  # it described the weights that were here before
             (target, lambda part: save_tensors(weights, part)),

@@ -13,8 +13,8 @@ from torch import Tensor
 from interp.analysis.removing import chosen_neurons
 from interp.analysis.separated_sets import OTHER_EXAMPLES, SAME_EXAMPLES, SeparabilityReport, SeparatedSet
 from interp.data import Dataset, Task
+from interp.edits import neuron_indices
 from interp.errors import ConfigError
-from interp.interventions import neuron_indices
 from interp.measuring.band import Band
 from interp.measuring.crossfit import halves
 from interp.measuring.removals import random_sets

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from interp.checkpoints.options import OpenOptions
 from interp.data import Task
 from interp.models import HookedModel
 
@@ -23,6 +24,7 @@ class Checkpoint:
         settings: The JSON beside the weights.
         notes: What was assumed or chosen while reading a file that does not say it, in sentences.
         stored: Accuracies that the file itself records, by split.
+        options: As the file was opened with, of one in a foreign dialect.
     """
 
     model: HookedModel
@@ -33,3 +35,4 @@ class Checkpoint:
     settings: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stored: dict[str, float] = field(default_factory=dict)
+    options: OpenOptions | None = None

@@ -235,7 +235,7 @@ def _measured(stored: StoredWeights, readings: list[Reading], options: OpenOptio
         notes += [f"{name} lies beside the checkpoint; --split-from {name} uses it" for name in beside]
     opened = _checkpoint(stored, best.model, best.task, reading.dialect, reading.description, notes)
     measured = {} if best.coefficient is None else {"attn_coeff": best.coefficient}
-    return replace(opened, settings=opened.settings | {"measured": measured})
+    return replace(opened, settings=opened.settings | {"measured": measured}, options=options)
 
 
 def _checkpoint(

@@ -14,19 +14,16 @@ from typer.core import TyperGroup
 
 from interp.cli import study
 from interp.cli.console import examples_shown
+from interp.cli.exit_codes import EXIT_CODES, INTERRUPTED
 from interp.cli.failure import report_failure
 from interp.cli.options import fill_help
 from interp.terminal import PIPE_CLOSED
 
 COMMANDS = (
     "demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot", "dynamics", "dose", "unlearn",
-    "communities", "describe", "retention", "overlap", "transfer_gamma", "dialects", "doctor",
+    "communities", "describe", "retention", "overlap", "transfer_gamma", "validate", "dialects", "doctor",
 )  # fmt: skip
 """Each is a module here, with a function of the same name, in the order of the help."""
-
-
-INTERRUPTED = 130
-"""The exit code of a process that Ctrl-C ends."""
 
 
 class Commands(TyperGroup):
@@ -52,6 +49,7 @@ app = typer.Typer(
     name="grokscope",
     cls=Commands,
     help="Find out whether a trained network understood a rule or memorised its examples, neuron by neuron.",
+    epilog="[bold]Exit codes[/bold]\n\n" + "\n\n".join(f"  {n}  {text}" for n, text in EXIT_CODES.items()),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

@@ -15,10 +15,12 @@ from rich.markup import escape
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import say, show
+from interp.cli.exit_codes import HOLDS
 from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.language_audit import Language, Save, Scores, audit_of_language, with_language
 from interp.cli.loading import loading
 from interp.cli.options import (
+    STDOUT,
     Device,
     FailIf,
     Force,
@@ -41,6 +43,7 @@ EXAMPLES = (
     "grokscope audit runs/r0",
     "grokscope audit runs/r0 --html report.html --json report.json",
     "grokscope audit runs/r0 --fail-if 'neurons.memorizing > 0.1*neurons.total'",
+    "grokscope audit runs/r0 --json report.json --markdown - >> summary.md",
     "grokscope audit net.pth --p 113 --activation relu --split-from train_data.pth",
     "grokscope audit net.pt --model net.py:build --site mlp.2:input --tokens 'a b =' --task add --p 59",
     "grokscope audit net.pt --model net.py:build --site fc:input --table examples.parquet",
@@ -74,7 +77,13 @@ def audit(
     html: Annotated[Path | None, output("Write a page that works offline.", ".html", refusal=REFUSAL)] = None,
     json: Annotated[Path | None, output("Write the findings as JSON.", ".json", refusal=REFUSAL)] = None,
     markdown: Annotated[
-        Path | None, output("Write the findings as Markdown.", ".md", refusal=REFUSAL)
+        Path | None,
+        output(
+            "Write the findings as Markdown; - prints them, and nothing else.",
+            ".md",
+            refusal=REFUSAL,
+            stream=True,
+        ),
     ] = None,
     fail_if: FailIf = None,
     alpha: Annotated[
@@ -107,13 +116,14 @@ def audit(
     Of a language model, with --sequences: which of the texts it has memorised, as against guessed, which neurons hold
     them, and what is left of the memory, and of everything else, without these.
 
-    Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input.
+    Exit codes: 0 done, 1 the --fail-if condition holds, 2 something is wrong with the input; grokscope --help has all.
     """
     refuse_other(
         sequences,
         {"prompt_tokens": prompt_tokens, **language, "save": save, "force": force or None, "scores": scores},
         {"min_share": min_share, "relearn_lr": relearn_lr, "since": since},
     )
+    files = () if markdown == STDOUT else (markdown,)
     shared = {"alpha": alpha, "n_random": random, "relearn_steps": relearn}
     if sequences is not None:
         given = {
@@ -122,22 +132,22 @@ def audit(
         more = {"prompt_tokens": prompt_tokens, "device": device, "out": scores}
         saved = (save, force)
         report: Any = audit_of_language(checkpoint, sequences, given, more, saved, typed())
-        show(report, html, json, markdown)
+        show(report, html, json, *files, markdown=markdown == STDOUT)
     else:
         check_relearning(relearn, relearn_lr)
         own = {"min_share": min_share, "relearn_lr": relearn_lr, "device": device, "since": since}
         settings: dict[str, Any] = {**shared, **own, "seed": seed}
         report = _of_classifier(checkpoint, options, site, settings)
-        show(report, html, json, markdown)
+        show(report, html, json, *files, markdown=markdown == STDOUT)
         if relearn is not None and report.relearning is None:
             from interp.analysis.relearning import NOTHING
 
-            say(NOTHING)
+            say(NOTHING, error=markdown == STDOUT)
     from interp.expressions import condition
 
     if fail_if is not None and condition(fail_if, _with_unknown(report.flat(), fail_if)):
         Terminal(stderr=True).print(f"[red]failed:[/red] {escape(fail_if)}", highlight=False)
-        raise typer.Exit(1)
+        raise typer.Exit(HOLDS)
 
 
 def _of_classifier(

@@ -10,6 +10,7 @@ import typer
 
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say
+from interp.cli.exit_codes import INTERRUPTED, SOME_FAILED
 from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.options import Engine, RayAddress, Since, Workers, option, spelled, with_options
 from interp.errors import ConfigError
@@ -31,7 +32,6 @@ EXAMPLES = (
 )
 CODE = ("model", "sites")
 """Options that stand beside a file that describes the job: code runs only if the command line itself names it."""
-SOME_FAILED, INTERRUPTED = 3, 130
 MEMORY = "memory"
 MOST_FAILURES = 5
 MEASURED = (

@@ -62,7 +62,7 @@ def communities(
     print_table("Communities of neurons", *result.table())
     say(*result.notes())
     write(lambda path: _write_page(result, str(run), path), html)
-    write_numbers(result, json)
+    write_numbers(result, json, "communities")
 
 
 def _write_page(result: Communities, source: str, path: Path) -> Path:

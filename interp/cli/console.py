@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich import box
 from rich.markup import escape
 from rich.table import Table
@@ -24,26 +25,30 @@ def say(*lines: str, error: bool = False) -> None:
         Terminal(stderr=error).print(escape(line), highlight=False, soft_wrap=True)
 
 
-def write(save: Callable[[Path], Path], *paths: Path | None) -> None:
-    """Write a result to the paths that were given, and say so."""
+def write(save: Callable[[Path], Path], *paths: Path | None, error: bool = False) -> None:
+    """Write a result to the paths that were given, and say so, on standard error if that is asked for."""
     for path in paths:
         if path is not None:
-            say(f"wrote {save(path)}")
+            say(f"wrote {save(path)}", error=error)
 
 
-def write_numbers(result: Any, path: Path | None) -> None:
-    """Write a result's numbers as JSON, if a path was given."""
+def write_numbers(result: Any, path: Path | None, schema: str) -> None:
+    """Write a result's numbers as JSON of a schema of `interp.report.schemas`, if a path was given."""
     from interp.files import write_json
+    from interp.output import framed
 
-    write(lambda place: write_json(place, result.to_dict()), path)
+    write(lambda place: write_json(place, framed(schema, result.to_dict())), path)
 
 
-def show(report: AuditReport | LanguageReport, *paths: Path | None) -> None:
-    """Print an audit, and write it to the paths that were given."""
-    from interp.report import print_report
+def show(report: AuditReport | LanguageReport, *paths: Path | None, markdown: bool = False) -> None:
+    """Print an audit, as Markdown and nothing else if that is asked for, and write it to the paths that were given."""
+    from interp.report import print_report, to_markdown
 
-    print_report(report, Terminal())
-    write(report.save, *paths)
+    if markdown:
+        typer.echo(to_markdown(report), nl=False)
+    else:
+        print_report(report, Terminal())
+    write(report.save, *paths, error=markdown)
 
 
 def print_table(

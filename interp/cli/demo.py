@@ -10,6 +10,7 @@ import typer
 
 from interp.cli.audit import typed
 from interp.cli.console import say, show
+from interp.cli.exit_codes import INTERRUPTED
 from interp.cli.loading import loading
 from interp.cli.options import Device, Seed
 
@@ -37,5 +38,5 @@ def demo(
         report = run_demo(out, steps=steps, weight_decay=weight_decay, seed=seed, device=device)
     except KeyboardInterrupt:
         say(f"stopped; the checkpoints in {str(out)!r} are complete, the same command continues", error=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     show(replace(report, command=typed()), out / "report.html", out / "report.json")

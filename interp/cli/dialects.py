@@ -24,6 +24,7 @@ def dialects(
 ) -> None:
     """List the kinds of checkpoint that are read, and the tensors that each is known by."""
     from interp.checkpoints.select import dialects as known
+    from interp.output import framed
 
     entries = [NATIVE]
     for dialect in known():
@@ -32,7 +33,7 @@ def dialects(
             {"name": dialect.name, "summary": dialect.summary, "keys": keys, "reference": dialect.reference}
         )
     if as_json:
-        typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(framed("dialects", {"dialects": entries}), indent=1, ensure_ascii=False))
         return
     rows = []
     for entry in entries:

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from interp.cli.console import print_table, say
+from interp.cli.exit_codes import HOLDS
 
 EXAMPLES = "grokscope doctor", "grokscope doctor --json"
 STYLES = {"ok": "green", "missing": "yellow", "broken": "bold red"}
@@ -19,11 +20,12 @@ def doctor(
 ) -> None:
     """Examine the installation: versions, devices, threads, memory, cache folders, and what features lack."""
     from interp.doctor import examine, to_dict
+    from interp.output import framed
 
     checks = examine()
     answer = to_dict(checks)
     if as_json:
-        typer.echo(json.dumps(answer, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(framed("doctor", answer), indent=1, ensure_ascii=False))
     else:
         area = ""
         rows = []
@@ -37,4 +39,4 @@ def doctor(
         print_table("", ("", "check", "state", "value"), rows, left=(0, 1, 2, 3))
     if not answer["usable"]:
         say("The installation is not usable: see what is broken.", error=True)
-        raise typer.Exit(1)
+        raise typer.Exit(HOLDS)

@@ -68,7 +68,7 @@ def dose(
     say(*subject.source.notes)
     _print_dose(curve)
     write(lambda path: _write_page(curve, str(checkpoint), path), html)
-    write_numbers(curve, json)
+    write_numbers(curve, json, "dose")
 
 
 def _factors(subject: Subject, low: float, high: float, points: int | None) -> np.ndarray:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from interp.cli.exit_codes import CRASH, INPUT
 from interp.errors import GrokscopeError, shortened
 from interp.terminal import Terminal
 
-INPUT, CRASH = 2, 70
-"""Something that the user can put right; a mistake of Grokscope's own (EX_SOFTWARE of sysexits.h)."""
 SHOW = "GROKSCOPE_TRACEBACK"
 """The environment variable that has the traceback of a crash printed."""
 PACKAGE = Path(__file__).parents[1]

@@ -30,14 +30,20 @@ def _checked(help: str, check: Callable[[Any], Any]) -> Any:
     return typer.Option(help=help, callback=callback)
 
 
-def output(help: str, *suffixes: str, refusal: str = "{} should end in") -> Any:
-    """An option for a file to write: a name that does not end in its kind is refused before any work is done."""
+def output(help: str, *suffixes: str, refusal: str = "{} should end in", stream: bool = False) -> Any:
+    """An option for a file to write: a name that does not end in its kind is refused before any work is done.
+
+    With `stream`, ``-`` stands for the standard output.
+    """
 
     def check(path: Any) -> None:
-        if path.suffix not in suffixes:
+        if path.suffix not in suffixes and not (stream and path == STDOUT):
             raise ConfigError(f"{refusal.format(repr(str(path)))} {' or '.join(suffixes)}")
 
     return _checked(help, check)
+
+
+STDOUT = Path("-")
 
 
 def _imported(module: str, name: str) -> Callable[[str], Any]:

@@ -78,7 +78,7 @@ def overlap(
         result = compare(subject, first=first, second=second, **of_examples)
     say(*subject.source.notes, *result.sentences())
     write(lambda path: _write_page(result, str(checkpoint), path), html)
-    write_numbers(result, json)
+    write_numbers(result, json, "overlap")
 
 
 def _write_page(result: Any, source: str, path: Path) -> Path:

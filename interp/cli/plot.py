@@ -51,6 +51,7 @@ def plot(
     with busy("drawing"):
         from interp.files import write_json, write_text
         from interp.lab.grids.figures import Request, draw
+        from interp.output import framed
         from interp.report.page import figure_block, page
 
         drawing = draw(kind, Request(folder, x, y, by, level, tuple(only or ())))
@@ -60,7 +61,8 @@ def plot(
     text = page(drawing.title, str(folder), "", [(kind, "Figure", block)])
     say(f"wrote {write_text(html or folder / f'{kind}.html', text)}")
     if json is not None:
-        say(f"wrote {write_json(json, drawing.numbers)}")
+        numbers = {"figure": kind, "numbers": drawing.numbers}
+        say(f"wrote {write_json(json, framed('plot', numbers))}")
 
 
 _described = "\n".join(f"    {name}: {kind.help}" for name, kind in KINDS.items())

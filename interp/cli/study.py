@@ -164,7 +164,7 @@ def _show(result: StudyResult, html: Path | None, json: Path | None) -> None:
     print_table(result.study.title, *result.table())
     say(*result.findings())
     write(lambda path: write_text(path, page_of(result)), html)
-    write_numbers(result, json)
+    write_numbers(result, json, "study")
 
 
 def page_of(result: StudyResult) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interp.cli.console import print_table, say
+from interp.cli.exit_codes import HOLDS, INTERRUPTED, SOME_FAILED
 from interp.cli.options import Engine, RayAddress, Workers
 from interp.errors import ConfigError
 from interp.files import read_toml
@@ -24,7 +25,6 @@ EXAMPLES = (
     "grokscope sweep grid.toml --out diagram --engine ray --ray-address auto",
     "grokscope plot phase diagram --html phases.html",
 )
-UNEXPECTED, SOME_FAILED, INTERRUPTED = 1, 3, 130
 MOST_FAILURES = 5
 ENOUGH = 0.8  # share of a variant's runs that must end in a phase that was expected
 
@@ -155,7 +155,7 @@ def _show(result: GridResult) -> int:
         result, rows, f"wrote {out / 'runs.csv'}; next: grokscope plot phase|accuracy|pruning {out}"
     )
     unexpected = any(line.expected is not None and line.expected < ENOUGH * line.runs for line in lines)
-    return UNEXPECTED if unexpected and not ended else ended
+    return HOLDS if unexpected and not ended else ended
 
 
 def _print_lines(result: GridResult, lines: list[Line]) -> None:

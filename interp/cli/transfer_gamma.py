@@ -75,4 +75,4 @@ def transfer_gamma(
     else:
         interval = f"{correlation.low:.2f} to {correlation.high:.2f}"
         say(f"donor: rank correlation of |gamma| with IPR {correlation.rho:.2f} (95 % interval {interval})")
-    write_numbers(transfer, json)
+    write_numbers(transfer, json, "gamma")

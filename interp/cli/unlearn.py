@@ -108,7 +108,7 @@ def unlearn(
         _show(one, name)
     if result.saved is not None:
         say(f"wrote {result.saved}")
-    write_numbers(result, json)
+    write_numbers(result, json, "unlearning")
 
 
 def _check(
@@ -132,7 +132,7 @@ def _check(
             f"{NOTHING} Name a table with true_label beside label (--table), or a task with corrupted labels"
         )
     _show(result, str(after))
-    write_numbers(result, json)
+    write_numbers(result, json, "forgetting")
 
 
 def _show(check: ForgettingCheck | None, name: str) -> None:

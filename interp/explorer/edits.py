@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.edits import neuron_indices
 from interp.errors import InterventionError
-from interp.interventions import neuron_indices
 from interp.modes import MODES, Intervention, Mode, Patch
 
 LOWEST, HIGHEST = -1.0, 2.0

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from interp.drawing import present
+from interp.frames import Tabular
 from interp.language.columns import MEMORY_COLUMNS
 from interp.language.sequences import Sequences
 from interp.language.sites import NEURONS
 from interp.measuring.band import Band
-from interp.output import leaves, plain, versions
+from interp.output import framed, leaves, plain, versions
 from probes.labels import MEMORIZING
 
 MEMORISED, ABOVE_CONTROLS, NOT_MEMORISED, UNDECIDED = (
@@ -37,7 +38,7 @@ LISTED = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class MemoryTable:
+class MemoryTable(Tabular):
     """One row a sequence; its columns are those of `interp.language.columns.MEMORY_COLUMNS`.
 
     Example:
@@ -47,6 +48,8 @@ class MemoryTable:
     """
 
     columns: Mapping[str, np.ndarray]
+
+    categories: ClassVar[Mapping[str, Any]] = {"verdict": VERDICTS}
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -267,7 +270,7 @@ class LanguageReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON contract: fractions in [0, 1], log probabilities in nats, null where not known."""
-        return {
+        values = {
             "checkpoint": self.checkpoint,
             "model": plain(self.model),
             "settings": plain(self.settings),
@@ -281,6 +284,7 @@ class LanguageReport:
             "warnings": list(self.warnings),
             "made_by": {"command": self.command, "versions": versions()},
         }
+        return framed("memory", values)
 
     def _tokens(self, row: int) -> dict[str, Any]:
         columns = {name: getattr(self, name)[row] for name in ("pieces", "logprob", "rank", "guessed")}

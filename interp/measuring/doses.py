@@ -14,8 +14,8 @@ from torch import Tensor
 
 from interp.data import GROUPS, SPLITS
 from interp.drawing import Drawable
+from interp.edits import neuron_indices
 from interp.errors import ConfigError, InterventionError
-from interp.interventions import neuron_indices
 from interp.measuring.band import Band
 from interp.measuring.cached_pass import CHUNK_ELEMENTS, CachedPass
 from interp.measuring.curves import Counts, counts_of_logits, split_accuracy

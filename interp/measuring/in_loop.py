@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.edits import in_scope
 from interp.errors import InterventionError
 from interp.hooks import capture
-from interp.interventions import in_scope
 from interp.measuring.logits import Activations, mapped
 from interp.models import HookedModel, NeuronSite
 from interp.modes import (

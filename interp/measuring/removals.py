@@ -12,7 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.data import SPLITS
-from interp.interventions import neuron_indices
+from interp.edits import neuron_indices
+from interp.errors import InterventionError
+from interp.interventions import Applied, FwdHooks
 from interp.markup import UNKNOWN, html_table, percentage
 from interp.measuring.band import INTERVAL, Band
 from interp.measuring.cached_pass import CachedPass
@@ -39,6 +41,7 @@ class Removal:
         n_draws: How many random sets were drawn.
         controlled: Whether the random sets can tell anything: not if the set is most of what they are drawn from.
         ranks: Of the memorised labels among the wrong answers; None where no label is known to be wrong.
+        applied: The intervention and its network, where `interp.remove` or an ablation of a checkpoint measured it.
     """
 
     removed: int
@@ -48,6 +51,7 @@ class Removal:
     n_draws: int
     controlled: bool = True
     ranks: Traces | None = None
+    applied: Applied | None = None
 
     def differs(self, split: str) -> bool | None:
         """True if the accuracy without the set lies outside the random sets' interval; None if not known."""
@@ -68,6 +72,25 @@ class Removal:
         values = {"removed": self.removed, "accuracy": self.after, "random_accuracy": self.random}
         values |= {"random_draws": self.n_draws, "controlled": self.controlled, "ranks": self.ranks}
         return plain(values)
+
+    def fwd_hooks(self) -> FwdHooks:
+        """The intervention as TransformerLens takes hooks; see `interp.interventions.Applied.fwd_hooks`."""
+        return self._applied().fwd_hooks()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The network's weights with the intervention in them, under the names of the user's module or file.
+
+        See `interp.interventions.Applied.state_dict` for the errors.
+        """
+        return self._applied().state_dict()
+
+    def _applied(self) -> Applied:
+        if self.applied is None:
+            raise InterventionError(
+                "this result holds numbers alone, without its network; measure it with interp.remove(…), whose result "
+                "has hooks and weights"
+            )
+        return self.applied
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Accuracy per split before and after, with the random sets, in the order of `REMOVAL_HEADER`, as shown."""

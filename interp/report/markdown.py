@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,13 @@ from interp.terminal import printable
 
 if TYPE_CHECKING:
     from interp.report.documents import AnyReport
+
+
+MARKS = re.compile(r"[\\`*<>|\[\]&$~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+LINKS = re.compile(r"@(?=\w)|#(?=\d)|\w:(?=//)|www(?=\.)", re.I)
+"""What GitHub makes a link of: @name, #number and addresses."""
+UNSEEN = "&#8203;"
+"""A space of no width, which keeps it from doing so."""
 
 
 def to_markdown(report: AnyReport) -> str:
@@ -55,7 +63,7 @@ def _rendered(part: Part) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    """Text that no reader takes for Markdown or HTML, on one line."""
-    for character in "\\`*<>|[]&":
-        text = text.replace(character, f"\\{character}")
+    """Text that no reader takes for Markdown, HTML, mathematics, a mention or a link, on one line."""
+    text = MARKS.sub(lambda match: f"\\{match[0]}", text)
+    text = LINKS.sub(lambda match: f"{match[0]}{UNSEEN}", text)
     return printable(" ".join(text.splitlines()))

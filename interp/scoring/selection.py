@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from interp.edits import neuron_indices
 from interp.errors import ConfigError, InterventionError, near_matches
-from interp.interventions import neuron_indices
 from interp.scoring.table import NeuronTable
 from interp.selectors import parse_neurons
 from probes import labels

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from interp.drawing import present
+from interp.frames import Tabular
 from interp.markup import UNKNOWN, html_table, number
 from interp.output import write_columns
 from probes.labels import DEAD, LABELS
@@ -25,7 +26,7 @@ IN_NOTEBOOKS = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NeuronTable:
+class NeuronTable(Tabular):
     """One row a neuron: equally long columns by name.
 
     Attributes:
@@ -42,6 +43,8 @@ class NeuronTable:
     columns: Mapping[str, np.ndarray]
     site_name: str
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    categories: ClassVar[Mapping[str, Any]] = {"label": tuple(LABELS)}
 
     def __post_init__(self) -> None:
         lengths = {name: len(column) for name, column in self.columns.items()}
@@ -114,11 +117,9 @@ class NeuronTable:
         )
         return labelled + (f"; memory {self.memory_untestable}" if self.memory_untestable else "")
 
-    def to_pandas(self) -> Any:
-        """A `pandas.DataFrame` with the same columns."""
-        import pandas
-
-        return pandas.DataFrame(dict(self.columns))
+    def frame_metadata(self) -> dict[str, Any]:
+        """The site, and how the columns were made."""
+        return {"site": self.site_name, **self.meta}
 
     def plot(self) -> Any:
         """Periodicity against causal effect, coloured by label, as a Plotly figure."""
@@ -173,4 +174,4 @@ class NeuronTable:
         Raises:
             ConfigError: The suffix is neither, or the place cannot be written to.
         """
-        return write_columns(path, self.columns, {"site": self.site_name, **self.meta})
+        return write_columns(path, self.columns, self.frame_metadata(), self.categories)

@@ -106,7 +106,7 @@ def dialects() -> str:
             f"{one['summary']} ({one['reference']})",
             "<br>".join(map(code, _tensors(one["keys"]))),
         )
-        for one in json.loads(done.stdout)
+        for one in json.loads(done.stdout)["dialects"]
     )
     return table(("dialect", "what it holds", "tensors that it is known by"), rows)
 

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.edits import Edit, neuron_indices
 from interp.errors import ConfigError
 from interp.hooks import capture, device_of, evaluation_mode
-from interp.interventions import Edit, intervene, neuron_indices
+from interp.interventions import intervene
 from interp.measuring.arrays import as_array, scored_activations
 from interp.models import HookedModel, NeuronSite, SmallTransformer, neuron_site, prefix_at, split_position
 from interp.modes import Clamp

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from interp.cli import app, main
 from interp.models import analytic_mlp
+from interp.report.validating import problems, read_result
 
 Command = Callable[..., str]
 TRAIN = "--p 23 --width 60 --corrupt 0.3 --steps 120 --save-every 60 --weight-decay 1"
@@ -19,11 +20,14 @@ TRAIN = "--p 23 --width 60 --corrupt 0.3 --steps 120 --save-every 60 --weight-de
 
 @pytest.fixture(scope="session")
 def run() -> Command:
-    """Run a command, expecting success; its output comes back."""
+    """Run a command, expecting success and valid JSON wherever it wrote some; its output comes back."""
 
     def run_command(*arguments: object) -> str:
         result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
         assert result.exit_code == 0, result.output
+        if "--json" in arguments[:-1]:
+            written = Path(str(arguments[arguments.index("--json") + 1]))
+            assert problems(read_result(written)) == []
         return result.output
 
     return run_command

@@ -19,7 +19,7 @@ from interp.errors import GrokscopeError
 ROOT = Path(__file__).parents[3]
 COMMANDS = ["demo", "train", "score", "ablate", "audit", "explore", "batch", "sweep", "plot"]
 COMMANDS += ["dynamics", "dose", "unlearn", "communities", "describe", "retention", "overlap"]
-COMMANDS += ["transfer-gamma", "dialects", "doctor", "study"]
+COMMANDS += ["transfer-gamma", "validate", "dialects", "doctor", "study"]
 
 
 def test_the_version_is_shown(run: Callable[..., str]) -> None:
