@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import tables
+from site_pages.json_page import json_page
 from site_pages.repository import Page, wide
 
 from interp.jobs.columns import CHECKPOINTS, SCHEMA_VERSION
@@ -22,10 +23,11 @@ PARQUET = {
 
 
 def pages() -> list[Page]:
-    """Columns with unit and meaning, and the schema of Parquet files."""
+    """Columns with unit and meaning, and the schemas of Parquet and JSON files."""
     return [
         Page("columns.md", "Columns", _columns()),
         Page("parquet.md", "Parquet schemas", _parquet()),
+        json_page("reference/data/"),
     ]
 
 
