@@ -67,6 +67,7 @@ from .modes import Patch as Patch
 from .modes import Resample as Resample
 from .modes import Scale as Scale
 from .modes import Zero as Zero
+from .progress import show_progress as show_progress
 from .subject import Subject as Subject
 from .subject import open_subject as open_subject
 from .subject import score as score

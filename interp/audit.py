@@ -27,7 +27,7 @@ from interp.devices import resolve_device
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.removals import Removal, removal
 from interp.models import HookedModel, neuron_site
-from interp.progress import PATIENCE, progress
+from interp.progress import progress, with_progress
 from interp.results import AuditReport
 from interp.scoring.components import random_ipr
 from interp.scoring.table import NeuronTable
@@ -43,6 +43,7 @@ COSETS = 240
 """Elements of a group whose neurons are compared with cosets of all subgroups, which takes seconds to minutes."""
 
 
+@with_progress("auditing")
 def audit(
     checkpoint: Path | str | Network,
     task: Task | None = None,
@@ -57,6 +58,7 @@ def audit(
     seed: int = 0,
     device: torch.device | str = "cpu",
     since: Path | str | Checkpoint | HookedModel | None = None,
+    show_progress: bool | None = None,
 ) -> AuditReport:
     """Measure a network, score and label its neurons, take them out, and say what that shows.
 
@@ -75,6 +77,7 @@ def audit(
         device: Where to compute; ``"auto"`` picks the fastest.
         since: An earlier checkpoint of the same training, or a file of it that is opened in the same way: the neurons'
             drift is measured from it.
+        show_progress: See `interp.show_progress`.
 
     Raises:
         CheckpointError: The file cannot be read. ConfigError: a model was given without a task, or `since` is a network
@@ -142,7 +145,7 @@ def _origin(subject: Subject, table: NeuronTable) -> dict[str, Any]:
 def _removals(subject: Subject, n_random: int) -> dict[str, Removal]:
     """Removal of each label's neurons."""
     settings: dict[str, Any] = {"n_draws": n_random, "pool": subject.alive, "seed": subject.seed}
-    with progress("removing labelled neurons", len(LABELS) * n_random, after=PATIENCE) as report:
+    with progress("removing labelled neurons", len(LABELS) * n_random) as report:
 
         def without(label: str, before: int) -> Removal:
             neurons = subject.table.where(label=label).neuron

@@ -19,7 +19,7 @@ from typing import Any
 import numba
 from numba.core import event
 
-from interp.progress import busy
+from interp.progress import progress
 
 Function = Callable[..., Any]
 
@@ -125,7 +125,7 @@ class _Announcement(event.Listener):
     def on_start(self, event: Any) -> None:
         occasion = _occasions.get(event.data["dispatcher"].py_func)
         if self.depth == 0 and occasion is not None:
-            self.shown.enter_context(busy(f"compiling kernels, {occasion}"))
+            self.shown.enter_context(progress(f"compiling kernels, {occasion}"))
         self.depth += 1
 
     def on_end(self, event: Any) -> None:

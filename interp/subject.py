@@ -23,6 +23,7 @@ from interp.measuring.evaluation import SplitValues, split_means
 from interp.measuring.leakage import Leakage
 from interp.measuring.phase import GOOD, Phase, phase_of
 from interp.models import HookedModel, NeuronSite, neuron_site
+from interp.progress import with_progress
 from interp.scoring.score import causal_agreement, score_neurons
 from interp.scoring.table import NeuronTable
 from probes.agreement import Agreement
@@ -209,6 +210,7 @@ def subject_of(network: Network, task: Task | None = None, **settings: Any) -> S
     return Subject(network, task, **given)
 
 
+@with_progress("opening")
 def open_subject(
     path: Path | str,
     options: OpenOptions | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -25,6 +26,17 @@ def printable(text: str) -> str:
         runs/\\x1b[31mred
     """
     return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def broken(text: str, width: int) -> list[str]:
+    """The lines of a text, broken between words; words that are longer, such as paths, stay whole.
+
+    Example:
+        >>> broken("wrote runs/r0/report.html, and more", 12)
+        ['wrote', 'runs/r0/report.html,', 'and more']
+    """
+    how: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
+    return [part for line in text.split("\n") for part in wrap(line, width, **how) or [""]]
 
 
 class Terminal(Console):

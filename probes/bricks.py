@@ -11,20 +11,6 @@ NO_BRICK = -1
 """Brick of a neuron whose activity never differs."""
 
 
-def coactivation(acts: Float[np.ndarray, "example neuron"]) -> Float[np.ndarray, "neuron neuron"]:
-    """Correlation of activities over examples, negative ones and a neuron with itself as 0; 0 where one is constant.
-
-    Example:
-        >>> x = np.array([1.0, 2.0, 3.0, 5.0])
-        >>> coactivation(np.stack([x, 2 * x, -x], 1)).round(6).tolist()
-        [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-    """
-    units = _unit_vectors(acts)
-    affinity = np.clip(units.T @ units, 0, 1)
-    np.fill_diagonal(affinity, 0)
-    return affinity
-
-
 def balanced_partition(
     acts: Float[np.ndarray, "example neuron"], n_bricks: int, generator: np.random.Generator
 ) -> Int[np.ndarray, " neuron"]:
@@ -80,27 +66,6 @@ def balanced_partition(
     brick = np.full(acts.shape[1], NO_BRICK, dtype=np.int64)
     brick[differs] = own
     return brick
-
-
-def modularity(affinity: Float[np.ndarray, "neuron neuron"], brick: Int[np.ndarray, " neuron"]) -> float:
-    """Newman's modularity Q of a partition: affinity within its parts beyond what the degrees give, at most 1.
-
-    Neurons of `NO_BRICK` are left out; nan without any affinity.
-
-    Example:
-        >>> affinity = np.kron(np.eye(2), 1 - np.eye(3))
-        >>> modularity(affinity, np.array([0, 0, 0, 1, 1, 1]))
-        0.5
-    """
-    inside = brick != NO_BRICK
-    weights, parts = affinity[np.ix_(inside, inside)], brick[inside]
-    total = weights.sum()
-    if not total > 0:
-        return float("nan")
-    member = parts[:, None] == np.unique(parts)
-    degrees = weights.sum(1) @ member
-    within = np.einsum("ik,ij,jk->", member.astype(float), weights, member.astype(float), optimize=True)
-    return float(within / total - ((degrees / total) ** 2).sum())
 
 
 def average_precisions(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 from documented import names_in, resolve
+from guide_pages import GUIDE, PAGES, ROOT, blocks, named, read
 
 import interp
 from interp.cli import app
@@ -26,14 +27,6 @@ from interp.modes import MODES
 from probes.columns import COLUMNS, Column
 from probes.labels import LABELS
 
-ROOT = Path(__file__).parents[1]
-GUIDE = ROOT / "notebooks" / "guide"
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "notebooks" / "README.md",
-    *sorted(GUIDE.glob("*.md")),
-]
 MOST_LINES = 180
 NATIVE_OPTIONS = {"--help", "--version"}
 
@@ -49,22 +42,6 @@ def load_tables() -> Any:
 
 
 tables = load_tables()
-
-
-def read(page: Path) -> str:
-    return page.read_text(encoding="utf-8")
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The code of one language on a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```", read(page), re.DOTALL | re.MULTILINE)
-
-
-def named(page: Path) -> str:
-    """A page's id in a test's name."""
-    return page.relative_to(ROOT).as_posix()
-
-
 every_page = pytest.mark.parametrize("page", PAGES, ids=named)
 
 
@@ -117,34 +94,6 @@ class TestTables:
         assert "| `dice` | Eyes of a die. | 1234.56789 |" in tables.studies()
 
 
-SMALLER = {"p=97": "p=23", "width=500": "width=50", "steps=1000": "steps=60", "343": "43"}
-"""Replacements with which the pages' code runs in seconds."""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the series that the pages call ``runs/r0``."""
-    folder = tmp_path_factory.mktemp("guide")
-    task = interp.ModularTask("add", p=23, train_fraction=0.5, corrupt_fraction=0.35)
-    config = interp.TrainConfig(steps=20, save_every=10)
-    interp.train(task, interp.MLPConfig(width=50), config, out=folder / "runs" / "r0", show_progress=False)
-    return folder
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["python", "interventions-and-training", "explorer"])
-def test_the_code_of_a_page_runs(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    # It would start processes; test_queries.py has one that does.
-    monkeypatch.setattr(interp, "batch", lambda *args, **settings: None)
-    (start,) = blocks(ROOT / "README.md", "python")
-    names: dict[str, Any] = {}
-    for block in (start, *blocks(GUIDE / f"{name}.md", "python")):
-        for old, new in SMALLER.items():
-            block = block.replace(old, new)
-        exec(block, names)
-
-
 class TestText:
     """What the pages name, show and link to."""
 
@@ -156,6 +105,12 @@ class TestText:
         for page in GUIDE.glob("*.md"):
             assert f"notebooks/guide/{page.name})" in readme
             assert page.name == "README.md" or f"({page.name})" in index
+
+    def test_a_dozen_questions_are_each_a_link_to_an_anchor(self) -> None:
+        lines = [line for line in read(GUIDE / "questions.md").splitlines()[1:] if line]
+        assert len(lines) >= 12
+        assert all(re.fullmatch(r"- \[[^]]+\?\]\([\w-]+\.md#[\w-]+\)", line) for line in lines)
+        assert "(questions.md)" in read(GUIDE / "README.md").split("## ")[0]
 
     @every_page
     def test_links_lead_somewhere(self, page: Path) -> None:
@@ -201,11 +156,6 @@ class TestText:
             for word in line:
                 if word.startswith("--"):
                     assert word in known, f"{shlex.join(line)}: no option {word}"
-
-    @every_page
-    def test_toml_can_be_read(self, page: Path) -> None:
-        for block in blocks(page, "toml"):
-            tomllib.loads(block)
 
     @pytest.mark.parametrize("command", [name for name, _ in tables._commands()])
     def test_every_command_is_used_on_a_page(self, command: str) -> None:

@@ -126,7 +126,7 @@ def test_a_dialect_a_mode_and_a_study_are_in_help_and_work(
 
 @pytest.mark.slow
 def test_what_cannot_be_used_is_named_and_left_out(run: Callable[..., str]) -> None:
-    printed = run("doctor", "--json")
+    printed = run("doctor", "--json", "-")
     checks, _ = json.JSONDecoder().raw_decode(printed)  # warnings follow
     states = {check["name"]: check for check in checks["checks"] if check["area"] == "plugins"}
     assert checks["usable"]

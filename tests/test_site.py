@@ -119,6 +119,7 @@ class TestLinks:
             ("../08_gallery_of_studies.ipynb", "notebooks/08_gallery_of_studies.md"),
             ("../../CONTRIBUTING.md", "project/contributing.md"),
             ("../images/report.png", "files/notebooks/images/report.png"),
+            ("../../.ci/lowest.txt", "files/ci/lowest.txt"),
         ],
     )
     def test_a_link_of_the_guide_leads_to_the_page_that_stands_for_its_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +22,10 @@ from probes.bricks import (
     NO_BRICK,
     average_precisions,
     balanced_partition,
-    coactivation,
-    modularity,
     own_and_others,
     own_functions,
 )
+from probes.communities import affinity_of, modularity
 
 MOST_EXAMPLES = 2_000
 """That a partition and average precisions are computed from."""
@@ -206,7 +206,8 @@ def _compared(
     brick = _partition(acts[chosen], n_bricks, partition, len(parts.names), generator)
     member = parts.member[chosen]
     precision, base_rate = average_precisions(acts[chosen], member), member.mean(0)
-    affinity = coactivation(acts[measured])
+    inside = brick != NO_BRICK
+    affinity = affinity_of(acts[measured][:, inside], "rectified")
     dealt = [_dealt(brick, generator) for _ in range(n_random)]
     own = own_functions(precision, base_rate, brick)
     whole, tables = _ablations(parts, brick)
@@ -226,9 +227,15 @@ def _compared(
         tables[1],
         random[:, 0],
         random[:, 1],
-        modularity(affinity, brick),
-        np.array([modularity(affinity, one) for one in dealt]),
+        _modularity(affinity, brick[inside]),
+        np.array([_modularity(affinity, one[inside]) for one in dealt]),
     )
+
+
+def _modularity(affinity: np.ndarray, brick: np.ndarray) -> float:
+    """Newman's Q, nan where no pair has an affinity."""
+    q = modularity(affinity, brick)
+    return math.nan if q is None else q
 
 
 def _some(half: np.ndarray, generator: np.random.Generator) -> Int[np.ndarray, " row"]:

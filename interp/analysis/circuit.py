@@ -18,6 +18,7 @@ from interp.measuring.arrays import as_array
 from interp.measuring.logits import Logits
 from interp.models import HookedModel, SmallTransformer
 from interp.output import plain
+from interp.progress import with_progress
 from interp.scoring.compositions import reading_order, task_composition
 from interp.scoring.periodicity import operands_of
 from interp.scoring.table import NeuronTable
@@ -101,6 +102,7 @@ class Circuit:
         return plain({**fields, "algorithm": self.algorithm})
 
 
+@with_progress("circuit")
 def circuit(network: Network, task: Task | None = None, *, site: str | None = None) -> Circuit | None:
     """Measure how a network computes an operation (arXiv 2301.05217, 2306.17844; of other groups 2302.03025).
 

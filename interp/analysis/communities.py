@@ -19,7 +19,7 @@ from interp.checkpoints.series import series_files
 from interp.data import Task
 from interp.errors import ConfigError, choose
 from interp.measuring.arrays import as_array
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.subject import Network, Subject, subject_of
 from probes.communities import (
     AFFINITIES,
@@ -144,7 +144,7 @@ def _subjects(
     if len(files) < 2 or most < 2:
         yield subject_of(load_checkpoint(path, options), site=site, seed=seed)
         return
-    with progress("communities", min(most, len(files)), after=PATIENCE) as report:
+    with progress("communities", min(most, len(files))) as report:
         for done, checkpoint in enumerate(load_series(path, options, most=most), 1):
             yield subject_of(checkpoint, site=site, seed=seed)
             report(done)

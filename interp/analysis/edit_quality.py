@@ -132,7 +132,8 @@ def measure_edits(
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
-        ConfigError: As of `interp.edit_facts`; paraphrases do not fit, or are prompts or unrelated; too few groups.
+        ConfigError: As of `interp.edit_facts`; paraphrases do not fit, or are prompts or unrelated; too few groups; a
+            count below 1.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig
@@ -167,7 +168,10 @@ def measure_edits(
 
 
 def _stops(counts: Sequence[int], n: int) -> list[int]:
-    """Numbers of edits that are measured."""
+    """Numbers of edits that are measured; an error if one is no number of edits."""
+    for one in counts:
+        if one < 1:
+            raise ConfigError(f"counts={list(counts)} has {one}; expected numbers of edits, 1 or more")
     return sorted({one for one in counts if 0 < one < n} | {n})
 
 

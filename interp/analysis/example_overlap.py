@@ -22,7 +22,7 @@ from interp.errors import ConfigError, choose
 from interp.markup import number, percentage
 from interp.measuring.traces import p_in_words
 from interp.output import plain
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.subject import Network, Subject, subject_of
 from probes.active_sets import (
     MatchedOverlaps,
@@ -217,7 +217,7 @@ def example_overlap(
     taken = max(1, round(active * n))
     sets, tied = most_active(values, taken, generator)
     near = input_similarity(subject, drawn.rows[: len(drawn.rows) // 2])
-    with progress("overlaps", 1, after=PATIENCE) as report:
+    with progress("overlaps", 1) as report:
         compared = _compare(sets, drawn, near, draws, generator)
         report(1)
     counts = (n, taken, len(near), drawn.available, taken**2 / n)

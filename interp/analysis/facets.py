@@ -18,7 +18,7 @@ from interp.errors import ConfigError, choose, cut
 from interp.hooks import capture
 from interp.measuring.arrays import grid_of
 from interp.measuring.logits import chosen_columns, whole_of
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.scoring.all_pairs import all_pairs_activations, operands_of
 from interp.subject import Network, Subject, subject_of
 from probes.facets import FEWEST_POINTS, LEVEL, PROMINENCE, Lobes, clusters, lobes
@@ -192,7 +192,7 @@ def _by_clusters(
     points: np.ndarray, chosen: np.ndarray, strongest: list[np.ndarray], seed: int
 ) -> list[NeuronFacets]:
     nothing = np.zeros(0)
-    with progress("clusters of inputs", len(chosen), after=PATIENCE) as report:
+    with progress("clusters of inputs", len(chosen)) as report:
         each = []
         for done, rows in enumerate(strongest, 1):
             each.append(clusters(points[rows], seed=seed) if len(rows) >= FEWEST_POINTS else None)

@@ -12,9 +12,11 @@ from interp.measuring.base_rate import SIGNIFICANT
 from interp.measuring.crossfit import not_testable
 from interp.measuring.memory_orders import affordable_order, attribution_order
 from interp.measuring.memory_set import MemorySet, chosen_set, memory_set
+from interp.progress import with_progress
 from interp.subject import Subject
 
 
+@with_progress("finding a memory set")
 def memory_set_of(subject: Subject, n_random: int = 20) -> MemorySet | None:
     """A site's memory set; None where there is `no_memory` (see `interp.measuring.memory_set.memory_set`)."""
     if no_memory(subject) is not None:

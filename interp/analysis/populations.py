@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from interp.measuring.crossfit import CrossFit, crossfit, halves
+from interp.progress import with_progress
 from interp.scoring.halves import labels_on
 from interp.subject import Subject
 from probes.labels import GENERALIZING, MEMORIZING
@@ -13,6 +14,7 @@ JUDGED_BY = {GENERALIZING: "test", MEMORIZING: None}
 """Labels whose neurons are cross-fitted, and the accuracy that tells; of memory whatever shows it if None."""
 
 
+@with_progress("labelling by halves")
 def crossfit_labels(subject: Subject, n_random: int = 20) -> dict[str, CrossFit]:
     """Accuracies without a label's neurons, labelled by one half of the examples and measured on the other.
 

@@ -20,6 +20,7 @@ from interp.measuring.cached_pass import CachedPass
 from interp.measuring.logits import BLOCK, chosen_columns
 from interp.measuring.passed import both_margins
 from interp.models import NeuronSite
+from interp.progress import with_progress
 from interp.scoring.compositions import task_composition
 from interp.scoring.pair_order import by_cosets, in_pair_order, pair_order
 from interp.scoring.periodicity import all_pairs_activations, operands_of
@@ -119,6 +120,7 @@ def portrait(
     return portraits(subject_of(network, task, site=site, seed=seed), [neuron], served=served)[neuron]
 
 
+@with_progress("portraits of neurons")
 def portraits(subject: Subject, neurons: Iterable[int], *, served: int = SERVED) -> dict[int, Portrait]:
     """Portraits of several neurons, by index, in the order given.
 

@@ -23,7 +23,7 @@ from interp.measuring.arrays import as_array, scored_activations
 from interp.measuring.evaluation import all_logits
 from interp.models import HookedModel, neuron_site, prefix_at
 from interp.output import plain
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.subject import Network, Subject, subject_of
 from probes.regime import effective_rank, gram, kernel_alignment, relative_change, sign_similarity
 
@@ -82,7 +82,7 @@ def regime(
     """
     _check(examples, kernel_examples, directions, unrelated, most)
     subjects = _networks(before, after, task, options, site, most)
-    with progress("regime", 2 + unrelated, after=PATIENCE) as report:
+    with progress("regime", 2 + unrelated) as report:
         start = _Start(next(subjects), examples, kernel_examples, directions, seed)
         draws = []
         for i in range(unrelated):

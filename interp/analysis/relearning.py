@@ -21,7 +21,7 @@ from interp.measuring.evaluation import losses, margins
 from interp.measuring.traces import wrong_labels_of_class
 from interp.models import HookedModel
 from interp.output import plain
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.subject import Network, Subject, subject_of
 from interp.training import TrainConfig
 from interp.training.state import optimizer_for
@@ -168,7 +168,7 @@ def relearn_beside(
         return None
     plan = _plan(data, draws, np.random.default_rng(subject.seed))
     curves: dict[str, tuple[tuple[float, ...], ...]] = {MEMORISED: (), NEVER_TRAINED: (), OTHER_LABEL: ()}
-    with progress("relearning", len(plan), after=PATIENCE) as report:
+    with progress("relearning", len(plan)) as report:
         for done, (kind, rows, labels) in enumerate(plan):
             model = deepcopy(subject.model).train(False)
             curves[kind] += (_learn(model, edits, data.inputs[rows], labels, config),)

@@ -29,7 +29,7 @@ from interp.measuring.removals import Removal, removal
 from interp.models import Adopted, HookedMLP, HookedModel, SmallTransformer
 from interp.models.state import own_state
 from interp.modes import make_intervention, parse_mode
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.scoring.selection import default_order, order_by, select_neurons
 from interp.selectors import parse_neurons
 from interp.subject import Network, Subject, open_subject, subject_of
@@ -169,7 +169,7 @@ def dose(
     """
     subject = subject_of(network, task, site=site or getattr(neurons, "site_name", None), seed=seed)
     name, chosen = chosen_neurons(subject, neurons)
-    with progress("rescaling", n_random + 1, after=PATIENCE) as report:
+    with progress("rescaling", n_random + 1) as report:
         return dose_response(
             subject.cached if during is None else subject.cached_with("zero", during),
             chosen,
@@ -191,7 +191,7 @@ def curves_from_both_ends(subject: Subject, n_random: int = 20) -> tuple[Curve, 
     """
     table, seed = subject.table, subject.seed
     measure = str(COLUMN_NAMES.get(default_order(table), default_order(table)))
-    with progress("removing neurons", RUNS * (n_random + 1), after=PATIENCE) as report:
+    with progress("removing neurons", RUNS * (n_random + 1)) as report:
         name = f"lowest {measure} first"
         lowest = measure_curve(
             subject.cached, order_by(table), name=name, n_random=n_random, seed=seed, report=report

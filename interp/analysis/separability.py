@@ -18,7 +18,7 @@ from interp.errors import ConfigError
 from interp.measuring.band import Band
 from interp.measuring.crossfit import halves
 from interp.measuring.removals import random_sets
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.scoring.halves import labels_on
 from interp.subject import Network, Subject, subject_of
 from probes.labels import BOTH, GENERALIZING, MEMORIZING
@@ -200,7 +200,7 @@ class _Measure:
     def joined(self, sets: Sets, n_random: int) -> list[SeparatedSet]:
         """Each set beside random ones."""
         results: list[SeparatedSet] = []
-        with progress("separability", (n_random + 1) * len(sets), after=PATIENCE) as report:
+        with progress("separability", (n_random + 1) * len(sets)) as report:
             for name, chosen in sets.items():
                 values = self.values(chosen)
                 report((n_random + 1) * len(results) + 1, name)

@@ -24,7 +24,7 @@ from interp.measuring.evaluation import measure_logits
 from interp.measuring.phase import GOOD
 from interp.models import HookedModel
 from interp.output import plain
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.scoring.selection import default_order
 from interp.subject import Subject, subject_of
 from probes.stages import Stage, find_stages
@@ -114,7 +114,7 @@ def trajectory_of(
         return None
     records: list[dict[str, Any]] = []
     columns = SeriesColumns(seed)
-    with progress("scoring checkpoints", total, after=PATIENCE) as report:
+    with progress("scoring checkpoints", total) as report:
         for checkpoint in load_series(path, options, most=most):
             records.append(record_of(checkpoint, site=site, seed=seed, watch=watch, columns=columns))
             report(len(records), _note(records[-1]))

@@ -23,6 +23,7 @@ from interp.measuring.evaluation import SplitValues
 from interp.measuring.removals import Removal
 from interp.models import HookedMLP, HookedModel, MLPConfig
 from interp.output import plain
+from interp.progress import with_progress
 from interp.subject import open_subject, subject_of
 from interp.training import TrainConfig, train
 
@@ -89,6 +90,7 @@ class Unlearning(Drawable):
         return plain(vars(self))
 
 
+@with_progress("unlearning")
 def compare_unlearning(
     checkpoint: Path | str,
     *,
@@ -103,7 +105,7 @@ def compare_unlearning(
     n_random: int = 20,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    show_progress: bool = True,
+    show_progress: bool | None = None,
     check: bool = False,
 ) -> Unlearning:
     """Remove a network's memorizing neurons, and compare with training it again so that it never keeps them.
@@ -118,7 +120,7 @@ def compare_unlearning(
         steps: Training steps (updates, of whatever batch size); as many as the checkpoint had if None.
         weight_decay, batch_size: Of the networks retrained with weight decay and with BatchNorm.
         seed: Of the random sets and scores; training has the checkpoint's own.
-        show_progress: Show a bar while training.
+        show_progress: See `interp.show_progress`.
         check: Ask of every way if the memories are gone, see `interp.check_forgetting`.
 
     Raises:
@@ -143,7 +145,7 @@ def compare_unlearning(
     rows.append(Method(REMOVED, removal.after, alive - removal.removed, seconds))
     for name, (shape, config) in plans.items():
         assert task is not None
-        model, seconds = _trained_again(task, shape, config, place, show_progress)
+        model, seconds = _trained_again(task, shape, config, place)
         again = subject_of(model, opened.task, site=site, seed=seed)
         rows.append(Method(name, again.accuracy, len(again.alive), seconds, config.steps))
         if kept is not None:
@@ -152,11 +154,11 @@ def compare_unlearning(
 
 
 def _trained_again(
-    task: ModularTask, shape: MLPConfig, config: TrainConfig, place: torch.device, show_progress: bool
+    task: ModularTask, shape: MLPConfig, config: TrainConfig, place: torch.device
 ) -> tuple[HookedModel, float]:
     """A network that is trained from the start, and the seconds that it took; Ctrl-C ends everything."""
     begun = perf_counter()
-    result = train(task, shape, config, device=place, show_progress=show_progress)
+    result = train(task, shape, config, device=place)
     if result.step < config.steps:
         raise KeyboardInterrupt
     return result.model, perf_counter() - begun

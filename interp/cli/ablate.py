@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import say
+from interp.cli.console import note, say, standard
 from interp.cli.loading import loading
 from interp.cli.options import (
     Device,
     Draws,
     During,
-    Force,
     Mode,
     Neurons,
     RelearnRate,
@@ -24,8 +20,8 @@ from interp.cli.options import (
     check_relearning,
     with_options,
 )
-from interp.progress import busy
-from interp.terminal import Terminal
+from interp.cli.places import Force, Save
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope ablate runs/r0 --neurons label:memorizing",
@@ -43,7 +39,7 @@ def ablate(
     site: str | None,
     neurons: Neurons = "label:memorizing",
     mode: Mode = "zero",
-    save: Annotated[Path | None, typer.Option(help="Write the network with the edit in its weights.")] = None,
+    save: Save = None,
     force: Force = False,
     during: During = None,
     random: Draws = 20,
@@ -59,19 +55,19 @@ def ablate(
         from interp.report import print_removal
         from interp.subject import open_subject
 
-    with busy("scoring"):
+    with progress("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         removal = ablate_checkpoint(
             subject, neurons, mode, save=save, overwrite=force, n_random=random, during=during
         )
-    print_removal(removal, f"{neurons}, {mode}{'' if during is None else f', steps {during}'}", Terminal())
+    print_removal(removal, f"{neurons}, {mode}{'' if during is None else f', steps {during}'}", standard())
     if relearn is not None:
         from interp.analysis.relearning import NOTHING
         from interp.analysis.relearning import relearn as relearn_memories
 
-        with busy("relearning"):
+        with progress("relearning"):
             settings: dict[str, Any] = {"steps": relearn, "lr": relearn_lr, "mode": mode, "during": during}
             relearnt = relearn_memories(subject, None, neurons, **settings)
         say(NOTHING if relearnt is None else relearnt.sentence())
     if save is not None:
-        say(f"wrote {save.with_suffix('.safetensors')}")
+        note(f"wrote {save.with_suffix('.safetensors')}")

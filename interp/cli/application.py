@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from interp.cli import study
+from interp.cli.command import Command, Group
 from interp.cli.console import examples_shown
 from interp.cli.exit_codes import EXIT_CODES, INTERRUPTED
 from interp.cli.failure import report_failure
@@ -26,7 +26,7 @@ COMMANDS = (
 """Each is a module here, with a function of the same name, in the order of the help."""
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """Completes a command's help when it is asked for: names of labels and modes take time to load."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -76,7 +76,7 @@ def _root(
 
 for name in COMMANDS:
     module = import_module(f"interp.cli.{name}")
-    app.command(epilog=examples_shown(module.EXAMPLES))(getattr(module, name))
+    app.command(cls=Command, epilog=examples_shown(module.EXAMPLES))(getattr(module, name))
 app.add_typer(study.app, name="study", epilog=examples_shown(study.EXAMPLES))
 
 

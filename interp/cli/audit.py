@@ -17,23 +17,20 @@ from interp.checkpoints.options import OpenOptions
 from interp.cli.console import say, show
 from interp.cli.exit_codes import HOLDS
 from interp.cli.language import PromptTokens, Sequences, refuse_other
-from interp.cli.language_audit import Language, Save, Scores, audit_of_language, with_language
+from interp.cli.language_audit import Language, Out, Save, audit_of_language, with_language
 from interp.cli.loading import loading
 from interp.cli.options import (
-    STDOUT,
     Device,
     FailIf,
-    Force,
     RelearnRate,
     RelearnSteps,
     Seed,
     Since,
     check_relearning,
-    output,
     with_options,
 )
+from interp.cli.places import Force, Html, Json, Markdown
 from interp.errors import ConfigError
-from interp.progress import busy
 from interp.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -51,7 +48,6 @@ EXAMPLES = (
     "grokscope audit model.gguf --sequences texts.txt --prompt-tokens 20 --fail-if 'sequences.memorised > 0'",
 )
 
-REFUSAL = "the report {} should end in"
 DRAWS, ALPHA, MIN_SHARE = 20, 0.01, 0.5
 
 
@@ -73,18 +69,10 @@ def audit(
     language: Language,
     save: Save = None,
     force: Force = False,
-    scores: Scores = None,
-    html: Annotated[Path | None, output("Write a page that works offline.", ".html", refusal=REFUSAL)] = None,
-    json: Annotated[Path | None, output("Write the findings as JSON.", ".json", refusal=REFUSAL)] = None,
-    markdown: Annotated[
-        Path | None,
-        output(
-            "Write the findings as Markdown; - prints them, and nothing else.",
-            ".md",
-            refusal=REFUSAL,
-            stream=True,
-        ),
-    ] = None,
+    out: Out = None,
+    html: Html = None,
+    json: Json = None,
+    markdown: Markdown = None,
     fail_if: FailIf = None,
     alpha: Annotated[
         float | None,
@@ -120,29 +108,28 @@ def audit(
     """
     refuse_other(
         sequences,
-        {"prompt_tokens": prompt_tokens, **language, "save": save, "force": force or None, "scores": scores},
+        {"prompt_tokens": prompt_tokens, **language, "save": save, "force": force or None, "out": out},
         {"min_share": min_share, "relearn_lr": relearn_lr, "since": since},
     )
-    files = () if markdown == STDOUT else (markdown,)
     shared = {"alpha": alpha, "n_random": random, "relearn_steps": relearn}
     if sequences is not None:
         given = {
             name: value for name, value in {**language, **shared, "seed": seed}.items() if value is not None
         }
-        more = {"prompt_tokens": prompt_tokens, "device": device, "out": scores}
+        more = {"prompt_tokens": prompt_tokens, "device": device, "out": out}
         saved = (save, force)
         report: Any = audit_of_language(checkpoint, sequences, given, more, saved, typed())
-        show(report, html, json, *files, markdown=markdown == STDOUT)
+        show(report, html, json, markdown)
     else:
         check_relearning(relearn, relearn_lr)
         own = {"min_share": min_share, "relearn_lr": relearn_lr, "device": device, "since": since}
         settings: dict[str, Any] = {**shared, **own, "seed": seed}
         report = _of_classifier(checkpoint, options, site, settings)
-        show(report, html, json, *files, markdown=markdown == STDOUT)
+        show(report, html, json, markdown)
         if relearn is not None and report.relearning is None:
             from interp.analysis.relearning import NOTHING
 
-            say(NOTHING, error=markdown == STDOUT)
+            say(NOTHING, error=True)
     from interp.expressions import condition
 
     if fail_if is not None and condition(fail_if, _with_unknown(report.flat(), fail_if)):
@@ -165,19 +152,18 @@ def _of_classifier(
     with loading():
         from interp.audit import audit as audit_network
 
-    with busy("auditing"):
-        report = audit_network(
-            checkpoint,
-            options=options,
-            site=site,
-            criteria=criteria,
-            n_random=draws or DRAWS,
-            relearn_steps=given["relearn_steps"] or 0,
-            relearn_lr=given["relearn_lr"],
-            seed=given["seed"],
-            device=given["device"],
-            since=given["since"],
-        )
+    report = audit_network(
+        checkpoint,
+        options=options,
+        site=site,
+        criteria=criteria,
+        n_random=draws or DRAWS,
+        relearn_steps=given["relearn_steps"] or 0,
+        relearn_lr=given["relearn_lr"],
+        seed=given["seed"],
+        device=given["device"],
+        since=given["since"],
+    )
     return replace(report, command=typed())
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import print_table, say
+from interp.cli.console import note, print_table, say
 from interp.cli.exit_codes import INTERRUPTED, SOME_FAILED
 from interp.cli.language import PromptTokens, Sequences, refuse_other
 from interp.cli.options import Engine, RayAddress, Since, Workers, option, spelled, with_options
+from interp.cli.places import folder
 from interp.errors import ConfigError
 from interp.files import read_toml
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.jobs import BatchResult, Job
@@ -52,9 +53,7 @@ def batch(
     *,
     options: OpenOptions,
     site: str | None,
-    out: Annotated[
-        Path | None, typer.Option(help="The folder of the results; what is there is kept.")
-    ] = None,
+    out: Annotated[Path | None, folder("The folder of the results; what is there is kept.")] = None,
     measure: Annotated[str | None, typer.Option(help=f"What to find out: {MEASURED}")] = None,
     sequences: Sequences = None,
     prompt_tokens: PromptTokens = None,
@@ -96,7 +95,7 @@ def batch(
     )  # fmt: skip
     how = _given(out=out, workers=workers, engine=engine, ray_address=ray_address, outliers=outliers)
     how |= {name: True for name, value in (("force", force), ("retry_failed", retry_failed)) if value}
-    with busy("starting"):
+    with progress("starting"):
         job = _job(paths or [], options, settings, how)
         from interp.jobs import run
         from interp.jobs.sources import passed_over
@@ -105,7 +104,7 @@ def batch(
         others = passed_over(path for group in classifiers for path in group.paths)
     if others:
         named = ", ".join(dict.fromkeys(Path(path).name for path in others[:MOST_FAILURES]))
-        say(f"passed over {len(others):,} files that are no weights, by their names ({named})")
+        note(f"passed over {len(others):,} files that are no weights, by their names ({named})")
     result = run(job)
     _show(result)
     if result.interrupted:
@@ -176,6 +175,6 @@ def _show(result: BatchResult) -> None:
     if result.failed > len(failures) > 0:
         say(f"… and {result.failed - len(failures)} more, in the overview", error=True)
     if result.overview is not None:
-        say(f"wrote {result.overview}")
+        note(f"wrote {result.overview}")
     if result.interrupted:
         say("interrupted; what was finished is stored, and the same command goes on from there", error=True)

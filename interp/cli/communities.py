@@ -10,9 +10,10 @@ import typer
 from interp.checkpoints.options import OpenOptions, check_source
 from interp.cli.console import print_table, say, write, write_numbers
 from interp.cli.loading import loading
-from interp.cli.options import Seed, output, with_options
+from interp.cli.options import Seed, with_options
+from interp.cli.places import Html, Json
 from interp.errors import choose
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.analysis.community_records import Communities
@@ -45,8 +46,8 @@ def communities(
         typer.Option("--random", min=1, help="Draws of independent neurons, beside which pairs are linked."),
     ] = 19,
     most: Annotated[int, typer.Option(min=1, help="Read at most so many checkpoints, evenly spaced.")] = 20,
-    html: Annotated[Path | None, output("Write a page that works offline.", ".html")] = None,
-    json: Annotated[Path | None, output("Write the findings as JSON.", ".json")] = None,
+    html: Html = None,
+    json: Json = None,
     seed: Seed = 0,
 ) -> None:
     """Group neurons that are active together, over a training run, and compare the groups with their frequencies."""
@@ -55,7 +56,7 @@ def communities(
     with loading():
         from interp.analysis.communities import communities as measure
 
-    with busy("correlating neurons"):
+    with progress("correlating neurons"):
         result = measure(
             run, options=options, site=site, affinity=affinity, draws=draws, most=most, seed=seed
         )

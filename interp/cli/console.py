@@ -2,53 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from interp.terminal import Terminal
+from interp.cli.places import put
+from interp.terminal import Terminal, broken, printable
 
 if TYPE_CHECKING:
     from interp.audit import AuditReport
     from interp.language.records import LanguageReport
 
 
+@dataclass
+class Shown:
+    """Parts of the output that are wanted: notes on standard error, and the result as text."""
+
+    notes: bool = True
+    text: bool = True
+
+
+_shown = Shown()
+
+
+@contextmanager
+def showing(*, notes: bool, text: bool) -> Iterator[None]:
+    """Print notes, or the result as text, within the block only if they are wanted."""
+    global _shown
+    before, _shown = _shown, Shown(notes, text)
+    try:
+        yield
+    finally:
+        _shown = before
+
+
+def standard() -> Terminal:
+    """Standard output for a result as text, or nowhere, where a report goes there instead."""
+    return Terminal(quiet=not _shown.text)
+
+
 def say(*lines: str, error: bool = False) -> None:
-    """Print lines as they are: what comes from files or users is never taken for markup."""
+    """Print sentences of a result, or of an error: what comes from files or users is never taken for markup.
+
+    Lines are broken between words at the terminal's width, or at 80 columns; a longer word, such as a path, is kept.
+    """
+    console = Terminal(stderr=True) if error else standard()
     for line in lines:
-        Terminal(stderr=error).print(escape(line), highlight=False, soft_wrap=True)
+        for part in broken(printable(line), console.width):
+            console.print(Text(part), soft_wrap=True)
 
 
-def write(save: Callable[[Path], Path], *paths: Path | None, error: bool = False) -> None:
-    """Write a result to the paths that were given, and say so, on standard error if that is asked for."""
+def note(*lines: str) -> None:
+    """Print on standard error what is no result, unless --quiet is given: files written, how to go on."""
+    if _shown.notes:
+        say(*lines, error=True)
+
+
+def write(save: Callable[[Path], Path], *paths: Path | None) -> None:
+    """Write a result to the paths that were given, and note it."""
     for path in paths:
-        if path is not None:
-            say(f"wrote {save(path)}", error=error)
+        if path is not None and put(save, path):
+            note(f"wrote {path}")
 
 
 def write_numbers(result: Any, path: Path | None, schema: str) -> None:
     """Write a result's numbers as JSON of a schema of `interp.report.schemas`, if a path was given."""
     from interp.files import write_json
-    from interp.output import framed
+    from interp.output import framed, plain
 
-    write(lambda place: write_json(place, framed(schema, result.to_dict())), path)
+    write(lambda place: write_json(place, framed(schema, plain(result))), path)
 
 
-def show(report: AuditReport | LanguageReport, *paths: Path | None, markdown: bool = False) -> None:
-    """Print an audit, as Markdown and nothing else if that is asked for, and write it to the paths that were given."""
-    from interp.report import print_report, to_markdown
+def show(report: AuditReport | LanguageReport, *paths: Path | None) -> None:
+    """Print an audit, and write it to the paths that were given."""
+    from interp.report import print_report
 
-    if markdown:
-        typer.echo(to_markdown(report), nl=False)
-    else:
-        print_report(report, Terminal())
-    write(report.save, *paths, error=markdown)
+    print_report(report, standard())
+    write(report.save, *paths)
 
 
 def print_table(
@@ -77,7 +114,7 @@ def print_table(
         )
     for row in rows:
         table.add_row(*(escape(text) if isinstance(text, str) else text for text in row))
-    Terminal().print(table)
+    standard().print(table)
 
 
 def examples_shown(lines: Iterable[str]) -> str:

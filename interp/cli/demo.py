@@ -13,14 +13,13 @@ from interp.cli.console import say, show
 from interp.cli.exit_codes import INTERRUPTED
 from interp.cli.loading import loading
 from interp.cli.options import Device, Seed
+from interp.cli.places import folder
 
 EXAMPLES = "grokscope demo", "grokscope demo --out runs/demo --steps 2000 --weight-decay 15"
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the network and its reports.")] = Path(
-        "grokscope-demo"
-    ),
+    out: Annotated[Path, folder("The folder of the network and its reports.")] = Path("grokscope-demo"),
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 1000,
     weight_decay: Annotated[float, typer.Option(help="Above 5 the corrupted labels are unlearnt.")] = 0.0,
     seed: Seed = 0,

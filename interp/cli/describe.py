@@ -10,16 +10,16 @@ import typer
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say, write
 from interp.cli.loading import loading
-from interp.cli.options import Device, Findings, Seed, Source, output, with_options
+from interp.cli.options import Device, Seed, Source, with_options
+from interp.cli.places import Csv, Json, Parquet
 from interp.errors import ConfigError
-from interp.progress import busy
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope describe runs/r0",
     "grokscope describe runs/r0 --neurons 0-9 --json descriptions.json",
     "grokscope describe net.pt --model net.py:build --site fc2:input --table data.csv --predicates properties.csv",
 )
-REFUSAL = "cannot write neurons to {}; expected a name ending in"
 
 
 def _check_indices(text: str | None) -> str | None:
@@ -61,11 +61,9 @@ def describe(
         float, typer.Option(min=0, max=1, help="False-discovery rate of the neurons that are described.")
     ] = 0.05,
     top: Annotated[int, typer.Option(min=0, help="How many neurons to show.")] = 20,
-    json: Findings = None,
-    save: Annotated[
-        Path | None,
-        output("Write all columns to a .parquet or .csv file.", ".parquet", ".csv", refusal=REFUSAL),
-    ] = None,
+    json: Json = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -83,7 +81,7 @@ def describe(
         from interp.subject import open_subject
 
     given = None if predicates is None else read_predicates(predicates)
-    with busy("describing"):
+    with progress("describing"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         result = describe_network(
             subject,
@@ -97,4 +95,4 @@ def describe(
     say(*subject.source.notes, *result.notes, result.sentence())
     title = f"{result.site_name}: properties of the inputs that activate neurons most"
     print_table(title, HEADER, result.rows(top), left=(1,), boxed=True)
-    write(result.save, json, save)
+    write(result.save, json, csv, parquet)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from rich.text import Text
 
-from interp.cli.console import print_table
+from interp.cli.console import print_table, write_numbers
+from interp.cli.places import written
 
-EXAMPLES = "grokscope dialects", "grokscope dialects --json"
+EXAMPLES = "grokscope dialects", "grokscope dialects --json -"
 NATIVE: dict[str, Any] = {
     "name": "native",
     "summary": "what grokscope train and ablate write: an MLP or a transformer, with its task and split",
@@ -19,12 +19,9 @@ NATIVE: dict[str, Any] = {
 }
 
 
-def dialects(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with optional tensors too.")] = False,
-) -> None:
+def dialects(json: Annotated[Path | None, written("json", ", with optional tensors too.")] = None) -> None:
     """List the kinds of checkpoint that are read, and the tensors that each is known by."""
     from interp.checkpoints.select import dialects as known
-    from interp.output import framed
 
     entries = [NATIVE]
     for dialect in known():
@@ -32,9 +29,6 @@ def dialects(
         entries.append(
             {"name": dialect.name, "summary": dialect.summary, "keys": keys, "reference": dialect.reference}
         )
-    if as_json:
-        typer.echo(json.dumps(framed("dialects", {"dialects": entries}), indent=1, ensure_ascii=False))
-        return
     rows = []
     for entry in entries:
         text = Text(f"{entry['summary']} ({entry['reference']})")
@@ -42,3 +36,4 @@ def dialects(
             text.append(f"\n• {keys}", "dim")
         rows.append((entry["name"], text + "\n"))
     print_table("", ("dialect", "what it holds, and the tensors it is known by"), rows, left=(0, 1))
+    write_numbers({"dialects": entries}, json, "dialects")

@@ -10,8 +10,9 @@ import typer
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say, write, write_numbers
 from interp.cli.loading import loading
-from interp.cli.options import Device, Draws, During, Neurons, Seed, Source, output, with_options
-from interp.progress import busy
+from interp.cli.options import Device, Draws, During, Neurons, Seed, Source, with_options
+from interp.cli.places import Html, Json
+from interp.progress import progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +28,6 @@ EXAMPLES = (
 SHOWN = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # factors in the printed table
 COLUMNS = {"train": "train", "corrupted_as_labelled": "labelled", "corrupted_as_true": "true", "test": "test"}
 
-REFUSAL = "the curve {} should end in"
-
 
 @with_options
 def dose(
@@ -43,10 +42,8 @@ def dose(
         int | None,
         typer.Option(help="Factors between them; 61, or 13 where each takes a run of the network."),
     ] = None,
-    html: Annotated[
-        Path | None, output("Write the curve as a page that works offline.", ".html", refusal=REFUSAL)
-    ] = None,
-    json: Annotated[Path | None, output("Write the curve as JSON.", ".json", refusal=REFUSAL)] = None,
+    html: Html = None,
+    json: Json = None,
     during: During = None,
     random: Draws = 20,
     seed: Seed = 0,
@@ -61,7 +58,7 @@ def dose(
         from interp.analysis.removing import dose as measure
         from interp.subject import open_subject
 
-    with busy("scoring"):
+    with progress("scoring"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         factors = _factors(subject, low, high, points)
         curve = measure(subject, neurons=neurons, factors=factors, n_random=random, during=during)

@@ -10,15 +10,16 @@ import typer
 from interp.checkpoints.options import OpenOptions, check_source
 from interp.cli.console import print_table, say, write
 from interp.cli.loading import loading
-from interp.cli.options import Seed, output, with_options
-from interp.progress import busy
+from interp.cli.options import Seed, with_options
+from interp.cli.places import Csv, Html, Json, Parquet
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from probes.stages import Boundary
 
 EXAMPLES = (
     "grokscope dynamics runs/r0",
-    "grokscope dynamics runs/r0 --html neurons.html --save neurons.parquet",
+    "grokscope dynamics runs/r0 --html neurons.html --parquet neurons.parquet",
     "grokscope dynamics epochs --activation relu --task add --p 113 --most 20",
 )
 
@@ -31,11 +32,10 @@ def dynamics(
     *,
     options: OpenOptions,
     site: str | None,
-    html: Annotated[Path | None, output("Write a page that works offline.", ".html")] = None,
-    save: Annotated[
-        Path | None, output("Write one row a neuron to a .parquet or .csv file.", ".parquet", ".csv")
-    ] = None,
-    json: Annotated[Path | None, output("Write the findings as JSON.", ".json")] = None,
+    html: Html = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    json: Json = None,
     most: Annotated[int, typer.Option(min=2, help="Score at most so many checkpoints, evenly spaced.")] = 60,
     seed: Seed = 0,
 ) -> None:
@@ -44,7 +44,7 @@ def dynamics(
     with loading():
         from interp.analysis.dynamics import dynamics_of
 
-    with busy("scoring checkpoints"):
+    with progress("scoring checkpoints"):
         result = dynamics_of(run, options, site=site, seed=seed, most=most)
     stages = [(stage.name, _between(stage.begin), _between(stage.end)) for stage in result.stages]
     if stages:
@@ -52,7 +52,7 @@ def dynamics(
     else:
         say("no stage of learning is seen between the first and the last checkpoint")
     print_table("Neurons", ("", ""), result.summary(), left=(0, 1), boxed=True)
-    write(result.save, html, save, json)
+    write(result.save, html, csv, parquet, json)
 
 
 def _between(place: Boundary) -> str:

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import say
+from interp.cli.console import note, say
 from interp.cli.language import PANEL, PromptTokens, Sequences, refuse_other, shown_source
 from interp.cli.loading import loading
 from interp.cli.options import Seed, Source, with_options
+from interp.cli.places import folder
 
 EXAMPLES = (
     "grokscope explore runs/r0",
@@ -33,7 +34,7 @@ def explore(
     heads: Annotated[
         bool, typer.Option("--heads", help="Attention heads instead of neurons.", rich_help_panel=PANEL)
     ] = False,
-    out: Annotated[Path, typer.Option(help="The folder that edited networks are saved in.")] = Path("."),
+    out: Annotated[Path, folder("The folder that edited networks are saved in.")] = Path("."),
     open_browser: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,
@@ -53,7 +54,7 @@ def explore(
         {"prompt_tokens": prompt_tokens, "heads": heads or None},
         {"most": None if most == MOST else most},
     )
-    say(f"opening {shown_source(checkpoint)} and scoring its neurons …", error=True)
+    note(f"opening {shown_source(checkpoint)} and scoring its neurons …")
     from interp.explorer.guard import LOOPBACK
 
     if host not in LOOPBACK:
@@ -83,4 +84,4 @@ def explore(
             kind = HEADS if heads else NEURONS
             explore_language(checkpoint, sequences, kind=kind, prompt_tokens=prompt_tokens, **how)
     except KeyboardInterrupt:
-        say("ended", error=True)
+        note("ended")

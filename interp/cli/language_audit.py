@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interp.cli.console import say
+from interp.cli.console import note, say
 from interp.cli.language import EXPECTED, PANEL, shown_source
 from interp.cli.loading import loading
+from interp.cli.places import folder
 from interp.errors import CheckpointError, ConfigError, choose
 from interp.language.settings import LanguageSettings
 from interp.language.source import is_language_model
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.language.model import LanguageModel
@@ -34,12 +35,10 @@ Save = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-Scores = Annotated[
+Out = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="Keep the neurons' scores here, so that an audit that was ended goes on.",
-        rich_help_panel=PANEL,
+    folder(
+        "Keep the neurons' scores here; the same command goes on where it was ended.", rich_help_panel=PANEL
     ),
 ]
 
@@ -94,14 +93,12 @@ def audit_of_language(
         )
     if folder is not None and not settings.locate:
         raise ConfigError("--save writes the model without neurons that are located; leave out --no-locate")
-    if (scores := more.get("out")) is not None and scores.exists() and not scores.is_dir():
-        raise ConfigError(f"--scores {str(scores)!r} is a file; expected a folder")
     if force and folder is None:
         raise ConfigError("--force is used with --save only; give --save FOLDER too")
     from interp.language.rows import read_rows
 
     read_rows(sequences, f"the sequences {str(sequences)!r}")
-    with busy(f"opening {shown_source(source)}"):
+    with progress(f"opening {shown_source(source)}"):
         with loading():
             from interp.language.audit import audit_language
             from interp.language.edits import check_folder_free
@@ -113,7 +110,7 @@ def audit_of_language(
         if folder is not None:
             check_folder_free(folder, force)
         model = open_language_model(source, device=more["device"])
-    report = audit_language(model, sequences, settings=settings, show_progress=True, **more)
+    report = audit_language(model, sequences, settings=settings, **more)
     if folder is not None:
         _save(model, report, folder, force)
     return replace(report, command=command)
@@ -129,4 +126,4 @@ def _save(model: LanguageModel, report: LanguageReport, folder: Path, force: boo
         return
     kind = report.groups[0].scores.kind
     place = save_language_model(model, folder, gates_without(model, chosen, kind=kind), force=force)
-    say(f"wrote {place}, without {len(chosen):,} {kind}", error=True)
+    note(f"wrote {place}, without {len(chosen):,} {kind}")

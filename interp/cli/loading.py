@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from interp.cli.console import say
+from interp.cli.console import note
 
 
 @contextmanager
@@ -25,8 +25,7 @@ def loading() -> Iterator[None]:
     from interp.threads import choose
 
     if (given_up := choose()) is not None:
-        say(
+        note(
             f"computing with one thread: {given_up} are no faster on this machine now "
-            f"(with OMP_NUM_THREADS={given_up} they are used)",
-            error=True,
+            f"(with OMP_NUM_THREADS={given_up} they are used)"
         )

@@ -14,36 +14,21 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 from interp.checkpoints.options import OpenOptions, check_source
+from interp.cli import completion
 from interp.cli.language import check_kind
 from interp.errors import ConfigError
 from interp.memory import limited, parse_amount
 
 
-def _checked(help: str, check: Callable[[Any], Any]) -> Any:
-    """An option whose value is checked when the command line is read."""
+def _checked(help: str, check: Callable[[Any], Any], offer: Callable[[str], list[str]] | None = None) -> Any:
+    """An option whose value is checked when the command line is read, and that the shell completes from an offer."""
 
     def callback(value: Any) -> Any:
         if value is not None:
             check(value)
         return value
 
-    return typer.Option(help=help, callback=callback)
-
-
-def output(help: str, *suffixes: str, refusal: str = "{} should end in", stream: bool = False) -> Any:
-    """An option for a file to write: a name that does not end in its kind is refused before any work is done.
-
-    With `stream`, ``-`` stands for the standard output.
-    """
-
-    def check(path: Any) -> None:
-        if path.suffix not in suffixes and not (stream and path == STDOUT):
-            raise ConfigError(f"{refusal.format(repr(str(path)))} {' or '.join(suffixes)}")
-
-    return _checked(help, check)
-
-
-STDOUT = Path("-")
+    return typer.Option(help=help, callback=callback, autocompletion=offer)
 
 
 def _imported(module: str, name: str) -> Callable[[str], Any]:
@@ -72,9 +57,10 @@ Neurons = Annotated[
         "label:NAME ({labels}), lowest:SHARE or highest:SHARE by periodicity, those that hold most memories "
         "(memory-set, attribution:SHARE, flip or mask), indices such as 3,5-9, or @FILE with them.",
         _check_neurons,
+        completion.neurons,
     ),
 ]
-Mode = Annotated[str, _checked("{modes}.", _imported("interp.modes", "parse_mode"))]
+Mode = Annotated[str, _checked("{modes}.", _imported("interp.modes", "parse_mode"), completion.modes)]
 During = Annotated[
     str | None,
     _checked(
@@ -88,9 +74,6 @@ FailIf = Annotated[
         "Exit with 1 if this holds of the JSON's values, e.g. 'accuracy.test < .9'.",
         _imported("interp.expressions", "check_syntax"),
     ),
-]
-Findings = Annotated[
-    Path | None, output("Write the findings as JSON.", ".json", refusal="the findings {} should end in")
 ]
 Memory = Annotated[
     str | None,
@@ -130,7 +113,6 @@ def check_relearning(steps: int | None, lr: float | None) -> None:
         raise ConfigError(f"--relearn-lr {lr:g} is used with --relearn only; give --relearn STEPS too")
 
 
-Force = Annotated[bool, typer.Option("--force", help="Replace a file or model that --save would meet.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each processor if left out.")]
 Engine = Annotated[str | None, typer.Option(help="local, or ray for a cluster.")]
 RayAddress = Annotated[
@@ -211,7 +193,10 @@ def options_of(
         hint, shown = _plain(hints[field.name]), True
         if unset and field.name in unset:
             default, hint, shown = None, hint | None, unset[field.name]
-        shape = typer.Option(spelled(field), help=words, rich_help_panel=panel, show_default=shown)
+        offer = completion.OF_FIELDS.get(field.name) if config is OpenOptions else None
+        shape = typer.Option(
+            spelled(field), help=words, rich_help_panel=panel, show_default=shown, autocompletion=offer
+        )
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(
             inspect.Parameter(field.name, kind, default=default, annotation=Annotated[hint, shape])

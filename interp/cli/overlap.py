@@ -10,9 +10,10 @@ import typer
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import say, write, write_numbers
 from interp.cli.loading import loading
-from interp.cli.options import Device, Findings, Seed, Source, output, with_options
+from interp.cli.options import Device, Seed, Source, with_options
+from interp.cli.places import Html, Json
 from interp.errors import ConfigError
-from interp.progress import busy
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope overlap runs/r0 label:memorizing attribution:0.2",
@@ -20,7 +21,6 @@ EXAMPLES = (
     "grokscope overlap runs/r0 examples:memorised examples:clean --by activation --json overlap.json",
 )
 PREFIX = "examples:"
-REFUSAL = "the figure {} should end in"
 
 
 @with_options
@@ -53,10 +53,8 @@ def overlap(
     draws: Annotated[
         int | None, typer.Option(min=99, help="Of examples, draws of each control; 199 if left out.")
     ] = None,
-    html: Annotated[
-        Path | None, output("Write the figure as a page that works offline.", ".html", refusal=REFUSAL)
-    ] = None,
-    json: Findings = None,
+    html: Html = None,
+    json: Json = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -73,7 +71,7 @@ def overlap(
         from interp.analysis.overlap import overlap as compare
         from interp.subject import open_subject
 
-    with busy("comparing"):
+    with progress("comparing"):
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed)
         result = compare(subject, first=first, second=second, **of_examples)
     say(*subject.source.notes, *result.sentences())

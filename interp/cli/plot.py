@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from interp.cli.console import say
+from interp.cli.console import standard, write, write_numbers
+from interp.cli.places import written
 from interp.errors import ConfigError, choose
 from interp.lab.grids.kinds import KINDS
-from interp.progress import busy
-from interp.terminal import Terminal
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope plot phase diagram --html phases.html",
@@ -27,10 +27,8 @@ EXAMPLES = (
 def plot(
     kind: Annotated[str, typer.Argument(help=f"{', '.join(_others)} or {_last}.")],
     folder: Annotated[Path, typer.Argument(help="The --out of a sweep.")],
-    html: Annotated[Path | None, typer.Option(help="The page to write; DIR/KIND.html if left out.")] = None,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the numbers too (not of phase, whose are in runs.csv).")
-    ] = None,
+    html: Annotated[Path | None, written("html", "; FOLDER/KIND.html if left out.")] = None,
+    json: Annotated[Path | None, written("json", " (not of phase, whose numbers are in runs.csv).")] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Only runs with this setting, as NAME=VALUE; may be repeated.")
     ] = None,
@@ -48,21 +46,18 @@ def plot(
     choose("kind", kind, KINDS)
     if json is not None and kind == "phase":
         raise ConfigError(f"the numbers of a phase diagram are in {folder / 'runs.csv'}; leave out --json")
-    with busy("drawing"):
-        from interp.files import write_json, write_text
+    with progress("drawing"):
+        from interp.files import write_text
         from interp.lab.grids.figures import Request, draw
-        from interp.output import framed
         from interp.report.page import figure_block, page
 
         drawing = draw(kind, Request(folder, x, y, by, level, tuple(only or ())))
     for line in drawing.lines:
-        Terminal().print(line, highlight=False)
+        standard().print(line, highlight=False)
     block = figure_block(kind, drawing.title, drawing.figure, KINDS[kind].caption.format(level=level))
     text = page(drawing.title, str(folder), "", [(kind, "Figure", block)])
-    say(f"wrote {write_text(html or folder / f'{kind}.html', text)}")
-    if json is not None:
-        numbers = {"figure": kind, "numbers": drawing.numbers}
-        say(f"wrote {write_json(json, framed('plot', numbers))}")
+    write(lambda path: write_text(path, text), html or folder / f"{kind}.html")
+    write_numbers({"figure": kind, "numbers": drawing.numbers}, json, "plot")
 
 
 _described = "\n".join(f"    {name}: {kind.help}" for name, kind in KINDS.items())

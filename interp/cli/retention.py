@@ -10,14 +10,15 @@ import typer
 from interp.cli.console import print_table, say, write
 from interp.cli.language import SEQUENCES
 from interp.cli.loading import loading
-from interp.cli.options import Device, Seed, output
+from interp.cli.options import Device, Seed
+from interp.cli.places import Csv, Html, Json, Parquet
 from interp.errors import ConfigError
 from interp.files import beside_missing
 from interp.language.source import check_ending
 
 EXAMPLES = (
     "grokscope retention runs/lm --sequences injected.jsonl",
-    "grokscope retention runs/lm --sequences injected.csv --html retention.html --save facts.parquet",
+    "grokscope retention runs/lm --sequences injected.csv --html retention.html --parquet facts.parquet",
     "grokscope retention runs/lm --sequences injected.jsonl --neurons --json retention.json",
 )
 LISTED = 10
@@ -55,11 +56,10 @@ def retention(
     neurons: Annotated[
         bool, typer.Option("--neurons", help="Also look for the neurons that stored the sequences.")
     ] = False,
-    html: Annotated[Path | None, output("Write a page that works offline.", ".html")] = None,
-    json: Annotated[Path | None, output("Write the findings as JSON.", ".json")] = None,
-    save: Annotated[
-        Path | None, output("Write one row a sequence to a .parquet or .csv file.", ".parquet", ".csv")
-    ] = None,
+    html: Html = None,
+    json: Json = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -72,28 +72,25 @@ def retention(
         raise ConfigError(f"there is no file {str(sequences)!r} of sequences; {beside_missing(sequences)}")
     from interp.language.retention_inputs import checked_series
 
-    places, _, _ = checked_series(series, sequences, prompt_tokens)
+    checked_series(series, sequences, prompt_tokens)
     with loading():
         from interp.language.retention import retention as follow
-        from interp.progress import progress
         from interp.report.retention import HEADER, retention_rows
 
-    with progress("checkpoints", len(places)) as report:
-        result = follow(
-            series,
-            sequences,
-            prompt_tokens=prompt_tokens,
-            window=window,
-            neurons=neurons,
-            seed=seed,
-            device=device,
-            report=report,
-        )
+    result = follow(
+        series,
+        sequences,
+        prompt_tokens=prompt_tokens,
+        window=window,
+        neurons=neurons,
+        seed=seed,
+        device=device,
+    )
     say(*result.sentences)
     for name in result.depths:
         more = len(result.last) - LISTED
-        caption = f"and {more} more; --save and --html have all" if more > 0 else ""
+        caption = f"and {more} more; --csv and --html have all" if more > 0 else ""
         rows = [[row[column] for column in COLUMNS] for row in retention_rows(result, name, LISTED)]
         print_table(name, [HEADER[column] for column in COLUMNS], rows, left=(1,), caption=caption)
     say(*(f"note: {note}" for note in result.notes))
-    write(result.save, html, json, save)
+    write(result.save, html, json, csv, parquet)

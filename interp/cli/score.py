@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,17 +9,17 @@ import typer
 from interp.checkpoints.options import OpenOptions
 from interp.cli.console import print_table, say, write
 from interp.cli.loading import loading
-from interp.cli.options import Device, Seed, Since, Source, output, with_options
-from interp.progress import busy
+from interp.cli.options import Device, Seed, Since, Source, with_options
+from interp.cli.places import Csv, Parquet
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope score runs/r0",
-    "grokscope score runs/r0 --save neurons.parquet",
+    "grokscope score runs/r0 --parquet neurons.parquet",
     "grokscope score runs/r0 --sort memory_effect --top 25",
     "grokscope score runs/r0 --since runs/r0/step-00000100.safetensors --sort drift",
     "grokscope score net.pt --p 113 --activation relu --site blocks.0.mlp.hook_post@2",
 )
-REFUSAL = "cannot write neurons to {}; expected a name ending in"
 
 
 @with_options
@@ -29,10 +28,8 @@ def score(
     *,
     options: OpenOptions,
     site: str | None,
-    save: Annotated[
-        Path | None,
-        output("Write all columns to a .parquet or .csv file.", ".parquet", ".csv", refusal=REFUSAL),
-    ] = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +48,7 @@ def score(
         from interp.subject import open_subject
         from probes.columns import column as column_of
 
-    with busy("scoring"):
+    with progress("scoring"):
         earlier = None if since is None else load_checkpoint(since, options)
         subject = open_subject(checkpoint, options, device=device, site=site, seed=seed, since=earlier)
         table = subject.table
@@ -75,4 +72,4 @@ def score(
         left=range(len(header)),
         boxed=True,
     )
-    write(table.save, save)
+    write(table.save, csv, parquet)

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from interp.checkpoints.options import OpenOptions
+from interp.cli.command import Command, Group
 from interp.cli.console import examples_shown, print_table, say, write, write_numbers
-from interp.cli.options import Source, Workers, options_of, output, spelled, with_options
+from interp.cli.options import Source, Workers, options_of, spelled, with_options
+from interp.cli.places import Html, Json, folder
 from interp.errors import ConfigError
 from interp.lab.names import STUDIES
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.lab.study import Study, StudyResult
@@ -36,21 +38,14 @@ Seeds = Annotated[
 First = Annotated[int, typer.Option("--seed", min=0, max=2**31, help="The first of the seeds.")]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Keep each seed's result in this folder; the same command goes on where it was ended."),
-]
-REFUSAL = "the result {} should end in"
-Html = Annotated[
-    Path | None, output("Write figure and findings as a page that works offline.", ".html", refusal=REFUSAL)
-]
-Json = Annotated[
-    Path | None, output("Write all numbers, with their intervals, as JSON.", ".json", refusal=REFUSAL)
+    folder("Keep each seed's result in this folder; the same command goes on where it was ended."),
 ]
 Checkpoint = Annotated[
     Path | None, typer.Argument(help=f"{Source.__metadata__[0].help} Without it the study trains its own.")
 ]
 
 
-class Studies(TyperGroup):
+class Studies(Group):
     """Lists the studies without loading any; a study is loaded when its command is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -84,6 +79,7 @@ def _command(name: str) -> Any:
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     single.command(
         name,
+        cls=Command,
         help=f"{study.title}.\n\n{escape(study.about)}",
         short_help=STUDIES[name],
         epilog=examples_shown(f"grokscope study {name} {example}".rstrip() for example in examples),
@@ -112,11 +108,6 @@ def _function(study: Study) -> Callable[..., None]:
         site: str | None = None,
         **settings: Any,
     ) -> None:
-        from interp.files import check_place
-
-        for path in (html, json):
-            if path is not None:
-                check_place(path)
         changed: dict[str, Any] = {
             name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()
         }
@@ -129,7 +120,7 @@ def _function(study: Study) -> Callable[..., None]:
         if checkpoint is not None:
             from interp.checkpoints.open import load_checkpoint
 
-            with busy("opening"):
+            with progress("opening"):
                 opened = load_checkpoint(checkpoint, options)
             say(*opened.notes)
         n = seeds or (3 if opened is None else 1)

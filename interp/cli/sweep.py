@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interp.cli.console import print_table, say
+from interp.cli.console import note, print_table, say
 from interp.cli.exit_codes import HOLDS, INTERRUPTED, SOME_FAILED
 from interp.cli.options import Engine, RayAddress, Workers
+from interp.cli.places import folder
 from interp.errors import ConfigError
 from interp.files import read_toml
-from interp.progress import busy
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.jobs.running import Outcome
@@ -35,7 +36,7 @@ def sweep(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The folder of the results; what is there is kept. The grid's own if left out."),
+        folder("The folder of the results; what is there is kept. The grid's own if left out."),
     ] = None,
     measure: Annotated[
         str | None, typer.Option(help="What to find out about each network: labels, causal or audit.")
@@ -87,7 +88,7 @@ def sweep(
                 )
         options = {"workers": workers, "engine": engine, "ray_address": ray_address}
         raise typer.Exit(_of_studies(grid, out=out, retry_failed=retry_failed or None, **options))
-    with busy("starting"):
+    with progress("starting"):
         from interp.lab.grids.grid import read_grid
 
         request = read_grid(
@@ -108,7 +109,7 @@ def sweep(
 
 def _of_studies(file: Path, **options: Any) -> int:
     """Do the runs of a study, print one line for each combination of settings; return the exit code."""
-    with busy("starting"):
+    with progress("starting"):
         from interp.lab.grids.study_grid import read_study_grid, run_study_grid, summarise_studies
         from interp.markup import UNKNOWN
 
@@ -134,7 +135,7 @@ def _ended(result: Outcome, rows: list[dict[str, Any]], wrote: str) -> int:
         say(f"{row.get('run') or row['record']}: {row['error']}", error=True)
     say(f"{result.done} done now, {result.before} before, {result.failed} failed, {result.seconds:.0f} s")
     if rows:
-        say(wrote)
+        note(wrote)
     if result.interrupted:
         say("interrupted; what was stored is kept, and the same command goes on from there", error=True)
         return INTERRUPTED

@@ -9,19 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from interp.cli.console import say
+from interp.cli.console import note, say
+from interp.cli.exit_codes import INTERRUPTED
 from interp.cli.loading import loading
 from interp.cli.options import Device, Seed, options_of, spelled
+from interp.cli.places import folder
 from interp.errors import ConfigError, choose
 from interp.models.shapes import MLPConfig, TransformerConfig
 from interp.training.settings import TrainConfig
 
 EXAMPLES = (
-    "grokscope train runs/r0 --corrupt 0.35",
-    "grokscope train runs/bn --norm batch --batch-size 64 --train-fraction 0.65 --corrupt 0.2",
-    "grokscope train runs/r0 --corrupt 0.35 --steps 2000 --resume",
-    "grokscope train runs/t0 --model transformer --p 53 --train-fraction 0.8 --corrupt 0.1 --corrupt-labels wrong "
-    "--weight-decay 2 --steps 3000",
+    "grokscope train --out runs/r0 --corrupt 0.35",
+    "grokscope train --out runs/bn --norm batch --batch-size 64 --train-fraction 0.65 --corrupt 0.2",
+    "grokscope train --out runs/r0 --corrupt 0.35 --steps 2000",
+    "grokscope train --out runs/t0 --model transformer --p 53 --train-fraction 0.8 --corrupt 0.1 --corrupt-labels "
+    "wrong --weight-decay 2 --steps 3000",
 )
 SHAPES: dict[str, type[Any]] = {"mlp": MLPConfig, "transformer": TransformerConfig}
 NORMS = {"mlp": ("none", "batch", "layer"), "transformer": ("none", "layer")}
@@ -50,8 +52,10 @@ def _either(name: str) -> str:
 
 
 def train(
-    out: Annotated[Path, typer.Argument(help="Folder for the checkpoint series.")],
     *,
+    out: Annotated[
+        Path, folder("The folder of the checkpoint series; what is there is continued, to the bit.")
+    ],
     task: Annotated[
         str,
         _of(
@@ -78,7 +82,6 @@ def train(
         str, _of("Network", "none or layer; in an mlp also batch, and after the activation.")
     ] = "none",
     seed: Seed = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the series in OUT, to the bit.")] = False,
     device: Device = "cpu",
     tokens: Annotated[
         str | None,
@@ -88,7 +91,7 @@ def train(
 ) -> None:
     """Train a network and save a checkpoint series.
 
-    Killed at any moment it can be resumed with --resume; Ctrl-C stops after the current step with a checkpoint.
+    Killed at any moment, the same command goes on; Ctrl-C stops after the current step with a checkpoint.
     """
     from interp.data.operations import MODULUS, check_operation, own_modulus, table_file
 
@@ -114,19 +117,20 @@ def train(
         config,
         tokens=chosen.get("tokens"),
         out=out,
-        resume=resume,
+        resume=True,
         device=device,
     )
     if result.step < training["steps"]:
         say(
             f"stopped at step {result.step} of {training['steps']}; the checkpoint in {str(out)!r} is complete, "
-            "--resume continues",
+            "the same command continues",
             error=True,
         )
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     accuracy = result.history[-1]["accuracy"]
     shown = "  ".join(f"{split} {value:.3f}" for split, value in accuracy.items() if value is not None)
-    say(f"step {result.step}: {shown}", f"checkpoints in {out}; next: grokscope audit {out}")
+    say(f"step {result.step}: {shown}")
+    note(f"checkpoints in {out}", f"next: grokscope audit {out}")
 
 
 def _signature() -> inspect.Signature:

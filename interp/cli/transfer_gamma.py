@@ -10,8 +10,9 @@ import typer
 from interp.checkpoints.options import OpenOptions, check_source
 from interp.cli.console import print_table, say, write_numbers
 from interp.cli.loading import loading
-from interp.cli.options import Device, Draws, Findings, Seed, with_options
-from interp.progress import busy
+from interp.cli.options import Device, Draws, Seed, with_options
+from interp.cli.places import Json
+from interp.progress import progress
 
 EXAMPLES = (
     "grokscope transfer-gamma runs/bn runs/r0",
@@ -31,7 +32,7 @@ def transfer_gamma(
     options: OpenOptions,
     site: str | None,
     strength: Annotated[float, typer.Option(help="Exponent of the scales; 0 changes nothing.")] = 1.0,
-    json: Findings = None,
+    json: Json = None,
     random: Draws = 20,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -49,7 +50,7 @@ def transfer_gamma(
     from interp.markup import percentage
     from interp.measuring.band import INTERVAL
 
-    with busy("scoring"):
+    with progress("scoring"):
         transfer = gamma_rescale(
             donor,
             target,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.checkpoints.options import OpenOptions
-from interp.cli.console import print_table, say, write_numbers
+from interp.cli.console import note, print_table, say, standard, write_numbers
 from interp.cli.loading import loading
-from interp.cli.options import Device, Draws, Findings, Force, Seed, Source, with_options
+from interp.cli.options import Device, Draws, Seed, Source, with_options
+from interp.cli.places import Force, Json, Save
 from interp.errors import ConfigError
-from interp.progress import busy
-from interp.terminal import Terminal
+from interp.progress import progress
 
 if TYPE_CHECKING:
     from interp.analysis.forgetting import ForgettingCheck
@@ -34,9 +34,7 @@ def unlearn(
     *,
     options: OpenOptions,
     site: str | None,
-    save: Annotated[
-        Path | None, typer.Option(help="Write the network without its memorizing neurons.")
-    ] = None,
+    save: Save = None,
     force: Force = False,
     compare: Annotated[
         bool,
@@ -55,7 +53,7 @@ def unlearn(
         Path | None,
         typer.Option(help="Check this network instead: a checkpoint after unlearning of your own."),
     ] = None,
-    json: Findings = None,
+    json: Json = None,
     random: Draws = 20,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -80,7 +78,7 @@ def unlearn(
         from interp.markup import percentage
         from interp.report import print_removal
 
-    with busy("scoring"):
+    with progress("scoring"):
         result = compare_unlearning(
             checkpoint,
             options=options,
@@ -96,7 +94,7 @@ def unlearn(
             device=device,
             check=check_forgetting,
         )
-    print_removal(result.removal, "without memorizing neurons", Terminal())
+    print_removal(result.removal, "without memorizing neurons", standard())
     if compare:
         rows = []
         for method in result.methods:
@@ -107,7 +105,7 @@ def unlearn(
     for name, one in result.forgetting.items():
         _show(one, name)
     if result.saved is not None:
-        say(f"wrote {result.saved}")
+        note(f"wrote {result.saved}")
     write_numbers(result, json, "unlearning")
 
 
@@ -125,7 +123,7 @@ def _check(
         from interp.analysis.forgetting_check import NOTHING
         from interp.analysis.unlearning import compare_checkpoints
 
-    with busy("looking for memories"):
+    with progress("looking for memories"):
         result = compare_checkpoints(before, after, options=options, site=site, seed=seed, device=device)
     if result is None:
         raise ConfigError(

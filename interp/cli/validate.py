@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from interp.cli.console import say
+from interp.cli.console import say, write
 from interp.cli.exit_codes import HOLDS
-from interp.cli.options import output
+from interp.cli.places import Json
 from interp.errors import ConfigError
 
 EXAMPLES = (
@@ -27,7 +27,7 @@ def validate(
     schema: Annotated[
         str | None, typer.Option(help="Print the JSON Schema of a kind of result instead, such as audit.")
     ] = None,
-    out: Annotated[Path | None, output("Write the schema to this file instead.", ".json")] = None,
+    json: Json = None,
 ) -> None:
     """Check JSON that a command wrote against the schema, and its version, that the JSON states.
 
@@ -35,17 +35,14 @@ def validate(
     """
     if (schema is None) == (not files):
         raise ConfigError("give either files to check, or --schema KIND to print a schema")
-    if out is not None and schema is None:
-        raise ConfigError("--out is where --schema is written; give --schema KIND too")
+    if json is not None and schema is None:
+        raise ConfigError("--json is where --schema is written; give --schema KIND too")
     if schema is not None:
-        from interp.files import json_text, write_text
+        from interp.files import write_json
         from interp.report.schemas import schema_of
 
-        text = json_text(schema_of(schema))
-        if out is None:
-            typer.echo(text, nl=False)
-        else:
-            say(f"wrote {write_text(out, text)}")
+        whole = schema_of(schema)
+        write(lambda path: write_json(path, whole), json or Path("-.json"))
         return
     results = [_valid(file) for file in files or ()]  # each one, also after one that is not valid
     if not all(results):

@@ -44,7 +44,7 @@ HEADROOM = 50
 def dressed(figure: Figure) -> Figure:
     """A figure without its own title and height, which the page has, on the page's background."""
     annotated = max(0, (figure.layout.margin.t or HEADROOM) - HEADROOM)  # above the drawing itself
-    margin = {"t": 28 + annotated, "r": 36}
+    margin = {"t": 16 + annotated}
     figure.update_layout(title=None, paper_bgcolor=CLEAR, margin=margin, modebar=MODEBAR)
     figure.layout.template.layout.height = figure.layout.height = None
     return figure.update_layout(uirevision="kept", autosize=True)

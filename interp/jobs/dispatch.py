@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from rich.console import Console
-
 from interp.errors import ConfigError
 from interp.jobs.columns import Result
 from interp.jobs.executors import Executor, Lost
@@ -42,14 +40,14 @@ class Dispatch:
     start: float = field(default_factory=monotonic)
     stored: float = field(default_factory=monotonic)
 
-    def go(self, where: Executor, chunks: Sequence[Chunk], console: Console | None) -> None:
+    def go(self, where: Executor, chunks: Sequence[Chunk]) -> None:
         """Hand out all chunks, and store what comes back.
 
         When a process dies, all checkpoints that were out are measured again one at a time to see which one killed it.
         """
         total, waiting, out = sum(len(chunk.paths) for chunk in chunks), deque(chunks), 0
         try:
-            with progress(self.work.doing, total, console, after=0 if total else 1) as report:
+            with progress(self.work.doing, total) as report:
                 while (waiting or self.suspects or out) and not self.interrupted:
                     while waiting and not self.suspects and out < where.slots:
                         where.submit(waiting.popleft())

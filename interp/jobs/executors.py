@@ -20,6 +20,7 @@ from typing import Any
 from interp.errors import ConfigError, choose
 from interp.jobs.columns import Result
 from interp.jobs.worker import Chunk, work
+from interp.progress import hide_progress
 
 ENGINES = ("local", "ray")
 AHEAD = 3
@@ -166,8 +167,9 @@ def prepare_processes() -> Any:
 
 
 def begin_worker() -> None:
-    """Make a worker ignore Ctrl-C, which its parent handles, and end with its parent however that ends."""
+    """Make a worker leave Ctrl-C and progress to its parent, and end with its parent however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hide_progress()
     parent = multiprocessing.parent_process()
 
     def end(sentinel: int) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from rich.console import Console
 
 from interp import plots
 from interp.data.splits import SPLITS
@@ -49,9 +48,7 @@ Name = Callable[[str, str], str | Link]
 """The cell of a checkpoint under some settings, with a link to its audit if there is one."""
 
 
-def write_overview(
-    job: Job, store: Store, where: Executor, stopped: Callable[[], bool], console: Console | None
-) -> Path:
+def write_overview(job: Job, store: Store, where: Executor, stopped: Callable[[], bool]) -> Path:
     """Write the page of a store, after auditing (until stopped) the most unusual checkpoints that lack an audit."""
     rows = store.checkpoints
     listed = rows.select(["checkpoint", "settings", "key", "status", "neurons"]).to_pylist()
@@ -69,7 +66,7 @@ def write_overview(
             wanted[one.checkpoint, audit.digest] = identity
             where.submit(Chunk((one.checkpoint,), audit))
     done = 0
-    with progress("auditing what stands out", len(wanted), console, after=1) as report:
+    with progress("auditing what stands out", len(wanted)) as report:
         while done < len(wanted) and not stopped():
             for chunk, outcome in where.finished():
                 done += 1

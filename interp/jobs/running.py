@@ -8,8 +8,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-from rich.console import Console
-
 from interp.checkpoints.options import OpenOptions
 from interp.errors import ConfigError
 from interp.jobs.columns import Identity
@@ -21,7 +19,7 @@ from interp.jobs.sources import content_of, is_remote, stamp_of
 from interp.jobs.spec import Group, Job, Workload, read_job
 from interp.jobs.store import Store
 from interp.jobs.worker import key_of
-from interp.progress import PATIENCE, progress
+from interp.progress import progress, with_progress
 from interp.safeguards import deferred_interrupt
 
 COPIED = 64
@@ -52,7 +50,7 @@ def plan(work: Workload, items: dict[Identity, Any], store: Store) -> Plan:
     known, result = store.known(), Plan()
     by_key = {row.key: (row.part, identity) for identity, row in known.items() if row.ok and row.key}
     measured = {settings for _, (_, settings) in by_key.values()}
-    with progress("looking for what is stored", len(items), after=PATIENCE) as report:
+    with progress("looking for what is stored", len(items)) as report:
         for i, ((path, settings), item) in enumerate(items.items()):
             row, comparable = known.get((path, settings)), settings in measured
             stamp = stamp_of(path) if row is not None or comparable else ""
@@ -96,11 +94,8 @@ Kind = TypeVar("Kind", bound=Outcome)
 Finish = Callable[[Dispatch, Executor], dict[str, Any]]
 
 
-def carry_out(work: Workload, kind: type[Kind], finish: Finish, console: Console | None = None) -> Kind:
-    """Do what is left of a workload; `finish` gives what its kind of outcome has beside `Outcome`, once all is stored.
-
-    Progress goes to the console, or to standard error.
-    """
+def carry_out(work: Workload, kind: type[Kind], finish: Finish) -> Kind:
+    """Do what is left of a workload; `finish` gives what its kind of outcome has besides, once all is stored."""
     start = monotonic()
     store, items = Store(work.out), work.items()
     with store.locked(), deferred_interrupt() as stopped:
@@ -114,7 +109,7 @@ def carry_out(work: Workload, kind: type[Kind], finish: Finish, console: Console
         chunks = list(work.chunks(todo.pending, workers))
         dispatch = Dispatch(work, store, stopped)
         with executor(work.engine if chunks else "local", workers, work.ray_address) as where:
-            dispatch.go(where, chunks, console)
+            dispatch.go(where, chunks)
             if dispatch.done or dispatch.failed or todo.copies:
                 store.drop_superseded()
             more = finish(dispatch, where)
@@ -129,6 +124,7 @@ def carry_out(work: Workload, kind: type[Kind], finish: Finish, console: Console
     )
 
 
+@with_progress("measuring checkpoints")
 def batch(
     paths: str | Path | list[str] | list[Path],
     out: Path | str | None = None,
@@ -141,6 +137,7 @@ def batch(
     sequences: Path | str | None = None,
     prompt_tokens: int | None = None,
     since: Path | str | None = None,
+    show_progress: bool | None = None,
     **job: Any,
 ) -> BatchResult:
     """Measure many checkpoints, and store one row a neuron and one row a checkpoint.
@@ -155,6 +152,7 @@ def batch(
         out: The folder of the results; a TOML file may name it itself.
         measure: ``"scores"``, ``"labels"``, ``"causal"``, ``"audit"`` or ``"memory"``; see
             `interp.jobs.settings.Settings`, also for options, site, seed, n_random, sequences, prompt_tokens and since.
+        show_progress: See `interp.show_progress`.
         job: The other fields of `interp.jobs.spec.Job`: ``workers``, ``engine``, ``force``, ``retry_failed``, …
 
     Returns:
@@ -186,12 +184,13 @@ def batch(
     return run(Job(Path(out), (Group(tuple(listed), (settings,)),), **job))
 
 
-def run(job: Job, console: Console | None = None) -> BatchResult:
-    """Do what is left of a job, and report progress to the console, standard error if None; see `batch`."""
+@with_progress("measuring checkpoints")
+def run(job: Job, *, show_progress: bool | None = None) -> BatchResult:
+    """Do what is left of a job; see `batch`."""
 
     def finish(dispatch: Dispatch, where: Executor) -> dict[str, Any]:
         if dispatch.interrupted:
             return {}
-        return {"overview": write_overview(job, dispatch.store, where, dispatch.stopped, console)}
+        return {"overview": write_overview(job, dispatch.store, where, dispatch.stopped)}
 
-    return carry_out(job, BatchResult, finish, console)
+    return carry_out(job, BatchResult, finish)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
@@ -18,7 +17,7 @@ from interp.held import held
 from interp.jobs.executors import begin_worker, cores, end_pool, prepare_processes
 from interp.lab.kept import KeptRecords
 from interp.lab.study import Record, Study, StudyResult, study_called
-from interp.progress import Report, progress, silent
+from interp.progress import Report, progress, with_progress
 from interp.safeguards import deferred_interrupt
 from interp.threads import limited
 
@@ -26,6 +25,7 @@ POLL = 0.25  # seconds between two looks at the progress of the processes
 _progress: Any = None  # in a worker: the queue for its progress
 
 
+@with_progress("studying")
 def run_study(
     name: str | Study,
     seeds: Sequence[int] = (0, 1, 2),
@@ -33,7 +33,7 @@ def run_study(
     out: Path | str | None = None,
     opened: Any = None,
     workers: int | None = None,
-    show_progress: bool = True,
+    show_progress: bool | None = None,
     **settings: Any,
 ) -> StudyResult:
     """Run a study: its smallest real experiment, or another with other settings.
@@ -45,7 +45,7 @@ def run_study(
         opened: A checkpoint from `load_checkpoint` to look at, where the study can; its own networks if None.
         workers: Processes, each of which measures a seed with one thread; one for each processor if None. A checkpoint,
             or a study of your own, is measured in this process.
-        show_progress: Show a bar.
+        show_progress: See `interp.show_progress`.
         settings: Of the study; see its ``Config``.
 
     Raises:
@@ -71,10 +71,7 @@ def run_study(
     waiting = [seed for seed in seeds if stored[seed] is None]
     alone = opened is not None or isinstance(name, Study)  # which other processes could not be given
     workers = 1 if alone else min(workers or cores(), max(1, len(waiting)))
-    with held(out), ExitStack() as stack:
-        report: Report = silent
-        if show_progress and waiting:
-            report = stack.enter_context(progress(study.name, study.units(config) * len(waiting)))
+    with held(out), progress(study.name, study.units(config) * len(waiting)) as report:
         for seed, record in _measured(study, opened, config, waiting, workers, report):
             stored[seed] = kept.write(seed, record)
     return StudyResult(study, config, seeds, tuple(stored[seed] for seed in seeds), opened is not None)  # type: ignore[misc]

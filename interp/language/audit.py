@@ -32,9 +32,10 @@ from interp.language.sites import HEADS, NEURONS
 from interp.language.texts import famous_and_invented
 from interp.language.wording import memory_verdict, memory_warnings, trace_sentence
 from interp.output import plain
-from interp.progress import progress
+from interp.progress import progress, with_progress
 
 
+@with_progress("auditing")
 def audit_language(
     source: Path | str | Any,
     sequences: Path | str | Sequences,
@@ -44,7 +45,7 @@ def audit_language(
     prompt_tokens: int | None = None,
     device: torch.device | str = "cpu",
     out: Path | None = None,
-    show_progress: bool = False,
+    show_progress: bool | None = None,
 ) -> LanguageReport:
     """Measure which sequences a language model has memorised, find the neurons that hold them, and take these out.
 
@@ -56,7 +57,7 @@ def audit_language(
         prompt_tokens: Of every prompt of a file; see `read_sequences`.
         device: Where to compute.
         out: A folder where scores of neurons are kept, so that an interrupted audit goes on.
-        show_progress: Show a bar.
+        show_progress: See `interp.show_progress`.
 
     Raises:
         CheckpointError: The model cannot be opened. ConfigError: the sequences cannot be used.
@@ -75,10 +76,10 @@ def audit_language(
         reference = open_language_model(settings.reference, device=device) if settings.reference else None
     sequences = _sequences(model, sequences, prompt_tokens, reference)
     measured, notes = _with_controls(model, sequences, settings)
-    with _timed(seconds, "memory"), _bar("memory", cost(sequences, settings), show_progress) as report:
+    with _timed(seconds, "memory"), progress("measuring memory", cost(sequences, settings)) as report:
         memory = memory_of(model, sequences, settings, reference=reference, report=report)
     with _timed(seconds, "locating"):
-        groups = _located(model, (sequences, measured), memory, settings, out, show_progress)
+        groups = _located(model, (sequences, measured), memory, settings, out)
     return LanguageReport(
         checkpoint=model.name,
         model=_facts(model),
@@ -119,14 +120,13 @@ def _located(
     memory: Memory,
     settings: LanguageSettings,
     out: Path | None,
-    show_progress: bool,
 ) -> tuple[GroupMemory, ...]:
     """Every group that holds memory; sequences are as given, and with controls that were added."""
     sequences, measured = both
     results = []
     for located in _groups(memory, sequences, measured) if settings.locate else ():
         title = "locating" if located.group is None else f"locating {located.group}"
-        with _bar(title, group_cost(model, located, settings), show_progress) as report:
+        with progress(title, group_cost(model, located, settings)) as report:
             result = group_memory(model, measured, located, settings, report=report, out=out)
         result = _without_added(result, len(sequences))
         trace = trace_sentence(result, memory.scores.rank, sequences.unseen)
@@ -213,12 +213,3 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = perf_counter()
     yield
     seconds[stage] = round(perf_counter() - start, 2)
-
-
-@contextmanager
-def _bar(title: str, total: int, shown: bool) -> Iterator[Any]:
-    if not shown:
-        yield lambda done, note="": None
-        return
-    with progress(title, total) as report:
-        yield report

@@ -21,7 +21,7 @@ from interp.language.retention_records import Depth, Retention
 from interp.language.sequences import Sequences
 from interp.language.source import has_tokenizer
 from interp.language.token_scores import token_scores
-from interp.progress import Report, silent
+from interp.progress import progress, with_progress
 from probes.retention import (
     FEWEST_POINTS,
     WINDOW,
@@ -41,6 +41,7 @@ POINTS = 24
 """Most times that the mean curve is read at."""
 
 
+@with_progress("following sequences")
 def retention(
     series: Series,
     table: Table,
@@ -51,7 +52,7 @@ def retention(
     share: float = SHARE,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    report: Report = silent,
+    show_progress: bool | None = None,
 ) -> Retention:
     """Follow injected sequences over the checkpoints of a training: jump, share that is left, decay with log time.
 
@@ -68,7 +69,7 @@ def retention(
         share: Of all neurons in each sequence's set.
         seed: Of every random draw.
         device: Where to compute.
-        report: Given how many checkpoints are done.
+        show_progress: See `interp.show_progress`.
 
     Raises:
         CheckpointError: The series cannot be opened.
@@ -87,7 +88,7 @@ def retention(
         raise ConfigError(f"window={window} is below 0")
     places, rows, called = checked_series(series, table, prompt_tokens)
     steps = np.array(list(places), dtype=np.int64)
-    injections, arrays = _followed(places, rows, called, prompt_tokens, device, report)
+    injections, arrays = _followed(places, rows, called, prompt_tokens, device)
     result = _measured(injections, arrays, steps, window, np.random.default_rng(seed))
     if isinstance(series, (str, Path)):
         result = result.named(str(series))
@@ -106,25 +107,25 @@ def _followed(
     called: str,
     prompt_tokens: int | None,
     device: torch.device | str,
-    report: Report,
 ) -> tuple[Injections, dict[str, Float[np.ndarray, "row checkpoint"]]]:
     """The injections, read for the first checkpoint, and their log probabilities at all, by depth."""
     tokenizer, injections, vocab = _tokenizer(places), None, 0
     values: dict[str, list[np.ndarray]] = {depth: [] for depth in DEPTHS}
-    for done, place in enumerate(places.values(), 1):
-        model = open_language_model(place, device=device)
-        if injections is None:
-            read = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
-            injections = injections_of(rows, called, tokenizer or model.tokenizer, **read)
-            vocab = model.vocab
-        elif model.vocab != vocab:
-            raise ConfigError(
-                f"{model.name} knows {model.vocab} tokens and the first checkpoint {vocab}; expected checkpoints of "
-                "one network: move others out of the folder"
-            )
-        for depth, own in _log_probabilities(model, injections).items():
-            values[depth].append(own)
-        report(done)
+    with progress("checkpoints", len(places)) as report:
+        for done, place in enumerate(places.values(), 1):
+            model = open_language_model(place, device=device)
+            if injections is None:
+                read = {"vocab": model.vocab, "context": model.context, "prompt_tokens": prompt_tokens}
+                injections = injections_of(rows, called, tokenizer or model.tokenizer, **read)
+                vocab = model.vocab
+            elif model.vocab != vocab:
+                raise ConfigError(
+                    f"{model.name} knows {model.vocab} tokens and the first checkpoint {vocab}; expected checkpoints "
+                    "of one network: move others out of the folder"
+                )
+            for depth, own in _log_probabilities(model, injections).items():
+                values[depth].append(own)
+            report(done)
     assert injections is not None
     return injections, {depth: np.stack(columns, axis=1) for depth, columns in values.items()}
 

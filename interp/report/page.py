@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STYLE = Path(__file__).with_name("page.css")
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage", "resetScale2d"]]}
 CLEAR = "rgba(0,0,0,0)"
-MODEBAR = {"orientation": "v", "bgcolor": CLEAR, "color": NEUTRAL, "activecolor": NEUTRAL}
+MODEBAR = {"orientation": "h", "bgcolor": CLEAR, "color": NEUTRAL, "activecolor": NEUTRAL}
 
 # Figures keep the size that they were drawn at; on paper they are shrunk to the width and height of a page.
 PRINTING = """\
@@ -83,7 +83,7 @@ def _section(name: str, title: str, content: str) -> str:
 
 def figure_block(name: str, label: str, figure: Figure, caption: str) -> str:
     """A figure with its caption; the page's headings stand in for the figure's own title."""
-    figure.update_layout(title=None, paper_bgcolor=CLEAR, margin={"t": 20, "r": 36}, modebar=MODEBAR)
+    figure.update_layout(title=None, paper_bgcolor=CLEAR, margin={"t": 16}, modebar=MODEBAR)
     height = f"{figure.layout.height or figure.layout.template.layout.height}px"
     figure.layout.height = figure.layout.template.layout.height = None  # or the page could not resize it
     drawn = figure.to_html(

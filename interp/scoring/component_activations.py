@@ -11,7 +11,7 @@ from interp.data import Task
 from interp.measuring.arrays import grid_of, weight_vectors
 from interp.measuring.cached_pass import CachedPass
 from interp.models import NeuronSite
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.scoring.all_pairs import all_pairs_activations
 from interp.scoring.components import component_columns, composition_columns
 from interp.scoring.compositions import answer_table, reading_order
@@ -70,7 +70,7 @@ def _over_pairs(
         np.searchsorted(np.sort(order.output), table[np.ix_(order.left, order.right)])
     ]
     parts, profiles, tests = list[Columns](), list[np.ndarray](), list[Columns]()
-    with progress("components of activations", cached.width, after=PATIENCE) as report:
+    with progress("components of activations", cached.width) as report:
         for neurons in torch.arange(cached.width).split(max(1, CHUNK // table.size)):
             activations = all_pairs_activations(cached, task, len(table), neurons, order)
             grid = grid_of(activations, len(table), order)

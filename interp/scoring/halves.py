@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from interp.measuring.cached_pass import CachedPass
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.scoring.evidence import linear_evidence, measure_evidence, questions_of
 from interp.scoring.score import decide
 from interp.scoring.table import NeuronTable
@@ -32,7 +32,7 @@ def labels_on(
     cached, rows = cached.sampled, cached.sample.rows
     asked = [questions_of(cached, fit if rows is None else fit[rows]) for fit in fits]
     if cached.readout is None:
-        with progress("labels of halves", cached.width, after=PATIENCE) as report:
+        with progress("labels of halves", cached.width) as report:
             evidence = measure_evidence(cached, asked, seed, report)[1]
     else:
         evidence = linear_evidence(cached, asked, seed)

@@ -14,7 +14,7 @@ from interp.measuring.arrays import NeuronArrays, grid_of
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.logits import columns_of, neurons_at_once
 from interp.models import NeuronSite
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.scoring.all_pairs import all_pairs_activations, operands_of
 from interp.scoring.component_activations import columns_by_components
 from interp.scoring.compositions import task_composition
@@ -127,7 +127,7 @@ def _over_pairs(
     steps = (1, 1) if ordering is None else ordering.steps
     at_once = max(1, min(GRID_CHUNK, GRID_NUMBERS // p**2))
     with (
-        progress("periods of activations", cached.width, after=PATIENCE) as report,
+        progress("periods of activations", cached.width) as report,
         scipy.fft.set_workers(torch.get_num_threads()),
     ):
         for some in neurons_at_once(cached.activations, GRID_COPIES):

@@ -14,7 +14,7 @@ from interp.measuring.cached_pass import CachedPass
 from interp.measuring.crossfit import not_testable
 from interp.measuring.importance import drift, importance
 from interp.models import neuron_site
-from interp.progress import PATIENCE, progress
+from interp.progress import progress
 from interp.scoring.added import added_columns
 from interp.scoring.evidence import NeuronEvidence, measure_evidence, questions_of
 from interp.scoring.over_time import time_columns
@@ -50,7 +50,7 @@ def score_neurons(
     arrays = neuron_arrays(place, cached.activations, task.ordering)
     columns, null_meta = periodicity(cached, task, place, arrays, convention, seed)
     outside = columns.pop("outside", arrays.outside)
-    with progress("single-neuron effects", place.width, after=PATIENCE) as report:
+    with progress("single-neuron effects", place.width) as report:
         effects, (evidence,) = measure_evidence(cached, [questions_of(cached)], seed, report)
     ordered = (
         task.ordering is not None or getattr(task, "positions", None) is not None or "components" in null_meta

@@ -17,7 +17,7 @@ from interp.devices import resolve_device
 from interp.errors import ConfigError
 from interp.held import held
 from interp.models import HookedMLP, MLPConfig, Prompt, SmallTransformer, TransformerConfig
-from interp.progress import Report, progress, silent
+from interp.progress import Report, progress, silent, with_progress
 from interp.safeguards import deferred_interrupt, flushed_denormals, kept_memory
 from interp.training.need import check_memory, vocabulary
 from interp.training.settings import TrainConfig
@@ -62,13 +62,14 @@ class RunOptions(TypedDict, total=False):
     device: torch.device | str
 
 
+@with_progress("training")
 def train(
     task: ModularTask,
     model: MLPConfig | TransformerConfig | Trainable | None = None,
     config: TrainConfig | None = None,
     *,
     during: During | None = None,
-    show_progress: bool = True,
+    show_progress: bool | None = None,
     **options: Unpack[RunOptions],
 ) -> TrainResult:
     """Train a network on a task's training set.
@@ -83,7 +84,7 @@ def train(
         config: How to train.
         during: Given the network and the number of updates done, what the next update, and a measurement that follows
             it, take place in: such as `intervene` with the edits of that step. It is not stored with a series.
-        show_progress: Show a bar with train, test and corrupted accuracy.
+        show_progress: With train, test and corrupted accuracy; see `interp.show_progress`.
         options: See `RunOptions`: ``tokens``, ``out``, ``resume``, ``until`` and ``device``.
 
     Raises:
@@ -95,7 +96,7 @@ def train(
         2
     """
     run = prepare(task, model, config, **options)
-    with progress("training", run.config.steps) if show_progress else nullcontext(silent) as report:
+    with progress("training", run.config.steps) as report:
         return finish(run, report, during=during)
 
 
@@ -136,7 +137,7 @@ def prepare(
     if folder is not None and checkpoint_files(folder):
         if not options.get("resume"):
             raise ConfigError(
-                f"{str(folder)!r} already holds checkpoints; add --resume to continue, or choose another folder"
+                f"{str(folder)!r} already holds checkpoints; resume=True continues them; or choose another folder"
             )
         run.restore()
     elif folder is not None and (folder / HISTORY).exists():

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ RESULTS, DIAGRAM = GUIDE.parent / "results", "phase-diagram"
 OF_RESULTS = ("generalizing", "memorizing", "both")
 """Labels whose share of the neurons stands in the table of results."""
 BLOCK = re.compile(r"(?<=<!-- table: )([\w-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+FEATURES = "explore", "hosts", "language", "ray"
+"""Extras whose packages' licences are listed; the others are for tests, documents and development."""
+ACCELERATORS = "cuda-", "nvidia-", "triton"
+"""Beginnings of names of what only PyTorch's builds for graphics cards bring along."""
 OPENING_PANEL = "What the checkpoint does not say"
 LANGUAGE_PANEL = "Of a language model, whose memory is measured"
 
@@ -99,7 +104,7 @@ def dialects() -> str:
 
     from interp.cli import app
 
-    done = CliRunner().invoke(app, ["dialects", "--json"], catch_exceptions=False)
+    done = CliRunner().invoke(app, ["dialects", "--json", "-"], catch_exceptions=False)
     rows = (
         (
             code(one["name"]),
@@ -140,6 +145,32 @@ def demonstrations() -> str:
 
 def _papers(text: str) -> str:
     return ", ".join(dict.fromkeys(re.findall(r"\d{4}\.\d{5}", text)))
+
+
+def exit_codes() -> str:
+    """Exit codes of all commands."""
+    from interp.cli.exit_codes import EXIT_CODES
+
+    return table(("code", "meaning"), ((str(number), text) for number, text in EXIT_CODES.items()))
+
+
+def schemas() -> str:
+    """Kinds of JSON, each with the keys at its top."""
+    from interp.report.schemas import SCHEMAS, schema_of
+
+    rows = (
+        (
+            code(name),
+            " or ".join(", ".join(map(code, _own_keys(part))) for part in whole.get("oneOf", [whole])),
+        )
+        for name in SCHEMAS
+        for whole in [schema_of(name)]
+    )
+    return table(("schema", "keys"), rows)
+
+
+def _own_keys(schema: Any) -> list[str]:
+    return [name for name in schema["properties"] if name not in ("schema", "schema_version")]
 
 
 def commands() -> str:
@@ -290,6 +321,38 @@ def _range(values: Any) -> str:
     return f"{values.mean():.0f} %" + (f" ({low} to {high})" if high > low else "")
 
 
+def licences() -> str:
+    """Packages that are needed to run, directly or through another, with the licence that their metadata states."""
+    rows = ((name, _licence(name), code(by)) for name, by in sorted(_needed().items()))
+    return table(("package", "licence", "needed by"), rows)
+
+
+def _needed() -> dict[str, str]:
+    """Every package, with the first that needs it: what the project itself needs comes before what that needs."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    by: dict[str, str] = {}
+    waiting = [("grokscope", extra) for extra in ("", *FEATURES)]
+    for package, extra in waiting:  # it grows: breadth first
+        for line in sorted(distribution(package).requires or ()):
+            one = Requirement(line)
+            name, extras = canonicalize_name(one.name), ("", *sorted(one.extras))
+            wanted = one.marker is None or one.marker.evaluate({"extra": extra})
+            if wanted and not name.startswith(ACCELERATORS):
+                by.setdefault(name, f"{package}[{extra}]" if extra else package)
+                waiting += [(name, more) for more in extras if (name, more) not in waiting]
+    return by
+
+
+def _licence(package: str) -> str:
+    about = distribution(package).metadata
+    names = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if "License ::" in line]
+    classified = "; ".join(name for name in names if name != "OSI Approved")
+    text = about.get("License", "").strip().partition("\n")[0]
+    return about.get("License-Expression") or classified or text or "not stated"
+
+
 def benchmarks(state: str) -> str:
     """The committed table of benchmarks, as ``tests/benchmarks/all.py`` wrote it, and an idle machine's figure."""
     place, drawn = RESULTS / "benchmarks" / f"{state}.md", GUIDE.parent / "images" / "benchmarks.png"
@@ -309,6 +372,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "studies": studies,
     "demonstrations": demonstrations,
     "commands": commands,
+    "schemas": schemas,
+    "exit-codes": exit_codes,
     "opening": opening,
     "language-options": language_options,
     "language-methods": language_methods,
@@ -318,6 +383,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "stored-neurons": stored_neurons,
     "stored-sequences": stored_sequences,
     "results": results,
+    "licences": licences,
     **{f"benchmarks-{state}": partial(benchmarks, state) for state in ("idle", "busy", "cuda")},
 }
 """What makes each table, by the name in its marker."""

@@ -58,7 +58,7 @@ def place_of(path: str) -> str:
     for pattern, replacement in MOVED:
         if pattern.fullmatch(path):
             return pattern.sub(replacement, path)
-    return f"files/{path}"
+    return "files/" + re.sub(r"(^|/)\.", r"\1", path)  # MkDocs leaves out names that begin with a dot
 
 
 def rewritten(markdown: str, source: str, place: PurePosixPath) -> str:

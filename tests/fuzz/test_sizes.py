@@ -258,27 +258,29 @@ def _a_megabyte_of_tables(folder: Path) -> dict[str, Any]:
 
 @case("no usable modulus")
 def _training_modulo_a_large_number(folder: Path) -> dict[str, Any]:
-    return typed("train", folder / "out", "--p", 100_003)
+    return typed("train", "--out", folder / "out", "--p", 100_003)
 
 
 @case("GiB may be used")
 def _training_modulo_a_prime_that_is_permitted(folder: Path) -> dict[str, Any]:
-    return typed("train", folder / "out", "--p", 2003, "--steps", 1)
+    return typed("train", "--out", folder / "out", "--p", 2003, "--steps", 1)
 
 
 @case("GiB may be used")
 def _training_a_wide_transformer(folder: Path) -> dict[str, Any]:
-    return typed("train", folder / "out", "--model", "transformer", "--d-mlp", 10**7, "--steps", 1)
+    return typed("train", "--out", folder / "out", "--model", "transformer", "--d-mlp", 10**7, "--steps", 1)
 
 
 @case("GiB may be used")
 def _training_with_a_token_of_a_large_number(folder: Path) -> dict[str, Any]:
-    return typed("train", folder / "out", "--model", "transformer", "--tokens", "a b 9000000", "--steps", 1)
+    return typed(
+        "train", "--out", folder / "out", "--model", "transformer", "--tokens", "a b 9000000", "--steps", 1
+    )
 
 
 @case("layers")
 def _training_a_deep_network(folder: Path) -> dict[str, Any]:
-    return typed("train", folder / "out", "--depth", 300_000, "--width", 1, "--p", 5, "--steps", 1)
+    return typed("train", "--out", folder / "out", "--depth", 300_000, "--width", 1, "--p", 5, "--steps", 1)
 
 
 @case("GiB may be used")

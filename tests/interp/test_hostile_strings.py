@@ -129,7 +129,7 @@ def audits(made: Made, out: Path) -> None:
         out / "report.json",
     )  # fmt: skip
     made.pages["report"] = out / "report.html"
-    made.command("score", made.run, "--save", out / "neurons.csv")
+    made.command("score", made.run, "--csv", out / "neurons.csv")
     made.tables.append(out / "neurons.csv")
     made.command("ablate", made.run, "--random", 1)
     made.command("dose", made.run, "--random", 1, "--points", 3, "--html", out / "dose.html")

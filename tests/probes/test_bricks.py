@@ -1,8 +1,7 @@
-"""Bricks: the partition of planted activities; precision and modularity against networkx and loops."""
+"""Bricks: the partition of planted activities; precision against loops."""
 
 from __future__ import annotations
 
-import networkx
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -11,8 +10,6 @@ from probes.bricks import (
     NO_BRICK,
     average_precisions,
     balanced_partition,
-    coactivation,
-    modularity,
     own_and_others,
     own_functions,
 )
@@ -43,24 +40,6 @@ def test_sizes_are_equal_and_constant_neurons_are_in_none() -> None:
     for wrong in (1, 13):
         with pytest.raises(ValueError, match="cannot be"):
             balanced_partition(acts, wrong, np.random.default_rng(0))
-
-
-def test_coactivation_is_the_positive_part_of_correlation() -> None:
-    acts = planted()[0]
-    expected = np.maximum(np.corrcoef(acts.T), 0)
-    np.fill_diagonal(expected, 0)
-    np.testing.assert_allclose(coactivation(acts), expected, atol=1e-12)
-
-
-def test_modularity_is_that_of_networkx() -> None:
-    acts, group = planted(noise=1.0)
-    affinity = coactivation(acts)
-    graph = networkx.from_numpy_array(affinity)
-    for brick in (group, np.random.default_rng(0).permutation(group)):
-        sets = [set(np.flatnonzero(brick == one).tolist()) for one in range(5)]
-        expected = networkx.community.modularity(graph, sets, weight="weight")
-        assert modularity(affinity, brick) == pytest.approx(expected)
-    assert np.isnan(modularity(np.zeros((3, 3)), np.array([0, 0, 1])))
 
 
 def test_average_precision_is_a_loop_over_ranks() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from rich.console import Console
 
 from interp.devices import resolve_device
 from interp.errors import ConfigError
@@ -18,6 +17,7 @@ from interp.jobs.spec import RECORD as BATCH
 from interp.jobs.toml import given
 from interp.lab.grids.grid import Grid, read_grid
 from interp.lab.grids.table import runs_table, write_runs
+from interp.progress import with_progress
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +37,8 @@ class GridResult(Outcome):
         return phase_diagram(self.table, **options)
 
 
-def run_grid(grid: Grid | Path | str, *, console: Console | None = None, **options: Any) -> GridResult:
+@with_progress("training networks")
+def run_grid(grid: Grid | Path | str, *, show_progress: bool | None = None, **options: Any) -> GridResult:
     """Train and measure every run of a grid, and classify what became of it.
 
     What is there already is not done again: the same call goes on where Ctrl-C or a power cut ended it. In the grid's
@@ -45,7 +46,7 @@ def run_grid(grid: Grid | Path | str, *, console: Console | None = None, **optio
 
     Args:
         grid: The grid, or the TOML file that describes it; see `interp.lab.grids.grid.read_grid`.
-        console: Where to report progress; standard error if None.
+        show_progress: See `interp.show_progress`.
         options: Fields of `Grid` that take the place of the file's, such as ``retry_failed``.
 
     Raises:
@@ -63,4 +64,4 @@ def run_grid(grid: Grid | Path | str, *, console: Console | None = None, **optio
         write_runs(grid.out, table := runs_table(grid, dispatch.store))
         return {"grid": grid, "table": table}
 
-    return carry_out(grid, GridResult, finish, console)
+    return carry_out(grid, GridResult, finish)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from rich.console import Console
 
 from interp.errors import ConfigError, near_matches
 from interp.files import read_toml, write_json
@@ -27,6 +26,7 @@ from interp.lab.grids.study_run import StudyChunk, StudyRun
 from interp.lab.grids.table import write_runs
 from interp.lab.over_seeds import OverSeeds
 from interp.plots.canvas import shown
+from interp.progress import with_progress
 
 SHOWN = 3  # numbers of a summary, if the grid names none
 
@@ -147,8 +147,9 @@ def _run(settings: dict[str, Any], axes: dict[str, Any]) -> StudyRun:
     return StudyRun(study, settings, typed("seed", settings.pop("seed", 0), int), axes, variant)
 
 
+@with_progress("measuring runs")
 def run_study_grid(
-    grid: StudyGrid | Path | str, *, console: Console | None = None, **options: Any
+    grid: StudyGrid | Path | str, *, show_progress: bool | None = None, **options: Any
 ) -> StudyGridResult:
     """Do every run of a grid of studies.
 
@@ -159,7 +160,7 @@ def run_study_grid(
 
     Args:
         grid: The grid, or the TOML file that describes it; see `read_study_grid`.
-        console: Where to report progress; standard error if None.
+        show_progress: See `interp.show_progress`.
         options: Fields of `StudyGrid` that take the place of the file's.
 
     Raises:
@@ -176,7 +177,7 @@ def run_study_grid(
         write_runs(ready.out, table := study_runs_table(ready, dispatch.store))
         return {"grid": ready, "table": table}
 
-    return carry_out(ready, StudyGridResult, finish, console)
+    return carry_out(ready, StudyGridResult, finish)
 
 
 def study_runs_table(grid: StudyGrid, store: Store) -> pa.Table:

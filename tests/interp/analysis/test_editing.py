@@ -81,6 +81,8 @@ def test_paraphrases_are_counted_by_edit() -> None:
         measure_edits(model, PAIRS[CHOSEN][:1], TARGETS[:1], kept, paraphrases=kept[None, :1])
     with pytest.raises(ConfigError, match="prompt of edit 0 is a paraphrase too"):
         measure_edits(model, PAIRS[CHOSEN][:1], TARGETS[:1], kept, paraphrases=PAIRS[CHOSEN][:1][None])
+    with pytest.raises(ConfigError, match=r"counts=\[1, 0\] has 0; expected numbers of edits"):
+        measure_edits(model, PAIRS[CHOSEN][:1], TARGETS[:1], kept, counts=(1, 0))
     assert not report.notes
 
 

@@ -53,7 +53,7 @@ def fail(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 def series(run: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run on corrupted labels, with checkpoints at steps 0, 60 and 120."""
     out = tmp_path_factory.mktemp("series") / "r0"
-    run("train", out, *TRAIN.split())
+    run("train", "--out", out, *TRAIN.split())
     return out
 
 

@@ -49,7 +49,7 @@ def accuracies(opened: Checkpoint) -> SplitValues:
 def transformer(run: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tmp_path = tmp_path_factory.mktemp("transformer")
     small = "--model transformer --p 7 --d-model 8 --n-heads 2 --d-mlp 12 --steps 30 --train-fraction 0.6"
-    run("train", tmp_path / "t", *small.split(), "--layers", 2, "--tokens", "a b =")
+    run("train", "--out", tmp_path / "t", *small.split(), "--layers", 2, "--tokens", "a b =")
     return tmp_path / "t"
 
 

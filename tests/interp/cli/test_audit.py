@@ -128,7 +128,7 @@ def test_what_is_null_for_a_network_is_not_known(fail: Command, without_test: Pa
 def test_a_condition_on_an_unknown_value_keeps_the_report(
     run: Command, fail: Command, tmp_path: Path
 ) -> None:
-    run("train", tmp_path / "r", "--p", 5, "--width", 8, "--steps", 2)
+    run("train", "--out", tmp_path / "r", "--p", 5, "--width", 8, "--steps", 2)
     condition = "accuracy.corrupted_as_labelled > .5"
     error = fail("audit", tmp_path / "r", "--fail-if", condition, "--json", tmp_path / "a.json")
     assert "is not known for this network" in error
@@ -190,7 +190,7 @@ def test_no_malformed_file_gets_further_than_one_message(fail: Command, tmp_path
 
 def test_the_trajectory_of_many_checkpoints_is_thinned(run: Command, tmp_path: Path) -> None:
     out = tmp_path / "r"
-    run("train", out, "--p", 5, "--width", 4, "--steps", 60, "--save-every", 1)
+    run("train", "--out", out, "--p", 5, "--width", 4, "--steps", 60, "--save-every", 1)
     run("audit", out, "--json", tmp_path / "a.json", "--random", 1)
     records = json.loads((tmp_path / "a.json").read_text())["trajectory"]["records"]
     steps = [record["step"] for record in records]

@@ -27,7 +27,7 @@ def test_neurons_are_described_by_ones_own_properties(run: Command, network: Pat
     values = np.arange(169) % 13
     (tmp_path / "own.csv").write_text("[red]b\n" + "\n".join(map(str, values > 8)).lower())
     words = ("--neurons", "3,0-1", "--predicates", tmp_path / "own.csv", "--quantile", 0.9)
-    output = run("describe", network, *words, "--json", tmp_path / "d.json", "--save", tmp_path / "d.csv")
+    output = run("describe", network, *words, "--json", tmp_path / "d.json", "--csv", tmp_path / "d.csv")
     assert "properties of the inputs" in " ".join(output.split())
     stored = json.loads((tmp_path / "d.json").read_text())
     assert stored["columns"]["neuron"] == [3, 0, 1]
@@ -43,7 +43,7 @@ def test_neurons_are_described_by_ones_own_properties(run: Command, network: Pat
         ("--only", "give --predicates too"),
         ("--quantile 1", "expected both below 1"),
         ("--neurons x", "is no neuron"),
-        ("--save d.json", "expected a name ending in .parquet or .csv"),
+        ("--csv d.json", "--csv 'd.json' should end in .csv"),
         ("--predicates missing.csv", "missing.csv"),
         ("--predicates {short}", "shape (2,); expected one value for each of 169 examples"),
     ],

@@ -29,7 +29,7 @@ def test_the_list_is_plain_and_80_columns_wide_in_a_pipe() -> None:
 
 
 def test_the_json_has_the_same(run: Command) -> None:
-    found = json.loads(run("dialects", "--json"))["dialects"]
+    found = json.loads(run("dialects", "--json", "-"))["dialects"]
     assert found[0]["name"] == "native"
     for dialect in dialects():
         (listed,) = [one for one in found if one["name"] == dialect.name]

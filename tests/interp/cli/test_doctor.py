@@ -21,7 +21,7 @@ def state_of(name: str) -> doctor.Check:
 
 
 def test_versions_are_those_installed_and_the_installation_is_usable(run: Command) -> None:
-    answer = json.loads(run("doctor", "--json"))
+    answer = json.loads(run("doctor", "--json", "-"))
     values = {check["name"]: check["value"] for check in answer["checks"]}
     assert answer["usable"]
     assert values["torch"] == version("torch")

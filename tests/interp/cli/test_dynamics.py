@@ -28,7 +28,7 @@ def run(*arguments: object) -> str:
 
 def test_stages_and_neurons_are_shown_and_saved(series: Path, tmp_path: Path) -> None:
     files = {kind: tmp_path / f"n.{kind}" for kind in ("html", "parquet", "json")}
-    output = run(series, "--html", files["html"], "--save", files["parquet"], "--json", files["json"])
+    output = run(series, "--html", files["html"], "--parquet", files["parquet"], "--json", files["json"])
     found = dynamics_of(series)
     assert found.steps.tolist() == [0, 60, 120]
     for stage in found.stages:
@@ -44,7 +44,7 @@ def test_stages_and_neurons_are_shown_and_saved(series: Path, tmp_path: Path) ->
 
 
 def test_fewer_checkpoints_and_a_csv_on_wish(series: Path, tmp_path: Path) -> None:
-    output = run(series, "--most", 2, "--save", tmp_path / "n.csv", "--site", "blocks.0.mlp.hook_post")
+    output = run(series, "--most", 2, "--csv", tmp_path / "n.csv", "--site", "blocks.0.mlp.hook_post")
     assert "2, step 0 to 120" in output
     assert len((tmp_path / "n.csv").read_text().splitlines()) == 61
 
@@ -52,7 +52,7 @@ def test_fewer_checkpoints_and_a_csv_on_wish(series: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("--save", "n.xlsx"), ConfigError, "should end in .parquet or .csv"),
+        (("--csv", "n.xlsx"), ConfigError, "should end in .csv"),
         (("--html", "n.htm"), ConfigError, "should end in .html"),
         (("--json", "n.txt"), ConfigError, "should end in .json"),
         (("--site", "blocks.3.mlp.hook_post"), GrokscopeError, "blocks.3"),

@@ -119,16 +119,16 @@ def test_an_edited_own_module_on_a_full_disk(
 
 def test_training_keeps_a_curve_of_somebody_elses(tmp_path: Path, fail: Command) -> None:
     (tmp_path / "history.json").write_text("mine")
-    assert "history.json' exists" in fail("train", tmp_path, "--p", 7, "--steps", 2)
+    assert "history.json' exists" in fail("train", "--out", tmp_path, "--p", 7, "--steps", 2)
     assert content(tmp_path) == {"history.json": b"mine"}
 
 
 def test_what_a_kill_left_half_written_goes_when_training_goes_on(tmp_path: Path, run: Command) -> None:
-    words = ("train", tmp_path / "r", "--p", 7, "--width", 8, "--steps", 2)
+    words = ("train", "--out", tmp_path / "r", "--p", 7, "--width", 8, "--steps", 2)
     run(*words)
     for name in (".step-00000002.json.x1.part", ".history.json.y2.part", ".mine.part"):
         (tmp_path / "r" / name).touch()
-    run(*words[:-1], 4, "--resume")
+    run(*words[:-1], 4)
     assert [file.name for file in (tmp_path / "r").glob(".*")] == [".mine.part"]
 
 

@@ -27,6 +27,7 @@ def test_an_mlp_is_trained_with_what_the_options_say(run: Command, tmp_path: Pat
     options = "--p 11 --width 9 --depth 3 --activation relu --tied --bias --norm layer --steps 2"
     output = run(
         "train",
+        "--out",
         tmp_path / "r",
         *options.split(),
         "--optimizer",
@@ -37,7 +38,7 @@ def test_an_mlp_is_trained_with_what_the_options_say(run: Command, tmp_path: Pat
         "cross-entropy",
     )
     assert "step 2:" in output
-    assert f"next: grokscope audit {tmp_path}/r" in "".join(output.splitlines())
+    assert f"next: grokscope audit {tmp_path}/r" in " ".join(output.split())
     found = stored(tmp_path / "r")
     wanted = MLPConfig(width=9, depth=3, activation="relu", tied=True, bias=True, norm="layer")
     assert found["model"] == HookedMLP(wanted, vocab=11).to_dict()
@@ -47,7 +48,7 @@ def test_an_mlp_is_trained_with_what_the_options_say(run: Command, tmp_path: Pat
 
 def test_a_transformer_is_trained_with_what_the_options_say(run: Command, tmp_path: Path) -> None:
     options = "--layers 2 --causal --attn-coeff 0.25 --norm layer --bias --activation gelu"
-    run("train", tmp_path / "t", *SMALL.split(), *options.split(), "--tokens", "a b =")
+    run("train", "--out", tmp_path / "t", *SMALL.split(), *options.split(), "--tokens", "a b =")
     found, opened = stored(tmp_path / "t"), load_checkpoint(tmp_path / "t")
     wanted = TransformerConfig(
         8, 2, 4, 12, n_layers=2, activation="gelu", norm="layer", causal=True, attn_coeff=0.25, bias=True
@@ -74,9 +75,9 @@ def test_the_defaults_are_the_networks_of_the_paper() -> None:
 
 
 def test_a_transformer_is_resumed_to_the_bit(run: Command, tmp_path: Path) -> None:
-    run("train", tmp_path / "whole", *SMALL.split())
-    run("train", tmp_path / "parts", *SMALL.split(), "--steps", 1)
-    run("train", tmp_path / "parts", *SMALL.split(), "--resume")
+    run("train", "--out", tmp_path / "whole", *SMALL.split())
+    run("train", "--out", tmp_path / "parts", *SMALL.split(), "--steps", 1)
+    run("train", "--out", tmp_path / "parts", *SMALL.split())
     name = "step-00000003.safetensors"
     assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
 
@@ -88,7 +89,7 @@ def test_an_option_of_the_other_kind_is_refused_by_name(fail: Command, tmp_path:
         if name not in SETTINGS[kind]:
             flag = FLAGS[name]
             given = [flag] if value is False else [flag, value]
-            error = fail("train", tmp_path / "new", "--model", kind, *given)
+            error = fail("train", "--out", tmp_path / "new", "--model", kind, *given)
             assert f"{flag} is an option of --model {other}; leave it out of --model {kind}" in error
     assert not (tmp_path / "new").exists()
 
@@ -122,10 +123,9 @@ def test_an_option_of_the_other_kind_is_refused_by_name(fail: Command, tmp_path:
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(
     fail: Command, tmp_path: Path, arguments: str, message: str
 ) -> None:
-    assert message in fail("train", tmp_path / "new", *arguments.split())
+    assert message in fail("train", "--out", tmp_path / "new", *arguments.split())
     assert not (tmp_path / "new").exists()
 
 
 def test_an_existing_series_is_not_mixed_with_another(fail: Command, series: Path) -> None:
-    assert "already holds checkpoints; add --resume" in fail("train", series)
-    assert "kind='mlp', not 'transformer'" in fail("train", series, *SMALL.split(), "--resume")
+    assert "kind='mlp', not 'transformer'" in fail("train", "--out", series, *SMALL.split())

@@ -18,7 +18,7 @@ NORMED = "--p 23 --width 60 --corrupt 0.3 --norm batch --batch-size 64 --steps 6
 def normed(run: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network with BatchNorm after its activation."""
     out = tmp_path_factory.mktemp("normed") / "bn"
-    run("train", out, *NORMED.split())
+    run("train", "--out", out, *NORMED.split())
     return out
 
 
@@ -38,7 +38,7 @@ def test_accuracies_and_the_correlation_are_printed(
 def test_a_donor_that_was_never_trained_has_no_correlation(
     run: Command, series: Path, tmp_path: Path
 ) -> None:
-    run("train", tmp_path / "new", *NORMED.split()[:-4], "--steps", 0)
+    run("train", "--out", tmp_path / "new", *NORMED.split()[:-4], "--steps", 0)
     output = run("transfer-gamma", tmp_path / "new", series, "--random", 1)
     assert "have no rank correlation with IPR" in output
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from buttons import check_buttons
 from serving import DRAWN, see
 
 import interp
@@ -342,3 +343,22 @@ def test_twenty_thousand_neurons(serve, page, tmp_path):
     with interp.ablate(served.session.subject.model, range(10_000)):
         assert accuracies(page) == known(interp.accuracy(served.session.subject.model, task))
     assert page.locator("#table .ag-row").count() < 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_buttons_of_figures_cover_nothing(opened, page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    names = (
+        "weights",
+        "activations",
+        "loss",
+        "race",
+        "trajectory",
+        "histogram-at",
+        "weights-at",
+        "answers-at",
+    )
+    for name in names:
+        page.wait_for_selector(f"#{name} {DRAWN}")
+    check_buttons(page, at_least=len(names) + 2)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from io import StringIO
 from pathlib import Path
 from time import monotonic
 
 import pytest
 from batches import Make, assert_same, neurons_of, rows_of
-from rich.console import Console
 
 from interp import score
 from interp.checkpoints.open import load_checkpoint
@@ -194,14 +192,17 @@ def test_two_jobs_cannot_write_to_one_folder(make: Make, tmp_path: Path) -> None
         quick(tmp_path / "runs", tmp_path / "out")
 
 
-def test_progress_in_a_pipe_is_plain_lines_with_rate_and_failures(make: Make, tmp_path: Path) -> None:
+def test_progress_in_a_pipe_is_plain_lines_with_rate_and_failures(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("interp.progress.PATIENCE", 0.0)
     make(3)
     (tmp_path / "runs" / "broken.pt").write_bytes(b"")
-    shown = StringIO()
     job = Job(tmp_path / "out", (Group((str(tmp_path / "runs"),)),), workers=1, outliers=0)
-    run(job, Console(file=shown))
-    assert shown.getvalue().splitlines()[-1].startswith("measuring checkpoints 4/4 ")
-    assert shown.getvalue().strip().endswith("/s, 1 failed")
+    run(job, show_progress=True)
+    shown = capsys.readouterr().err
+    assert shown.splitlines()[-1].startswith("measuring checkpoints 4/4 ")
+    assert shown.strip().endswith("/s, 1 failed")
 
 
 def test_a_toml_file_describes_a_job(make: Make, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_the_command_follows_texts_over_a_folder(folder: Path, tmp_path: Path) -
     shown = CliRunner().invoke(
         app,
         ["retention", str(folder), "--sequences", str(file), "--json", str(files[0]), "--html", str(files[1]),
-         "--save", str(files[2])],
+         "--parquet", str(files[2])],
         catch_exceptions=False,
     )  # fmt: skip
     assert shown.exit_code == 0, shown.output

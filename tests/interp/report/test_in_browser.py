@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from buttons import check_buttons
 
 from interp.audit import audit
 from interp.data import ModularTask
@@ -96,3 +97,14 @@ def test_paper_shows_the_chosen_neuron_alone(
     )
     assert all(0 < width <= 701 and height <= 821 for width, height in sizes)
     assert len(shown.pdf(path=tmp_path / "report.pdf")) > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_buttons_of_figures_cover_nothing(page: Any, file: Path, width: int) -> None:
+    shown = opened(page, file, width)
+    check_buttons(shown, at_least=16)
+    figure = shown.locator("#plot-activations")
+    figure.hover()
+    opacity = "figure => getComputedStyle(figure.querySelector('.modebar')).opacity"
+    shown.wait_for_function(f"() => ({opacity})(document.getElementById('plot-activations')) == 1")

@@ -122,7 +122,7 @@ def test_zero_steps_save_the_untrained_network(tmp_path: Path) -> None:
 def test_an_existing_series_is_not_overwritten_nor_mixed(tmp_path: Path) -> None:
     quietly(MLPConfig(width=4), tmp_path, steps=2)
     before = sorted((f.name, f.stat().st_mtime_ns) for f in tmp_path.iterdir())
-    with pytest.raises(ConfigError, match="already holds checkpoints; add --resume"):
+    with pytest.raises(ConfigError, match="already holds checkpoints; resume=True continues"):
         quietly(MLPConfig(width=4), tmp_path, steps=2)
     with pytest.raises(ConfigError, match=r"lr=0.01, not 0.5"):
         quietly(MLPConfig(width=4), tmp_path, steps=2, lr=0.5, resume=True)
@@ -174,11 +174,11 @@ COMMAND += ["--norm", "batch", "--batch-size", "64", "--steps", "300", "--save-e
 
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
-    subprocess.run([*COMMAND, str(tmp_path / "whole")], check=True, capture_output=True)
+    subprocess.run([*COMMAND, "--out", str(tmp_path / "whole")], check=True, capture_output=True)
     moments, parts = random.Random(0), tmp_path / "parts"
     for _ in range(KILLS):
         stored = len(checkpoint_files(parts))
-        process = subprocess.Popen([*COMMAND, str(parts), "--resume"], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([*COMMAND, "--out", str(parts)], stderr=subprocess.DEVNULL)
         while len(checkpoint_files(parts)) <= stored and process.poll() is None:
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.05))
@@ -186,7 +186,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) ->
         process.kill()
         process.wait()
         assert load_checkpoint(parts).step is not None
-    subprocess.run([*COMMAND, str(parts), "--resume"], check=True, capture_output=True)
+    subprocess.run([*COMMAND, "--out", str(parts)], check=True, capture_output=True)
     names = [f.name for f in checkpoint_files(tmp_path / "whole")]
     assert names == [f.name for f in checkpoint_files(tmp_path / "parts")]
     for name in names:
@@ -195,7 +195,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_that_resumes(tmp_path: Path) -> None:
-    command = [*COMMAND, "--steps", "100000", str(tmp_path)]
+    command = [*COMMAND, "--steps", "100000", "--out", str(tmp_path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not checkpoint_files(tmp_path)[2:]:
         assert process.poll() is None
@@ -208,7 +208,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes(tmp_path: Path) -> None:
     step = load_checkpoint(tmp_path).step
     assert step == int(errors.split("stopped at step ")[1].split()[0])
     resumed = subprocess.run(
-        [*COMMAND, "--steps", str(step + 5), "--resume", str(tmp_path)], capture_output=True
+        [*COMMAND, "--steps", str(step + 5), "--out", str(tmp_path)], capture_output=True
     )
     assert resumed.returncode == 0
     assert load_checkpoint(tmp_path).step == step + 5

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
 from interp import audit, open_store
 from interp.checkpoints import checkpoint_files, training_history
@@ -33,7 +31,7 @@ AXES = {"corrupt_fraction": [0.0, 0.3], "weight_decay": [0, 5], "seed": [0, 1]}
 
 def run(out: Path, values: dict | None = None, **options: object) -> GridResult:
     grid = grid_from({**SMALL, "grid": AXES, **(values or {})}, **{"out": out, "workers": 1, **options})
-    return run_grid(grid, console=Console(file=StringIO()))
+    return run_grid(grid)
 
 
 def begun(file: Path, out: Path) -> tuple[list[str], subprocess.Popen[str]]:
@@ -213,7 +211,7 @@ def test_other_errors_are_rows_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_options_of_a_grid_that_is_made_already(tmp_path: Path) -> None:
     grid = grid_from({**SMALL, "grid": {"seed": [0]}}, out=tmp_path / "one")
-    found = run_grid(grid, out=tmp_path / "two", workers=1, console=Console(file=StringIO()))
+    found = run_grid(grid, out=tmp_path / "two", workers=1)
     assert found.grid.out == tmp_path / "two"
     with pytest.raises(ConfigError, match="unknown option 'wrokers'; did you mean 'workers'"):
         run_grid(grid, wrokers=3)

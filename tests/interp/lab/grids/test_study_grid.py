@@ -9,12 +9,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
-from io import StringIO
 from pathlib import Path
 
 import pyarrow.csv
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from interp.cli import app
@@ -75,7 +73,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> No
 
 def run(out: Path, values: dict | None = None, **options: object) -> StudyGridResult:
     grid = study_grid_from({**SETTINGS, **(values or {})}, **{"out": out, "workers": 1, **options})
-    return run_study_grid(grid, console=Console(file=StringIO()))
+    return run_study_grid(grid)
 
 
 def test_every_combination_is_a_row_with_all_numbers(tmp_path: Path) -> None:
