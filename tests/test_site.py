@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ from interp.cli.application import COMMANDS
 from interp.jobs.columns import CHECKPOINTS
 from interp.lab import STUDIES
 from interp.language.columns import MEMORY_COLUMNS
+from interp.report.schemas import SCHEMAS, schema_of
 from probes.columns import COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +119,7 @@ class TestLinks:
             ("../08_gallery_of_studies.ipynb", "notebooks/08_gallery_of_studies.md"),
             ("../../CONTRIBUTING.md", "project/contributing.md"),
             ("../images/report.png", "files/notebooks/images/report.png"),
+            ("../../.ci/lowest.txt", "files/ci/lowest.txt"),
         ],
     )
     def test_a_link_of_the_guide_leads_to_the_page_that_stands_for_its_file(
@@ -201,6 +204,14 @@ class TestSite:
         ):
             for name in columns:
                 assert f"{level}-{re.sub('[^a-z0-9_]', '-', name).strip('-')}" in ids, name
+
+    def test_every_schema_is_explained_and_is_a_file(self, site: Path) -> None:
+        folder = site / "reference" / "data"
+        assert set(SCHEMAS) <= seen(folder / "json.html").ids
+        for name in SCHEMAS:
+            assert json.loads((folder / "schemas" / f"{name}.json").read_text(encoding="utf-8")) == schema_of(
+                name
+            )
 
     def test_every_question_is_answered_within_two_clicks(self, site: Path) -> None:
         text = (NOTEBOOKS / "guide" / "questions.md").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ TOPICS = {
     "language": ("Language models", ("language",)),
     "jobs": ("Batch jobs", ("jobs",)),
     "studies": ("Studies and grids", ("lab",)),
-    "errors": ("Errors", ("errors",)),
+    "errors": ("Errors and progress", ("errors", "progress")),
 }
 """Title of each page, and the parts of `interp` whose names it shows."""
 WHOLE = "# {0}\n\n::: {0}\n    options:\n      show_root_heading: false\n      show_root_toc_entry: false\n"

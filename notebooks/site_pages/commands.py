@@ -9,7 +9,7 @@ from typing import Any
 
 import tables
 from rich.text import Text
-from site_pages.repository import Page
+from site_pages.repository import Page, wide
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 OTHERS = "Options"
@@ -46,7 +46,7 @@ def described(name: str, command: Any, *, within: bool = False) -> str:
     parts = [] if within else [marked(command.help)]
     parts.append(f"```text\n{usage}\n```")
     for heading, rows in _panels(command, context).items():
-        parts.append(f"{below} {heading}\n\n{tables.table(('', 'meaning', 'default and range'), rows)}")
+        parts.append(f"{below} {heading}\n\n{wide(tables.table(('', 'meaning', 'default and range'), rows))}")
     if hasattr(command, "list_commands"):
         parts += _subcommands(command, context)
     if examples := list(_examples(command.epilog)):

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import tables
-from site_pages.repository import Page
+from site_pages.json_page import json_page
+from site_pages.repository import Page, wide
 
 from interp.jobs.columns import CHECKPOINTS, SCHEMA_VERSION
 from interp.jobs.schema import checkpoint_schema, neuron_schema, sequence_schema
@@ -22,10 +23,11 @@ PARQUET = {
 
 
 def pages() -> list[Page]:
-    """Columns with unit and meaning, and the schema of Parquet files."""
+    """Columns with unit and meaning, and the schemas of Parquet and JSON files."""
     return [
         Page("columns.md", "Columns", _columns()),
         Page("parquet.md", "Parquet schemas", _parquet()),
+        json_page("reference/data/"),
     ]
 
 
@@ -42,7 +44,7 @@ def _columns() -> str:
             "[Conventions](../../conventions.md) explains terms, [Parquet schemas](parquet.md) the types in files.\n",
             f"## Neurons\n\nOne row a neuron.\n\n{_of_columns('neurons', COLUMNS)}",
             "## Checkpoints\n\nOne row a checkpoint, as [batch jobs](../../batch.md) store it.\n",
-            tables.table(header, stored),
+            wide(tables.table(header, stored)),
             "## Sequences\n\nOne row a text whose [memory](../../memory.md) was measured.\n",
             _of_columns("sequences", MEMORY_COLUMNS),
         )
@@ -55,7 +57,7 @@ def _of_columns(level: str, columns: Any) -> str:
         (_anchored(level, name), one.heading, one.over, one.meaning, _source(one.source))
         for name, one in columns.items()
     )
-    return tables.table(header, rows)
+    return wide(tables.table(header, rows))
 
 
 def _source(place: str) -> str:

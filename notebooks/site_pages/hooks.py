@@ -52,11 +52,14 @@ def _filled(nav: list[Any], titles: dict[str, dict[str, str]]) -> list[Any]:
     """A navigation in which every folder is replaced by its pages; a `KeyError` if no pages are made for one."""
     entries: list[Any] = []
     for entry in nav:
+        if isinstance(entry, str):
+            entries += [{name: page} for page, name in titles[entry].items()]
+            continue
         ((title, place),) = entry.items()
         if isinstance(place, list):
             entries.append({title: _filled(place, titles)})
         elif place.endswith("/"):
-            entries.append({title: [{name: page} for page, name in titles[place].items()]})
+            entries.append({title: _filled([place], titles)})
         else:
             entries.append(entry)
     return entries

@@ -13,7 +13,6 @@ if (location.protocol === "file:") {
         this.dispatchEvent(received);
         this.onmessage?.(received);
       });
-      inner.postBack = (data) => window.postMessage(data, "*");
       inner.document.open();
       inner.document.write(`<body><script>
         const send = parent.postMessage.bind(parent);

@@ -46,6 +46,11 @@ class Page:
     pictures: Mapping[str, str | bytes] = field(default_factory=dict)
 
 
+def wide(table: str) -> str:
+    """A table that narrow screens scroll rather than squeeze."""
+    return f'<div class="wide" markdown="1">\n\n{table}\n</div>\n'
+
+
 def place_of(path: str) -> str:
     """Where the site has a file of the repository: a page that stands for it, or else the file itself."""
     if path in PLACES:
@@ -53,7 +58,7 @@ def place_of(path: str) -> str:
     for pattern, replacement in MOVED:
         if pattern.fullmatch(path):
             return pattern.sub(replacement, path)
-    return f"files/{path}"
+    return "files/" + re.sub(r"(^|/)\.", r"\1", path)  # MkDocs leaves out names that begin with a dot
 
 
 def rewritten(markdown: str, source: str, place: PurePosixPath) -> str:

@@ -15,7 +15,6 @@ import tables
 from site_pages import commands
 from site_pages.repository import ROOT, Page
 
-from interp.cli.study import _command
 from interp.lab import STUDIES, StudyResult, run_study, study_called
 from interp.markup import html_table
 from interp.report.page import CONFIG, MODEBAR
@@ -78,7 +77,9 @@ def _page(name: str, folders: list[Path]) -> str:
         parts.append(
             f"## Quantities\n\nAs results name them in JSON.\n\n{tables.table(('name', 'meaning'), rows)}"
         )
-    text = commands.described(f"grokscope study {name}", _command(name), within=True)
+    group = dict(tables._commands())["study"]
+    command = group.resolve_command(group.context_class(group), [name])[1]
+    text = commands.described(f"grokscope study {name}", command, within=True)
     return "\n\n".join([*parts, f"## Command\n\n{text}"])
 
 
