@@ -158,7 +158,7 @@ def test_unusable_conditions_are_errors(fail: Command, series: Path, expression:
         ("{empty}", "holds no checkpoints (.safetensors, .pt, .pth, .bin, .ckpt, "),
         ("{several}", "holds several weights, none numbered by a step; name a file"),
         ("{file} --html report.pdf", "should end in .html"),
-        ("{file} --html /proc/nope/report.html", "cannot write"),
+        ("{file} --html /proc/nope/report.html", "there is no folder '/proc/nope'"),
         ("{file} --device tpu", "device 'tpu' is not available here"),
         ("{file} --device cpu:abc", "device 'cpu:abc' does not exist here"),
         ("{file} --seed -1", "Invalid value for '--seed'"),
