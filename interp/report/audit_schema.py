@@ -73,14 +73,6 @@ def audit() -> Schema:
         more |= {"relearn": maybe(own["Relearning"])} if label == MEMORIZING else {}
         return exactly(removal["properties"] | more)
 
-    rate = {
-        "split": maybe(TEXT),
-        "examples": COUNT,
-        "commonest": maybe(WHOLE),
-        "above": FLAG,
-        "recall": by_name(SHARE),
-    }
-    rate |= dict.fromkeys(("base_rate", "accuracy", "low", "high", "p_value", "balanced_accuracy"), SHARE)
     leakage = {"test_pairs": COUNT, "leaked": COUNT, "duplicates": COUNT, "asymmetry": NUMBER}
     task = {"operation": maybe(TEXT), "p": maybe(COUNT), "train_fraction": SHARE, "split_known": FLAG}
     task |= {"corrupt_fraction": SHARE, "examples": COUNT, "seed": maybe(WHOLE)}
@@ -96,7 +88,7 @@ def audit() -> Schema:
             "null": by_name(ANY),
             "site": TEXT,
             "accuracy": BY_SPLIT,
-            "base_rate": exactly(rate),
+            "base_rate": exactly(_base_rate()),
             "phase": phase,
             "phase_by_table": phase,
             "phase_by_corrupted": phase,
@@ -120,6 +112,19 @@ def audit() -> Schema:
             "made_by": MADE_BY,
         }
     )  # fmt: skip
+
+
+def _base_rate() -> dict[str, Schema]:
+    rate = {
+        "split": maybe(TEXT),
+        "examples": COUNT,
+        "commonest": maybe(WHOLE),
+        "above": FLAG,
+        "recall": by_name(SHARE),
+    }
+    return rate | dict.fromkeys(
+        ("base_rate", "accuracy", "low", "high", "p_value", "balanced_accuracy"), SHARE
+    )
 
 
 def _with_optional(schema: Schema, *names: str) -> Schema:
