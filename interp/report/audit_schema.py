@@ -146,7 +146,7 @@ def _curve(own: dict[str, Schema]) -> Schema:
 def _cosets() -> Schema:
     from interp.analysis.coset_indicators import CosetIndicators
 
-    whole = of_fields(CosetIndicators, without=("neuron", "component"))["properties"]
+    whole = of_fields(CosetIndicators, None, ("neuron", "component"))["properties"]
     counted = {"indicate": COUNT, "beyond_component": COUNT, "by_subgroup": by_name(COUNT)}
     return exactly({**whole, **counted, "columns": by_name(rows(ANY))})
 
