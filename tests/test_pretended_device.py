@@ -68,7 +68,7 @@ def check_same(on_device: Any, start: Callable[[str], Callable[[], Any]]) -> Non
     on_device.check_close(measured, expected)
 
 
-DEFAULT = ("perceptron", "two layers and norms")
+DEFAULT = ("perceptron", "transformer")
 
 
 @pytest.mark.parametrize(
