@@ -16,7 +16,7 @@ from interp.cli.options import option
 from interp.lab.names import STUDIES
 from interp.lab.study import study_called
 
-SMALL = ("--p", 13, "--width", 32, "--steps", 20)
+SMALL = ("--p", 13, "--width", 32, "--steps", 20, "--workers", 1)
 
 
 def test_the_list_of_studies_loads_none_of_them() -> None:

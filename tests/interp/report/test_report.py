@@ -48,8 +48,8 @@ HISTORY = [
 
 @pytest.fixture(scope="module")
 def planted():
-    task = ModularTask("add", p=31, corrupt_fraction=0.2)
-    model = planted_mlp(task, generalizing=80, memorizing=90, dead=8).model
+    task = ModularTask("add", p=23, corrupt_fraction=0.2)
+    model = planted_mlp(task, generalizing=60, memorizing=50, dead=8).model
     found = audit(model, task, n_random=4)
     assert all(found.table.counts()[label] for label in ("generalizing", "memorizing", "dead"))
     return replace(found, checkpoint=HOSTILE, step=1600, history=HISTORY, warnings=("Beware of 50 % <b>.",))
