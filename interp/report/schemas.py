@@ -173,7 +173,7 @@ def _communities() -> Schema:
     network = {
         "step": maybe(WHOLE),
         "site": TEXT,
-        "accuracy": BY_SPLIT,
+        "accuracy": SHARE,
         "examples": COUNT,
         "threshold": NUMBER,
     }
