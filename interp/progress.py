@@ -289,7 +289,7 @@ def described(phase: Phase) -> str:
         'opening …'
     """
     if not phase.total:
-        return f"{phase.title} …"
+        return f"{phase.title} …" if phase.title else ""
     parts = (f"{phase.title} {phase.done:,}/{phase.total:,}", phase.left(), phase.note)
     return " ".join(part for part in parts if part)
 

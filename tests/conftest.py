@@ -3,6 +3,7 @@
 # ruff: noqa: E402 - our own modules are imported after what must be in place before them
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 gc.disable()  # until all is collected: a million objects that stay are not searched for garbage again and again
+sys.dont_write_bytecode = False  # each of the processes that tests start would compile both packages again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test waits for a network
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make busy machines twenty times slower
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker, also of what it starts

@@ -149,6 +149,7 @@ def test_every_line_has_a_name_of_its_own_and_words(benchmark) -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.slow  # each of its lines is imported in a process of its own
 def test_an_unknown_line_is_refused_with_the_known_ones() -> None:
     done = subprocess.run(
         [sys.executable, FOLDER / "all.py", "--only", "nothing"], capture_output=True, text=True, check=False

@@ -132,8 +132,7 @@ def measure_edits(
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
-        ConfigError: As of `interp.edit_facts`; paraphrases do not fit, or are prompts or unrelated; too few groups; a
-            count below 1.
+        ConfigError: As of `interp.edit_facts`; paraphrases do not fit, or are prompts or unrelated; few groups; counts < 1.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig
@@ -154,8 +153,8 @@ def measure_edits(
     fitted, held, measured = (unrelated[rows] for rows in _split(len(unrelated), groups, seed))
     examples = Examples(inputs, targets, paraphrases, measured, answers(model, measured))
     arguments: dict[str, Any] = {"site": site, "settings": settings}
-    more: dict[str, Any] = {"calibration": held, "seed": seed, "report": report}
-    memories = edits_in_turn(model, inputs, targets, fitted, **more, **arguments)
+    more = {"calibration": held, "seed": seed, "report": report, **arguments}
+    memories = edits_in_turn(model, inputs, targets, fitted, **more)
     rows: list[EditQuality] = []
     for n, memory in enumerate(memories, 1):
         if n in stops:

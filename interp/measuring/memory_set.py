@@ -90,8 +90,8 @@ def memory_set(
         >>> from interp.data import ModularTask
         >>> from interp.measuring.cached_pass import cached_pass
         >>> from interp.models import planted_mlp
-        >>> task = ModularTask("add", 23, train_fraction=0.6, corrupt_fraction=0.3)
-        >>> planted = planted_mlp(task, memorizing=60)
+        >>> task = ModularTask("add", 17, train_fraction=0.6, corrupt_fraction=0.3)
+        >>> planted = planted_mlp(task, memorizing=40)
         >>> found = memory_set(cached_pass(planted.model, task))
         >>> found.p_value, found.crossfit.beats_random(), found.crossfit.hurts()
         (0.01, True, False)

@@ -73,14 +73,6 @@ def audit() -> Schema:
         more |= {"relearn": maybe(own["Relearning"])} if label == MEMORIZING else {}
         return exactly(removal["properties"] | more)
 
-    rate = {
-        "split": maybe(TEXT),
-        "examples": COUNT,
-        "commonest": maybe(WHOLE),
-        "above": FLAG,
-        "recall": by_name(SHARE),
-    }
-    rate |= dict.fromkeys(("base_rate", "accuracy", "low", "high", "p_value", "balanced_accuracy"), SHARE)
     leakage = {"test_pairs": COUNT, "leaked": COUNT, "duplicates": COUNT, "asymmetry": NUMBER}
     task = {"operation": maybe(TEXT), "p": maybe(COUNT), "train_fraction": SHARE, "split_known": FLAG}
     task |= {"corrupt_fraction": SHARE, "examples": COUNT, "seed": maybe(WHOLE)}
@@ -96,7 +88,7 @@ def audit() -> Schema:
             "null": by_name(ANY),
             "site": TEXT,
             "accuracy": BY_SPLIT,
-            "base_rate": exactly(rate),
+            "base_rate": exactly(_base_rate()),
             "phase": phase,
             "phase_by_table": phase,
             "phase_by_corrupted": phase,
@@ -122,6 +114,19 @@ def audit() -> Schema:
     )  # fmt: skip
 
 
+def _base_rate() -> dict[str, Schema]:
+    rate = {
+        "split": maybe(TEXT),
+        "examples": COUNT,
+        "commonest": maybe(WHOLE),
+        "above": FLAG,
+        "recall": by_name(SHARE),
+    }
+    return rate | dict.fromkeys(
+        ("base_rate", "accuracy", "low", "high", "p_value", "balanced_accuracy"), SHARE
+    )
+
+
 def _with_optional(schema: Schema, *names: str) -> Schema:
     return exactly(schema["properties"], names)
 
@@ -141,7 +146,7 @@ def _curve(own: dict[str, Schema]) -> Schema:
 def _cosets() -> Schema:
     from interp.analysis.coset_indicators import CosetIndicators
 
-    whole = of_fields(CosetIndicators, without=("neuron", "component"))["properties"]
+    whole = of_fields(CosetIndicators, None, ("neuron", "component"))["properties"]
     counted = {"indicate": COUNT, "beyond_component": COUNT, "by_subgroup": by_name(COUNT)}
     return exactly({**whole, **counted, "columns": by_name(rows(ANY))})
 

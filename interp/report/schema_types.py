@@ -73,7 +73,7 @@ def each(names: Sequence[str], schema: Schema) -> Schema:
 
 
 def of_fields(
-    record: type, own: Mapping[str, Schema] | None = None, without: Sequence[str] = (), **more: Schema
+    record: type, own: Mapping[str, Schema] | None = None, without: Sequence[str] = (), /, **more: Schema
 ) -> Schema:
     """The schema of a dataclass that JSON has field by field.
 

@@ -27,7 +27,7 @@ def test_for_addition_they_are_the_scores_by_frequencies():
 )
 @pytest.mark.parametrize("kind", ["normal", "two values", "heavy tails"])
 def test_nothing_is_found_where_nothing_is(group, kind):
-    generator, shape = np.random.default_rng(7), (3, 20_000, len(group))
+    generator, shape = np.random.default_rng(7), (3, 10_000, len(group))
     vectors = {
         "normal": lambda: generator.normal(size=shape),
         "two values": lambda: (

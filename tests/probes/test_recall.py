@@ -21,8 +21,7 @@ def test_wilson_holds_the_shares_that_a_score_test_keeps(right: int, trials: int
             assert deviation == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("spread", [0.0, 0.1, 0.2])
-@pytest.mark.parametrize("controls", [6, 15])
+@pytest.mark.parametrize(("spread", "controls"), [(0.0, 6), (0.1, 15), (0.2, 6), (0.2, 15)])
 def test_unseen_texts_are_rarely_above_the_controls(spread: float, controls: int) -> None:
     """Texts whose own share of right tokens varies, as easy and hard ones do."""
     generator, p_values = np.random.default_rng(1), []

@@ -46,8 +46,8 @@ def crossfitted(subject: Subject, n_random: int) -> dict[str, CrossFit]:
     Example:
         >>> from interp.data import ModularTask
         >>> from interp.models import planted_mlp
-        >>> task = ModularTask("add", 23, train_fraction=0.6, corrupt_fraction=0.3)
-        >>> results = crossfitted(Subject(planted_mlp(task, memorizing=60).model, task), 5)
+        >>> task = ModularTask("add", 17, train_fraction=0.6, corrupt_fraction=0.3)
+        >>> results = crossfitted(Subject(planted_mlp(task, memorizing=40).model, task), 5)
         >>> results["attribution"].after["corrupted_as_labelled"] < 0.2 < results["z"].before["corrupted_as_labelled"]
         True
     """

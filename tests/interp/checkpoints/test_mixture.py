@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ P = 7
 TASK = ModularTask("add", p=P, train_fraction=1.0)
 
 
+@lru_cache
 def trained(coefficient: float) -> SmallTransformer:
     """A network that learnt the task with a coefficient."""
     shape = TransformerConfig(d_model=16, n_heads=2, d_head=8, d_mlp=32, attn_coeff=coefficient, causal=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +27,9 @@ def run() -> Command:
         result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
         assert result.exit_code == 0, result.output
         if "--json" in arguments[:-1]:
-            written = Path(str(arguments[arguments.index("--json") + 1]))
-            assert problems(read_result(written)) == []
+            place = str(arguments[arguments.index("--json") + 1])
+            value = json.loads(result.stdout) if place == "-" else read_result(Path(place))
+            assert problems(value) == []
         return result.output
 
     return run_command

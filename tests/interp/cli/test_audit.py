@@ -63,7 +63,9 @@ def once(reports: dict[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_audit_writes_what_it_says(run: Command, series: Path, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("report.html", "report.json", "report.md")]
-    output = run("audit", series, "--html", paths[0], "--json", paths[1], "--markdown", paths[2])
+    output = run(
+        "audit", series, "--html", paths[0], "--json", paths[1], "--markdown", paths[2], "--random", 2
+    )
     found = json.loads(paths[1].read_text())
     assert found["neurons"]["total"] == 60
     assert found["task"]["operation"] == "add"
@@ -77,7 +79,7 @@ def test_a_folder_gives_the_trajectory_and_a_file_does_not(
     run: Command, series: Path, tmp_path: Path
 ) -> None:
     for place in (series, series / LAST):
-        run("audit", place, "--json", tmp_path / f"{place.name}.json")
+        run("audit", place, "--json", tmp_path / f"{place.name}.json", "--random", 2)
     folder, file = (json.loads((tmp_path / f"{n}.json").read_text()) for n in (series.name, LAST))
     assert [record["step"] for record in folder["trajectory"]["records"]] == [0, 60, 120]
     assert file["trajectory"] is None
@@ -87,8 +89,8 @@ def test_a_folder_gives_the_trajectory_and_a_file_does_not(
 def test_the_command_line_and_python_agree_on_the_same_seed(
     run: Command, series: Path, tmp_path: Path
 ) -> None:
-    run("audit", series / LAST, "--json", tmp_path / "a.json", "--seed", 3)
-    report = interp.audit(series / LAST, seed=3)
+    run("audit", series / LAST, "--json", tmp_path / "a.json", "--seed", 3, "--random", 2)
+    report = interp.audit(series / LAST, seed=3, n_random=2)
     assert json.loads((tmp_path / "a.json").read_text()) == json.loads(json.dumps(report.to_dict()))
 
 
@@ -158,7 +160,7 @@ def test_unusable_conditions_are_errors(fail: Command, series: Path, expression:
         ("{empty}", "holds no checkpoints (.safetensors, .pt, .pth, .bin, .ckpt, "),
         ("{several}", "holds several weights, none numbered by a step; name a file"),
         ("{file} --html report.pdf", "should end in .html"),
-        ("{file} --html /proc/nope/report.html", "cannot write"),
+        ("{file} --html /proc/nope/report.html", "there is no folder '/proc/nope'"),
         ("{file} --device tpu", "device 'tpu' is not available here"),
         ("{file} --device cpu:abc", "device 'cpu:abc' does not exist here"),
         ("{file} --seed -1", "Invalid value for '--seed'"),

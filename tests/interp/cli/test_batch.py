@@ -96,7 +96,7 @@ def test_options_open_strangers_files(run: Command, foreign: Path, tmp_path: Pat
             ["--out", "out", "--task", "add"],
             "the job recorded in out says what is measured; leave out --task",
         ),
-        (["{runs}", "--out", "file"], "cannot write to 'file'"),
+        (["{runs}", "--out", "file"], "'file' is a file, so --out"),
         (["s3x://bucket/a.pt", "--out", "out"], "cannot open 's3x://bucket/a.pt'"),
     ],
 )

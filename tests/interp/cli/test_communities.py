@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from interp.analysis.communities import communities as measure
 from interp.cli.communities import AFFINITIES, EXAMPLES, communities
 from interp.errors import ConfigError
+from interp.output import framed
 from probes import communities as probe
 
 app = typer.Typer()
@@ -28,7 +29,8 @@ def test_communities_are_shown_and_saved(series: Path, tmp_path: Path) -> None:
     files = {kind: tmp_path / f"c.{kind}" for kind in ("html", "json")}
     output = run(series, "--html", files["html"], "--json", files["json"])
     result = measure(series, seed=0)
-    assert json.loads(files["json"].read_text()) == json.loads(json.dumps(result.to_dict()))
+    written = framed("communities", result.to_dict())
+    assert json.loads(files["json"].read_text()) == json.loads(json.dumps(written))
     assert 'id="plot-communities"' in files["html"].read_text(encoding="utf-8")
     for one in result.networks:
         assert str(one.step) in output

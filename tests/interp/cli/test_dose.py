@@ -12,6 +12,7 @@ from interp.analysis.removing import dose
 from interp.checkpoints.open import load_checkpoint
 from interp.interventions import rescale
 from interp.measuring.evaluation import accuracy
+from interp.output import framed
 from interp.scoring.selection import select_neurons
 from interp.subject import score
 
@@ -41,7 +42,7 @@ def test_files_hold_the_whole_curve(run: Command, series: Path, tmp_path: Path) 
     assert found["factors"] == pytest.approx(sorted({i / 10 for i in range(11)} | {0.25, 0.75}))
     opened = load_checkpoint(series)
     wanted = dose(opened.model, opened.task, "lowest:0.3", found["factors"], n_random=2)
-    assert found == wanted.to_dict()
+    assert found == framed("dose", wanted.to_dict())
     assert "plotly" in page.read_text().lower()
     assert "http://" not in page.read_text().split("<script>")[0]
 

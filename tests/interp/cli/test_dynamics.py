@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from interp.analysis.dynamics import dynamics_of
 from interp.cli.dynamics import EXAMPLES, dynamics
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
+from interp.output import framed
 
 Command = Callable[..., str]
 app = typer.Typer()
@@ -37,7 +38,7 @@ def test_stages_and_neurons_are_shown_and_saved(series: Path, tmp_path: Path) ->
     assert f"{found.development.periodic_at_end.sum()} of 60" in output
     assert pyarrow.parquet.read_table(files["parquet"]).num_rows == 60
     read = json.loads(files["json"].read_text())
-    assert read == json.loads(json.dumps(found.to_dict()))
+    assert read == json.loads(json.dumps(framed("dynamics", found.to_dict())))
     assert 'id="plot-animation"' in files["html"].read_text(encoding="utf-8")
     for file in files.values():
         assert file.name in output.replace(" ", "")

@@ -99,6 +99,15 @@ def test_a_batch_counts_sequences(
     assert "--sequences FILE" in fail("batch", model, "--measure", "memory", "--out", tmp_path / "other")
     saved(tmp_path / "second" / "checkpoint-7", "gpt2", tokenizer=True)
     again = run(
-        "batch", tmp_path / "second", "--sequences", texts, "--prompt-tokens", 4, "--out", tmp_path / "out"
+        "batch",
+        tmp_path / "second",
+        "--sequences",
+        texts,
+        "--prompt-tokens",
+        4,
+        "--out",
+        tmp_path / "out",
+        "--workers",
+        1,
     )
     assert "sequences in the store │ 16" in " ".join(again.split())

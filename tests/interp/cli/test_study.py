@@ -16,7 +16,7 @@ from interp.cli.options import option
 from interp.lab.names import STUDIES
 from interp.lab.study import study_called
 
-SMALL = ("--p", 13, "--width", 32, "--steps", 20)
+SMALL = ("--p", 13, "--width", 32, "--steps", 20, "--workers", 1)
 
 
 def test_the_list_of_studies_loads_none_of_them() -> None:
@@ -59,7 +59,7 @@ def test_a_study_is_run_kept_and_written(run: Callable[..., str], tmp_path: Path
     assert study.title in page
     assert "plot-study" in page
     assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == ["seed-3.json", "seed-4.json"]
-    assert run(*arguments).splitlines()[-1] == output.splitlines()[-3]  # from what was kept
+    assert run(*arguments).splitlines()[-1] in output.splitlines()  # from what was kept
 
 
 def test_bad_input_is_one_message(fail: Callable[..., str], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from interp.analysis.gamma import gamma_rescale
+from interp.output import framed
 
 Command = Callable[..., str]
 NORMED = "--p 23 --width 60 --corrupt 0.3 --norm batch --batch-size 64 --steps 60 --save-every 0"
@@ -28,7 +29,7 @@ def test_accuracies_and_the_correlation_are_printed(
     data = tmp_path / "gamma.json"
     output = run("transfer-gamma", normed, series, "--strength", 2, "--random", 3, "--json", data)
     wanted = gamma_rescale(normed, series, n_random=3, strength=2.0)
-    assert json.loads(data.read_text()) == wanted.to_dict()
+    assert json.loads(data.read_text()) == framed("gamma", wanted.to_dict())
     for values in (wanted.before, wanted.after):
         assert f"{100 * values.test:.1f} %" in output
     assert f"IPR {wanted.correlation.rho:.2f} (95 % interval" in output

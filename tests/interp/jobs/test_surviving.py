@@ -111,7 +111,7 @@ def test_ten_kills_change_nothing(make: Make, tmp_path: Path, workers: int) -> N
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_keeps_what_is_finished(make: Make, tmp_path: Path, workers: int) -> None:
-    make(400)
+    make(120)
     out = tmp_path / "out"
     arguments = (
         tmp_path / "runs",
@@ -132,11 +132,11 @@ def test_ctrl_c_keeps_what_is_finished(make: Make, tmp_path: Path, workers: int)
     assert "Traceback" not in output + errors
     assert "interrupted; what was finished is stored" in " ".join(errors.split())
     kept = stored(out)
-    assert 0 < len(kept) < 400
+    assert 0 < len(kept) < 120
     assert not list(out.rglob("*.part"))
     assert len(neurons_of(open_store(out))) == 24 * len(kept)
-    found = batch(tmp_path / "runs", out, measure="labels", workers=2, outliers=0)
-    assert (found.before, found.done) == (len(kept), 400 - len(kept))
+    found = batch(tmp_path / "runs", out, measure="labels", workers=workers, outliers=0)
+    assert (found.before, found.done) == (len(kept), 120 - len(kept))
 
 
 def test_a_hundred_good_files_among_twenty_bad_ones(

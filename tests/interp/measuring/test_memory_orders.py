@@ -22,8 +22,8 @@ from interp.measuring.memory_orders import (
 )
 from interp.models import HookedMLP, MLPConfig, SmallTransformer, TransformerConfig, planted_mlp
 
-TASK = ModularTask("add", p=41, train_fraction=0.6, corrupt_fraction=0.3)
-PLANTED = planted_mlp(TASK, memorizing=100)
+TASK = ModularTask("add", p=23, train_fraction=0.6, corrupt_fraction=0.3)
+PLANTED = planted_mlp(TASK, memorizing=60)
 EVERYTHING = torch.ones(TASK.p**2, dtype=torch.bool)
 
 

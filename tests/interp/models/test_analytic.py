@@ -103,7 +103,9 @@ def test_networks_that_have_no_closed_form(arguments, message):
         analytic_mlp(*arguments)
 
 
-@pytest.mark.parametrize(("operation", "p"), [("add", 97), ("multiply", 53)])
+@pytest.mark.parametrize(
+    ("operation", "p"), [pytest.param("add", 97, marks=pytest.mark.slow), ("multiply", 53)]
+)
 def test_a_planted_network_generalises_and_memorises(operation, p):
     task = ModularTask(operation, p, corrupt_fraction=0.05)
     planted, data = planted_mlp(task), task.dataset

@@ -135,7 +135,9 @@ def name_of(kind: str, number: int, reverse: int) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("packed", "both"), [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize(
+    ("packed", "both"), [pytest.param(False, True, marks=pytest.mark.slow), (True, False), (True, True)]
+)
 def test_captures_and_ablations_equal_loops_by_hand(kind: str, packed: bool, both: bool) -> None:
     read = Read(layer(kind, num_layers=2, bidirectional=both, batch_first=True), packed)
     x = inputs()

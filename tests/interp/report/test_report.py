@@ -48,8 +48,8 @@ HISTORY = [
 
 @pytest.fixture(scope="module")
 def planted():
-    task = ModularTask("add", p=31, corrupt_fraction=0.2)
-    model = planted_mlp(task, generalizing=80, memorizing=90, dead=8).model
+    task = ModularTask("add", p=23, corrupt_fraction=0.2)
+    model = planted_mlp(task, generalizing=60, memorizing=50, dead=8).model
     found = audit(model, task, n_random=4)
     assert all(found.table.counts()[label] for label in ("generalizing", "memorizing", "dead"))
     return replace(found, checkpoint=HOSTILE, step=1600, history=HISTORY, warnings=("Beware of 50 % <b>.",))
@@ -340,3 +340,11 @@ def test_a_new_label_and_a_new_split_are_in_every_form(planted, monkeypatch):
 def test_importing_the_package_does_not_import_plotly():
     code = "import sys, interp.report; sys.exit('plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_markdown_makes_no_mention_link_number_or_formula_of_a_name(planted):
+    name = "@someone fixes #12 at https://example.org www.example.org $x$ ~~y~~ _z_ a|b <img> `c` [d](e)"
+    text = reports.to_markdown(replace(planted, checkpoint=name)).replace("&#8203;", "\u200b")
+    (line,) = [one for one in text.splitlines() if one.startswith("Checkpoint: ")]
+    assert not re.search(r"@\w|#\d|://|(?<!\\)[|<`$~\[]|www\.|(?<!\\)_z", line.replace(":\u200b//", ""))
+    assert "@\u200bsomeone" in line

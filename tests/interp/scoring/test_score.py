@@ -102,7 +102,7 @@ def test_in_the_wrong_order_a_perfect_multiplier_looks_random() -> None:
     assert np.nanmean(score(model, raw)["ipr"]) < 0.06
 
 
-@pytest.mark.parametrize("corrupt", [0.0, 0.35])
+@pytest.mark.parametrize("corrupt", [pytest.param(0.0, marks=pytest.mark.slow), 0.35])
 def test_random_networks_are_not_called_generalizing(corrupt: float) -> None:
     generalizing, memorizing, total = 0, 0, 0
     for seed in range(20):
