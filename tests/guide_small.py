@@ -132,7 +132,7 @@ network = random_classifier(3)
 inputs, labels, test_inputs, test_labels = *calibration, *test
 pairs = subject.data.inputs
 prompts, targets, unrelated, others = pairs[:3], torch.tensor([1, 2, 3]), pairs[40:], pairs[3:6, None]
-shape, neurons = interp.MLPConfig(width=60), [0, 3, 5]
+shape, neurons = interp.MLPConfig(width=60), np.array([0, 3, 5])
 """,
 }
 """What the Python blocks of a page take for granted, by the page's name."""

@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 from installed import ROOT, borrowing, clean, try_as_a_stranger
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PACKAGES = ("interp", "probes")
 
 

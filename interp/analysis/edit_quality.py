@@ -132,7 +132,7 @@ def measure_edits(
         counts: Numbers of edits; those above what there are are left out, and all edits are measured.
 
     Raises:
-        ConfigError: As of `interp.edit_facts`; paraphrases do not fit, or are prompts or unrelated; few groups; counts < 1.
+        ConfigError: As of `interp.edit_facts`; paraphrases or counts do not fit, or there are too few groups.
 
     Example:
         >>> from interp.models import HookedMLP, MLPConfig

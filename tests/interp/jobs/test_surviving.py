@@ -60,6 +60,7 @@ def members(group: int) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ten_kills_change_nothing(make: Make, tmp_path: Path, workers: int) -> None:
     make(160)

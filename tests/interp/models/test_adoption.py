@@ -552,7 +552,9 @@ def test_an_example_tells_the_axes_of_other_modules():
         torch.testing.assert_close(prefix.logits(changed), expected)
 
 
-@pytest.mark.parametrize(("readout", "position"), [(-1, 6), (2, 2), (-3, 4)])
+@pytest.mark.parametrize(
+    ("readout", "position"), [pytest.param(-1, 6, marks=pytest.mark.slow), (2, 2), (-3, 4)]
+)
 def test_positions_of_tokens(readout, position):
     network, inputs, sites = build("gpt2")
     model = adopt(network, sites, example=inputs[:2], readout=readout)

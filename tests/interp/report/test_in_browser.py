@@ -103,7 +103,7 @@ def test_paper_shows_the_chosen_neuron_alone(
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_buttons_of_figures_cover_nothing(page: Any, file: Path, width: int) -> None:
     shown = opened(page, file, width)
-    check_buttons(shown, at_least=16)
+    check_buttons(shown, at_least=9)
     figure = shown.locator("#plot-activations")
     figure.hover()
     opacity = "figure => getComputedStyle(figure.querySelector('.modebar')).opacity"
