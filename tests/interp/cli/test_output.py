@@ -231,7 +231,6 @@ def test_results_replace_no_file_of_another_kind(
     assert table.read_text() == "a,b,label\n0,1,1\n"
     for _ in range(2):  # a result replaces one
         run("dialects", "--json", tmp_path / "d.json")
-        run("validate", "--schema", "dose", "--json", tmp_path / "s.json")
 
 
 def test_a_full_disk_is_no_mistake_of_grokscope() -> None:
