@@ -16,7 +16,9 @@ import typer
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
+from interp.analysis.community_records import HEADER
 from interp.cli import app
+from interp.cli.console import print_table
 from interp.cli.places import FORMATS
 
 Command = Callable[..., str]
@@ -239,3 +241,18 @@ def test_a_full_disk_is_no_mistake_of_grokscope() -> None:
         done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: cannot write to standard output: No space left on device")
+
+
+def test_no_column_of_a_table_is_lost_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    row = ("40000", "100.0%", "500", "12", *["0.123"] * 6)
+    print_table("", HEADER, [row])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines if line.strip()][::2] == [list(HEADER), list(row)]
+    assert too_wide("\n".join(lines)) == []
+    print_table(
+        "", ("neuron", "label", "evidence"), [("3", "inconclusive", "a long text " * 9)], left=(0, 1, 2)
+    )
+    assert "inconclusive" in capsys.readouterr().out
