@@ -55,7 +55,7 @@ def written(format: str, end: str = ".") -> Any:
     def check(name: str, path: Path) -> Path:
         if str(path) == DASH:
             return Path(f"{DASH}{suffix}")
-        if path.suffix.lower() != suffix:
+        if path.suffix != suffix:  # as those who write the file ask for it
             raise ConfigError(f"{name} {str(path)!r} should end in {suffix}, or be - for standard output")
         check_file(name, path)
         if suffix == ".json" and path.is_file() and not _is_result(path):

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from interp.analysis.community_records import HEADER
 from interp.cli import app
 from interp.cli.console import print_table
-from interp.cli.places import FORMATS
+from interp.cli.places import FORMATS, SUFFIXES
 
 Command = Callable[..., str]
 ROOT = typer.main.get_command(app)
@@ -218,6 +218,13 @@ def test_a_dash_means_json_for_a_whole_audit(series: Path) -> None:
 @pytest.mark.parametrize("words", [("train", "--out", "-"), ("ablate", "nosuch", "--save", "-")])
 def test_standard_output_is_for_results_alone(fail: Command, words: tuple[str, ...]) -> None:
     assert f"{words[-2]} cannot be - for standard output" in fail(*words)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_ending_that_no_writer_takes_is_refused_at_once(fail: Command, format: str) -> None:
+    command = next(name for name, one in COMMANDS.items() if any(f"--{format}" in o.opts for o in one.params))
+    file = f"A.{SUFFIXES.get(format, format).removeprefix('.').upper()}"
+    assert f"--{format} '{file}' should end in" in fail(*command.split(), "nosuch", f"--{format}", file)
 
 
 def test_results_replace_no_file_of_another_kind(
