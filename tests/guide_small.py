@@ -55,6 +55,7 @@ EXITS = {
 
 NOT_RUN = {
     "python3 -m venv": "makes an environment: .ci/run does it by README's own lines",
+    "source .venv/bin/activate": "enters that environment",
     "pip install": "installs packages",
     "python -m pytest": "runs the tests themselves",
     "pre-commit": "needs the checkout's git repository",

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 import yaml
 from guide_files import MORE_FILES, make_files
-from guide_pages import PAGES, every_block, named
+from guide_pages import GUIDE, PAGES, blocks, every_block, named
 from guide_small import EXITS, NOT_RUN, OPTIONS, PRELUDES, PYTHON, SHELL, SHOWN
 from typer.testing import CliRunner
 
@@ -184,3 +184,26 @@ def test_every_block_of_a_page_runs(page: Path, page_runner: Runner) -> None:
     for language, code in every_block(page):
         if language in RUN:
             getattr(page_runner, language)(code)
+
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_answers_that_pages_show_are_those_of_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of the command; numbers within 3, as another processor rounds otherwise."""
+    monkeypatch.chdir(tmp_path)
+    output = CliRunner().invoke(app, ["demo", "--out", "runs/r0"], catch_exceptions=False).output
+    answer = " ".join(output.split())
+    for page in ("README", "howto-audit"):
+        excerpts = [part for block in blocks(GUIDE / f"{page}.md", "") for part in block.split("…")]
+        assert excerpts
+        for excerpt in (" ".join(part.split()) for part in excerpts):
+            words = re.escape(NUMBER.sub("#", excerpt)).replace(r"\#", NUMBER.pattern)
+            place = re.search(words, answer)
+            assert place, f"{page}: {excerpt}"
+            shown, measured = (map(float, NUMBER.findall(text)) for text in (excerpt, place[0]))
+            assert list(shown) == pytest.approx(list(measured), abs=3)

@@ -18,6 +18,8 @@ from site_pages.names import exported  # noqa: E402
 from site_pages.repository import GUIDE, linked_files, rewritten  # noqa: E402
 
 ROW, CODE = re.compile(r"^\|.*$", re.MULTILINE), re.compile(r"`[^`\n]+`")
+SHORT_CODE = re.compile(r"<code>(?=[^<\n]{1,30}</code>)")
+"""Code that stays on one line, so that an option is not broken after its dashes."""
 MAKERS = {
     "reference/commands/": commands.pages,
     "reference/api/": api.pages,
@@ -65,11 +67,12 @@ def _filled(nav: list[Any], titles: dict[str, dict[str, str]]) -> list[Any]:
     return entries
 
 
-def on_page_content(html: str, page: Any, config: Any, files: Files) -> None:
-    """Let links to a name, as packages export it, lead to the entry of its definition."""
+def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
+    """Let links to a name, as packages export it, lead to the entry of its definition; mark short code."""
     for name, place in exported().items():
         if f'id="{place}"' in html:
             config.plugins["autorefs"].register_anchor(page, name, place, primary=True)
+    return SHORT_CODE.sub('<code class="short">', html)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
