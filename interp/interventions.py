@@ -68,7 +68,7 @@ class Applied(AbstractContextManager["HookedModel"]):
     model: HookedModel
     edits: tuple[Edit, ...]
     names: Callable[[HookedModel, HookedModel], dict[str, Tensor]] = edited_state
-    inputs: Tensor | None = None
+    inputs: Tensor | None = field(default=None, repr=False)
     _active: list[AbstractContextManager[Any]] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> HookedModel:

@@ -128,7 +128,7 @@ def print_table(
     for padding in CLOSER if all(whole) and not boxed else ():
         if console.measure(table, options=console.options.update_width(WIDEST)).maximum <= console.width:
             break
-        table.padding = padding  # type: ignore[assignment]
+        table.padding = padding
     console.print(table)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class Removal:
     n_draws: int
     controlled: bool = True
     ranks: Traces | None = None
-    applied: Applied | None = None
+    applied: Applied | None = field(default=None, repr=False, compare=False)
 
     def differs(self, split: str) -> bool | None:
         """True if the accuracy without the set lies outside the random sets' interval; None if not known."""

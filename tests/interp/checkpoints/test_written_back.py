@@ -152,6 +152,7 @@ def test_a_network_in_memory_needs_a_bias_for_a_shift(adopted):
 def test_modes_that_no_weights_express_are_errors():
     model, task = interp.analytic_mlp("add", p=13), ModularTask("add", 13)
     result = interp.remove(model, task, [0, 3], mode="resample", n_random=1)
+    assert "tensor" not in repr(result), "numbers, not the network"
     with pytest.raises(InterventionError, match="weights cannot express"):
         result.state_dict()
 
