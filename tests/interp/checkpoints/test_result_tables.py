@@ -78,7 +78,15 @@ def test_files_that_hold_none(tmp_path):
 
 
 def test_train_takes_a_table(tmp_path, capsys, monkeypatch):
-    words = ["train", "--out", str(tmp_path / "run"), "--task", f"table:{written(tmp_path, TABLE)}", "--width", "8"]
+    words = [
+        "train",
+        "--out",
+        str(tmp_path / "run"),
+        "--task",
+        f"table:{written(tmp_path, TABLE)}",
+        "--width",
+        "8",
+    ]
     monkeypatch.setattr("sys.argv", ["grokscope", *words, "--steps", "2"])
     with pytest.raises(SystemExit) as stop:
         main()

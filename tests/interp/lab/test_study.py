@@ -194,7 +194,8 @@ def test_progress_runs_over_all_seeds(
     monkeypatch.setattr("interp.progress.PATIENCE", 0)
     run_study(STUDY, [0, 1], show_progress=True)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("made-up ")]
-    assert lines[0].startswith("made-up 1/4 seed 0, half")
+    assert lines[0] == "made-up 0/4"
+    assert re.fullmatch("made-up 1/4 (.* left )?seed 0, half", lines[1])
     assert lines[-1] == "made-up 4/4 seed 1"
 
 
