@@ -78,12 +78,20 @@ def test_files_that_hold_none(tmp_path):
 
 
 def test_train_takes_a_table(tmp_path, capsys, monkeypatch):
-    words = ["train", str(tmp_path / "run"), "--task", f"table:{written(tmp_path, TABLE)}", "--width", "8"]
+    words = [
+        "train",
+        "--out",
+        str(tmp_path / "run"),
+        "--task",
+        f"table:{written(tmp_path, TABLE)}",
+        "--width",
+        "8",
+    ]
     monkeypatch.setattr("sys.argv", ["grokscope", *words, "--steps", "2"])
     with pytest.raises(SystemExit) as stop:
         main()
     assert not stop.value.code
-    assert "checkpoints in" in capsys.readouterr().out
+    assert "checkpoints in" in capsys.readouterr().err
 
 
 def test_a_table_from_1_with_the_identity_first_is_no_table_of_names(tmp_path):
