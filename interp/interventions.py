@@ -14,9 +14,11 @@ from torch import Tensor
 from interp.edits import Edit as Edit
 from interp.edits import changes_of, neuron_indices
 from interp.errors import InterventionError
-from interp.hooks import capture, changed_at, hooked, resolve
+from interp.hooks import capture, changed_at, device_of, hooked, resolve
 from interp.models import HookedModel, neuron_site, split_position
-from interp.models.state import own_state
+from interp.models.protocol import evaluation_mode
+from interp.models.state import edited_state
+from interp.models.watched import same_rows
 from interp.modes import Change, Intervention, Patch, Zero, make_intervention, parse_mode
 
 
@@ -49,7 +51,8 @@ class Applied(AbstractContextManager["HookedModel"]):
     Attributes:
         model: The network; it is left unchanged.
         edits: In the order in which they act.
-        names: The weights of an edited network by the names that `state_dict` gives them.
+        names: The weights of the edited network, given it and the network, by the names that `state_dict` gives them.
+        inputs: Some of those that the edits were measured on; weights are checked on them.
 
     Example:
         >>> from interp.models import analytic_mlp
@@ -64,7 +67,8 @@ class Applied(AbstractContextManager["HookedModel"]):
 
     model: HookedModel
     edits: tuple[Edit, ...]
-    names: Callable[[HookedModel], dict[str, Tensor]] = own_state
+    names: Callable[[HookedModel, HookedModel], dict[str, Tensor]] = edited_state
+    inputs: Tensor | None = None
     _active: list[AbstractContextManager[Any]] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> HookedModel:
@@ -102,9 +106,30 @@ class Applied(AbstractContextManager["HookedModel"]):
 
         Raises:
             InterventionError: No weights express an edit exactly (resampling, clamping, some steps only), or those
-                beside the site cannot; the message says why.
+                beside the site cannot, or the network has no bias for them; the message says why.
         """
-        return self.names(bake(self.model, *self.edits))
+        return self.names(self.model, self.baked())
+
+    def baked(self) -> HookedModel:
+        """A copy with the edits in its weights, see `bake`; on `inputs`, if there are any, it answers as with hooks.
+
+        Raises:
+            InterventionError: It cannot, as where the weights beside the site are used elsewhere in the network too.
+        """
+        edited = bake(self.model, *self.edits)
+        if self.inputs is None:
+            return edited
+        inputs = self.inputs.to(device_of(self.model))
+        with evaluation_mode(self.model), evaluation_mode(edited):
+            with self:
+                expected = self.model(inputs)
+            same = same_rows(edited(inputs), expected)
+        if not same:
+            raise InterventionError(
+                f"the weights beside {self.edits[0].hook!r} are used elsewhere in the network too, so that the edit in "
+                "them changes more than these neurons; leave it hooked"
+            )
+        return edited
 
 
 FwdHooks = list[tuple[str, Callable[..., Any]]]

@@ -20,7 +20,7 @@ from interp.data import ModularTask, Task
 from interp.edits import Edit, neuron_indices
 from interp.errors import CheckpointError, ConfigError
 from interp.files import write_together
-from interp.interventions import Applied, bake
+from interp.interventions import Applied
 from interp.measuring.cached_pass import CachedPass
 from interp.measuring.curves import Curve, measure_curve
 from interp.measuring.doses import Dose, dose_response
@@ -37,6 +37,8 @@ from probes.labels import LABELS
 
 COLUMN_NAMES = {"ipr": "IPR", "activation_share": "periodicity", "rule_effect": "rule effect"}
 RUNS = 26
+CHECKED = 64
+"""Examples on which weights with an edit are compared with the hooks."""
 """Runs of the network that a curve takes where its rest is not linear."""
 
 
@@ -256,7 +258,7 @@ def ablate_checkpoint(
     cached = subject.cached_with(mode, during)
     _, chosen = chosen_neurons(subject, neurons)
     applied = applied_to(subject, chosen, mode, cached, during)
-    edited = None if target is None else bake(subject.model, *applied.edits)
+    edited = None if target is None else applied.baked()
     result = removal(cached, chosen, n_draws=n_random, pool=subject.alive, seed=subject.seed)
     if target is not None and edited is not None:
         write_edited(target, edited, opened, f"{mode} on {len(chosen)} neurons ({neurons})")
@@ -272,7 +274,8 @@ def applied_to(
         activations = chosen_columns(cached.prefix.activations, torch.as_tensor(neurons))
     intervention = make_intervention(mode, activations, seed=subject.seed)
     edit = Edit(cached.hook, neurons, intervention, during)
-    return Applied(subject.model, (edit,), partial(state_as_stored, subject.source))
+    names = partial(state_as_stored, subject.source)
+    return Applied(subject.model, (edit,), names, subject.data.inputs[:CHECKED])
 
 
 def edited_file(save: Path | str, opened: Checkpoint, overwrite: bool = False) -> Path:

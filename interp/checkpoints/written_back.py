@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interp.errors import InterventionError
 from interp.models import Adopted, HookedModel
-from interp.models.state import own_state
+from interp.models.state import edited_state, own_state
 
 if TYPE_CHECKING:
     from interp.checkpoints.checkpoint import Checkpoint
@@ -20,23 +20,24 @@ LARGEST = 2**24
 """Numbers of a file that can be followed: so many whole numbers are exact in float32."""
 
 
-def state_as_stored(opened: Checkpoint, edited: HookedModel) -> dict[str, Tensor]:
+def state_as_stored(opened: Checkpoint, before: HookedModel, edited: HookedModel) -> dict[str, Tensor]:
     """The weights of an edited network under the names of its file, with all else that lies there; float32, CPU.
 
     Every number of the network is followed to its place in the file by reading the file once more with numbered
     weights. The result is read again, so that it is known to give the edited network.
 
     Args:
-        opened: The checkpoint before the edit; of the user's own module, a native file or a model in memory the names
-            are the network's own.
+        opened: The checkpoint; of the user's own module, a native file or a model in memory the names are the
+            network's own.
+        before: The network without the edit.
+        edited: With it.
 
     Raises:
         InterventionError: The file has no place for a change, as for a bias in a network without biases.
         CheckpointError: The file cannot be read any more.
     """
-    state = own_state(edited)
     if opened.options is None or opened.path is None or isinstance(edited, Adopted):
-        return state
+        return edited_state(before, edited)
     from interp.checkpoints.unwrap import read_weights
 
     stored = read_weights(opened.path, weights=opened.options.weights)
@@ -50,13 +51,13 @@ def state_as_stored(opened: Checkpoint, edited: HookedModel) -> dict[str, Tensor
     def read(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return own_state(_reread(opened, replace(stored, tensors={**stored.tensors, **tensors})))
 
-    before = own_state(opened.model)
-    if not _same(read({}), before):
+    original, state = own_state(before), own_state(edited)
+    if not _same(read({}), original):
         raise InterventionError(
             f"{str(opened.path)!r} is not as it was when it was opened, or holds several networks; its names cannot be "
             "given to the edited one"
         )
-    changed = _placed(weights, read(_numbered(weights)), before, state)
+    changed = _placed(weights, read(_numbered(weights)), original, state)
     if not _same(read(changed), state):
         raise InterventionError(
             f"the weights in {str(opened.path)!r} cannot express the edit ({opened.dialect} reads some of them twice, "

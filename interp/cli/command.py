@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from interp.cli.console import showing
-from interp.cli.places import to_standard_output
+from interp.cli.places import check_inputs_kept, to_standard_output
 from interp.errors import ConfigError
 from interp.progress import show_progress
 
@@ -72,6 +72,7 @@ class Command(TyperCommand):
         if quiet and progress:
             raise ConfigError("--quiet and --progress exclude each other; leave out one")
         report_only = to_standard_output(ctx.params.values())
+        check_inputs_kept(ctx.params)
         with show_progress(False if quiet else progress), showing(notes=not quiet, text=not report_only):
             return super().invoke(ctx)
 

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from interp.language.records import LanguageReport
 
 
+WIDEST = 1000
+CLOSER = (0, 1, 0, 0), (0, 0, 0, 0)
+"""Space around cells of a table without texts to break, if the ordinary one takes it beyond the terminal's width."""
+WORD = 16
+"""Letters of a text that is never broken, at most."""
+
+
 @dataclass
 class Shown:
     """Parts of the output that are wanted: notes on standard error, and the result as text."""
@@ -107,14 +114,27 @@ def print_table(
     plain: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "title_justify": "left"}
     shown = {} if boxed else plain
     table = Table(title=escape(title), caption=escape(caption), show_header=any(header), **shown)
+    shown_rows = [tuple(row) for row in rows]
+    whole = [
+        place not in left or _is_word([name, *(row[place] for row in shown_rows)])
+        for place, name in enumerate(header)
+    ]
     for place, name in enumerate(header):
-        words = place in left
-        table.add_column(
-            escape(name), justify="left" if words else "right", overflow="fold", no_wrap=not words
-        )
-    for row in rows:
+        justify: Any = "left" if place in left else "right"
+        table.add_column(escape(name), justify=justify, overflow="fold", no_wrap=whole[place])
+    for row in shown_rows:
         table.add_row(*(escape(text) if isinstance(text, str) else text for text in row))
-    standard().print(table)
+    console = standard()
+    for padding in CLOSER if all(whole) and not boxed else ():
+        if console.measure(table, options=console.options.update_width(WIDEST)).maximum <= console.width:
+            break
+        table.padding = padding  # type: ignore[assignment]
+    console.print(table)
+
+
+def _is_word(cells: Iterable[str | Text]) -> bool:
+    """True for texts that have no place to break: numbers, labels; paths may be broken anywhere."""
+    return all(len(text) <= WORD and " " not in text for text in map(str, cells))
 
 
 def examples_shown(lines: Iterable[str]) -> str:

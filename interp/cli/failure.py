@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from pathlib import Path
@@ -15,6 +16,7 @@ from interp.terminal import Terminal
 SHOW = "GROKSCOPE_TRACEBACK"
 """The environment variable that has the traceback of a crash printed."""
 PACKAGE = Path(__file__).parents[1]
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def report_failure(error: Exception) -> int:
@@ -40,6 +42,8 @@ def _described(error: Exception) -> tuple[int, str]:
             INPUT,
             f"there is not enough memory for this ({_first_line(error)}); take a smaller network or task",
         )
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
+        return INPUT, f"cannot write to standard output: {error.strerror}"
     if isinstance(error, OSError) and error.filename is not None:
         return INPUT, f"cannot use {str(error.filename)!r}: {error.strerror}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -8,8 +8,9 @@ several steps, which the same command takes up again.
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -31,6 +32,8 @@ FORMATS = {
 """Options by format, and their help."""
 SUFFIXES = {"markdown": ".md"}
 """Endings of files that are not called as their format."""
+RESULT = re.compile(rb'\s*\{\s*"\$?schema"\s*:')
+"""The beginning of JSON that a command wrote, which states its schema, or of a schema."""
 
 
 def _checked_path(check: Callable[[str, Path], Path], help: str, *names: str, **how: Any) -> Any:
@@ -55,6 +58,10 @@ def written(format: str, end: str = ".") -> Any:
         if path.suffix.lower() != suffix:
             raise ConfigError(f"{name} {str(path)!r} should end in {suffix}, or be - for standard output")
         check_file(name, path)
+        if suffix == ".json" and path.is_file() and not _is_result(path):
+            raise ConfigError(
+                f"{name} {str(path)!r} is there already and no result of grokscope, so it is kept; choose another name"
+            )
         return path
 
     return _checked_path(check, f"{FORMATS[format]}{end}", metavar="FILE|-")
@@ -87,8 +94,42 @@ Save = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace a file or model that --save would meet.")]
 
 
+def _is_result(path: Path) -> bool:
+    """True for JSON that may be replaced: not a checkpoint's description, a configuration or someone's data."""
+    with path.open("rb") as file:
+        start = file.read(200)
+    return not start or RESULT.match(start) is not None
+
+
+def check_inputs_kept(values: Mapping[str, Any]) -> None:
+    """Refuse to write a result, of the options' values by name, in the place of a file that the command reads."""
+    given = [one for name, value in values.items() if name not in FORMATS for one in _several(value)]
+    for name in FORMATS:
+        result = values.get(name)
+        if result is not None and any(_same_file(result, one) for one in given):
+            raise ConfigError(
+                f"--{name} {str(result)!r} is a file that the command reads; choose another name for the result"
+            )
+
+
+def _several(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _same_file(result: Path, other: Any) -> bool:
+    both = result, other
+    return isinstance(other, (str, Path)) and all(map(os.path.isfile, both)) and os.path.samefile(*both)
+
+
+def _check_no_dash(name: str, path: Path) -> None:
+    if str(path) == DASH:
+        formats = ", ".join(f"--{one}" for one in FORMATS)
+        raise ConfigError(f"{name} cannot be - for standard output; expected a place, only {formats} can")
+
+
 def check_file(name: str, path: Path) -> None:
     """Refuse a file that cannot be written; a `ConfigError` that names the option."""
+    _check_no_dash(name, path)
     shown = f"{name} {str(path)!r}"
     if path.is_dir():
         raise ConfigError(f"{shown} is a folder; expected the name of a file in it")
@@ -102,6 +143,7 @@ def check_file(name: str, path: Path) -> None:
 
 def check_folder(name: str, path: Path) -> None:
     """Refuse a folder that can neither be used nor made; a `ConfigError` that names the option."""
+    _check_no_dash(name, path)
     known = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
     if not known.is_dir():
         raise ConfigError(
@@ -122,7 +164,7 @@ def to_standard_output(values: Iterable[Any]) -> bool:
 
 
 def _is_standard(path: Path) -> bool:
-    return path.stem == DASH and path.parent == Path()
+    return path.stem == DASH and path.suffix != "" and path.parent == Path()
 
 
 def put(save: Callable[[Path], Path], path: Path) -> bool:

@@ -83,7 +83,7 @@ def _table(part: Table) -> RichTable:
     table = RichTable(title=part.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(header[0])
     for name in header[1:]:
-        table.add_column(name, justify="right", max_width=36 if len(header) == 2 else 18)
+        table.add_column(name, justify="right", max_width=36 if len(header) == 2 else 20)
     for row in rows:
         table.add_row(*(RichText(printable(cell)) for cell in row))
     return table

@@ -173,7 +173,7 @@ def _communities() -> Schema:
     network = {
         "step": maybe(WHOLE),
         "site": TEXT,
-        "accuracy": BY_SPLIT,
+        "accuracy": SHARE,
         "examples": COUNT,
         "threshold": NUMBER,
     }
@@ -187,10 +187,16 @@ def _communities() -> Schema:
 
 
 def _retention() -> Schema:
-    tables = dict.fromkeys(("decay", "sequences"), rows(by_name(ANY)))
+    from probes.retention import Decay
+
+    fit: dict[str, Schema] = dict.fromkeys(Decay._fields, NUMBER)
+    fit |= {"rivals": by_name(NUMBER), "points": COUNT}
+    depth = {"sequences": COUNT, "not_testable": maybe(TEXT), "times": rows(NUMBER), "share": rows(NUMBER)}
+    depth |= {**fit, "control": maybe(exactly(fit))}
     texts = dict.fromkeys(("findings", "notes"), rows(TEXT))
-    own = {"series": TEXT, "steps": rows(WHOLE), "window": ANY, "log_probability": rows(ANY)}
-    return exactly({**own, **tables, **texts, "neurons": maybe(by_name(ANY)), "made_by": MADE_BY})
+    own = {"series": TEXT, "steps": rows(WHOLE), "window": ANY, "sequences": rows(by_name(ANY))}
+    by_depth = {"decay": by_name(exactly(depth, tuple(fit))), "log_probability": by_name(rows(rows(NUMBER)))}
+    return exactly({**own, **by_depth, **texts, "neurons": maybe(by_name(ANY)), "made_by": MADE_BY})
 
 
 def _study() -> Schema:

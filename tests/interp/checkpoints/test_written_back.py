@@ -117,6 +117,38 @@ def test_weights_load_into_the_strangers_own_module(mode):
     assert not torch.allclose(module(task.dataset.inputs), hooked, atol=1e-4)
 
 
+class _Shared(nn.Module):
+    """Its first layer's weights are used a second time, where no module shows it."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.layer, self.head = nn.Embedding(P, 9), nn.Linear(9, 9), nn.Linear(9, P)
+
+    def forward(self, pairs):
+        first, second = self.embed(pairs).unbind(1)
+        return self.head(torch.relu(self.layer(first)) + nn.functional.linear(second, self.layer.weight))
+
+
+def test_weights_that_are_used_elsewhere_too_are_an_error():
+    model = adopt(_Shared().eval(), ["layer:input"])  # without an example, which would show it beforehand
+    result = interp.remove(model, ModularTask("add", P), [0, 3], n_random=1)
+    with pytest.raises(InterventionError, match="used elsewhere"):
+        result.state_dict()
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_network_in_memory_needs_a_bias_for_a_shift(adopted):
+    task, plain = ModularTask("add", P), nn.Linear(9, P, bias=False)
+    own = nn.Sequential(nn.Embedding(P, 6), nn.Flatten(), nn.Linear(12, 9), nn.ReLU(), plain)
+    model = adopt(own.eval(), ["4:input"]) if adopted else interp.analytic_mlp("add", p=P)
+    assert (
+        interp.remove(model, task, [1, 4], n_random=1).state_dict().keys()
+        == (own if adopted else model).state_dict().keys()
+    )
+    with pytest.raises(InterventionError, match="no place for the bias"):
+        interp.remove(model, task, [1, 4], mode="mean", n_random=1).state_dict()
+
+
 def test_modes_that_no_weights_express_are_errors():
     model, task = interp.analytic_mlp("add", p=13), ModularTask("add", 13)
     result = interp.remove(model, task, [0, 3], mode="resample", n_random=1)

@@ -13,6 +13,7 @@ from interp.analysis.communities import communities as measure
 from interp.cli.communities import AFFINITIES, EXAMPLES, communities
 from interp.errors import ConfigError
 from interp.output import framed
+from interp.report.validating import problems, read_result
 from probes import communities as probe
 
 app = typer.Typer()
@@ -30,7 +31,9 @@ def test_communities_are_shown_and_saved(series: Path, tmp_path: Path) -> None:
     output = run(series, "--html", files["html"], "--json", files["json"])
     result = measure(series, seed=0)
     written = framed("communities", result.to_dict())
-    assert json.loads(files["json"].read_text()) == json.loads(json.dumps(written))
+    stored = read_result(files["json"])
+    assert stored == json.loads(json.dumps(written))
+    assert problems(stored) == []
     assert 'id="plot-communities"' in files["html"].read_text(encoding="utf-8")
     for one in result.networks:
         assert str(one.step) in output

@@ -15,6 +15,7 @@ from interp.analysis.dynamics import dynamics_of
 from interp.cli.dynamics import EXAMPLES, dynamics
 from interp.errors import CheckpointError, ConfigError, GrokscopeError
 from interp.output import framed
+from interp.report.validating import problems, read_result
 
 Command = Callable[..., str]
 app = typer.Typer()
@@ -37,7 +38,8 @@ def test_stages_and_neurons_are_shown_and_saved(series: Path, tmp_path: Path) ->
     assert "Stages of training" in output or not found.stages
     assert f"{found.development.periodic_at_end.sum()} of 60" in output
     assert pyarrow.parquet.read_table(files["parquet"]).num_rows == 60
-    read = json.loads(files["json"].read_text())
+    read = read_result(files["json"])
+    assert problems(read) == []
     assert read == json.loads(json.dumps(framed("dynamics", found.to_dict())))
     assert 'id="plot-animation"' in files["html"].read_text(encoding="utf-8")
     for file in files.values():

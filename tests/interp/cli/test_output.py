@@ -16,7 +16,9 @@ import typer
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
+from interp.analysis.community_records import HEADER
 from interp.cli import app
+from interp.cli.console import print_table
 from interp.cli.places import FORMATS
 
 Command = Callable[..., str]
@@ -211,3 +213,46 @@ def test_a_dash_means_json_for_a_whole_audit(series: Path) -> None:
     result = invoke("audit", series, "--random", 2, "--json", "-")
     assert json.loads(result.stdout)["accuracy"]
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("words", [("train", "--out", "-"), ("ablate", "nosuch", "--save", "-")])
+def test_standard_output_is_for_results_alone(fail: Command, words: tuple[str, ...]) -> None:
+    assert f"{words[-2]} cannot be - for standard output" in fail(*words)
+
+
+def test_results_replace_no_file_of_another_kind(
+    fail: Command, run: Command, series: Path, tmp_path: Path
+) -> None:
+    described = series / "step-00000120.json"
+    before = described.read_bytes()
+    assert "no result of grokscope" in fail("audit", series, "--json", described)
+    assert described.read_bytes() == before
+    table = tmp_path / "table.csv"
+    table.write_text("a,b,label\n0,1,1\n")
+    assert "is a file that the command reads" in fail("score", series, "--table", table, "--csv", table)
+    assert table.read_text() == "a,b,label\n0,1,1\n"
+    for _ in range(2):  # a result replaces one
+        run("dialects", "--json", tmp_path / "d.json")
+
+
+def test_a_full_disk_is_no_mistake_of_grokscope() -> None:
+    with open("/dev/full", "w") as full:
+        call = [sys.executable, "-m", "interp.cli", "dialects", "--json", "-"]
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot write to standard output: No space left on device")
+
+
+def test_no_column_of_a_table_is_lost_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    row = ("40000", "100.0%", "500", "12", *["0.123"] * 6)
+    print_table("", HEADER, [row])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines if line.strip()][::2] == [list(HEADER), list(row)]
+    assert too_wide("\n".join(lines)) == []
+    print_table(
+        "", ("neuron", "label", "evidence"), [("3", "inconclusive", "a long text " * 9)], left=(0, 1, 2)
+    )
+    assert "inconclusive" in capsys.readouterr().out

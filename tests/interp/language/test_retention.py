@@ -20,6 +20,8 @@ from interp.errors import CheckpointError, ConfigError
 from interp.language.injections import injection_rows, injections_of
 from interp.language.retention_records import Retention
 from interp.language.small import small_language_model
+from interp.output import framed
+from interp.report.validating import problems, read_result
 
 INJECTED_AT, STEPS = 40, (0, 40, 42, 44, 48, 56, 72)
 PARTS = {"paraphrase": 1, "composition": 2}
@@ -129,8 +131,9 @@ def test_neurons_are_measured_between_the_checkpoints_around_the_injection(resul
 
 
 def test_json_page_and_figure(result: Retention, tmp_path: Path) -> None:
-    read = json.loads(result.save(tmp_path / "r.json").read_text())
-    assert read == json.loads(json.dumps(result.to_dict()))
+    read = read_result(result.save(tmp_path / "r.json"))
+    assert read == json.loads(json.dumps(framed("retention", result.to_dict())))
+    assert problems(read) == []
     assert len(read["sequences"]) == 10
     assert read["decay"]["verbatim"]["slope"] == result.depths["verbatim"].decay.slope
     page = result.save(tmp_path / "r.html").read_text(encoding="utf-8")
@@ -242,7 +245,8 @@ def test_the_command_follows_texts_over_a_folder(folder: Path, tmp_path: Path) -
     )  # fmt: skip
     assert shown.exit_code == 0, shown.output
     assert "not testable, because only 1 checkpoint" in " ".join(shown.output.split())
-    read = json.loads(files[0].read_text())
+    read = read_result(files[0])
+    assert problems(read) == []
     assert read["steps"] == [10, 20, 30]
     assert read["sequences"][0]["text"].startswith(rows[0]["text"][:10])
     assert all(one.is_file() for one in files)
