@@ -88,11 +88,11 @@ def write_numbers(result: Any, path: Path | None, schema: str) -> None:
 
 
 def show(report: AuditReport | LanguageReport, *paths: Path | None) -> None:
-    """Print an audit, and write it to the paths that were given."""
+    """Write an audit to the paths that were given, and print it; a reader that wants no more of it costs no file."""
     from interp.report import print_report
 
-    print_report(report, standard())
     write(report.save, *paths)
+    print_report(report, standard())
 
 
 def print_table(

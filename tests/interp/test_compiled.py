@@ -126,12 +126,12 @@ def test_compiling_is_announced_once_and_only_ours(monkeypatch: pytest.MonkeyPat
     shown = []
 
     @contextmanager
-    def busy(doing: str) -> Iterator[None]:
+    def progress(doing: str) -> Iterator[None]:
         shown.append(doing)
         yield
         shown.append("")
 
-    monkeypatch.setattr(module, "busy", busy)
+    monkeypatch.setattr(module, "progress", progress)
 
     @compiled()
     def inner(x):

@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
-from interp.cli import app, exit_codes
+from interp.cli import app, console, exit_codes
 from interp.cli.failure import report_failure
 from interp.errors import ConfigError
 
@@ -53,6 +54,17 @@ def test_a_reader_that_wants_no_more():
     done = subprocess.run(_program("validate", "--schema", "audit"), stdout=written, check=False)
     os.close(written)
     assert done.returncode == exit_codes.PIPE_CLOSED
+
+
+def test_a_reader_that_wants_no_more_costs_no_file(monkeypatch, tmp_path):
+    def closed(*given):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("interp.report.print_report", closed)
+    report = SimpleNamespace(save=lambda path: path.write_text("kept"))
+    with pytest.raises(BrokenPipeError):
+        console.show(report, tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_text() == "kept"
 
 
 @pytest.mark.slow

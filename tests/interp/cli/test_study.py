@@ -70,7 +70,7 @@ def test_bad_input_is_one_message(fail: Callable[..., str], tmp_path: Path) -> N
         "study", "lens", "--dialect", "he"
     )
     (tmp_path / "file").write_text("")
-    assert "cannot write" in fail("study", "lens", *SMALL, "--json", tmp_path / "file" / "lens.json")
+    assert "is a file, so --json" in fail("study", "lens", *SMALL, "--json", tmp_path / "file" / "lens.json")
 
 
 def test_a_checkpoint_is_looked_at_once_at_the_site_that_is_named(

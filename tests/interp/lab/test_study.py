@@ -188,10 +188,14 @@ def test_kept_results_that_lack_a_number_are_not_taken(tmp_path: Path) -> None:
         quiet(0, out=tmp_path)
 
 
-def test_progress_runs_over_all_seeds(capsys: pytest.CaptureFixture[str]) -> None:
-    run_study(STUDY, [0, 1])
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "made-up 1/4 seed 0, half"
+def test_progress_runs_over_all_seeds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interp.progress.PATIENCE", 0)
+    run_study(STUDY, [0, 1], show_progress=True)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("made-up ")]
+    assert lines[0] == "made-up 0/4"
+    assert re.fullmatch("made-up 1/4 (.* left )?seed 0, half", lines[1])
     assert lines[-1] == "made-up 4/4 seed 1"
 
 
@@ -207,7 +211,7 @@ def test_every_study_is_whole(name: str) -> None:
 
 def test_seeds_at_once_are_the_same_as_one_after_another(capsys: pytest.CaptureFixture[str]) -> None:
     settings = {"p": 11, "width": 24, "steps": 20}
-    together = run_study("lens", [4, 1], workers=2, **settings)
+    together = run_study("lens", [4, 1], workers=2, show_progress=True, **settings)
     assert re.search("seed [14]", capsys.readouterr().err)
     alone = run_study("lens", [4, 1], workers=1, show_progress=False, **settings)
     assert together.seeds == (4, 1)
