@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import interp
 from interp.cli import app
+from interp.report.schemas import schema_of
 from probes.plugins import GROUPS
 
 RUN = {"python", "sh", "sql", "toml", "yaml", "json"}
@@ -167,7 +168,9 @@ class Runner:
             interp.run_grid("grid.toml", out="grid", workers=1)
 
     def json(self, code: str) -> None:
-        json.loads(code)
+        content, schema = json.loads(code), schema_of(json.loads(code)["schema"])["properties"]
+        assert content.keys() <= schema.keys()
+        assert content["schema_version"] == schema["schema_version"]["const"]
 
     def yaml(self, code: str) -> None:
         for step in steps_of(yaml.safe_load(code)):

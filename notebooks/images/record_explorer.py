@@ -220,7 +220,7 @@ def main(arguments: list[str] | None = None) -> None:
         run, out = chosen.run or Path("runs", "r0"), chosen.out.absolute()
         if chosen.run is None:
             os.chdir(folder)  # the page shows the path of the run
-            command = [sys.executable, "-m", "interp.cli", "train", str(run), "--corrupt", "0.35"]
+            command = [sys.executable, "-m", "interp.cli", "train", "--out", str(run), "--corrupt", "0.35"]
             subprocess.run(command, check=True)
         frames = record(run, browser, pace=chosen.pace)
         save(frames, out)
