@@ -48,8 +48,8 @@ def shortened(message: str) -> str:
     return message if len(message) <= LONGEST else f"{message[:half]}…{message[-half:]}"
 
 
-def near_matches(name: str, known: Iterable[str], *, listed: int = 8) -> str:
-    """Say which known names resemble `name`, or else list the first of them.
+def near_matches(name: str, known: Iterable[str], *, listed: int = 8, owner: str = "it") -> str:
+    """Say which known names resemble `name`, or else list the first of those that the owner has.
 
     Returns:
         A clause that ends an error message, for example ``did you mean 'test'?``.
@@ -63,7 +63,7 @@ def near_matches(name: str, known: Iterable[str], *, listed: int = 8) -> str:
     if close:
         return "did you mean " + " or ".join(map(repr, close)) + "?"
     more = f" and {len(names) - listed} more" if len(names) > listed else ""
-    return "it has " + (", ".join(map(repr, names[:listed])) + more if names else "none")
+    return f"{owner} has " + (", ".join(map(repr, names[:listed])) + more if names else "none")
 
 
 def choose(kind: str, value: Any, known: Iterable[str]) -> str:

@@ -163,11 +163,12 @@ def delay(result: StudyResult, arm: str, control: str, reference: str) -> str:
     if any(None in each for each in times):
         return _censored_delay(times, reference, float(result.config.steps))
     steps = f"{abs(difference.mean):.0f} steps {'later' if difference.mean > 0 else 'sooner'}"
-    interval = f"95 % interval {difference.low:+.0f} to {difference.high:+.0f}"
-    known = "a single seed" if np.isnan(difference.low) else interval
     if difference.sign is None:
+        interval = f"95 % interval {difference.low:+.0f} to {difference.high:+.0f}, + later"
+        known = "a single seed" if np.isnan(difference.low) else interval
         return f"sooner or later than {reference}: not decided (on average {steps}; {known})"
-    return f"{steps} than {reference} ({known})"
+    least, most = sorted(map(abs, (difference.low, difference.high)))
+    return f"{steps} than {reference} (95 % interval {least:.0f} to {most:.0f})"
 
 
 def _times(result: StudyResult, arm: str) -> list[float | None]:

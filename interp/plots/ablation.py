@@ -25,6 +25,8 @@ RELEARNT = {
     "other_label": ("same examples, another label", SPLITS["corrupted_as_true"].colour),
 }
 MARKS = {0.0: "removed", 1.0: "unchanged"}
+OTHER = "#E69F00"
+"""Colour of what was taken out and is no label, such as a memory set."""
 
 
 def ablation_curve(curve: Curve) -> Figure:
@@ -104,7 +106,8 @@ def accuracy_bars(before: SplitValues, after: Mapping[str, SplitValues]) -> Figu
     splits = [split for split in before if any(values[split] is not None for values in states.values())]
     titles = [SPLITS[split].title.replace(" as ", "<br>as ") for split in splits]
     for name, values in states.items():
-        colour = next((label.colour for key, label in LABELS.items() if name.endswith(key)), NEUTRAL)
+        rest = NEUTRAL if values is before else OTHER
+        colour = next((label.colour for key, label in LABELS.items() if name.endswith(key)), rest)
         bars = plotly().Bar(x=titles, y=[values[split] for split in splits], name=name)
         figure.add_trace(bars.update(marker={"color": colour}, hovertemplate="%{y:.1%}"))
     return in_percent(figure.update_layout(barmode="group", bargap=0.25), low=0)

@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 MISTAKES = [
-    ("audit nosuch", "there is no file 'nosuch'; it has 'broken.toml'"),
+    ("audit nosuch", "there is no file 'nosuch'; the folder '.' has 'broken.toml'"),
     ("audit noise.pt", "'noise.pt' is no weights file that can be read; it seems to be of a format"),
     ("audit image.pt", "it seems to be a PNG image"),
     ("audit empty.pt", "'empty.pt' is empty"),
@@ -78,7 +78,7 @@ MISTAKES = [
         "audit good.pt --sequences words.txt",
         "'good.pt' is no language model; with --sequences expected a folder",
     ),
-    ("audit nosuch --sequences words.txt", "there is no language model 'nosuch'; it has"),
+    ("audit nosuch --sequences words.txt", "there is no language model 'nosuch'; the folder '.' has"),
     ("audit model --sequences nosuch.txt", "there is no file 'nosuch.txt' of sequences;"),
     (
         "audit model --sequences a.pdf",
