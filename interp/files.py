@@ -298,8 +298,9 @@ def check_place(path: Path | str) -> None:
 def beside_missing(path: Path) -> str:
     """Say which files beside a missing one resemble it, as the end of an error message."""
     folder = path.parent
-    names = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
-    return near_matches(path.name, names, owner=f"the folder {str(folder)!r}")
+    if not folder.is_dir():
+        return f"nor a folder {str(folder)!r}"
+    return near_matches(path.name, sorted(os.listdir(folder)), owner=f"the folder {str(folder)!r}")
 
 
 def _to_disk(path: Path) -> None:
