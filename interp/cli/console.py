@@ -55,21 +55,22 @@ def standard() -> Terminal:
     return Terminal(quiet=not _shown.text)
 
 
-def say(*lines: str, error: bool = False) -> None:
+def say(*lines: str, error: bool = False, whole: bool = False) -> None:
     """Print sentences of a result, or of an error: what comes from files or users is never taken for markup.
 
     Lines are broken between words at the terminal's width, or at 80 columns; a longer word, such as a path, is kept.
+    Whole lines are not broken: commands to copy.
     """
     console = Terminal(stderr=True) if error else standard()
     for line in lines:
-        for part in broken(printable(line), console.width):
+        for part in [printable(line)] if whole else broken(printable(line), console.width):
             console.print(Text(part), soft_wrap=True)
 
 
-def note(*lines: str) -> None:
+def note(*lines: str, whole: bool = False) -> None:
     """Print on standard error what is no result, unless --quiet is given: files written, how to go on."""
     if _shown.notes:
-        say(*lines, error=True)
+        say(*lines, error=True, whole=whole)
 
 
 def write(save: Callable[[Path], Path], *paths: Path | None) -> None:

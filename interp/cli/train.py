@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -130,7 +131,8 @@ def train(
     accuracy = result.history[-1]["accuracy"]
     shown = "  ".join(f"{split} {value:.3f}" for split, value in accuracy.items() if value is not None)
     say(f"step {result.step}: {shown}")
-    note(f"checkpoints in {out}", f"next: grokscope audit {out}")
+    note(f"checkpoints in {out}")
+    note(f"next: grokscope audit {shlex.quote(str(out))}", whole=True)
 
 
 def _signature() -> inspect.Signature:

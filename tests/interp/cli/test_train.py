@@ -38,7 +38,7 @@ def test_an_mlp_is_trained_with_what_the_options_say(run: Command, tmp_path: Pat
         "cross-entropy",
     )
     assert "step 2:" in output
-    assert f"next: grokscope audit {tmp_path}/r" in " ".join(output.split())
+    assert f"next: grokscope audit {tmp_path}/r" in output.splitlines()
     found = stored(tmp_path / "r")
     wanted = MLPConfig(width=9, depth=3, activation="relu", tied=True, bias=True, norm="layer")
     assert found["model"] == HookedMLP(wanted, vocab=11).to_dict()
