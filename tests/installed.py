@@ -94,18 +94,19 @@ def try_as_a_stranger(one: Installation) -> None:
     """Run the main commands; the measurements that come of them are checked, not only exit codes."""
     place = one.run("python", "-c", "import interp, probes; print(interp.__file__, probes.__file__)")
     assert all(Path(file).is_relative_to(one.prefix) for file in place.split()), place
-    checks = json.loads(one.grokscope("doctor --json"))["checks"]
+    checks = json.loads(one.grokscope("doctor --json -"))["checks"]
     assert str(one.prefix) in checks[0]["value"]
     assert not [check for check in checks if check["state"] == "broken"]
     one.grokscope("demo --steps 20")
     assert (one.work / "grokscope-demo" / "report.html").stat().st_size > 100_000
 
-    one.grokscope(f"train runs/r0 {SMALL}")
+    one.grokscope(f"train --out runs/r0 {SMALL}")
     one.grokscope("audit runs/r0 --html report.html --json report.json --fail-if", CONDITION, code=1)
     report = json.loads((one.work / "report.json").read_text(encoding="utf-8"))
     assert report["accuracy"]["train"] > 0.1
+    assert "valid, audit" in one.grokscope("validate report.json")
     one.grokscope("ablate runs/r0 --neurons 0-9 --save pruned.safetensors")
-    one.grokscope("score runs/r0 --save neurons.csv")
+    one.grokscope("score runs/r0 --csv neurons.csv")
     assert len((one.work / "neurons.csv").read_text().splitlines()) == 51
     one.grokscope("batch runs --out scored --measure labels --workers 1")
     assert list((one.work / "scored" / "neurons").glob("*.parquet"))

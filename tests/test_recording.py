@@ -39,8 +39,10 @@ def test_the_script_records_a_page_that_changes(tmp_path: Path) -> None:
     browser = browser_path()
     if browser is None:
         pytest.skip("no Chromium is installed, and GROKSCOPE_BROWSER is not set")
-    task = interp.ModularTask("add", p=23, train_fraction=0.5, corrupt_fraction=0.35)
-    interp.train(task, interp.MLPConfig(width=60), interp.TrainConfig(steps=300), out=tmp_path / "run")
+    task = interp.ModularTask(
+        "add", p=47, train_fraction=0.6, corrupt_fraction=0.3, seed=0
+    )  # both labels occur
+    interp.train(task, interp.MLPConfig(width=200), interp.TrainConfig(steps=600), out=tmp_path / "run")
     out = tmp_path / "short.webp"
     command = [sys.executable, str(SCRIPT), str(tmp_path / "run"), "--out", str(out), "--pace", "0.1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250)

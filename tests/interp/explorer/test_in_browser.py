@@ -96,7 +96,11 @@ def test_neurons_chosen_while_the_first_figures_are_drawn_are_kept(run, serve, p
 
 @pytest.mark.slow
 def test_a_lasso_chooses_the_neurons_inside_it(opened, page):
-    area = page.locator("#scatter .nsewdrag").first.bounding_box()
+    drawn = page.locator("#scatter .nsewdrag").first
+    area = before = None
+    while area is None or area != before:  # until the page has its place for it
+        before, area = area, drawn.bounding_box()
+        page.wait_for_timeout(500)
     page.mouse.move(area["x"] + area["width"] * 0.5, area["y"] + 4)
     page.mouse.down()
     for x, y in ((0.99, 0.01), (0.99, 0.99), (0.5, 0.99), (0.5, 0.02)):
