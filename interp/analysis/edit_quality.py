@@ -171,7 +171,7 @@ def _stops(counts: Sequence[int], n: int) -> list[int]:
     for one in counts:
         if one < 1:
             raise ConfigError(f"counts={list(counts)} has {one}; expected numbers of edits, 1 or more")
-    return sorted({one for one in counts if 0 < one < n} | {n})
+    return sorted({one for one in counts if one < n} | {n})
 
 
 def _of_memory(model: HookedModel, memory: SideMemory, examples: Examples, n: int) -> list[EditQuality]:

@@ -37,9 +37,9 @@ from probes.labels import LABELS
 
 COLUMN_NAMES = {"ipr": "IPR", "activation_share": "periodicity", "rule_effect": "rule effect"}
 RUNS = 26
+"""Runs of the network that a curve takes where its rest is not linear."""
 CHECKED = 64
 """Examples on which weights with an edit are compared with the hooks."""
-"""Runs of the network that a curve takes where its rest is not linear."""
 
 
 def curve(

@@ -14,4 +14,4 @@ EXIT_CODES = {
     INTERRUPTED: "ended by Ctrl-C",
     PIPE_CLOSED: "the reader of a pipe wanted no more",
 }
-"""What each says, by its number. No other code is used; 1 is never an error."""
+"""Meaning of each, by its number. No other code is used; 1 is never an error."""

@@ -124,7 +124,6 @@ def carry_out(work: Workload, kind: type[Kind], finish: Finish) -> Kind:
     )
 
 
-@with_progress("measuring checkpoints")
 def batch(
     paths: str | Path | list[str] | list[Path],
     out: Path | str | None = None,
@@ -174,14 +173,16 @@ def batch(
     """
     listed = [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     if len(listed) == 1 and listed[0].endswith(".toml"):
-        return run(read_job(listed[0], model=(options or OpenOptions()).model, out=out, **job))
+        described = read_job(listed[0], model=(options or OpenOptions()).model, out=out, **job)
+        return run(described, show_progress=show_progress)
     if out is None:
         raise ConfigError("say where the results go: out='FOLDER'")
     texts = None if sequences is None else str(sequences)
     opening = options or OpenOptions()
     more: dict[str, Any] = {"sequences": texts, "prompt_tokens": prompt_tokens, "since": since and str(since)}
     settings = Settings(measure, opening, site, seed, n_random, **more)
-    return run(Job(Path(out), (Group(tuple(listed), (settings,)),), **job))
+    described = Job(Path(out), (Group(tuple(listed), (settings,)),), **job)
+    return run(described, show_progress=show_progress)
 
 
 @with_progress("measuring checkpoints")

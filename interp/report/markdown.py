@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MARKS = re.compile(r"[\\`*<>|\[\]&$~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 LINKS = re.compile(r"@(?=\w)|#(?=\d)|\w:(?=//)|www(?=\.)", re.I)
-"""What GitHub makes a link of: @name, #number and addresses."""
+"""Texts that GitHub makes links of: @name, #number and addresses."""
 UNSEEN = "&#8203;"
 """A space of no width, which keeps it from doing so."""
 

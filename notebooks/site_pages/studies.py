@@ -93,7 +93,7 @@ def _settings(study: Any) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _run(folder: Path, named: bool) -> Iterator[str]:
-    """What one folder of committed results holds: command, findings, table and figure."""
+    """A folder of committed results: command, findings, table and figure."""
     seeds = sorted(int(file.stem.removeprefix("seed-")) for file in folder.glob("seed-*.json"))
     first = _first(folder)
     result = run_study(first["study"], seeds, out=folder, workers=1, show_progress=False, **first["settings"])
